@@ -1,0 +1,41 @@
+"""Writes the golden requests beside this file, signed by botocore."""
+
+import datetime
+from pathlib import Path
+
+import botocore.auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCWV1LXdlc3QtMSJ+example=="
+LONG_LIVED = ("AKIDEXAMPLE", SECRET_ACCESS_KEY)
+TEMPORARY = ("ASIDEXAMPLE", SECRET_ACCESS_KEY, SESSION_TOKEN)
+NOW = datetime.datetime(2027, 1, 15, 8, 0, 0)
+
+CASES = {
+    "user": (LONG_LIVED, "https://sts.amazonaws.com/", "us-east-1", None),
+    "role": (TEMPORARY, "https://sts.eu-west-1.amazonaws.com/", "eu-west-1", "vault.example.com"),
+    "china": (TEMPORARY, "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1", None),
+    "emulator": (LONG_LIVED, "http://127.0.0.1:4566/", "eu-west-1", "vault.example.com"),
+}
+
+
+def signed(keys, url, region, server_id):
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Host": url.split("/")[2],
+    }
+    if server_id:
+        headers["X-Vault-AWS-IAM-Server-ID"] = server_id
+    body = "Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest("POST", url, headers=headers, data=body)
+    botocore.auth.SigV4Auth(Credentials(*keys), "sts", region).add_auth(request)
+    names = sorted(request.headers.keys(), key=lambda name: (name == "Authorization", name.lower()))
+    lines = [f"POST {url}", *(f"{name}: {request.headers[name]}" for name in names), "", body, ""]
+    return "\n".join(lines)
+
+
+botocore.auth.get_current_datetime = lambda: NOW
+for name, case in CASES.items():
+    Path(__file__).with_name(f"{name}.http").write_text(signed(*case))
