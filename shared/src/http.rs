@@ -1,0 +1,186 @@
+//! The one place that builds an HTTP client, and the two checks every answer and every address go through.
+//!
+//! Receives options and URLs; produces a [`reqwest::Client`] that follows no redirect (the token would follow it to
+//! any host), asks no proxy, speaks HTTP/1.1 over rustls, repeats nothing and gives up in time. Which requests to send
+//! is left to the callers: the Vault transport here, the authorizer's JWKS and STS adapters.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response};
+use url::{Host, Url};
+
+/// How a client behaves. Start from `HttpOptions::default()` and change what differs.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// How long connecting, TLS included, may take.
+    pub connect_timeout: Duration,
+    /// How long one request may take in all, from connecting to the last byte of the answer.
+    pub timeout: Duration,
+    /// PEM bundle of private roots. When given, these are trusted and nothing else.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Lets `http` through at all; [`checked_endpoint`] then holds it to loopback hosts. For development.
+    pub loopback_http: bool,
+}
+
+impl Default for HttpOptions {
+    /// One second to connect, five in all, the system's roots, https only.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(5),
+            ca_pem: None,
+            loopback_http: false,
+        }
+    }
+}
+
+/// Why no client could be built: always the operator's to mend, always at start.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpSetupError {
+    /// The PEM bundle does not parse.
+    #[error("the CA bundle is not a list of PEM certificates")]
+    CaInvalid {
+        /// The parser's reason.
+        source: reqwest::Error,
+    },
+    /// The PEM bundle parses, and holds no certificate: nothing would be trusted.
+    #[error("the CA bundle contains no certificate")]
+    CaEmpty,
+    /// The TLS set-up failed, most often because the system has no roots.
+    #[error("the HTTP client could not be set up")]
+    Client {
+        /// The client's reason.
+        source: reqwest::Error,
+    },
+}
+
+/// Why an answer's body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The body is longer than this side is ready to hold.
+    #[error("the answer is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// The connection broke, or the time was up, before the body ended.
+    #[error("the answer broke off")]
+    Read {
+        /// The client's reason, without the URL.
+        source: reqwest::Error,
+    },
+}
+
+/// Why an address is not one to send credentials to. Never quotes the address: it could hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It is not a URL with a host.
+    #[error("it is not an absolute URL with a host")]
+    NotAUrl,
+    /// Neither https, nor http to a loopback host.
+    #[error("it must start with https:// (http:// is for a loopback host)")]
+    NotHttps,
+    /// A user name or password in the URL.
+    #[error("it must not contain a user name or a password")]
+    UserInfo,
+    /// A query.
+    #[error("it must not contain a query")]
+    Query,
+    /// A fragment.
+    #[error("it must not contain a fragment")]
+    Fragment,
+}
+
+/// Idle connections kept per host. A Lambda environment serves one request at a time.
+const IDLE_CONNECTIONS_PER_HOST: usize = 4;
+/// How long an idle connection is kept: shorter than any load balancer's own limit.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Builds a client.
+///
+/// # Errors
+/// [`HttpSetupError`].
+pub fn client(options: &HttpOptions) -> Result<Client, HttpSetupError> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
+    let mut builder = Client::builder();
+    if let Some(pem) = &options.ca_pem {
+        builder = builder.tls_certs_only(roots(pem)?);
+    }
+    builder
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .https_only(!options.loopback_http)
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.timeout)
+        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+        .build()
+        .map_err(|source| HttpSetupError::Client { source })
+}
+
+/// Reads a body of at most `max_bytes`, and stops reading where it grows past them.
+///
+/// # Errors
+/// [`BodyError`].
+pub async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, BodyError> {
+    let too_large = BodyError::TooLarge { limit_bytes: max_bytes };
+    let announced = response.content_length().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if announced > max_bytes {
+        return Err(too_large);
+    }
+    let mut body = Vec::with_capacity(announced);
+    while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
+        if chunk.len() > max_bytes.saturating_sub(body.len()) {
+            return Err(too_large);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Parses an address that credentials may be sent to: https, or http to a loopback host; no user, query or fragment.
+///
+/// # Errors
+/// [`EndpointError`].
+pub fn checked_endpoint(address: &str) -> Result<Url, EndpointError> {
+    let url = Url::parse(address).map_err(|_reason| EndpointError::NotAUrl)?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(EndpointError::NotAUrl);
+    }
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err(EndpointError::NotHttps);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::UserInfo);
+    }
+    if url.query().is_some() {
+        return Err(EndpointError::Query);
+    }
+    if url.fragment().is_some() { Err(EndpointError::Fragment) } else { Ok(url) }
+}
+
+/// Whether a URL's host is this machine by its very name: `localhost`, 127.0.0.0/8 or `::1`.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+fn roots(pem: &[u8]) -> Result<Vec<Certificate>, HttpSetupError> {
+    let roots = Certificate::from_pem_bundle(pem).map_err(|source| HttpSetupError::CaInvalid { source })?;
+    if roots.is_empty() { Err(HttpSetupError::CaEmpty) } else { Ok(roots) }
+}
+
+fn broken_off(error: reqwest::Error) -> BodyError {
+    BodyError::Read { source: error.without_url() }
+}

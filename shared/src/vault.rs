@@ -1,0 +1,154 @@
+//! The one Vault transport: one [`Call`] in, one [`Answer`] or one [`VaultError`] out.
+//!
+//! Receives calls; produces answers whose status, size and shape were checked, or errors that say what happened in
+//! Vault's terms without a word that could be a secret. It repeats nothing, follows no redirect, holds no token and
+//! decides nothing: when to log in, to retry or to give up is left to the callers.
+//!
+//! ```text
+//! POST <address>/v1/<path>
+//! X-Vault-Request: true            keeps Vault Agent's request-forgery guard content
+//! X-Vault-Namespace: <namespace>   on every call, if one is configured
+//! X-Vault-Token: <token>           if the call has one
+//! X-Vault-Wrap-TTL: <n>s           if the answer is to be wrapped
+//! ```
+
+mod address;
+mod answer;
+mod call;
+mod error;
+mod message;
+mod options;
+
+use std::sync::Arc;
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::http::{self, BodyError, HttpOptions, HttpSetupError};
+
+pub use self::address::{AddressError, InvalidNamespace, Namespace, VaultAddress};
+pub use self::answer::{Answer, Auth, Lease, WrapInfo};
+pub use self::call::Call;
+pub use self::error::VaultError;
+pub use self::options::{VariableError, VaultOptions};
+
+/// The longest answer read from Vault, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Why no transport could be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to Vault could not be set up")]
+pub struct VaultSetupError {
+    /// The HTTP client's reason.
+    #[from]
+    source: HttpSetupError,
+}
+
+/// A connection to one Vault. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    address: VaultAddress,
+    namespace: Option<Namespace>,
+}
+
+impl Vault {
+    /// Sets the transport up. Sends nothing.
+    ///
+    /// # Errors
+    /// [`VaultSetupError`], for a CA bundle that holds no certificates or a system without roots.
+    pub fn new(options: VaultOptions) -> Result<Self, VaultSetupError> {
+        let VaultOptions { address, namespace, ca_pem, connect_timeout, timeout } = options;
+        let loopback_http = address.is_loopback_http();
+        let client = http::client(&HttpOptions { connect_timeout, timeout, ca_pem, loopback_http })?;
+        Ok(Self { inner: Arc::new(Inner { client, address, namespace }) })
+    }
+
+    /// The address, as configured.
+    #[must_use]
+    pub fn address(&self) -> &VaultAddress {
+        &self.inner.address
+    }
+
+    /// The namespace sent with every call.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.inner.namespace.as_ref()
+    }
+
+    /// Sends one call, once.
+    ///
+    /// # Errors
+    /// [`VaultError`]; see [`VaultError::request_not_sent`] for what may be repeated.
+    pub async fn send(&self, call: Call) -> Result<Answer, VaultError> {
+        let url = call.url(&self.inner.address)?;
+        let response = self.request(&call, url).send().await;
+        let response = response.map_err(|error| VaultError::from_transport(call.path(), error))?;
+        read(&call, response).await
+    }
+
+    fn request(&self, call: &Call, url: Url) -> RequestBuilder {
+        let mut request = self.inner.client.request(call.method(), url).header("x-vault-request", "true");
+        if let Some(namespace) = &self.inner.namespace {
+            request = request.header("x-vault-namespace", namespace.as_str());
+        }
+        if let Some(token) = call.token_header() {
+            request = request.header("x-vault-token", token);
+        }
+        if let Some(seconds) = call.wrap_seconds() {
+            request = request.header("x-vault-wrap-ttl", format!("{seconds}s"));
+        }
+        if let Some(timeout) = call.own_timeout() {
+            request = request.timeout(timeout);
+        }
+        match call.json() {
+            Some(json) => {
+                request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json.to_vec())
+            }
+            None => request,
+        }
+    }
+}
+
+async fn read(call: &Call, response: Response) -> Result<Answer, VaultError> {
+    let status = response.status();
+    if status.is_success() {
+        let body = body(call, response).await?;
+        return if status == StatusCode::NO_CONTENT {
+            Ok(Answer::default())
+        } else {
+            Answer::parse(call.path(), &body)
+        };
+    }
+    if !status.is_client_error() && !status.is_server_error() {
+        let reason =
+            format!("status {} is not one Vault answers with; redirects are not followed", status.as_u16());
+        return Err(VaultError::AnswerInvalid { path: call.path().to_owned(), reason });
+    }
+    let retry_after_seconds = retry_after(&response);
+    // The status says enough when the text is not to be had.
+    let body = body(call, response).await.unwrap_or_default();
+    Err(VaultError::from_refusal(call, status.as_u16(), retry_after_seconds, &body))
+}
+
+async fn body(call: &Call, response: Response) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    match http::read_capped(response, MAX_ANSWER_BYTES).await {
+        Ok(body) => Ok(Zeroizing::new(body)),
+        Err(BodyError::TooLarge { limit_bytes }) => {
+            Err(VaultError::AnswerTooLarge { path: call.path().to_owned(), limit_bytes })
+        }
+        Err(BodyError::Read { source }) => Err(VaultError::from_transport(call.path(), source)),
+    }
+}
+
+/// Seconds alone: Vault sends no dates here.
+fn retry_after(response: &Response) -> Option<u64> {
+    response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()
+}

@@ -1,0 +1,216 @@
+//! One request to Vault, before it is sent: [`Call`].
+//!
+//! Receives a path, a token, a body; produces the parts of an HTTP request. Sending it is left to [`super::Vault`].
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde::Serialize;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::address::VaultAddress;
+use super::error::VaultError;
+use crate::secret::{VaultToken, WrappingToken};
+
+/// One request to Vault. `Debug` shows the method and the path alone.
+///
+/// ```
+/// # use vault_context::{secret::VaultToken, vault::Call};
+/// # fn mint(own: &VaultToken) -> Result<Call, vault_context::vault::VaultError> {
+/// Call::post("auth/token/create/orders-prod-reader")
+///     .token(own)
+///     .wrap_ttl_seconds(30)
+///     .body(&serde_json::json!({"ttl": "120s"}))
+/// # }
+/// ```
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call {
+    method: Method,
+    path: String,
+    token: Option<Token>,
+    wrap_ttl_seconds: Option<u64>,
+    body: Option<Zeroizing<Vec<u8>>>,
+    timeout: Option<Duration>,
+}
+
+enum Token {
+    Vault(VaultToken),
+    Wrapping(WrappingToken),
+}
+
+impl Call {
+    /// A read of `path`, written without `/v1/` and without slashes at its ends.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path.into())
+    }
+
+    /// A write to `path`, written without `/v1/` and without slashes at its ends.
+    pub fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path.into())
+    }
+
+    fn new(method: Method, path: String) -> Self {
+        Self { method, path, token: None, wrap_ttl_seconds: None, body: None, timeout: None }
+    }
+
+    /// Sends `token` as `X-Vault-Token`.
+    pub fn token(self, token: &VaultToken) -> Self {
+        Self { token: Some(Token::Vault(token.clone())), ..self }
+    }
+
+    /// Sends a wrapping token as `X-Vault-Token`. Whatever the call is, it burns the token; only `sys/wrapping/unwrap`
+    /// gives something for it (<https://developer.hashicorp.com/vault/api-docs/system/wrapping-unwrap>).
+    pub fn wrapping_token(self, token: &WrappingToken) -> Self {
+        Self { token: Some(Token::Wrapping(token.clone())), ..self }
+    }
+
+    /// Asks for the answer to be wrapped for so many seconds. With 0 Vault would answer in clear, so that is refused
+    /// when the call is sent (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping>).
+    pub fn wrap_ttl_seconds(self, seconds: u64) -> Self {
+        Self { wrap_ttl_seconds: Some(seconds), ..self }
+    }
+
+    /// Sends `body` as JSON.
+    ///
+    /// # Errors
+    /// [`VaultError::CallInvalid`] for a body that has no JSON form.
+    pub fn body(self, body: &(impl Serialize + ?Sized)) -> Result<Self, VaultError> {
+        let json = serde_json::to_vec(body).map_err(|_error| self.invalid("its body has no JSON form"))?;
+        Ok(Self { body: Some(Zeroizing::new(json)), ..self })
+    }
+
+    /// Gives this call its own time limit, from connecting to the last byte of the answer.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// The path, as given.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    pub(super) fn wrap_seconds(&self) -> Option<u64> {
+        self.wrap_ttl_seconds
+    }
+
+    pub(super) fn json(&self) -> Option<&[u8]> {
+        self.body.as_ref().map(|body| body.as_slice())
+    }
+
+    pub(super) fn own_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The token in clear, to send it and to take it out of error texts.
+    pub(super) fn exposed_token(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| match token {
+            Token::Vault(token) => token.expose(),
+            Token::Wrapping(token) => token.expose(),
+        })
+    }
+
+    /// Marked sensitive, so that no layer below prints it.
+    pub(super) fn token_header(&self) -> Option<HeaderValue> {
+        // INVARIANT (token fits a header): `secret` lets nothing else become a token.
+        let mut value = HeaderValue::from_str(self.exposed_token()?).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// The URL, each segment of the path encoded on its own, so that a path can neither climb nor grow a query.
+    pub(super) fn url(&self, address: &VaultAddress) -> Result<Url, VaultError> {
+        if self.wrap_ttl_seconds == Some(0) {
+            return Err(self.invalid("a wrap TTL of 0 would leave the answer in clear"));
+        }
+        if !self.path.split('/').all(is_segment) {
+            return Err(self.invalid("it is not a path of plain segments"));
+        }
+        let mut url = address.url().clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments.pop_if_empty().push("v1").extend(self.path.split('/')),
+            Err(()) => return Err(self.invalid("the address takes no path")),
+        };
+        Ok(url)
+    }
+
+    fn invalid(&self, reason: &'static str) -> VaultError {
+        VaultError::CallInvalid { path: self.path.clone(), reason }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+        && !segment.contains(['?', '#', '\\'])
+        && !segment.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(address: &str, path: &str) -> Result<String, VaultError> {
+        Call::get(path).url(&VaultAddress::parse(address).unwrap()).map(String::from)
+    }
+
+    #[test]
+    fn the_path_goes_below_v1_and_the_addresss_own_path() {
+        assert_eq!(url("https://v.example", "sys/health").unwrap(), "https://v.example/v1/sys/health");
+        assert_eq!(url("https://v.example/", "a/b").unwrap(), "https://v.example/v1/a/b");
+        assert_eq!(url("https://example.com/vault/", "a/b").unwrap(), "https://example.com/vault/v1/a/b");
+    }
+
+    #[test]
+    fn each_segment_is_encoded() {
+        assert_eq!(
+            url("https://v.example", "kv/a b/%2e%2e/é").unwrap(),
+            "https://v.example/v1/kv/a%20b/%252e%252e/%C3%A9"
+        );
+    }
+
+    #[test]
+    fn rejects_paths_that_climb_or_leave_the_path() {
+        for path in
+            ["", "/a", "a/", "a//b", "a/../b", "..", "a/./b", "a?list=true", "a#b", "a\\b", "a\nb", "a\0"]
+        {
+            let error = url("https://v.example", path).unwrap_err();
+            assert!(matches!(error, VaultError::CallInvalid { .. }), "{path:?}: {error:?}");
+            assert!(error.request_not_sent());
+        }
+    }
+
+    #[test]
+    fn rejects_a_wrap_ttl_that_would_not_wrap() {
+        let call = Call::post("auth/token/create/x").wrap_ttl_seconds(0);
+        let error = call.url(&VaultAddress::parse("https://v.example").unwrap()).unwrap_err();
+        assert!(matches!(error, VaultError::CallInvalid { .. }));
+    }
+
+    #[test]
+    fn the_token_header_is_sensitive() {
+        let call = Call::get("a").token(&VaultToken::parse("s.secret").unwrap());
+        let header = call.token_header().unwrap();
+        assert!(header.is_sensitive());
+        assert_eq!(header.to_str().unwrap(), "s.secret");
+    }
+
+    #[test]
+    fn debug_is_exactly_the_method_and_the_path() {
+        let call = Call::post("a/b").token(&VaultToken::parse("s.secret").unwrap());
+        let call = call.body(&serde_json::json!({"password": "secret"})).unwrap();
+        assert_eq!(format!("{call:?}"), r#"Call { method: POST, path: "a/b", .. }"#);
+    }
+}

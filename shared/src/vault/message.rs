@@ -1,0 +1,69 @@
+//! Vault's error texts, made fit for a log.
+//!
+//! Receives a text from the network and the token that was sent; produces at most [`MAX_CHARS`] characters of its
+//! first line without anything that looks like a secret. It removes too much rather than too little: the path and the
+//! status beside it say where to look, and Vault's audit log has the rest.
+
+/// The longest message kept, in characters.
+const MAX_CHARS: usize = 200;
+/// What stands where something was removed.
+const REMOVED: &str = "…";
+
+pub(super) fn sanitised(text: &str, sent_token: Option<&str>) -> String {
+    let text = match sent_token {
+        Some(token) => text.replace(token, REMOVED),
+        None => text.to_owned(),
+    };
+    let line = telling_line(&text);
+    let line = line.split('<').next().unwrap_or_default();
+    let words = split_keeping(line, |letter| !is_word_letter(letter));
+    words.map(redacted).flat_map(str::chars).filter(|letter| !letter.is_control()).take(MAX_CHARS).collect()
+}
+
+/// The first line; of the list `1 error occurred:\n\t* permission denied\n\n`, its first item.
+fn telling_line(text: &str) -> &str {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    if first.ends_with("occurred:") { lines.next().unwrap_or(first).trim_start_matches("* ") } else { first }
+}
+
+fn redacted(word: &str) -> &str {
+    if word.split('/').any(looks_secret) || (word.len() >= 40 && is_mixed(word)) { REMOVED } else { word }
+}
+
+/// Letters that tokens, JWTs, base64 of both alphabets, hex and URL-encoding are written with.
+fn is_word_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "+/=_-.%~".contains(letter)
+}
+
+fn looks_secret(word: &str) -> bool {
+    let prefixed = ["hvs.", "hvb.", "hvr.", "s.", "b.", "r."].into_iter().any(|prefix| {
+        word.find(prefix).and_then(|at| word.get(at + prefix.len()..)).is_some_and(|rest| rest.len() >= 16)
+    });
+    prefixed
+        || word.starts_with("eyJ")
+        || (word.len() >= 24 && is_mixed(word))
+        || (word.len() >= 32 && has(word, char::is_numeric))
+        || word.len() >= 64
+}
+
+/// Upper case, lower case and digits together: base64 more often than a name.
+fn is_mixed(word: &str) -> bool {
+    has(word, char::is_uppercase) && has(word, char::is_lowercase) && has(word, char::is_numeric)
+}
+
+fn has(word: &str, kind: impl Fn(char) -> bool) -> bool {
+    word.chars().any(kind)
+}
+
+/// Splits a text into runs of letters that are, or are not, separators; joined they are the text again.
+fn split_keeping(text: &str, is_separator: impl Fn(char) -> bool + Copy) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let separator = is_separator(rest.chars().next()?);
+        let end = rest.find(|letter| is_separator(letter) != separator).unwrap_or(rest.len());
+        let (run, after) = rest.split_at_checked(end)?;
+        rest = after;
+        Some(run)
+    })
+}
