@@ -1,1 +1,43 @@
-//! Under construction.
+//! The test bed: the product's neighbours as real parts, each a value that a test holds and drops.
+//!
+//! | value | stands for | is |
+//! |---|---|---|
+//! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
+//! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
+//! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
+//! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
+//!
+//! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
+//! test at once, with the end of its log. Whatever a child prints goes to a file of the bed's [`process::Scratch`]
+//! folder, so that one test can read everything that every process has said.
+//!
+//! ```no_run
+//! # use test_bed::{aws_auth, issuer::{Issuer, TokenSpec}, openbao::OpenBao, process::Scratch, vault_setup};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let scratch = Scratch::new("orders");
+//! let openbao = OpenBao::start_in_memory(&scratch).await;
+//! vault_setup::quickstart(&openbao).await;
+//! let issuer = Issuer::start();
+//! let token = issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
+//! # }
+//! ```
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "test code: a broken bed should stop at once"
+)]
+
+pub mod aws_auth;
+pub mod http;
+pub mod issuer;
+pub mod openbao;
+pub mod parts;
+pub mod process;
+pub mod runtime_api;
+pub mod vault_setup;

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Configures Vault or OpenBao for the quickstart: two stages of one API, `prod` and `staging`, each with a sample
+# secret and a token role that may read that secret only. Run it again at any time: it sets what is written here, and
+# leaves sample secrets that exist alone.
+#
+#   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh
+#   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao ./quickstart.sh         # OpenBao
+#   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh --aws-principal arn:aws:iam::123456789012:role/api-authorizer \
+#       --server-id vault.example.com                                # also the authorizer's login (Vault only)
+#
+# --aws-principal  the authorizer's execution role, without a path: `role/api-authorizer` also where IAM shows
+#                  `role/service/api-authorizer`, since GetCallerIdentity drops it
+# --server-id      the value of `vault.login.server_id` in the authorizer's configuration
+set -eu
+
+cli=${VAULT_CLI:-vault}
+policies=$(dirname "$0")/policies
+aws_principal=''
+server_id=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --aws-principal) aws_principal=$2 ;;
+    --server-id) server_id=$2 ;;
+    *)
+        echo "quickstart.sh: unknown option $1" >&2
+        exit 2
+        ;;
+    esac
+    shift 2
+done
+if [ -n "$aws_principal" ] && [ -z "$server_id" ]; then
+    echo 'quickstart.sh: --aws-principal needs --server-id: without one, a login signed for any Vault is good for this one' >&2
+    exit 2
+fi
+
+# enabled secrets|auth PATH: whether something is mounted there.
+enabled() {
+    "$cli" "$1" list -format=json | grep -q "\"$2/\""
+}
+
+# token_role NAME POLICY TTL: the Vault token role of one grant.
+#
+# `token_type=service` is pinned: left to its default, a request for a batch token escapes the role's TTL.
+# `orphan`: the tokens do not end with the authorizer's own. `path_suffix` names a generation of tokens; one call ends
+# them all: `write -f sys/leases/revoke-prefix/auth/token/create/NAME/v01`
+token_role() {
+    "$cli" write "auth/token/roles/$1" allowed_policies="$2,vault-authorizer-self" token_explicit_max_ttl="$3" \
+        token_type=service token_no_default_policy=true orphan=true renewable=false path_suffix=v01
+}
+
+# sample_secret PATH USERNAME PASSWORD
+sample_secret() {
+    "$cli" kv get -mount=secret "$1" >/dev/null 2>&1 || "$cli" kv put -mount=secret "$1" username="$2" password="$3"
+}
+
+enabled secrets secret || "$cli" secrets enable -path=secret -version=2 kv
+sample_secret prod/orders orders-prod sample-prod-password
+sample_secret staging/orders orders-staging sample-staging-password
+
+for policy in orders-prod-read orders-staging-read vault-authorizer-self vault-authorizer; do
+    "$cli" policy write "$policy" "$policies/$policy.hcl"
+done
+
+token_role orders-prod-reader orders-prod-read 120s
+token_role orders-staging-reader orders-staging-read 600s
+
+[ -n "$aws_principal" ] || exit 0
+
+# The authorizer's own login. Exact ARNs and `resolve_aws_unique_ids=false`: Vault then needs no IAM permissions, and a
+# role that is made anew under the same name logs in as before.
+enabled auth aws || "$cli" auth enable aws
+"$cli" write auth/aws/config/client iam_server_id_header_value="$server_id"
+"$cli" write auth/aws/role/api-authorizer auth_type=iam bound_iam_principal_arn="$aws_principal" \
+    resolve_aws_unique_ids=false token_policies=vault-authorizer token_no_default_policy=true token_type=service \
+    token_ttl=1h token_max_ttl=24h

@@ -1,0 +1,263 @@
+//! OpenBao, the real server: initialised, unsealed, with a file audit device, on loopback without TLS.
+//!
+//! [`OpenBao::start`] keeps its data on disk (raft, one node) over [`OpenBao::stop`] and [`OpenBao::start_again`]; it
+//! takes about two seconds. [`OpenBao::start_in_memory`] takes a quarter of one, mints eight times as fast, and forgets.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::parts;
+use crate::process::{Child, Scratch, free_port};
+
+/// A running OpenBao, or a stopped one that can be started again.
+#[derive(Debug)]
+pub struct OpenBao {
+    folder: PathBuf,
+    address: String,
+    server: Option<Child>,
+    unseal_key: String,
+    root_token: String,
+    http: reqwest::Client,
+}
+
+/// A place in the audit log, from [`OpenBao::audit_mark`].
+#[derive(Debug, Clone, Copy)]
+pub struct AuditMark(usize);
+
+#[derive(Debug, Clone, Copy)]
+enum Storage {
+    Raft,
+    Memory,
+}
+
+impl OpenBao {
+    /// Starts a server that keeps its data when it is stopped.
+    pub async fn start(scratch: &Scratch) -> Self {
+        Self::initialised(scratch, Storage::Raft).await
+    }
+
+    /// Starts a server whose data ends with it.
+    pub async fn start_in_memory(scratch: &Scratch) -> Self {
+        Self::initialised(scratch, Storage::Memory).await
+    }
+
+    /// `http://127.0.0.1:<port>`, the same after a restart.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The token that may do everything.
+    #[must_use]
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
+    /// The server's process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::pid)
+    }
+
+    /// Stops the server: from now on connections are refused.
+    pub async fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    /// Starts the server on the same port and data, and unseals it.
+    pub async fn start_again(&mut self) {
+        self.stop().await;
+        self.launch().await.unwrap_or_else(|complaint| panic!("{complaint}"));
+        self.unseal().await;
+    }
+
+    /// Seals it: it answers 503 until [`OpenBao::unseal`].
+    pub async fn seal(&self) {
+        self.as_root("PUT", "sys/seal", Value::Null).await;
+    }
+
+    /// Unseals it and waits until it serves.
+    pub async fn unseal(&self) {
+        let (status, answer) = self.api("PUT", "sys/unseal", None, json!({"key": self.unseal_key})).await;
+        assert_eq!(status, 200, "unseal: {answer}");
+        for _ in 0..2000 {
+            if self.api("GET", "sys/health", None, Value::Null).await.0 == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("OpenBao is unsealed but does not serve: {}", self.log());
+    }
+
+    /// One API call. `path` is what follows `/v1/`; `Null` is no body. Answers the status and the body, `Null` if it
+    /// is empty.
+    pub async fn api(&self, method: &str, path: &str, token: Option<&str>, body: Value) -> (u16, Value) {
+        self.api_with(method, path, token, &[], body).await
+    }
+
+    /// [`OpenBao::api`] with more headers, such as `("X-Vault-Wrap-TTL", "30s")`.
+    pub async fn api_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> (u16, Value) {
+        let method = method.parse().expect("an HTTP method");
+        let mut request = self.http.request(method, format!("{}/v1/{path}", self.address));
+        if let Some(token) = token {
+            request = request.header("X-Vault-Token", token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap_or_else(|error| panic!("OpenBao, {path}: {error:?}"));
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap_or_else(|error| panic!("OpenBao, {path}: {error:?}"));
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// An API call with the root token that must succeed.
+    pub async fn as_root(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.api(method, path, Some(&self.root_token), body).await;
+        assert!((200..300).contains(&status), "OpenBao, {method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Every entry of the audit log, oldest first.
+    #[must_use]
+    pub fn audit_entries(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.join("audit.json")).expect("the audit log can be read");
+        log.lines().map(|line| serde_json::from_str(line).expect("an audit entry")).collect()
+    }
+
+    /// The audit log's present end.
+    #[must_use]
+    pub fn audit_mark(&self) -> AuditMark {
+        AuditMark(self.audit_entries().len())
+    }
+
+    /// The audited requests since `mark`, in order, as `<operation> <path>`: `update auth/token/create/orders-reader`.
+    /// Requests to seal, unseal and ask for health are not audited; a login at the AWS stand-in shows as the
+    /// `update auth/token/create` that it is here.
+    #[must_use]
+    pub fn requests_since(&self, mark: AuditMark) -> Vec<String> {
+        let entries =
+            self.audit_entries().into_iter().skip(mark.0).filter(|entry| entry["type"] == "request");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let line = |entry: Value| {
+            format!("{} {}", text(&entry["request"]["operation"]), text(&entry["request"]["path"]))
+        };
+        entries.map(line).collect()
+    }
+
+    /// What the audit log writes in place of `secret`: `hmac-sha256:…`.
+    pub async fn audit_hash(&self, secret: &str) -> String {
+        let answer = self.as_root("PUT", "sys/audit-hash/main", json!({"input": secret})).await;
+        answer["data"]["hash"].as_str().expect("a hash").to_owned()
+    }
+
+    /// What the server has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("openbao.log")).unwrap_or_default()
+    }
+
+    async fn initialised(scratch: &Scratch, storage: Storage) -> Self {
+        let mut bao = Self {
+            folder: scratch.folder("openbao"),
+            address: String::new(),
+            server: None,
+            unseal_key: String::new(),
+            root_token: String::new(),
+            http: http::client(),
+        };
+        // Another process may take a port between the moment it is found free and the server's own bind.
+        let mut complaint = String::new();
+        for _ in 0..3 {
+            bao.configure(storage);
+            match bao.launch().await {
+                Ok(()) => {
+                    bao.initialise().await;
+                    return bao;
+                }
+                Err(reason) => complaint = reason,
+            }
+        }
+        panic!("{complaint}");
+    }
+
+    /// Writes the server's configuration, on two free ports.
+    fn configure(&mut self, storage: Storage) {
+        let (port, cluster_port) = (free_port(), free_port());
+        self.address = format!("http://127.0.0.1:{port}");
+        let folder = self.folder.display();
+        let storage = match storage {
+            // A single node needs no time to notice a lost leader: the shortest election.
+            Storage::Raft => format!(
+                r#"storage "raft" {{
+  path                   = "{folder}"
+  node_id                = "bed"
+  performance_multiplier = 1
+}}"#
+            ),
+            Storage::Memory => r#"storage "inmem" {}"#.to_owned(),
+        };
+        let configuration = format!(
+            r#"{storage}
+listener "tcp" {{
+  address         = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster_port}"
+  tls_disable     = true
+}}
+api_addr     = "http://127.0.0.1:{port}"
+cluster_addr = "http://127.0.0.1:{cluster_port}"
+audit "file" "main" {{
+  options {{ file_path = "{folder}/audit.json" }}
+}}
+"#
+        );
+        fs::write(self.folder.join("openbao.hcl"), configuration).expect("the configuration can be written");
+    }
+
+    /// Starts the process and waits until it answers, sealed.
+    async fn launch(&mut self) -> Result<(), String> {
+        let mut command = Command::new(parts::openbao());
+        command.arg("server").arg(format!("-config={}/openbao.hcl", self.folder.display()));
+        let mut server = Child::spawn("OpenBao", command, &self.folder.join("openbao.log"));
+        let url = format!("{}/v1/sys/seal-status", self.address);
+        let answers = async || self.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200);
+        server.ready(Duration::from_secs(20), answers).await?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    async fn initialise(&mut self) {
+        let shares = json!({"secret_shares": 1, "secret_threshold": 1});
+        let (status, answer) = self.api("PUT", "sys/init", None, shares).await;
+        assert_eq!(status, 200, "initialising OpenBao: {answer}");
+        self.unseal_key = answer["keys"][0].as_str().expect("an unseal key").to_owned();
+        self.root_token = answer["root_token"].as_str().expect("a root token").to_owned();
+        self.unseal().await;
+    }
+}
+
+impl Drop for OpenBao {
+    fn drop(&mut self) {
+        // Nobody reads the data any more: no need for the half second of an orderly end.
+        if let Some(mut server) = self.server.take() {
+            server.kill();
+        }
+    }
+}

