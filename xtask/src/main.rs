@@ -1,2 +1,51 @@
-//! Under construction.
-fn main() {}
+//! The project's own tasks. Nothing here ships.
+//!
+//! The standard library only, on purpose: on a new machine `cargo xtask` is built within seconds and says at once what
+//! it is about to do.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod demo;
+mod glibc;
+mod machine;
+mod parts;
+mod test;
+mod text;
+mod workspace;
+
+use std::process::ExitCode;
+use workspace::{Failure, Workspace};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
+        ["test"] => test::run(&Workspace::find()?),
+        ["parts"] => parts::run(&Workspace::find()?),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Failure::new(format!("no such task: `{}`\n\n{USAGE}", arguments.join(" ")))),
+    }
+}
+
+const USAGE: &str = "\
+Usage: cargo xtask <task>
+
+  demo [--stay]   Build everything and show one request on real parts, on this machine. Needs Rust and Python 3.
+                  --stay leaves the parts running until Ctrl-C.
+  test            Every check the project has, in order. Needs Node.js and cargo-deny as well.
+  parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
+
+Everything is written under Cargo's target folder.";

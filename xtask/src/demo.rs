@@ -1,0 +1,42 @@
+//! `cargo xtask demo`: installs and builds what the demo needs, then becomes it.
+
+use crate::machine;
+use crate::parts;
+use crate::workspace::{self, Failure, Stopwatch, Workspace};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::thread;
+
+/// Returns only if something failed: the demo takes this process over. So Ctrl-C reaches it, it cleans up behind itself,
+/// and its exit code is the task's.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    println!("demo: installing the parts and building; a few minutes the first time, seconds after that");
+    machine::require(&[machine::PYTHON])?;
+    let stopwatch = Stopwatch::start();
+    thread::scope(|scope| {
+        let parts = scope.spawn(|| {
+            // Said at once: the builds may run for minutes more.
+            parts::python(workspace).inspect_err(|failure| eprintln!("parts: {failure}"))
+        });
+        build_functions(workspace)?;
+        build(workspace, &["--package", "end-to-end", "--bin", "demo"])?;
+        parts.join().unwrap_or_else(|_| Err(Failure::new("the installation of the parts panicked")))
+    })?;
+    println!("demo: ready in {:.0} s", stopwatch.seconds());
+
+    let demo = workspace.release_binary("demo");
+    let mut command = Command::new(&demo);
+    command.args(arguments).current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
+    Err(Failure::because(demo.display())(command.exec()))
+}
+
+/// The authorizer and the sample integration, in release, as they ship: one package at a time, so that no other member's
+/// features reach them.
+pub(crate) fn build_functions(workspace: &Workspace) -> Result<(), Failure> {
+    build(workspace, &["--package", "vault-authorizer", "--bin", "bootstrap"])?;
+    build(workspace, &["--package", "orders"])
+}
+
+fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {
+    workspace::run(workspace.cargo(["build", "--release", "--locked"]).args(what))
+}

@@ -1,0 +1,77 @@
+//! What a task needs of the machine. All that is missing is reported at once, before anything is built.
+
+use crate::workspace::Failure;
+use std::process::{Command, Stdio};
+
+/// A program, how to see that it is there, and how to get it.
+pub(crate) struct Tool {
+    name: &'static str,
+    probe: &'static [&'static str],
+    remedy: &'static str,
+}
+
+pub(crate) const PYTHON: Tool = Tool {
+    name: "Python 3 with venv and pip",
+    probe: &["python3", "-c", "import ensurepip, venv"],
+    remedy: "install Python 3; Debian and Ubuntu split it: apt-get install python3 python3-venv",
+};
+pub(crate) const NODE: Tool =
+    Tool { name: "Node.js", probe: &["node", "--version"], remedy: "install Node.js 20 or newer" };
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    probe: &["npm", "--version"],
+    remedy: "it comes with Node.js; Debian: apt-get install npm",
+};
+pub(crate) const RUSTFMT: Tool =
+    Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], remedy: "rustup component add rustfmt" };
+pub(crate) const CLIPPY: Tool =
+    Tool { name: "Clippy", probe: &["cargo", "clippy", "--version"], remedy: "rustup component add clippy" };
+pub(crate) const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    probe: &["cargo", "deny", "--version"],
+    remedy: "cargo install cargo-deny --locked --version 0.20.2",
+};
+pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
+
+/// Fails with the list of what is missing.
+pub(crate) fn require(tools: &[Tool]) -> Result<(), Failure> {
+    let missing: Vec<String> = tools
+        .iter()
+        .filter(|tool| !answers(tool.probe))
+        .map(|tool| format!("\n  {}: {}", tool.name, tool.remedy))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("this machine lacks:{}", missing.concat())))
+}
+
+fn answers(probe: &[&str]) -> bool {
+    let Some((program, arguments)) = probe.split_first() else {
+        return false;
+    };
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABSENT: Tool =
+        Tool { name: "Absent", probe: &["vault-authorizer-no-such-tool"], remedy: "write it" };
+    const FAILING: Tool =
+        Tool { name: "Failing", probe: &["cargo", "no-such-subcommand"], remedy: "mend it" };
+    const CARGO: Tool = Tool { name: "Cargo", probe: &["cargo", "--version"], remedy: "install Rust" };
+
+    #[test]
+    fn lists_everything_that_is_missing() {
+        let failure = require(&[ABSENT, CARGO, FAILING]).unwrap_err();
+        assert_eq!(failure.to_string(), "this machine lacks:\n  Absent: write it\n  Failing: mend it");
+    }
+
+    #[test]
+    fn accepts_a_machine_that_has_it_all() {
+        assert!(require(&[CARGO]).is_ok());
+    }
+}

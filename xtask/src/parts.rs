@@ -1,0 +1,273 @@
+//! Installs the pinned parts of the test bed under the target folder, each once.
+//!
+//! ```text
+//! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
+//! <target>/test-bed/node        the Node.js client: tests/clients/node
+//! <target>/test-bed/*.stamp     what each was installed from, written last
+//! <target>/test-bed/*.log       what each installer printed
+//! ```
+//!
+//! A part whose stamp equals its pins is left alone, so a second call is instant. A part that was interrupted has no
+//! stamp and starts over.
+
+use crate::machine;
+use crate::workspace::{Failure, Stopwatch, Workspace, shown};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// `cargo xtask parts`.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    machine::require(&[machine::PYTHON, machine::NODE, machine::NPM])?;
+    python(workspace)?;
+    node(workspace)
+}
+
+/// The servers and the Python clients. All that the demo needs.
+pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
+    let requirements = workspace.root.join("tests/requirements.txt");
+    let part =
+        Part { name: "venv", what: "OpenBao, the AWS emulator and Python clients", pins: vec![requirements] };
+    part.install(&workspace.test_bed(), |folder, log, pins| {
+        installer(log, Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+        for requirements in pins {
+            pip.arg("--requirement").arg(requirements);
+        }
+        installer(log, &mut pip)
+    })
+}
+
+/// The Node.js client. Tests only.
+pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
+    let package = workspace.root.join("tests/clients/node");
+    let pins = vec![package.join("package.json"), package.join("package-lock.json")];
+    let part = Part { name: "node", what: "the Node.js Vault client", pins };
+    part.install(&workspace.test_bed(), |folder, log, pins| {
+        fs::create_dir_all(folder).map_err(Failure::because(folder.display()))?;
+        for pin in pins {
+            let name = pin.file_name().unwrap_or_default();
+            fs::copy(pin, folder.join(name)).map_err(Failure::because(pin.display()))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+        installer(log, &mut npm)
+    })
+}
+
+struct Part {
+    /// Its folder under `test-bed`.
+    name: &'static str,
+    what: &'static str,
+    /// The files that pin its versions.
+    pins: Vec<PathBuf>,
+}
+
+impl Part {
+    fn install(
+        &self,
+        bed: &Path,
+        installation: impl FnOnce(&Path, &Path, &[PathBuf]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        fs::create_dir_all(bed).map_err(Failure::because(bed.display()))?;
+        let folder = bed.join(self.name);
+        let file = |kind: &str| bed.join(format!("{}.{kind}", self.name));
+
+        // Two tasks at once: the second waits, and then finds the part in place. The lock ends with this function.
+        let lock = file("lock");
+        let lock = File::create(&lock).map_err(Failure::because(lock.display()))?;
+        lock.lock().map_err(Failure::because("the lock of the test bed"))?;
+
+        let stamp = Stamp::of(&folder, &self.pins)?;
+        if stamp.is_at(&file("stamp")) && folder.is_dir() {
+            println!("parts: {} is in place", self.what);
+            return Ok(());
+        }
+        println!("parts: installing {} …", self.what);
+        let stopwatch = Stopwatch::start();
+        // INVARIANT (stamp last): the stamp goes before the first change to the folder and comes back after the last
+        // one, so that no interruption leaves a stamp beside half a part.
+        remove(&file("stamp"), |path| fs::remove_file(path))?;
+        remove(&folder, |path| fs::remove_dir_all(path))?;
+        remove(&file("log"), |path| fs::remove_file(path))?;
+        installation(&folder, &file("log"), &self.pins)?;
+        stamp.write(&file("stamp"))?;
+        println!("parts: {} installed in {:.0} s", self.what, stopwatch.seconds());
+        Ok(())
+    }
+}
+
+/// What a part is installed from: its place (a Python environment works nowhere else) and its pins, word for word.
+struct Stamp(String);
+
+impl Stamp {
+    fn of(folder: &Path, pins: &[PathBuf]) -> Result<Self, Failure> {
+        let mut text = format!("{}\n", folder.display());
+        for pin in pins {
+            text += &fs::read_to_string(pin).map_err(Failure::because(pin.display()))?;
+        }
+        Ok(Self(text))
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        fs::read_to_string(path).is_ok_and(|found| found == self.0)
+    }
+
+    /// A rename, so that half a stamp is never read.
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let draft = path.with_extension("stamp-draft");
+        fs::write(&draft, &self.0).map_err(Failure::because(draft.display()))?;
+        fs::rename(&draft, path).map_err(Failure::because(path.display()))
+    }
+}
+
+fn remove(path: &Path, removal: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), Failure> {
+    match removal(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::because(path.display())(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Runs an installer with its output in the log, says every ten seconds that it is still at work, and shows the log's
+/// end if it fails.
+fn installer(log: &Path, command: &mut Command) -> Result<(), Failure> {
+    let output =
+        File::options().create(true).append(true).open(log).map_err(Failure::because(log.display()))?;
+    let errors = output.try_clone().map_err(Failure::because(log.display()))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(Failure::because(format!("`{}`", shown(command))))?;
+
+    let stopwatch = Stopwatch::start();
+    let mut told = 0.0;
+    loop {
+        if let Some(status) = child.try_wait().map_err(Failure::because(shown(command)))? {
+            if status.success() {
+                return Ok(());
+            }
+            let printed = fs::read_to_string(log).unwrap_or_default();
+            let failure = format!("`{}`: {status}\n{}", shown(command), last_lines(&printed, 30));
+            return Err(Failure::new(failure));
+        }
+        thread::sleep(Duration::from_millis(50));
+        if stopwatch.seconds() >= told + 10.0 {
+            told += 10.0;
+            println!("parts: still installing, {told:.0} s");
+        }
+    }
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn installs_once_and_again_only_when_a_pin_changes() {
+        let bed = Bed::new("once");
+        assert_eq!(bed.install(), Ok(true));
+        assert_eq!(bed.install(), Ok(false));
+        fs::write(bed.pin(), "part==2\n").unwrap();
+        assert_eq!(bed.install(), Ok(true));
+        assert_eq!(bed.install(), Ok(false));
+    }
+
+    #[test]
+    fn an_installation_that_fails_is_not_done_and_starts_over_clean() {
+        let bed = Bed::new("fails");
+        assert_eq!(bed.install(), Ok(true));
+        fs::write(bed.pin(), "part==2\n").unwrap();
+        assert!(
+            bed.install_with(|folder, _, _| {
+                fs::create_dir_all(folder).unwrap();
+                fs::write(folder.join("half"), "").unwrap();
+                Err(Failure::new("interrupted"))
+            })
+            .is_err()
+        );
+        assert!(!bed.0.join("part.stamp").exists());
+        assert_eq!(bed.install(), Ok(true));
+        assert!(!bed.0.join("part/half").exists());
+    }
+
+    #[test]
+    fn a_part_whose_folder_is_gone_is_installed_again() {
+        let bed = Bed::new("gone");
+        assert_eq!(bed.install(), Ok(true));
+        fs::remove_dir_all(bed.0.join("part")).unwrap();
+        assert_eq!(bed.install(), Ok(true));
+    }
+
+    #[test]
+    fn a_part_that_was_moved_is_installed_again() {
+        let (one, other) = (Bed::new("one"), Bed::new("other"));
+        assert_eq!(one.install(), Ok(true));
+        fs::rename(one.0.join("part"), other.0.join("part")).unwrap();
+        fs::rename(one.0.join("part.stamp"), other.0.join("part.stamp")).unwrap();
+        assert_eq!(other.install(), Ok(true));
+    }
+
+    #[test]
+    fn a_failed_installer_shows_the_end_of_its_log() {
+        let bed = Bed::new("log");
+        let log = bed.0.join("part.log");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo first; seq 40; echo why >&2; exit 3"]);
+        let failure = installer(&log, &mut command).unwrap_err().to_string();
+        assert!(failure.contains("exit status: 3") && failure.ends_with("why"), "{failure}");
+        assert!(!failure.contains("first\n"), "{failure}");
+        assert!(installer(&log, &mut Command::new("true")).is_ok());
+    }
+
+    /// A test bed in a folder of its own, with one part and one pin.
+    struct Bed(PathBuf);
+
+    impl Bed {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("xtask-parts-{}-{name}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            let bed = Self(folder);
+            fs::write(bed.pin(), "part==1\n").unwrap();
+            bed
+        }
+
+        fn pin(&self) -> PathBuf {
+            self.0.join("pins.txt")
+        }
+
+        /// Whether there was anything to install.
+        fn install(&self) -> Result<bool, String> {
+            let mut installed = false;
+            let done = self.install_with(|folder, _, _| {
+                installed = true;
+                fs::create_dir_all(folder).map_err(Failure::because("folder"))
+            });
+            done.map(|()| installed).map_err(|failure| failure.to_string())
+        }
+
+        fn install_with(
+            &self,
+            installation: impl FnOnce(&Path, &Path, &[PathBuf]) -> Result<(), Failure>,
+        ) -> Result<(), Failure> {
+            Part { name: "part", what: "a part", pins: vec![self.pin()] }.install(&self.0, installation)
+        }
+    }
+
+    impl Drop for Bed {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
