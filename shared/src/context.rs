@@ -377,3 +377,6 @@ fn unix_seconds(field: Field, value: &str) -> Result<u64, ContextError> {
 fn folded(header: &str) -> String {
     header.to_ascii_lowercase().replace('_', "-")
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,3 +184,6 @@ fn roots(pem: &[u8]) -> Result<Vec<Certificate>, HttpSetupError> {
 fn broken_off(error: reqwest::Error) -> BodyError {
     BodyError::Read { source: error.without_url() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,254 @@
-//! Under construction.
+//! The integration's side: from the envelope to a Vault token it may use, in steps that cannot be left out.
+//!
+//! Receives a [`VaultContext`] or the event that carries it, and the integration's own configuration; produces an
+//! [`Unwrapped`] token. The envelope is compared with the configuration, never believed: no address in it is dialled.
+//! Each step consumes the one before, so a token can be used only after every check, and unwrapped only once.
+//!
+//! ```text
+//! Integration ── receive(context, now) ──▶ Received ── inspect() ──▶ Inspected ── unwrap() ──▶ Unwrapped
+//!                address, namespace,                   lookup:                    accessor, type,    read, send,
+//!                creation path, expiry                 creation path              policies, lease    revoke
+//! ```
+//!
+//! The steps are Vault's own advice for response wrapping, and two checks more: the accessor the authorizer sent beside
+//! the token must be the unwrapped token's, and the token must not bring more than it was made with
+//! (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation>).
+
+mod error;
+mod token;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::context::{Caller, VaultContext, Wrapped};
+use crate::secret::VaultToken;
+use crate::vault::{Answer, Auth, Call, Namespace, Vault, VaultError};
+
+pub use self::error::{SeenAt, UnwrapError};
+pub use self::token::{Secret, Unwrapped};
+
+/// The longest life of a token an integration accepts unless it says otherwise, in seconds: the contract's longest.
+pub const DEFAULT_MAX_LEASE_SECONDS: u64 = 900;
+
+const LOOKUP: &str = "sys/wrapping/lookup";
+const UNWRAP: &str = "sys/wrapping/unwrap";
+const REVOKE_SELF: &str = "auth/token/revoke-self";
+
+/// What an integration knows for itself: its Vault, and which tokens it expects. Made once, at start; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Integration {
+    vault: Vault,
+    creation_paths: Arc<[String]>,
+    max_lease_seconds: u64,
+    allow_identity_policies: bool,
+}
+
+/// Why an integration's own configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IntegrationError {
+    /// No creation path: no token could ever be accepted.
+    #[error("no creation path is expected, so no token could be accepted")]
+    NoCreationPath,
+    /// A creation path that no token of the authorizer can have.
+    #[error("`{path}` is not a creation path such as `auth/token/create/orders-prod-reader`")]
+    CreationPath {
+        /// The path, as configured.
+        path: String,
+    },
+}
+
+impl Integration {
+    /// States the Vault, and the creation paths of the tokens to accept: `auth/token/create/<role>` of the grants that
+    /// lead to this integration, in this stage. They are compared exactly; a prefix is not enough.
+    ///
+    /// # Errors
+    /// [`IntegrationError`].
+    pub fn new(
+        vault: Vault,
+        creation_paths: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, IntegrationError> {
+        let creation_paths: Arc<[String]> = creation_paths.into_iter().map(Into::into).collect();
+        if creation_paths.is_empty() {
+            return Err(IntegrationError::NoCreationPath);
+        }
+        if let Some(path) = creation_paths.iter().find(|path| !is_creation_path(path)) {
+            return Err(IntegrationError::CreationPath { path: path.clone() });
+        }
+        let max_lease_seconds = DEFAULT_MAX_LEASE_SECONDS;
+        Ok(Self { vault, creation_paths, max_lease_seconds, allow_identity_policies: false })
+    }
+
+    /// Accepts tokens that live at most so long, in seconds, instead of [`DEFAULT_MAX_LEASE_SECONDS`].
+    #[must_use]
+    pub fn max_lease_seconds(self, max_lease_seconds: u64) -> Self {
+        Self { max_lease_seconds, ..self }
+    }
+
+    /// Accepts tokens whose entity adds policies to those of the token role: for grants with an `entity_alias`.
+    #[must_use]
+    pub fn allow_identity_policies(self) -> Self {
+        Self { allow_identity_policies: true, ..self }
+    }
+
+    /// All steps at once: from the event of a Lambda proxy integration to a token that may be used.
+    ///
+    /// # Errors
+    /// [`UnwrapError`].
+    pub async fn open(&self, event: &Value, now: SystemTime) -> Result<Unwrapped, UnwrapError> {
+        self.receive(VaultContext::from_event(event)?, now)?.inspect().await?.unwrap().await
+    }
+
+    /// First step, without the network: the envelope agrees with this integration's configuration and is not too old.
+    ///
+    /// # Errors
+    /// [`UnwrapError`]: `NoToken`, `AddressMismatch`, `NamespaceMismatch`, `CreationPathMismatch`, `Expired`.
+    pub fn receive(&self, context: VaultContext, now: SystemTime) -> Result<Received, UnwrapError> {
+        let VaultContext { grant, caller, wrapped } = context;
+        let Some(wrapped) = wrapped else { return Err(UnwrapError::NoToken) };
+        if wrapped.address != self.vault.address().as_str() {
+            return Err(UnwrapError::AddressMismatch);
+        }
+        if wrapped.namespace.as_deref() != self.vault.namespace().map(Namespace::as_str) {
+            return Err(UnwrapError::NamespaceMismatch);
+        }
+        if !self.expects(&wrapped.creation_path) {
+            return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Context });
+        }
+        if unix_seconds(now) >= wrapped.expires_at {
+            return Err(UnwrapError::Expired);
+        }
+        Ok(Received { integration: self.clone(), grant, caller, wrapped })
+    }
+
+    fn expects(&self, creation_path: &str) -> bool {
+        self.creation_paths.iter().any(|expected| expected == creation_path)
+    }
+
+    /// What the unwrapped token must be, whatever the envelope said of it.
+    fn check(&self, auth: &Auth, wrapped: &Wrapped) -> Result<(), UnwrapError> {
+        if auth.token_type != "service" {
+            return Err(UnwrapError::NotAServiceToken);
+        }
+        if auth.accessor != wrapped.wrapped_accessor {
+            return Err(UnwrapError::AccessorMismatch);
+        }
+        if !self.allow_identity_policies && !auth.identity_policies.is_empty() {
+            return Err(UnwrapError::IdentityPolicies);
+        }
+        // 0 is Vault's way to say that a token never ends.
+        if auth.lease_duration == 0 || auth.lease_duration > self.max_lease_seconds {
+            let (lease_seconds, limit_seconds) = (auth.lease_duration, self.max_lease_seconds);
+            return Err(UnwrapError::LeaseTooLong { lease_seconds, limit_seconds });
+        }
+        Ok(())
+    }
+}
+
+/// An envelope that agrees with the integration's configuration. Vault has not been asked yet.
+#[derive(Debug)]
+#[must_use = "the wrapping token is still to be inspected and unwrapped"]
+pub struct Received {
+    integration: Integration,
+    grant: String,
+    caller: Caller,
+    wrapped: Wrapped,
+}
+
+impl Received {
+    /// Who is calling, as the authorizer verified it.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Second step: asks Vault what the wrapping token holds, without using it up. The creation path Vault names must
+    /// be the expected one: a token that an interceptor unwrapped and wrapped again has another.
+    ///
+    /// # Errors
+    /// [`UnwrapError`]: `NotValidAnyMore`, `CreationPathMismatch`, `Vault`.
+    pub async fn inspect(self) -> Result<Inspected, UnwrapError> {
+        // Sent without X-Vault-Token: the wrapping token in that header would be used up.
+        let call = Call::post(LOOKUP).body(&json!({ "token": self.wrapped.token.expose() }))?;
+        let answer =
+            self.integration.vault.send(call).await.map_err(|error| not_valid(error, SeenAt::Lookup))?;
+        let creation_path = creation_path(&answer)?;
+        if creation_path != self.wrapped.creation_path || !self.integration.expects(creation_path) {
+            return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });
+        }
+        Ok(Inspected { received: self })
+    }
+}
+
+/// An envelope whose wrapping token Vault knows, and made where the integration expects. The token is not used up yet.
+#[derive(Debug)]
+#[must_use = "the wrapping token is still to be unwrapped"]
+pub struct Inspected {
+    received: Received,
+}
+
+impl Inspected {
+    /// Third step: exchanges the wrapping token for the token inside, and checks that. Sent once and never again: after
+    /// a time-out the wrapping token may be used up, and the request has to fail. A token that fails a check is revoked.
+    ///
+    /// # Errors
+    /// [`UnwrapError`]: `NotValidAnyMore`, `NotAServiceToken`, `AccessorMismatch`, `IdentityPolicies`, `LeaseTooLong`,
+    /// `Vault`.
+    pub async fn unwrap(self) -> Result<Unwrapped, UnwrapError> {
+        let Received { integration, grant, caller, wrapped } = self.received;
+        // In the header alone: with the token in the body as well Vault burns it and answers 500.
+        let call = Call::post(UNWRAP).wrapping_token(&wrapped.token);
+        let answer = integration.vault.send(call).await.map_err(|error| not_valid(error, SeenAt::Unwrap))?;
+        let auth = answer.auth.ok_or(UnwrapError::NotAServiceToken)?;
+        if let Err(refused) = integration.check(&auth, &wrapped) {
+            discard(&integration.vault, &auth).await;
+            return Err(refused);
+        }
+        Ok(Unwrapped::assertion(integration.vault, auth, grant, caller, wrapped.creation_path))
+    }
+}
+
+async fn revoke_self(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
+    vault.send(Call::post(REVOKE_SELF).token(token)).await.map(|_empty| ())
+}
+
+/// A token this integration will not use is of use to nobody. When the revocation fails the token ends by its own TTL.
+async fn discard(vault: &Vault, auth: &Auth) {
+    if let Err(error) = revoke_self(vault, &auth.client_token).await {
+        tracing::warn!(code = error.code(), accessor = %auth.accessor, "a refused token could not be revoked");
+    }
+}
+
+fn not_valid(error: VaultError, seen_at: SeenAt) -> UnwrapError {
+    if matches!(error, VaultError::WrappingTokenNotValid { .. }) {
+        UnwrapError::NotValidAnyMore { seen_at }
+    } else {
+        UnwrapError::Vault(error)
+    }
+}
+
+fn creation_path(answer: &Answer) -> Result<&str, VaultError> {
+    let path = answer.data.as_ref().and_then(|data| data.get("creation_path")).and_then(Value::as_str);
+    path.ok_or_else(|| VaultError::AnswerInvalid {
+        path: LOOKUP.to_owned(),
+        reason: "it names no creation_path".to_owned(),
+    })
+}
+
+/// `sys/wrapping/wrap` and `cubbyhole/…` are where anyone can put anything, so only auth methods' paths are taken.
+fn is_creation_path(path: &str) -> bool {
+    let mut segments = path.split('/');
+    segments.next() == Some("auth")
+        && path.split('/').count() >= 3
+        && segments.all(|segment| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_graphic()))
+        && !path.contains(['*', '?', '#', '{'])
+}
+
+/// A time before 1970 is a broken clock; as 0 it would make every token look fresh, so it counts as the end of time.
+fn unix_seconds(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,6 @@ fn texts(body: &[u8]) -> Vec<String> {
         Err(_) => vec![String::from_utf8_lossy(body).into_owned()],
     }
 }
+
+#[cfg(test)]
+mod tests;

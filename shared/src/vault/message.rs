@@ -67,3 +67,6 @@ fn split_keeping(text: &str, is_separator: impl Fn(char) -> bool + Copy) -> impl
         Some(run)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Why the integration has no Vault token: [`UnwrapError`], each text written for the one who is called at night.
+
+use std::fmt;
+
+use crate::context::ContextError;
+use crate::vault::VaultError;
+
+/// Where a check failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenAt {
+    /// In the authorizer's context, before Vault was asked.
+    Context,
+    /// In Vault's answer to `sys/wrapping/lookup`.
+    Lookup,
+    /// In Vault's answer to `sys/wrapping/unwrap`.
+    Unwrap,
+}
+
+impl fmt::Display for SeenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Context => "the context",
+            Self::Lookup => "Vault's lookup",
+            Self::Unwrap => "Vault's unwrap",
+        })
+    }
+}
+
+/// Why there is no token to use. The text says what it means and what to do; none of it is for the caller of the API.
+#[derive(Debug, thiserror::Error)]
+pub enum UnwrapError {
+    /// The request came without the authorizer's context.
+    #[error(
+        "the request carries no authorizer context: the route has no authorizer, or the API was called around the \
+         gateway; attach vault-authorizer to the route"
+    )]
+    NoContext,
+    /// The context is there and not whole.
+    #[error(
+        "the authorizer's context is not usable: check that the authorizer and vault-context are of one version"
+    )]
+    Context(#[source] ContextError),
+    /// The grant authorises without a Vault token.
+    #[error(
+        "the grant has `mode: none`, so there is no Vault token: give the grant a `token`, or do not ask for one"
+    )]
+    NoToken,
+    /// The wrapping token's time was up when the request arrived.
+    #[error(
+        "the wrapping token had expired when it arrived: raise the grant's `wrap_ttl`, or find out what delayed the \
+         request; the clocks may also differ"
+    )]
+    Expired,
+    /// The token comes from another Vault than this integration's.
+    #[error(
+        "the context names another Vault address than this integration is configured with: align the two \
+         configurations to the letter; if they are, the context may have been tampered with"
+    )]
+    AddressMismatch,
+    /// The token comes from another namespace than this integration's.
+    #[error(
+        "the context names another Vault namespace than this integration is configured with: align the two \
+         configurations; if they are, the context may have been tampered with"
+    )]
+    NamespaceMismatch,
+    /// The token was not made at a path this integration expects.
+    #[error(
+        "{seen_at} names a creation path this integration does not expect: add the grant's \
+         `auth/token/create/<role>` to the integration if it belongs there; if not, the token may have been \
+         intercepted and wrapped again, search Vault's audit log for the accessor"
+    )]
+    CreationPathMismatch {
+        /// Where it was seen.
+        seen_at: SeenAt,
+    },
+    /// Vault does not know the wrapping token any more, before its time was up.
+    #[error(
+        "{seen_at} says that the wrapping token is not valid any more: it was unwrapped before, so it may have been \
+         intercepted, search Vault's audit log for the accessor; or API Gateway replayed a cached answer of the \
+         authorizer, set authorizerResultTtlInSeconds to 0"
+    )]
+    NotValidAnyMore {
+        /// Where it was seen.
+        seen_at: SeenAt,
+    },
+    /// The token inside is not the one the authorizer announced.
+    #[error(
+        "the unwrapped token has another accessor than the authorizer announced: it was replaced on the way; it has \
+         been revoked, search Vault's audit log for both accessors"
+    )]
+    AccessorMismatch,
+    /// The token brings policies of an entity, and the integration did not ask for them.
+    #[error(
+        "the unwrapped token carries policies of an entity besides its role's: allow identity policies in this \
+         integration if the grant has an `entity_alias`; the token has been revoked"
+    )]
+    IdentityPolicies,
+    /// The token lives longer than the integration accepts.
+    #[error(
+        "the unwrapped token lives {lease_seconds} s (0 is without end) and this integration accepts {limit_seconds} s: \
+         set the token role's token_explicit_max_ttl, or raise the integration's limit; the token has been revoked"
+    )]
+    LeaseTooLong {
+        /// The token's life, in seconds; 0 is without end.
+        lease_seconds: u64,
+        /// The longest life accepted, in seconds.
+        limit_seconds: u64,
+    },
+    /// What was inside is no service token.
+    #[error("what was wrapped is not a Vault service token: set the token role's token_type to service")]
+    NotAServiceToken,
+    /// Vault could not be asked, or refused.
+    #[error("Vault gave no token")]
+    Vault(#[from] VaultError),
+}
+
+impl UnwrapError {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoContext => "no_context",
+            Self::Context(_) => "context_invalid",
+            Self::NoToken => "no_token",
+            Self::Expired => "wrapping_token_expired",
+            Self::AddressMismatch => "address_mismatch",
+            Self::NamespaceMismatch => "namespace_mismatch",
+            Self::CreationPathMismatch { .. } => "creation_path_mismatch",
+            Self::NotValidAnyMore { .. } => "not_valid_any_more",
+            Self::AccessorMismatch => "accessor_mismatch",
+            Self::IdentityPolicies => "identity_policies",
+            Self::LeaseTooLong { .. } => "lease_too_long",
+            Self::NotAServiceToken => "not_a_service_token",
+            Self::Vault(error) => error.code(),
+        }
+    }
+
+    /// Whether Vault or the way to it is down: a client is told 503, and everything else is a refusal.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Vault(error) if error.is_outage())
+    }
+}
+
+impl From<ContextError> for UnwrapError {
+    fn from(error: ContextError) -> Self {
+        match error {
+            ContextError::Missing => Self::NoContext,
+            ContextError::Incomplete { .. }
+            | ContextError::Invalid { .. }
+            | ContextError::UnsupportedVersion => Self::Context(error),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Vault's answers, as OpenBao 2.7 writes them.
+
+use super::*;
+
+const WRAPPED: &str = r#"{"request_id":"","lease_id":"","renewable":false,"lease_duration":0,"data":null,"warnings":null,"auth":null,
+ "wrap_info":{"token":"s.KGXDu8CLc1DnGKEU4KBqXzzW","accessor":"AKUe","ttl":60,"creation_time":"2026-11-23T17:51:30.377802691Z",
+ "creation_path":"auth/token/create/api-caller","wrapped_accessor":"BJ2J7fl2ksKbSCQaYIgIx3cU"}}"#;
+const UNWRAPPED: &str = r#"{"data":null,"wrap_info":null,"auth":{"client_token":"s.0x7lCyKBqXzzWDu8CLc1DnGK","accessor":"BJ2J",
+ "policies":["api-read"],"token_policies":["api-read"],"identity_policies":null,"metadata":{"sub":"alice"},"lease_duration":300,
+ "renewable":false,"entity_id":"","token_type":"service","orphan":true,"num_uses":5,"mfa_requirement":null}}"#;
+
+fn parse(body: &str) -> Answer {
+    Answer::parse("a/b", body.as_bytes()).unwrap()
+}
+
+#[test]
+fn reads_a_wrapped_answer() {
+    let info = parse(WRAPPED).wrap_info.unwrap();
+    assert_eq!(info.token.expose(), "s.KGXDu8CLc1DnGKEU4KBqXzzW");
+    assert_eq!((info.ttl, info.creation_path.as_str()), (60, "auth/token/create/api-caller"));
+    assert_eq!(info.wrapped_accessor.as_deref(), Some("BJ2J7fl2ksKbSCQaYIgIx3cU"));
+}
+
+#[test]
+fn a_wrapped_batch_token_has_no_accessor() {
+    for absent in [r#","wrapped_accessor":"""#, r#","wrapped_accessor":null"#, ""] {
+        let body = format!(
+            r#"{{"wrap_info":{{"token":"s.a","accessor":"b","ttl":60,"creation_path":"c"{absent}}}}}"#
+        );
+        assert_eq!(parse(&body).wrap_info.unwrap().wrapped_accessor, None);
+    }
+}
+
+#[test]
+fn reads_an_unwrapped_answer_with_its_nulls() {
+    let auth = parse(UNWRAPPED).auth.unwrap();
+    assert_eq!(auth.client_token.expose(), "s.0x7lCyKBqXzzWDu8CLc1DnGK");
+    assert!(auth.identity_policies.is_empty() && auth.orphan && !auth.renewable);
+    assert_eq!((auth.lease_duration, auth.num_uses, auth.token_type.as_str()), (300, 5, "service"));
+    assert_eq!(auth.metadata.get("sub").map(String::as_str), Some("alice"));
+}
+
+#[test]
+fn reads_a_lease_and_warnings() {
+    let answer = parse(
+        r#"{"lease_id":"database/creds/x/abc","renewable":true,"lease_duration":60,"data":{"a":1},"warnings":["capped"]}"#,
+    );
+    let lease = answer.lease.unwrap();
+    assert_eq!(
+        (lease.id.as_str(), lease.duration_seconds, lease.renewable),
+        ("database/creds/x/abc", 60, true)
+    );
+    assert_eq!(answer.warnings, ["capped"]);
+    assert!(parse(WRAPPED).lease.is_none());
+}
+
+#[test]
+fn rejects_what_is_not_vaults_without_quoting_it() {
+    let bodies = [
+        "",
+        "<html>s.secret</html>",
+        r#"["s.secret"]"#,
+        r#""s.secret""#,
+        r#"{"auth":"s.secret"}"#,
+        r#"{"auth":{"client_token":"s.secret","lease_duration":"s.secret"}}"#,
+        r#"{"auth":{"client_token":""}}"#,
+        r#"{"wrap_info":{"token":"s.secret","ttl":-1,"creation_path":"a"}}"#,
+        r#"{"data":{}} s.secret"#,
+    ];
+    for body in bodies {
+        let error = Answer::parse("a/b", body.as_bytes()).unwrap_err();
+        assert!(matches!(error, VaultError::AnswerInvalid { .. }), "{body}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{body}: {error}");
+    }
+}
+
+#[test]
+fn debug_shows_neither_tokens_nor_data() {
+    let secret = r#"{"data":{"password":"hunter2"},"lease_id":"database/creds/x/abc","lease_duration":60}"#;
+    assert_eq!(
+        format!("{:?}", parse(secret)),
+        "Answer { auth: None, wrap_info: None, lease: Some(Lease { duration_seconds: 60, renewable: false, .. }), .. }"
+    );
+    assert_eq!(
+        format!("{:?}", parse(WRAPPED).wrap_info.unwrap()),
+        r#"WrapInfo { accessor: "AKUe", ttl: 60, creation_path: "auth/token/create/api-caller", wrapped_accessor: Some("BJ2J7fl2ksKbSCQaYIgIx3cU"), .. }"#
+    );
+    assert_eq!(
+        format!("{:?}", parse(UNWRAPPED).auth.unwrap()),
+        r#"Auth { accessor: "BJ2J", policies: ["api-read"], identity_policies: [], lease_duration: 300, renewable: false, num_uses: 5, orphan: true, token_type: "service", .. }"#
+    );
+}

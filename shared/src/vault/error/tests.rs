@@ -1,0 +1,68 @@
+//! Each refusal Vault and OpenBao are known to give, and the variant it becomes.
+
+use super::*;
+use crate::secret::VaultToken;
+
+fn refusal(status: u16, body: &str) -> VaultError {
+    let call = Call::post("auth/token/create/x").token(&VaultToken::parse("root-token").unwrap());
+    VaultError::from_refusal(&call, status, Some(3), body.as_bytes())
+}
+
+fn code(status: u16, body: &str) -> &'static str {
+    refusal(status, body).code()
+}
+
+#[test]
+fn tells_a_dead_token_from_a_forbidden_call() {
+    assert_eq!(code(403, r#"{"errors":["permission denied"]}"#), "vault_token_not_valid");
+    let vault = r#"{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}"#;
+    assert_eq!(code(403, vault), "vault_token_not_valid");
+    assert_eq!(
+        code(403, r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#),
+        "vault_forbidden"
+    );
+    assert_eq!(code(403, "<html>blocked by the firewall</html>"), "vault_refused");
+}
+
+#[test]
+fn knows_a_spent_wrapping_token_and_a_lost_leader() {
+    let spent = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
+    assert_eq!(code(400, spent), "vault_wrapping_token_not_valid");
+    let lost =
+        r#"{"errors":["failed to persist accessor index entry: leadership lost while committing log"]}"#;
+    assert_eq!(code(400, lost), "vault_unavailable");
+}
+
+#[test]
+fn an_outage_is_an_outage_whatever_its_status() {
+    assert_eq!(code(503, r#"{"errors":["Vault is sealed"]}"#), "vault_sealed");
+    for status in [412, 472, 473, 474, 500, 501, 502, 503, 504, 530, 599] {
+        let error = refusal(status, "");
+        assert!(
+            matches!(error, VaultError::Unavailable { status: seen, .. } if seen == status),
+            "{status}: {error:?}"
+        );
+        assert!(error.is_outage() && !error.request_not_sent());
+    }
+    assert!(matches!(refusal(429, "{}"), VaultError::Throttled { retry_after_seconds: Some(3), .. }));
+}
+
+#[test]
+fn any_other_refusal_keeps_its_status_and_message() {
+    let VaultError::Refused { path, status, message } = refusal(400, r#"{"errors":["unknown role x"]}"#)
+    else {
+        panic!("another variant");
+    };
+    assert_eq!((path.as_str(), status, message.as_str()), ("auth/token/create/x", 400, "unknown role x"));
+    for status in [400, 401, 404, 405, 499] {
+        assert_eq!(code(status, r#"{"errors":[]}"#), "vault_refused");
+    }
+}
+
+#[test]
+fn the_text_never_holds_the_token_that_was_sent() {
+    for status in [400, 403, 500] {
+        let error = refusal(status, r#"{"errors":["bad root-token given"]}"#);
+        assert!(!format!("{error} {error:?}").contains("root-token"), "{error}");
+    }
+}

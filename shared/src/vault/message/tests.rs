@@ -1,0 +1,81 @@
+//! What is kept of a text and, above all, what is not.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn keeps_what_tells() {
+    let kept = [
+        ("unknown role orders-prod-reader", "unknown role orders-prod-reader"),
+        ("1 error occurred:\n\t* permission denied\n\n", "permission denied"),
+        ("invalid 'entity_alias' value", "invalid 'entity_alias' value"),
+        (
+            "request path \"auth/token/create/x\": rate limit quota exceeded",
+            "request path \"auth/token/create/x\": rate limit quota exceeded",
+        ),
+        (
+            "error validating token: invalid audience (aud) claim: audience is not allowed",
+            "error validating token: invalid audience (aud) claim: audience is not allowed",
+        ),
+        ("\n\nfirst\nsecond", "first"),
+        ("", ""),
+    ];
+    for (text, expected) in kept {
+        assert_eq!(sanitised(text, None), expected);
+    }
+}
+
+#[test]
+fn removes_what_looks_like_a_secret() {
+    let secrets = [
+        "s.KGXDu8CLc1DnGKEU4KBqXzzW",
+        "s.KGXDu8CLc1DnGKEU4KBqXzzW.nsid1",
+        "hvs.CAESIJ1hx3xCabcdefghijkl",
+        "b.AAAAAQIdGhpcyBpcyBhIGJhdGNoIHRva2Vu",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
+        "FwoGZXIvYXdzEBYaDKJb/3Qx+longSessionToken9==",
+        "IQoJb3JpZ2luX2VjEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaCXVzLWVhc3QtMSJHMEUCIQDx",
+        "5d672d79a15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+        "0cc175b9-c0f1-b6a8-31c3-99e269772661",
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnop",
+    ];
+    for secret in secrets {
+        for text in [secret.to_owned(), format!("bad \"{secret}\", sorry"), format!("token:{secret};x")] {
+            let message = sanitised(&text, None);
+            assert!(message.contains(REMOVED) && !message.contains(secret), "{text}: {message}");
+        }
+    }
+}
+
+#[test]
+fn removes_the_very_token_that_was_sent_whatever_it_looks_like() {
+    assert_eq!(sanitised("bad token root!", Some("root")), "bad token …!");
+}
+
+#[test]
+fn cuts_a_quoted_request_with_its_session_token() {
+    let text = "error making upstream request: received error code 403 from STS: <ErrorResponse>POST\n/\n\nx-amz-security-token:FwoGZXIvYXdzEBYaDKJb";
+    assert_eq!(sanitised(text, None), "error making upstream request: received error code 403 from STS: ");
+}
+
+#[test]
+fn is_bounded_and_holds_no_control_character() {
+    let text = "é \u{1b}[31m\u{7f}word ".repeat(100);
+    let message = sanitised(&text, None);
+    assert_eq!(message.chars().count(), MAX_CHARS);
+    assert!(!message.contains(char::is_control));
+}
+
+proptest! {
+    #[test]
+    fn a_vault_token_never_survives(before in "[ -~]{0,20}", token in "(hvs|hvb|s|b)\\.[A-Za-z0-9_-]{24,100}", after in "[ -~]{0,20}") {
+        let message = sanitised(&format!("{before}{token}{after}"), None);
+        prop_assert!(!message.contains(&token));
+    }
+
+    #[test]
+    fn any_text_is_bounded(text in "(?s).{0,400}") {
+        prop_assert!(sanitised(&text, None).chars().count() <= MAX_CHARS);
+    }
+}
