@@ -142,16 +142,19 @@ impl TokenRole {
     #[must_use]
     pub fn definition(&self) -> Value {
         let policies = self.policies.iter().map(String::as_str).chain([SELF_POLICY]).collect::<Vec<_>>();
-        json!({
+        let mut definition = json!({
             "allowed_policies": policies,
-            "allowed_entity_aliases": self.allowed_entity_aliases,
             "token_explicit_max_ttl": format!("{}s", self.ttl_seconds),
             "token_type": "service",
             "token_no_default_policy": true,
             "orphan": true,
             "renewable": false,
             "path_suffix": "v01",
-        })
+        });
+        if !self.allowed_entity_aliases.is_empty() {
+            definition["allowed_entity_aliases"] = json!(self.allowed_entity_aliases);
+        }
+        definition
     }
 
     /// The part of the authorizer's policy that lets it mint this role's tokens.
@@ -229,7 +232,9 @@ pub async fn approle_login(openbao: &OpenBao) -> AppRole {
 /// Enables JWT auth at `jwt`, with the authorizer's role bound to `issuer` and `audience`.
 pub async fn jwt_login(openbao: &OpenBao, issuer: &Issuer, audience: &str) {
     openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
-    openbao.as_root("POST", "auth/jwt/config", json!({"oidc_discovery_url": issuer.url()})).await;
+    // Discovery alone does not bind the issuer: without `bound_issuer`, OpenBao accepts any `iss` that its keys signed.
+    let config = json!({"oidc_discovery_url": issuer.url(), "bound_issuer": issuer.url()});
+    openbao.as_root("POST", "auth/jwt/config", config).await;
     let mut role = login_token();
     role["role_type"] = json!("jwt");
     role["user_claim"] = json!("sub");

@@ -1,0 +1,8 @@
+//! Tests of the test bed itself: that its parts are what the other tests take them for.
+
+mod aws_auth;
+mod issuer;
+mod openbao;
+mod process;
+mod runtime_api;
+mod vault_setup;

@@ -1,0 +1,191 @@
+//! The AWS auth stand-in, with requests that botocore signs and the emulator's STS checks.
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::process::{Child, Scratch, free_port};
+use test_bed::vault_setup::{self, Setup};
+use test_bed::{http, parts};
+
+const SERVER_ID: &str = "vault.example.com";
+
+#[tokio::test]
+async fn logs_in_a_signed_role_and_refuses_everything_else() {
+    let scratch = Scratch::new("aws-auth");
+    let sts = Sts::start(&scratch).await;
+    let logins = sts.signed_logins();
+    let arn = "arn:aws:iam::000000000000:role/api-authorizer";
+    let config = AwsAuthConfig::quickstart(arn, SERVER_ID);
+    let vault = Vault::start_in_memory(&scratch, &sts.url, config).await;
+    vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
+
+    for name in ["role", "role, headers as an object", "role, headers as lists"] {
+        let (status, answer) = post(&vault, "auth/aws/login", &[], &logins[name]).await;
+        assert_eq!(status, 200, "{name}: {answer}");
+        let auth = &answer["auth"];
+        assert_eq!(auth["policies"], json!(["vault-authorizer"]));
+        assert_eq!((&auth["lease_duration"], &auth["renewable"]), (&json!(3600), &json!(true)));
+        assert_eq!((&auth["orphan"], &auth["num_uses"]), (&json!(true), &json!(0)));
+    }
+    assert_eq!(vault.aws_auth.login_count(), 3);
+
+    let refused = [
+        ("tampered", "error making upstream request: received error code 403 from STS:"),
+        ("wrong secret", "error making upstream request: received error code 403 from STS:"),
+        ("another host", "error making upstream request: received error code 403 from STS:"),
+        (
+            "another principal",
+            "IAM Principal \"arn:aws:iam::000000000000:user/nobody\" does not belong to the role",
+        ),
+        ("another role", "entry for role other not found"),
+        ("server id of another", "error validating X-Vault-AWS-IAM-Server-ID header: expected"),
+        ("no server id", "error validating X-Vault-AWS-IAM-Server-ID header: missing header"),
+        (
+            "server id unsigned",
+            "error validating X-Vault-AWS-IAM-Server-ID header: vault header wasn't signed",
+        ),
+        ("another amz header", "invalid request header: x-amz-target"),
+        ("another action", "iam request body is invalid"),
+        ("two actions", "iam request body is invalid"),
+        ("a query", "invalid request"),
+        ("GET", "invalid iam_http_request_method; currently only 'POST' is supported"),
+        ("URL-safe base64", "failed to base64 decode iam_request_url"),
+        ("no body", "supplied some of the auth values for the iam auth type but not all"),
+    ];
+    for (name, expected) in refused {
+        assert!(logins[name].is_object(), "{name}");
+        let (status, answer) = post(&vault, "auth/aws/login", &[], &logins[name]).await;
+        let reason = answer["errors"][0].as_str().unwrap_or_default();
+        assert!(status == 400 && reason.starts_with(expected), "{name}: {status} {answer}");
+    }
+    assert_eq!((vault.aws_auth.login_count(), vault.aws_auth.refused_login_count()), (3, refused.len()));
+}
+
+#[tokio::test]
+async fn passes_everything_else_on_and_goes_down_with_openbao() {
+    let scratch = Scratch::new("aws-auth-proxy");
+    let config = AwsAuthConfig::quickstart("arn:aws:iam::000000000000:role/api-authorizer", SERVER_ID);
+    let mut vault = Vault::start(&scratch, "http://127.0.0.1:9", config).await;
+    vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
+    let token = vault_setup::authorizer_token(&vault.openbao).await;
+    let path = "auth/token/create/orders-prod-reader";
+    let headers = [("X-Vault-Token", token.as_str()), ("X-Vault-Wrap-TTL", "30s")];
+
+    let (status, minted) = post(&vault, path, &headers, &json!({"ttl": "60s"})).await;
+    assert_eq!((status, &minted["wrap_info"]["ttl"]), (200, &json!(30)));
+    let (status, refused) = post(&vault, path, &headers, &json!({"ttl": "61s"})).await;
+    assert_eq!(status, 403);
+    assert_eq!(refused["errors"][0], "1 error occurred:\n\t* permission denied\n\n");
+
+    let address = vault.address();
+    vault.stop().await;
+    let outage = http::client().get(format!("{address}/v1/sys/health")).send().await;
+    assert!(outage.unwrap_err().is_connect(), "an outage looks like one");
+    vault.start_again().await;
+    assert_eq!(vault.address(), address);
+    assert_eq!(post(&vault, path, &headers, &json!({"ttl": "60s"})).await.0, 200);
+}
+
+async fn post(vault: &Vault, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+    let mut request = http::client().post(format!("{}/v1/{path}", vault.address())).json(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// The emulator, for its STS alone.
+struct Sts {
+    url: String,
+    _emulator: Child,
+}
+
+impl Sts {
+    async fn start(scratch: &Scratch) -> Self {
+        let port = free_port();
+        let folder = scratch.folder("sts");
+        let mut command = Command::new(parts::ministack());
+        command.current_dir(&folder);
+        command.envs([("AUTH", "true"), ("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string())]);
+        let mut emulator = Child::spawn("ministack", command, &folder.join("ministack.log"));
+        let listens = async || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        emulator.ready(Duration::from_secs(30), listens).await.unwrap();
+        Self { url: format!("http://127.0.0.1:{port}"), _emulator: emulator }
+    }
+
+    /// Logins by name, signed with the keys of a role and of a user that this makes. The root user's keys would not
+    /// do: the emulator does not check them.
+    fn signed_logins(&self) -> Value {
+        let python = Command::new(parts::python()).args(["-c", SIGN, &self.url, SERVER_ID]).output().unwrap();
+        assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+        serde_json::from_slice(&python.stdout).unwrap()
+    }
+}
+
+const SIGN: &str = r#"
+import base64, json, sys
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+url, server_id = sys.argv[1], sys.argv[2]
+root = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+iam = boto3.client("iam", **root)
+trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+role = iam.create_role(RoleName="api-authorizer", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+key = boto3.client("sts", **root).assume_role(RoleArn=role, RoleSessionName="authorizer")["Credentials"]
+role = Credentials(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+iam.create_user(UserName="nobody")
+key = iam.create_access_key(UserName="nobody")["AccessKey"]
+user = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+forger = Credentials(key["AccessKeyId"], "not-the-secret")
+
+BODY = "Action=GetCallerIdentity&Version=2011-06-15"
+encode = lambda text: base64.b64encode(text.encode()).decode()
+
+def signed(credentials, server_id=server_id, extra={}, body=BODY, url=url + "/"):
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **extra}
+    if server_id:
+        headers["X-Vault-AWS-IAM-Server-ID"] = server_id
+    request = AWSRequest("POST", url, data=body, headers=headers)
+    SigV4Auth(credentials, "sts", "us-east-1").add_auth(request)
+    return dict(request.headers)
+
+def login(headers, method="POST", url=url + "/", body=BODY, role="api-authorizer"):
+    return {"role": role, "iam_http_request_method": method, "iam_request_url": encode(url),
+            "iam_request_body": encode(body), "iam_request_headers": encode(json.dumps(headers))}
+
+good = signed(role)
+authorization = good["Authorization"]
+flipped = authorization[:-1] + ("0" if authorization[-1] != "0" else "1")
+unsigned = signed(role, server_id=None)
+without_body = login(good)
+del without_body["iam_request_body"]
+logins = {
+    "role": login(good),
+    "role, headers as an object": login(good) | {"iam_request_headers": good},
+    "role, headers as lists": login({name: [value] for name, value in good.items()}),
+    "tampered": login(good | {"Authorization": flipped}),
+    "wrong secret": login(signed(forger)),
+    "another host": login(good, url="https://sts.amazonaws.com/"),
+    "another principal": login(signed(user)),
+    "another role": login(good, role="other"),
+    "server id of another": login(signed(role, server_id="other.example.com")),
+    "no server id": login(unsigned),
+    "server id unsigned": login(unsigned | {"X-Vault-AWS-IAM-Server-ID": server_id}),
+    "another amz header": login(signed(role, extra={"X-Amz-Target": "x"})),
+    "another action": login(good, body="Action=GetSessionToken&Version=2011-06-15"),
+    "two actions": login(good, body=BODY + "&Action=GetCallerIdentity"),
+    "a query": login(good, url=url + "/?Action=GetCallerIdentity"),
+    "GET": login(good, method="GET"),
+    "URL-safe base64": login(good) | {"iam_request_url": "aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbS8_"},
+    "no body": without_body,
+}
+print(json.dumps(logins))
+"#;

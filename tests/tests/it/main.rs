@@ -1,0 +1,14 @@
+//! End to end, on real parts. `cargo xtask parts` installs them; `cargo test -p end-to-end` runs all of it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "test code: a broken bed should stop at once"
+)]
+
+mod bed;
