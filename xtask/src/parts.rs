@@ -83,7 +83,7 @@ impl Part {
 
         let stamp = Stamp::of(&folder, &self.pins)?;
         if stamp.is_at(&file("stamp")) && folder.is_dir() {
-            println!("parts: {} is in place", self.what);
+            println!("parts: in place: {}", self.what);
             return Ok(());
         }
         println!("parts: installing {} …", self.what);
@@ -95,7 +95,7 @@ impl Part {
         remove(&file("log"), |path| fs::remove_file(path))?;
         installation(&folder, &file("log"), &self.pins)?;
         stamp.write(&file("stamp"))?;
-        println!("parts: {} installed in {:.0} s", self.what, stopwatch.seconds());
+        println!("parts: installed in {:.0} s: {}", stopwatch.seconds(), self.what);
         Ok(())
     }
 }
