@@ -41,8 +41,8 @@ enabled() {
 # token_role NAME POLICY TTL: the Vault token role of one grant.
 #
 # `token_type=service` is pinned: left to its default, a request for a batch token escapes the role's TTL.
-# `orphan`: the tokens do not end with the authorizer's own. `path_suffix` names a generation of tokens; one call ends
-# them all: `write -f sys/leases/revoke-prefix/auth/token/create/NAME/v01`
+# `orphan`: the tokens do not end with the authorizer's own. `path_suffix` names a generation of tokens, which one
+# command ends: `vault lease revoke -prefix auth/token/create/NAME/v01`
 token_role() {
     "$cli" write "auth/token/roles/$1" allowed_policies="$2,vault-authorizer-self" token_explicit_max_ttl="$3" \
         token_type=service token_no_default_policy=true orphan=true renewable=false path_suffix=v01

@@ -78,6 +78,16 @@ impl OpenBao {
         self.unseal().await;
     }
 
+    /// Freezes the server: connections are accepted and nothing is answered, until [`OpenBao::resume`].
+    pub fn pause(&self) {
+        self.server.as_ref().expect("the server runs").signal("STOP");
+    }
+
+    /// Thaws it.
+    pub fn resume(&self) {
+        self.server.as_ref().expect("the server runs").signal("CONT");
+    }
+
     /// Seals it: it answers 503 until [`OpenBao::unseal`].
     pub async fn seal(&self) {
         self.as_root("PUT", "sys/seal", Value::Null).await;

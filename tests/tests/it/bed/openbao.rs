@@ -1,5 +1,7 @@
 //! OpenBao: storage, sealing, the audit log.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
@@ -33,6 +35,17 @@ async fn answers_503_while_it_is_sealed() {
 
     openbao.unseal().await;
     assert_eq!(openbao.api("GET", "auth/token/lookup-self", token, Value::Null).await.0, 200);
+}
+
+#[tokio::test]
+async fn is_silent_while_it_is_paused() {
+    let scratch = Scratch::new("paused");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    openbao.pause();
+    let health = openbao.api("GET", "sys/health", None, Value::Null);
+    assert!(tokio::time::timeout(Duration::from_millis(300), health).await.is_err());
+    openbao.resume();
+    assert_eq!(openbao.api("GET", "sys/health", None, Value::Null).await.0, 200);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_bed::issuer::{Issuer, TokenSpec};
@@ -204,6 +205,36 @@ async fn a_grants_token_reads_its_own_stage_and_revokes_itself() {
     }
     assert_eq!(openbao.api("POST", "auth/token/revoke-self", token, Value::Null).await.0, 204);
     assert_eq!(openbao.api("GET", "secret/data/prod/orders", token, Value::Null).await.0, 403);
+}
+
+/// The emergency stop that `quickstart.sh` names: every living token of one grant, and of no other.
+#[tokio::test]
+async fn one_command_ends_the_tokens_of_a_role() {
+    let scratch = Scratch::new("revoke-prefix");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    vault_setup::configure(&openbao, &Setup::quickstart()).await;
+    let mut tokens = Vec::new();
+    for stage in ["prod", "staging"] {
+        let path = format!("auth/token/create/orders-{stage}-reader");
+        let minted = openbao.as_root("POST", &path, json!({"ttl": "60s"})).await;
+        tokens.push(minted["auth"]["client_token"].as_str().unwrap().to_owned());
+    }
+
+    let mut revoke = Command::new(parts::openbao());
+    revoke.args(["lease", "revoke", "-prefix", "auth/token/create/orders-prod-reader/v01"]);
+    revoke.env("VAULT_ADDR", openbao.address()).env("VAULT_TOKEN", openbao.root_token());
+    assert!(revoke.output().unwrap().status.success());
+
+    // The command queues the work; OpenBao does it a moment later.
+    let prod = async || openbao.api("GET", "secret/data/prod/orders", Some(&tokens[0]), Value::Null).await.0;
+    for _ in 0..100 {
+        if prod().await == 403 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(prod().await, 403);
+    assert_eq!(openbao.api("GET", "secret/data/staging/orders", Some(&tokens[1]), Value::Null).await.0, 200);
 }
 
 #[tokio::test]
