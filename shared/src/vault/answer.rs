@@ -122,6 +122,11 @@ struct Body {
 
 impl Answer {
     pub(super) fn parse(path: &str, body: &[u8]) -> Result<Self, VaultError> {
+        // serde would read a list as the struct's fields in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            let reason = "the answer is not a JSON object".to_owned();
+            return Err(VaultError::AnswerInvalid { path: path.to_owned(), reason });
+        }
         let body: Body = serde_json::from_slice(body).map_err(|error| invalid(path, &error))?;
         let lease =
             Lease { id: body.lease_id, duration_seconds: body.lease_duration, renewable: body.renewable };

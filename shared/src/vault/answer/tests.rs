@@ -58,6 +58,8 @@ fn reads_a_lease_and_warnings() {
 fn rejects_what_is_not_vaults_without_quoting_it() {
     let bodies = [
         "",
+        "[]",
+        r#"[null, null, "s.secret"]"#,
         "<html>s.secret</html>",
         r#"["s.secret"]"#,
         r#""s.secret""#,

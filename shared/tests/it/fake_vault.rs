@@ -1,0 +1,136 @@
+//! A loopback HTTP server that remembers every request and answers by a script.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use vault_context::vault::{Namespace, Vault, VaultAddress, VaultOptions};
+
+/// One request, as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// One answer.
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    delay: Duration,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into(), delay: Duration::ZERO }
+    }
+
+    pub(crate) fn json(body: &Value) -> Self {
+        Self::new(200, body.to_string())
+    }
+
+    pub(crate) fn errors(status: u16, text: &str) -> Self {
+        Self::new(status, json!({ "errors": [text] }).to_string())
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+}
+
+type Script = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
+
+#[derive(Clone)]
+struct Shared {
+    script: Script,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// The server; it stops when it is dropped.
+pub(crate) struct FakeVault {
+    pub(crate) address: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    server: JoinHandle<()>,
+}
+
+impl FakeVault {
+    pub(crate) async fn answering(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let shared = Shared { script: Arc::new(script), seen: Arc::clone(&seen) };
+        let router = Router::new().fallback(answer).with_state(shared);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, seen, server }
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn seen_at(&self, path: &str) -> Vec<Seen> {
+        self.seen().into_iter().filter(|seen| seen.path == path).collect()
+    }
+
+    /// A transport to this server, in namespace `platform`, that waits for half a second.
+    pub(crate) fn vault(&self) -> Vault {
+        vault_at(&self.address)
+    }
+}
+
+impl Drop for FakeVault {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+pub(crate) fn vault_at(address: &str) -> Vault {
+    let mut options = VaultOptions::new(VaultAddress::parse(address).unwrap());
+    options.namespace = Some(Namespace::parse("platform").unwrap());
+    options.timeout = Duration::from_millis(500);
+    Vault::new(options).unwrap()
+}
+
+async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let seen = Seen {
+        method: parts.method.to_string(),
+        path: parts.uri.to_string(),
+        headers: headers.collect(),
+        body: String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap(),
+    };
+    let reply = (shared.script)(&seen);
+    shared.seen.lock().unwrap().push(seen);
+    tokio::time::sleep(reply.delay).await;
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(reply.body)).unwrap()
+}

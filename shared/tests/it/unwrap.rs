@@ -1,0 +1,327 @@
+//! The steps of the integration on the wire: what each sends, how often, and what it does with a wrong answer.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use vault_context::unwrap::{Integration, SeenAt, UnwrapError, Unwrapped};
+use vault_context::vault::{Call, VaultError};
+
+use crate::fake_vault::{FakeVault, Reply, Seen, vault_at};
+
+const WRAPPING: &str = "hvs.the-wrapping-token-of-the-test";
+const INNER: &str = "hvs.the-unwrapped-token-of-the-test";
+const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
+const SPENT: &str = "wrapping token is not valid or does not exist";
+const LOOKUP: &str = "/v1/sys/wrapping/lookup";
+const UNWRAP: &str = "/v1/sys/wrapping/unwrap";
+const REVOKE: &str = "/v1/auth/token/revoke-self";
+const LEASE_ID: &str = "database/creds/orders/2f6a614c";
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn event(address: &str) -> Value {
+    json!({"requestContext": {"stage": "prod", "authorizer": {
+        "vaultWrappingToken": WRAPPING,
+        "vaultWrappedAccessor": "accessor-1",
+        "vaultCreationPath": ROLE_PATH,
+        "vaultAddress": address,
+        "vaultNamespace": "platform",
+        "vaultWrapExpiresAt": "1800000030",
+        "vaultGrant": "orders-reader",
+        "callerKind": "jwt",
+        "callerIssuer": "corp",
+        "callerId": "corp:alice",
+        "contextVersion": "1",
+        "principalId": "corp:alice",
+    }}})
+}
+
+fn unwrapped_auth() -> Value {
+    json!({
+        "client_token": INNER, "accessor": "accessor-1", "policies": ["orders-read"], "token_policies": ["orders-read"],
+        "identity_policies": null, "lease_duration": 120, "renewable": false, "token_type": "service", "num_uses": 5,
+    })
+}
+
+/// What a good Vault answers.
+fn good(seen: &Seen) -> Reply {
+    match seen.path.as_str() {
+        LOOKUP => Reply::json(&json!({"data": {"creation_path": ROLE_PATH, "creation_ttl": 30}})),
+        UNWRAP => Reply::json(&json!({"data": null, "auth": unwrapped_auth()})),
+        "/v1/database/creds/orders" => Reply::json(
+            &json!({"lease_id": LEASE_ID, "lease_duration": 60, "renewable": true, "data": {"password": "hunter2"}}),
+        ),
+        "/v1/secret/data/orders" => Reply::json(&json!({"data": {"data": {"key": "hunter2"}}})),
+        REVOKE => Reply::new(204, ""),
+        _ => Reply::errors(404, ""),
+    }
+}
+
+async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> FakeVault {
+    FakeVault::answering(move |seen| answer(seen).unwrap_or_else(|| good(seen))).await
+}
+
+fn integration(fake: &FakeVault) -> Integration {
+    Integration::new(fake.vault(), [ROLE_PATH]).unwrap()
+}
+
+async fn open(fake: &FakeVault) -> Result<Unwrapped, UnwrapError> {
+    let outcome = integration(fake).open(&event(&fake.address), now()).await;
+    assert!(fake.seen_at(UNWRAP).len() <= 1, "unwrap was sent twice");
+    if let Err(error) = &outcome {
+        assert_hides_tokens(&format!("{error} {error:?}"));
+    }
+    outcome
+}
+
+/// The error of an unwrap whose answer's `auth` is changed.
+async fn refused(change: Value) -> (UnwrapError, FakeVault) {
+    let fake = fake(move |seen| {
+        let mut auth = unwrapped_auth();
+        auth.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        (seen.path == UNWRAP).then(|| Reply::json(&json!({ "auth": auth })))
+    })
+    .await;
+    (open(&fake).await.unwrap_err(), fake)
+}
+
+fn assert_hides_tokens(text: &str) {
+    for secret in [WRAPPING, INNER, "hunter2", "the-wrapping-token", "the-unwrapped-token"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn opens_reads_and_revokes_with_each_token_in_its_place() {
+    let fake = fake(|_| None).await;
+    let token = open(&fake).await.unwrap();
+    assert_eq!((token.grant(), token.caller().id.as_str()), ("orders-reader", "corp:alice"));
+    assert_eq!((token.accessor(), token.creation_path()), ("accessor-1", ROLE_PATH));
+    assert_eq!((token.policies(), token.lease_duration_seconds()), (&["orders-read".to_owned()][..], 120));
+    let secret = token.read("secret/data/orders").await.unwrap();
+    assert_eq!(secret.data, json!({"data": {"key": "hunter2"}}));
+    assert!(secret.lease.is_none());
+    token.revoke().await.unwrap();
+
+    let seen = fake.seen();
+    let sent: Vec<_> = seen.iter().map(|seen| (seen.method.as_str(), seen.path.as_str())).collect();
+    assert_eq!(
+        sent,
+        [("POST", LOOKUP), ("POST", UNWRAP), ("GET", "/v1/secret/data/orders"), ("POST", REVOKE)]
+    );
+    let tokens: Vec<_> = seen.iter().map(|seen| seen.header("x-vault-token")).collect();
+    assert_eq!(tokens, [None, Some(WRAPPING), Some(INNER), Some(INNER)]);
+    assert!(seen.iter().all(|seen| seen.header("x-vault-namespace") == Some("platform")));
+}
+
+#[tokio::test]
+async fn lookup_carries_the_token_in_its_body_alone_and_unwrap_in_its_header_alone() {
+    let fake = fake(|_| None).await;
+    let _token = open(&fake).await.unwrap();
+    let (lookup, unwrap) = (fake.seen_at(LOOKUP).remove(0), fake.seen_at(UNWRAP).remove(0));
+    assert_eq!(lookup.json(), json!({ "token": WRAPPING }));
+    assert!(lookup.headers.iter().all(|(_, value)| !value.contains(WRAPPING)));
+    assert_eq!(unwrap.body, "");
+    assert_eq!(unwrap.headers.iter().filter(|(_, value)| value.contains(WRAPPING)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_foreign_envelope_sends_nothing_anywhere() {
+    let fake = fake(|_| None).await;
+    let other = FakeVault::answering(good).await;
+    let error = integration(&fake).open(&event(&other.address), now()).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::AddressMismatch), "{error:?}");
+    assert!(fake.seen().is_empty() && other.seen().is_empty(), "an address of the envelope was dialled");
+}
+
+#[tokio::test]
+async fn a_request_without_context_is_told_apart_from_a_broken_one() {
+    let fake = fake(|_| None).await;
+    let error = integration(&fake).open(&json!({"requestContext": {}}), now()).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::NoContext), "{error:?}");
+    let mut broken = event(&fake.address);
+    broken["requestContext"]["authorizer"]["vaultCreationPath"] = json!(null);
+    let error = integration(&fake).open(&broken, now()).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::Context(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_was_wrapped_again_is_not_unwrapped() {
+    for path in ["sys/wrapping/wrap", "cubbyhole/response", "auth/token/create/orders-prod-reader2", ""] {
+        let fake = fake(move |seen| {
+            (seen.path == LOOKUP).then(|| Reply::json(&json!({"data": {"creation_path": path}})))
+        })
+        .await;
+        let error = open(&fake).await.unwrap_err();
+        assert!(matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }), "{error:?}");
+        assert!(fake.seen_at(UNWRAP).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn of_two_expected_paths_the_envelopes_own_must_come_back() {
+    let fake = fake(|seen| {
+        (seen.path == LOOKUP)
+            .then(|| Reply::json(&json!({"data": {"creation_path": "auth/token/create/other"}})))
+    })
+    .await;
+    let integration = Integration::new(fake.vault(), [ROLE_PATH, "auth/token/create/other"]).unwrap();
+    let error = integration.open(&event(&fake.address), now()).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_lookup_that_names_no_path_is_no_answer() {
+    for answer in [json!({"data": {}}), json!({"data": {"creation_path": 1}}), json!({})] {
+        let fake = fake(move |seen| (seen.path == LOOKUP).then(|| Reply::json(&answer))).await;
+        let error = open(&fake).await.unwrap_err();
+        assert!(matches!(error, UnwrapError::Vault(VaultError::AnswerInvalid { .. })), "{error:?}");
+        assert!(fake.seen_at(UNWRAP).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_spent_token_is_told_at_lookup_and_at_unwrap() {
+    for (path, expected) in [(LOOKUP, SeenAt::Lookup), (UNWRAP, SeenAt::Unwrap)] {
+        let fake = fake(move |seen| (seen.path == path).then(|| Reply::errors(400, SPENT))).await;
+        let error = open(&fake).await.unwrap_err();
+        assert!(
+            matches!(error, UnwrapError::NotValidAnyMore { seen_at } if seen_at == expected),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn unwrap_is_sent_once_whatever_comes_back() {
+    for status in [429, 500, 502, 503, 412, 307] {
+        let fake = fake(move |seen| (seen.path == UNWRAP).then(|| Reply::errors(status, "again?"))).await;
+        assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::Vault(_)));
+        assert_eq!(fake.seen_at(UNWRAP).len(), 1, "{status}");
+    }
+    let fake = fake(|seen| (seen.path == UNWRAP).then(|| good(seen).after(Duration::from_secs(5)))).await;
+    let error = open(&fake).await.unwrap_err();
+    assert!(
+        matches!(error, UnwrapError::Vault(VaultError::TimedOut { .. })) && error.is_outage(),
+        "{error:?}"
+    );
+    assert_eq!(fake.seen_at(UNWRAP).len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_fails_a_check_is_revoked_before_the_error_returns() {
+    for (change, code) in [
+        (json!({"accessor": "accessor-2"}), "accessor_mismatch"),
+        (json!({"identity_policies": ["tenant"]}), "identity_policies"),
+        (json!({"lease_duration": 901}), "lease_too_long"),
+        (json!({"lease_duration": 0}), "lease_too_long"),
+        (json!({"token_type": "batch"}), "not_a_service_token"),
+    ] {
+        let (error, fake) = refused(change).await;
+        assert_eq!(error.code(), code);
+        let revoked = fake.seen_at(REVOKE);
+        assert_eq!(
+            revoked.iter().map(|seen| seen.header("x-vault-token")).collect::<Vec<_>>(),
+            [Some(INNER)],
+            "{code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_fails_does_not_hide_the_reason() {
+    let fake = fake(|seen| match seen.path.as_str() {
+        UNWRAP => Some(Reply::json(
+            &json!({"auth": {"client_token": INNER, "accessor": "x", "token_type": "service"}}),
+        )),
+        REVOKE => Some(Reply::errors(503, "Vault is sealed")),
+        _ => None,
+    })
+    .await;
+    assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::AccessorMismatch));
+}
+
+#[tokio::test]
+async fn something_else_than_a_token_inside_is_refused() {
+    let fake = fake(|seen| {
+        (seen.path == UNWRAP).then(|| Reply::json(&json!({"data": {"forged": "by sys/wrapping/wrap"}})))
+    })
+    .await;
+    assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::NotAServiceToken));
+}
+
+#[tokio::test]
+async fn a_read_without_data_is_an_error_and_a_write_without_data_is_not() {
+    let fake = fake(|seen| seen.path.starts_with("/v1/secret/").then(|| Reply::new(204, ""))).await;
+    let token = open(&fake).await.unwrap();
+    let error = token.read("secret/data/orders").await.unwrap_err();
+    assert!(matches!(error, VaultError::AnswerInvalid { .. }), "{error:?}");
+    let write = Call::post("secret/data/orders").body(&json!({"data": {}})).unwrap();
+    assert!(token.send(write).await.unwrap().data.is_null());
+    let error = token.read("secret/../sys/health").await.unwrap_err();
+    assert!(matches!(error, VaultError::CallInvalid { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_vault_that_is_down_is_an_outage() {
+    let nobody = "http://127.0.0.1:9";
+    let integration = Integration::new(vault_at(nobody), [ROLE_PATH]).unwrap();
+    let error = integration.open(&event(nobody), now()).await.unwrap_err();
+    assert!(
+        matches!(error, UnwrapError::Vault(VaultError::Unreachable { .. })) && error.is_outage(),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_lease_is_logged_by_hash_and_no_level_logs_a_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let fake = fake(|_| None).await;
+    let token = open(&fake).await.unwrap();
+    let secret = token.read("database/creds/orders").await.unwrap();
+    assert_hides_tokens(&format!("{token:?} {secret:?}"));
+    token.revoke().await.unwrap();
+    let text = log.text();
+    let event: Value = text
+        .lines()
+        .find(|line| line.contains("lease_id_sha256"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .unwrap();
+    assert_eq!(event["level"], "INFO");
+    assert_eq!(event["fields"]["accessor"], "accessor-1");
+    assert_eq!(event["fields"]["lease_seconds"], 60);
+    assert_eq!(event["fields"]["lease_id_sha256"].as_str().unwrap().len(), 64);
+    assert!(!text.contains(LEASE_ID));
+    assert_hides_tokens(&text);
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
