@@ -1,2 +1,74 @@
-//! Under construction.
-fn main() {}
+//! The Lambda function `bootstrap`: configuration, adapters, run.
+
+use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use vault_authorizer::{
+    adapters::{jwks::Jwks, vault::VaultMinter},
+    authorize::{Authorizer, Invocation},
+    clock::{Clock, SystemClock, UnixTime},
+    config::Config,
+    identity::{JwtScheme, Schemes},
+    response::{Answer, Envelope},
+    telemetry,
+};
+
+/// What init waits for the keys and the login. They go on with the first request where they take longer.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::start_log(env::var("RUST_LOG").ok().as_deref());
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let config = Config::from_env(|name| env::var(name).ok())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
+    let minter = VaultMinter::new(config.vault, Arc::clone(&clock))?;
+    // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
+    let warm_up = async { tokio::join!(keys.warm(), minter.warm()) };
+    let _unfinished = tokio::time::timeout(WARM_UP, warm_up).await;
+
+    let authorizer = Authorizer {
+        envelope: Envelope::of(minter.vault()),
+        schemes: Schemes { jwt: JwtScheme::new(issuers, keys) },
+        minter,
+        credentials: config.credentials,
+        stages: config.stages,
+        unauthorized: config.unauthorized,
+        caller_id_in_log: config.caller_id_in_log,
+        clock,
+        warm: false.into(),
+    };
+    let authorizer = &authorizer;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let context = &event.context;
+        let deadline = UnixTime::from_millis(context.deadline);
+        let trace_id = context.xray_trace_id.as_deref();
+        let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
+        match authorizer.answer(&event.payload, invocation).await {
+            Answer::Policy(policy) => Ok(policy),
+            Answer::Error(message) => Err(Refused(message)),
+        }
+    }))
+    .await
+}
+
+/// An answer that API Gateway takes as an error: 401 for `Unauthorized`, else 500.
+#[derive(Debug)]
+struct Refused(&'static str);
+
+impl From<Refused> for Diagnostic {
+    fn from(Refused(message): Refused) -> Self {
+        Self { error_type: "Refused".to_owned(), error_message: message.to_owned() }
+    }
+}

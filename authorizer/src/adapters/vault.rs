@@ -1,0 +1,150 @@
+//! Vault: the authorizer's own login, and the mint.
+//!
+//! Receives the settings; produces a [`Minter`] that keeps a login warm. Whether an answer is what was asked for is
+//! decided in [`mint`](crate::mint).
+
+mod aws;
+mod session;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use vault_context::{
+    VaultToken,
+    vault::{Answer, Auth, Call, Namespace, Vault, VaultAddress, VaultError, VaultOptions, VaultSetupError},
+};
+
+use crate::{
+    clock::Clock,
+    mint::{MintError, Minter, Order, Undo},
+};
+
+pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
+use session::Sessions;
+pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where Vault is and how to log in.
+#[derive(Debug)]
+pub struct VaultSettings {
+    /// Its address.
+    pub address: VaultAddress,
+    /// The namespace of everything here.
+    pub namespace: Option<Namespace>,
+    /// The only certificates trusted, if given.
+    pub ca_pem: Option<Vec<u8>>,
+    /// How the authorizer gets its own token.
+    pub login: LoginSettings,
+}
+
+/// How the authorizer gets its own token.
+pub enum LoginSettings {
+    /// With its IAM role.
+    Aws(AwsLoginSettings),
+    /// With a token of the configuration, for development.
+    Token(VaultToken),
+}
+
+impl fmt::Debug for LoginSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aws(settings) => f.debug_tuple("Aws").field(settings).finish(),
+            Self::Token(_) => f.write_str("Token(** redacted **)"),
+        }
+    }
+}
+
+/// Mints at one Vault.
+pub struct VaultMinter {
+    vault: Vault,
+    sessions: Sessions,
+}
+
+impl VaultMinter {
+    /// A minter by these settings. Logs in when first needed, or at [`VaultMinter::warm`].
+    ///
+    /// # Errors
+    ///
+    /// Where no TLS client can be built.
+    pub fn new(settings: VaultSettings, clock: Arc<dyn Clock>) -> Result<Self, VaultSetupError> {
+        let VaultSettings { address, namespace, ca_pem, login } = settings;
+        let options =
+            VaultOptions { address, namespace, ca_pem, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT };
+        let vault = Vault::new(options)?;
+        let login: BoxedLogin = match login {
+            LoginSettings::Aws(settings) => {
+                Box::new(AwsLogin::new(settings, Box::new(EnvironmentCredentials), Arc::clone(&clock)))
+            }
+            LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
+        };
+        Ok(Self::with_login(vault, login, clock))
+    }
+
+    /// A minter with any login.
+    pub fn with_login(vault: Vault, login: BoxedLogin, clock: Arc<dyn Clock>) -> Self {
+        Self { sessions: Sessions::new(vault.clone(), login, clock), vault }
+    }
+
+    /// The transport.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Logs in, so that the first request need not. A failure is logged and tried again with that request.
+    pub async fn warm(&self) {
+        if let Err(error) = self.sessions.token().await {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(%error, cause, "the authorizer could not log in to Vault at init");
+        }
+    }
+
+    async fn create(&self, order: &Order, token: &VaultToken) -> Result<Answer, VaultError> {
+        let call = || {
+            let call =
+                Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
+            call.body(&order.body())
+        };
+        match self.vault.send(call()?).await {
+            // A connection that died while the function was frozen breaks on first use. A mint may be repeated: a token
+            // that nobody received is wrapped, unreadable by anyone, and ends with its TTL.
+            Err(VaultError::Unreachable { .. }) => self.vault.send(call()?).await,
+            answer => answer,
+        }
+    }
+
+    async fn revoke_self(&self, token: &VaultToken) -> Result<(), VaultError> {
+        self.vault.send(Call::post("auth/token/revoke-self").token(token)).await.map(|_| ())
+    }
+}
+
+impl Minter for VaultMinter {
+    async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
+        let token = self.sessions.token().await?;
+        match self.create(order, &token).await {
+            // The token was revoked, or Vault forgot it: log in again, once.
+            Err(VaultError::TokenNotValid { .. }) => {
+                self.sessions.forget(&token).await;
+                let token = self.sessions.token().await?;
+                self.create(order, &token).await.map_err(MintError::Vault)
+            }
+            answer => answer.map_err(MintError::Vault),
+        }
+    }
+
+    async fn undo(&self, token: Undo) -> Result<(), VaultError> {
+        let clear = match token {
+            Undo::Clear(token) => Some(token),
+            Undo::Wrapped(token) => {
+                let unwrapped =
+                    self.vault.send(Call::post("sys/wrapping/unwrap").wrapping_token(&token)).await?;
+                unwrapped.auth.map(|Auth { client_token, .. }| client_token)
+            }
+        };
+        match clear {
+            Some(token) => self.revoke_self(&token).await,
+            // What was wrapped is not a token: there is nothing to revoke.
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Vault's AWS auth method: a signed GetCallerIdentity as proof of the function's role. No secret is stored.
+//!
+//! Vault documentation, "AWS auth method (API)", `POST /auth/aws/login` with the `iam_*` parameters.
+
+use std::{env, sync::Arc};
+
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError, future},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use sts_identity::{ServerId, SignedRequest, SigningRequest, StsEndpoint, sign_get_caller_identity};
+use vault_context::vault::{Call, Vault, VaultError};
+use zeroize::Zeroizing;
+
+use super::session::{Granted, Login, LoginFuture};
+use crate::{
+    clock::Clock,
+    mint::MintError,
+    names::{MountPath, RoleName},
+};
+
+/// How to log in with the function's role.
+#[derive(Debug)]
+pub struct AwsLoginSettings {
+    /// Where the auth method is mounted.
+    pub mount: MountPath,
+    /// Its role.
+    pub role: RoleName,
+    /// `X-Vault-AWS-IAM-Server-ID`, signed: it makes the proof worthless to any other Vault.
+    pub server_id: ServerId,
+    /// The STS that Vault asks. URL, Host and signature scope all come from this one value.
+    pub sts: StsEndpoint,
+}
+
+/// The login with the function's role.
+pub struct AwsLogin {
+    settings: AwsLoginSettings,
+    credentials: Box<dyn ProvideCredentials>,
+    clock: Arc<dyn Clock>,
+}
+
+impl AwsLogin {
+    /// A login that asks `credentials` each time: temporary credentials end.
+    pub fn new(
+        settings: AwsLoginSettings,
+        credentials: Box<dyn ProvideCredentials>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { settings, credentials, clock }
+    }
+
+    async fn signed(&self) -> Result<SignedRequest, String> {
+        let credentials = self.credentials.provide_credentials().await.map_err(|error| whole(&error))?;
+        let request = SigningRequest {
+            credentials: &credentials,
+            endpoint: &self.settings.sts,
+            server_id: Some(&self.settings.server_id),
+            now: self.clock.now().to_system_time(),
+        };
+        sign_get_caller_identity(request).map_err(|error| whole(&error))
+    }
+
+    async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
+        // Fresh for each login: STS takes a signature for 15 minutes only.
+        let signed = self.signed().await.map_err(|reason| MintError::LoginCredentials { reason })?;
+        let path = format!("auth/{}/login", self.settings.mount);
+        let call = Call::post(&path)
+            .body(&Body::new(self.settings.role.as_str(), &signed))
+            .map_err(MintError::Login)?;
+        let answer = vault.send(call).await.map_err(MintError::Login)?;
+        let no_auth = || {
+            MintError::Login(VaultError::AnswerInvalid { path, reason: "it carries no `auth`".to_owned() })
+        };
+        answer.auth.map(Granted::from).ok_or_else(no_auth)
+    }
+}
+
+impl Login for AwsLogin {
+    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
+        Box::pin(self.log_in(vault))
+    }
+}
+
+/// Vault takes the signed request apart, each part in base64.
+#[derive(Serialize)]
+struct Body<'a> {
+    role: &'a str,
+    iam_http_request_method: &'static str,
+    iam_request_url: String,
+    iam_request_body: String,
+    #[serde(serialize_with = "exposed")]
+    iam_request_headers: Zeroizing<String>,
+}
+
+fn exposed<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret)
+}
+
+impl<'a> Body<'a> {
+    fn new(role: &'a str, signed: &SignedRequest) -> Self {
+        let headers: Map<_, _> =
+            signed.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let headers = Zeroizing::new(Value::from(headers).to_string());
+        Self {
+            role,
+            iam_http_request_method: signed.method(),
+            iam_request_url: STANDARD.encode(signed.url()),
+            iam_request_body: STANDARD.encode(signed.body()),
+            iam_request_headers: Zeroizing::new(STANDARD.encode(headers.as_bytes())),
+        }
+    }
+}
+
+/// The credentials that Lambda puts into the environment of every function
+/// (AWS Lambda developer guide, "Defined runtime environment variables").
+#[derive(Debug)]
+pub struct EnvironmentCredentials;
+
+impl ProvideCredentials for EnvironmentCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(from_environment())
+    }
+}
+
+fn from_environment() -> Result<Credentials, CredentialsError> {
+    let variable = |name: &str| {
+        env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+            CredentialsError::not_loaded(format!(
+                "the environment has no {name}, which Lambda sets for a function with a role"
+            ))
+        })
+    };
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
+    Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN").ok(), None, "environment"))
+}
+
+/// These errors are about the credentials' absence or shape; none quotes a value.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

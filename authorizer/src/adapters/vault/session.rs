@@ -1,0 +1,175 @@
+//! The authorizer's own token: obtained once, shared by concurrent calls, renewed or obtained again before it ends.
+//!
+//! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
+
+use std::{pin::Pin, sync::Arc};
+
+use tokio::sync::Mutex;
+use vault_context::{
+    VaultToken,
+    vault::{Auth, Call, Vault, VaultError},
+};
+
+use crate::{
+    clock::{Clock, UnixTime},
+    mint::MintError,
+};
+
+/// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
+const RETRY_SECONDS: u64 = 5;
+
+/// One way to get a token. Returns what Vault said.
+pub trait Login: Send + Sync {
+    /// Logs in.
+    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a>;
+}
+
+/// What a login gives when it is done.
+pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Granted, MintError>> + 'a>>;
+
+/// Any login.
+pub type BoxedLogin = Box<dyn Login>;
+
+/// A token and for how long it is good.
+pub struct Granted {
+    /// The authorizer's token.
+    pub token: VaultToken,
+    /// Its life from now, in seconds; `None` where it is not known to end.
+    pub ttl_seconds: Option<u64>,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+}
+
+impl From<Auth> for Granted {
+    fn from(auth: Auth) -> Self {
+        let ttl_seconds = Some(auth.lease_duration).filter(|seconds| *seconds > 0);
+        Self { token: auth.client_token, ttl_seconds, renewable: auth.renewable }
+    }
+}
+
+/// A token of the configuration, for development: used as it is.
+pub struct TokenLogin(VaultToken);
+
+impl TokenLogin {
+    /// A login with this token.
+    pub fn new(token: VaultToken) -> Self {
+        Self(token)
+    }
+}
+
+impl Login for TokenLogin {
+    fn login<'a>(&'a self, _vault: &'a Vault) -> LoginFuture<'a> {
+        let granted = Granted { token: self.0.clone(), ttl_seconds: None, renewable: false };
+        Box::pin(std::future::ready(Ok(granted)))
+    }
+}
+
+/// A token with its times.
+pub(super) struct Session {
+    token: VaultToken,
+    renewable: bool,
+    /// The life it had when it was obtained by login, in seconds.
+    first_ttl_seconds: u64,
+    /// When to renew or log in again.
+    due_at: UnixTime,
+    /// When it is of no use any more.
+    ends_at: UnixTime,
+}
+
+impl Session {
+    fn new(granted: Granted, first_ttl_seconds: Option<u64>, now: UnixTime) -> Self {
+        const FOREVER: UnixTime = UnixTime::from_seconds(u64::MAX);
+        let (due_at, ends_at) = match granted.ttl_seconds {
+            // Two thirds: the rest is for trying again while Vault is away.
+            Some(ttl) => (now.plus_seconds(ttl / 3 * 2), now.plus_seconds(ttl)),
+            None => (FOREVER, FOREVER),
+        };
+        let first_ttl_seconds = first_ttl_seconds.or(granted.ttl_seconds).unwrap_or(u64::MAX);
+        Self { token: granted.token, renewable: granted.renewable, first_ttl_seconds, due_at, ends_at }
+    }
+
+    fn is_over(&self, now: UnixTime) -> bool {
+        self.ends_at <= now
+    }
+}
+
+/// The session of this process.
+pub(super) struct Sessions {
+    vault: Vault,
+    login: BoxedLogin,
+    clock: Arc<dyn Clock>,
+    /// Held through a login: whoever asks meanwhile waits for the same one.
+    current: Mutex<Option<Session>>,
+}
+
+impl Sessions {
+    /// No session yet.
+    pub(super) fn new(vault: Vault, login: BoxedLogin, clock: Arc<dyn Clock>) -> Self {
+        Self { vault, login, clock, current: Mutex::new(None) }
+    }
+
+    /// A token that is good now, from the session or from a new login.
+    ///
+    /// # Errors
+    ///
+    /// The login's, where there is no session left to use.
+    pub(super) async fn token(&self) -> Result<VaultToken, MintError> {
+        let mut current = self.current.lock().await;
+        let now = self.clock.now();
+        let session = current.take().filter(|session| !session.is_over(now));
+        let session = match session {
+            None => self.log_in().await?,
+            Some(session) if now < session.due_at => session,
+            Some(session) => self.refreshed(session).await,
+        };
+        let token = session.token.clone();
+        *current = Some(session);
+        Ok(token)
+    }
+
+    /// Drops the session if it is still the one with this token: another call may have replaced it meanwhile.
+    pub(super) async fn forget(&self, token: &VaultToken) {
+        let mut current = self.current.lock().await;
+        current.take_if(|session| session.token.expose() == token.expose());
+    }
+
+    /// A new session in place of one that is due; that one, where neither renewal nor login works.
+    async fn refreshed(&self, session: Session) -> Session {
+        if let Some(renewed) = self.renewed(&session).await {
+            return renewed;
+        }
+        match self.log_in().await {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::warn!(%error, "the authorizer's Vault token could not be refreshed; it is used on until it ends");
+                let due_at = self.clock.now().plus_seconds(RETRY_SECONDS);
+                Session { due_at, ..session }
+            }
+        }
+    }
+
+    /// `None` where the token cannot be renewed, or so near its maximum TTL that a login is better.
+    async fn renewed(&self, session: &Session) -> Option<Session> {
+        if !session.renewable {
+            return None;
+        }
+        let now = self.clock.now();
+        let renewed = self.renew_self(&session.token).await;
+        let auth = renewed.inspect_err(|error| tracing::warn!(%error, "renewal failed")).ok()??;
+        let granted = Granted::from(auth);
+        let worth_it = granted.ttl_seconds.is_none_or(|ttl| ttl >= session.first_ttl_seconds / 2);
+        worth_it.then(|| Session::new(granted, Some(session.first_ttl_seconds), now))
+    }
+
+    async fn renew_self(&self, token: &VaultToken) -> Result<Option<Auth>, VaultError> {
+        let call = Call::post("auth/token/renew-self").token(token).body(&serde_json::json!({}))?;
+        Ok(self.vault.send(call).await?.auth)
+    }
+
+    /// The life counts from before the call: Vault starts it somewhere between.
+    async fn log_in(&self) -> Result<Session, MintError> {
+        let now = self.clock.now();
+        let granted = self.login.login(&self.vault).await?;
+        Ok(Session::new(granted, None, now))
+    }
+}

@@ -1,0 +1,126 @@
+//! The five steps in one function: the only place that knows their order.
+//!
+//! Receives the raw event of one invocation; produces the answer for API Gateway, and one [`Record`]. Everything that
+//! waits does so within the deadline that Lambda gives.
+
+use std::{
+    sync::Arc,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    clock::{Clock, UnixTime},
+    event::{CredentialSource, Request, Sighting},
+    grant::{self, Stages},
+    identity::{Asked, KeySource, Schemes},
+    mint::{self, Minter},
+    outcome::Refusal,
+    response::{self, Answer, Envelope, UnauthorizedAs},
+    telemetry::{CallerIdInLog, Record, Step, Stopwatch},
+};
+
+/// Left for the answer to reach Lambda before the deadline.
+const ANSWER_MARGIN: Duration = Duration::from_millis(200);
+
+/// HTTP APIs give an authorizer 10 s whatever the function's timeout is (API Gateway quotas).
+const LONGEST_WALK: Duration = Duration::from_millis(9_500);
+
+/// Decides about requests.
+pub struct Authorizer<K, M> {
+    /// How callers prove who they are.
+    pub schemes: Schemes<K>,
+    /// Who mints.
+    pub minter: M,
+    /// Where a credential may stand.
+    pub credentials: Vec<CredentialSource>,
+    /// What each stage gives to whom.
+    pub stages: Stages,
+    /// Where the integration finds Vault.
+    pub envelope: Envelope,
+    /// How a refused credential is answered.
+    pub unauthorized: UnauthorizedAs,
+    /// How the log names callers.
+    pub caller_id_in_log: CallerIdInLog,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whether this process has served a request.
+    pub warm: AtomicBool,
+}
+
+/// What Lambda says of one invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Invocation<'a> {
+    /// Lambda's request id: the denial id, and the name of this decision in every log.
+    pub request_id: &'a str,
+    /// `X-Amzn-Trace-Id`.
+    pub trace_id: Option<&'a str>,
+    /// When Lambda ends the call.
+    pub deadline: UnixTime,
+}
+
+impl<K: KeySource, M: Minter> Authorizer<K, M> {
+    /// Answers one event and writes its record.
+    pub async fn answer(&self, event: &Value, invocation: Invocation<'_>) -> Answer {
+        let (answer, record) = self.decide(event, invocation).await;
+        record.write(self.clock.now());
+        answer
+    }
+
+    /// Answers one event, and says what there is to record of it.
+    pub async fn decide(&self, event: &Value, invocation: Invocation<'_>) -> (Answer, Record) {
+        let stopwatch = Stopwatch::start();
+        let cold_start = !self.warm.swap(true, Ordering::Relaxed);
+        let seen = Sighting::of(event);
+        let mut record = Record::of(seen, invocation.request_id, invocation.trace_id, cold_start);
+        let outcome = match tokio::time::timeout(
+            self.time_left(invocation.deadline),
+            self.walk(event, invocation.request_id, &mut record),
+        )
+        .await
+        {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(Refusal::DeadlineExceeded),
+        };
+        record.decided(outcome.as_ref().map(|_| ()), stopwatch);
+        let refuse =
+            |refusal: Refusal| response::refuse(refusal.code(), invocation.request_id, self.unauthorized);
+        (outcome.unwrap_or_else(refuse), record)
+    }
+
+    /// event -> identity -> grant -> mint -> response.
+    async fn walk(&self, event: &Value, request_id: &str, record: &mut Record) -> Result<Answer, Refusal> {
+        let stopwatch = Stopwatch::start();
+        let request = Request::parse(event)?;
+        let stage = grant::stage(&self.stages, &request)?;
+        record.stage(&stage.name);
+        let credential = request.credential(&self.credentials)?;
+        record.timed(Step::Event, stopwatch);
+
+        let stopwatch = Stopwatch::start();
+        let asked = Asked { audiences: stage.audiences.as_deref(), now: self.clock.now() };
+        let identity = self.schemes.identify(&credential, asked).await?;
+        record.caller(&identity, self.caller_id_in_log);
+        record.timed(Step::Identity, stopwatch);
+
+        let stopwatch = Stopwatch::start();
+        let grant = grant::resolve(&identity, &request, stage, self.clock.now())?;
+        record.grant(&grant);
+        record.timed(Step::Grant, stopwatch);
+
+        let stopwatch = Stopwatch::start();
+        let delivery =
+            mint::deliver(&grant, stage.name.as_str(), request_id, &self.minter, &*self.clock).await?;
+        record.delivery(&delivery);
+        record.timed(Step::Mint, stopwatch);
+
+        response::allow(&request, &identity, &grant, &delivery, &self.envelope)
+            .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
+    }
+
+    fn time_left(&self, deadline: UnixTime) -> Duration {
+        deadline.duration_after(self.clock.now()).saturating_sub(ANSWER_MARGIN).min(LONGEST_WALK)
+    }
+}

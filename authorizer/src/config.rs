@@ -1,0 +1,93 @@
+//! The configuration: one YAML document, read at init, into the settings that each step defines for itself.
+//!
+//! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check.
+//! Everything wrong with it is reported together, each problem with its path, and the process ends at init: an
+//! authorizer that starts is one that can decide.
+
+mod document;
+mod node;
+mod source;
+
+use std::{fmt, path::Path};
+
+use crate::{
+    adapters::{jwks::JwksSource, vault::VaultSettings},
+    event::CredentialSource,
+    grant::Stages,
+    identity::jwt::Issuer,
+    response::UnauthorizedAs,
+    telemetry::CallerIdInLog,
+};
+
+pub use node::Problem;
+
+/// What the authorizer runs by.
+#[derive(Debug)]
+pub struct Config {
+    /// Vault's address and the login there.
+    pub vault: VaultSettings,
+    /// The issuers whose JWTs are accepted, each with where its keys come from.
+    pub issuers: Vec<(Issuer, JwksSource)>,
+    /// Where a credential may stand in a request.
+    pub credentials: Vec<CredentialSource>,
+    /// How a refused credential is answered.
+    pub unauthorized: UnauthorizedAs,
+    /// How the log names callers.
+    pub caller_id_in_log: CallerIdInLog,
+    /// The stages, their APIs and grants.
+    pub stages: Stages,
+}
+
+impl Config {
+    /// Reads the configuration `AUTHORIZER_CONFIG`, else `AUTHORIZER_CONFIG_FILE`,
+    /// else `authorizer.yaml` in `LAMBDA_TASK_ROOT`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] with every problem found.
+    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        let task_root = env("LAMBDA_TASK_ROOT").unwrap_or_else(|| ".".to_owned());
+        let task_root = Path::new(&task_root);
+        let document = source::read(&env, task_root)?;
+        Self::parse(&document, task_root)
+    }
+
+    /// Reads a document. Files it names are looked for in `task_root`, beside the binary.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] with every problem found.
+    pub fn parse(document: &str, task_root: &Path) -> Result<Self, InvalidConfig> {
+        document::read(document, task_root)
+    }
+}
+
+/// Everything wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidConfig {
+    /// Each problem with its path, in the order of the document.
+    pub problems: Vec<Problem>,
+}
+
+impl InvalidConfig {
+    fn one(message: impl Into<String>) -> Self {
+        Self { problems: vec![Problem { path: String::new(), message: message.into() }] }
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [only] => write!(f, "the configuration is not usable: {only}"),
+            problems => {
+                write!(f, "the configuration is not usable, {} problems:", problems.len())?;
+                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The ARN of the method that is being called.
+//!
+//! Receives the event's `methodArn`; produces its parts, checked, and the text itself for the policy.
+//!
+//! ```text
+//! arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7
+//!     └┬┘             └───┬───┘ └────┬─────┘ └───┬────┘ └┬─┘ └┬┘└───┬───┘
+//!  partition            region     account     api id  stage method path
+//! ```
+//!
+//! The path is the caller's: it may hold `:` and `/`, so only the first five colons and the first three slashes
+//! separate. The prefix is copied into the policy as it came, never built.
+
+use std::fmt;
+
+/// API Gateway refuses a longer resource in a policy
+/// (API Gateway developer guide, "Output from a Lambda authorizer": 512 characters).
+const MAX_POLICY_RESOURCE_BYTES: usize = 512;
+
+/// A `methodArn`, parsed. Its text can stand in a policy without becoming a pattern.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MethodArn {
+    text: String,
+    account: String,
+    api_id: String,
+    stage: String,
+    method: String,
+    path: String,
+}
+
+impl MethodArn {
+    /// Reads a `methodArn`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMethodArn::Malformed`] is the event's fault; the others are the caller's, who chooses the path.
+    pub fn parse(text: &str) -> Result<Self, InvalidMethodArn> {
+        let parts = Parts::split(text).ok_or(InvalidMethodArn::Malformed)?;
+        if !parts.are_well_formed() {
+            return Err(InvalidMethodArn::Malformed);
+        }
+        if text.len() > MAX_POLICY_RESOURCE_BYTES {
+            return Err(InvalidMethodArn::TooLong);
+        }
+        if !path_is_literal(parts.path) {
+            return Err(InvalidMethodArn::PathIsPattern);
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            account: parts.account.to_owned(),
+            api_id: parts.api_id.to_owned(),
+            stage: parts.stage.to_owned(),
+            method: parts.method.to_owned(),
+            path: format!("/{}", parts.path),
+        })
+    }
+
+    /// The ARN as the event gave it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The account that owns the API.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The API's id.
+    pub fn api_id(&self) -> &str {
+        &self.api_id
+    }
+
+    /// The stage's name.
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The request's path below the stage, with its leading slash.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Debug for MethodArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MethodArn").field(&self.text).finish()
+    }
+}
+
+struct Parts<'a> {
+    partition: &'a str,
+    service: &'a str,
+    region: &'a str,
+    account: &'a str,
+    api_id: &'a str,
+    stage: &'a str,
+    method: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a str) -> Option<Self> {
+        let mut fields = text.splitn(6, ':');
+        if fields.next()? != "arn" {
+            return None;
+        }
+        let (partition, service) = (fields.next()?, fields.next()?);
+        let (region, account) = (fields.next()?, fields.next()?);
+        let mut resource = fields.next()?.splitn(4, '/');
+        let (api_id, stage, method) = (resource.next()?, resource.next()?, resource.next()?);
+        let path = resource.next()?;
+        Some(Self { partition, service, region, account, api_id, stage, method, path })
+    }
+
+    fn are_well_formed(&self) -> bool {
+        self.service == "execute-api"
+            && is_word(self.partition, b"-")
+            && is_word(self.region, b"-")
+            && is_word(self.api_id, b"")
+            && (self.stage == "$default" || is_word(self.stage, b"_-"))
+            && self.account.len() == 12
+            && self.account.bytes().all(|b| b.is_ascii_digit())
+            && super::route::is_method(self.method)
+            && !self.path.bytes().any(|b| b.is_ascii_control())
+    }
+}
+
+fn is_word(text: &str, also: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+}
+
+/// `*` and `?` match any text in an execute-api resource, and `${` opens a policy variable: a caller who could place
+/// one in the path would turn "exactly this call" into a pattern.
+pub(super) fn path_is_literal(path: &str) -> bool {
+    !path.contains(['*', '?']) && !path.contains("${")
+}
+
+/// Why a text is not a `methodArn` that a policy may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMethodArn {
+    /// Not the documented form.
+    #[error("`methodArn` is not of the form arn:partition:execute-api:region:account:api/stage/METHOD/path")]
+    Malformed,
+    /// A policy could not name it.
+    #[error("the method ARN is longer than the {MAX_POLICY_RESOURCE_BYTES} bytes a policy may name")]
+    TooLong,
+    /// The path holds `*`, `?` or `${`.
+    #[error("the path holds `*`, `?` or `${{`, which a policy would read as a pattern")]
+    PathIsPattern,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
+
+    #[test]
+    fn parts_are_read() {
+        let arn = MethodArn::parse(ARN).unwrap();
+        assert_eq!(
+            (arn.api_id(), arn.stage(), arn.method(), arn.path()),
+            ("a1b2c3d4e5", "prod", "GET", "/orders/7")
+        );
+        assert_eq!((arn.account(), arn.as_str()), ("123456789012", ARN));
+    }
+
+    #[test]
+    fn any_partition_the_root_path_and_colons_in_the_path_are_read() {
+        for (arn, path) in [
+            ("arn:aws-cn:execute-api:cn-north-1:123456789012:a1/$default/GET/", "/"),
+            ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1/prod/POST/a:b/c:d", "/a:b/c:d"),
+            ("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET//double", "//double"),
+        ] {
+            assert_eq!(MethodArn::parse(arn).unwrap().path(), path);
+        }
+    }
+
+    #[test]
+    fn rejects_a_path_that_a_policy_would_read_as_a_pattern() {
+        for path in ["*", "orders/*", "orders/?", "${aws:username}", "a/${*}"] {
+            let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET/{path}");
+            assert_eq!(MethodArn::parse(&arn), Err(InvalidMethodArn::PathIsPattern), "{path}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_path_too_long_for_a_policy() {
+        let arn = |bytes: usize| format!("{ARN}{}", "x".repeat(bytes - ARN.len()));
+        assert!(MethodArn::parse(&arn(512)).is_ok());
+        assert_eq!(MethodArn::parse(&arn(513)), Err(InvalidMethodArn::TooLong));
+    }
+
+    #[test]
+    fn rejects_a_wildcard_in_any_other_part() {
+        for arn in [
+            "",
+            "arn",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET",
+            "arn:*:execute-api:eu-west-1:123456789012:a1/prod/GET/x",
+            "arn:aws:lambda:eu-west-1:123456789012:a1/prod/GET/x",
+            "arn:aws:execute-api:*:123456789012:a1/prod/GET/x",
+            "arn:aws:execute-api:eu-west-1:*:a1/prod/GET/x",
+            "arn:aws:execute-api:eu-west-1:12345678901:a1/prod/GET/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:*/prod/GET/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/*/GET/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*PUT/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/get/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET/x\ny",
+        ] {
+            assert_eq!(MethodArn::parse(arn), Err(InvalidMethodArn::Malformed), "{arn:?}");
+        }
+    }
+}

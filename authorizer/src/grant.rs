@@ -1,0 +1,223 @@
+//! Step 3: from an [`Identity`] and a [`Request`] to a [`Grant`].
+//!
+//! Receives the verified identity, the request and the stage's rules; produces the grant that decides, with the TTLs
+//! to ask Vault for. Pure: three values and `now` in, one out. Leaves the minting to [`mint`](crate::mint).
+//!
+//! The first rule whose route and caller match decides, and what fails later is final: a caller never falls through to
+//! a weaker rule.
+
+mod bounds;
+mod ttl;
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    clock::UnixTime,
+    event::{Request, Route},
+    identity::Identity,
+    names::{ApiId, GrantName, IssuerName, PolicyName, RoleName, StageName},
+};
+
+pub use bounds::{BoundClaim, Bounds, Pattern};
+pub use ttl::{MIN_TTL_SECONDS, Ttls, ladder};
+
+/// What a mint may take before the token it gives could outlive the credential it was fitted to, in seconds.
+const MINT_SECONDS: u64 = 1;
+
+/// Every stage that is served.
+pub type Stages = BTreeMap<StageName, Stage>;
+
+/// One stage: which APIs it belongs to, what it asks of identities, and its rules in order.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its name.
+    pub name: StageName,
+    /// The APIs served.
+    pub apis: Apis,
+    /// Audiences a JWT must name besides its issuer's.
+    pub audiences: Option<Vec<String>>,
+    /// The rules, first match first.
+    pub rules: Vec<Rule>,
+}
+
+/// Which APIs a stage's rules are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Apis {
+    /// `["*"]`, written out.
+    Any,
+    /// These ids.
+    Listed(Vec<ApiId>),
+}
+
+/// One entry of `grants`.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The grant's name.
+    pub name: GrantName,
+    /// The routes it covers.
+    pub routes: Vec<Route>,
+    /// The issuer its callers come from.
+    pub issuer: IssuerName,
+    /// What else must hold of the caller.
+    pub bounds: Bounds,
+    /// What the caller gets.
+    pub mode: Mode,
+}
+
+/// What a grant gives.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// A wrapped Vault token.
+    Token(TokenRule),
+    /// Passage only (`mode: none`).
+    None,
+}
+
+/// The token a grant gives.
+#[derive(Debug, Clone)]
+pub struct TokenRule {
+    /// The Vault token role, of this grant alone.
+    pub role: RoleName,
+    /// The role's `allowed_policies` on the server. Never sent.
+    pub policies: Vec<PolicyName>,
+    /// The longest life of the token, in seconds.
+    pub ttl_seconds: u64,
+    /// The longest life of the wrapping token, in seconds.
+    pub wrap_ttl_seconds: u64,
+    /// How often the token may be used, every call counted.
+    pub num_uses: Option<u64>,
+}
+
+/// The rule that decides for this caller and call. The proof that step 3 ran.
+pub struct Grant<'a> {
+    rule: &'a Rule,
+    mint: Option<MintGrant<'a>>,
+}
+
+/// The part of a grant that asks for a Vault token.
+#[derive(Clone, Copy)]
+pub struct MintGrant<'a> {
+    rule: &'a TokenRule,
+    ttls: Ttls,
+    credential_ends: UnixTime,
+}
+
+impl<'a> Grant<'a> {
+    /// The grant's name.
+    pub fn name(&self) -> &'a GrantName {
+        &self.rule.name
+    }
+
+    /// What to mint; `None` for `mode: none`.
+    pub fn to_mint(&self) -> Option<MintGrant<'a>> {
+        self.mint
+    }
+}
+
+impl<'a> MintGrant<'a> {
+    /// The Vault token role.
+    pub fn role(&self) -> &'a RoleName {
+        &self.rule.role
+    }
+
+    /// How often the token may be used.
+    pub fn num_uses(&self) -> Option<u64> {
+        self.rule.num_uses
+    }
+
+    /// What to send as `ttl` and as wrap TTL.
+    pub fn ttls(&self) -> Ttls {
+        self.ttls
+    }
+
+    /// When the caller's credential ends, which the token must not outlive.
+    pub fn credential_ends(&self) -> UnixTime {
+        self.credential_ends
+    }
+}
+
+impl fmt::Debug for Grant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant").field("name", &self.rule.name.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// The stage that a request names, if it is served for the API that was called.
+///
+/// # Errors
+///
+/// [`GrantError::StageUnknown`] (the console's `test-invoke-stage` too), [`GrantError::ApiUnknown`].
+pub fn stage<'a>(stages: &'a Stages, request: &Request) -> Result<&'a Stage, GrantError> {
+    let arn = request.method_arn();
+    let stage = stages.get(arn.stage()).ok_or(GrantError::StageUnknown)?;
+    let served = match &stage.apis {
+        Apis::Any => true,
+        Apis::Listed(ids) => ids.iter().any(|id| id.as_str() == arn.api_id()),
+    };
+    if served { Ok(stage) } else { Err(GrantError::ApiUnknown) }
+}
+
+/// Finds the rule that decides, and the TTLs that fit the caller's credential.
+///
+/// # Errors
+///
+/// [`GrantError::NoGrant`] when no rule matches, [`GrantError::Expiring`] when the rule that does has no time left.
+pub fn resolve<'a>(
+    identity: &Identity,
+    request: &Request,
+    stage: &'a Stage,
+    now: UnixTime,
+) -> Result<Grant<'a>, GrantError> {
+    let rule = stage.rules.iter().find(|rule| rule.matches(identity, request)).ok_or(GrantError::NoGrant)?;
+    let mint = match &rule.mode {
+        Mode::None => None,
+        Mode::Token(token) => Some(MintGrant {
+            rule: token,
+            ttls: fit(token, identity, now)?,
+            credential_ends: identity.expires_at(),
+        }),
+    };
+    Ok(Grant { rule, mint })
+}
+
+/// INVARIANT (a token never outlives the credential): the TTL fits what is left of it when Vault starts to count, so the
+/// time of the mint itself is taken off. [`mint`](crate::mint) gives back a token for which it took longer.
+fn fit(token: &TokenRule, identity: &Identity, now: UnixTime) -> Result<Ttls, GrantError> {
+    let seconds_left = identity.expires_at().seconds_after(now);
+    let usable = identity.expires_at().seconds_after(now.plus_seconds(MINT_SECONDS));
+    Ttls::fit(token.ttl_seconds, token.wrap_ttl_seconds, usable).ok_or(GrantError::Expiring { seconds_left })
+}
+
+impl Rule {
+    fn matches(&self, identity: &Identity, request: &Request) -> bool {
+        let method = request.method_arn().method();
+        self.routes.iter().any(|route| route.covers(method, request.resource()))
+            && *identity.issuer() == self.issuer
+            && self.bounds.hold(identity.claims())
+    }
+}
+
+/// Why there is no grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// The stage is not configured.
+    #[error("the stage is not in the configuration's `stages`")]
+    StageUnknown,
+    /// The API is not among the stage's.
+    #[error("the API id is not in the stage's `api_ids`")]
+    ApiUnknown,
+    /// No rule covers this route and caller.
+    #[error("no grant of the stage matches both the route and the caller")]
+    NoGrant,
+    /// Less of the credential is left than the shortest token lives.
+    #[error(
+        "the credential ends in {seconds_left} s, and the shortest token lives {MIN_TTL_SECONDS} s from its mint"
+    )]
+    Expiring {
+        /// Whole seconds until the credential ends.
+        seconds_left: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! The claims of a verified token, as a grant's bounds see them.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// Verified claims. Only a scheme can make them.
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    pub(super) fn assertion(claims: Map<String, Value>) -> Self {
+        Self(claims)
+    }
+
+    /// The claim called `name`; a name that starts with `/` is a JSON pointer (RFC 6901) into nested claims.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        if !name.starts_with('/') {
+            return self.0.get(name);
+        }
+        let mut steps = name.split('/').skip(1).map(unescape);
+        let first = self.0.get(&steps.next()?)?;
+        steps.try_fold(first, |value, step| match value {
+            Value::Object(map) => map.get(&step),
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        })
+    }
+}
+
+fn unescape(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Claims are the caller's personal data: names only.
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pointer_reaches_nested_claims() {
+        let Value::Object(map) = json!({"sub": "a", "https://x/": {"team": "blue", "a/b": 1}, "/odd": 2})
+        else {
+            panic!()
+        };
+        let claims = Claims::assertion(map);
+        assert_eq!(claims.get("sub"), Some(&json!("a")));
+        assert_eq!(claims.get("/https:~1~1x~1/team"), Some(&json!("blue")));
+        assert_eq!(claims.get("/https:~1~1x~1/a~1b"), Some(&json!(1)));
+        assert_eq!(claims.get("/sub"), Some(&json!("a")));
+        assert_eq!(claims.get("/sub/x"), None);
+        assert_eq!(claims.get("team"), None);
+        assert_eq!(format!("{claims:?}"), r#"{"/odd", "https://x/", "sub"}"#);
+    }
+}

@@ -1,0 +1,194 @@
+//! JWTs of the configured issuers: RFC 7519 claims in an RFC 7515 signature, checked as RFC 8725 advises.
+//!
+//! Receives a bearer token; produces an [`Identity`]. The order is the proof: shape, issuer, algorithm, key, signature,
+//! claims; nothing in the claims but `iss` is read before the signature holds, and `iss` only chooses among the issuers
+//! that are configured. Leaves fetching the keys to a [`KeySource`].
+
+mod checks;
+mod keys;
+mod unique_json;
+mod unverified;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use crate::{
+    event::{BearerToken, Credential},
+    names::IssuerName,
+};
+
+use super::{Asked, Identity, IdentityError, Scheme, SchemeResult};
+
+pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES};
+use unverified::Unverified;
+
+/// One configured issuer and what its tokens must be.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The name the configuration gives it.
+    pub name: IssuerName,
+    /// `iss`, compared exactly.
+    pub issuer: String,
+    /// The audiences this API accepts: a token must name one of them.
+    pub audiences: Vec<String>,
+    /// Which claim holds the audience.
+    pub audience_claim: AudienceClaim,
+    /// The algorithms this issuer signs with. Never taken from the token.
+    pub algorithms: Vec<Algorithm>,
+    /// The `typ` values accepted, compared without case and without `application/`; an absent one is accepted.
+    pub types: Vec<String>,
+    /// Clock difference allowed for `nbf` and `iat`, in seconds. `exp` has none.
+    pub leeway_seconds: u64,
+    /// Longest time since `iat`, in seconds.
+    pub max_age_seconds: Option<u64>,
+    /// The claim that names the caller.
+    pub user_claim: String,
+}
+
+/// The claim that holds the audience. Cognito's access tokens have it in `client_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudienceClaim {
+    /// RFC 7519: a string or a list.
+    Aud,
+    /// RFC 8693: one string.
+    ClientId,
+    /// OpenID Connect Core: one string.
+    Azp,
+}
+
+impl AudienceClaim {
+    /// The claim's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aud => "aud",
+            Self::ClientId => "client_id",
+            Self::Azp => "azp",
+        }
+    }
+}
+
+/// A signature algorithm (RFC 7518, RFC 8037). There is no `none` and no HMAC to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The name in `alg`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no algorithm of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of RS256, ES256, EdDSA")]
+pub struct UnknownAlgorithm;
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAlgorithm> {
+        [Self::Rs256, Self::Es256, Self::EdDsa]
+            .into_iter()
+            .find(|own| own.as_str() == text)
+            .ok_or(UnknownAlgorithm)
+    }
+}
+
+/// Where an issuer's keys come from. Returns what the provider published, parsed; whether it signed is decided here.
+pub trait KeySource {
+    /// The keys known now, fetched if there are none yet.
+    fn current(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
+
+    /// The keys after an attempt to fetch newer ones, since a token names a key that is not among the current. The
+    /// source limits how often it really asks: the name of the key comes from an unverified token.
+    fn refreshed(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
+}
+
+/// An issuer's keys cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct KeysUnavailable {
+    /// What went wrong, for the operator.
+    pub reason: String,
+}
+
+/// `Bearer <JWT>`.
+pub struct JwtScheme<K> {
+    issuers: Vec<Issuer>,
+    keys: K,
+}
+
+impl<K: KeySource> JwtScheme<K> {
+    /// A scheme for these issuers, with their keys from `keys`.
+    pub fn new(issuers: Vec<Issuer>, keys: K) -> Self {
+        Self { issuers, keys }
+    }
+
+    async fn verify(&self, token: &BearerToken, asked: Asked<'_>) -> Result<Identity, IdentityError> {
+        let unverified = Unverified::parse(token.expose())?;
+        let issuer = self.issuer(unverified.unverified_issuer()?)?;
+        let algorithm = unverified.algorithm_for(issuer)?;
+        let keys = self.keys_for(&unverified, issuer, algorithm).await?;
+        let key = keys.find(unverified.unverified_kid(), algorithm).ok_or_else(|| key_unknown(issuer))?;
+        let claims = unverified.verify_signature(key, algorithm)?;
+        checks::identity(claims, issuer, asked)
+    }
+
+    /// Exact, and only among those configured.
+    fn issuer(&self, unverified_issuer: &str) -> Result<&Issuer, IdentityError> {
+        let found = self.issuers.iter().find(|issuer| issuer.issuer == unverified_issuer);
+        found.ok_or(IdentityError::IssuerUnknown)
+    }
+
+    /// The current keys; newer ones where the token names a key that is not among them.
+    async fn keys_for(
+        &self,
+        unverified: &Unverified<'_>,
+        issuer: &Issuer,
+        algorithm: Algorithm,
+    ) -> Result<Arc<KeySet>, IdentityError> {
+        let unavailable = |error: KeysUnavailable| keys_unavailable(issuer, error);
+        let current = self.keys.current(&issuer.name).await.map_err(unavailable)?;
+        if current.find(unverified.unverified_kid(), algorithm).is_some() {
+            return Ok(current);
+        }
+        self.keys.refreshed(&issuer.name).await.map_err(unavailable)
+    }
+}
+
+impl<K: KeySource> Scheme for JwtScheme<K> {
+    async fn authenticate(&self, credential: &Credential, asked: Asked<'_>) -> SchemeResult {
+        let Credential::Bearer(token) = credential;
+        match self.verify(token, asked).await {
+            Ok(identity) => SchemeResult::Authenticated(identity),
+            Err(error) => SchemeResult::Failed(error),
+        }
+    }
+}
+
+fn key_unknown(issuer: &Issuer) -> IdentityError {
+    IdentityError::KeyUnknown { issuer: issuer.name.clone() }
+}
+
+fn keys_unavailable(issuer: &Issuer, error: KeysUnavailable) -> IdentityError {
+    IdentityError::KeysUnavailable { issuer: issuer.name.clone(), reason: error.reason }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,87 @@
+//! The claims of a signed token, checked against its issuer, the stage and the clock.
+
+use serde_json::Value;
+use vault_context::CallerKind;
+
+use super::{AudienceClaim, Issuer, unverified::SignedClaims};
+use crate::{
+    clock::UnixTime,
+    identity::{Asked, Claims, Identity, IdentityError},
+};
+
+/// The last gate of the scheme: every claim check, then the proof.
+pub(super) fn identity(
+    signed: SignedClaims,
+    issuer: &Issuer,
+    asked: Asked<'_>,
+) -> Result<Identity, IdentityError> {
+    let claims = Claims::assertion(signed.0);
+    let expires_at = check_times(&claims, issuer, asked.now)?;
+    check_audience(&claims, issuer, asked.audiences)?;
+    let user = user(&claims, issuer)?.to_owned();
+    Identity::assertion(CallerKind::Jwt, issuer.name.clone(), &user, claims, expires_at)
+}
+
+/// RFC 7519, sections 4.1.4 to 4.1.6. Leeway is for `nbf` and `iat` only: a token never lives past its `exp`.
+fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTime, IdentityError> {
+    let expires_at = time(claims, "exp")?.ok_or_else(|| missing("exp"))?;
+    if expires_at <= now {
+        return Err(IdentityError::Expired { seconds_ago: now.seconds_after(expires_at) });
+    }
+    let issued_at = time(claims, "iat")?;
+    for start in [time(claims, "nbf")?, issued_at].into_iter().flatten() {
+        if start > now.plus_seconds(issuer.leeway_seconds) {
+            return Err(IdentityError::NotYetValid { seconds_ahead: start.seconds_after(now) });
+        }
+    }
+    if let Some(max_age_seconds) = issuer.max_age_seconds {
+        let age_seconds = now.seconds_after(issued_at.ok_or_else(|| missing("iat"))?);
+        if age_seconds > max_age_seconds {
+            return Err(IdentityError::TooOld { age_seconds });
+        }
+    }
+    Ok(expires_at)
+}
+
+/// A NumericDate (RFC 7519, section 2): seconds since the epoch, a fraction cut off.
+fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, IdentityError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let whole = value.as_u64();
+    // A cast saturates; beyond 2^53 a float no longer tells seconds apart and is refused.
+    let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 2^53")]
+    let seconds = whole.or(fractional.map(|seconds| seconds as u64));
+    seconds.map(|seconds| Some(UnixTime::from_seconds(seconds))).ok_or_else(|| missing(name))
+}
+
+/// The token must name one of the issuer's audiences, and one of the stage's where the stage has its own.
+fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) -> Result<(), IdentityError> {
+    let claim = issuer.audience_claim.as_str();
+    let named = audiences(claims, issuer.audience_claim)?;
+    let mismatch = |whose| Err(IdentityError::AudienceMismatch { claim, whose });
+    let names_one_of = |accepted: &[String]| named.iter().any(|name| accepted.iter().any(|own| own == name));
+    if !names_one_of(&issuer.audiences) {
+        return mismatch("the issuer");
+    }
+    if stage.is_some_and(|accepted| !names_one_of(accepted)) {
+        return mismatch("the stage");
+    }
+    Ok(())
+}
+
+fn audiences(claims: &Claims, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
+    let value = claims.get(claim.as_str()).ok_or_else(|| missing(claim.as_str()))?;
+    let one = value.as_str().map(|name| vec![name]);
+    let many =
+        || value.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();
+    one.or_else(many).ok_or_else(|| missing(claim.as_str()))
+}
+
+fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityError> {
+    let user = claims.get(&issuer.user_claim).and_then(Value::as_str).filter(|user| !user.is_empty());
+    user.ok_or_else(|| missing(&issuer.user_claim))
+}
+
+fn missing(name: &str) -> IdentityError {
+    IdentityError::ClaimMissing(name.to_owned())
+}

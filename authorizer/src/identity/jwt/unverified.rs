@@ -1,0 +1,117 @@
+//! A token before its signature is checked.
+//!
+//! Receives the text; produces the header and the one claim that choose issuer and key, all named `unverified`, and
+//! the claims once the signature holds. Nothing else may be read from it.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::crypto;
+use serde_json::{Map, Value};
+
+use super::{Algorithm, Issuer, keys::Key, unique_json};
+use crate::identity::IdentityError;
+
+const MAX_KID_BYTES: usize = 256;
+
+/// `base64url(header).base64url(claims).base64url(signature)` (RFC 7515, section 3.1).
+pub(super) struct Unverified<'a> {
+    /// What the signature is over: the first two parts with their dot.
+    message: &'a str,
+    signature: &'a str,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+/// Claims whose signature holds. Their values are still to be checked.
+pub(super) struct SignedClaims(pub(super) Map<String, Value>);
+
+impl<'a> Unverified<'a> {
+    pub(super) fn parse(token: &'a str) -> Result<Self, IdentityError> {
+        let (message, signature) = token.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
+        let (header, claims) = message.split_once('.').ok_or(NOT_THREE_PARTS)?;
+        if claims.contains('.') {
+            return Err(NOT_THREE_PARTS);
+        }
+        // The engine refuses padding and trailing bits, so every token has one spelling.
+        URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| IdentityError::Malformed("the signature is not base64url"))?;
+        let header = object(header).ok_or(IdentityError::Malformed("the header is not a JSON object"))?;
+        refuse_extensions(&header)?;
+        let claims = object(claims).ok_or(IdentityError::Malformed("the claims are not a JSON object"))?;
+        Ok(Self { message, signature, header, claims })
+    }
+
+    /// `iss`, to choose among the configured issuers and for nothing else.
+    pub(super) fn unverified_issuer(&self) -> Result<&str, IdentityError> {
+        self.claims
+            .get("iss")
+            .and_then(Value::as_str)
+            .ok_or_else(|| IdentityError::ClaimMissing("iss".to_owned()))
+    }
+
+    /// `kid`, to choose among the issuer's keys and for nothing else.
+    pub(super) fn unverified_kid(&self) -> Option<&str> {
+        self.header.get("kid").and_then(Value::as_str)
+    }
+
+    /// The algorithm, if the issuer's own list has it.
+    pub(super) fn algorithm_for(&self, issuer: &Issuer) -> Result<Algorithm, IdentityError> {
+        let typ_accepted = match self.header.get("typ") {
+            None => true,
+            Some(Value::String(typ)) => issuer.types.iter().any(|own| same_type(own, typ)),
+            Some(_) => false,
+        };
+        if !typ_accepted {
+            return Err(IdentityError::TypeRefused { issuer: issuer.name.clone() });
+        }
+        let unverified_alg = self.header.get("alg").and_then(Value::as_str).unwrap_or_default();
+        let found = issuer.algorithms.iter().copied().find(|own| own.as_str() == unverified_alg);
+        found.ok_or_else(|| IdentityError::AlgorithmRefused { issuer: issuer.name.clone() })
+    }
+
+    /// The claims, if `key` signed them.
+    pub(super) fn verify_signature(
+        self,
+        key: &Key,
+        algorithm: Algorithm,
+    ) -> Result<SignedClaims, IdentityError> {
+        let verdict = crypto::verify(
+            self.signature,
+            self.message.as_bytes(),
+            key.decoding_key(),
+            algorithm.to_library(),
+        );
+        match verdict {
+            Ok(true) => Ok(SignedClaims(self.claims)),
+            Ok(false) | Err(_) => Err(IdentityError::SignatureInvalid),
+        }
+    }
+}
+
+const NOT_THREE_PARTS: IdentityError = IdentityError::Malformed("it has not three parts");
+
+fn object(part: &str) -> Option<Map<String, Value>> {
+    unique_json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+/// `crit` names extensions that must be understood, and none is; `b64` changes what is signed (RFC 7515, section
+/// 4.1.11; RFC 7797). `jku`, `jwk`, `x5u` and `x5c` are left unread: keys come from the configuration alone.
+fn refuse_extensions(header: &Map<String, Value>) -> Result<(), IdentityError> {
+    if header.contains_key("crit") || header.contains_key("b64") {
+        return Err(IdentityError::Malformed("the header has `crit` or `b64`"));
+    }
+    match header.get("kid") {
+        None => Ok(()),
+        Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= MAX_KID_BYTES => Ok(()),
+        Some(_) => Err(IdentityError::Malformed("`kid` is not a short text")),
+    }
+}
+
+/// RFC 7515, section 4.1.9: compared without case, and without `application/` where no other slash follows.
+fn same_type(own: &str, unverified_typ: &str) -> bool {
+    let bare = |typ: &str| {
+        let typ = typ.to_ascii_lowercase();
+        typ.strip_prefix("application/").filter(|rest| !rest.contains('/')).map_or(typ.clone(), str::to_owned)
+    };
+    bare(own) == bare(unverified_typ)
+}

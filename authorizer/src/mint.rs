@@ -1,0 +1,260 @@
+//! Step 4: from a [`Grant`] to a [`Delivery`].
+//!
+//! Receives the grant; asks Vault, through a [`Minter`], for one wrapped token; produces the proof that what came back
+//! is what was asked for. Leaves login, transport and retries to the [adapter](crate::adapters::vault).
+//!
+//! INVARIANT (never in clear): an answer without `wrap_info`, with `auth`, for another creation path or with a longer
+//! TTL is undone with the token itself and becomes a fault.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use vault_context::{
+    VaultToken, WrappingToken,
+    vault::{Answer, VaultError, WrapInfo},
+};
+
+use crate::{
+    clock::{Clock, UnixTime},
+    grant::{Grant, MintGrant, Ttls},
+    names::GrantName,
+};
+
+/// Asks Vault for tokens. Returns what Vault said, unproven.
+pub trait Minter {
+    /// `POST auth/token/create/<role>` with the wrap TTL of the order, by the authorizer's own token.
+    fn mint(&self, order: &Order) -> impl Future<Output = Result<Answer, MintError>>;
+
+    /// Gives back a token that must not be used: `revoke-self`, after an unwrap where it came wrapped.
+    fn undo(&self, token: Undo) -> impl Future<Output = Result<(), VaultError>>;
+}
+
+/// What is asked of Vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// `auth/token/create/<role>`: the path of the call, and the creation path expected back.
+    pub creation_path: String,
+    /// The life of the token and of its wrapping, in seconds.
+    pub ttls: Ttls,
+    /// How often the token may be used.
+    pub num_uses: Option<u64>,
+    /// When the caller's credential ends: the token must not.
+    pub credential_ends: UnixTime,
+    /// What the audit log shows of the caller's token.
+    pub meta: Vec<(&'static str, String)>,
+}
+
+impl Order {
+    fn new(grant: &MintGrant<'_>, meta: Vec<(&'static str, String)>) -> Self {
+        let creation_path = format!("auth/token/create/{}", grant.role());
+        let (ttls, num_uses) = (grant.ttls(), grant.num_uses());
+        Self { creation_path, ttls, num_uses, credential_ends: grant.credential_ends(), meta }
+    }
+
+    /// The body of the call. The TTL is text with its unit, exactly as the authorizer's Vault policy lists it.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("ttl".to_owned(), format!("{}s", self.ttls.token_seconds).into());
+        if let Some(num_uses) = self.num_uses {
+            body.insert("num_uses".to_owned(), num_uses.into());
+        }
+        let meta: Map<_, _> =
+            self.meta.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        body.insert("meta".to_owned(), meta.into());
+        body.into()
+    }
+}
+
+/// A token that must not be used.
+#[derive(Debug)]
+pub enum Undo {
+    /// It came in clear.
+    Clear(VaultToken),
+    /// It came wrapped, but not as ordered.
+    Wrapped(WrappingToken),
+}
+
+/// What the integration gets. The proof that step 4 ran.
+pub struct Delivery(Delivered);
+
+enum Delivered {
+    Wrapped(Minted),
+    None,
+}
+
+impl Delivery {
+    /// The wrapped token; `None` for a grant with `mode: none`.
+    pub fn minted(&self) -> Option<&Minted> {
+        match &self.0 {
+            Delivered::Wrapped(minted) => Some(minted),
+            Delivered::None => None,
+        }
+    }
+}
+
+/// A wrapped token, checked to be the one ordered.
+pub struct Minted {
+    token: WrappingToken,
+    wrapped_accessor: String,
+    creation_path: String,
+    ttls: Ttls,
+    wrap_expires_at: UnixTime,
+}
+
+impl Minted {
+    /// The wrapping token, for the context of the answer and nothing else.
+    pub fn wrapping_token(&self) -> &WrappingToken {
+        &self.token
+    }
+
+    /// The accessor of the token inside, which joins Vault's audit log.
+    pub fn wrapped_accessor(&self) -> &str {
+        &self.wrapped_accessor
+    }
+
+    /// `auth/token/create/<role>`.
+    pub fn creation_path(&self) -> &str {
+        &self.creation_path
+    }
+
+    /// The TTLs that were sent.
+    pub fn ttls(&self) -> Ttls {
+        self.ttls
+    }
+
+    /// When the wrapping token ends, at the latest.
+    pub fn wrap_expires_at(&self) -> UnixTime {
+        self.wrap_expires_at
+    }
+}
+
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted")
+            .field("wrapped_accessor", &self.wrapped_accessor)
+            .field("creation_path", &self.creation_path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Delivery").field(&self.minted()).finish()
+    }
+}
+
+/// Has Vault mint what the grant gives.
+///
+/// # Errors
+///
+/// See [`MintError`]: each is a fault.
+pub async fn deliver<M: Minter>(
+    grant: &Grant<'_>,
+    stage: &str,
+    request_id: &str,
+    minter: &M,
+    clock: &dyn Clock,
+) -> Result<Delivery, MintError> {
+    let Some(to_mint) = grant.to_mint() else { return Ok(Delivery(Delivered::None)) };
+    let order = Order::new(&to_mint, meta(grant.name(), stage, request_id));
+    let asked_at = clock.now();
+    let answer = minter.mint(&order).await?;
+    match check(answer, &order, Times { asked_at, answered_at: clock.now() }) {
+        Ok(minted) => Ok(Delivery(Delivered::Wrapped(minted))),
+        Err(refused) => Err(undo(refused, minter).await),
+    }
+}
+
+/// What Vault's audit log shows in clear when the token is unwrapped: names, never a secret and never the caller.
+fn meta(grant: &GrantName, stage: &str, request_id: &str) -> Vec<(&'static str, String)> {
+    vec![("grant", grant.to_string()), ("stage", stage.to_owned()), ("request_id", request_id.to_owned())]
+}
+
+/// When Vault was asked and when it had answered. It starts to count a TTL somewhere between.
+#[derive(Clone, Copy)]
+struct Times {
+    asked_at: UnixTime,
+    answered_at: UnixTime,
+}
+
+/// An answer that is not what was ordered, and the tokens in it.
+struct Refused {
+    reason: &'static str,
+    tokens: Vec<Undo>,
+}
+
+fn check(answer: Answer, order: &Order, times: Times) -> Result<Minted, Refused> {
+    if let Some(auth) = answer.auth {
+        let mut tokens = vec![Undo::Clear(auth.client_token)];
+        tokens.extend(answer.wrap_info.map(|wrap| Undo::Wrapped(wrap.token)));
+        return Err(Refused { reason: "it carries a token in clear", tokens });
+    }
+    let Some(wrap) = answer.wrap_info else {
+        return Err(Refused { reason: "it carries no `wrap_info`", tokens: Vec::new() });
+    };
+    match objection(&wrap, order).or_else(|| came_late(order, times)) {
+        Some(reason) => Err(Refused { reason, tokens: vec![Undo::Wrapped(wrap.token)] }),
+        None => Ok(Minted {
+            token: wrap.token,
+            wrapped_accessor: wrap.wrapped_accessor.unwrap_or_default(),
+            creation_path: wrap.creation_path,
+            ttls: order.ttls,
+            wrap_expires_at: times.asked_at.plus_seconds(wrap.ttl),
+        }),
+    }
+}
+
+fn objection(wrap: &WrapInfo, order: &Order) -> Option<&'static str> {
+    if wrap.creation_path != order.creation_path {
+        return Some("its creation path is not the one asked for");
+    }
+    if wrap.ttl == 0 || wrap.ttl > order.ttls.wrap_seconds {
+        return Some("its wrapping token lives longer than asked for, or not at all");
+    }
+    if wrap.wrapped_accessor.as_deref().unwrap_or_default().is_empty() {
+        return Some("it names no `wrapped_accessor`: is the role's token_type `service`?");
+    }
+    None
+}
+
+/// INVARIANT (a token never outlives the credential): also where Vault was slow.
+fn came_late(order: &Order, times: Times) -> Option<&'static str> {
+    let token_ends = times.answered_at.plus_seconds(order.ttls.token_seconds);
+    (token_ends > order.credential_ends)
+        .then_some("it came so late that the token could outlive the caller's credential")
+}
+
+async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
+    for token in refused.tokens {
+        if let Err(error) = minter.undo(token).await {
+            tracing::error!(%error, "a token that was not as ordered could not be revoked; it ends with its TTL");
+        }
+    }
+    MintError::AnswerInvalid { reason: refused.reason }
+}
+
+/// Why nothing was delivered. Each is a fault: the caller has a grant.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// The authorizer has no token of its own.
+    #[error("the authorizer's login at Vault failed")]
+    Login(#[source] VaultError),
+    /// The authorizer's credentials for the login cannot be had or cannot sign.
+    #[error("the authorizer has no credentials to log in to Vault with: {reason}")]
+    LoginCredentials {
+        /// What is missing, for the operator.
+        reason: String,
+    },
+    /// Vault did not mint.
+    #[error("Vault did not mint a token")]
+    Vault(#[source] VaultError),
+    /// Vault's answer was not what was asked for, and was undone.
+    #[error("Vault's answer to the mint was refused and undone: {reason}")]
+    AnswerInvalid {
+        /// What was wrong with it.
+        reason: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests;

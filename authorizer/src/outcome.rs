@@ -1,0 +1,279 @@
+//! What the steps' errors mean to the caller and to the operator.
+//!
+//! Receives the error of whichever step ended the walk; produces its [`Code`] and with it the one decision between
+//! denial and fault. Each `match` here is exhaustive: a new error asks its author whether the caller or we are at fault.
+//!
+//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault.
+
+use vault_context::vault::VaultError;
+
+use crate::{
+    event::{CredentialError, EventError, InvalidMethodArn},
+    grant::GrantError,
+    identity::IdentityError,
+    mint::MintError,
+};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
+        /// Why a request was not allowed: stable names for the log, the metrics and alarms.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the log, the metrics and, for permission denials, the answer.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Who has to act.
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)* }
+            }
+        }
+    };
+}
+
+/// Who has to act on a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller brings no good credential: 401.
+    Credential,
+    /// The caller is known, or need not be, and may not do this: 403.
+    Permission,
+    /// Our side, the identity provider, AWS or Vault is broken: 5xx.
+    Fault,
+}
+
+codes! {
+    /// No credential.
+    CredentialMissing = "credential_missing", Credential;
+    /// More than one credential.
+    CredentialDuplicate = "credential_duplicate", Credential;
+    /// Not of its scheme's form.
+    CredentialMalformed = "credential_malformed", Credential;
+    /// Too long.
+    CredentialTooLarge = "credential_too_large", Credential;
+    /// Not a scheme of ours.
+    SchemeUnsupported = "scheme_unsupported", Credential;
+    /// `iss` is not configured.
+    IssuerUnknown = "issuer_unknown", Credential;
+    /// `alg` is not the issuer's.
+    AlgorithmRefused = "algorithm_refused", Credential;
+    /// `typ` is not the issuer's.
+    TypeRefused = "type_refused", Credential;
+    /// The issuer has no such key.
+    KeyUnknown = "key_unknown", Credential;
+    /// The signature does not verify.
+    SignatureInvalid = "signature_invalid", Credential;
+    /// `exp` has passed.
+    TokenExpired = "token_expired", Credential;
+    /// Too little time is left for a Vault token.
+    TokenExpiring = "token_expiring", Credential;
+    /// `nbf` or `iat` is in the future.
+    TokenNotYetValid = "token_not_yet_valid", Credential;
+    /// `iat` is older than `max_age`.
+    TokenTooOld = "token_too_old", Credential;
+    /// For another audience.
+    AudienceMismatch = "audience_mismatch", Credential;
+    /// A required claim is absent.
+    ClaimMissing = "claim_missing", Credential;
+    /// The API is not the stage's.
+    ApiUnknown = "api_unknown", Permission;
+    /// The stage is not configured.
+    StageUnknown = "stage_unknown", Permission;
+    /// The path could be read in two ways.
+    PathRefused = "path_refused", Permission;
+    /// The path is too long for a policy.
+    PathTooLong = "path_too_long", Permission;
+    /// The request carries a header of ours.
+    HeaderReserved = "header_reserved", Permission;
+    /// The account in the event is not the ARN's.
+    AccountRefused = "account_refused", Permission;
+    /// The caller's name cannot stand in a header.
+    IdentityValueRefused = "identity_value_refused", Permission;
+    /// No grant matches.
+    NoGrant = "no_grant", Permission;
+    /// Vault cannot be reached, or does not answer in time.
+    VaultUnreachable = "vault_unreachable", Fault;
+    /// Vault is sealed.
+    VaultSealed = "vault_sealed", Fault;
+    /// Vault's quota is used up.
+    VaultThrottled = "vault_throttled", Fault;
+    /// Vault refuses the authorizer's login.
+    VaultLoginRefused = "vault_login_refused", Fault;
+    /// Vault refuses to mint.
+    VaultMintRefused = "vault_mint_refused", Fault;
+    /// Vault's answer is not what was asked for.
+    VaultAnswerInvalid = "vault_answer_invalid", Fault;
+    /// An issuer's keys cannot be had.
+    JwksUnavailable = "jwks_unavailable", Fault;
+    /// The time that Lambda gives is up.
+    DeadlineExceeded = "deadline_exceeded", Fault;
+    /// The answer is larger than API Gateway takes.
+    AnswerTooLarge = "answer_too_large", Fault;
+    /// Not an event this authorizer serves.
+    EventUnsupported = "event_unsupported", Fault;
+}
+
+/// Why a request was not allowed: the error of the step that ended the walk.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Step 1.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// Step 1, the credential.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// Step 2.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Step 3.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// Step 4.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// Step 5.
+    #[error("the answer has {bytes} bytes, more than API Gateway takes")]
+    AnswerTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Any step.
+    #[error("the time that Lambda gives this call is up")]
+    DeadlineExceeded,
+}
+
+impl Refusal {
+    /// The code that stands for this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Event(error) => event(*error),
+            Self::Credential(error) => credential(*error),
+            Self::Identity(error) => identity(error),
+            Self::Grant(error) => grant(*error),
+            Self::Mint(error) => mint(error),
+            Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+        }
+    }
+}
+
+fn event(error: EventError) -> Code {
+    match error {
+        EventError::Unsupported(_) | EventError::MethodArn(InvalidMethodArn::Malformed) => {
+            Code::EventUnsupported
+        }
+        EventError::MethodArn(InvalidMethodArn::TooLong) => Code::PathTooLong,
+        EventError::MethodArn(InvalidMethodArn::PathIsPattern)
+        | EventError::PathAmbiguous
+        | EventError::RouteDisagrees => Code::PathRefused,
+        EventError::AccountDisagrees => Code::AccountRefused,
+        EventError::ApiDisagrees => Code::ApiUnknown,
+        EventError::StageDisagrees => Code::StageUnknown,
+        EventError::HeaderReserved => Code::HeaderReserved,
+    }
+}
+
+fn credential(error: CredentialError) -> Code {
+    match error {
+        CredentialError::Missing => Code::CredentialMissing,
+        CredentialError::Duplicate => Code::CredentialDuplicate,
+        CredentialError::Malformed => Code::CredentialMalformed,
+        CredentialError::TooLarge => Code::CredentialTooLarge,
+        CredentialError::SchemeUnsupported => Code::SchemeUnsupported,
+    }
+}
+
+fn identity(error: &IdentityError) -> Code {
+    match error {
+        IdentityError::SchemeUnsupported => Code::SchemeUnsupported,
+        IdentityError::Malformed(_) => Code::CredentialMalformed,
+        IdentityError::IssuerUnknown => Code::IssuerUnknown,
+        IdentityError::AlgorithmRefused { .. } => Code::AlgorithmRefused,
+        IdentityError::TypeRefused { .. } => Code::TypeRefused,
+        IdentityError::KeyUnknown { .. } => Code::KeyUnknown,
+        IdentityError::SignatureInvalid => Code::SignatureInvalid,
+        IdentityError::Expired { .. } => Code::TokenExpired,
+        IdentityError::NotYetValid { .. } => Code::TokenNotYetValid,
+        IdentityError::TooOld { .. } => Code::TokenTooOld,
+        IdentityError::AudienceMismatch { .. } => Code::AudienceMismatch,
+        IdentityError::ClaimMissing(_) => Code::ClaimMissing,
+        IdentityError::ValueRefused => Code::IdentityValueRefused,
+        IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,
+    }
+}
+
+fn grant(error: GrantError) -> Code {
+    match error {
+        GrantError::StageUnknown => Code::StageUnknown,
+        GrantError::ApiUnknown => Code::ApiUnknown,
+        GrantError::NoGrant => Code::NoGrant,
+        GrantError::Expiring { .. } => Code::TokenExpiring,
+    }
+}
+
+fn mint(error: &MintError) -> Code {
+    match error {
+        MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
+        MintError::Login(error) => vault(error, Code::VaultLoginRefused),
+        MintError::Vault(error) => vault(error, Code::VaultMintRefused),
+        MintError::AnswerInvalid { .. } => Code::VaultAnswerInvalid,
+    }
+}
+
+/// `refused` is the code for a Vault that works and says no to us.
+fn vault(error: &VaultError, refused: Code) -> Code {
+    match error {
+        VaultError::Unreachable { .. } | VaultError::TimedOut { .. } | VaultError::Unavailable { .. } => {
+            Code::VaultUnreachable
+        }
+        VaultError::Sealed { .. } => Code::VaultSealed,
+        VaultError::Throttled { .. } => Code::VaultThrottled,
+        VaultError::AnswerInvalid { .. } | VaultError::AnswerTooLarge { .. } => Code::VaultAnswerInvalid,
+        VaultError::CallInvalid { .. }
+        | VaultError::TokenNotValid { .. }
+        | VaultError::Forbidden { .. }
+        | VaultError::WrappingTokenNotValid { .. }
+        | VaultError::Refused { .. } => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_vault_or_a_provider_does_is_a_denial() {
+        let path = || "p".to_owned();
+        let outages = [
+            VaultError::TimedOut { path: path() },
+            VaultError::Sealed { path: path() },
+            VaultError::Throttled { path: path(), retry_after_seconds: None },
+            VaultError::Forbidden { path: path() },
+            VaultError::TokenNotValid { path: path() },
+        ];
+        for error in outages {
+            assert_eq!(Refusal::from(MintError::Vault(error)).code().kind(), Kind::Fault);
+        }
+        let issuer = "corp".parse().unwrap();
+        let keys = IdentityError::KeysUnavailable { issuer, reason: String::new() };
+        assert_eq!(Refusal::from(keys).code().kind(), Kind::Fault);
+        assert_eq!(Refusal::DeadlineExceeded.code().kind(), Kind::Fault);
+    }
+
+    #[test]
+    fn codes_are_unique_and_can_stand_in_a_json_template_as_they_are() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

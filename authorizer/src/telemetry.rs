@@ -1,0 +1,260 @@
+//! What an operator sees: one line for each invocation, its metrics in the same line, and the log of everything else.
+//!
+//! Receives what the steps found out; produces JSON on standard output, which Lambda carries to CloudWatch. A [`Record`]
+//! takes names, accessors and times, and has no place for a token.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    clock::UnixTime,
+    event::Sighting,
+    grant::Grant,
+    identity::Identity,
+    mint::Delivery,
+    names::StageName,
+    outcome::{Kind, Refusal},
+};
+
+/// How the log names callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerIdInLog {
+    /// As it is.
+    Plain,
+    /// Base64url of its SHA-256: the same caller has the same value, and guessing a name confirms it.
+    Hashed,
+    /// Not at all.
+    Omitted,
+}
+
+/// Sends the log to standard output as JSON, at the level of `RUST_LOG`, `info` where it is absent. Release builds hold
+/// nothing below `info`.
+pub fn start_log(rust_log: Option<&str>) {
+    let wanted = rust_log.and_then(|levels| levels.parse::<Targets>().ok());
+    // The runtime's own line for an error that we return says nothing the record does not say better.
+    let levels = wanted.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_ansi(false)
+        .with_writer(io::stdout);
+    tracing_subscriber::registry().with(levels).with(lines).init();
+}
+
+/// Measures steps. The only reader of the monotonic clock: a duration is for the log, an expiry never.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may measure with the monotonic clock")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The steps that are timed.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// Reading the event and finding the credential.
+    Event,
+    /// Verifying the credential.
+    Identity,
+    /// Finding the grant.
+    Grant,
+    /// Vault.
+    Mint,
+}
+
+/// What one invocation was, filled as the walk goes on.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Record {
+    outcome: Option<&'static str>,
+    code: Option<&'static str>,
+    message: Option<String>,
+    lambda_request_id: String,
+    request_id: Option<String>,
+    extended_request_id: Option<String>,
+    trace_id: Option<String>,
+    api_id: Option<String>,
+    stage: Option<String>,
+    route: Option<String>,
+    method: Option<String>,
+    caller_kind: Option<&'static str>,
+    caller_issuer: Option<String>,
+    caller_id: Option<String>,
+    grant: Option<String>,
+    token_role: Option<String>,
+    wrapped_accessor: Option<String>,
+    creation_path: Option<String>,
+    ttl_seconds: Option<u64>,
+    wrap_ttl_seconds: Option<u64>,
+    cold_start: bool,
+    event_micros: Option<u64>,
+    identity_micros: Option<u64>,
+    grant_micros: Option<u64>,
+    mint_micros: Option<u64>,
+    decision_micros: u64,
+    /// The stage as a metric's dimension: only a configured one, so that no caller can make up metrics.
+    #[serde(skip)]
+    known_stage: Option<String>,
+}
+
+impl Record {
+    /// A record of what the event shows before it is believed.
+    pub fn of(seen: Sighting, lambda_request_id: &str, trace_id: Option<&str>, cold_start: bool) -> Self {
+        Self {
+            lambda_request_id: lambda_request_id.to_owned(),
+            trace_id: trace_id.map(str::to_owned),
+            cold_start,
+            request_id: seen.request_id,
+            extended_request_id: seen.extended_request_id,
+            api_id: seen.api_id,
+            stage: seen.stage,
+            route: seen.route,
+            method: seen.method,
+            ..Self::default()
+        }
+    }
+
+    /// The stage is one of the configuration's.
+    pub fn stage(&mut self, stage: &StageName) {
+        self.known_stage = Some(stage.to_string());
+    }
+
+    /// The caller is known.
+    pub fn caller(&mut self, identity: &Identity, named: CallerIdInLog) {
+        self.caller_kind = Some(identity.kind().as_str());
+        self.caller_issuer = Some(identity.issuer().to_string());
+        self.caller_id = match named {
+            CallerIdInLog::Plain => Some(identity.caller_id().to_owned()),
+            CallerIdInLog::Hashed => Some(hash(identity.caller_id())),
+            CallerIdInLog::Omitted => None,
+        };
+    }
+
+    /// The grant is known.
+    pub fn grant(&mut self, grant: &Grant<'_>) {
+        self.grant = Some(grant.name().to_string());
+        if let Some(to_mint) = grant.to_mint() {
+            self.token_role = Some(to_mint.role().to_string());
+            self.ttl_seconds = Some(to_mint.ttls().token_seconds);
+            self.wrap_ttl_seconds = Some(to_mint.ttls().wrap_seconds);
+        }
+    }
+
+    /// The token is minted.
+    pub fn delivery(&mut self, delivery: &Delivery) {
+        if let Some(minted) = delivery.minted() {
+            self.wrapped_accessor = Some(minted.wrapped_accessor().to_owned());
+            self.creation_path = Some(minted.creation_path().to_owned());
+        }
+    }
+
+    /// A step took this long.
+    pub fn timed(&mut self, step: Step, stopwatch: Stopwatch) {
+        let micros = match step {
+            Step::Event => &mut self.event_micros,
+            Step::Identity => &mut self.identity_micros,
+            Step::Grant => &mut self.grant_micros,
+            Step::Mint => &mut self.mint_micros,
+        };
+        *micros = Some(whole_micros(stopwatch.elapsed()));
+    }
+
+    /// The walk is over.
+    pub fn decided(&mut self, outcome: Result<(), &Refusal>, stopwatch: Stopwatch) {
+        self.decision_micros = whole_micros(stopwatch.elapsed());
+        let Err(refusal) = outcome else {
+            self.outcome = Some("allowed");
+            return;
+        };
+        let code = refusal.code();
+        self.code = Some(code.as_str());
+        self.message = Some(message(refusal));
+        self.outcome = Some(match code.kind() {
+            Kind::Credential | Kind::Permission => "denied",
+            Kind::Fault => "fault",
+        });
+    }
+
+    /// The line: the record and, beside it, its metrics in CloudWatch's embedded metric format.
+    pub fn line(&self, now: UnixTime) -> Value {
+        let mut line = serde_json::to_value(self).unwrap_or_default();
+        if let Value::Object(fields) = &mut line {
+            fields.retain(|_, value| !value.is_null());
+            fields.extend(self.metrics(now));
+        }
+        line
+    }
+
+    /// Writes the line to standard output. A log that cannot be written does not stop a decision.
+    pub fn write(&self, now: UnixTime) {
+        let mut line = self.line(now).to_string();
+        line.push('\n');
+        if io::stdout().lock().write_all(line.as_bytes()).is_err() {
+            tracing::error!("the record could not be written");
+        }
+    }
+
+    /// Amazon CloudWatch user guide, "Specification: Embedded metric format".
+    fn metrics(&self, now: UnixTime) -> serde_json::Map<String, Value> {
+        let count = |outcome| u64::from(self.outcome == Some(outcome));
+        let mut values = vec![
+            ("Allowed", "Count", count("allowed")),
+            ("Denied", "Count", count("denied")),
+            ("Faults", "Count", count("fault")),
+            ("ColdStarts", "Count", u64::from(self.cold_start)),
+            ("DecisionMicros", "Microseconds", self.decision_micros),
+        ];
+        values.extend(self.mint_micros.map(|micros| ("MintMicros", "Microseconds", micros)));
+        let definitions: Vec<_> =
+            values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let directive = json!({
+            "Namespace": "VaultAuthorizer",
+            "Dimensions": [["Stage"], ["Stage", "Code"]],
+            "Metrics": definitions,
+        });
+        let mut fields = serde_json::Map::new();
+        fields
+            .insert("_aws".to_owned(), json!({"Timestamp": now.millis(), "CloudWatchMetrics": [directive]}));
+        fields.insert("Stage".to_owned(), self.known_stage.as_deref().unwrap_or("unknown").into());
+        fields.insert("Code".to_owned(), self.code.unwrap_or("allowed").into());
+        fields.extend(values.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
+        fields
+    }
+}
+
+/// The error with what caused it, which its own text leaves out.
+fn message(refusal: &Refusal) -> String {
+    let mut text = refusal.to_string();
+    let mut source = std::error::Error::source(refusal);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn hash(caller_id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, caller_id.as_bytes()))
+}
+
+fn whole_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
