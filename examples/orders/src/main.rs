@@ -1,2 +1,48 @@
-//! Under construction.
-fn main() {}
+//! The sample integration behind `vault-authorizer`: reads one secret with the Vault token it was handed.
+//!
+//! Receives API Gateway's events (REST, or HTTP API with payload 2.0); answers with what it did, never with a token or
+//! a secret's value. [`config`] says which Vault and which tokens to expect, [`orders`] serves one request, [`answer`]
+//! turns its outcome into a response.
+
+mod answer;
+mod config;
+mod orders;
+
+use std::time::SystemTime;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::config::{ConfigError, Stages};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    init_log()?;
+    // Bad configuration stops here, before the first request: everything in a request is compared with it.
+    let stages = Stages::from_variables(|name| std::env::var(name).ok()).inspect_err(ConfigError::log)?;
+    let handler = |event: LambdaEvent<Value>| {
+        let stages = &stages;
+        async move {
+            Ok::<_, lambda_runtime::Error>(answer::to(&orders::serve(stages, &event.payload, now()).await))
+        }
+    };
+    lambda_runtime::run(service_fn(handler)).await
+}
+
+/// JSON lines, `info` unless `RUST_LOG` says otherwise (`warn,vault_context=info`). Never below `info`: at `trace` the
+/// Lambda runtime prints whole events, and an event carries the wrapping token.
+fn init_log() -> Result<(), lambda_runtime::Error> {
+    let targets = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let targets = targets.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = layer().json().flatten_event(true).with_span_list(false);
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(targets).with(lines);
+    Ok(tracing::subscriber::set_global_default(subscriber)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,161 @@
+//! One request: find the stage, open the authorizer's context, read the secret, give the token back.
+//!
+//! Receives an event and the time; produces an [`Orders`] or an [`OrdersError`]. Neither holds a token or a value of
+//! the secret: a real integration would use the secret here, between the read and the revocation.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use vault_context::unwrap::{Secret, UnwrapError, Unwrapped};
+use vault_context::vault::VaultError;
+
+use crate::config::{Stages, chain};
+
+/// What the caller gets.
+#[derive(Debug, Serialize)]
+pub(crate) struct Orders {
+    stage: String,
+    caller: String,
+    grant: String,
+    secret_fields: Vec<String>,
+    orders: Value,
+    vault: TokenFacts,
+}
+
+/// What may be told of a token: not the token.
+#[derive(Debug, Serialize)]
+struct TokenFacts {
+    policies: Vec<String>,
+    lease_duration_seconds: u64,
+    creation_path: String,
+}
+
+/// Why there are no orders.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrdersError {
+    #[error("the request's stage is not one this integration serves: add it to ORDERS_STAGES")]
+    StageUnknown,
+    #[error("the request brings no usable Vault token")]
+    Unwrap(#[from] UnwrapError),
+    #[error("the secret cannot be read")]
+    Read(#[from] VaultError),
+    #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
+    NotKv2,
+}
+
+pub(crate) async fn serve(stages: &Stages, event: &Value, now: SystemTime) -> Result<Orders, OrdersError> {
+    let outcome = attempt(stages, event, now).await;
+    if let Err(error) = &outcome {
+        tracing::error!(code = error.code(), reason = chain(error), "no orders");
+    }
+    outcome
+}
+
+async fn attempt(stages: &Stages, event: &Value, now: SystemTime) -> Result<Orders, OrdersError> {
+    let name =
+        event.pointer("/requestContext/stage").and_then(Value::as_str).ok_or(OrdersError::StageUnknown)?;
+    let stage = stages.get(name).ok_or(OrdersError::StageUnknown)?;
+    let token = stage.integration.open(event, now).await?;
+    // The accessor joins this line with the authorizer's and with Vault's audit log.
+    tracing::info!(stage = name, grant = token.grant(), accessor = token.accessor(), "the token is open");
+    let secret = token.read(&stage.secret_path).await;
+    let orders = secret.map_err(OrdersError::from).and_then(|secret| orders(name, &token, &secret));
+    // Only now, read or not: what was read with the token would end with it.
+    if let Err(error) = token.revoke().await {
+        tracing::warn!(code = error.code(), reason = chain(&error), "the token ends by its own TTL");
+    }
+    orders
+}
+
+fn orders(stage: &str, token: &Unwrapped, secret: &Secret) -> Result<Orders, OrdersError> {
+    Ok(Orders {
+        stage: stage.to_owned(),
+        caller: token.caller().id.clone(),
+        grant: token.grant().to_owned(),
+        secret_fields: field_names(&secret.data).ok_or(OrdersError::NotKv2)?,
+        orders: sample_orders(),
+        vault: TokenFacts {
+            policies: token.policies().to_vec(),
+            lease_duration_seconds: token.lease_duration_seconds(),
+            creation_path: token.creation_path().to_owned(),
+        },
+    })
+}
+
+/// The names, never the values: KV version 2 keeps the fields in `data.data`.
+fn field_names(data: &Value) -> Option<Vec<String>> {
+    Some(data.get("data")?.as_object()?.keys().cloned().collect())
+}
+
+/// A real integration would ask its database with the secret.
+fn sample_orders() -> Value {
+    json!([{"id": 1001, "item": "tea", "quantity": 3}, {"id": 1002, "item": "cups", "quantity": 6}])
+}
+
+impl OrdersError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::StageUnknown => "stage_unknown",
+            Self::Unwrap(error) => error.code(),
+            Self::Read(error) => error.code(),
+            Self::NotKv2 => "secret_not_kv2",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::config::tests::{ADDRESS, read};
+
+    const STAGES: &str = r#"{"prod": {"creation_path": "auth/token/create/orders-prod-reader", "secret_path": "secret/data/prod/orders"}}"#;
+
+    fn event(stage: &str) -> Value {
+        json!({"requestContext": {"stage": stage, "authorizer": {
+            "vaultWrappingToken": "hvs.secret", "vaultWrappedAccessor": "a", "vaultAddress": ADDRESS,
+            "vaultCreationPath": "auth/token/create/orders-prod-reader", "vaultWrapExpiresAt": "30",
+            "vaultGrant": "g", "callerKind": "jwt", "callerId": "corp:alice", "contextVersion": "1",
+        }}})
+    }
+
+    async fn code(event: Value) -> &'static str {
+        serve(&read(STAGES).unwrap(), &event, UNIX_EPOCH).await.unwrap_err().code()
+    }
+
+    #[tokio::test]
+    async fn refuses_stages_it_does_not_serve() {
+        for event in [json!({}), json!({"requestContext": {"stage": 1}}), event("staging"), event("PROD")] {
+            assert_eq!(code(event).await, "stage_unknown");
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_a_request_that_came_around_the_authorizer() {
+        assert_eq!(code(json!({"requestContext": {"stage": "prod"}})).await, "no_context");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_token_of_another_stages_role() {
+        let mut event = event("prod");
+        event["requestContext"]["authorizer"]["vaultCreationPath"] =
+            json!("auth/token/create/orders-staging-reader");
+        assert_eq!(code(event).await, "creation_path_mismatch");
+    }
+
+    #[tokio::test]
+    async fn tells_a_vault_that_is_down_from_a_refusal() {
+        assert_eq!(code(event("prod")).await, "vault_unreachable");
+    }
+
+    #[test]
+    fn names_the_fields_of_a_kv2_secret_and_not_their_values() {
+        let data = json!({"data": {"password": "hunter2", "username": "orders"}, "metadata": {"version": 1}});
+        assert_eq!(field_names(&data).unwrap(), ["password", "username"]);
+        for data in [json!({"password": "hunter2"}), json!({"data": "hunter2"}), Value::Null] {
+            assert!(field_names(&data).is_none(), "{data}");
+        }
+    }
+}
