@@ -34,6 +34,8 @@
 )]
 
 pub mod aws_auth;
+pub mod deployment;
+pub mod emulator;
 pub mod http;
 pub mod issuer;
 pub mod openbao;

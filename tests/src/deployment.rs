@@ -1,0 +1,201 @@
+//! `infra/cloudformation/quickstart.yaml`, deployed into the emulator as a user deploys it: code in S3, then a stack.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_lc_rs::digest;
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::emulator::{ACCOUNT, Aws, Emulator, REGION};
+use crate::parts;
+
+const BUCKET: &str = "code";
+
+/// What the template is given.
+#[derive(Debug, Clone)]
+pub struct QuickstartParameters {
+    /// The stack's name, and the beginning of its functions', its roles' and its log groups' names.
+    pub stack: String,
+    /// The authorizer's `bootstrap`.
+    pub authorizer_binary: PathBuf,
+    /// The sample integration's binary; it is called `bootstrap` in its zip file.
+    pub orders_binary: PathBuf,
+    /// `VaultAddress`
+    pub vault_address: String,
+    /// `VaultServerId`
+    pub server_id: String,
+    /// `Issuer`
+    pub issuer: String,
+    /// `Audience`
+    pub audience: String,
+    /// Any other parameter of the template, such as `("AllowOrigin", "https://shop.example.com")`.
+    pub others: Vec<(String, String)>,
+}
+
+impl QuickstartParameters {
+    /// For a Vault and an issuer; everything else as the template's documentation has it.
+    #[must_use]
+    pub fn new(authorizer_binary: &Path, orders_binary: &Path, vault_address: &str, issuer: &str) -> Self {
+        Self {
+            stack: "quickstart".to_owned(),
+            authorizer_binary: authorizer_binary.to_owned(),
+            orders_binary: orders_binary.to_owned(),
+            vault_address: vault_address.to_owned(),
+            server_id: "vault.example.com".to_owned(),
+            issuer: issuer.to_owned(),
+            audience: "orders-api".to_owned(),
+            others: Vec::new(),
+        }
+    }
+
+    /// The role that the authorizer logs in to Vault with. Known before the stack exists: Vault's address is one of the
+    /// stack's parameters, so Vault's side comes first.
+    #[must_use]
+    pub fn authorizer_role_arn(stack: &str) -> String {
+        format!("arn:aws:iam::{ACCOUNT}:role/{stack}-authorizer-{REGION}")
+    }
+
+    fn template_parameters(&self, emulator: &Emulator, authorizer_key: &str, orders_key: &str) -> Value {
+        let mut parameters = json!({
+            "CodeBucket": BUCKET,
+            "AuthorizerCodeKey": authorizer_key,
+            "OrdersCodeKey": orders_key,
+            "VaultAddress": self.vault_address,
+            "VaultServerId": self.server_id,
+            "StsRegion": REGION,
+            "StsEndpoint": emulator.sts_url(),
+            "Issuer": self.issuer,
+            "Audience": self.audience,
+            "ApiGatewayLogRole": "create",
+        });
+        for (name, value) in &self.others {
+            parameters[name] = json!(value);
+        }
+        parameters
+    }
+}
+
+/// A deployed quickstart.
+#[derive(Debug)]
+pub struct Deployment {
+    aws: Aws,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Deployment {
+    /// Uploads both functions and creates the stack, or updates the one of that name; about a second. A function whose
+    /// code or configuration an update changes starts anew with its next call.
+    pub async fn quickstart(emulator: &Emulator, parameters: &QuickstartParameters) -> Self {
+        let folder = emulator.aws().folder();
+        let (authorizer_key, authorizer_file) = package("authorizer", &parameters.authorizer_binary, folder);
+        let (orders_key, orders_file) = package("orders", &parameters.orders_binary, folder);
+        let values = parameters.template_parameters(emulator, &authorizer_key, &orders_key).to_string();
+        let template = template_path();
+        let template = template.to_str().expect("the repository's path is UTF-8");
+        let arguments = [&parameters.stack, template, &values, BUCKET, &authorizer_file, &orders_file];
+        let outputs = emulator.client_script("deploy.py", &arguments).await;
+        let outputs = serde_json::from_str(&outputs).expect("the script prints the stack's outputs");
+        Self { aws: emulator.aws().clone(), outputs }
+    }
+
+    /// An output of the stack: `ApiId`, `AuthorizerRoleArn`, `AuthorizerFunctionName`, …
+    #[must_use]
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
+    }
+
+    /// The stack's outputs.
+    #[must_use]
+    pub fn outputs(&self) -> &BTreeMap<String, String> {
+        &self.outputs
+    }
+
+    /// Where the emulator serves a stage, without a slash at the end: `url("prod") + "/orders"`.
+    #[must_use]
+    pub fn url(&self, stage: &str) -> String {
+        format!("{}/_aws/execute-api/{}/{stage}", self.aws.url(), self.output("ApiId"))
+    }
+
+    /// All that the authorizer has printed, with Lambda's own START, END and REPORT lines.
+    pub async fn authorizer_log(&self) -> String {
+        self.aws.log_group(self.output("AuthorizerLogGroup")).await.join("\n")
+    }
+
+    /// Each line of the authorizer that is a JSON object.
+    pub async fn authorizer_lines(&self) -> Vec<Value> {
+        json_objects(&self.aws.log_group(self.output("AuthorizerLogGroup")).await)
+    }
+
+    /// All that the sample integration has printed, with Lambda's own lines.
+    pub async fn orders_log(&self) -> String {
+        self.aws.log_group(self.output("OrdersLogGroup")).await.join("\n")
+    }
+
+    /// Each line of the sample integration that is a JSON object.
+    pub async fn orders_lines(&self) -> Vec<Value> {
+        json_objects(&self.aws.log_group(self.output("OrdersLogGroup")).await)
+    }
+
+    /// What the stack has made, as the services describe it; the keys are in `tests/clients/describe.py`.
+    pub async fn describe(&self) -> Value {
+        let outputs = serde_json::to_string(&self.outputs).expect("outputs are JSON");
+        let description = self.aws.client_script("describe.py", &[&outputs]).await;
+        serde_json::from_str(&description).expect("the script prints JSON")
+    }
+
+    /// The template as it is in the repository.
+    #[must_use]
+    pub fn template_body(&self) -> String {
+        fs::read_to_string(template_path()).expect("the template can be read")
+    }
+}
+
+/// The template as data, its tags in their long form: `{"Ref": "Api"}`, `{"Fn::GetAtt": ["Api", "RootResourceId"]}`.
+#[must_use]
+pub fn template() -> Value {
+    let script = parts::repository().join("tests/clients/template.py");
+    let output =
+        Command::new(parts::python()).arg(script).arg(template_path()).output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the script prints JSON")
+}
+
+fn template_path() -> PathBuf {
+    parts::repository().join("infra/cloudformation/quickstart.yaml")
+}
+
+/// Puts a binary into a zip file as `bootstrap`. The key holds the content's hash: CloudFormation replaces a function's
+/// code only where its key is another. Answers the key, and `<key>=<file>` for the script.
+fn package(name: &str, binary: &Path, folder: &Path) -> (String, String) {
+    let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    let zip = zipped(&code);
+    let digest = digest::digest(&digest::SHA256, &zip);
+    let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("{name}-{hash}.zip");
+    let file = folder.join(&key);
+    fs::write(&file, zip).expect("the zip file can be written");
+    let argument = format!("{key}={}", file.display());
+    (key, argument)
+}
+
+/// The same bytes for the same code: no clock, no compression (which takes seconds for a debug binary).
+fn zipped(code: &[u8]) -> Vec<u8> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o755);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("bootstrap", options).expect("a new file");
+    zip.write_all(code).expect("memory takes all");
+    zip.finish().expect("a complete zip file").into_inner()
+}
+
+fn json_objects(messages: &[String]) -> Vec<Value> {
+    let values = messages.iter().filter_map(|message| serde_json::from_str::<Value>(message).ok());
+    values.filter(Value::is_object).collect()
+}

@@ -1,0 +1,197 @@
+//! The AWS emulator: API Gateway, Lambda, STS, CloudFormation, CloudWatch Logs, S3 and IAM on one loopback port.
+//!
+//! It runs a `provided.al2023` function as a process of its own, with the credentials of the function's role, and keeps
+//! it between calls. `AUTH=true` has it check signatures, except those of [`ROOT_KEY`], which it accepts unchecked: a
+//! test of a wrong signature signs with the keys of a role or a user.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::parts;
+use crate::process::{Child, Scratch, free_port};
+
+/// The account that everything belongs to.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The region that everything lies in.
+pub const REGION: &str = "us-east-1";
+
+/// The access key id, and the secret, of the account's root user.
+pub const ROOT_KEY: &str = "test";
+
+/// A running emulator. All its state ends with it.
+#[derive(Debug)]
+pub struct Emulator {
+    server: Child,
+    aws: Aws,
+}
+
+/// What its clients need. It can be kept and copied; it does not hold the emulator up.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    url: String,
+    folder: PathBuf,
+    http: reqwest::Client,
+}
+
+impl Emulator {
+    /// Starts it and waits until it answers; 0.3 seconds.
+    pub async fn start(scratch: &Scratch) -> Self {
+        let folder = scratch.folder("emulator");
+        // Another process may take the port between the moment it is found free and the emulator's own bind.
+        let mut complaint = String::new();
+        for _ in 0..3 {
+            match Self::launch(folder.clone(), free_port()).await {
+                Ok(emulator) => return emulator,
+                Err(reason) => complaint = reason,
+            }
+        }
+        panic!("{complaint}");
+    }
+
+    /// `http://127.0.0.1:<port>`, for every service.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.aws.url.clone()
+    }
+
+    /// Where its STS answers: the authorizer's `sts_endpoint`.
+    #[must_use]
+    pub fn sts_url(&self) -> String {
+        self.aws.url.clone()
+    }
+
+    /// What its clients need.
+    #[must_use]
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// [`Aws::client_script`]
+    pub async fn client_script(&self, name: &str, arguments: &[&str]) -> String {
+        self.aws.client_script(name, arguments).await
+    }
+
+    /// Stops it and the functions it runs.
+    pub async fn stop(mut self) {
+        self.server.stop().await;
+    }
+
+    /// What it has printed itself. The functions' output is in CloudWatch Logs: [`Aws::log_group`].
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
+    async fn launch(folder: PathBuf, port: u16) -> Result<Self, String> {
+        let temporary = folder.join("tmp");
+        std::fs::create_dir_all(&temporary).expect("the emulator's folder can be made");
+        let mut command = Command::new(parts::ministack());
+        // The functions inherit this environment, and the developer's own must not reach them.
+        command.env_clear().current_dir(&folder);
+        command.env("PATH", "/usr/bin:/bin").env("HOME", &folder).env("TMPDIR", &temporary);
+        command.env("STATE_DIR", folder.join("state")).env("S3_DATA_DIR", folder.join("s3"));
+        // No containers: a Docker of this machine is not the bed's.
+        command.env("DOCKER_HOST", format!("unix://{}", folder.join("docker.sock").display()));
+        command.envs([("AUTH", "true"), ("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string())]);
+        command.envs([("MINISTACK_ACCOUNT_ID", ACCOUNT), ("MINISTACK_REGION", REGION)]);
+        // They would listen on ports of their own.
+        command.envs([("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")]);
+        let server = Child::spawn("the AWS emulator", command, &folder.join("emulator.log"));
+        let aws = Aws { url: format!("http://127.0.0.1:{port}"), folder, http: http::client() };
+        let mut emulator = Self { server, aws: aws.clone() };
+        let health = format!("{}/_ministack/health", aws.url);
+        let answers = async || aws.http.get(&health).send().await.is_ok_and(|answer| answer.status() == 200);
+        emulator.server.ready(Duration::from_secs(30), answers).await?;
+        Ok(emulator)
+    }
+}
+
+impl Aws {
+    /// `http://127.0.0.1:<port>`, for every service.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where the emulator keeps what it writes.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The environment in which AWS clients find it, with the root user's keys.
+    #[must_use]
+    pub fn client_env(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_DEFAULT_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", ROOT_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", ROOT_KEY.to_owned()),
+        ]
+    }
+
+    /// Runs `tests/clients/<name>` with the environment's Python in [`Aws::client_env`], and answers what it
+    /// prints.
+    pub async fn client_script(&self, name: &str, arguments: &[&str]) -> String {
+        let mut command = tokio::process::Command::new(parts::python());
+        command.arg(parts::repository().join("tests/clients").join(name)).args(arguments).kill_on_drop(true);
+        // Nothing of the developer's own AWS configuration may reach it.
+        command.env_clear().envs(self.client_env()).env("HOME", &self.folder);
+        let output = command.output().await.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name} failed:\n{complaint}");
+        String::from_utf8(output.stdout).expect("a script prints UTF-8")
+    }
+
+    /// Every message in a log group, oldest first.
+    ///
+    /// A function's lines arrive when its invocation has ended. One that it prints after it has answered may arrive with
+    /// the next invocation's.
+    pub async fn log_group(&self, name: &str) -> Vec<String> {
+        let mut messages = Vec::new();
+        let mut page = json!({"logGroupName": name});
+        loop {
+            let answer = self.call("logs", "Logs_20140328.FilterLogEvents", &page).await;
+            let events = answer["events"].as_array().expect("events");
+            messages.extend(events.iter().filter_map(|event| event["message"].as_str()).map(str::to_owned));
+            match answer.get("nextToken") {
+                Some(token) if !token.is_null() => page["nextToken"] = token.clone(),
+                _ => return messages,
+            }
+        }
+    }
+
+    /// One call of a service that speaks JSON, as the root user: `call("logs", "Logs_20140328.FilterLogEvents", …)`.
+    pub async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
+        let (url, body) = (format!("{}/", self.url), body.to_string());
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let identity = Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "test-bed").into();
+        let signing = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(REGION)
+            .name(service)
+            .time(std::time::SystemTime::now())
+            .settings(SigningSettings::default());
+        let signing = signing.build().expect("every parameter is given").into();
+        let request =
+            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+        let (instructions, _) =
+            sign(request.expect("the request can be signed"), &signing).expect("signed").into_parts();
+        let mut request = self.http.post(&url);
+        for (name, value) in headers.into_iter().chain(instructions.headers()) {
+            request = request.header(name, value);
+        }
+        let answer = request.body(body).send().await.unwrap_or_else(|error| panic!("{target}: {error:?}"));
+        let (status, text) = (answer.status(), answer.text().await.expect("an answer"));
+        assert!(status.is_success(), "{target}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{target}: {error}: {text}"))
+    }
+}
