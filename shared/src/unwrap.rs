@@ -14,10 +14,10 @@
 //! the token must be the unwrapped token's, and the token must not bring more than it was made with
 //! (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation>).
 
+mod creation_path;
 mod error;
 mod token;
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ use crate::context::{Caller, VaultContext, Wrapped};
 use crate::secret::VaultToken;
 use crate::vault::{Answer, Auth, Call, Namespace, Vault, VaultError};
 
+pub use self::creation_path::{CreationPath, InvalidCreationPath};
 pub use self::error::{SeenAt, UnwrapError};
 pub use self::token::{Secret, Unwrapped};
 
@@ -36,48 +37,33 @@ const LOOKUP: &str = "sys/wrapping/lookup";
 const UNWRAP: &str = "sys/wrapping/unwrap";
 const REVOKE_SELF: &str = "auth/token/revoke-self";
 
-/// What an integration knows for itself: its Vault, and which tokens it expects. Made once, at start; cheap to clone.
+/// What an integration knows for itself: its Vault, and which tokens it expects. Made once, at start.
 #[derive(Debug, Clone)]
 pub struct Integration {
     vault: Vault,
-    creation_paths: Arc<[String]>,
+    creation_paths: Vec<CreationPath>,
     max_lease_seconds: u64,
     allow_identity_policies: bool,
 }
 
-/// Why an integration's own configuration is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IntegrationError {
-    /// No creation path: no token could ever be accepted.
-    #[error("no creation path is expected, so no token could be accepted")]
-    NoCreationPath,
-    /// A creation path that no token of the authorizer can have.
-    #[error("`{path}` is not a creation path such as `auth/token/create/orders-prod-reader`")]
-    CreationPath {
-        /// The path, as configured.
-        path: String,
-    },
-}
-
 impl Integration {
-    /// States the Vault, and the creation paths of the tokens to accept: `auth/token/create/<role>` of the grants that
-    /// lead to this integration, in this stage. They are compared exactly; a prefix is not enough.
-    ///
-    /// # Errors
-    /// [`IntegrationError`].
-    pub fn new(
-        vault: Vault,
-        creation_paths: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<Self, IntegrationError> {
-        let creation_paths: Arc<[String]> = creation_paths.into_iter().map(Into::into).collect();
-        if creation_paths.is_empty() {
-            return Err(IntegrationError::NoCreationPath);
+    /// States the Vault, and the creation path of the tokens to accept: `auth/token/create/<role>` of the grant that
+    /// leads to this integration, in this stage.
+    #[must_use]
+    pub fn new(vault: Vault, creation_path: CreationPath) -> Self {
+        Self {
+            vault,
+            creation_paths: vec![creation_path],
+            max_lease_seconds: DEFAULT_MAX_LEASE_SECONDS,
+            allow_identity_policies: false,
         }
-        if let Some(path) = creation_paths.iter().find(|path| !is_creation_path(path)) {
-            return Err(IntegrationError::CreationPath { path: path.clone() });
-        }
-        let max_lease_seconds = DEFAULT_MAX_LEASE_SECONDS;
-        Ok(Self { vault, creation_paths, max_lease_seconds, allow_identity_policies: false })
+    }
+
+    /// Accepts tokens made at `creation_path` as well: where several grants lead to this integration.
+    #[must_use]
+    pub fn also_accept(mut self, creation_path: CreationPath) -> Self {
+        self.creation_paths.push(creation_path);
+        self
     }
 
     /// Accepts tokens that live at most so long, in seconds, instead of [`DEFAULT_MAX_LEASE_SECONDS`].
@@ -123,7 +109,7 @@ impl Integration {
     }
 
     fn expects(&self, creation_path: &str) -> bool {
-        self.creation_paths.iter().any(|expected| expected == creation_path)
+        self.creation_paths.iter().any(|expected| expected.as_str() == creation_path)
     }
 
     /// What the unwrapped token must be, whatever the envelope said of it.
@@ -173,7 +159,7 @@ impl Received {
         let call = Call::post(LOOKUP).body(&json!({ "token": self.wrapped.token.expose() }))?;
         let answer =
             self.integration.vault.send(call).await.map_err(|error| not_valid(error, SeenAt::Lookup))?;
-        let creation_path = creation_path(&answer)?;
+        let creation_path = named_creation_path(&answer)?;
         if creation_path != self.wrapped.creation_path || !self.integration.expects(creation_path) {
             return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });
         }
@@ -228,21 +214,12 @@ fn not_valid(error: VaultError, seen_at: SeenAt) -> UnwrapError {
     }
 }
 
-fn creation_path(answer: &Answer) -> Result<&str, VaultError> {
+fn named_creation_path(answer: &Answer) -> Result<&str, VaultError> {
     let path = answer.data.as_ref().and_then(|data| data.get("creation_path")).and_then(Value::as_str);
     path.ok_or_else(|| VaultError::AnswerInvalid {
         path: LOOKUP.to_owned(),
         reason: "it names no creation_path".to_owned(),
     })
-}
-
-/// `sys/wrapping/wrap` and `cubbyhole/…` are where anyone can put anything, so only auth methods' paths are taken.
-fn is_creation_path(path: &str) -> bool {
-    let mut segments = path.split('/');
-    segments.next() == Some("auth")
-        && path.split('/').count() >= 3
-        && segments.all(|segment| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_graphic()))
-        && !path.contains(['*', '?', '#', '{'])
 }
 
 /// A time before 1970 is a broken clock; as 0 it would make every token look fresh, so it counts as the end of time.

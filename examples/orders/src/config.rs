@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use serde::Deserialize;
-use vault_context::unwrap::{Integration, IntegrationError};
+use vault_context::unwrap::{CreationPath, Integration, InvalidCreationPath};
 use vault_context::vault::{VariableError, Vault, VaultOptions, VaultSetupError};
 
 const STAGES: &str = "ORDERS_STAGES";
@@ -49,7 +49,7 @@ pub(crate) enum Problem {
     #[error("{STAGES}: {stage}.secret_path is empty")]
     SecretPathEmpty { stage: String },
     #[error("{STAGES}: {stage}.creation_path")]
-    CreationPath { stage: String, source: IntegrationError },
+    CreationPath { stage: String, source: InvalidCreationPath },
 }
 
 #[derive(Deserialize)]
@@ -61,18 +61,14 @@ struct StageDocument {
 
 impl Stages {
     pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut problems = Vec::new();
-        let vault = vault(&variable).map_err(|found| problems.extend(found));
-        let documents = documents(variable(STAGES)).map_err(|problem| problems.push(problem));
-        let (Ok(vault), Ok(documents)) = (vault, documents) else { return Err(ConfigError(problems)) };
-        let mut stages = BTreeMap::new();
-        for (name, document) in documents {
-            match stage(&vault, &name, document) {
-                Ok(stage) => drop(stages.insert(name, stage)),
-                Err(problem) => problems.push(problem),
+        match (vault(&variable), expectations(variable(STAGES))) {
+            (Ok(vault), Ok(expectations)) => {
+                Ok(Self(expectations.into_iter().map(|one| one.at(&vault)).collect()))
+            }
+            (vault, expectations) => {
+                Err(ConfigError(vault.err().into_iter().chain(expectations.err()).flatten().collect()))
             }
         }
-        if problems.is_empty() { Ok(Self(stages)) } else { Err(ConfigError(problems)) }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Stage> {
@@ -105,21 +101,45 @@ fn vault(variable: impl Fn(&str) -> Option<String>) -> Result<Vault, Vec<Problem
     Vault::new(options).map_err(|error| vec![error.into()])
 }
 
+/// What one stage expects, before it is known where Vault is.
+struct Expectation {
+    stage: String,
+    creation_path: CreationPath,
+    secret_path: String,
+}
+
+impl Expectation {
+    fn at(self, vault: &Vault) -> (String, Stage) {
+        let integration = Integration::new(vault.clone(), self.creation_path);
+        (self.stage, Stage { integration, secret_path: self.secret_path })
+    }
+}
+
+fn expectations(json: Option<String>) -> Result<Vec<Expectation>, Vec<Problem>> {
+    let documents = documents(json).map_err(|problem| vec![problem])?;
+    let (mut expectations, mut problems) = (Vec::new(), Vec::new());
+    for (stage, document) in documents {
+        match expectation(stage, document) {
+            Ok(expectation) => expectations.push(expectation),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(expectations) } else { Err(problems) }
+}
+
+fn expectation(stage: String, document: StageDocument) -> Result<Expectation, Problem> {
+    let StageDocument { creation_path, secret_path } = document;
+    match CreationPath::parse(&creation_path) {
+        Err(source) => Err(Problem::CreationPath { stage, source }),
+        Ok(_) if secret_path.is_empty() => Err(Problem::SecretPathEmpty { stage }),
+        Ok(creation_path) => Ok(Expectation { stage, creation_path, secret_path }),
+    }
+}
+
 fn documents(json: Option<String>) -> Result<BTreeMap<String, StageDocument>, Problem> {
     let documents: BTreeMap<_, _> =
         serde_json::from_str(&json.ok_or(Problem::StagesMissing)?).map_err(Problem::StagesInvalid)?;
     if documents.is_empty() { Err(Problem::NoStage) } else { Ok(documents) }
-}
-
-fn stage(vault: &Vault, name: &str, document: StageDocument) -> Result<Stage, Problem> {
-    let StageDocument { creation_path, secret_path } = document;
-    let stage = || name.to_owned();
-    if secret_path.is_empty() {
-        return Err(Problem::SecretPathEmpty { stage: stage() });
-    }
-    let integration = Integration::new(vault.clone(), [creation_path])
-        .map_err(|source| Problem::CreationPath { stage: stage(), source })?;
-    Ok(Stage { integration, secret_path })
 }
 
 #[cfg(test)]
@@ -173,6 +193,12 @@ pub(crate) mod tests {
                 error.0.as_slice(),
                 [Problem::Variable(VariableError::AddressMissing), Problem::StagesMissing]
             ),
+            "{error:?}"
+        );
+        let stages = r#"{"a": {"creation_path": "sys/wrapping/wrap", "secret_path": "x"}}"#;
+        let error = Stages::from_variables(|name| (name == STAGES).then(|| stages.to_owned())).unwrap_err();
+        assert!(
+            matches!(error.0.as_slice(), [Problem::Variable(_), Problem::CreationPath { .. }]),
             "{error:?}"
         );
     }

@@ -14,7 +14,7 @@ const EXPIRES_AT: u64 = 1_800_000_000;
 fn integration() -> Integration {
     let mut options = VaultOptions::new(VaultAddress::parse("http://127.0.0.1:8200/").unwrap());
     options.namespace = Some(Namespace::parse("platform").unwrap());
-    Integration::new(Vault::new(options).unwrap(), [ROLE_PATH]).unwrap()
+    Integration::new(Vault::new(options).unwrap(), CreationPath::parse(ROLE_PATH).unwrap())
 }
 
 fn wrapped() -> Wrapped {
@@ -162,27 +162,12 @@ fn rejects_a_lease_above_the_limit_and_one_without_end() {
 }
 
 #[test]
-fn rejects_a_configuration_that_could_accept_anything_or_nothing() {
-    let vault = integration().vault;
-    let none: [&str; 0] = [];
-    assert_eq!(Integration::new(vault.clone(), none).unwrap_err(), IntegrationError::NoCreationPath);
-    let hostile = [
-        "",
-        "auth",
-        "auth/token",
-        "auth/token/create/",
-        "auth/token/create/*",
-        "sys/wrapping/wrap",
-        "cubbyhole/x/y",
-        "auth/a b/c",
-    ];
-    for path in hostile {
-        let error = Integration::new(vault.clone(), [path]).unwrap_err();
-        assert_eq!(error, IntegrationError::CreationPath { path: path.into() });
-    }
-    for path in [ROLE_PATH, "auth/jwt/login", "auth/jwt/cel/login"] {
-        assert!(Integration::new(vault.clone(), [path]).is_ok(), "{path}");
-    }
+fn accepts_each_of_several_expected_paths() {
+    let other = "auth/token/create/orders-prod-writer";
+    let wrapped = Wrapped { creation_path: other.into(), ..wrapped() };
+    let integration = integration().also_accept(CreationPath::parse(other).unwrap());
+    assert!(integration.receive(context(Some(wrapped)), at(0)).is_ok());
+    assert!(integration.receive(context(Some(self::wrapped())), at(0)).is_ok());
 }
 
 #[test]

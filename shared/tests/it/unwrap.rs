@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use vault_context::unwrap::{Integration, SeenAt, UnwrapError, Unwrapped};
+use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
 use vault_context::vault::{Call, VaultError};
 
 use crate::fake_vault::{FakeVault, Reply, Seen, vault_at};
@@ -65,8 +65,12 @@ async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -
     FakeVault::answering(move |seen| answer(seen).unwrap_or_else(|| good(seen))).await
 }
 
+fn path(path: &str) -> CreationPath {
+    CreationPath::parse(path).unwrap()
+}
+
 fn integration(fake: &FakeVault) -> Integration {
-    Integration::new(fake.vault(), [ROLE_PATH]).unwrap()
+    Integration::new(fake.vault(), path(ROLE_PATH))
 }
 
 async fn open(fake: &FakeVault) -> Result<Unwrapped, UnwrapError> {
@@ -169,7 +173,7 @@ async fn of_two_expected_paths_the_envelopes_own_must_come_back() {
             .then(|| Reply::json(&json!({"data": {"creation_path": "auth/token/create/other"}})))
     })
     .await;
-    let integration = Integration::new(fake.vault(), [ROLE_PATH, "auth/token/create/other"]).unwrap();
+    let integration = integration(&fake).also_accept(path("auth/token/create/other"));
     let error = integration.open(&event(&fake.address), now()).await.unwrap_err();
     assert!(matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }), "{error:?}");
 }
@@ -269,7 +273,7 @@ async fn a_read_without_data_is_an_error_and_a_write_without_data_is_not() {
 #[tokio::test]
 async fn a_vault_that_is_down_is_an_outage() {
     let nobody = "http://127.0.0.1:9";
-    let integration = Integration::new(vault_at(nobody), [ROLE_PATH]).unwrap();
+    let integration = Integration::new(vault_at(nobody), path(ROLE_PATH));
     let error = integration.open(&event(nobody), now()).await.unwrap_err();
     assert!(
         matches!(error, UnwrapError::Vault(VaultError::Unreachable { .. })) && error.is_outage(),
