@@ -18,8 +18,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
             // Said at once: the builds may run for minutes more.
             parts::python(workspace).inspect_err(|failure| eprintln!("parts: {failure}"))
         });
-        build_functions(workspace)?;
-        build(workspace, &["--package", "end-to-end", "--bin", "demo"])?;
+        build_binaries(workspace)?;
         parts.join().unwrap_or_else(|_| Err(Failure::new("the installation of the parts panicked")))
     })?;
     println!("demo: ready in {:.0} s", stopwatch.seconds());
@@ -30,11 +29,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
     Err(Failure::because(demo.display())(command.exec()))
 }
 
-/// The authorizer and the sample integration, in release, as they ship: one package at a time, so that no other member's
-/// features reach them.
-pub(crate) fn build_functions(workspace: &Workspace) -> Result<(), Failure> {
+/// The release binaries: the authorizer alone, as it ships, so that no other member's features reach it; then the sample
+/// integration and the demo's driver together, which share most of what they are built from.
+pub(crate) fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
     build(workspace, &["--package", "vault-authorizer", "--bin", "bootstrap"])?;
-    build(workspace, &["--package", "orders"])
+    build(workspace, &["--package", "orders", "--package", "end-to-end", "--bin", "orders", "--bin", "demo"])
 }
 
 fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {

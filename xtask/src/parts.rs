@@ -30,14 +30,14 @@ pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
     let requirements = workspace.root.join("tests/requirements.txt");
     let part =
         Part { name: "venv", what: "OpenBao, the AWS emulator and Python clients", pins: vec![requirements] };
-    part.install(&workspace.test_bed(), |folder, log, pins| {
-        installer(log, Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+    part.install(&workspace.test_bed(), |folder, installer, pins| {
+        installer.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
         for requirements in pins {
             pip.arg("--requirement").arg(requirements);
         }
-        installer(log, &mut pip)
+        installer.run(&mut pip)
     })
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     let package = workspace.root.join("tests/clients/node");
     let pins = vec![package.join("package.json"), package.join("package-lock.json")];
     let part = Part { name: "node", what: "the Node.js Vault client", pins };
-    part.install(&workspace.test_bed(), |folder, log, pins| {
+    part.install(&workspace.test_bed(), |folder, installer, pins| {
         fs::create_dir_all(folder).map_err(Failure::because(folder.display()))?;
         for pin in pins {
             let name = pin.file_name().unwrap_or_default();
@@ -54,7 +54,7 @@ pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
-        installer(log, &mut npm)
+        installer.run(&mut npm)
     })
 }
 
@@ -70,7 +70,7 @@ impl Part {
     fn install(
         &self,
         bed: &Path,
-        installation: impl FnOnce(&Path, &Path, &[PathBuf]) -> Result<(), Failure>,
+        installation: impl FnOnce(&Path, &mut Installer, &[PathBuf]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         fs::create_dir_all(bed).map_err(Failure::because(bed.display()))?;
         let folder = bed.join(self.name);
@@ -87,15 +87,15 @@ impl Part {
             return Ok(());
         }
         println!("parts: installing {} …", self.what);
-        let stopwatch = Stopwatch::start();
+        let mut installer = Installer { log: file("log"), stopwatch: Stopwatch::start(), told: 0.0 };
         // INVARIANT (stamp last): the stamp goes before the first change to the folder and comes back after the last
         // one, so that no interruption leaves a stamp beside half a part.
         remove(&file("stamp"), |path| fs::remove_file(path))?;
         remove(&folder, |path| fs::remove_dir_all(path))?;
-        remove(&file("log"), |path| fs::remove_file(path))?;
-        installation(&folder, &file("log"), &self.pins)?;
+        remove(&installer.log, |path| fs::remove_file(path))?;
+        installation(&folder, &mut installer, &self.pins)?;
         stamp.write(&file("stamp"))?;
-        println!("parts: installed in {:.0} s: {}", stopwatch.seconds(), self.what);
+        println!("parts: installed in {:.0} s: {}", installer.stopwatch.seconds(), self.what);
         Ok(())
     }
 }
@@ -133,35 +133,39 @@ fn remove(path: &Path, removal: impl FnOnce(&Path) -> std::io::Result<()>) -> Re
     }
 }
 
-/// Runs an installer with its output in the log, says every ten seconds that it is still at work, and shows the log's
-/// end if it fails.
-fn installer(log: &Path, command: &mut Command) -> Result<(), Failure> {
-    let output =
-        File::options().create(true).append(true).open(log).map_err(Failure::because(log.display()))?;
-    let errors = output.try_clone().map_err(Failure::because(log.display()))?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .spawn()
-        .map_err(Failure::because(format!("`{}`", shown(command))))?;
+/// Runs the commands that install a part, one after the other.
+struct Installer {
+    /// What they print.
+    log: PathBuf,
+    stopwatch: Stopwatch,
+    /// The last time, in seconds, at which the user heard of it.
+    told: f64,
+}
 
-    let stopwatch = Stopwatch::start();
-    let mut told = 0.0;
-    loop {
-        if let Some(status) = child.try_wait().map_err(Failure::because(shown(command)))? {
-            if status.success() {
-                return Ok(());
+impl Installer {
+    /// Says every ten seconds that it is still at work, and shows the end of the log if the command fails.
+    fn run(&mut self, command: &mut Command) -> Result<(), Failure> {
+        let output = File::options().create(true).append(true).open(&self.log);
+        let output = output.map_err(Failure::because(self.log.display()))?;
+        let errors = output.try_clone().map_err(Failure::because(self.log.display()))?;
+        let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
+        let mut child = child.map_err(Failure::because(format!("`{}`", shown(command))))?;
+
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(Failure::because(shown(command)))? {
+                break status;
             }
-            let printed = fs::read_to_string(log).unwrap_or_default();
-            let failure = format!("`{}`: {status}\n{}", shown(command), last_lines(&printed, 30));
-            return Err(Failure::new(failure));
+            thread::sleep(Duration::from_millis(50));
+            if self.stopwatch.seconds() >= self.told + 10.0 {
+                self.told += 10.0;
+                println!("parts: still installing, {:.0} s", self.told);
+            }
+        };
+        if status.success() {
+            return Ok(());
         }
-        thread::sleep(Duration::from_millis(50));
-        if stopwatch.seconds() >= told + 10.0 {
-            told += 10.0;
-            println!("parts: still installing, {told:.0} s");
-        }
+        let printed = fs::read_to_string(&self.log).unwrap_or_default();
+        Err(Failure::new(format!("`{}`: {status}\n{}", shown(command), last_lines(&printed, 30))))
     }
 }
 
@@ -222,13 +226,14 @@ mod tests {
     #[test]
     fn a_failed_installer_shows_the_end_of_its_log() {
         let bed = Bed::new("log");
-        let log = bed.0.join("part.log");
+        let mut installer =
+            Installer { log: bed.0.join("part.log"), stopwatch: Stopwatch::start(), told: 0.0 };
+        assert!(installer.run(&mut Command::new("true")).is_ok());
         let mut command = Command::new("sh");
         command.args(["-c", "echo first; seq 40; echo why >&2; exit 3"]);
-        let failure = installer(&log, &mut command).unwrap_err().to_string();
+        let failure = installer.run(&mut command).unwrap_err().to_string();
         assert!(failure.contains("exit status: 3") && failure.ends_with("why"), "{failure}");
-        assert!(!failure.contains("first\n"), "{failure}");
-        assert!(installer(&log, &mut Command::new("true")).is_ok());
+        assert!(!failure.contains("\nfirst\n"), "{failure}");
     }
 
     /// A test bed in a folder of its own, with one part and one pin.
@@ -259,7 +264,7 @@ mod tests {
 
         fn install_with(
             &self,
-            installation: impl FnOnce(&Path, &Path, &[PathBuf]) -> Result<(), Failure>,
+            installation: impl FnOnce(&Path, &mut Installer, &[PathBuf]) -> Result<(), Failure>,
         ) -> Result<(), Failure> {
             Part { name: "part", what: "a part", pins: vec![self.pin()] }.install(&self.0, installation)
         }

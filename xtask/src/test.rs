@@ -49,7 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "lints", needs: &[], check: lints },
     Step { name: "unit tests", needs: &[], check: unit_tests },
     Step { name: "documentation", needs: &[], check: documentation },
-    Step { name: "release binaries", needs: &[], check: demo::build_functions },
+    Step { name: "release binaries", needs: &[], check: demo::build_binaries },
     Step { name: "GLIBC", needs: &["release binaries"], check: glibc_needs },
     Step { name: "parts", needs: &[], check: parts::run },
     Step { name: "end-to-end tests", needs: &["release binaries", "parts"], check: end_to_end_tests },
