@@ -154,7 +154,7 @@ impl Aws {
     /// Every message in a log group, oldest first.
     ///
     /// A function's lines arrive when its invocation has ended. One that it prints after it has answered may arrive with
-    /// the next invocation's.
+    /// the next invocation's; what it prints and then fails to start is in [`Emulator::log`].
     pub async fn log_group(&self, name: &str) -> Vec<String> {
         let mut messages = Vec::new();
         let mut page = json!({"logGroupName": name});
