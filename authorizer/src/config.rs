@@ -88,6 +88,3 @@ impl fmt::Display for InvalidConfig {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -218,6 +218,3 @@ pub enum GrantError {
         seconds_left: u64,
     },
 }
-
-#[cfg(test)]
-mod tests;

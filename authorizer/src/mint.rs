@@ -255,6 +255,3 @@ pub enum MintError {
         reason: &'static str,
     },
 }
-
-#[cfg(test)]
-mod tests;

@@ -146,6 +146,3 @@ impl<'a> Policy<'a> {
         Self { version: "2012-10-17", statement: [statement] }
     }
 }
-
-#[cfg(test)]
-mod tests;

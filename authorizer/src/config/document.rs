@@ -329,19 +329,21 @@ fn aws_login(table: &mut Table<'_>) -> Option<AwsLoginSettings> {
 
 fn credential_source(node: &Node<'_>) -> Option<CredentialSource> {
     let mut table = node.table()?;
-    let header = table.required("header", |node| {
-        let name = node.text()?;
-        let is_token = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if !is_token || vault_context::is_reserved_header(name) {
-            return node.refuse("must be a header's name that does not start with `x-vault-`");
-        }
-        Some(CredentialSource::Header(name.to_ascii_lowercase()))
-    });
-    for key in ["cookie", "query", "websocket_protocol"] {
-        table.not_available(key);
-    }
+    let others = ["cookie", "query", "websocket_protocol"];
+    let other = others.iter().any(|key| table.has(key));
+    others.into_iter().for_each(|key| table.not_available(key));
+    let header = if other { None } else { table.required("header", header_source) };
     table.finish();
     header
+}
+
+fn header_source(node: &Node<'_>) -> Option<CredentialSource> {
+    let name = node.text()?;
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !plain || vault_context::is_reserved_header(name) {
+        return node.refuse("must be a header's name that does not start with `x-vault-`");
+    }
+    Some(CredentialSource::Header(name.to_ascii_lowercase()))
 }
 
 fn answer(node: &Node<'_>) -> Option<UnauthorizedAs> {

@@ -189,6 +189,3 @@ fn key_unknown(issuer: &Issuer) -> IdentityError {
 fn keys_unavailable(issuer: &Issuer, error: KeysUnavailable) -> IdentityError {
     IdentityError::KeysUnavailable { issuer: issuer.name.clone(), reason: error.reason }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

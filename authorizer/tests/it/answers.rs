@@ -1,0 +1,219 @@
+//! What API Gateway gets: the whole answer to an allowed call, and the matrix of every refusal.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use vault_authorizer::{mint::MintError, outcome::Code, response::Answer};
+use vault_context::vault::VaultError;
+
+use crate::support::*;
+
+#[test]
+fn an_allowed_call_gets_the_policy_for_exactly_this_method_and_the_context() {
+    let (answer, _) = Bed::new().decide(&event(&good_token()));
+    let Answer::Policy(policy) = answer else { panic!("{answer:?}") };
+    insta::assert_json_snapshot!(policy);
+}
+
+#[test]
+fn the_resource_allowed_is_the_method_arn_as_it_came() {
+    for arn in [
+        "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+        "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+    ] {
+        let mut event = event(&good_token());
+        event["methodArn"] = arn.into();
+        let (Answer::Policy(policy), _) = Bed::new().decide(&event) else { panic!() };
+        assert_eq!(policy["policyDocument"]["Statement"][0]["Resource"], arn);
+    }
+}
+
+#[test]
+fn the_context_is_flat_text() {
+    let (Answer::Policy(policy), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
+    let context = policy["context"].as_object().unwrap();
+    assert!(context.values().all(Value::is_string));
+    assert!(context.keys().all(|key| key.bytes().all(|b| b.is_ascii_alphanumeric())));
+}
+
+#[test]
+fn an_answer_that_api_gateway_would_not_take_is_a_fault() {
+    let long = |length: usize| {
+        let mut wrap = wrap_info("auth/token/create/orders-prod-reader", 30);
+        wrap["wrapped_accessor"] = "a".repeat(length).into();
+        Bed::with_vault(CONFIG, vec![Ok(answer(json!({"wrap_info": wrap})))], 0)
+    };
+    assert_eq!(long(7000).code_for(&good_token()), "allowed");
+    assert_eq!(long(8000).code_for(&good_token()), "answer_too_large");
+}
+
+/// Every case, as `code: answer | answer with unauthorized: deny`.
+#[test]
+fn the_denial_matrix_is_as_reviewed() {
+    let denying = CONFIG.replace("stages:", "answer: {unauthorized: deny}\nstages:");
+    let mut matrix = String::new();
+    for (name, event) in cases() {
+        let bed = Bed::new();
+        let code = bed.code(&event);
+        assert!(bed.authorizer.minter.orders.take().is_empty(), "{name}: a denial made a Vault call");
+        let thrown = shown(&bed.decide(&event).0);
+        let denied = shown(&Bed::with(&denying).decide(&event).0);
+        writeln!(matrix, "{name:<28} {code:<22} {thrown:<34} {denied}").unwrap();
+    }
+    insta::assert_snapshot!(matrix);
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Answer::Error(message) => format!("error {message}"),
+        Answer::Policy(policy) => {
+            let statement = &policy["policyDocument"]["Statement"][0];
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            assert_eq!(policy["context"]["denialId"], "lambda-request-1");
+            assert_eq!(policy["context"].as_object().unwrap().len(), 2);
+            let reason = text(&policy["context"]["reason"]);
+            format!("{} on {}, {reason}", text(&statement["Effect"]), text(&statement["Resource"]))
+        }
+    }
+}
+
+fn cases() -> Vec<(&'static str, Value)> {
+    let changed = |change: fn(&mut Value)| {
+        let mut event = event(&good_token());
+        change(&mut event);
+        event
+    };
+    let no_headers = |event: &mut Value| {
+        event["headers"] = json!({});
+        event["multiValueHeaders"] = json!(null);
+    };
+    vec![
+        ("no credential", changed(no_headers)),
+        (
+            "two credentials",
+            changed(|event| event["multiValueHeaders"]["authorization"] = json!(["Bearer a.b.c"])),
+        ),
+        ("not a JWT", event("a")),
+        ("an oversized credential", event(&"a".repeat(9000))),
+        (
+            "another scheme",
+            changed(|event| {
+                event["headers"]["Authorization"] = json!("Basic eA==");
+                event["multiValueHeaders"] = json!(null);
+            }),
+        ),
+        ("an unknown issuer", event(&token_with(json!({"iss": "https://other.example"})))),
+        ("no algorithm", event(&token_with_header(json!({"alg": "none", "kid": "ed"})))),
+        ("another type", event(&token_with_header(json!({"alg": "EdDSA", "kid": "ed", "typ": "id+jwt"})))),
+        ("an unknown key", event(&token_with_header(json!({"alg": "EdDSA", "kid": "other"})))),
+        ("a forged signature", event(&keys().partner(&json!({"alg": "EdDSA", "kid": "ed"}), &claims()))),
+        ("an expired token", event(&token_with(json!({"exp": NOW - 1})))),
+        ("an expiring token", event(&token_with(json!({"exp": NOW + 10})))),
+        ("a token from the future", event(&token_with(json!({"nbf": NOW + 100})))),
+        ("an old token", event(&token_with(json!({"iat": NOW - 4000})))),
+        ("another audience", event(&token_with(json!({"aud": "other"})))),
+        ("no subject", event(&token_with(json!({"sub": null})))),
+        (
+            "another api",
+            changed(|event| {
+                event["methodArn"] =
+                    json!("arn:aws:execute-api:eu-west-1:123456789012:zzzzzzzzzz/prod/GET/orders");
+                event["requestContext"]["apiId"] = json!("zzzzzzzzzz");
+            }),
+        ),
+        ("another stage", event_on(&good_token(), "test-invoke-stage", "GET", "/orders")),
+        ("a path as a pattern", changed(|event| event["path"] = json!("/orders/*"))),
+        ("a path too long", event_on(&good_token(), "prod", "GET", &format!("/orders/{}", "x".repeat(600)))),
+        ("a reserved header", changed(|event| event["headers"]["X_Vault_Context_Grant"] = json!("admin"))),
+        ("another account", changed(|event| event["requestContext"]["accountId"] = json!("210987654321"))),
+        ("a name with a line break", event(&token_with(json!({"sub": "a\r\nb"})))),
+        ("a missing scope", event(&token_with(json!({"scope": "profile"})))),
+        ("another method", event_on(&good_token(), "prod", "DELETE", "/orders")),
+        ("an unknown event", json!({"Records": []})),
+    ]
+}
+
+#[test]
+fn the_matrix_and_the_faults_cover_every_code() {
+    let mut seen: Vec<String> = cases().iter().map(|(_, event)| Bed::new().code(event)).collect();
+    let path = || "p".to_owned();
+    let faults = [
+        VaultError::TimedOut { path: path() },
+        VaultError::Sealed { path: path() },
+        VaultError::Throttled { path: path(), retry_after_seconds: None },
+        VaultError::Forbidden { path: path() },
+        VaultError::AnswerInvalid { path: path(), reason: path() },
+    ];
+    let mut faults: Vec<_> = faults.into_iter().map(MintError::Vault).collect();
+    faults.push(MintError::LoginCredentials { reason: path() });
+    seen.extend(
+        faults.into_iter().map(|error| Bed::with_vault(CONFIG, vec![Err(error)], 0).code_for(&good_token())),
+    );
+    // The rest needs a provider that is down, a deadline that passes and an answer too large: each has its own test.
+    seen.extend(["jwks_unavailable", "deadline_exceeded", "answer_too_large"].map(str::to_owned));
+    let unseen: Vec<_> =
+        Code::ALL.iter().filter(|code| !seen.iter().any(|seen| seen == code.as_str())).collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_a_fault() {
+    let bed = Bed::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = vault_authorizer::clock::Clock::now(&*bed.clock);
+    let invocation = vault_authorizer::authorize::Invocation { request_id: "r", trace_id: None, deadline };
+    // The keys come from a provider that accepts the connection and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("{{uri: \"http://{}/jwks\"}}", listener.local_addr().unwrap());
+    let hanging = Bed::with(&CONFIG.replace("{file: jwks.json}", &uri));
+    let (answer, record) = runtime.block_on(hanging.authorizer.decide(&event(&good_token()), invocation));
+    assert_eq!(answer, Answer::Error("deadline_exceeded"));
+    assert_eq!(record.line(deadline)["outcome"], "fault");
+}
+
+#[test]
+fn a_provider_that_is_down_is_a_fault() {
+    let uri = "{uri: \"http://127.0.0.1:9/jwks\"}";
+    let bed = Bed::with(&CONFIG.replace("{file: jwks.json}", uri));
+    let line = bed.line(&event(&good_token()));
+    assert_eq!((&line["outcome"], &line["code"]), (&json!("fault"), &json!("jwks_unavailable")));
+    let message = line["message"].as_str().unwrap();
+    assert!(message.contains("`corp`") && message.contains("http://127.0.0.1:9/jwks"), "{message}");
+}
+
+#[test]
+fn the_log_line_and_its_metrics_are_as_reviewed() {
+    let bed = Bed::new();
+    let allowed = stable(bed.line(&event(&good_token())));
+    let denied = stable(bed.line(&event(&token_with(json!({"scope": ""})))));
+    insta::assert_json_snapshot!(json!([allowed, denied]));
+}
+
+/// Durations are not the same twice.
+fn stable(mut line: Value) -> Value {
+    for (name, value) in line.as_object_mut().unwrap() {
+        if name.ends_with("_micros") || name.ends_with("Micros") {
+            assert!(value.is_u64());
+            *value = json!(0);
+        }
+    }
+    line
+}
+
+#[test]
+fn an_unknown_stage_makes_no_metric_of_its_own() {
+    let line = Bed::new().line(&event_on("x", "made-up-by-a-caller", "GET", "/orders"));
+    assert_eq!((&line["Stage"], &line["stage"]), (&json!("unknown"), &json!("made-up-by-a-caller")));
+}
+
+#[test]
+fn the_log_names_callers_as_configured() {
+    let line = |how: &str| {
+        Bed::with(&CONFIG.replace("stages:", &format!("log: {{caller_id: {how}}}\nstages:")))
+            .line(&event(&good_token()))
+    };
+    assert_eq!(line("plain")["caller_id"], "corp:alice");
+    assert_eq!(line("hash")["caller_id"], "ig4GVf3Q17rG0IoPgcXeZntjQ6GmGPfdxl_obzVNaPo");
+    let omitted = line("omit");
+    assert!(omitted.get("caller_id").is_none() && !omitted.to_string().contains("alice"));
+}

@@ -1,0 +1,153 @@
+//! The document: what is accepted, and that everything wrong is reported at once, each with its path.
+
+use vault_authorizer::config::Config;
+
+use crate::support::*;
+
+fn problems(document: &str) -> Vec<String> {
+    match Config::parse(document, &task_root()) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The one problem of [`CONFIG`] with a change.
+fn problem(from: &str, to: &str) -> String {
+    assert!(CONFIG.contains(from), "{from}");
+    let found = problems(&CONFIG.replacen(from, to, 1));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found[0].replace(task_root().to_str().unwrap(), "")
+}
+
+#[test]
+fn a_good_document_is_read_as_yaml_and_as_json() {
+    assert_eq!(problems(CONFIG), Vec::<String>::new());
+    let json = r#"{"vault": {"address": "https://v.example", "login": {"method": "aws", "role": "r", "server_id": "v.example"}},
+        "issuers": {"corp": {"kind": "jwt", "issuer": "https://i.example", "audiences": ["a"], "algorithms": ["RS256"], "jwks": "discovery"}},
+        "stages": {"$default": {"api_ids": ["*"], "grants": [{"name": "g", "mode": "none", "routes": ["* /*"], "caller": {"issuer": "corp", "any": true}}]}}}"#;
+    assert_eq!(problems(json), Vec::<String>::new());
+}
+
+#[test]
+fn everything_wrong_is_reported_together_with_its_path() {
+    let document = r#"
+vault:
+  address: http://vault.example.com
+  namespaces: x
+  login: {method: aws, role: "a/b", sts_region: nowhere, sts_endpoint: "http://sts.example.com/"}
+issuers:
+  corp:
+    kind: jwt
+    issuer: https://login.example.com/
+    audiences: []
+    algorithms: [RS256, HS256, none]
+    jwks: discovery
+    leeway: 30
+    max_age: 1d
+  Other:
+    kind: saml
+    issuer: https://login.example.com/
+    audiences: [x]
+    algorithms: [RS256]
+    jwks: {uri: "http://keys.example.com", file: jwks.json}
+  files:
+    kind: jwt
+    issuer: f
+    audiences: [x]
+    algorithms: [EdDSA]
+    jwks: {file: missing.json}
+stages:
+  prod:
+    api_ids: ["*", abc]
+    grants:
+      - name: twice
+        routes: []
+        caller: {issuer: corp}
+        token: {role: one, policies: [root], ttl: 10s, wrap_ttl: 30s, num_uses: 1}
+      - name: twice
+        routes: ["GET /a", "get /b"]
+        caller: {issuer: nobody, any: true, bound_subject: x}
+        token: {role: one, policies: [p], ttl: 1m, wrap_ttl: 2m, entity_alias: {claim: tenant}}
+        mode: none
+  staging: {api_ids: [abc]}
+extra: 1
+"#;
+    let root = task_root();
+    let found = problems(document).join("\n").replace(root.to_str().unwrap(), "<task root>");
+    insta::assert_snapshot!(found);
+}
+
+#[test]
+fn single_problems_say_what_would_be_right() {
+    insta::assert_snapshot!(
+        [
+            problem("ttl: 2m,", "ttl: 14s,"),
+            problem("ttl: 2m,", "ttl: 25h,"),
+            problem("ttl: 2m,", "ttl: 120,"),
+            problem("wrap_ttl: 30s", "wrap_ttl: 121s"),
+            problem("num_uses: 5", "num_uses: 0"),
+            problem("num_uses: 5", "num_uses: many"),
+            problem("mode: none", "mode: nothing"),
+            problem("[orders-read]", "[]"),
+            problem("api_ids: [a1b2c3d4e5]", "api_ids: [12345]"),
+            problem("api_ids: [a1b2c3d4e5]", "api_ids: []"),
+            problem("{file: jwks.json}", "{file: empty.json}"),
+            problem("{file: jwks.json}", "introspection"),
+            problem("any: true", "any: false"),
+            problem("kind: jwt", "kind: aws_iam"),
+            problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: approle, role_id: x"),
+            problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: token"),
+            problem("name: status", "name: orders-reader"),
+            problem("role: partner-reader", "role: orders-prod-reader"),
+            problem("stages:", "credentials: [{cookie: session}]\nstages:")
+                .lines()
+                .next()
+                .unwrap()
+                .to_owned(),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn rejects_a_document_that_is_not_one_mapping() {
+    for document in ["", "[]", "vault", "vault: {", "a: 1\na: 2\nvault: {}", "vault: {}\nvault: {}"] {
+        assert!(!problems(document).is_empty(), "{document:?}");
+    }
+    let twice = CONFIG.replace("stages:", "vault: {}\nstages:");
+    assert!(problems(&twice)[0].contains("not a YAML document"), "{:?}", problems(&twice));
+}
+
+#[test]
+fn rejects_an_alias_bomb() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..9 {
+        bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
+    }
+    assert!(problems(&bomb)[0].contains("not a YAML document"));
+}
+
+#[test]
+fn a_problem_never_quotes_a_secret() {
+    let secret = "s.VerySecretDevelopmentToken";
+    for document in [
+        CONFIG.replace(
+            "method: token, token: s.AuthorizerTokenOfTheTest",
+            &format!("method: token, token: [{secret}]"),
+        ),
+        CONFIG.replace(
+            "method: token, token: s.AuthorizerTokenOfTheTest",
+            &format!("method: token, token: \"{secret}\\n\""),
+        ),
+        CONFIG.replace(
+            "method: token, token: s.AuthorizerTokenOfTheTest",
+            &format!("method: token, token: {secret}, token: x"),
+        ),
+        CONFIG.replace("https://vault.example.com:8200", &format!("https://user:{secret}@vault.example.com")),
+    ] {
+        let found = problems(&document);
+        assert!(!found.is_empty() && !found.join("\n").contains(secret), "{found:#?}");
+    }
+    let config = Config::parse(CONFIG, &task_root()).unwrap();
+    assert!(!format!("{config:?}").contains("AuthorizerTokenOfTheTest"));
+}

@@ -1,0 +1,18 @@
+//! The steps together, in process: real configuration, real signatures, a clock that stands still, and a Vault that is
+//! a fake below the [`Minter`](vault_authorizer::mint::Minter) trait, for what a real one cannot be made to answer.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod answers;
+mod config;
+mod grants;
+mod jwt;
+mod mint;
+mod redaction;
+mod support;

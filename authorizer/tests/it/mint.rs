@@ -1,0 +1,160 @@
+//! Answers that a real Vault cannot be made to give, and what is sent to it.
+
+use serde_json::{Value, json};
+use vault_authorizer::{mint::MintError, response::Answer};
+use vault_context::vault::VaultError;
+
+use crate::support::*;
+
+const PATH: &str = "auth/token/create/orders-prod-reader";
+
+/// What comes of an answer: the code, and what was undone.
+fn outcome(body: Value) -> (String, Vec<String>) {
+    let bed = Bed::with_vault(CONFIG, vec![Ok(answer(body))], 0);
+    let (reply, record) = bed.decide(&event(&good_token()));
+    let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+    if line["Code"] != "allowed" {
+        assert_eq!(reply, Answer::Error("vault_answer_invalid"), "{line}");
+    }
+    (line["Code"].as_str().unwrap().to_owned(), bed.authorizer.minter.undone.take())
+}
+
+fn undone(what: &[String]) -> (String, Vec<String>) {
+    ("vault_answer_invalid".to_owned(), what.to_vec())
+}
+
+#[test]
+fn exactly_what_the_contract_allows_is_sent() {
+    let bed = Bed::new();
+    assert_eq!(bed.code_for(&good_token()), "allowed");
+    let orders = bed.authorizer.minter.orders.take();
+    assert_eq!(orders.len(), 1);
+    assert_eq!(orders[0].creation_path, PATH);
+    assert_eq!((orders[0].ttls.token_seconds, orders[0].ttls.wrap_seconds), (120, 30));
+    let body = json!({"ttl": "120s", "num_uses": 5,
+        "meta": {"grant": "orders-reader", "stage": "prod", "request_id": "lambda-request-1"}});
+    assert_eq!(orders[0].body(), body);
+}
+
+#[test]
+fn an_answer_as_ordered_is_delivered_and_nothing_undone() {
+    assert_eq!(outcome(json!({"wrap_info": wrap_info(PATH, 30)})), ("allowed".to_owned(), vec![]));
+    assert_eq!(outcome(json!({"wrap_info": wrap_info(PATH, 1)})).0, "allowed");
+}
+
+#[test]
+fn a_token_in_clear_is_revoked_and_a_fault() {
+    let clear = format!("revoke {CLEAR_TOKEN}");
+    assert_eq!(outcome(json!({"auth": auth()})), undone(std::slice::from_ref(&clear)));
+    let both = json!({"auth": auth(), "wrap_info": wrap_info(PATH, 30)});
+    assert_eq!(outcome(both), undone(&[clear, format!("unwrap and revoke {WRAPPING_TOKEN}")]));
+}
+
+#[test]
+fn an_answer_without_a_token_is_a_fault() {
+    assert_eq!(outcome(json!({})), undone(&[]));
+    assert_eq!(outcome(json!({"wrap_info": null, "auth": null, "data": {"x": 1}})), undone(&[]));
+}
+
+#[test]
+fn a_wrapped_answer_that_is_not_as_ordered_is_undone() {
+    let wrapped = format!("unwrap and revoke {WRAPPING_TOKEN}");
+    let mut without_accessor = wrap_info(PATH, 30);
+    without_accessor["wrapped_accessor"] = json!("");
+    for wrap_info in [
+        wrap_info("auth/token/create/orders-prod-readers", 30),
+        wrap_info("auth/token/create", 30),
+        wrap_info("sys/wrapping/wrap", 30),
+        wrap_info("cubbyhole/token", 30),
+        wrap_info(PATH, 31),
+        wrap_info(PATH, 0),
+        without_accessor,
+    ] {
+        assert_eq!(
+            outcome(json!({"wrap_info": wrap_info})),
+            undone(std::slice::from_ref(&wrapped)),
+            "{wrap_info}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_came_too_late_for_the_credential_is_undone() {
+    let token = token_with(json!({"exp": NOW + 62}));
+    let in_time = Bed::with_vault(CONFIG, vec![], 1_900);
+    assert_eq!(in_time.code_for(&token), "allowed");
+    let late = Bed::with_vault(CONFIG, vec![], 2_100);
+    assert_eq!(late.code_for(&token), "vault_answer_invalid");
+    assert_eq!(late.authorizer.minter.undone.take(), [format!("unwrap and revoke {WRAPPING_TOKEN}")]);
+}
+
+#[test]
+fn a_minted_token_never_outlives_the_credential() {
+    for (left, expected) in
+        [(16, Some(15)), (30, Some(15)), (31, Some(30)), (61, Some(60)), (121, Some(120)), (9999, Some(120))]
+    {
+        let bed = Bed::new();
+        let line = bed.line(&event(&token_with(json!({"exp": NOW + left}))));
+        assert_eq!(line["ttl_seconds"].as_u64(), expected, "{left}");
+    }
+    let bed = Bed::new();
+    bed.clock.forward_millis(900);
+    assert_eq!(
+        bed.line(&event(&token_with(json!({"exp": NOW + 61}))))["ttl_seconds"],
+        30,
+        "a fraction counts"
+    );
+    for left in [1, 14, 15] {
+        let bed = Bed::new();
+        assert_eq!(bed.code_for(&token_with(json!({"exp": NOW + left}))), "token_expiring");
+        assert!(bed.authorizer.minter.orders.take().is_empty());
+    }
+}
+
+#[test]
+fn a_grant_without_a_token_needs_no_time_left_and_no_vault() {
+    let bed = Bed::new();
+    let event = event_on(&token_with(json!({"exp": NOW + 2})), "prod", "GET", "/status");
+    let (Answer::Policy(policy), _) = bed.decide(&event) else { panic!() };
+    assert_eq!(
+        policy["context"],
+        json!({"vaultGrant": "status", "callerKind": "jwt", "callerIssuer": "corp",
+        "callerId": "corp:alice", "contextVersion": "1"})
+    );
+    assert!(bed.authorizer.minter.orders.take().is_empty());
+}
+
+#[test]
+fn whatever_vault_fails_with_is_a_fault_with_its_own_code() {
+    let path = || PATH.to_owned();
+    let refused = |status| VaultError::Refused { path: path(), status, message: "unknown role".to_owned() };
+    let cases = [
+        (MintError::Vault(VaultError::TimedOut { path: path() }), "vault_unreachable"),
+        (
+            MintError::Vault(VaultError::Unavailable { path: path(), status: 502, message: String::new() }),
+            "vault_unreachable",
+        ),
+        (MintError::Vault(VaultError::Sealed { path: path() }), "vault_sealed"),
+        (
+            MintError::Vault(VaultError::Throttled { path: path(), retry_after_seconds: Some(1) }),
+            "vault_throttled",
+        ),
+        (MintError::Vault(VaultError::Forbidden { path: path() }), "vault_mint_refused"),
+        (MintError::Vault(VaultError::TokenNotValid { path: path() }), "vault_mint_refused"),
+        (MintError::Vault(refused(400)), "vault_mint_refused"),
+        (
+            MintError::Vault(VaultError::AnswerInvalid { path: path(), reason: String::new() }),
+            "vault_answer_invalid",
+        ),
+        (MintError::Login(refused(400)), "vault_login_refused"),
+        (MintError::Login(VaultError::TimedOut { path: path() }), "vault_unreachable"),
+        (MintError::LoginCredentials { reason: String::new() }, "vault_login_refused"),
+    ];
+    for (error, code) in cases {
+        let bed = Bed::with_vault(CONFIG, vec![Err(error)], 0);
+        let (reply, record) = bed.decide(&event(&good_token()));
+        let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+        assert_eq!((line["outcome"].as_str(), line["Code"].as_str()), (Some("fault"), Some(code)), "{line}");
+        assert!(matches!(reply, Answer::Error(message) if message == code));
+    }
+}

@@ -1,0 +1,59 @@
+//! No secret in a record or in the `Debug` of anything that passes by. The end-to-end tests search the output of the
+//! release binary; these find it at the source.
+
+use serde_json::json;
+use vault_authorizer::{
+    event::{CredentialSource, Request},
+    mint::{Order, Undo},
+};
+use vault_context::{VaultToken, WrappingToken};
+
+use crate::support::*;
+
+#[test]
+fn a_record_of_any_outcome_holds_no_secret() {
+    let token = good_token();
+    let signature = token.rsplit('.').next().unwrap();
+    let events = [
+        event(&token),
+        token_event(&token, "/orders"),
+        token_event(&token, "/other"),
+        event(&token_with(json!({"exp": 1}))),
+    ];
+    for event in events {
+        for bed in [Bed::new(), Bed::with_vault(CONFIG, vec![Ok(answer(json!({"auth": auth()})))], 0)] {
+            let (_, record) = bed.decide(&event);
+            let shown = format!("{record:?} {}", bed.line(&event));
+            for secret in [token.as_str(), signature, WRAPPING_TOKEN, CLEAR_TOKEN, "AuthorizerTokenOfTheTest"]
+            {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn debug_of_what_carries_a_secret_is_exactly_this() {
+    let request = Request::parse(&event("a.b.c")).unwrap();
+    assert_eq!(
+        format!("{request:?}"),
+        "Request { shape: RestRequest, method_arn: MethodArn(\"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders\"), \
+         resource: Template(\"/orders\"), .. }"
+    );
+    let credential = request.credential(&CredentialSource::default_list()).unwrap();
+    assert_eq!(format!("{credential:?}"), "Bearer(BearerToken(** redacted **))");
+    let undo = [
+        Undo::Clear(VaultToken::parse(CLEAR_TOKEN).unwrap()),
+        Undo::Wrapped(WrappingToken::parse(WRAPPING_TOKEN).unwrap()),
+    ];
+    let shown = format!("{undo:?}");
+    assert!(!shown.contains(CLEAR_TOKEN) && !shown.contains(WRAPPING_TOKEN), "{shown}");
+    let answer = good_answer(&order());
+    assert!(!format!("{answer:?}").contains(WRAPPING_TOKEN));
+}
+
+fn order() -> Order {
+    let bed = Bed::new();
+    assert_eq!(bed.code_for(&good_token()), "allowed");
+    bed.authorizer.minter.orders.take().remove(0)
+}

@@ -1,0 +1,402 @@
+//! An authorizer with everything real but Vault and the clock, an issuer's keys, and events to send.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aws_lc_rs::{
+    encoding::AsBigEndian,
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{
+        self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+        KeyPair,
+    },
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use vault_authorizer::{
+    adapters::jwks::Jwks,
+    authorize::{Authorizer, Invocation},
+    clock::{Clock, UnixTime},
+    config::Config,
+    identity::{JwtScheme, Schemes},
+    mint::{MintError, Minter, Order, Undo},
+    response::{Answer, Envelope},
+    telemetry::Record,
+};
+use vault_context::vault;
+
+/// 2027-01-15T08:00:00Z.
+pub const NOW: u64 = 1_800_000_000;
+pub const ISSUER: &str = "https://login.example.com/";
+pub const WRAPPING_TOKEN: &str = "s.WrappingTokenOfTheTest00";
+pub const CLEAR_TOKEN: &str = "s.ClearTokenOfTheTest00000";
+pub const ACCESSOR: &str = "BJ2J7fl2ksKbSCQaYIgIx3cU";
+
+/// A clock that is set.
+pub struct SetClock(AtomicU64);
+
+impl SetClock {
+    pub fn at(seconds: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(seconds * 1000)))
+    }
+
+    pub fn forward_millis(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A Vault below the trait: gives the answers it was told to give, else the good one, and writes down what it was asked.
+pub struct FakeVault {
+    pub answers: RefCell<VecDeque<Result<vault::Answer, MintError>>>,
+    pub orders: RefCell<Vec<Order>>,
+    pub undone: RefCell<Vec<String>>,
+    /// How long each mint takes.
+    pub takes_millis: u64,
+    clock: Arc<SetClock>,
+}
+
+impl Minter for FakeVault {
+    async fn mint(&self, order: &Order) -> Result<vault::Answer, MintError> {
+        self.orders.borrow_mut().push(order.clone());
+        self.clock.forward_millis(self.takes_millis);
+        self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(good_answer(order)))
+    }
+
+    async fn undo(&self, token: Undo) -> Result<(), vault::VaultError> {
+        self.undone.borrow_mut().push(match token {
+            Undo::Clear(token) => format!("revoke {}", token.expose()),
+            Undo::Wrapped(token) => format!("unwrap and revoke {}", token.expose()),
+        });
+        Ok(())
+    }
+}
+
+pub fn good_answer(order: &Order) -> vault::Answer {
+    answer(json!({"wrap_info": wrap_info(&order.creation_path, order.ttls.wrap_seconds)}))
+}
+
+pub fn wrap_info(creation_path: &str, ttl: u64) -> Value {
+    json!({"token": WRAPPING_TOKEN, "accessor": "AKUe", "ttl": ttl, "creation_path": creation_path,
+        "creation_time": "2027-01-15T08:00:00Z", "wrapped_accessor": ACCESSOR})
+}
+
+pub fn auth() -> Value {
+    json!({"client_token": CLEAR_TOKEN, "accessor": ACCESSOR, "policies": ["orders-read"], "lease_duration": 120,
+        "renewable": false, "token_type": "service", "orphan": true, "num_uses": 0, "entity_id": ""})
+}
+
+/// What the transport would make of Vault's JSON.
+pub fn answer(body: Value) -> vault::Answer {
+    let field = |name: &str| body.get(name).cloned().filter(|value| !value.is_null());
+    vault::Answer {
+        auth: field("auth").map(|auth| serde_json::from_value(auth).unwrap()),
+        wrap_info: field("wrap_info").map(|wrap| serde_json::from_value(wrap).unwrap()),
+        ..vault::Answer::default()
+    }
+}
+
+/// An authorizer and its surroundings.
+pub struct Bed {
+    pub authorizer: Authorizer<Jwks, FakeVault>,
+    pub clock: Arc<SetClock>,
+}
+
+impl Bed {
+    pub fn new() -> Self {
+        Self::with(CONFIG)
+    }
+
+    pub fn with(document: &str) -> Self {
+        Self::with_vault(document, Vec::new(), 0)
+    }
+
+    pub fn with_vault(
+        document: &str,
+        answers: Vec<Result<vault::Answer, MintError>>,
+        takes_millis: u64,
+    ) -> Self {
+        let clock = SetClock::at(NOW);
+        let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
+        let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
+        let authorizer = Authorizer {
+            schemes: Schemes { jwt: JwtScheme::new(issuers, keys) },
+            minter: FakeVault {
+                answers: RefCell::new(answers.into()),
+                orders: RefCell::default(),
+                undone: RefCell::default(),
+                takes_millis,
+                clock: clock.clone(),
+            },
+            credentials: config.credentials,
+            stages: config.stages,
+            envelope: Envelope { address: config.vault.address.to_string(), namespace: None },
+            unauthorized: config.unauthorized,
+            caller_id_in_log: config.caller_id_in_log,
+            clock: clock.clone(),
+            warm: false.into(),
+        };
+        Self { authorizer, clock }
+    }
+
+    pub fn decide(&self, event: &Value) -> (Answer, Record) {
+        let invocation = Invocation {
+            request_id: "lambda-request-1",
+            trace_id: Some("Root=1-2-3"),
+            deadline: self.clock.now().plus_seconds(8),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.authorizer.decide(event, invocation))
+    }
+
+    pub fn line(&self, event: &Value) -> Value {
+        self.decide(event).1.line(self.clock.now())
+    }
+
+    /// `allowed`, or the code.
+    pub fn code(&self, event: &Value) -> String {
+        self.line(event)["Code"].as_str().unwrap().to_owned()
+    }
+
+    /// The code for a token, on the route that `orders-reader` covers.
+    pub fn code_for(&self, token: &str) -> String {
+        self.code(&event(token))
+    }
+}
+
+pub const CONFIG: &str = r#"
+vault:
+  address: https://vault.example.com:8200
+  login: {method: token, token: s.AuthorizerTokenOfTheTest}
+issuers:
+  corp:
+    kind: jwt
+    issuer: https://login.example.com/
+    audiences: [orders-api]
+    algorithms: [RS256, ES256, EdDSA]
+    jwks: {file: jwks.json}
+    max_age: 1h
+  partner:
+    kind: jwt
+    issuer: https://partner.example.net
+    audiences: [orders-api]
+    audience_claim: client_id
+    algorithms: [EdDSA]
+    jwks: {file: partner.json}
+    user_claim: /user/name
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: orders-reader
+        routes: ["GET /orders", "GET /orders/{id}"]
+        caller: {issuer: corp, bound_claims: {scope: ["orders:read"]}}
+        token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s, num_uses: 5}
+      - name: status
+        mode: none
+        routes: ["GET /status"]
+        caller: {issuer: corp, any: true}
+      - name: partner-reader
+        routes: ["GET /orders"]
+        caller: {issuer: partner, any: true}
+        token: {role: partner-reader, policies: [partner-read], ttl: 1m, wrap_ttl: 15s}
+  narrow:
+    api_ids: ["*"]
+    audiences: [orders-api-narrow]
+    grants:
+      - name: narrow-status
+        mode: none
+        routes: ["* /*"]
+        caller: {issuer: corp, any: true}
+"#;
+
+/// A REST `REQUEST` event for `GET /orders` on `prod`.
+pub fn event(token: &str) -> Value {
+    let authorization = format!("Bearer {token}");
+    json!({
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+        "resource": "/orders",
+        "path": "/orders",
+        "httpMethod": "GET",
+        "headers": {"Authorization": authorization},
+        "multiValueHeaders": {"Authorization": [authorization]},
+        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod",
+            "resourcePath": "/orders", "httpMethod": "GET", "requestId": "request-1", "extendedRequestId": "extended-1"},
+    })
+}
+
+/// The same for another route of `stage`.
+pub fn event_on(token: &str, stage: &str, method: &str, resource: &str) -> Value {
+    let mut event = event(token);
+    event["methodArn"] =
+        format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/{stage}/{method}{resource}").into();
+    event["resource"] = resource.into();
+    event["path"] = resource.into();
+    event["httpMethod"] = method.into();
+    event["requestContext"]["stage"] = stage.into();
+    event["requestContext"]["resourcePath"] = resource.into();
+    event["requestContext"]["httpMethod"] = method.into();
+    event
+}
+
+pub fn token_event(token: &str, path: &str) -> Value {
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"),
+        "methodArn": format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET{path}")})
+}
+
+pub fn claims() -> Value {
+    json!({"iss": ISSUER, "sub": "alice", "aud": "orders-api", "exp": NOW + 600, "iat": NOW - 10, "nbf": NOW - 10,
+        "scope": "orders:read profile"})
+}
+
+/// [`claims`] with some changed, or removed where the value is null.
+pub fn claims_with(changes: Value) -> Value {
+    let mut claims = claims();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    claims
+}
+
+pub fn good_token() -> String {
+    keys().ed25519(&json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"}), &claims())
+}
+
+pub fn token_with(changes: Value) -> String {
+    keys().ed25519(&json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"}), &claims_with(changes))
+}
+
+pub fn token_with_header(header: Value) -> String {
+    keys().ed25519(&header, &claims())
+}
+
+/// The issuer's keys.
+pub struct Keys {
+    pub rsa: signature::RsaKeyPair,
+    rsa_public: (Vec<u8>, Vec<u8>),
+    ec_fixed: EcdsaKeyPair,
+    ec_der: EcdsaKeyPair,
+    ed: Ed25519KeyPair,
+    partner: Ed25519KeyPair,
+}
+
+pub fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(Keys::generate)
+}
+
+impl Keys {
+    fn generate() -> Self {
+        let rsa = signature::RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let rsa_public = (
+            rsa.public_key().modulus().big_endian_without_leading_zero().to_vec(),
+            rsa.public_key().exponent().big_endian_without_leading_zero().to_vec(),
+        );
+        let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let pkcs8 = ec.to_pkcs8v1().unwrap();
+        Self {
+            rsa,
+            rsa_public,
+            ec_der: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).unwrap(),
+            ec_fixed: ec,
+            ed: Ed25519KeyPair::generate().unwrap(),
+            partner: Ed25519KeyPair::generate().unwrap(),
+        }
+    }
+
+    pub fn rsa_public_jwk(&self) -> Value {
+        json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": b64(&self.rsa_public.0), "e": b64(&self.rsa_public.1)})
+    }
+
+    /// A set with keys for other purposes and of unknown kinds among the good ones.
+    pub fn jwks(&self) -> Value {
+        let point = self.ec_fixed.public_key().as_ref();
+        json!({"keys": [
+            {"kty": "future", "kid": "ed"},
+            {"kty": "RSA", "kid": "enc", "use": "enc", "n": b64(&self.rsa_public.0), "e": "AQAB"},
+            self.rsa_public_jwk(),
+            {"kty": "EC", "crv": "P-256", "kid": "ec", "alg": "ES256", "x": b64(&point[1..33]), "y": b64(&point[33..65])},
+            {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "key_ops": ["verify"], "x": b64(self.ed.public_key().as_ref())},
+        ]})
+    }
+
+    pub fn rs256(&self, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| {
+            let mut signature = vec![0; self.rsa.public_modulus_len()];
+            self.rsa
+                .sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                .unwrap();
+            signature
+        })
+    }
+
+    pub fn es256(&self, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| {
+            self.ec_fixed.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        })
+    }
+
+    pub fn es256_der(&self, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| {
+            self.ec_der.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        })
+    }
+
+    pub fn ed25519(&self, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| self.ed.sign(message).as_ref().to_vec())
+    }
+
+    pub fn partner(&self, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| self.partner.sign(message).as_ref().to_vec())
+    }
+
+    /// Signs header and claims that are not what `serde_json` would write.
+    pub fn ed25519_raw(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", b64(header.as_bytes()), b64(claims.as_bytes()));
+        format!("{message}.{}", b64(self.ed.sign(message.as_bytes()).as_ref()))
+    }
+}
+
+pub fn sign(header: &Value, claims: &Value, signature: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
+    let signature = signature(message.as_bytes());
+    format!("{message}.{}", b64(&signature))
+}
+
+pub fn b64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A folder with the files that [`CONFIG`] names, as they stand beside the binary.
+pub fn task_root() -> PathBuf {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    let root = ROOT.get_or_init(|| {
+        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("task-root-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("jwks.json"), keys().jwks().to_string()).unwrap();
+        let partner = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": b64(keys().partner.public_key().as_ref())}]});
+        fs::write(root.join("partner.json"), partner.to_string()).unwrap();
+        fs::write(root.join("empty.json"), r#"{"keys": []}"#).unwrap();
+        root
+    });
+    root.clone()
+}
