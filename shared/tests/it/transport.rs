@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use vault_context::VaultToken;
-use vault_context::vault::{Answer, Call, MAX_ANSWER_BYTES, VaultError};
+use vault_context::vault::{Answer, Call, MAX_ANSWER_BYTES, Vault, VaultAddress, VaultError, VaultOptions};
 
 use crate::fake_vault::{FakeVault, Reply, vault_at};
 
@@ -169,7 +169,18 @@ async fn a_refused_connection_was_certainly_not_sent() {
     drop(listener);
     let error = vault_at(&address).send(call()).await.unwrap_err();
     assert!(matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent(), "{error:?}");
-    assert!(!format!("{error:?}").contains(TOKEN));
+    assert!(!format!("{error:?}").contains("/v1/"), "the URL is left out: {error:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_was_certainly_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Accepts, and never answers the TLS handshake.
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let mut options = VaultOptions::new(VaultAddress::parse(&address).unwrap());
+    options.connect_timeout = Duration::from_millis(50);
+    let error = Vault::new(options).unwrap().send(call()).await.unwrap_err();
+    assert!(matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent(), "{error:?}");
 }
 
 #[tokio::test]
