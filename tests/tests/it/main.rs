@@ -11,5 +11,7 @@
     reason = "test code: a broken bed should stop at once"
 )]
 
+mod authorizer;
 mod bed;
 mod quickstart;
+mod stack;

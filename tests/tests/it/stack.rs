@@ -1,0 +1,329 @@
+//! The deployed quickstart: a request with a real JWT through the emulated API Gateway, the authorizer with its IAM role,
+//! a real OpenBao, and the integrations that unwrap what comes of it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::deployment::{Deployment, QuickstartParameters};
+use test_bed::emulator::Emulator;
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::process::Scratch;
+use test_bed::vault_setup;
+use test_bed::{http, parts};
+
+/// Everything, deployed and warm.
+struct Stack {
+    // Dropped in this order: clients before servers, the folder last.
+    deployment: Deployment,
+    emulator: Emulator,
+    vault: Vault,
+    issuer: Issuer,
+    scratch: Scratch,
+}
+
+impl Stack {
+    async fn new(name: &str) -> Self {
+        let scratch = Scratch::new(name);
+        let emulator = Emulator::start(&scratch).await;
+        let role = QuickstartParameters::authorizer_role_arn("quickstart");
+        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
+        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        vault_setup::quickstart(&vault.openbao).await;
+        let issuer = Issuer::start();
+        let (authorizer, orders) =
+            (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
+        let parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
+        let deployment = Deployment::quickstart(&emulator, &parameters).await;
+        Self { deployment, emulator, vault, issuer, scratch }
+    }
+
+    fn good_token(&self) -> String {
+        self.issuer.token(&TokenSpec::new().claim("scope", "orders:read"))
+    }
+
+    async fn get(&self, stage: &str, token: &str) -> (u16, Value) {
+        self.get_with(stage, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    async fn get_with(&self, stage: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = http::client().get(format!("{}/orders", self.deployment.url(stage)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// The context that the deployed authorizer makes for a call, which no integration has seen.
+    async fn context(&self, token: &str) -> Value {
+        let api = self.deployment.output("ApiId");
+        let event = json!({
+            "type": "REQUEST",
+            "methodArn": format!("arn:aws:execute-api:us-east-1:123456789012:{api}/prod/GET/orders"),
+            "resource": "/orders",
+            "headers": {"Authorization": format!("Bearer {token}")},
+        });
+        let function = self.deployment.output("AuthorizerFunctionName");
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.emulator.url());
+        let answer = http::client()
+            .post(url)
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0")
+            .json(&event);
+        let mut answer: Value = answer.send().await.unwrap().json().await.unwrap();
+        answer["context"].take()
+    }
+
+    async fn decisions(&self) -> Vec<Value> {
+        let lines = self.deployment.authorizer_lines().await;
+        lines.into_iter().filter(|line| line["outcome"].is_string()).collect()
+    }
+}
+
+#[tokio::test]
+async fn the_main_job() {
+    let stack = Stack::new("main-job").await;
+    let token = stack.good_token();
+
+    let (status, prod) = stack.get("prod", &token).await;
+    assert_eq!(status, 200, "{prod}");
+    assert_eq!(prod["caller"], "corp:alice");
+    assert_eq!(prod["grant"], "orders-prod-reader");
+    assert_eq!(prod["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
+    let (status, staging) = stack.get("staging", &token).await;
+    assert_eq!(status, 200, "{staging}");
+    assert_eq!(staging["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
+    let ttl = |answer: &Value| answer["vault"]["lease_duration_seconds"].as_u64().unwrap();
+    assert_eq!(ttl(&prod), 120);
+    assert!(ttl(&staging) > ttl(&prod), "{staging}");
+
+    let spec = TokenSpec::new().claim("scope", "orders:read");
+    for refused in
+        [stack.issuer.forged(&spec), stack.issuer.token(&spec.clone().expires_in(-5)), "x".to_owned()]
+    {
+        assert_eq!(stack.get("prod", &refused).await.0, 401);
+    }
+    assert_eq!(stack.get_with("prod", &[]).await.0, 401);
+    let (status, forbidden) = stack.get("prod", &stack.issuer.token(&TokenSpec::new())).await;
+    assert_eq!(status, 403, "{forbidden}");
+    let bearer = format!("Bearer {token}");
+    let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
+    assert_eq!(stack.get_with("prod", &smuggled).await.0, 403);
+
+    let decisions = stack.decisions().await;
+    let codes: Vec<_> = decisions.iter().map(|line| line["Code"].as_str().unwrap()).collect();
+    let expected = [
+        "allowed",
+        "allowed",
+        "signature_invalid",
+        "token_expired",
+        "scheme_unsupported",
+        "credential_missing",
+        "no_grant",
+        "header_reserved",
+    ];
+    let expected =
+        expected.map(|code| if code == "scheme_unsupported" { "credential_malformed" } else { code });
+    assert_eq!(codes, expected);
+    assert_eq!(stack.vault.aws_auth.login_count(), 1, "one login with the role serves them all");
+
+    // The log line and Vault's audit log join by the accessor.
+    let accessor = decisions[0]["wrapped_accessor"].as_str().unwrap();
+    let hashed = stack.vault.openbao.audit_hash(accessor).await;
+    let uses: Vec<_> = stack
+        .vault
+        .openbao
+        .audit_entries()
+        .into_iter()
+        .filter(|entry| entry["type"] == "response" && entry.to_string().contains(&hashed))
+        .map(|entry| entry["request"]["path"].as_str().unwrap().to_owned())
+        .collect();
+    let chain = [
+        "auth/token/create/orders-prod-reader",
+        "sys/wrapping/unwrap",
+        "secret/data/prod/orders",
+        "auth/token/revoke-self",
+    ];
+    assert_eq!(uses, chain);
+}
+
+#[tokio::test]
+async fn a_stopped_vault_is_a_fault_and_vault_back_is_served() {
+    let mut stack = Stack::new("vault-stopped").await;
+    let token = stack.good_token();
+    assert_eq!(stack.get("prod", &token).await.0, 200);
+    stack.vault.stop().await;
+    let (status, _) = stack.get("prod", &token).await;
+    assert!(status >= 500, "{status}");
+    let forged = stack.issuer.forged(&TokenSpec::new());
+    assert_eq!(stack.get("prod", &forged).await.0, 401, "a denial does not need Vault");
+    let codes: Vec<_> = stack.decisions().await.iter().map(|line| line["Code"].clone()).collect();
+    assert_eq!(codes, ["allowed", "vault_unreachable", "signature_invalid"]);
+}
+
+#[tokio::test]
+async fn a_revoked_authorizer_token_is_replaced_by_one_login() {
+    let stack = Stack::new("revoked").await;
+    let token = stack.good_token();
+    assert_eq!(stack.get("prod", &token).await.0, 200);
+    assert_eq!(stack.vault.aws_auth.login_count(), 1);
+    let accessors = stack.vault.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
+    for accessor in accessors["data"]["keys"].as_array().unwrap() {
+        let about = json!({"accessor": accessor});
+        let found = stack.vault.openbao.as_root("POST", "auth/token/lookup-accessor", about.clone()).await;
+        if found["data"]["policies"] == json!(["vault-authorizer"]) {
+            stack
+                .vault
+                .openbao
+                .api("POST", "auth/token/revoke-accessor", Some(stack.vault.openbao.root_token()), about)
+                .await;
+        }
+    }
+    assert_eq!(stack.get("prod", &token).await.0, 200, "the caller does not notice");
+    assert_eq!(stack.vault.aws_auth.login_count(), 2);
+}
+
+#[tokio::test]
+async fn integrations_in_python_node_and_rust_unwrap_once() {
+    let stack = Stack::new("integrations").await;
+    let token = stack.good_token();
+    let address = stack.vault.address();
+
+    // Rust is the deployed sample.
+    assert_eq!(stack.get("prod", &token).await.0, 200);
+
+    let clients = parts::repository().join("tests/clients");
+    let mut python = Command::new(parts::python());
+    python.arg(clients.join("unwrap.py"));
+    let mut node = Command::new("node");
+    node.arg(clients.join("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
+    for (name, command) in [("hvac", &mut python), ("node-vault", &mut node)] {
+        let context = stack.context(&token).await;
+        assert!(context["vaultWrappingToken"].is_string(), "{context}");
+        let (good, printed) = run(command, &address, &context);
+        assert!(good, "{name}: {printed}");
+        let printed: Value =
+            serde_json::from_str(printed.trim()).unwrap_or_else(|_| panic!("{name}: {printed}"));
+        assert_eq!(printed["username"], "orders-prod", "{name}");
+        assert_eq!(printed["accessor"], context["vaultWrappedAccessor"], "{name}");
+        assert!(!printed.to_string().contains(context["vaultWrappingToken"].as_str().unwrap()));
+        // The token is revoked and the wrapping token spent: a second unwrap is refused.
+        let (good, printed) = run(command, &address, &context);
+        assert!(!good && printed.contains("not valid"), "{name}: {printed}");
+        // A context for another path is refused before anything is sent.
+        let mut tampered = stack.context(&token).await;
+        tampered["vaultCreationPath"] = json!("auth/token/create/admin");
+        let (good, printed) = run(command, &address, &tampered);
+        assert!(!good && printed.contains("creation path"), "{name}: {printed}");
+    }
+}
+
+/// Gives a client the context on standard input; answers whether it ended well, and what it printed.
+fn run(command: &mut Command, address: &str, context: &Value) -> (bool, String) {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let mut child = command
+        .env("VAULT_ADDR", address)
+        .env("CREATION_PATH", "auth/token/create/orders-prod-reader")
+        .env("SECRET_PATH", "secret/data/prod/orders")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(context.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let printed = if output.status.success() { output.stdout } else { output.stderr };
+    (output.status.success(), String::from_utf8(printed).unwrap())
+}
+
+/// Every process under `RUST_LOG=trace`, every outcome, and then a search of everything that any of them has printed.
+#[tokio::test]
+async fn no_secret_reaches_any_output_of_any_process() {
+    let stack = Stack::new("redaction").await;
+    let mut secrets = vec![stack.vault.openbao.root_token().to_owned()];
+    secrets.extend(["sample-prod-password", "sample-staging-password"].map(str::to_owned));
+
+    let trace = stack.with_trace().await;
+    let tokens = [
+        stack.good_token(),
+        stack.issuer.forged(&TokenSpec::new()),
+        stack.issuer.token(&TokenSpec::new()),
+        stack.issuer.token(&TokenSpec::new().expires_in(-5)),
+        format!("{}.tampered", stack.good_token()),
+    ];
+    for token in &tokens {
+        stack.get("prod", token).await;
+        stack.get("staging", token).await;
+        secrets.push(token.clone());
+        secrets.extend(token.split('.').nth(2).filter(|part| part.len() > 20).map(str::to_owned));
+    }
+    // A context of our own, unwrapped by the sample directly: first as it is, then a second time, which fails.
+    let context = stack.context(&tokens[0]).await;
+    secrets.push(context["vaultWrappingToken"].as_str().unwrap().to_owned());
+    for _ in 0..2 {
+        stack.invoke_orders(&context).await;
+    }
+    let smuggled = [("authorization", "Bearer x"), ("x-vault-token", "s.SmuggledVaultToken")];
+    stack.get_with("prod", &smuggled).await;
+    secrets.push("s.SmuggledVaultToken".to_owned());
+    stack.vault.openbao.seal().await;
+    assert!(stack.get("prod", &tokens[0]).await.0 >= 500);
+    stack.vault.openbao.unseal().await;
+
+    let printed = stack.printed().await;
+    assert!(
+        printed.iter().any(|(name, text)| name == "authorizer" && text.contains("\"outcome\":\"allowed\""))
+    );
+    assert!(printed.iter().any(|(name, text)| name == "authorizer" && text.contains("vault_sealed")));
+    assert!(printed.iter().any(|(name, text)| name == "orders" && text.contains("\"level\"")));
+    assert!(trace, "both functions ran under RUST_LOG=trace");
+    for (name, text) in &printed {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{name} printed a secret that begins {:.6}…", secret);
+        }
+        // Tokens this test never saw: the authorizer's own, and the callers' in clear. OpenBao's tokens begin so.
+        let issued = text.match_indices("s.").find(|(at, _)| looks_like_a_token(&text[*at + 2..]));
+        assert!(issued.is_none(), "{name} printed what looks like a Vault token");
+        for marker in ["Signature=", "X-Amz-Security-Token", "iam_request_headers", "eyJ"] {
+            assert!(!text.contains(marker), "{name} printed {marker}");
+        }
+    }
+}
+
+fn looks_like_a_token(rest: &str) -> bool {
+    rest.len() >= 24 && rest.bytes().take(24).all(|b| b.is_ascii_alphanumeric())
+}
+
+impl Stack {
+    /// Deploys again with `RUST_LOG=trace` in both functions.
+    async fn with_trace(&self) -> bool {
+        let mut traced = true;
+        for name in ["AuthorizerFunctionName", "OrdersFunctionName"] {
+            let function = self.deployment.output(name);
+            let changed =
+                self.emulator.client_script("set_variable.py", &[function, "RUST_LOG", "trace"]).await;
+            traced &= changed.trim() == "trace";
+        }
+        traced
+    }
+
+    async fn invoke_orders(&self, context: &Value) {
+        let event = json!({"requestContext": {"stage": "prod", "authorizer": context}});
+        let function = self.deployment.output("OrdersFunctionName");
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.emulator.url());
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+        http::client().post(url).header("authorization", signature).json(&event).send().await.unwrap();
+    }
+
+    /// What each process has printed: both functions, and every child of this bed.
+    async fn printed(&self) -> Vec<(String, String)> {
+        let mut printed = vec![
+            ("authorizer".to_owned(), self.deployment.authorizer_log().await),
+            ("orders".to_owned(), self.deployment.orders_log().await),
+        ];
+        let children = self.scratch.logs();
+        printed.extend(children.into_iter().map(|(path, text)| (path.display().to_string(), text)));
+        printed
+    }
+}
