@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing::Level;
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
@@ -40,8 +40,14 @@ pub enum CallerIdInLog {
 /// nothing below `info`.
 pub fn start_log(rust_log: Option<&str>) {
     let wanted = rust_log.and_then(|levels| levels.parse::<Targets>().ok());
-    // The runtime's own line for an error that we return says nothing the record does not say better.
-    let levels = wanted.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    // For every error that we return, which a 401 is, the runtime would log one of its own beside the record. A panic,
+    // its other line there, is on standard error in any case.
+    let usual = || {
+        Targets::new()
+            .with_default(Level::INFO)
+            .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
+    };
+    let levels = wanted.unwrap_or_else(usual);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

@@ -5,7 +5,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::unwrap_used,
+    unreachable_pub,
     reason = "test code: what is not as expected ends the test"
 )]
 
@@ -13,6 +15,8 @@ mod answers;
 mod config;
 mod grants;
 mod jwt;
+mod keys;
 mod mint;
 mod redaction;
+mod sessions;
 mod support;

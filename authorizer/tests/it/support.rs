@@ -6,7 +6,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -47,6 +47,10 @@ pub struct SetClock(AtomicU64);
 impl SetClock {
     pub fn at(seconds: u64) -> Arc<Self> {
         Arc::new(Self(AtomicU64::new(seconds * 1000)))
+    }
+
+    pub fn forward_seconds(&self, seconds: u64) {
+        self.forward_millis(seconds * 1000);
     }
 
     pub fn forward_millis(&self, millis: u64) {
@@ -399,4 +403,44 @@ pub fn task_root() -> PathBuf {
         root
     });
     root.clone()
+}
+
+/// A loopback server that answers each request with what `answer` makes of its method, path and token, and writes them
+/// down.
+pub struct Server {
+    pub url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    pub async fn start(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> Self {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let handler = move |request: axum::extract::Request| {
+            let token = request.headers().get("x-vault-token").map_or("-", |value| value.to_str().unwrap());
+            let line = format!("{} {} {token}", request.method(), request.uri().path());
+            seen.lock().unwrap().push(line.clone());
+            let (status, body) = answer(&line);
+            // Yields, so that concurrent callers meet.
+            async move {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                (axum::http::StatusCode::from_u16(status).unwrap(), body)
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = axum::Router::new().fallback(handler);
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, requests, task }
+    }
+
+    /// What was asked since the last time, as `METHOD path token`.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.requests.lock().unwrap())
+    }
+
+    pub fn stop(&self) {
+        self.task.abort();
+    }
 }

@@ -1,0 +1,206 @@
+//! The authorizer's own token: one login shared, renewed in time by the wall clock, replaced when it is dead.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use std::time::Duration;
+
+use serde_json::json;
+use vault_authorizer::{
+    adapters::vault::{BoxedLogin, Granted, Login, LoginFuture, VaultMinter},
+    clock::UnixTime,
+    grant::Ttls,
+    mint::{MintError, Minter, Order},
+};
+use vault_context::{
+    VaultToken,
+    vault::{Vault, VaultAddress, VaultError, VaultOptions},
+};
+
+use crate::support::*;
+
+/// Grants tokens `s.login1`, `s.login2` and so on, for `ttl_seconds` each; refuses while `refuses` is not zero.
+#[derive(Clone)]
+struct FakeLogin {
+    logins: Arc<AtomicU64>,
+    refuses: Arc<AtomicU64>,
+    ttl_seconds: u64,
+    renewable: bool,
+}
+
+impl Login for FakeLogin {
+    fn login<'a>(&'a self, _vault: &'a Vault) -> LoginFuture<'a> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.refuses.load(Ordering::SeqCst) > 0 {
+                return Err(MintError::Login(VaultError::TimedOut { path: "auth/aws/login".to_owned() }));
+            }
+            let number = self.logins.fetch_add(1, Ordering::SeqCst) + 1;
+            let token = VaultToken::parse(format!("s.login{number}")).unwrap();
+            Ok(Granted { token, ttl_seconds: Some(self.ttl_seconds), renewable: self.renewable })
+        })
+    }
+}
+
+struct World {
+    server: Server,
+    clock: Arc<SetClock>,
+    login: FakeLogin,
+    minter: VaultMinter,
+}
+
+const WRAPPED: &str = r#"{"wrap_info": {"token": "s.wrapped", "accessor": "a", "ttl": 30, "creation_path": "auth/token/create/r", "wrapped_accessor": "b"}}"#;
+const BARE_403: &str = r#"{"errors": ["permission denied"]}"#;
+const ACL_403: &str = r#"{"errors": ["1 error occurred:\n\t* permission denied\n\n"]}"#;
+
+impl World {
+    /// Renewals give `renewed_for` seconds; mints are answered by `mint`.
+    async fn new(
+        renewed_for: u64,
+        mint: impl Fn(&str) -> (u16, &'static str) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let server = Server::start(move |line| {
+            if line.contains("/renew-self ") {
+                let token = line.rsplit(' ').next().unwrap();
+                let auth = json!({"client_token": token, "accessor": "a", "policies": [], "lease_duration": renewed_for, "renewable": true});
+                return (200, json!({"auth": auth}).to_string());
+            }
+            let (status, body) = mint(line);
+            (status, body.to_owned())
+        })
+        .await;
+        let clock = SetClock::at(NOW);
+        let login =
+            FakeLogin { logins: Arc::default(), refuses: Arc::default(), ttl_seconds: 3600, renewable: true };
+        let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&server.url).unwrap())).unwrap();
+        let boxed: BoxedLogin = Box::new(login.clone());
+        let minter = VaultMinter::with_login(vault, boxed, clock.clone());
+        Self { server, clock, login, minter }
+    }
+
+    async fn mint(&self) -> Result<(), MintError> {
+        self.minter.mint(&order()).await.map(|_| ())
+    }
+}
+
+fn order() -> Order {
+    Order {
+        creation_path: "auth/token/create/r".to_owned(),
+        ttls: Ttls { token_seconds: 120, wrap_seconds: 30 },
+        num_uses: None,
+        credential_ends: UnixTime::from_seconds(NOW + 600),
+        meta: Vec::new(),
+    }
+}
+
+fn always_wrapped(_line: &str) -> (u16, &'static str) {
+    (200, WRAPPED)
+}
+
+#[tokio::test]
+async fn concurrent_calls_share_one_login() {
+    let world = World::new(3600, always_wrapped).await;
+    let all = tokio::join!(world.mint(), world.mint(), world.mint(), world.mint());
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok());
+    assert_eq!(world.login.logins.load(Ordering::SeqCst), 1);
+    assert_eq!(world.server.asked(), ["POST /v1/auth/token/create/r s.login1"; 4]);
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_at_two_thirds_of_its_life_and_not_before() {
+    let world = World::new(3600, always_wrapped).await;
+    world.mint().await.unwrap();
+    world.clock.forward_seconds(2399);
+    world.mint().await.unwrap();
+    assert_eq!(world.server.asked().len(), 2);
+    world.clock.forward_seconds(1);
+    world.mint().await.unwrap();
+    let renewed = ["POST /v1/auth/token/renew-self s.login1", "POST /v1/auth/token/create/r s.login1"];
+    assert_eq!(world.server.asked(), renewed);
+    world.clock.forward_seconds(2399);
+    world.mint().await.unwrap();
+    assert_eq!(world.server.asked().len(), 1, "the renewed life counts from the renewal");
+    assert_eq!(world.login.logins.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn near_its_maximum_ttl_a_session_is_replaced_by_a_login() {
+    let world = World::new(27, always_wrapped).await;
+    world.mint().await.unwrap();
+    world.clock.forward_seconds(2400);
+    world.mint().await.unwrap();
+    assert_eq!(world.server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login2");
+}
+
+#[tokio::test]
+async fn a_function_that_was_frozen_past_its_tokens_end_logs_in_again() {
+    let world = World::new(3600, always_wrapped).await;
+    world.mint().await.unwrap();
+    world.server.asked();
+    world.clock.forward_seconds(3600);
+    world.mint().await.unwrap();
+    assert_eq!(
+        world.server.asked(),
+        ["POST /v1/auth/token/create/r s.login2"],
+        "a dead token is not even renewed"
+    );
+}
+
+#[tokio::test]
+async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
+    let world = World::new(3600, always_wrapped).await;
+    let not_renewable = FakeLogin { renewable: false, ..world.login.clone() };
+    let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&world.server.url).unwrap())).unwrap();
+    let minter = VaultMinter::with_login(vault, Box::new(not_renewable.clone()), world.clock.clone());
+    minter.mint(&order()).await.unwrap();
+    not_renewable.refuses.store(1, Ordering::SeqCst);
+    world.clock.forward_seconds(3000);
+    minter.mint(&order()).await.unwrap();
+    world.clock.forward_seconds(600);
+    let over = minter.mint(&order()).await.unwrap_err();
+    assert!(matches!(over, MintError::Login(VaultError::TimedOut { .. })), "{over:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_vault_has_forgotten_is_replaced_once() {
+    let revoked = |line: &str| if line.ends_with("s.login1") { (403, BARE_403) } else { (200, WRAPPED) };
+    let world = World::new(3600, revoked).await;
+    world.mint().await.unwrap();
+    let asked = ["POST /v1/auth/token/create/r s.login1", "POST /v1/auth/token/create/r s.login2"];
+    assert_eq!(world.server.asked(), asked);
+
+    let always = World::new(3600, |_: &str| (403, BARE_403)).await;
+    let error = always.mint().await.unwrap_err();
+    assert!(matches!(error, MintError::Vault(VaultError::TokenNotValid { .. })), "{error:?}");
+    assert_eq!(always.server.asked().len(), 2, "no loop");
+}
+
+#[tokio::test]
+async fn an_acl_denial_is_no_reason_to_log_in_again() {
+    let world = World::new(3600, |_: &str| (403, ACL_403)).await;
+    let error = world.mint().await.unwrap_err();
+    assert!(matches!(error, MintError::Vault(VaultError::Forbidden { .. })), "{error:?}");
+    assert_eq!((world.server.asked().len(), world.login.logins.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_login_that_fails_is_tried_again_by_the_next_request() {
+    let world = World::new(3600, always_wrapped).await;
+    world.login.refuses.store(1, Ordering::SeqCst);
+    world.minter.warm().await;
+    assert!(world.mint().await.is_err());
+    world.login.refuses.store(0, Ordering::SeqCst);
+    world.mint().await.unwrap();
+    assert_eq!(world.server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_vault_that_is_down_is_tried_twice_and_no_more() {
+    let world = World::new(3600, always_wrapped).await;
+    world.mint().await.unwrap();
+    world.server.stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let error = world.mint().await.unwrap_err();
+    assert!(matches!(error, MintError::Vault(VaultError::Unreachable { .. })), "{error:?}");
+}
