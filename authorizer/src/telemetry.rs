@@ -36,8 +36,10 @@ pub enum CallerIdInLog {
     Omitted,
 }
 
-/// Sends the log to standard output as JSON, at the level of `RUST_LOG`, `info` where it is absent. Release builds hold
-/// nothing below `info`.
+/// Sends the log to standard output as JSON, at the level of `RUST_LOG`, `info` where it is absent.
+///
+/// INVARIANT (no secret in a log): never below `info`, whatever `RUST_LOG` says, since the Lambda runtime prints whole
+/// events at `trace`. Release builds do not even hold such events.
 pub fn start_log(rust_log: Option<&str>) {
     let wanted = rust_log.and_then(|levels| levels.parse::<Targets>().ok());
     // For every error that we return, which a 401 is, the runtime would log one of its own beside the record. A panic,
@@ -55,7 +57,7 @@ pub fn start_log(rust_log: Option<&str>) {
         .with_span_list(false)
         .with_ansi(false)
         .with_writer(io::stdout);
-    tracing_subscriber::registry().with(levels).with(lines).init();
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(levels).with(lines).init();
 }
 
 /// Measures steps. The only reader of the monotonic clock: a duration is for the log, an expiry never.

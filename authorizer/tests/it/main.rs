@@ -2,6 +2,7 @@
 //! a fake below the [`Minter`](vault_authorizer::mint::Minter) trait, for what a real one cannot be made to answer.
 
 #![allow(
+    clippy::clone_on_ref_ptr,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

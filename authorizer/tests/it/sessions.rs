@@ -163,6 +163,20 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
 }
 
 #[tokio::test]
+async fn a_call_given_up_during_a_refresh_does_not_lose_the_session() {
+    let world = World::new(3600, always_wrapped).await;
+    world.mint().await.unwrap();
+    world.clock.forward_seconds(2400);
+    // The server takes 20 ms for the renewal.
+    let given_up = tokio::time::timeout(Duration::from_millis(5), world.mint()).await;
+    assert!(given_up.is_err());
+    world.server.asked();
+    world.mint().await.unwrap();
+    assert!(world.server.asked().contains(&"POST /v1/auth/token/create/r s.login1".to_owned()));
+    assert_eq!(world.login.logins.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn a_token_that_vault_has_forgotten_is_replaced_once() {
     let revoked = |line: &str| if line.ends_with("s.login1") { (403, BARE_403) } else { (200, WRAPPED) };
     let world = World::new(3600, revoked).await;

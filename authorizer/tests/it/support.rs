@@ -12,9 +12,8 @@ use std::{
 };
 
 use aws_lc_rs::{
-    encoding::AsBigEndian,
     rand::SystemRandom,
-    rsa::{KeyPair as RsaKeyPair, KeySize},
+    rsa::KeySize,
     signature::{
         self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
         KeyPair,

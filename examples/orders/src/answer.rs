@@ -9,10 +9,11 @@ use vault_context::unwrap::UnwrapError;
 
 use crate::orders::{Orders, OrdersError};
 
-pub(crate) fn to(outcome: &Result<Orders, OrdersError>) -> Value {
+/// `allow_origin` is the origin whose pages may read the answer in a browser, if any.
+pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&str>) -> Value {
     match outcome {
-        Ok(orders) => response(200, &json!(orders)),
-        Err(error) => response(status(error), &json!({ "error": error.code() })),
+        Ok(orders) => response(200, &json!(orders), allow_origin),
+        Err(error) => response(status(error), &json!({ "error": error.code() }), allow_origin),
     }
 }
 
@@ -26,11 +27,10 @@ fn status(error: &OrdersError) -> u16 {
     }
 }
 
-fn response(status: u16, body: &Value) -> Value {
-    let retry_after = (status == 503).then_some(("retry-after", "1"));
-    let headers =
-        [("content-type", "application/json"), ("cache-control", "no-store")].into_iter().chain(retry_after);
-    let headers: BTreeMap<_, _> = headers.collect();
+fn response(status: u16, body: &Value, allow_origin: Option<&str>) -> Value {
+    let mut headers = BTreeMap::from([("content-type", "application/json"), ("cache-control", "no-store")]);
+    headers.extend((status == 503).then_some(("retry-after", "1")));
+    headers.extend(allow_origin.map(|origin| ("access-control-allow-origin", origin)));
     json!({"statusCode": status, "headers": headers, "body": body.to_string()})
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn answer(error: impl Into<OrdersError>) -> (u64, String) {
-        let answer = to(&Err(error.into()));
+        let answer = to(&Err(error.into()), None);
         (answer["statusCode"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
     }
 
@@ -69,12 +69,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_the_allowed_origin_may_read_any_answer() {
+        let answer = to(&Err(OrdersError::StageUnknown), Some("https://shop.example.com"));
+        assert_eq!(answer["headers"]["access-control-allow-origin"], "https://shop.example.com");
+        assert!(
+            to(&Err(OrdersError::StageUnknown), None)["headers"].get("access-control-allow-origin").is_none()
+        );
+    }
+
+    #[test]
     fn an_outage_is_503_and_says_when_to_come_back() {
         for error in [
             OrdersError::from(UnwrapError::Vault(VaultError::Sealed { path: path() })),
             OrdersError::from(VaultError::TimedOut { path: path() }),
         ] {
-            let answer = to(&Err(error));
+            let answer = to(&Err(error), None);
             assert_eq!(
                 (&answer["statusCode"], &answer["headers"]["retry-after"]),
                 (&json!(503), &json!("1"))

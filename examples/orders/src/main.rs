@@ -23,10 +23,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     init_log()?;
     // Bad configuration stops here, before the first request: everything in a request is compared with it.
     let stages = Stages::from_variables(|name| std::env::var(name).ok()).inspect_err(ConfigError::log)?;
+    let allow_origin = std::env::var("ALLOW_ORIGIN").ok();
     let handler = |event: LambdaEvent<Value>| {
-        let stages = &stages;
+        let (stages, allow_origin) = (&stages, allow_origin.as_deref());
         async move {
-            Ok::<_, lambda_runtime::Error>(answer::to(&orders::serve(stages, &event.payload, now()).await))
+            let outcome = orders::serve(stages, &event.payload, now()).await;
+            Ok::<_, lambda_runtime::Error>(answer::to(&outcome, allow_origin))
         }
     };
     lambda_runtime::run(service_fn(handler)).await

@@ -51,7 +51,7 @@ fn functions_hold_no_secret_and_may_write_their_own_log_only() {
         variables.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
     };
     assert_eq!(names("AuthorizerFunction"), BTreeSet::from(["AUTHORIZER_CONFIG"].map(str::to_owned)));
-    let orders = ["ORDERS_STAGES", "VAULT_ADDR", "VAULT_NAMESPACE"];
+    let orders = ["ALLOW_ORIGIN", "ORDERS_STAGES", "VAULT_ADDR", "VAULT_NAMESPACE"];
     assert_eq!(names("OrdersFunction"), BTreeSet::from(orders.map(str::to_owned)));
 
     for (role, log) in [("AuthorizerRole", "AuthorizerLog"), ("OrdersRole", "OrdersLog")] {

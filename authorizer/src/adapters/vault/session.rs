@@ -2,7 +2,7 @@
 //!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 use vault_context::{
@@ -17,6 +17,8 @@ use crate::{
 
 /// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
 const RETRY_SECONDS: u64 = 5;
+/// How long a request waits for a refresh while the session is still good.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One way to get a token. Returns what Vault said.
 pub trait Login: Send + Sync {
@@ -87,10 +89,6 @@ impl Session {
         let first_ttl_seconds = first_ttl_seconds.or(granted.ttl_seconds).unwrap_or(u64::MAX);
         Self { token: granted.token, renewable: granted.renewable, first_ttl_seconds, due_at, ends_at }
     }
-
-    fn is_over(&self, now: UnixTime) -> bool {
-        self.ends_at <= now
-    }
 }
 
 /// The session of this process.
@@ -116,11 +114,17 @@ impl Sessions {
     pub(super) async fn token(&self) -> Result<VaultToken, MintError> {
         let mut current = self.current.lock().await;
         let now = self.clock.now();
-        let session = current.take().filter(|session| !session.is_over(now));
-        let session = match session {
-            None => self.log_in().await?,
-            Some(session) if now < session.due_at => session,
-            Some(session) => self.refreshed(session).await,
+        // The session stays in its place while it is refreshed: a call that is given up half-way must not lose it.
+        let session = match current.as_mut() {
+            Some(session) if now < session.due_at => return Ok(session.token.clone()),
+            Some(session) if now < session.ends_at => match self.refreshed(session).await {
+                Some(fresh) => fresh,
+                None => {
+                    session.due_at = now.plus_seconds(RETRY_SECONDS);
+                    return Ok(session.token.clone());
+                }
+            },
+            Some(_) | None => self.log_in().await?,
         };
         let token = session.token.clone();
         *current = Some(session);
@@ -133,19 +137,26 @@ impl Sessions {
         current.take_if(|session| session.token.expose() == token.expose());
     }
 
-    /// A new session in place of one that is due; that one, where neither renewal nor login works.
-    async fn refreshed(&self, session: Session) -> Session {
-        if let Some(renewed) = self.renewed(&session).await {
-            return renewed;
-        }
-        match self.log_in().await {
-            Ok(session) => session,
-            Err(error) => {
-                tracing::warn!(%error, "the authorizer's Vault token could not be refreshed; it is used on until it ends");
-                let due_at = self.clock.now().plus_seconds(RETRY_SECONDS);
-                Session { due_at, ..session }
+    /// A new session in place of one that is due; `None` where neither renewal nor login works in the time that a
+    /// request with a usable session can be made to wait.
+    async fn refreshed(&self, session: &Session) -> Option<Session> {
+        let renewed_or_new = async {
+            match self.renewed(session).await {
+                Some(renewed) => Ok(renewed),
+                None => self.log_in().await,
             }
-        }
+        };
+        let outcome = tokio::time::timeout(REFRESH_TIMEOUT, renewed_or_new).await;
+        let reason = match outcome {
+            Ok(Ok(session)) => return Some(session),
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(
+            reason,
+            "the authorizer's Vault token could not be refreshed; it is used on until it ends"
+        );
+        None
     }
 
     /// `None` where the token cannot be renewed, or so near its maximum TTL that a login is better.
