@@ -1,6 +1,6 @@
 //! What the demo checks: a promise is kept, or the demo ends with what was promised and what came.
 
-use std::fmt::{self, Debug};
+use std::fmt::{self, Display};
 
 /// A promise that was not kept.
 #[derive(Debug)]
@@ -10,25 +10,25 @@ pub(crate) struct Broken {
     came: String,
 }
 
-/// Checks that `came` is what was promised of `what`.
-pub(crate) fn equal<P, C>(what: &str, promised: P, came: C) -> Result<(), Broken>
-where
-    P: Debug + PartialEq<C>,
-    C: Debug,
-{
-    if promised == came { Ok(()) } else { Err(broken(what, &promised, &came)) }
+impl Broken {
+    pub(crate) fn new(what: &str, promised: impl Display, came: impl Display) -> Self {
+        Self { what: what.to_owned(), promised: promised.to_string(), came: came.to_string() }
+    }
 }
 
-/// Checks that what was promised of `what`, in words, holds of `came`.
-pub(crate) fn holds(what: &str, promised: &str, held: bool, came: impl Debug) -> Result<(), Broken> {
-    if held { Ok(()) } else { Err(Broken { promised: promised.to_owned(), ..broken(what, &(), &came) }) }
+/// Checks that `came` reads as what was promised of `what`.
+pub(crate) fn equal(what: &str, promised: impl Display, came: impl Display) -> Result<(), Broken> {
+    let broken = Broken::new(what, promised, came);
+    if broken.promised == broken.came { Ok(()) } else { Err(broken) }
 }
 
-fn broken(what: &str, promised: &dyn Debug, came: &dyn Debug) -> Broken {
-    Broken { what: what.to_owned(), promised: format!("{promised:?}"), came: format!("{came:?}") }
+/// A list as text.
+pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<&str> = items.iter().map(T::as_ref).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
-impl fmt::Display for Broken {
+impl Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n  expected  {}\n  came      {}", self.what, self.promised, self.came)
     }

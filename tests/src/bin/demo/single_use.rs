@@ -34,7 +34,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Vec<String>, 
     let (status, refusal) = unwrap(world, wrapping_token).await;
     promise::equal("Unwrapping again", 400, status)?;
     let reason = shown(&refusal["errors"]);
-    promise::equal("Unwrapping again", "wrapping token is not valid or does not exist", reason.as_str())?;
+    promise::equal("Unwrapping again", "wrapping token is not valid or does not exist", &reason)?;
     screen.row("unwrap again", status, &reason);
 
     let (status, _) = vault(world, "POST", "auth/token/revoke-self", token).await;
@@ -62,7 +62,7 @@ async fn authorizer_context(world: &World) -> Result<Value, Broken> {
     });
     let answer = world.emulator.aws().invoke(world.deployment.output("AuthorizerFunctionName"), &event).await;
     let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
-    promise::equal("The authorizer's answer", &json!("Allow"), effect)?;
+    promise::equal("The authorizer's answer", "Allow", shown(effect))?;
     Ok(answer["context"].clone())
 }
 

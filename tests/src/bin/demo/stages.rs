@@ -64,10 +64,10 @@ async fn allowed(world: &World, promised: &Promised) -> Result<Answer, Broken> {
     let answer = world.get_orders(promised.stage, Some(&world.jwt)).await?;
     answer.came_with(&what, 200)?;
     let vault = &answer.body["vault"];
-    let policies = serde_json::json!([promised.policy, "vault-authorizer-self"]);
-    promise::equal(&format!("{what}: Vault policies"), &policies, &vault["policies"])?;
-    let lifetime = vault["lease_duration_seconds"].as_u64();
-    promise::equal(&format!("{what}: lifetime"), Some(promised.lifetime_seconds), lifetime)?;
+    let policies = promise::list(&[promised.policy, "vault-authorizer-self"]);
+    promise::equal(&format!("{what}: Vault policies"), policies, shown(&vault["policies"]))?;
+    let lifetime = shown(&vault["lease_duration_seconds"]);
+    promise::equal(&format!("{what}: lifetime"), promised.lifetime_seconds, lifetime)?;
     promise::equal(
         &format!("{what}: creation path"),
         promised.creation_path,
@@ -76,7 +76,11 @@ async fn allowed(world: &World, promised: &Promised) -> Result<Answer, Broken> {
     promise::equal(&format!("{what}: caller"), "corp:alice", shown(&answer.body["caller"]))?;
     let requests = world.vault.openbao.requests_since(mark);
     let reads: Vec<_> = requests.iter().filter_map(|request| request.strip_prefix("read ")).collect();
-    promise::equal(&format!("{what}: secrets read, by Vault's audit log"), vec![promised.secret], reads)?;
+    promise::equal(
+        &format!("{what}: secrets read, by Vault's audit log"),
+        promised.secret,
+        promise::list(&reads),
+    )?;
     Ok(answer)
 }
 
@@ -98,7 +102,7 @@ async fn jwt_that_ends_soon(world: &World) -> Result<Answer, Broken> {
     let answer = world.get_orders("staging", Some(&jwt)).await?;
     let what = "GET /staging/orders with a JWT that ends in 100 s";
     answer.came_with(what, 200)?;
-    let lifetime = answer.body["vault"]["lease_duration_seconds"].as_u64();
-    promise::equal(&format!("{what}: lifetime"), Some(60), lifetime)?;
+    let lifetime = shown(&answer.body["vault"]["lease_duration_seconds"]);
+    promise::equal(&format!("{what}: lifetime"), 60, lifetime)?;
     Ok(answer)
 }

@@ -46,7 +46,7 @@ pub(crate) async fn tell(
     let entries = entries_with(world.vault.openbao.audit_entries(), &hash);
     let seen: Vec<String> = entries.iter().map(operation).collect();
     let what = "Vault's audit log on the first call's token";
-    promise::equal(what, LIFE.map(|(operation, _)| operation).to_vec(), seen)?;
+    promise::equal(what, promise::list(&LIFE.map(|(operation, _)| operation)), promise::list(&seen))?;
     for (entry, (_, meaning)) in entries.iter().zip(LIFE) {
         screen.line(&format!("    {}  {:<45}  {meaning}", time(entry), operation(entry)));
     }

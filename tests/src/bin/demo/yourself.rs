@@ -38,12 +38,12 @@ pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -
     screen.line(&format!("api={api}"));
     screen.line(&format!("jwt=$(cat {})", jwt.display()));
     screen.line(&format!("forged=$(cat {})", forged.display()));
-    screen.line(r#"curl -i -H "Authorization: Bearer $jwt" $api/prod/orders"#);
-    screen.line(r#"curl -i -H "Authorization: Bearer $jwt" $api/staging/orders"#);
-    screen.line(r#"curl -i -H "Authorization: Bearer $forged" $api/prod/orders"#);
+    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/prod/orders"#);
+    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/staging/orders"#);
+    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $forged" $api/prod/orders"#);
     screen.line("");
     screen.paragraph(&format!(
-        "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C stops everything."
+        "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C ends it all."
     ));
     screen.paragraph(&format!("The logs: {}", scratch.path().display()));
     screen.line("");
