@@ -18,6 +18,7 @@ use crate::{
     clock::{Clock, UnixTime},
     grant::{Grant, MintGrant, Ttls},
     names::GrantName,
+    telemetry::with_causes,
 };
 
 /// Asks Vault for tokens. Returns what Vault said, unproven.
@@ -227,7 +228,11 @@ fn came_late(order: &Order, times: Times) -> Option<&'static str> {
 async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
     for token in refused.tokens {
         if let Err(error) = minter.undo(token).await {
-            tracing::error!(%error, "a token that was not as ordered could not be revoked; it ends with its TTL");
+            let reason = with_causes(&error);
+            tracing::error!(
+                reason,
+                "a token that was not as ordered could not be revoked; it ends with its TTL"
+            );
         }
     }
     MintError::AnswerInvalid { reason: refused.reason }

@@ -4,6 +4,7 @@
 //! takes names, accessors and times, and has no place for a token.
 
 use std::{
+    error::Error,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -194,7 +195,7 @@ impl Record {
         };
         let code = refusal.code();
         self.code = Some(code.as_str());
-        self.message = Some(message(refusal));
+        self.message = Some(with_causes(refusal));
         self.outcome = Some(match code.kind() {
             Kind::Credential | Kind::Permission => "denied",
             Kind::Fault => "fault",
@@ -248,10 +249,10 @@ impl Record {
     }
 }
 
-/// The error with what caused it, which its own text leaves out.
-fn message(refusal: &Refusal) -> String {
-    let mut text = refusal.to_string();
-    let mut source = std::error::Error::source(refusal);
+/// An error's text with those of its sources, which the text itself leaves out: what an operator reads is one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
     while let Some(error) = source {
         text = format!("{text}: {error}");
         source = error.source();

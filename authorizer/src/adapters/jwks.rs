@@ -98,9 +98,7 @@ impl Jwks {
     /// Fetches what can be fetched, so that the first request need not. Failures are logged and tried again later.
     pub async fn warm(&self) {
         for name in self.issuers.keys() {
-            if let Err(error) = self.current(name).await {
-                tracing::warn!(issuer = name.as_str(), %error, "the issuer's keys could not be fetched at init");
-            }
+            let _logged_where_it_failed = self.current(name).await;
         }
     }
 
@@ -109,7 +107,7 @@ impl Jwks {
     }
 
     /// Fetches unless that was tried just now. What it fails with is kept for those who ask meanwhile.
-    async fn attempt(&self, source: &Source, state: &mut State) {
+    async fn attempt(&self, issuer: &IssuerName, source: &Source, state: &mut State) {
         let now = self.clock.now();
         let cool_down = if state.keys.is_some() { COOL_DOWN_SECONDS } else { COOL_DOWN_WITHOUT_KEYS_SECONDS };
         if state.last_attempt.is_some_and(|last| now.seconds_after(last) < cool_down && last <= now) {
@@ -122,7 +120,7 @@ impl Jwks {
                 state.last_failure = None;
             }
             Err(reason) => {
-                tracing::warn!(reason, "an issuer's keys could not be fetched");
+                tracing::warn!(issuer = issuer.as_str(), reason, "the issuer's keys could not be fetched");
                 state.last_failure = Some(reason);
             }
         }
@@ -136,7 +134,7 @@ impl KeySource for Jwks {
             Kept::Fetched { source, state } => {
                 let mut state = state.lock().await;
                 if state.usable(self.clock.now(), FRESH_SECONDS).is_none() {
-                    self.attempt(source, &mut state).await;
+                    self.attempt(issuer, source, &mut state).await;
                 }
                 state.answer(self.clock.now())
             }
@@ -148,7 +146,7 @@ impl KeySource for Jwks {
             Kept::Fixed(keys) => Ok(Arc::clone(keys)),
             Kept::Fetched { source, state } => {
                 let mut state = state.lock().await;
-                self.attempt(source, &mut state).await;
+                self.attempt(issuer, source, &mut state).await;
                 state.answer(self.clock.now())
             }
         }

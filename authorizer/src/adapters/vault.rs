@@ -16,6 +16,7 @@ use vault_context::{
 use crate::{
     clock::Clock,
     mint::{MintError, Minter, Order, Undo},
+    telemetry::with_causes,
 };
 
 pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
@@ -94,8 +95,8 @@ impl VaultMinter {
     /// Logs in, so that the first request need not. A failure is logged and tried again with that request.
     pub async fn warm(&self) {
         if let Err(error) = self.sessions.token().await {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(%error, cause, "the authorizer could not log in to Vault at init");
+            let reason = with_causes(&error);
+            tracing::warn!(reason, "the authorizer could not log in to Vault at init");
         }
     }
 

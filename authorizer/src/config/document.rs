@@ -31,7 +31,7 @@ use crate::{
     identity::jwt::{Algorithm, AudienceClaim, Issuer, KeySet},
     names::{ApiId, IssuerName, PolicyName, StageName},
     response::UnauthorizedAs,
-    telemetry::CallerIdInLog,
+    telemetry::{CallerIdInLog, with_causes},
 };
 
 /// A token that lives longer is not a short-lived one.
@@ -97,8 +97,9 @@ impl Reader<'_> {
 
     fn vault(&self, node: &Node<'_>) -> Option<VaultSettings> {
         let mut table = node.table()?;
-        let address =
-            table.required("address", |node| node.parsed(|text| VaultAddress::parse(text).map_err(whole)));
+        let address = table.required("address", |node| {
+            node.parsed(|text| VaultAddress::parse(text).map_err(|error| with_causes(&error)))
+        });
         let namespace = table.optional("namespace", |node| node.parsed(Namespace::parse));
         let ca_pem = table.optional("ca_file", |node| self.file(node));
         let login = table.required("login", login);
@@ -406,8 +407,8 @@ fn pattern(node: &Node<'_>, globs: bool) -> Option<Pattern> {
 /// A JWK set's URI may have a query, which an endpoint that takes credentials may not.
 fn key_uri(text: &str) -> Result<Url, String> {
     let (endpoint, _query) = text.split_once('?').unwrap_or((text, ""));
-    checked_endpoint(endpoint).map_err(whole)?;
-    Url::parse(text).map_err(whole)
+    checked_endpoint(endpoint).map_err(|error| with_causes(&error))?;
+    Url::parse(text).map_err(|error| with_causes(&error))
 }
 
 fn key<T: FromStr<Err: std::fmt::Display>>(name: &str, node: &Node<'_>) -> Option<T> {
@@ -424,15 +425,4 @@ fn seconds(node: &Node<'_>, least: u64, most: u64) -> Option<u64> {
         return Some(seconds);
     }
     node.refuse(format!("must be from {least}s to {most}s"))
-}
-
-/// An error's text with those of its sources: a problem is one line.
-fn whole(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     mint::MintError,
     names::{MountPath, RoleName},
+    telemetry::with_causes,
 };
 
 /// How to log in with the function's role.
@@ -52,15 +53,17 @@ impl AwsLogin {
         Self { settings, credentials, clock }
     }
 
+    /// The errors are about the credentials' absence or shape; none quotes a value.
     async fn signed(&self) -> Result<SignedRequest, String> {
-        let credentials = self.credentials.provide_credentials().await.map_err(|error| whole(&error))?;
+        let credentials =
+            self.credentials.provide_credentials().await.map_err(|error| with_causes(&error))?;
         let request = SigningRequest {
             credentials: &credentials,
             endpoint: &self.settings.sts,
             server_id: Some(&self.settings.server_id),
             now: self.clock.now().to_system_time(),
         };
-        sign_get_caller_identity(request).map_err(|error| whole(&error))
+        sign_get_caller_identity(request).map_err(|error| with_causes(&error))
     }
 
     async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
@@ -138,15 +141,4 @@ fn from_environment() -> Result<Credentials, CredentialsError> {
     };
     let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
     Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN").ok(), None, "environment"))
-}
-
-/// These errors are about the credentials' absence or shape; none quotes a value.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

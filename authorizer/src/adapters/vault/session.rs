@@ -13,6 +13,7 @@ use vault_context::{
 use crate::{
     clock::{Clock, UnixTime},
     mint::MintError,
+    telemetry::with_causes,
 };
 
 /// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
@@ -149,7 +150,7 @@ impl Sessions {
         let outcome = tokio::time::timeout(REFRESH_TIMEOUT, renewed_or_new).await;
         let reason = match outcome {
             Ok(Ok(session)) => return Some(session),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => with_causes(&error),
             Err(_elapsed) => "no answer in time".to_owned(),
         };
         tracing::warn!(
@@ -166,7 +167,9 @@ impl Sessions {
         }
         let now = self.clock.now();
         let renewed = self.renew_self(&session.token).await;
-        let auth = renewed.inspect_err(|error| tracing::warn!(%error, "renewal failed")).ok()??;
+        let auth = renewed
+            .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
+            .ok()??;
         let granted = Granted::from(auth);
         let worth_it = granted.ttl_seconds.is_none_or(|ttl| ttl >= session.first_ttl_seconds / 2);
         worth_it.then(|| Session::new(granted, Some(session.first_ttl_seconds), now))
