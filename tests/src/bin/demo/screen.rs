@@ -38,7 +38,7 @@ impl Screen {
         self.line("");
         self.paragraph(
             "All of this runs on your machine, on real parts: both functions as release builds, OpenBao, and the \
-             CloudFormation template and Vault policies that ship. AWS is an emulator.",
+             CloudFormation template and Vault policies that ship. AWS is an emulator, and the identity provider a small one of the demo's own.",
         );
     }
 
@@ -105,6 +105,7 @@ impl Screen {
         self.line("");
         let text = format!("Everything came as promised, in {:.1} s.", self.started.elapsed().as_secs_f64());
         self.line(&format!("{} {}", self.good(), self.paint(BOLD, &text)));
+        self.paragraph("What only an AWS account can prove is listed in docs/not-verified-on-aws.md.");
     }
 
     /// One is not.

@@ -28,6 +28,8 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Vec<String>, 
     )?;
     screen.row("unwrap", status, "a token, with the accessor that the context announced");
     let token = opened["auth"]["client_token"].as_str().unwrap_or_default();
+    let in_clear = context.to_string().contains(token);
+    promise::equal("The context has the Vault token in clear", false, in_clear)?;
     read(screen, world, token, "prod", 200, "its stage's secret").await?;
     read(screen, world, token, "staging", 403, "not another stage's").await?;
 

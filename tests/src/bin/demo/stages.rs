@@ -49,7 +49,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Answer, Broke
     promise::equal("Logins of the authorizer at Vault", 1, world.vault.aws_auth.login_count())?;
     screen.proved("What a call may do in Vault, and for how long, follows from caller, route and stage.");
     screen.proved(
-        "The authorizer keeps no secret: it logged in to Vault with its IAM role, once for all these calls.",
+        "The authorizer was given no secret: it logged in to Vault with its IAM role, once for all these calls.",
     );
     screen.proved(&format!(
         "A token never outlives the JWT: on staging, a JWT that ends in 100 s gets a token of {} s.",

