@@ -43,7 +43,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
 const USAGE: &str = "\
 Usage: cargo xtask <task>
 
-  demo [--stay]   Build everything and show one request on real parts, on this machine. Needs Rust and Python 3.
+  demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
   test            Every check the project has, in order. Needs Node.js and cargo-deny as well.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).

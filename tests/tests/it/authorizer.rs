@@ -294,7 +294,7 @@ async fn whatever_arrives_is_answered_and_the_process_lives() {
     let long = format!(r#"{{"type":"REQUEST","methodArn":"{}"}}"#, "x".repeat(5_000_000));
     for raw in ["null", "{}", "[]", "\"\"", "7", r#"{"type":"REQUEST"}"#, r#"{"type":["REQUEST"]}"#, &long] {
         let invocation = function.invoke_raw(raw.to_owned().into_bytes(), deadline).await;
-        assert_eq!(error(invocation), "event_unsupported", "{:.40}", raw);
+        assert_eq!(error(invocation), "event_unsupported", "{raw:.40}");
     }
     for raw in ["", "{", "\u{0}", &deep] {
         let invocation = function.invoke_raw(raw.to_owned().into_bytes(), deadline).await;

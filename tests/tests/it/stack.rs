@@ -65,13 +65,7 @@ impl Stack {
             "headers": {"Authorization": format!("Bearer {token}")},
         });
         let function = self.deployment.output("AuthorizerFunctionName");
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.emulator.url());
-        let answer = http::client()
-            .post(url)
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0")
-            .json(&event);
-        let mut answer: Value = answer.send().await.unwrap().json().await.unwrap();
-        answer["context"].take()
+        self.emulator.aws().invoke(function, &event).await["context"].take()
     }
 
     async fn decisions(&self) -> Vec<Value> {
@@ -275,7 +269,7 @@ async fn no_secret_reaches_any_output_of_any_process() {
     assert!(trace, "both functions ran under RUST_LOG=trace");
     for (name, text) in &printed {
         for secret in &secrets {
-            assert!(!text.contains(secret.as_str()), "{name} printed a secret that begins {:.6}…", secret);
+            assert!(!text.contains(secret.as_str()), "{name} printed a secret that begins {secret:.6}…");
         }
         // Tokens this test never saw: the authorizer's own, and the callers' in clear. OpenBao's tokens begin so.
         let issued = text.match_indices("s.").find(|(at, _)| looks_like_a_token(&text[*at + 2..]));
@@ -305,10 +299,7 @@ impl Stack {
 
     async fn invoke_orders(&self, context: &Value) {
         let event = json!({"requestContext": {"stage": "prod", "authorizer": context}});
-        let function = self.deployment.output("OrdersFunctionName");
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.emulator.url());
-        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
-        http::client().post(url).header("authorization", signature).json(&event).send().await.unwrap();
+        self.emulator.aws().invoke(self.deployment.output("OrdersFunctionName"), &event).await;
     }
 
     /// What each process has printed: both functions, and every child of this bed.

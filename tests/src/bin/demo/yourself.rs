@@ -16,9 +16,19 @@ use crate::world::{JWT_MINUTES, World, alice};
 /// How often the authorizer's log is looked at.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Without `--stay`.
+const CALLS: [&str; 3] = [
+    r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/prod/orders"#,
+    r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/staging/orders"#,
+    r#"curl -i -w "\n" -H "Authorization: Bearer $forged" $api/prod/orders"#,
+];
+
+/// Without `--stay`: the lines, and how to get something that answers them.
 pub(crate) fn invite(screen: &Screen) {
-    screen.paragraph("To keep it running and call it yourself: cargo xtask demo --stay");
+    screen.paragraph(
+        "To make such calls yourself: `cargo xtask demo --stay` keeps it all running, and prints the values of $api, \
+         $jwt and $forged for these lines:",
+    );
+    CALLS.iter().for_each(|call| screen.line(&format!("    {call}")));
 }
 
 /// With it: until somebody interrupts.
@@ -38,9 +48,7 @@ pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -
     screen.line(&format!("api={api}"));
     screen.line(&format!("jwt=$(cat {})", jwt.display()));
     screen.line(&format!("forged=$(cat {})", forged.display()));
-    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/prod/orders"#);
-    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $jwt" $api/staging/orders"#);
-    screen.line(r#"curl -i -w "\n" -H "Authorization: Bearer $forged" $api/prod/orders"#);
+    CALLS.iter().for_each(|call| screen.line(call));
     screen.line("");
     screen.paragraph(&format!(
         "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C ends it all."

@@ -1,12 +1,11 @@
 //! The AWS auth stand-in, with requests that botocore signs and the emulator's STS checks.
 
-use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::process::{Child, Scratch, free_port};
+use test_bed::emulator::Emulator;
+use test_bed::process::Scratch;
 use test_bed::vault_setup::{self, Setup};
 use test_bed::{http, parts};
 
@@ -15,11 +14,11 @@ const SERVER_ID: &str = "vault.example.com";
 #[tokio::test]
 async fn logs_in_a_signed_role_and_refuses_everything_else() {
     let scratch = Scratch::new("aws-auth");
-    let sts = Sts::start(&scratch).await;
-    let logins = sts.signed_logins();
-    let arn = "arn:aws:iam::000000000000:role/api-authorizer";
+    let emulator = Emulator::start(&scratch).await;
+    let logins = signed_logins(&emulator.url());
+    let arn = "arn:aws:iam::123456789012:role/api-authorizer";
     let config = AwsAuthConfig::quickstart(arn, SERVER_ID);
-    let vault = Vault::start_in_memory(&scratch, &sts.url, config).await;
+    let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
 
     for name in ["role", "role, headers as an object", "role, headers as lists"] {
@@ -38,7 +37,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
         ("another host", "error making upstream request: received error code 403 from STS:"),
         (
             "another principal",
-            "IAM Principal \"arn:aws:iam::000000000000:user/nobody\" does not belong to the role",
+            "IAM Principal \"arn:aws:iam::123456789012:user/nobody\" does not belong to the role",
         ),
         ("another role", "entry for role other not found"),
         ("server id of another", "error validating X-Vault-AWS-IAM-Server-ID header: expected"),
@@ -67,7 +66,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
 #[tokio::test]
 async fn passes_everything_else_on_and_goes_down_with_openbao() {
     let scratch = Scratch::new("aws-auth-proxy");
-    let config = AwsAuthConfig::quickstart("arn:aws:iam::000000000000:role/api-authorizer", SERVER_ID);
+    let config = AwsAuthConfig::quickstart("arn:aws:iam::123456789012:role/api-authorizer", SERVER_ID);
     let mut vault = Vault::start(&scratch, "http://127.0.0.1:9", config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
     let token = vault_setup::authorizer_token(&vault.openbao).await;
@@ -98,32 +97,12 @@ async fn post(vault: &Vault, path: &str, headers: &[(&str, &str)], body: &Value)
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-/// The emulator, for its STS alone.
-struct Sts {
-    url: String,
-    _emulator: Child,
-}
-
-impl Sts {
-    async fn start(scratch: &Scratch) -> Self {
-        let port = free_port();
-        let folder = scratch.folder("sts");
-        let mut command = Command::new(parts::ministack());
-        command.current_dir(&folder);
-        command.envs([("AUTH", "true"), ("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string())]);
-        let mut emulator = Child::spawn("ministack", command, &folder.join("ministack.log"));
-        let listens = async || TcpStream::connect(("127.0.0.1", port)).is_ok();
-        emulator.ready(Duration::from_secs(30), listens).await.unwrap();
-        Self { url: format!("http://127.0.0.1:{port}"), _emulator: emulator }
-    }
-
-    /// Logins by name, signed with the keys of a role and of a user that this makes. The root user's keys would not
-    /// do: the emulator does not check them.
-    fn signed_logins(&self) -> Value {
-        let python = Command::new(parts::python()).args(["-c", SIGN, &self.url, SERVER_ID]).output().unwrap();
-        assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
-        serde_json::from_slice(&python.stdout).unwrap()
-    }
+/// Logins by name, signed with the keys of a role and of a user that this makes. The root user's keys would not do: the
+/// emulator does not check them.
+fn signed_logins(sts_url: &str) -> Value {
+    let python = Command::new(parts::python()).args(["-c", SIGN, sts_url, SERVER_ID]).output().unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    serde_json::from_slice(&python.stdout).unwrap()
 }
 
 const SIGN: &str = r#"
