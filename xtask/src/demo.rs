@@ -23,10 +23,20 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
     })?;
     println!("demo: ready in {:.0} s", stopwatch.seconds());
 
-    let demo = workspace.release_binary("demo");
-    let mut command = Command::new(&demo);
-    command.args(arguments).current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-    Err(Failure::because(demo.display())(command.exec()))
+    let mut command = driver(workspace);
+    let failed = command.args(arguments).exec();
+    Err(Failure::because(command.get_program().display())(failed))
+}
+
+/// Runs it as one of the checks: what it promises is checked as it goes.
+pub(crate) fn show(workspace: &Workspace) -> Result<(), Failure> {
+    workspace::run(&mut driver(workspace))
+}
+
+fn driver(workspace: &Workspace) -> Command {
+    let mut command = Command::new(workspace.release_binary("demo"));
+    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
+    command
 }
 
 /// The release binaries: the authorizer alone, as it ships, so that no other member's features reach it; then the sample

@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     Step { name: "GLIBC", needs: &["release binaries"], check: glibc_needs },
     Step { name: "parts", needs: &[], check: parts::run },
     Step { name: "end-to-end tests", needs: &["release binaries", "parts"], check: end_to_end_tests },
+    Step { name: "demo", needs: &["release binaries", "parts"], check: demo::show },
 ];
 
 fn lock_file(workspace: &Workspace) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! Children end with their parent, however that ends.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -17,11 +18,16 @@ fn a_dropped_child_ends_with_all_that_it_started() {
     assert!(pids.into_iter().all(has_ended));
 }
 
+/// The parent is this test again, in a process of its own.
 #[test]
 fn a_child_ends_when_its_parent_is_killed() {
+    if let Ok(folder) = env::var("LEASH_TEST_FOLDER") {
+        hold_a_child(Path::new(&folder));
+        return;
+    }
     let scratch = Scratch::new("leash");
     let mut parent = Command::new(env::current_exe().unwrap());
-    parent.args(["--exact", "bed::process::holds_a_child_until_it_is_killed", "--ignored", "--nocapture"]);
+    parent.args(["--exact", "bed::process::a_child_ends_when_its_parent_is_killed", "--nocapture"]);
     parent.env("LEASH_TEST_FOLDER", scratch.path());
     let mut parent = Child::spawn("parent", parent, &scratch.path().join("parent.log"));
 
@@ -35,13 +41,10 @@ fn a_child_ends_when_its_parent_is_killed() {
     }
 }
 
-#[test]
-#[ignore = "the parent in a_child_ends_when_its_parent_is_killed"]
-fn holds_a_child_until_it_is_killed() {
-    let folder = env::var("LEASH_TEST_FOLDER").unwrap();
+fn hold_a_child(folder: &Path) {
     let mut sleep = Command::new("sleep");
     sleep.arg("300");
-    let child = Child::spawn("sleep", sleep, &std::path::Path::new(&folder).join("sleep.log"));
+    let child = Child::spawn("sleep", sleep, &folder.join("sleep.log"));
     println!("\n{}", child.pid());
     thread::sleep(Duration::from_secs(300));
 }
