@@ -147,7 +147,11 @@ impl KeySource for Jwks {
             Kept::Fetched { source, state } => {
                 let mut state = state.lock().await;
                 self.attempt(issuer, source, &mut state).await;
-                state.answer(self.clock.now())
+                // The key may be new and the provider away: that is an outage, and no reason to refuse the caller.
+                match &state.last_failure {
+                    Some(reason) => Err(unavailable(reason)),
+                    None => state.answer(self.clock.now()),
+                }
             }
         }
     }

@@ -115,8 +115,9 @@ pub trait KeySource {
     /// The keys known now, fetched if there are none yet.
     fn current(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
 
-    /// The keys after an attempt to fetch newer ones, since a token names a key that is not among the current. The
-    /// source limits how often it really asks: the name of the key comes from an unverified token.
+    /// The keys after an attempt to fetch newer ones, since a token names a key that is not among the current. Where the
+    /// last attempt failed, whether it was this one or one just before, the keys are unavailable. The source limits how
+    /// often it really asks: the name of the key comes from an unverified token.
     fn refreshed(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
 }
 

@@ -1,6 +1,10 @@
 //! What API Gateway gets: the whole answer to an allowed call, and the matrix of every refusal.
 
 use std::fmt::Write;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde_json::{Value, json};
 use vault_authorizer::{mint::MintError, outcome::Code, response::Answer};
@@ -179,6 +183,31 @@ fn a_provider_that_is_down_is_a_fault() {
     assert_eq!((&line["outcome"], &line["code"]), (&json!("fault"), &json!("jwks_unavailable")));
     let message = line["message"].as_str().unwrap();
     assert!(message.contains("`corp`") && message.contains("http://127.0.0.1:9/jwks"), "{message}");
+}
+
+/// A key that was published since the last fetch cannot be told from a made-up one while the provider is away.
+#[tokio::test]
+async fn an_unknown_key_while_the_provider_is_down_is_a_fault_and_a_known_one_is_served() {
+    let up = Arc::new(AtomicBool::new(true));
+    let (serves, jwks) = (Arc::clone(&up), keys().jwks().to_string());
+    let server =
+        Server::start(
+            move |_| if serves.load(Ordering::SeqCst) { (200, jwks.clone()) } else { (503, String::new()) },
+        )
+        .await;
+    let bed =
+        Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
+    let unknown = token_with_header(json!({"alg": "EdDSA", "kid": "published-just-now"}));
+    assert_eq!(bed.code_of(&event(&unknown)).await, "key_unknown");
+    up.store(false, Ordering::SeqCst);
+    bed.clock.forward_seconds(11);
+    assert_eq!(bed.code_of(&event(&unknown)).await, "jwks_unavailable");
+    assert_eq!(
+        bed.code_of(&event(&unknown)).await,
+        "jwks_unavailable",
+        "also where the attempt was just before"
+    );
+    assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
 }
 
 #[test]

@@ -86,7 +86,8 @@ async fn an_answer_that_is_no_key_set_never_replaces_good_keys() {
     ] {
         world.serve(status, body);
         world.clock.forward_seconds(11);
-        assert_eq!((world.refreshed().await, world.fetches()), (Ok(3), 1), "{status}");
+        assert!(world.refreshed().await.is_err(), "{status}: whether there is a newer key cannot be known");
+        assert_eq!((world.current().await, world.fetches()), (Ok(3), 1), "{status}");
     }
 }
 

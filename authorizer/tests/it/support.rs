@@ -157,13 +157,23 @@ impl Bed {
     }
 
     pub fn decide(&self, event: &Value) -> (Answer, Record) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.decide_now(event))
+    }
+
+    async fn decide_now(&self, event: &Value) -> (Answer, Record) {
         let invocation = Invocation {
             request_id: "lambda-request-1",
             trace_id: Some("Root=1-2-3"),
             deadline: self.clock.now().plus_seconds(8),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(self.authorizer.decide(event, invocation))
+        self.authorizer.decide(event, invocation).await
+    }
+
+    /// [`Bed::code`] within a runtime.
+    pub async fn code_of(&self, event: &Value) -> String {
+        let (_, record) = self.decide_now(event).await;
+        record.line(self.clock.now())["Code"].as_str().unwrap().to_owned()
     }
 
     pub fn line(&self, event: &Value) -> Value {
