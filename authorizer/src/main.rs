@@ -7,6 +7,7 @@ use serde_json::Value;
 use vault_authorizer::{
     adapters::{jwks::Jwks, vault::VaultMinter},
     authorize::{Authorizer, Invocation},
+    causes::with_causes,
     clock::{Clock, SystemClock, UnixTime},
     config::Config,
     identity::{JwtScheme, Schemes},
@@ -23,7 +24,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }

@@ -15,10 +15,10 @@ use vault_context::{
 };
 
 use crate::{
+    causes::with_causes,
     clock::{Clock, UnixTime},
     grant::{Grant, MintGrant, Ttls},
     names::GrantName,
-    telemetry::with_causes,
 };
 
 /// Asks Vault for tokens. Returns what Vault said, unproven.

@@ -4,7 +4,6 @@
 //! takes names, accessors and times, and has no place for a token.
 
 use std::{
-    error::Error,
     io::{self, Write},
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
+    causes::with_causes,
     clock::UnixTime,
     event::Sighting,
     grant::Grant,
@@ -247,17 +247,6 @@ impl Record {
         fields.extend(values.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
         fields
     }
-}
-
-/// An error's text with those of its sources, which the text itself leaves out: what an operator reads is one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn hash(caller_id: &str) -> String {

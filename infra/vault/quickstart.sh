@@ -11,16 +11,19 @@
 # --aws-principal  the authorizer's execution role, without a path: `role/api-authorizer` also where IAM shows
 #                  `role/service/api-authorizer`, since GetCallerIdentity drops it
 # --server-id      the value of `vault.login.server_id` in the authorizer's configuration
+# --login-role     the value of `vault.login.role` there; api-authorizer unless it is given
 set -eu
 
 cli=${VAULT_CLI:-vault}
 policies=$(dirname "$0")/policies
 aws_principal=''
 server_id=''
+login_role=api-authorizer
 while [ $# -gt 0 ]; do
     case $1 in
     --aws-principal) aws_principal=$2 ;;
     --server-id) server_id=$2 ;;
+    --login-role) login_role=$2 ;;
     *)
         echo "quickstart.sh: unknown option $1" >&2
         exit 2
@@ -70,6 +73,6 @@ token_role orders-staging-reader orders-staging-read 600s
 # role that is made anew under the same name logs in as before.
 enabled auth aws || "$cli" auth enable aws
 "$cli" write auth/aws/config/client iam_server_id_header_value="$server_id"
-"$cli" write auth/aws/role/api-authorizer auth_type=iam bound_iam_principal_arn="$aws_principal" \
+"$cli" write "auth/aws/role/$login_role" auth_type=iam bound_iam_principal_arn="$aws_principal" \
     resolve_aws_unique_ids=false token_policies=vault-authorizer token_no_default_policy=true token_type=service \
     token_ttl=1h token_max_ttl=24h

@@ -30,7 +30,8 @@ pub use self::creation_path::{CreationPath, InvalidCreationPath};
 pub use self::error::{SeenAt, UnwrapError};
 pub use self::token::{Secret, Unwrapped};
 
-/// The longest life of a token an integration accepts unless it says otherwise, in seconds: the contract's longest.
+/// The longest life of a token an integration accepts unless it says otherwise, in seconds: the longest step
+/// of the authorizer's TTLs. A grant may give more; its integration then says so.
 pub const DEFAULT_MAX_LEASE_SECONDS: u64 = 900;
 
 const LOOKUP: &str = "sys/wrapping/lookup";

@@ -12,12 +12,15 @@ import hvac
 
 context = json.load(sys.stdin)
 address, creation_path = os.environ["VAULT_ADDR"], os.environ["CREATION_PATH"]
+namespace = os.environ.get("VAULT_NAMESPACE")
 
 # The context is compared with what this integration expects, and never followed.
 if context.get("contextVersion") != "1" or "vaultWrappingToken" not in context:
     sys.exit("no wrapped token in the context: is the authorizer attached to this route?")
 if context["vaultAddress"] != address:
     sys.exit("the context names another Vault address: it may have been tampered with")
+if context.get("vaultNamespace") != namespace:
+    sys.exit("the context names another Vault namespace: it may have been tampered with")
 if context["vaultCreationPath"] != creation_path:
     sys.exit("the context names another creation path: it may have been tampered with")
 if int(context["vaultWrapExpiresAt"]) <= time.time():
@@ -26,14 +29,14 @@ if int(context["vaultWrapExpiresAt"]) <= time.time():
 wrapping_token = context["vaultWrappingToken"]
 try:
     # Lookup needs no token and does not use the wrapping token up. Unwrap does, and so must carry it alone.
-    found = hvac.Client(url=address).adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token})
+    found = hvac.Client(url=address, namespace=namespace).adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token})
     if found["data"]["creation_path"] != creation_path:
         sys.exit("the wrapping token was made by another creation path: it may have been tampered with")
-    auth = hvac.Client(url=address, token=wrapping_token).sys.unwrap()["auth"]
+    auth = hvac.Client(url=address, token=wrapping_token, namespace=namespace).sys.unwrap()["auth"]
 except hvac.exceptions.InvalidRequest as error:
     sys.exit(f"the wrapping token is not valid: used, expired, or intercepted: {error}")
 
-vault = hvac.Client(url=address, token=auth["client_token"])
+vault = hvac.Client(url=address, token=auth["client_token"], namespace=namespace)
 try:
     if auth["accessor"] != context["vaultWrappedAccessor"]:
         sys.exit("the token inside is not the one the authorizer minted")

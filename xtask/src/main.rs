@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod demo;
+mod docs;
 mod glibc;
 mod machine;
 mod parts;

@@ -4,7 +4,7 @@
 //! failed and what was not run. Only a table of passes is a pass.
 
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{demo, glibc, machine, parts, text};
+use crate::{demo, docs, glibc, machine, parts, text};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("test: {} steps", STEPS.len());
@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "lock file", needs: &[], check: lock_file },
     Step { name: "formatting", needs: &[], check: formatting },
     Step { name: "text", needs: &[], check: text::check },
+    Step { name: "documents", needs: &[], check: docs::check },
     Step { name: "dependencies", needs: &[], check: dependencies },
     Step { name: "lints", needs: &[], check: lints },
     Step { name: "unit tests", needs: &[], check: unit_tests },

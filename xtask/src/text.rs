@@ -3,24 +3,17 @@
 use crate::workspace::{Failure, Workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Fails with every place where a tracked file breaks a rule.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    let mut listing = Command::new("git");
-    let listing = listing.args(["ls-files", "-z"]).current_dir(&workspace.root).output();
-    let listing = listing.map_err(Failure::because("`git ls-files`"))?;
-    if !listing.status.success() {
-        return Err(Failure::new("`git ls-files` failed: this check reads the files that git tracks"));
-    }
     let rules = rules(workspace);
     let mut found = Vec::new();
     let mut files = 0;
-    for name in String::from_utf8_lossy(&listing.stdout).split_terminator('\0') {
+    for name in workspace.tracked_files()? {
         // Deleted and not yet committed, or not text: no reader is misled.
-        let Ok(text) = fs::read_to_string(workspace.root.join(name)) else { continue };
+        let Ok(text) = fs::read_to_string(workspace.root.join(&name)) else { continue };
         files += 1;
-        found.extend(broken(&rules, name, &text));
+        found.extend(broken(&rules, &name, &text));
     }
     println!("read {files} files");
     if found.is_empty() { Ok(()) } else { Err(Failure::new(format!("\n{}", found.join("\n")))) }

@@ -28,6 +28,18 @@ impl Workspace {
         command
     }
 
+    /// The files that git tracks, by their path below the root.
+    pub(crate) fn tracked_files(&self) -> Result<Vec<String>, Failure> {
+        let mut listing = Command::new("git");
+        let listing = listing.args(["ls-files", "-z"]).current_dir(&self.root).output();
+        let listing = listing.map_err(Failure::because("`git ls-files`"))?;
+        if !listing.status.success() {
+            return Err(Failure::new("`git ls-files` failed: this check reads the files that git tracks"));
+        }
+        let names = String::from_utf8_lossy(&listing.stdout).into_owned();
+        Ok(names.split_terminator('\0').map(str::to_owned).collect())
+    }
+
     /// The path of a binary built in release.
     pub(crate) fn release_binary(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)

@@ -14,9 +14,9 @@ use vault_context::{
 };
 
 use crate::{
+    causes::with_causes,
     clock::Clock,
     mint::{MintError, Minter, Order, Undo},
-    telemetry::with_causes,
 };
 
 pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};

@@ -13,7 +13,7 @@ use sts_identity::{Region, ServerId, StsEndpoint};
 use url::Url;
 use vault_context::{
     VaultToken,
-    http::checked_endpoint,
+    http::{self, HttpOptions, checked_endpoint},
     vault::{Namespace, VaultAddress},
 };
 
@@ -26,12 +26,13 @@ use crate::{
         jwks::JwksSource,
         vault::{AwsLoginSettings, LoginSettings, VaultSettings},
     },
+    causes::with_causes,
     event::{CredentialSource, Route},
     grant::{Apis, BoundClaim, Bounds, MIN_TTL_SECONDS, Mode, Pattern, Rule, Stage, Stages, TokenRule},
     identity::jwt::{Algorithm, AudienceClaim, Issuer, KeySet},
     names::{ApiId, IssuerName, PolicyName, StageName},
     response::UnauthorizedAs,
-    telemetry::{CallerIdInLog, with_causes},
+    telemetry::CallerIdInLog,
 };
 
 /// A token that lives longer is not a short-lived one.
@@ -42,8 +43,8 @@ const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 pub(super) fn read(document: &str, task_root: &Path) -> Result<Config, InvalidConfig> {
-    let value: Value = serde_saphyr::from_str(document).map_err(|error| {
-        InvalidConfig::one(format!("not a YAML document: {}", first_line(&error.to_string())))
+    let value: Value = serde_saphyr::from_str_with_options(document, yaml_options()).map_err(|error| {
+        InvalidConfig::one(format!("not a YAML document: {}", reason(&error.to_string())))
     })?;
     let problems = Problems::default();
     let reader = Reader { task_root, issuers: issuer_names(&value), seen: RefCell::default() };
@@ -56,8 +57,15 @@ pub(super) fn read(document: &str, task_root: &Path) -> Result<Config, InvalidCo
 }
 
 /// The parser's own text quotes the document around the error, and a document can hold a development token.
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
+fn reason(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    // Advice to whoever calls the parser, not to whoever writes the document.
+    line.split(", set DuplicateKeyPolicy").next().unwrap_or_default()
+}
+
+/// YAML 1.2: `yes`, `no`, `on` and `off` are text, so that a claim bound to one of them means what it says.
+fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
 }
 
 /// The names that a grant may refer to, also where the issuer itself is refused for another reason.
@@ -101,7 +109,7 @@ impl Reader<'_> {
             node.parsed(|text| VaultAddress::parse(text).map_err(|error| with_causes(&error)))
         });
         let namespace = table.optional("namespace", |node| node.parsed(Namespace::parse));
-        let ca_pem = table.optional("ca_file", |node| self.file(node));
+        let ca_pem = table.optional("ca_file", |node| self.ca_file(node));
         let login = table.required("login", login);
         table.finish();
         Some(VaultSettings { address: address?, namespace, ca_pem, login: login? })
@@ -277,6 +285,16 @@ impl Reader<'_> {
         let Some(value) = node.value().as_str() else { return };
         if let Some(first) = self.seen.borrow_mut().insert((rule, value.to_owned()), node.path().to_owned()) {
             node.refuse::<()>(format!("{rule}; the other is {first}"));
+        }
+    }
+
+    /// A bundle that trusts nobody would show at the first call only.
+    fn ca_file(&self, node: &Node<'_>) -> Option<Vec<u8>> {
+        let pem = self.file(node)?;
+        let options = HttpOptions { ca_pem: Some(pem.clone()), ..HttpOptions::default() };
+        match http::client(&options) {
+            Ok(_) => Some(pem),
+            Err(error) => node.refuse(with_causes(&error)),
         }
     }
 

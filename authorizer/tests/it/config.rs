@@ -1,5 +1,7 @@
 //! The document: what is accepted, and that everything wrong is reported at once, each with its path.
 
+use std::{fs, path::Path};
+
 use vault_authorizer::config::Config;
 
 use crate::support::*;
@@ -116,6 +118,43 @@ fn rejects_a_document_that_is_not_one_mapping() {
     }
     let twice = CONFIG.replace("stages:", "vault: {}\nstages:");
     assert!(problems(&twice)[0].contains("not a YAML document"), "{:?}", problems(&twice));
+}
+
+#[test]
+fn a_duplicate_key_is_told_without_the_parsers_advice() {
+    let found = problems("vault: {}\nvault: {}");
+    assert_eq!(found, ["not a YAML document: error: line 2 column 1: duplicate mapping key: vault"]);
+}
+
+#[test]
+fn yes_and_no_are_text() {
+    let document = CONFIG.replacen(r#"{scope: ["orders:read"]}"#, "{consent: yes}", 1);
+    let line = Bed::with(&document).line(&event(&token_with(serde_json::json!({"consent": "yes"}))));
+    assert_eq!(line["grant"], "orders-reader");
+}
+
+#[test]
+fn rejects_a_ca_bundle_that_trusts_nobody() {
+    fs::write(task_root().join("ca.pem"), "not a certificate").unwrap();
+    let found = problem("  login: {", "  ca_file: ca.pem\n  login: {");
+    assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
+}
+
+/// Every example of the README is a whole document; those of the reference are one together.
+#[test]
+fn the_examples_of_the_documents_are_accepted() {
+    let read =
+        |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap();
+    let examples = |text: &str| {
+        let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+        blocks.collect::<Vec<_>>()
+    };
+    let readme = examples(&read("README.md"));
+    let reference = examples(&read("docs/configuration.md")).concat();
+    assert!(!readme.is_empty() && !reference.is_empty());
+    for document in readme.iter().chain([&reference]) {
+        assert_eq!(problems(document), Vec::<String>::new(), "{document}");
+    }
 }
 
 #[test]

@@ -11,10 +11,10 @@ use vault_authorizer::{
     adapters::vault::{BoxedLogin, Granted, Login, LoginFuture, VaultMinter},
     clock::UnixTime,
     grant::Ttls,
-    mint::{MintError, Minter, Order},
+    mint::{MintError, Minter, Order, Undo},
 };
 use vault_context::{
-    VaultToken,
+    VaultToken, WrappingToken,
     vault::{Vault, VaultAddress, VaultError, VaultOptions},
 };
 
@@ -188,6 +188,18 @@ async fn a_token_that_vault_has_forgotten_is_replaced_once() {
     let error = always.mint().await.unwrap_err();
     assert!(matches!(error, MintError::Vault(VaultError::TokenNotValid { .. })), "{error:?}");
     assert_eq!(always.server.asked().len(), 2, "no loop");
+}
+
+#[tokio::test]
+async fn a_token_that_must_not_be_used_is_revoked_with_itself() {
+    const INSIDE: &str = r#"{"auth": {"client_token": "s.inside", "accessor": "a", "policies": []}}"#;
+    let unwraps = |line: &str| if line.contains("/unwrap ") { (200, INSIDE) } else { (204, "") };
+    let world = World::new(3600, unwraps).await;
+    world.minter.undo(Undo::Clear(VaultToken::parse("s.clear").unwrap())).await.unwrap();
+    assert_eq!(world.server.asked(), ["POST /v1/auth/token/revoke-self s.clear"]);
+    world.minter.undo(Undo::Wrapped(WrappingToken::parse("s.wrapped").unwrap())).await.unwrap();
+    let asked = ["POST /v1/sys/wrapping/unwrap s.wrapped", "POST /v1/auth/token/revoke-self s.inside"];
+    assert_eq!(world.server.asked(), asked);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-# What a caller of the prod stage's `orders-reader` grant may do.
+# What a caller of the prod stage's `orders-prod-reader` grant may do.
 path "secret/data/prod/orders" {
   capabilities = ["read"]
 }

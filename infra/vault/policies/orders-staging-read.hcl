@@ -1,4 +1,4 @@
-# What a caller of the staging stage's `orders-reader` grant may do.
+# What a caller of the staging stage's `orders-staging-reader` grant may do.
 path "secret/data/staging/orders" {
   capabilities = ["read"]
 }

@@ -210,6 +210,8 @@ impl VaultError {
                 Self::WrappingTokenNotValid { path }
             }
             400 if says("leadership lost") => Self::Unavailable { path, status, message: message() },
+            // Without a token a 403 speaks of the path alone: a login at a mount that is not there, for one.
+            403 if call.exposed_token().is_none() => Self::Refused { path, status, message: message() },
             403 if says("invalid token") || texts.iter().any(|text| text == "permission denied") => {
                 Self::TokenNotValid { path }
             }

@@ -17,10 +17,10 @@ use zeroize::Zeroizing;
 
 use super::session::{Granted, Login, LoginFuture};
 use crate::{
+    causes::with_causes,
     clock::Clock,
     mint::MintError,
     names::{MountPath, RoleName},
-    telemetry::with_causes,
 };
 
 /// How to log in with the function's role.

@@ -11,9 +11,9 @@ use vault_context::{
 };
 
 use crate::{
+    causes::with_causes,
     clock::{Clock, UnixTime},
     mint::MintError,
-    telemetry::with_causes,
 };
 
 /// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.

@@ -1,0 +1,265 @@
+//! What the documents claim, checked against the files they speak of.
+//!
+//! Links resolve; the tests, codes, keys and log fields that a document names are the ones that exist, and none is
+//! missing; what a document shows of a program is in that program.
+
+use crate::workspace::{Failure, Workspace};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Fails with every claim that does not hold.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
+    let documents = Documents { workspace };
+    let found: Vec<String> = [
+        documents.links()?,
+        documents.tests()?,
+        documents.codes()?,
+        documents.log_fields()?,
+        documents.keys()?,
+        documents.excerpts()?,
+        documents.remedy()?,
+    ]
+    .concat();
+    if found.is_empty() { Ok(()) } else { Err(Failure::new(format!("\n{}", found.join("\n")))) }
+}
+
+struct Documents<'w> {
+    workspace: &'w Workspace,
+}
+
+impl Documents<'_> {
+    /// Every relative link of every document leads to a file, and its anchor to a heading.
+    fn links(&self) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        for name in self.tracked(".md")? {
+            let text = without_code(&self.read(&name)?);
+            for target in between_all(&text, "](", ")") {
+                if target.contains("://") {
+                    continue;
+                }
+                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+                let folder = Path::new(&name).parent().unwrap_or(Path::new(""));
+                let path = if file.is_empty() { PathBuf::from(&name) } else { plain(&folder.join(file)) };
+                if !self.workspace.root.join(&path).exists() {
+                    found.push(format!("{name}: `{target}` leads nowhere"));
+                } else if !anchor.is_empty() && !anchors(&self.read(&path)?).contains(anchor) {
+                    found.push(format!("{name}: {} has no heading for `#{anchor}`", path.display()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Each test that an invariant names exists, in the file it is said to be in.
+    fn tests(&self) -> Result<Vec<String>, Failure> {
+        let document = "ARCHITECTURE.md";
+        let text = self.read(document)?;
+        let section = between(&text, "\n## Invariants\n", "\n## ");
+        let sources = self.tracked(".rs")?;
+        let sources: Vec<(String, String)> = sources
+            .into_iter()
+            .map(|name| Ok((name.clone(), self.read(&name)?)))
+            .collect::<Result<_, Failure>>()?;
+        let mut found = Vec::new();
+        for paragraph in section.split("\n\n").filter(|paragraph| paragraph.starts_with("Tests: ")) {
+            for test in between_all(paragraph, "`", "`").filter(|test| !test.ends_with(".rs")) {
+                let (file, name) = test.rsplit_once("::").unwrap_or(("", test));
+                let declared = format!("fn {name}(");
+                let in_file =
+                    |path: &str| path.contains(&format!("/{file}.rs")) || path.contains(&format!("/{file}/"));
+                if !sources
+                    .iter()
+                    .any(|(path, text)| text.contains(&declared) && (file.is_empty() || in_file(path)))
+                {
+                    found.push(format!("{document}: there is no test `{test}`"));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The code tables have a row for each code, and for no other.
+    fn codes(&self) -> Result<Vec<String>, Failure> {
+        let document = "docs/operations.md";
+        let text = self.read(document)?;
+        let authorizer = self.read("authorizer/src/outcome.rs")?;
+        let named: BTreeSet<&str> = authorizer
+            .lines()
+            .filter(|line| {
+                [", Credential;", ", Permission;", ", Fault;"].iter().any(|kind| line.ends_with(kind))
+            })
+            .filter_map(|line| between_all(line, "\"", "\"").next())
+            .collect();
+        let rows = rows(between(&text, "\n## Codes\n", "\n### "));
+        let mut found = differences(document, "code", &named, &rows);
+
+        let integration = self.read("shared/src/unwrap/error.rs")?;
+        let code = between(&integration, "pub fn code(", "\n    }\n");
+        let section = between(&text, "\n### The integration's codes\n", "\n## ");
+        for name in between_all(code, "=> \"", "\"").filter(|name| !section.contains(&format!("`{name}`"))) {
+            found.push(format!("{document}: the integration's code `{name}` is missing"));
+        }
+        Ok(found)
+    }
+
+    /// Each field of the record and each metric is explained.
+    fn log_fields(&self) -> Result<Vec<String>, Failure> {
+        let document = "docs/operations.md";
+        let (text, source) = (self.read(document)?, self.read("authorizer/src/telemetry.rs")?);
+        let record = between(&source, "pub struct Record {\n", "\n}\n");
+        let fields = record.lines().filter_map(|line| line.trim().split_once(": ").map(|(name, _)| name));
+        let fields = fields.filter(|name| !name.starts_with('/') && *name != "known_stage");
+        let units = ["\"Count\"", "\"Microseconds\""];
+        let metrics = source.lines().filter(|line| units.iter().any(|unit| line.contains(unit)));
+        let metrics = metrics.filter_map(|line| between_all(line, "(\"", "\"").next());
+        let all = fields.chain(metrics);
+        let missing = all.filter(|name| !text.contains(&format!("`{name}`")));
+        Ok(missing.map(|name| format!("{document}: `{name}` is missing")).collect())
+    }
+
+    /// Each key that the configuration's reader knows is in the reference.
+    fn keys(&self) -> Result<Vec<String>, Failure> {
+        let document = "docs/configuration.md";
+        let (text, source) = (self.read(document)?, self.read("authorizer/src/config/document.rs")?);
+        let readers = ["table.required(\"", "table.optional(\"", "table.not_available(\""];
+        let source: String = source.split_whitespace().collect(); // a call may stand on several lines
+        let keys: BTreeSet<&str> =
+            readers.iter().flat_map(|reader| between_all(&source, reader, "\"")).collect();
+        let named = |key: &str| {
+            [format!("`{key}`"), format!(".{key}`"), format!("{{{key}: "), format!("{key}: ")]
+                .iter()
+                .any(|form| text.contains(form))
+        };
+        Ok(keys
+            .into_iter()
+            .filter(|key| !named(key))
+            .map(|key| format!("{document}: the key `{key}` is missing"))
+            .collect())
+    }
+
+    /// What the README shows of a program is in that program: the Rust block is vault-context's, which is compiled as a
+    /// documentation test; each line of the others is one of the client that the end-to-end tests run.
+    fn excerpts(&self) -> Result<Vec<String>, Failure> {
+        let document = "README.md";
+        let text = self.read(document)?;
+        let mut found = Vec::new();
+        let rust = |text: &str| between(text, "```rust,no_run\n", "```").to_owned();
+        if rust(&text).is_empty() || rust(&text) != rust(&self.read("shared/README.md")?) {
+            found.push(format!("{document}: its Rust block is not the one of shared/README.md"));
+        }
+        for (language, program) in [("python", "tests/clients/unwrap.py"), ("js", "tests/clients/unwrap.cjs")]
+        {
+            let source = self.read(program)?;
+            let source: BTreeSet<&str> = source.lines().map(str::trim).collect();
+            let block = between(&text, &format!("```{language}\n"), "```");
+            if block.is_empty() {
+                found.push(format!("{document}: it shows nothing of {program}"));
+            }
+            for line in block.lines().map(str::trim).filter(|line| !source.contains(line)) {
+                found.push(format!("{document}: `{line}` is not in {program}"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The README quotes a task's own message about what is missing.
+    fn remedy(&self) -> Result<Vec<String>, Failure> {
+        let (text, source) = (self.read("README.md")?, self.read("xtask/src/machine.rs")?);
+        let quoted = between(&text, "this machine lacks:\n  cargo-deny: ", "\n");
+        let good = source.contains(&format!("remedy: \"{quoted}\""));
+        Ok(if good { Vec::new() } else { vec![format!("README.md: no task says `{quoted}`")] })
+    }
+
+    fn read(&self, name: impl AsRef<Path>) -> Result<String, Failure> {
+        fs::read_to_string(self.workspace.root.join(&name)).map_err(Failure::because(name.as_ref().display()))
+    }
+
+    fn tracked(&self, ending: &str) -> Result<Vec<String>, Failure> {
+        let files = self.workspace.tracked_files()?;
+        Ok(files.into_iter().filter(|name| name.ends_with(ending)).collect())
+    }
+}
+
+fn differences(document: &str, what: &str, named: &BTreeSet<&str>, rows: &BTreeSet<&str>) -> Vec<String> {
+    let missing = named.difference(rows).map(|name| format!("{document}: the {what} `{name}` has no row"));
+    let unknown = rows.difference(named).map(|name| format!("{document}: there is no {what} `{name}`"));
+    missing.chain(unknown).collect()
+}
+
+/// The first cells of a section's tables, where they are one word of code.
+fn rows(section: &str) -> BTreeSet<&str> {
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name))
+        .collect()
+}
+
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let Some((_, rest)) = text.split_once(start) else { return "" };
+    rest.split_once(end).map_or(rest, |(inside, _)| inside)
+}
+
+fn between_all<'t>(text: &'t str, start: &'t str, end: &'t str) -> impl Iterator<Item = &'t str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (_, after) = rest.split_once(start)?;
+        let (inside, after) = after.split_once(end)?;
+        rest = after;
+        Some(inside)
+    })
+}
+
+/// The text without its fenced blocks, in which nothing is a link or a heading.
+fn without_code(text: &str) -> String {
+    text.split("\n```").step_by(2).collect()
+}
+
+/// The anchors that a renderer makes of the headings: lower case, spaces as hyphens, punctuation left out.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let text = without_code(text);
+    let headings = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    let slug = |heading: &str| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    };
+    headings.map(slug).collect()
+}
+
+/// `docs/../infra` as `infra`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir | Component::Prefix(_) | Component::RootDir => {}
+            Component::Normal(name) => plain.push(name),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_becomes_the_anchor_that_a_renderer_makes() {
+        let text = "# One\n```\n# not one\n```\n## What each grant needs in Vault\n### vault.login\n### The integration's codes\n";
+        let expected = ["one", "the-integrations-codes", "vaultlogin", "what-each-grant-needs-in-vault"];
+        assert_eq!(anchors(text), expected.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_missing_row_and_an_unknown_one_are_both_told() {
+        let rows = rows("| `a` | x |\n| `b` | y |\n| c | z |\n");
+        assert_eq!(
+            differences("d", "code", &["a", "z"].into(), &rows),
+            ["d: the code `z` has no row", "d: there is no code `b`"]
+        );
+    }
+}
