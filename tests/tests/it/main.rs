@@ -15,3 +15,4 @@ mod authorizer;
 mod bed;
 mod quickstart;
 mod stack;
+mod tls;
