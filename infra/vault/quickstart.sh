@@ -57,6 +57,16 @@ sample_secret() {
 }
 
 enabled secrets secret || "$cli" secrets enable -path=secret -version=2 kv
+# For a moment a new mount answers that it is being upgraded.
+attempts=0
+until "$cli" read secret/config >/dev/null 2>&1; do
+    attempts=$((attempts + 1))
+    if [ "$attempts" -ge 20 ]; then
+        echo 'quickstart.sh: the KV mount at secret/ cannot be read: is it version 2, and may this token read secret/config?' >&2
+        exit 1
+    fi
+    sleep 1
+done
 sample_secret prod/orders orders-prod sample-prod-password
 sample_secret staging/orders orders-staging sample-staging-password
 

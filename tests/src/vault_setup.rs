@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -188,6 +189,7 @@ pub async fn configure(openbao: &OpenBao, setup: &Setup) {
         openbao
             .as_root("POST", "sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}))
             .await;
+        kv_is_ready(openbao).await;
     }
     for (path, data) in &setup.secrets {
         openbao.as_root("POST", &format!("secret/data/{path}"), json!({"data": data})).await;
@@ -200,6 +202,17 @@ pub async fn configure(openbao: &OpenBao, setup: &Setup) {
     for role in &setup.roles {
         openbao.as_root("POST", &format!("auth/token/roles/{}", role.name), role.definition()).await;
     }
+}
+
+/// For a moment a new mount answers 400: it is being upgraded.
+async fn kv_is_ready(openbao: &OpenBao) {
+    for _ in 0..500 {
+        if openbao.api("GET", "secret/config", Some(openbao.root_token()), Value::Null).await.0 == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the KV mount is not ready: {}", openbao.log());
 }
 
 /// A token as the authorizer's login gives it, for `login.method: token`.
