@@ -121,7 +121,7 @@ impl Sessions {
             Some(session) if now < session.ends_at => match self.refreshed(session).await {
                 Some(fresh) => fresh,
                 None => {
-                    session.due_at = now.plus_seconds(RETRY_SECONDS);
+                    session.due_at = now.plus_seconds(RETRY_SECONDS).min(session.ends_at);
                     return Ok(session.token.clone());
                 }
             },
