@@ -76,7 +76,7 @@ impl<K: KeySource, M: Minter> Authorizer<K, M> {
         let seen = Sighting::of(event);
         let mut record = Record::of(seen, invocation.request_id, invocation.trace_id, cold_start);
         let outcome = match tokio::time::timeout(
-            self.time_left(invocation.deadline),
+            time_for_the_walk(invocation.deadline, self.clock.now()),
             self.walk(event, invocation.request_id, &mut record),
         )
         .await
@@ -122,8 +122,25 @@ impl<K: KeySource, M: Minter> Authorizer<K, M> {
         response::allow(&request, &identity, &grant, &delivery, &self.envelope)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
     }
+}
 
-    fn time_left(&self, deadline: UnixTime) -> Duration {
-        deadline.duration_after(self.clock.now()).saturating_sub(ANSWER_MARGIN).min(LONGEST_WALK)
+/// How long the walk may take.
+fn time_for_the_walk(deadline: UnixTime, now: UnixTime) -> Duration {
+    deadline.duration_after(now).saturating_sub(ANSWER_MARGIN).min(LONGEST_WALK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_ends_before_lambda_and_api_gateway_do() {
+        let millis = |deadline| {
+            time_for_the_walk(UnixTime::from_millis(deadline), UnixTime::from_millis(1_000)).as_millis()
+        };
+        assert_eq!(millis(9_000), 7_800);
+        assert_eq!(millis(31_000), 9_500);
+        assert_eq!(millis(1_100), 0);
+        assert_eq!(millis(0), 0);
     }
 }

@@ -20,8 +20,8 @@ pub use credential::{BearerToken, Credential, CredentialError, CredentialSource,
 pub use method_arn::{InvalidMethodArn, MethodArn};
 pub use route::{InvalidRoute, Resource, Route};
 
-/// More headers than a request of 10,240 bytes can carry (API Gateway quotas): not API Gateway's event.
-const MAX_HEADERS: usize = 1024;
+/// More headers than a request's 10,240 bytes of them can carry (API Gateway quotas): not API Gateway's event.
+const MAX_HEADERS: usize = 10_240;
 
 /// The kind of authorizer that API Gateway called, which decides the form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ fn rest_request(event: &Map<String, Value>) -> Result<Request, EventError> {
     let resource = text(event, "resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
     check_agreement(event, &method_arn, resource)?;
     let headers = Headers::read(event)?;
-    if headers.names().any(is_reserved_header) {
+    if headers.names.iter().any(|name| is_reserved_header(name)) {
         return Err(EventError::HeaderReserved);
     }
     let resource = Resource::Template(resource.to_owned());
@@ -152,8 +152,10 @@ fn path_has_one_spelling(path: &str) -> bool {
 fn check_agreement(event: &Map<String, Value>, arn: &MethodArn, resource: &str) -> Result<(), EventError> {
     let empty = Map::new();
     let context = event.get("requestContext").and_then(Value::as_object).unwrap_or(&empty);
-    let agrees =
-        |map: &Map<String, Value>, key: &str, expected: &str| text(map, key).is_none_or(|v| v == expected);
+    let agrees = |map: &Map<String, Value>, key: &str, expected: &str| match map.get(key) {
+        None | Some(Value::Null) => true,
+        Some(value) => value == expected,
+    };
     if !agrees(context, "accountId", arn.account()) {
         return Err(EventError::AccountDisagrees);
     }
@@ -183,24 +185,24 @@ struct Headers {
     single: Vec<(String, String)>,
     /// From `multiValueHeaders`: every value.
     multi: Vec<(String, String)>,
+    /// Every name, also of a header without a value.
+    names: Vec<String>,
 }
 
 impl Headers {
     fn read(event: &Map<String, Value>) -> Result<Self, EventError> {
         let mut headers = Self::default();
         for (name, value) in object(event, "headers")? {
+            headers.names.push(name.clone());
             push(&mut headers.single, name, value)?;
         }
         for (name, values) in object(event, "multiValueHeaders")? {
+            headers.names.push(name.clone());
             for value in values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice) {
                 push(&mut headers.multi, name, value)?;
             }
         }
         Ok(headers)
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.single.iter().chain(&self.multi).map(|(name, _)| name.as_str())
     }
 }
 
@@ -365,7 +367,9 @@ mod tests {
             ("/httpMethod", EventError::RouteDisagrees),
         ];
         for (pointer, expected) in cases {
-            assert_eq!(Request::parse(&with(pointer, json!("other"))).unwrap_err(), expected, "{pointer}");
+            for other in [json!("other"), json!(123_456_789_012_u64), json!(["prod"]), json!("")] {
+                assert_eq!(Request::parse(&with(pointer, other)).unwrap_err(), expected, "{pointer}");
+            }
         }
     }
 
@@ -390,8 +394,13 @@ mod tests {
     #[test]
     fn rejects_a_smuggled_vault_context_header() {
         for name in ["X-Vault-Context-Wrapping-Token", "x-vault-token", "X_Vault_Token", "X-VAULT-"] {
-            for place in ["/headers", "/multiValueHeaders"] {
-                let value = if place == "/headers" { json!("v") } else { json!(["v"]) };
+            let places = [
+                ("/headers", json!("v")),
+                ("/headers", json!(null)),
+                ("/multiValueHeaders", json!(["v"])),
+                ("/multiValueHeaders", json!([])),
+            ];
+            for (place, value) in places {
                 let event = with(place, json!({name: value}));
                 assert_eq!(Request::parse(&event).unwrap_err(), EventError::HeaderReserved, "{name}");
             }

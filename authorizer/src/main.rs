@@ -15,7 +15,7 @@ use vault_authorizer::{
     telemetry,
 };
 
-/// What init waits for the keys and the login. They go on with the first request where they take longer.
+/// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]

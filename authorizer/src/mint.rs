@@ -180,21 +180,24 @@ struct Times {
 
 /// An answer that is not what was ordered, and the tokens in it.
 struct Refused {
-    reason: &'static str,
+    why: MintError,
     tokens: Vec<Undo>,
 }
 
 fn check(answer: Answer, order: &Order, times: Times) -> Result<Minted, Refused> {
+    let invalid = |reason| MintError::AnswerInvalid { reason };
     if let Some(auth) = answer.auth {
         let mut tokens = vec![Undo::Clear(auth.client_token)];
         tokens.extend(answer.wrap_info.map(|wrap| Undo::Wrapped(wrap.token)));
-        return Err(Refused { reason: "it carries a token in clear", tokens });
+        return Err(Refused { why: invalid("it carries a token in clear"), tokens });
     }
     let Some(wrap) = answer.wrap_info else {
-        return Err(Refused { reason: "it carries no `wrap_info`", tokens: Vec::new() });
+        return Err(Refused { why: invalid("it carries no `wrap_info`"), tokens: Vec::new() });
     };
-    match objection(&wrap, order).or_else(|| came_late(order, times)) {
-        Some(reason) => Err(Refused { reason, tokens: vec![Undo::Wrapped(wrap.token)] }),
+    let odd_form = answer.malformed.then_some("it is not of Vault's documented form");
+    let why = odd_form.or_else(|| objection(&wrap, order)).map(invalid).or_else(|| came_late(order, times));
+    match why {
+        Some(why) => Err(Refused { why, tokens: vec![Undo::Wrapped(wrap.token)] }),
         None => Ok(Minted {
             token: wrap.token,
             wrapped_accessor: wrap.wrapped_accessor.unwrap_or_default(),
@@ -219,10 +222,9 @@ fn objection(wrap: &WrapInfo, order: &Order) -> Option<&'static str> {
 }
 
 /// INVARIANT (a token never outlives the credential): also where Vault was slow.
-fn came_late(order: &Order, times: Times) -> Option<&'static str> {
+fn came_late(order: &Order, times: Times) -> Option<MintError> {
     let token_ends = times.answered_at.plus_seconds(order.ttls.token_seconds);
-    (token_ends > order.credential_ends)
-        .then_some("it came so late that the token could outlive the caller's credential")
+    (token_ends > order.credential_ends).then_some(MintError::Late)
 }
 
 async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
@@ -235,7 +237,7 @@ async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
             );
         }
     }
-    MintError::AnswerInvalid { reason: refused.reason }
+    refused.why
 }
 
 /// Why nothing was delivered. Each is a fault: the caller has a grant.
@@ -253,6 +255,11 @@ pub enum MintError {
     /// Vault did not mint.
     #[error("Vault did not mint a token")]
     Vault(#[source] VaultError),
+    /// Vault answered so late that the token could have outlived the caller's credential. It was undone.
+    #[error(
+        "Vault's answer came so late that the token could outlive the caller's credential; it was undone"
+    )]
+    Late,
     /// Vault's answer was not what was asked for, and was undone.
     #[error("Vault's answer to the mint was refused and undone: {reason}")]
     AnswerInvalid {

@@ -224,6 +224,7 @@ fn mint(error: &MintError) -> Code {
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
         MintError::Vault(error) => vault(error, Code::VaultMintRefused),
+        MintError::Late => Code::VaultUnreachable,
         MintError::AnswerInvalid { .. } => Code::VaultAnswerInvalid,
     }
 }

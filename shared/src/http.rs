@@ -95,7 +95,8 @@ pub enum EndpointError {
 
 /// Idle connections kept per host. A Lambda environment serves one request at a time.
 const IDLE_CONNECTIONS_PER_HOST: usize = 4;
-/// How long an idle connection is kept: shorter than any load balancer's own limit.
+/// How long an idle connection is kept: shorter than any load balancer's own limit. A function's frozen time does not
+/// count, so what it finds may be dead all the same.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Builds a client.

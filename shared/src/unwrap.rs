@@ -158,8 +158,12 @@ impl Received {
     pub async fn inspect(self) -> Result<Inspected, UnwrapError> {
         // Sent without X-Vault-Token: the wrapping token in that header would be used up.
         let call = Call::post(LOOKUP).body(&json!({ "token": self.wrapped.token.expose() }))?;
-        let answer =
-            self.integration.vault.send(call).await.map_err(|error| not_valid(error, SeenAt::Lookup))?;
+        let answer = self
+            .integration
+            .vault
+            .send_repeatable(call)
+            .await
+            .map_err(|error| not_valid(error, SeenAt::Lookup))?;
         // INVARIANT (expected path): `receive` let only an expected path through, so equality with it is enough.
         if named_creation_path(&answer)? != self.wrapped.creation_path {
             return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });

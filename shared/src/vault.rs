@@ -94,6 +94,18 @@ impl Vault {
         read(&call, response).await
     }
 
+    /// Sends a call that may be sent twice, and sends it once more where the connection broke: a function that was frozen
+    /// finds its connections dead on first use. Not for an unwrap, which may have happened.
+    ///
+    /// # Errors
+    /// [`VaultError`], the second one where both fail.
+    pub async fn send_repeatable(&self, call: Call) -> Result<Answer, VaultError> {
+        match self.send(call.clone()).await {
+            Err(VaultError::Unreachable { .. }) => self.send(call).await,
+            answer => answer,
+        }
+    }
+
     fn request(&self, call: &Call, url: Url) -> RequestBuilder {
         let mut request = self.inner.client.request(call.method(), url).header("x-vault-request", "true");
         if let Some(namespace) = &self.inner.namespace {

@@ -6,8 +6,9 @@
 //!
 //! URLs come from the configuration, and from the discovery document of an issuer named there; never from a token.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
@@ -33,10 +34,11 @@ const COOL_DOWN_WITHOUT_KEYS_SECONDS: u64 = 1;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a caller whose key may well be known waits for newer ones.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 
 /// Where an issuer's keys come from.
-#[derive(Debug)]
 pub enum JwksSource {
     /// `jwks_uri` of the issuer's discovery document (OpenID Connect Discovery 1.0, section 4).
     Discovery,
@@ -44,6 +46,16 @@ pub enum JwksSource {
     Uri(Url),
     /// A file beside the binary, read at init.
     File(KeySet),
+}
+
+impl fmt::Debug for JwksSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovery => f.write_str("Discovery"),
+            Self::Uri(uri) => f.debug_tuple("Uri").field(&shown(uri)).finish(),
+            Self::File(keys) => f.debug_tuple("File").field(keys).finish(),
+        }
+    }
 }
 
 /// The keys of every configured issuer.
@@ -95,11 +107,10 @@ impl Jwks {
         Ok((known, Self { client: http::client(&options)?, clock, issuers: kept }))
     }
 
-    /// Fetches what can be fetched, so that the first request need not. Failures are logged and tried again later.
+    /// Fetches what can be fetched, from all at once, so that the first request need not. Failures are logged and tried
+    /// again later.
     pub async fn warm(&self) {
-        for name in self.issuers.keys() {
-            let _logged_where_it_failed = self.current(name).await;
-        }
+        join_all(self.issuers.keys().map(|name| self.current(name))).await;
     }
 
     fn kept(&self, issuer: &IssuerName) -> Result<&Kept, KeysUnavailable> {
@@ -107,14 +118,23 @@ impl Jwks {
     }
 
     /// Fetches unless that was tried just now. What it fails with is kept for those who ask meanwhile.
-    async fn attempt(&self, issuer: &IssuerName, source: &Source, state: &mut State) {
+    async fn attempt(
+        &self,
+        issuer: &IssuerName,
+        source: &Source,
+        state: &mut State,
+        patience: Option<Duration>,
+    ) {
         let now = self.clock.now();
-        let cool_down = if state.keys.is_some() { COOL_DOWN_SECONDS } else { COOL_DOWN_WITHOUT_KEYS_SECONDS };
-        if state.last_attempt.is_some_and(|last| now.seconds_after(last) < cool_down && last <= now) {
+        if state.is_cooling_down(now) {
             return;
         }
-        state.last_attempt = Some(now);
-        match source.fetch(&self.client).await {
+        state.attempt_begins(now);
+        let outcome = match patience {
+            Some(patience) => tokio::time::timeout(patience, source.fetch(&self.client)).await,
+            None => Ok(source.fetch(&self.client).await),
+        };
+        match outcome.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned())) {
             Ok(keys) => {
                 state.keys = Some((Arc::new(keys), now));
                 state.last_failure = None;
@@ -124,6 +144,7 @@ impl Jwks {
                 state.last_failure = Some(reason);
             }
         }
+        state.last_attempt = Some(now);
     }
 }
 
@@ -133,8 +154,11 @@ impl KeySource for Jwks {
             Kept::Fixed(keys) => Ok(Arc::clone(keys)),
             Kept::Fetched { source, state } => {
                 let mut state = state.lock().await;
-                if state.usable(self.clock.now(), FRESH_SECONDS).is_none() {
-                    self.attempt(issuer, source, &mut state).await;
+                let now = self.clock.now();
+                if state.usable(now, FRESH_SECONDS).is_none() {
+                    // Keys that will still do are no reason to make a caller wait for a provider that hangs.
+                    let patience = state.usable(now, USABLE_SECONDS).map(|_| REFRESH_TIMEOUT);
+                    self.attempt(issuer, source, &mut state, patience).await;
                 }
                 state.answer(self.clock.now())
             }
@@ -146,7 +170,7 @@ impl KeySource for Jwks {
             Kept::Fixed(keys) => Ok(Arc::clone(keys)),
             Kept::Fetched { source, state } => {
                 let mut state = state.lock().await;
-                self.attempt(issuer, source, &mut state).await;
+                self.attempt(issuer, source, &mut state, None).await;
                 // The key may be new and the provider away: that is an outage, and no reason to refuse the caller.
                 match &state.last_failure {
                     Some(reason) => Err(unavailable(reason)),
@@ -158,6 +182,18 @@ impl KeySource for Jwks {
 }
 
 impl State {
+    fn is_cooling_down(&self, now: UnixTime) -> bool {
+        let seconds = if self.keys.is_some() { COOL_DOWN_SECONDS } else { COOL_DOWN_WITHOUT_KEYS_SECONDS };
+        self.last_attempt.is_some_and(|last| last <= now && now.seconds_after(last) < seconds)
+    }
+
+    /// Holds if the attempt is given up half-way, at the caller's deadline: that is an outage until a later attempt says
+    /// otherwise. Without any keys it does not count as an attempt, so that the next caller tries at once.
+    fn attempt_begins(&mut self, now: UnixTime) {
+        self.last_failure = Some("the last attempt to fetch them was given up".to_owned());
+        self.last_attempt = self.keys.is_some().then_some(now);
+    }
+
     fn usable(&self, now: UnixTime, within_seconds: u64) -> Option<Arc<KeySet>> {
         let (keys, fetched_at) = self.keys.as_ref()?;
         (now.seconds_after(*fetched_at) <= within_seconds).then(|| Arc::clone(keys))
@@ -202,8 +238,11 @@ async fn discover(client: &reqwest::Client, issuer: &str) -> Result<Url, String>
         return Err(format!("{}: its `issuer` is not the configured one", shown(&uri)));
     }
     let jwks_uri = document.get("jwks_uri").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
-    let trusted = jwks_uri
-        .filter(|found| found.scheme() == "https" || (is_loopback_http(found) && is_loopback_http(&uri)));
+    let trusted = jwks_uri.filter(|found| {
+        let plain_on_both = is_loopback_http(found) && is_loopback_http(&uri);
+        let nobody = found.username().is_empty() && found.password().is_none();
+        nobody && (found.scheme() == "https" || plain_on_both)
+    });
     trusted.ok_or_else(|| format!("{}: its `jwks_uri` is not an https URL", shown(&uri)))
 }
 

@@ -100,18 +100,10 @@ impl VaultMinter {
         }
     }
 
+    /// A mint may be sent twice: a token that nobody received is wrapped, unreadable by anyone, and ends with its TTL.
     async fn create(&self, order: &Order, token: &VaultToken) -> Result<Answer, VaultError> {
-        let call = || {
-            let call =
-                Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
-            call.body(&order.body())
-        };
-        match self.vault.send(call()?).await {
-            // A connection that died while the function was frozen breaks on first use. A mint may be repeated: a token
-            // that nobody received is wrapped, unreadable by anyone, and ends with its TTL.
-            Err(VaultError::Unreachable { .. }) => self.vault.send(call()?).await,
-            answer => answer,
-        }
+        let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
+        self.vault.send_repeatable(call.body(&order.body())?).await
     }
 
     async fn revoke_self(&self, token: &VaultToken) -> Result<(), VaultError> {

@@ -86,7 +86,8 @@ impl Reader<'_> {
         let mut table = root.table()?;
         let vault = table.required("vault", |node| self.vault(node));
         let issuers = table.required("issuers", |node| self.issuers(node));
-        let credentials = table.optional("credentials", |node| node.list(credential_source));
+        let credentials =
+            table.optional("credentials", |node| node.list(|node| self.credential_source(node)));
         let unauthorized = table.optional("answer", answer).unwrap_or(UnauthorizedAs::Thrown);
         let caller_id_in_log = table.optional("log", log).unwrap_or(CallerIdInLog::Plain);
         let stages = table.required("stages", |node| self.stages(node));
@@ -280,10 +281,37 @@ impl Reader<'_> {
         })
     }
 
+    fn credential_source(&self, node: &Node<'_>) -> Option<CredentialSource> {
+        let mut table = node.table()?;
+        let others = ["cookie", "query", "websocket_protocol"];
+        let other = others.iter().any(|key| table.has(key));
+        others.into_iter().for_each(|key| table.not_available(key));
+        let header = if other { None } else { table.required("header", |node| self.header_source(node)) };
+        table.finish();
+        header
+    }
+
+    fn header_source(&self, node: &Node<'_>) -> Option<CredentialSource> {
+        let name = node.text()?.to_ascii_lowercase();
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !plain || vault_context::is_reserved_header(&name) {
+            return node.refuse("must be a header's name that does not start with `x-vault-`");
+        }
+        // Named twice, every credential would be found twice, and refused.
+        self.unique_value(node, &name, "two sources with one header");
+        Some(CredentialSource::Header(name))
+    }
+
     /// Reports the second place that uses a value of which `rule` allows one in the document.
     fn unique(&self, node: &Node<'_>, rule: &'static str) {
-        let Some(value) = node.value().as_str() else { return };
-        if let Some(first) = self.seen.borrow_mut().insert((rule, value.to_owned()), node.path().to_owned()) {
+        if let Some(value) = node.value().as_str() {
+            self.unique_value(node, value, rule);
+        }
+    }
+
+    fn unique_value(&self, node: &Node<'_>, value: &str, rule: &'static str) {
+        let first = self.seen.borrow_mut().insert((rule, value.to_owned()), node.path().to_owned());
+        if let Some(first) = first {
             node.refuse::<()>(format!("{rule}; the other is {first}"));
         }
     }
@@ -344,25 +372,6 @@ fn aws_login(table: &mut Table<'_>) -> Option<AwsLoginSettings> {
     let sts = if development { loopback } else { region.as_ref().map(StsEndpoint::regional) };
     let mount = mount.or_else(|| "aws".parse().ok());
     Some(AwsLoginSettings { mount: mount?, role: role?, server_id: server_id?, sts: sts? })
-}
-
-fn credential_source(node: &Node<'_>) -> Option<CredentialSource> {
-    let mut table = node.table()?;
-    let others = ["cookie", "query", "websocket_protocol"];
-    let other = others.iter().any(|key| table.has(key));
-    others.into_iter().for_each(|key| table.not_available(key));
-    let header = if other { None } else { table.required("header", header_source) };
-    table.finish();
-    header
-}
-
-fn header_source(node: &Node<'_>) -> Option<CredentialSource> {
-    let name = node.text()?;
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !plain || vault_context::is_reserved_header(name) {
-        return node.refuse("must be a header's name that does not start with `x-vault-`");
-    }
-    Some(CredentialSource::Header(name.to_ascii_lowercase()))
 }
 
 fn answer(node: &Node<'_>) -> Option<UnauthorizedAs> {

@@ -126,7 +126,6 @@ impl<'a> Parts<'a> {
             && self.account.len() == 12
             && self.account.bytes().all(|b| b.is_ascii_digit())
             && super::route::is_method(self.method)
-            && !self.path.bytes().any(|b| b.is_ascii_control())
     }
 }
 
@@ -135,9 +134,9 @@ fn is_word(text: &str, also: &[u8]) -> bool {
 }
 
 /// `*` and `?` match any text in an execute-api resource, and `${` opens a policy variable: a caller who could place
-/// one in the path would turn "exactly this call" into a pattern.
+/// one in the path would turn "exactly this call" into a pattern. A control character has no place in a policy or a log.
 pub(super) fn path_is_literal(path: &str) -> bool {
-    !path.contains(['*', '?']) && !path.contains("${")
+    !path.contains(['*', '?']) && !path.contains("${") && !path.contains(char::is_control)
 }
 
 /// Why a text is not a `methodArn` that a policy may name.
@@ -149,8 +148,10 @@ pub enum InvalidMethodArn {
     /// A policy could not name it.
     #[error("the method ARN is longer than the {MAX_POLICY_RESOURCE_BYTES} bytes a policy may name")]
     TooLong,
-    /// The path holds `*`, `?` or `${`.
-    #[error("the path holds `*`, `?` or `${{`, which a policy would read as a pattern")]
+    /// The path holds `*`, `?`, `${` or a control character.
+    #[error(
+        "the path holds a control character, or `*`, `?` or `${{`, which a policy would read as a pattern"
+    )]
     PathIsPattern,
 }
 
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn rejects_a_path_that_a_policy_would_read_as_a_pattern() {
-        for path in ["*", "orders/*", "orders/?", "${aws:username}", "a/${*}"] {
+        for path in ["*", "orders/*", "orders/?", "${aws:username}", "a/${*}", "x\ny", "x\u{0}"] {
             let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET/{path}");
             assert_eq!(MethodArn::parse(&arn), Err(InvalidMethodArn::PathIsPattern), "{path}");
         }
@@ -212,7 +213,6 @@ mod tests {
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*PUT/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/get/x",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET/x\ny",
         ] {
             assert_eq!(MethodArn::parse(arn), Err(InvalidMethodArn::Malformed), "{arn:?}");
         }

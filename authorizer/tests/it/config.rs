@@ -101,11 +101,8 @@ fn single_problems_say_what_would_be_right() {
             problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: token"),
             problem("name: status", "name: orders-reader"),
             problem("role: partner-reader", "role: orders-prod-reader"),
-            problem("stages:", "credentials: [{cookie: session}]\nstages:")
-                .lines()
-                .next()
-                .unwrap()
-                .to_owned(),
+            problem("stages:", "credentials: [{header: Authorization}, {header: authorization}]\nstages:"),
+            problem("stages:", "credentials: [{cookie: session}]\nstages:"),
         ]
         .join("\n")
     );

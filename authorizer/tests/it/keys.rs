@@ -119,6 +119,24 @@ async fn without_any_keys_a_provider_is_asked_again_after_a_second() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_does_not_stop_the_fetching() {
+    let world = World::new().await;
+    world.current().await.unwrap();
+    world.clock.back_seconds(86_400);
+    world.fetches();
+    world.refreshed().await.unwrap();
+    assert_eq!(world.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_fetch_given_up_at_init_is_tried_again_by_the_first_request() {
+    let world = World::new().await;
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(5), world.current()).await;
+    assert!(given_up.is_err());
+    assert_eq!(world.current().await, Ok(3));
+}
+
+#[tokio::test]
 async fn a_query_in_a_uri_is_not_shown() {
     let server = Server::start(|_| (500, String::new())).await;
     let source = format!("{{uri: \"{}/keys?api_key=secret-of-the-provider\"}}", server.url);

@@ -79,12 +79,25 @@ fn a_wrapped_answer_that_is_not_as_ordered_is_undone() {
 }
 
 #[test]
+fn a_token_in_an_answer_of_odd_form_is_undone() {
+    let odd = |body: Value| vault_context::vault::Answer { malformed: true, ..answer(body) };
+    let (clear, wrapped) = (format!("revoke {CLEAR_TOKEN}"), format!("unwrap and revoke {WRAPPING_TOKEN}"));
+    for (body, expected) in
+        [(json!({"auth": auth()}), clear), (json!({"wrap_info": wrap_info(PATH, 30)}), wrapped)]
+    {
+        let bed = Bed::with_vault(CONFIG, vec![Ok(odd(body))], 0);
+        assert_eq!(bed.code_for(&good_token()), "vault_answer_invalid");
+        assert_eq!(bed.authorizer.minter.undone.take(), [expected]);
+    }
+}
+
+#[test]
 fn a_token_that_came_too_late_for_the_credential_is_undone() {
     let token = token_with(json!({"exp": NOW + 62}));
     let in_time = Bed::with_vault(CONFIG, vec![], 1_900);
     assert_eq!(in_time.code_for(&token), "allowed");
     let late = Bed::with_vault(CONFIG, vec![], 2_100);
-    assert_eq!(late.code_for(&token), "vault_answer_invalid");
+    assert_eq!(late.code_for(&token), "vault_unreachable");
     assert_eq!(late.authorizer.minter.undone.take(), [format!("unwrap and revoke {WRAPPING_TOKEN}")]);
 }
 

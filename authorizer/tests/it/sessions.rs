@@ -21,18 +21,29 @@ use vault_context::{
 use crate::support::*;
 
 /// Grants tokens `s.login1`, `s.login2` and so on, for `ttl_seconds` each; refuses while `refuses` is not zero.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct FakeLogin {
+    attempts: Arc<AtomicU64>,
     logins: Arc<AtomicU64>,
     refuses: Arc<AtomicU64>,
+    hangs: Arc<AtomicU64>,
     ttl_seconds: u64,
     renewable: bool,
+    /// How long a login takes, by the clock.
+    takes: Option<(Arc<SetClock>, u64)>,
 }
 
 impl Login for FakeLogin {
     fn login<'a>(&'a self, _vault: &'a Vault) -> LoginFuture<'a> {
         Box::pin(async {
+            self.attempts.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.hangs.load(Ordering::SeqCst) > 0 {
+                std::future::pending::<()>().await;
+            }
+            if let Some((clock, seconds)) = &self.takes {
+                clock.forward_seconds(*seconds);
+            }
             if self.refuses.load(Ordering::SeqCst) > 0 {
                 return Err(MintError::Login(VaultError::TimedOut { path: "auth/aws/login".to_owned() }));
             }
@@ -71,17 +82,19 @@ impl World {
         })
         .await;
         let clock = SetClock::at(NOW);
-        let login =
-            FakeLogin { logins: Arc::default(), refuses: Arc::default(), ttl_seconds: 3600, renewable: true };
-        let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&server.url).unwrap())).unwrap();
+        let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
         let boxed: BoxedLogin = Box::new(login.clone());
-        let minter = VaultMinter::with_login(vault, boxed, clock.clone());
+        let minter = VaultMinter::with_login(vault(&server.url), boxed, clock.clone());
         Self { server, clock, login, minter }
     }
 
     async fn mint(&self) -> Result<(), MintError> {
         self.minter.mint(&order()).await.map(|_| ())
     }
+}
+
+fn vault(url: &str) -> Vault {
+    Vault::new(VaultOptions::new(VaultAddress::parse(url).unwrap())).unwrap()
 }
 
 fn order() -> Order {
@@ -151,8 +164,11 @@ async fn a_function_that_was_frozen_past_its_tokens_end_logs_in_again() {
 async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
     let world = World::new(3600, always_wrapped).await;
     let not_renewable = FakeLogin { renewable: false, ..world.login.clone() };
-    let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&world.server.url).unwrap())).unwrap();
-    let minter = VaultMinter::with_login(vault, Box::new(not_renewable.clone()), world.clock.clone());
+    let minter = VaultMinter::with_login(
+        vault(&world.server.url),
+        Box::new(not_renewable.clone()),
+        world.clock.clone(),
+    );
     minter.mint(&order()).await.unwrap();
     not_renewable.refuses.store(1, Ordering::SeqCst);
     world.clock.forward_seconds(3000);
@@ -226,10 +242,69 @@ async fn a_login_that_fails_is_tried_again_by_the_next_request() {
 
 #[tokio::test]
 async fn a_vault_that_is_down_is_tried_twice_and_no_more() {
-    let world = World::new(3600, always_wrapped).await;
-    world.mint().await.unwrap();
-    world.server.stop();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let error = world.mint().await.unwrap_err();
+    let mute = Mute::start(true);
+    let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&mute.url), Box::new(login), SetClock::at(NOW));
+    let error = minter.mint(&order()).await.unwrap_err();
     assert!(matches!(error, MintError::Vault(VaultError::Unreachable { .. })), "{error:?}");
+    assert_eq!(mute.connections.load(Ordering::SeqCst), 2);
+}
+
+/// What a login meets after a freeze: a connection that the other side has forgotten.
+#[tokio::test]
+async fn a_login_whose_connection_breaks_is_sent_again() {
+    use vault_authorizer::adapters::vault::{AwsLogin, AwsLoginSettings};
+    let mute = Mute::start(true);
+    let settings = AwsLoginSettings {
+        mount: "aws".parse().unwrap(),
+        role: "r".parse().unwrap(),
+        server_id: "vault.example.com".parse().unwrap(),
+        sts: sts_identity::StsEndpoint::regional(&"eu-west-1".parse().unwrap()),
+    };
+    let keys = aws_credential_types::Credentials::new("AKIAEXAMPLE", "secret", None, None, "test");
+    let login = AwsLogin::new(settings, Box::new(keys), SetClock::at(NOW));
+    let minter = VaultMinter::with_login(vault(&mute.url), Box::new(login), SetClock::at(NOW));
+    let error = minter.mint(&order()).await.unwrap_err();
+    assert!(matches!(error, MintError::Login(VaultError::Unreachable { .. })), "{error:?}");
+    assert_eq!(mute.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn concurrent_calls_with_a_dead_token_share_its_replacement() {
+    let revoked = |line: &str| if line.ends_with("s.login1") { (403, BARE_403) } else { (200, WRAPPED) };
+    let world = World::new(3600, revoked).await;
+    let both = tokio::join!(world.mint(), world.mint());
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert_eq!(
+        world.login.logins.load(Ordering::SeqCst),
+        2,
+        "the second one does not drop what the first has got"
+    );
+}
+
+#[tokio::test]
+async fn a_sessions_life_counts_from_before_the_login() {
+    let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
+    let login = FakeLogin { ttl_seconds: 60, takes: Some((clock.clone(), 20)), ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
+    minter.mint(&order()).await.unwrap();
+    clock.forward_seconds(40);
+    minter.mint(&order()).await.unwrap();
+    assert_eq!(server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login2");
+}
+
+#[tokio::test]
+async fn a_refresh_that_hangs_holds_a_request_up_for_a_second_and_the_next_one_not_at_all() {
+    let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
+    let login = FakeLogin { ttl_seconds: 60, ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
+    minter.mint(&order()).await.unwrap();
+    login.hangs.store(1, Ordering::SeqCst);
+    clock.forward_seconds(45);
+    let minted = tokio::time::timeout(Duration::from_secs(10), minter.mint(&order())).await;
+    assert!(minted.is_ok_and(|minted| minted.is_ok()), "with the token that is still good");
+    assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
+    clock.forward_seconds(4);
+    minter.mint(&order()).await.unwrap();
+    assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
 }

@@ -52,6 +52,10 @@ impl SetClock {
         self.forward_millis(seconds * 1000);
     }
 
+    pub fn back_seconds(&self, seconds: u64) {
+        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
+
     pub fn forward_millis(&self, millis: u64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
@@ -158,21 +162,24 @@ impl Bed {
 
     pub fn decide(&self, event: &Value) -> (Answer, Record) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(self.decide_now(event))
+        runtime.block_on(self.decide_within(event, 8))
     }
 
-    async fn decide_now(&self, event: &Value) -> (Answer, Record) {
-        let invocation = Invocation {
-            request_id: "lambda-request-1",
-            trace_id: Some("Root=1-2-3"),
-            deadline: self.clock.now().plus_seconds(8),
-        };
+    async fn decide_within(&self, event: &Value, seconds: u64) -> (Answer, Record) {
+        let deadline = self.clock.now().plus_seconds(seconds);
+        let invocation =
+            Invocation { request_id: "lambda-request-1", trace_id: Some("Root=1-2-3"), deadline };
         self.authorizer.decide(event, invocation).await
     }
 
     /// [`Bed::code`] within a runtime.
     pub async fn code_of(&self, event: &Value) -> String {
-        let (_, record) = self.decide_now(event).await;
+        self.code_within(event, 8).await
+    }
+
+    /// [`Bed::code_of`] with a deadline so many seconds from now.
+    pub async fn code_within(&self, event: &Value, seconds: u64) -> String {
+        let (_, record) = self.decide_within(event, seconds).await;
         record.line(self.clock.now())["Code"].as_str().unwrap().to_owned()
     }
 
@@ -414,42 +421,74 @@ pub fn task_root() -> PathBuf {
     root.clone()
 }
 
+/// A loopback server that takes connections and never answers, or drops each at once. Counts them.
+pub struct Mute {
+    pub url: String,
+    pub connections: Arc<AtomicU64>,
+}
+
+impl Mute {
+    pub fn start(drops: bool) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (url, connections) =
+            (format!("http://{}", listener.local_addr().unwrap()), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            for connection in listener.incoming() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                held.push(connection);
+                if drops {
+                    held.clear();
+                }
+            }
+        });
+        Self { url, connections }
+    }
+}
+
 /// A loopback server that answers each request with what `answer` makes of its method, path and token, and writes them
 /// down.
 pub struct Server {
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
     pub async fn start(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> Self {
+        // A moment each, so that concurrent callers meet.
+        let answer = move |line: &str| {
+            let (status, body) = answer(line);
+            (status, body, 20)
+        };
+        Self::start_slow(answer).await
+    }
+
+    /// The same, where each answer says how many milliseconds it takes.
+    pub async fn start_slow(
+        answer: impl Fn(&str) -> (u16, String, u64) + Clone + Send + Sync + 'static,
+    ) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         let handler = move |request: axum::extract::Request| {
             let token = request.headers().get("x-vault-token").map_or("-", |value| value.to_str().unwrap());
             let line = format!("{} {} {token}", request.method(), request.uri().path());
             seen.lock().unwrap().push(line.clone());
-            let (status, body) = answer(&line);
-            // Yields, so that concurrent callers meet.
+            let (status, body, millis) = answer(&line);
             async move {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
                 (axum::http::StatusCode::from_u16(status).unwrap(), body)
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = axum::Router::new().fallback(handler);
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, requests, task }
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, requests }
     }
 
     /// What was asked since the last time, as `METHOD path token`.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.requests.lock().unwrap())
-    }
-
-    pub fn stop(&self) {
-        self.task.abort();
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::VaultError;
 use crate::secret::{VaultToken, WrappingToken};
@@ -31,6 +31,9 @@ pub struct Answer {
     pub lease: Option<Lease>,
     /// What Vault did differently from what it was asked.
     pub warnings: Vec<String>,
+    /// The answer is not of Vault's documented form, and holds a token: in [`Answer::auth`] or [`Answer::wrap_info`],
+    /// alone, with everything beside it empty. For giving it back, and for nothing else.
+    pub malformed: bool,
 }
 
 /// A Vault token in clear and what it may do (<https://developer.hashicorp.com/vault/api-docs/auth/token>).
@@ -127,7 +130,10 @@ impl Answer {
             let reason = "the answer is not a JSON object".to_owned();
             return Err(VaultError::AnswerInvalid { path: path.to_owned(), reason });
         }
-        let body: Body = serde_json::from_slice(body).map_err(|error| invalid(path, &error))?;
+        let body: Body = match serde_json::from_slice(body) {
+            Ok(body) => body,
+            Err(error) => return salvaged(body).ok_or_else(|| invalid(path, &error)),
+        };
         let lease =
             Lease { id: body.lease_id, duration_seconds: body.lease_duration, renewable: body.renewable };
         Ok(Self {
@@ -136,8 +142,22 @@ impl Answer {
             data: body.data,
             lease: Some(lease).filter(|lease| !lease.id.is_empty()),
             warnings: body.warnings,
+            malformed: false,
         })
     }
+}
+
+/// The tokens of an answer that could not be read: they exist, so somebody must be able to revoke them.
+fn salvaged(body: &[u8]) -> Option<Answer> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |part: &str, name: &str| Some(body.get(part)?.get(name)?.as_str()?.to_owned());
+    let auth = text("auth", "client_token").map(|token| json!({ "client_token": token }));
+    let wrap_info =
+        text("wrap_info", "token").map(|token| json!({"token": token, "ttl": 0, "creation_path": ""}));
+    let auth = auth.and_then(|auth| serde_json::from_value(auth).ok());
+    let wrap_info = wrap_info.and_then(|wrap_info| serde_json::from_value(wrap_info).ok());
+    let found = auth.is_some() || wrap_info.is_some();
+    found.then(|| Answer { auth, wrap_info, malformed: true, ..Answer::default() })
 }
 
 /// Says where the body went wrong and not how: serde's own text quotes values, and a value can be a token.

@@ -27,6 +27,7 @@ use crate::secret::{VaultToken, WrappingToken};
 /// # }
 /// ```
 #[must_use = "a call does nothing until it is sent"]
+#[derive(Clone)]
 pub struct Call {
     method: Method,
     path: String,
@@ -36,6 +37,7 @@ pub struct Call {
     timeout: Option<Duration>,
 }
 
+#[derive(Clone)]
 enum Token {
     Vault(VaultToken),
     Wrapping(WrappingToken),

@@ -184,6 +184,15 @@ async fn a_connection_that_takes_too_long_was_certainly_not_sent() {
 }
 
 #[tokio::test]
+async fn a_repeatable_call_is_sent_once_more_where_the_connection_broke_and_not_again() {
+    let (address, connections) = raw_server(|stream| async move { drop(stream) }).await;
+    let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&address).unwrap())).unwrap();
+    let error = vault.send_repeatable(Call::post("sys/wrapping/lookup")).await.unwrap_err();
+    assert!(matches!(error, VaultError::Unreachable { .. }), "{error:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_after_the_request_may_have_been_sent_and_is_not_repeated() {
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"] {
         let (address, requests) = raw_server(move |mut stream| async move {

@@ -73,11 +73,14 @@ impl AwsLogin {
         let call = Call::post(&path)
             .body(&Body::new(self.settings.role.as_str(), &signed))
             .map_err(MintError::Login)?;
-        let answer = vault.send(call).await.map_err(MintError::Login)?;
-        let no_auth = || {
-            MintError::Login(VaultError::AnswerInvalid { path, reason: "it carries no `auth`".to_owned() })
+        let answer = vault.send_repeatable(call).await.map_err(MintError::Login)?;
+        let odd = || {
+            MintError::Login(VaultError::AnswerInvalid {
+                path,
+                reason: "it holds no whole `auth`".to_owned(),
+            })
         };
-        answer.auth.map(Granted::from).ok_or_else(no_auth)
+        answer.auth.filter(|_| !answer.malformed).map(Granted::from).ok_or_else(odd)
     }
 }
 

@@ -177,7 +177,7 @@ impl Sessions {
 
     async fn renew_self(&self, token: &VaultToken) -> Result<Option<Auth>, VaultError> {
         let call = Call::post("auth/token/renew-self").token(token).body(&serde_json::json!({}))?;
-        Ok(self.vault.send(call).await?.auth)
+        Ok(self.vault.send_repeatable(call).await?.auth)
     }
 
     /// The life counts from before the call: Vault starts it somewhere between.

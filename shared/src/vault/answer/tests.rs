@@ -64,9 +64,8 @@ fn rejects_what_is_not_vaults_without_quoting_it() {
         r#"["s.secret"]"#,
         r#""s.secret""#,
         r#"{"auth":"s.secret"}"#,
-        r#"{"auth":{"client_token":"s.secret","lease_duration":"s.secret"}}"#,
         r#"{"auth":{"client_token":""}}"#,
-        r#"{"wrap_info":{"token":"s.secret","ttl":-1,"creation_path":"a"}}"#,
+        r#"{"lease_id":"s.secret","lease_duration":-1}"#,
         r#"{"data":{}} s.secret"#,
     ];
     for body in bodies {
@@ -91,4 +90,47 @@ fn debug_shows_neither_tokens_nor_data() {
         format!("{:?}", parse(UNWRAPPED).auth.unwrap()),
         r#"Auth { accessor: "BJ2J", policies: ["api-read"], identity_policies: [], lease_duration: 300, renewable: false, num_uses: 5, orphan: true, token_type: "service", .. }"#
     );
+}
+
+#[test]
+fn a_token_in_an_answer_of_odd_form_is_kept_to_be_given_back() {
+    for (body, clear, wrapped) in [
+        (
+            r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "wrapped_accessor": "b"}}"#,
+            None,
+            Some("s.wrapped"),
+        ),
+        (
+            r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": null}}"#,
+            None,
+            Some("s.wrapped"),
+        ),
+        (
+            r#"{"wrap_info": {"token": "s.wrapped", "ttl": "30s", "creation_path": "a"}}"#,
+            None,
+            Some("s.wrapped"),
+        ),
+        (
+            r#"{"auth": {}, "wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": "a"}}"#,
+            None,
+            Some("s.wrapped"),
+        ),
+        (r#"{"auth": {"client_token": "s.clear", "lease_duration": -1}}"#, Some("s.clear"), None),
+        (r#"{"auth": {"client_token": "s.clear", "metadata": {"n": 1}}}"#, Some("s.clear"), None),
+        (r#"{"auth": {"client_token": "s.clear"}, "wrap_info": {}}"#, Some("s.clear"), None),
+    ] {
+        let answer = Answer::parse("p", body.as_bytes()).unwrap();
+        assert!(answer.malformed, "{body}");
+        assert_eq!(answer.auth.as_ref().map(|auth| auth.client_token.expose()), clear, "{body}");
+        assert_eq!(answer.wrap_info.as_ref().map(|wrap| wrap.token.expose()), wrapped, "{body}");
+        assert!(answer.wrap_info.is_none_or(|wrap| wrap.creation_path.is_empty() && wrap.ttl == 0), "{body}");
+    }
+    for body in [
+        r#"{"auth": {}}"#,
+        r#"{"auth": 7, "wrap_info": []}"#,
+        r#"{"lease_duration": -1}"#,
+        r#"{"auth": {"client_token": 7}}"#,
+    ] {
+        assert!(Answer::parse("p", body.as_bytes()).is_err(), "{body}");
+    }
 }
