@@ -147,7 +147,8 @@ async fn read(call: &Call, response: Response) -> Result<Answer, VaultError> {
     let retry_after_seconds = retry_after(&response);
     // The status says enough when the text is not to be had.
     let body = body(call, response).await.unwrap_or_default();
-    Err(VaultError::from_refusal(call, status.as_u16(), retry_after_seconds, &body))
+    let (path, sent_token) = (call.path(), call.exposed_token());
+    Err(VaultError::from_refusal(path, sent_token, status.as_u16(), retry_after_seconds, &body))
 }
 
 async fn body(call: &Call, response: Response) -> Result<Zeroizing<Vec<u8>>, VaultError> {

@@ -213,25 +213,15 @@ async fn an_unknown_key_while_the_provider_is_down_is_a_fault_and_a_known_one_is
 /// The provider has gone silent, and the function's time is shorter than the client's.
 #[tokio::test]
 async fn a_key_fetch_given_up_at_the_deadline_is_an_outage_and_not_a_denial() {
-    let silent = Arc::new(AtomicBool::new(false));
-    let (hangs, jwks) = (Arc::clone(&silent), keys().jwks().to_string());
-    let server = Server::start_slow(move |_| {
-        let delay = if hangs.load(Ordering::SeqCst) { 60_000 } else { 0 };
-        (200, jwks.clone(), delay)
-    })
-    .await;
-    let bed =
-        Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
-    assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
-    silent.store(true, Ordering::SeqCst);
+    let bed = bed_whose_provider_has_gone_silent().await;
     bed.clock.forward_seconds(11);
     let unknown = event(&token_with_header(json!({"alg": "EdDSA", "kid": "published-just-now"})));
     assert_eq!(bed.code_within(&unknown, 1).await, "deadline_exceeded");
     assert_eq!(bed.code_of(&unknown).await, "jwks_unavailable");
 }
 
-#[tokio::test]
-async fn a_provider_that_hangs_does_not_hold_up_a_caller_whose_key_is_known() {
+/// It served a known key; since then the provider takes connections and never answers.
+async fn bed_whose_provider_has_gone_silent() -> Bed {
     let silent = Arc::new(AtomicBool::new(false));
     let (hangs, jwks) = (Arc::clone(&silent), keys().jwks().to_string());
     let server = Server::start_slow(move |_| {
@@ -243,6 +233,12 @@ async fn a_provider_that_hangs_does_not_hold_up_a_caller_whose_key_is_known() {
         Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
     assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
     silent.store(true, Ordering::SeqCst);
+    bed
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_does_not_hold_up_a_caller_whose_key_is_known() {
+    let bed = bed_whose_provider_has_gone_silent().await;
     bed.clock.forward_seconds(3601);
     let fresh = event(&token_with(json!({"exp": NOW + 7200, "iat": NOW + 3600, "nbf": NOW + 3600})));
     assert_eq!(bed.code_within(&fresh, 3).await, "allowed");

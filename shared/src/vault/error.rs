@@ -5,7 +5,6 @@
 
 use serde::Deserialize;
 
-use super::call::Call;
 use super::message;
 
 /// Why a call to Vault gave no answer. Each variant names the call's path; none holds a token.
@@ -194,14 +193,15 @@ impl VaultError {
     /// Maps a 4xx or 5xx. The texts are Vault's and OpenBao's own; only `message` ever leaves this function, and only
     /// sanitised, since Vault echoes what it was sent (an STS error quotes the signed request with its session token).
     pub(super) fn from_refusal(
-        call: &Call,
+        path: &str,
+        sent_token: Option<&str>,
         status: u16,
         retry_after_seconds: Option<u64>,
         body: &[u8],
     ) -> Self {
         let texts = texts(body);
-        let path = call.path().to_owned();
-        let message = || message::sanitised(texts.first().map_or("", String::as_str), call.exposed_token());
+        let path = path.to_owned();
+        let message = || message::sanitised(texts.first().map_or("", String::as_str), sent_token);
         let says = |words: &str| texts.iter().any(|text| text.contains(words));
         match status {
             429 => Self::Throttled { path, retry_after_seconds },
@@ -211,7 +211,7 @@ impl VaultError {
             }
             400 if says("leadership lost") => Self::Unavailable { path, status, message: message() },
             // Without a token a 403 speaks of the path alone: a login at a mount that is not there, for one.
-            403 if call.exposed_token().is_none() => Self::Refused { path, status, message: message() },
+            403 if sent_token.is_none() => Self::Refused { path, status, message: message() },
             403 if says("invalid token") || texts.iter().any(|text| text == "permission denied") => {
                 Self::TokenNotValid { path }
             }

@@ -1,15 +1,20 @@
 //! Each refusal Vault and OpenBao are known to give, and the variant it becomes.
 
 use super::*;
-use crate::secret::VaultToken;
 
 fn refusal(status: u16, body: &str) -> VaultError {
-    let call = Call::post("auth/token/create/x").token(&VaultToken::parse("root-token").unwrap());
-    VaultError::from_refusal(&call, status, Some(3), body.as_bytes())
+    VaultError::from_refusal("auth/token/create/x", Some("root-token"), status, Some(3), body.as_bytes())
 }
 
 fn code(status: u16, body: &str) -> &'static str {
     refusal(status, body).code()
+}
+
+#[test]
+fn without_a_token_a_403_is_about_the_path() {
+    let body = br#"{"errors":["permission denied"]}"#;
+    let error = VaultError::from_refusal("auth/aws/login", None, 403, None, body);
+    assert!(matches!(error, VaultError::Refused { status: 403, .. }), "{error:?}");
 }
 
 #[test]
