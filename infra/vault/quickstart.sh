@@ -1,7 +1,8 @@
 #!/bin/sh
 # Configures Vault or OpenBao for the quickstart: two stages of one API, `prod` and `staging`, each with a sample
-# secret and a token role that may read that secret only. Run it again at any time: it sets what is written here, and
-# leaves sample secrets that exist alone.
+# secret and a token role that may read that secret only. Run it again at any time: it sets what is written here, the
+# policies among it (write yours into the files in policies/, or the next run takes them out), and leaves sample
+# secrets that exist alone.
 #
 #   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh
 #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao ./quickstart.sh         # OpenBao
@@ -21,11 +22,23 @@ server_id=''
 login_role=api-authorizer
 while [ $# -gt 0 ]; do
     case $1 in
+    -h | --help)
+        sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p;}' "$0"
+        exit 0
+        ;;
+    --aws-principal | --server-id | --login-role)
+        if [ $# -lt 2 ]; then
+            echo "quickstart.sh: $1 needs a value" >&2
+            exit 2
+        fi
+        ;;
+    esac
+    case $1 in
     --aws-principal) aws_principal=$2 ;;
     --server-id) server_id=$2 ;;
     --login-role) login_role=$2 ;;
     *)
-        echo "quickstart.sh: unknown option $1" >&2
+        echo "quickstart.sh: unknown option $1; --help lists them" >&2
         exit 2
         ;;
     esac
@@ -33,6 +46,11 @@ while [ $# -gt 0 ]; do
 done
 if [ -n "$aws_principal" ] && [ -z "$server_id" ]; then
     echo 'quickstart.sh: --aws-principal needs --server-id: without one, a login signed for any Vault is good for this one' >&2
+    exit 2
+fi
+
+if [ -z "$aws_principal" ] && [ -n "$server_id" ]; then
+    echo 'quickstart.sh: --server-id is for the login, which needs --aws-principal as well' >&2
     exit 2
 fi
 
@@ -82,6 +100,12 @@ token_role orders-staging-reader orders-staging-read 600s
 # The authorizer's own login. Exact ARNs and `resolve_aws_unique_ids=false`: Vault then needs no IAM permissions, and a
 # role that is made anew under the same name logs in as before.
 enabled auth aws || "$cli" auth enable aws
+# The server id is one for the whole mount: another one there belongs to somebody who logs in with it.
+current=$("$cli" read -field=iam_server_id_header_value auth/aws/config/client 2>/dev/null || true)
+if [ -n "$current" ] && [ "$current" != "$server_id" ]; then
+    echo "quickstart.sh: the mount auth/aws has the server id $current, which others may log in with: use that one" >&2
+    exit 1
+fi
 "$cli" write auth/aws/config/client iam_server_id_header_value="$server_id"
 "$cli" write "auth/aws/role/$login_role" auth_type=iam bound_iam_principal_arn="$aws_principal" \
     resolve_aws_unique_ids=false token_policies=vault-authorizer token_no_default_policy=true token_type=service \

@@ -10,6 +10,9 @@ use std::thread;
 /// Returns only if something failed: the demo takes this process over. So Ctrl-C reaches it, it cleans up behind itself,
 /// and its exit code is the task's.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    if let Some(unknown) = arguments.iter().find(|argument| **argument != "--stay") {
+        return Err(Failure::new(format!("demo takes `--stay` and nothing else, not `{unknown}`")));
+    }
     println!("demo: installing the parts and building; a few minutes the first time, seconds after that");
     machine::require(&[machine::PYTHON])?;
     let stopwatch = Stopwatch::start();

@@ -297,6 +297,21 @@ async fn whatever_arrives_is_answered_and_the_process_lives() {
     assert_eq!(effect(function.invoke(&event(&bed.good_token(), "/orders")).await), "Allow");
 }
 
+#[test]
+fn outside_lambda_a_configuration_is_checked_and_nobody_is_called() {
+    let check = |config: &str| {
+        let mut command = std::process::Command::new(parts::binary("release", "bootstrap"));
+        let output = command.env_clear().env("AUTHORIZER_CONFIG", config).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let good = config("https://vault.example.com", "s.x", "https://login.example.com");
+    let (accepted, printed) = check(&good);
+    assert!(accepted && printed.contains("the configuration is good"), "{printed}");
+    assert!(!printed.contains("WARN"), "{printed}");
+    let (accepted, printed) = check(&good.replace("ttl: 2m", "ttl: 1s"));
+    assert!(!accepted && printed.contains("stages.prod.grants[0].token.ttl: "), "{printed}");
+}
+
 #[tokio::test]
 async fn a_bad_configuration_ends_the_process_at_init_with_every_problem() {
     let scratch = Scratch::new("bad-config");

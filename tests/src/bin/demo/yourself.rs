@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -55,17 +56,22 @@ pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -
     ));
     screen.paragraph(&format!("The logs: {}", scratch.path().display()));
     screen.line("");
-    match follow(screen, world).await {}
+    match follow(screen, world, &scratch.path().join("authorizer.log")).await {}
 }
 
-/// Shows what the authorizer decides from now on.
-async fn follow(screen: &Screen, world: &World) -> Infallible {
+/// Shows what the authorizer decides from now on, and keeps the whole lines beside the other logs.
+async fn follow(screen: &Screen, world: &World, log: &Path) -> Infallible {
+    let mut log = fs::File::create(log).expect("the log can be written");
     let mut shown_so_far = world.decisions().await.len();
     loop {
         tokio::time::sleep(POLL).await;
         for decision in world.decisions().await.into_iter().skip(shown_so_far) {
             shown_so_far += 1;
+            writeln!(log, "{decision}").expect("the log can be written");
             screen.line(&line(&decision));
+            if let Some(message) = decision["message"].as_str() {
+                screen.paragraph(&format!("  {message}"));
+            }
         }
     }
 }

@@ -70,11 +70,16 @@ async fn configuration(openbao: &OpenBao) -> Vec<(String, Value)> {
 fn quickstart_sh_configures_the_aws_login_on_request() {
     let scratch = Scratch::new("quickstart-aws");
     let cli = scratch.path().join("vault");
-    fs::write(&cli, "#!/bin/sh\necho \"$@\"\n").unwrap();
-    let quickstart = |options: &[&str]| {
+    // It prints what it would do, and for a field what the server would have there.
+    fs::write(&cli, "#!/bin/sh\ncase $2 in -field=*) echo \"$SERVER_HAS\" ;; *) echo \"$@\" ;; esac\n")
+        .unwrap();
+    let quickstart_where = |server_has: &str, options: &[&str]| {
         let script = parts::repository().join("infra/vault/quickstart.sh");
-        Command::new("sh").arg(script).args(options).env("VAULT_CLI", &cli).output().unwrap()
+        let mut command = Command::new("sh");
+        command.arg(script).args(options).env("VAULT_CLI", &cli).env("SERVER_HAS", server_has);
+        command.output().unwrap()
     };
+    let quickstart = |options: &[&str]| quickstart_where("", options);
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&cli, executable).unwrap();
 
@@ -91,6 +96,16 @@ fn quickstart_sh_configures_the_aws_login_on_request() {
          token_max_ttl=24h\n"
     );
 
+    let options = ["--aws-principal", arn, "--server-id", "vault.example.com"];
+    assert!(quickstart_where("vault.example.com", &options).status.success());
+    let taken = quickstart_where("other.example.com", &options);
+    assert_eq!(taken.status.code(), Some(1), "others log in with that server id");
+    assert!(!String::from_utf8(taken.stdout).unwrap().contains("write auth/aws"));
+    assert_eq!(
+        quickstart(&["--server-id", "x"]).status.code(),
+        Some(2),
+        "a server id configures nothing alone"
+    );
     let without_server_id = quickstart(&["--aws-principal", arn]);
     assert_eq!(without_server_id.status.code(), Some(2), "a login without a server id is refused");
     assert!(!String::from_utf8(quickstart(&[]).stdout).unwrap().contains("aws"));
