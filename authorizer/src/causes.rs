@@ -1,4 +1,6 @@
 //! One line of text for an error and everything behind it.
+//!
+//! Receives any error; produces what an operator reads. Leaves to the errors themselves that no secret is in them.
 
 use std::error::Error;
 

@@ -1,6 +1,6 @@
 //! The one wall clock.
 //!
-//! Gives the time as a value; the steps take that value as an argument and stay pure. Nothing else in this crate asks
+//! Receives nothing; produces the time as a value; the steps take that value as an argument and stay pure. Nothing else in this crate asks
 //! the operating system for the time.
 //!
 //! INVARIANT (wall clock): every expiry is compared in Unix seconds of this clock. A frozen Lambda's monotonic clock

@@ -1,4 +1,7 @@
 //! The Lambda function `bootstrap`: configuration, adapters, run.
+//!
+//! Receives the environment; produces a running function, or every problem of its configuration and an end. Leaves every
+//! decision to the library.
 
 use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 

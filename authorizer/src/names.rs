@@ -1,4 +1,6 @@
 //! The names a configuration gives: each a checked text that can stand in a log line, a header and a path as it is.
+//!
+//! Receives text; produces a name of its kind. Leaves what is called by it to the steps.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 

@@ -1,4 +1,7 @@
 //! The document's sections, read top-down into the steps' own settings.
+//!
+//! Receives the document's text; produces a [`Config`], or every problem in it. Leaves where the text comes from to
+//! [`source`](super::source), and what the settings mean to the steps.
 
 use std::{
     cell::RefCell,

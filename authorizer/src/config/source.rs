@@ -1,4 +1,6 @@
 //! Where the document comes from, and what it may be packed in.
+//!
+//! Receives the environment; produces the document's text, bounded. Leaves what is in it to [`document`](super::document).
 
 use std::{fs, io::Read, path::Path};
 

@@ -1,5 +1,7 @@
 //! What must hold of a caller's claims: `bound_subject` and `bound_claims`, as Vault's JWT auth method names them
 //! (Vault documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`).
+//!
+//! Receives verified claims; says whether they are within the bounds. Leaves routes and issuers to the rule.
 
 use serde_json::Value;
 

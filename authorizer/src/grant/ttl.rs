@@ -2,6 +2,9 @@
 //!
 //! Vault's `allowed_parameters` matches values literally, so the authorizer's policy lists every TTL it may send. That
 //! only works with few of them: a ladder of steps, from which the largest one is taken that fits.
+//!
+//! Receives the grant's TTLs and what is left of the credential; produces the TTLs to send. Leaves what "left" means to
+//! the grant.
 
 /// No token and no wrapping token lives shorter, in seconds.
 pub const MIN_TTL_SECONDS: u64 = 15;

@@ -1,4 +1,7 @@
 //! The claims of a verified token, as a grant's bounds see them.
+//!
+//! Receives a JSON object whose signature held; produces its values by name or JSON pointer. Leaves what they must be to
+//! the scheme and the grant.
 
 use std::fmt;
 

@@ -1,5 +1,8 @@
 //! Vault's AWS auth method: a signed GetCallerIdentity as proof of the function's role. No secret is stored.
 //!
+//! Receives the settings and, at each login, credentials; produces what Vault granted. Leaves the signature to
+//! `sts-identity`, and keeping the token to [`session`](super::session).
+//!
 //! Vault documentation, "AWS auth method (API)", `POST /auth/aws/login` with the `iam_*` parameters.
 
 use std::{env, sync::Arc};

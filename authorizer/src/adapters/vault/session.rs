@@ -1,5 +1,7 @@
 //! The authorizer's own token: obtained once, shared by concurrent calls, renewed or obtained again before it ends.
 //!
+//! Receives a [`Login`]; produces a token that is good now. Leaves what is done with it to the [minter](super::VaultMinter).
+//!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
 use std::{pin::Pin, sync::Arc, time::Duration};

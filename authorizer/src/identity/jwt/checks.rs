@@ -1,4 +1,6 @@
 //! The claims of a signed token, checked against its issuer, the stage and the clock.
+//!
+//! Receives signed claims; produces the [`Identity`]. Leaves what the caller may do to the grant.
 
 use serde_json::Value;
 use vault_context::CallerKind;

@@ -1,5 +1,7 @@
 //! JSON objects in which no member occurs twice, at any depth.
 //!
+//! Receives bytes; produces one object. Leaves what is in it to the token's parser.
+//!
 //! RFC 7515 section 4 and RFC 7519 section 4 let a parser keep the last of two members of one name. Two parsers that
 //! keep different ones see two tokens under one signature, so here a second member ends the parse.
 

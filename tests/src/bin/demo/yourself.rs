@@ -70,7 +70,7 @@ async fn follow(screen: &Screen, world: &World, log: &Path) -> Infallible {
             writeln!(log, "{decision}").expect("the log can be written");
             screen.line(&line(&decision));
             if let Some(message) = decision["message"].as_str() {
-                screen.paragraph(&format!("  {message}"));
+                screen.line(&format!("      {message}"));
             }
         }
     }
