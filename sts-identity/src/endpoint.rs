@@ -3,6 +3,8 @@
 //! The URL, the `Host` header and the region in the signature's scope must agree, else STS answers
 //! `Credential should be scoped to a valid region`. So all three come from one value here, [`StsEndpoint`], and none of
 //! them can be set alone.
+//!
+//! Receives a region, or a loopback URL for development; produces the endpoint. Leaves signing to `sign`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,7 @@
 //! Why the integration has no Vault token: [`UnwrapError`], each text written for the one who is called at night.
+//!
+//! Receives what the steps found; produces a text, a stable code, and whether it is an outage. Leaves the answer to the
+//! caller of the API to the integration.
 
 use std::fmt;
 

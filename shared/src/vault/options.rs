@@ -1,4 +1,7 @@
 //! What it takes to reach Vault: [`VaultOptions`], by hand or from the environment variables of Vault's own clients.
+//!
+//! Receives values or a way to look variables up; produces options, or every problem with them. Leaves connecting to
+//! [`Vault`](super::Vault).
 
 use std::time::Duration;
 
