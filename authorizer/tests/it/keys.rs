@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use futures_util::FutureExt;
 use serde_json::json;
 use vault_authorizer::{adapters::jwks::Jwks, config::Config, identity::KeySource, names::IssuerName};
 
@@ -131,8 +132,7 @@ async fn a_clock_set_back_does_not_stop_the_fetching() {
 #[tokio::test]
 async fn a_fetch_given_up_at_init_is_tried_again_by_the_first_request() {
     let world = World::new().await;
-    let given_up = tokio::time::timeout(std::time::Duration::from_millis(5), world.current()).await;
-    assert!(given_up.is_err());
+    assert!(world.current().now_or_never().is_none(), "given up while the fetch is under way");
     assert_eq!(world.current().await, Ok(3));
 }
 

@@ -6,6 +6,7 @@ use std::sync::{
 };
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 use vault_authorizer::{
     adapters::vault::{BoxedLogin, Granted, Login, LoginFuture, VaultMinter},
@@ -186,9 +187,7 @@ async fn a_call_given_up_during_a_refresh_does_not_lose_the_session() {
     let world = World::new(3600, always_wrapped).await;
     world.mint().await.unwrap();
     world.clock.forward_seconds(2400);
-    // The server takes 20 ms for the renewal.
-    let given_up = tokio::time::timeout(Duration::from_millis(5), world.mint()).await;
-    assert!(given_up.is_err());
+    assert!(world.mint().now_or_never().is_none(), "given up while the renewal is under way");
     world.server.asked();
     world.mint().await.unwrap();
     assert!(world.server.asked().contains(&"POST /v1/auth/token/create/r s.login1".to_owned()));
