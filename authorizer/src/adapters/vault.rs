@@ -25,6 +25,7 @@ pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(5);
+const REVOKE_SELF: &str = "auth/token/revoke-self";
 
 /// Where Vault is and how to log in.
 #[derive(Debug)]
@@ -105,10 +106,6 @@ impl VaultMinter {
         let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
         self.vault.send_repeatable(call.body(&order.body())?).await
     }
-
-    async fn revoke_self(&self, token: &VaultToken) -> Result<(), VaultError> {
-        self.vault.send(Call::post("auth/token/revoke-self").token(token)).await.map(|_| ())
-    }
 }
 
 impl Minter for VaultMinter {
@@ -125,19 +122,28 @@ impl Minter for VaultMinter {
         }
     }
 
+    /// In a task of its own: the request it is for may run out of time, and the token must go all the same.
     async fn undo(&self, token: Undo) -> Result<(), VaultError> {
-        let clear = match token {
-            Undo::Clear(token) => Some(token),
-            Undo::Wrapped(token) => {
-                let unwrapped =
-                    self.vault.send(Call::post("sys/wrapping/unwrap").wrapping_token(&token)).await?;
-                unwrapped.auth.map(|Auth { client_token, .. }| client_token)
-            }
+        let undone = tokio::spawn(revoke(self.vault.clone(), token)).await;
+        let interrupted = |_| VaultError::AnswerInvalid {
+            path: REVOKE_SELF.to_owned(),
+            reason: "the revocation was interrupted".to_owned(),
         };
-        match clear {
-            Some(token) => self.revoke_self(&token).await,
-            // What was wrapped is not a token: there is nothing to revoke.
-            None => Ok(()),
+        undone.map_err(interrupted)?
+    }
+}
+
+async fn revoke(vault: Vault, token: Undo) -> Result<(), VaultError> {
+    let clear = match token {
+        Undo::Clear(token) => Some(token),
+        Undo::Wrapped(token) => {
+            let unwrapped = vault.send(Call::post("sys/wrapping/unwrap").wrapping_token(&token)).await?;
+            unwrapped.auth.map(|Auth { client_token, .. }| client_token)
         }
+    };
+    match clear {
+        Some(token) => vault.send(Call::post(REVOKE_SELF).token(&token)).await.map(|_| ()),
+        // What was wrapped is not a token: there is nothing to revoke.
+        None => Ok(()),
     }
 }

@@ -221,6 +221,23 @@ async fn a_token_that_must_not_be_used_is_revoked_with_itself() {
 }
 
 #[tokio::test]
+async fn a_revocation_goes_on_where_its_request_runs_out_of_time() {
+    let world = World::new(3600, |_: &str| (204, "")).await;
+    let undo = world.minter.undo(Undo::Clear(VaultToken::parse("s.clear").unwrap()));
+    assert!(undo.now_or_never().is_none());
+    let asked = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let [only] = world.server.asked().as_slice() {
+                return only.clone();
+            }
+        }
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(10), asked).await;
+    assert_eq!(asked.unwrap(), "POST /v1/auth/token/revoke-self s.clear");
+}
+
+#[tokio::test]
 async fn an_acl_denial_is_no_reason_to_log_in_again() {
     let world = World::new(3600, |_: &str| (403, ACL_403)).await;
     let error = world.mint().await.unwrap_err();
