@@ -258,19 +258,19 @@ async fn a_login_that_fails_is_tried_again_by_the_next_request() {
 
 #[tokio::test]
 async fn a_vault_that_is_down_is_tried_twice_and_no_more() {
-    let mute = Mute::start(true);
+    let dropping = Dropping::start();
     let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
-    let minter = VaultMinter::with_login(vault(&mute.url), Box::new(login), SetClock::at(NOW));
+    let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
     assert!(matches!(error, MintError::Vault(VaultError::Unreachable { .. })), "{error:?}");
-    assert_eq!(mute.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
 }
 
 /// What a login meets after a freeze: a connection that the other side has forgotten.
 #[tokio::test]
 async fn a_login_whose_connection_breaks_is_sent_again() {
     use vault_authorizer::adapters::vault::{AwsLogin, AwsLoginSettings};
-    let mute = Mute::start(true);
+    let dropping = Dropping::start();
     let settings = AwsLoginSettings {
         mount: "aws".parse().unwrap(),
         role: "r".parse().unwrap(),
@@ -279,10 +279,10 @@ async fn a_login_whose_connection_breaks_is_sent_again() {
     };
     let keys = aws_credential_types::Credentials::new("AKIAEXAMPLE", "secret", None, None, "test");
     let login = AwsLogin::new(settings, Box::new(keys), SetClock::at(NOW));
-    let minter = VaultMinter::with_login(vault(&mute.url), Box::new(login), SetClock::at(NOW));
+    let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
     assert!(matches!(error, MintError::Login(VaultError::Unreachable { .. })), "{error:?}");
-    assert_eq!(mute.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
