@@ -75,15 +75,9 @@ impl<K: KeySource, M: Minter> Authorizer<K, M> {
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
         let seen = Sighting::of(event);
         let mut record = Record::of(seen, invocation.request_id, invocation.trace_id, cold_start);
-        let outcome = match tokio::time::timeout(
-            time_for_the_walk(invocation.deadline, self.clock.now()),
-            self.walk(event, invocation.request_id, &mut record),
-        )
-        .await
-        {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Refusal::DeadlineExceeded),
-        };
+        let time = time_for_the_walk(invocation.deadline, self.clock.now());
+        let walk = self.walk(event, invocation.request_id, &mut record);
+        let outcome = tokio::time::timeout(time, walk).await.unwrap_or(Err(Refusal::DeadlineExceeded));
         record.decided(outcome.as_ref().map(|_| ()), stopwatch);
         let refuse =
             |refusal: Refusal| response::refuse(refusal.code(), invocation.request_id, self.unauthorized);

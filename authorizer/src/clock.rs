@@ -6,10 +6,7 @@
 //! INVARIANT (wall clock): every expiry is compared in Unix seconds of this clock. A frozen Lambda's monotonic clock
 //! stands still, so a deadline kept as `Instant` would still hold hours later.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Says what time it is.
 pub trait Clock: Send + Sync {
@@ -73,11 +70,5 @@ impl UnixTime {
     /// The same point for libraries that sign with it.
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.0).unwrap_or(UNIX_EPOCH)
-    }
-}
-
-impl fmt::Display for UnixTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.seconds())
     }
 }

@@ -118,7 +118,11 @@ fn rest_request(event: &Map<String, Value>) -> Result<Request, EventError> {
     let resource = text(event, "resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
     check_agreement(event, &method_arn, resource)?;
     let headers = Headers::read(event)?;
-    if headers.names.iter().any(|name| is_reserved_header(name)) {
+    // By the event's own names, so that a header without a value is refused as well.
+    if object(event, "headers")?
+        .chain(object(event, "multiValueHeaders")?)
+        .any(|(name, _)| is_reserved_header(name))
+    {
         return Err(EventError::HeaderReserved);
     }
     let resource = Resource::Template(resource.to_owned());
@@ -185,19 +189,15 @@ struct Headers {
     single: Vec<(String, String)>,
     /// From `multiValueHeaders`: every value.
     multi: Vec<(String, String)>,
-    /// Every name, also of a header without a value.
-    names: Vec<String>,
 }
 
 impl Headers {
     fn read(event: &Map<String, Value>) -> Result<Self, EventError> {
         let mut headers = Self::default();
         for (name, value) in object(event, "headers")? {
-            headers.names.push(name.clone());
             push(&mut headers.single, name, value)?;
         }
         for (name, values) in object(event, "multiValueHeaders")? {
-            headers.names.push(name.clone());
             for value in values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice) {
                 push(&mut headers.multi, name, value)?;
             }

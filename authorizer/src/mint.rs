@@ -98,7 +98,6 @@ pub struct Minted {
     token: WrappingToken,
     wrapped_accessor: String,
     creation_path: String,
-    ttls: Ttls,
     wrap_expires_at: UnixTime,
 }
 
@@ -116,11 +115,6 @@ impl Minted {
     /// `auth/token/create/<role>`.
     pub fn creation_path(&self) -> &str {
         &self.creation_path
-    }
-
-    /// The TTLs that were sent.
-    pub fn ttls(&self) -> Ttls {
-        self.ttls
     }
 
     /// When the wrapping token ends, at the latest.
@@ -202,7 +196,6 @@ fn check(answer: Answer, order: &Order, times: Times) -> Result<Minted, Refused>
             token: wrap.token,
             wrapped_accessor: wrap.wrapped_accessor.unwrap_or_default(),
             creation_path: wrap.creation_path,
-            ttls: order.ttls,
             wrap_expires_at: times.asked_at.plus_seconds(wrap.ttl),
         }),
     }

@@ -120,8 +120,7 @@ impl Reader<'_> {
     }
 
     fn issuers(&self, node: &Node<'_>) -> Option<Vec<(Issuer, JwksSource)>> {
-        let read: Vec<_> = node.entries()?.into_iter().map(|(name, node)| self.issuer(name, &node)).collect();
-        read.into_iter().collect()
+        node.entries(|name, node| self.issuer(name, node))
     }
 
     fn issuer(&self, name: &str, node: &Node<'_>) -> Option<(Issuer, JwksSource)> {
@@ -191,8 +190,7 @@ impl Reader<'_> {
     }
 
     fn stages(&self, node: &Node<'_>) -> Option<Stages> {
-        let read: Vec<_> = node.entries()?.into_iter().map(|(name, node)| self.stage(name, &node)).collect();
-        read.into_iter().collect()
+        node.entries(|name, node| self.stage(name, node))
     }
 
     fn stage(&self, name: &str, node: &Node<'_>) -> Option<(StageName, Stage)> {
@@ -408,9 +406,7 @@ fn api_ids(node: &Node<'_>) -> Option<Apis> {
 }
 
 fn bound_claims(node: &Node<'_>, globs: bool) -> Option<Vec<BoundClaim>> {
-    let read: Vec<_> =
-        node.entries()?.into_iter().map(|(name, node)| bound_claim(name, &node, globs)).collect();
-    read.into_iter().collect()
+    node.entries(|name, node| bound_claim(name, node, globs))
 }
 
 fn bound_claim(name: &str, node: &Node<'_>, globs: bool) -> Option<BoundClaim> {

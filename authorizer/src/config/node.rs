@@ -73,17 +73,20 @@ impl<'a> Node<'a> {
         Some(Table { map, path: self.path.clone(), problems: self.problems, known: Vec::new() })
     }
 
-    /// A mapping whose keys the user chooses. An empty one is refused.
-    pub(super) fn entries(&self) -> Option<Vec<(&'a str, Node<'a>)>> {
+    /// A mapping of at least one entry, whose keys the user chooses. Every entry is read, so every problem is found.
+    pub(super) fn entries<T, C: FromIterator<T>>(
+        &self,
+        read: impl Fn(&'a str, &Node<'a>) -> Option<T>,
+    ) -> Option<C> {
         let Value::Object(map) = self.value else { return self.refuse("must be a mapping") };
         if map.is_empty() {
             return self.refuse("must not be empty");
         }
-        Some(
-            map.iter()
-                .map(|(key, value)| (key.as_str(), self.child(&format!(".{}", quoted(key)), value)))
-                .collect(),
-        )
+        let read_entries: Vec<Option<T>> = map
+            .iter()
+            .map(|(key, value)| read(key, &self.child(&format!(".{}", quoted(key)), value)))
+            .collect();
+        read_entries.into_iter().collect()
     }
 
     /// A list of at least one item. Every item is read, so every problem is found.
