@@ -6,6 +6,7 @@
 //!
 //! Receives a region, or a loopback URL for development; produces the endpoint. Leaves signing to `sign`.
 
+use crate::partition::Partition;
 use std::fmt;
 use std::str::FromStr;
 use url::{Host, Url};
@@ -51,7 +52,7 @@ impl StsEndpoint {
     pub fn regional(region: &Region) -> Self {
         let host = match region.as_str() {
             "us-east-1" => "sts.amazonaws.com".to_owned(),
-            name => format!("sts.{name}.{}", region.dns_suffix()),
+            name => format!("sts.{name}.{}", region.partition().dns_suffix),
         };
         Self { url: format!("https://{host}/"), host, region: region.clone() }
     }
@@ -106,9 +107,9 @@ impl Region {
         &self.0
     }
 
-    fn dns_suffix(&self) -> &'static str {
-        let partition = DNS_SUFFIXES.iter().find(|(prefix, _)| self.0.starts_with(prefix));
-        partition.map_or("amazonaws.com", |(_, suffix)| suffix)
+    /// The partition that the region lies in.
+    pub(crate) fn partition(&self) -> &'static Partition {
+        Partition::of_region(&self.0)
     }
 }
 
@@ -136,16 +137,6 @@ impl fmt::Display for Region {
 }
 
 const MAX_REGION_LENGTH: usize = 32;
-
-/// AWS's partitions other than the commercial one, by the prefix of their regions. GovCloud shares `amazonaws.com`.
-const DNS_SUFFIXES: [(&str, &str); 6] = [
-    ("cn-", "amazonaws.com.cn"),
-    ("eusc-", "amazonaws.eu"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("us-isof-", "csp.hci.ic.gov"),
-];
 
 #[cfg(test)]
 mod tests {

@@ -37,10 +37,13 @@
 //! # }
 //! ```
 
+mod arn;
 mod endpoint;
+mod partition;
 mod server_id;
 mod sign;
 
+pub use arn::{PrincipalArn, PrincipalArnError};
 pub use endpoint::{EndpointError, Region, RegionError, StsEndpoint};
 pub use server_id::{ServerId, ServerIdError};
 pub use sign::{SignError, SignedRequest, SigningRequest, sign_get_caller_identity};

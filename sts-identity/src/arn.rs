@@ -1,0 +1,327 @@
+//! The ARN of an IAM principal.
+//!
+//! Receives text, from STS or from an operator's list; produces a [`PrincipalArn`] whose every part was checked. Leaves
+//! to others what the principal may do.
+
+use crate::partition::Partition;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// The ARN of an IAM user, of an IAM role, or of a session of a role, in two spellings.
+///
+/// ```text
+/// arn:<partition>:iam::<account>:user/<path><user name>
+/// arn:<partition>:iam::<account>:role/<path><role name>
+/// arn:<partition>:sts::<account>:assumed-role/<role name>/<session name>
+/// ```
+///
+/// [`as_str`](Self::as_str) is the ARN as it was written, for the record. [`canonical`](Self::canonical) is the one to
+/// compare: whoever assumes a role chooses the session name, so it does not say who they are. Equality is of the raw
+/// spelling.
+///
+/// ```
+/// # use sts_identity::PrincipalArn;
+/// let session = PrincipalArn::parse("arn:aws:sts::123456789012:assumed-role/batch/nightly")?;
+/// assert_eq!(session.canonical(), "arn:aws:iam::123456789012:role/batch");
+/// # Ok::<(), sts_identity::PrincipalArnError>(())
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct PrincipalArn {
+    raw: String,
+    canonical: String,
+    partition: &'static str,
+    account: String,
+    session: Option<String>,
+}
+
+/// Why a text names no principal that a caller can be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PrincipalArnError {
+    /// It is no ARN of a principal.
+    #[error(
+        "an IAM principal is written like `arn:aws:iam::123456789012:role/name`, or `user/name` at its end"
+    )]
+    Malformed,
+    /// It is an account's root user, who may do everything in the account and stands for no one in particular.
+    #[error("an account's root user is not accepted as a principal")]
+    Root,
+    /// It is a session of `sts:GetFederationToken`, whose name the user who asked for it chose.
+    #[error("a federated user is not accepted as a principal")]
+    FederatedUser,
+}
+
+impl PrincipalArn {
+    /// Reads an ARN strictly: a known partition, 12 digits of account, names and paths as AWS defines them.
+    ///
+    /// Limits and alphabets are those of the IAM API reference (`User`, `Role`) and the STS API reference (`AssumeRole`,
+    /// `GetFederationToken`).
+    pub fn parse(text: &str) -> Result<Self, PrincipalArnError> {
+        let fields = Fields::split(text).ok_or(PrincipalArnError::Malformed)?;
+        let Fields { partition, account, .. } = fields;
+        let (canonical, session) = match fields.principal()? {
+            Principal::UserOrRole => (text.to_owned(), None),
+            Principal::Session { role, name } => {
+                (format!("arn:{partition}:iam::{account}:role/{role}"), Some(name.to_owned()))
+            }
+        };
+        Ok(Self { raw: text.to_owned(), canonical, partition, account: account.to_owned(), session })
+    }
+
+    /// The ARN as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.raw
+    }
+
+    /// The ARN to compare: `assumed-role/<role>/<session>` of STS is IAM's `role/<role>`; a user or a role stays as it
+    /// is, path included.
+    ///
+    /// STS leaves out the path of a role. So the canonical ARN of a session never has one, and an ARN with a path is
+    /// never that of a session.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The partition, such as `aws`.
+    pub fn partition(&self) -> &'static str {
+        self.partition
+    }
+
+    /// The account, 12 digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The session name, where this is a session of a role. Whoever assumed the role chose it: fit for a log, not for a
+    /// decision.
+    pub fn session_name(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+}
+
+impl fmt::Debug for PrincipalArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PrincipalArn").field(&self.raw).finish()
+    }
+}
+
+impl fmt::Display for PrincipalArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.raw)
+    }
+}
+
+/// `arn:<partition>:<service>:<region>:<account>:<resource>`. IAM and STS leave the region empty; a path may hold colons.
+struct Fields<'a> {
+    partition: &'static str,
+    service: &'a str,
+    account: &'a str,
+    resource: &'a str,
+}
+
+enum Principal<'a> {
+    UserOrRole,
+    Session { role: &'a str, name: &'a str },
+}
+
+impl<'a> Fields<'a> {
+    fn split(text: &'a str) -> Option<Self> {
+        if text.len() > MAX_ARN_LENGTH {
+            return None;
+        }
+        let (partition, rest) = text.strip_prefix("arn:")?.split_once(':')?;
+        let partition = Partition::named(partition)?.name;
+        let (service, rest) = rest.split_once("::")?;
+        let (account, resource) = rest.split_once(':')?;
+        is_account(account).then_some(Self { partition, service, account, resource })
+    }
+
+    fn principal(&self) -> Result<Principal<'a>, PrincipalArnError> {
+        let (kind, rest) = self.resource.split_once('/').unwrap_or((self.resource, ""));
+        match (self.service, kind) {
+            ("iam", "user" | "role") if is_path_and_name(rest) => Ok(Principal::UserOrRole),
+            ("sts", "assumed-role") => session(rest).ok_or(PrincipalArnError::Malformed),
+            ("iam", "root") if self.resource == "root" => Err(PrincipalArnError::Root),
+            ("sts", "federated-user") if is_name(rest, FEDERATED_USER_NAME_LENGTHS) => {
+                Err(PrincipalArnError::FederatedUser)
+            }
+            _ => Err(PrincipalArnError::Malformed),
+        }
+    }
+}
+
+fn session(text: &str) -> Option<Principal<'_>> {
+    let (role, name) = text.split_once('/')?;
+    let named = is_name(role, NAME_LENGTHS) && is_name(name, SESSION_NAME_LENGTHS);
+    named.then_some(Principal::Session { role, name })
+}
+
+/// Twelve digits.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A name, or a path before it. A path lies between two `/`, the first of which is the one after `user` or `role`; a
+/// name holds no `/`, so the last one ends the path.
+fn is_path_and_name(text: &str) -> bool {
+    match text.rsplit_once('/') {
+        None => is_name(text, NAME_LENGTHS),
+        Some((path, name)) => is_path(path) && is_name(name, NAME_LENGTHS),
+    }
+}
+
+/// What stands between the two `/` of a path.
+fn is_path(inner: &str) -> bool {
+    (1..=MAX_PATH_LENGTH - "//".len()).contains(&inner.len())
+        && inner.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_name(text: &str, lengths: RangeInclusive<usize>) -> bool {
+    lengths.contains(&text.len()) && text.bytes().all(is_name_byte)
+}
+
+/// `[\w+=,.@-]`, the alphabet of IAM's names.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+}
+
+/// AWS's limit for an ARN of a principal (`arnType` of the IAM API reference).
+const MAX_ARN_LENGTH: usize = 2048;
+/// With both of its slashes.
+const MAX_PATH_LENGTH: usize = 512;
+const NAME_LENGTHS: RangeInclusive<usize> = 1..=64;
+const SESSION_NAME_LENGTHS: RangeInclusive<usize> = 2..=64;
+const FEDERATED_USER_NAME_LENGTHS: RangeInclusive<usize> = 2..=32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_its_role_and_everything_else_itself() {
+        let (role, user) = ("arn:aws:iam::123456789012:role/batch", "arn:aws:iam::123456789012:user/ann");
+        let with_path = "arn:aws-cn:iam::123456789012:role/a:b/c/batch";
+        let cases = [
+            ("arn:aws:sts::123456789012:assumed-role/batch/nightly", role, Some("nightly")),
+            ("arn:aws:sts::123456789012:assumed-role/batch/a+b=c,d.e@f-g_h", role, Some("a+b=c,d.e@f-g_h")),
+            (role, role, None),
+            (user, user, None),
+            (with_path, with_path, None),
+        ];
+        for (raw, canonical, session) in cases {
+            let arn = PrincipalArn::parse(raw).unwrap();
+            assert_eq!((arn.as_str(), arn.canonical(), arn.session_name()), (raw, canonical, session));
+            assert_eq!(arn.account(), "123456789012");
+            assert_eq!(format!("{arn} {arn:?}"), format!("{raw} PrincipalArn({raw:?})"));
+        }
+    }
+
+    #[test]
+    fn accepts_every_partition() {
+        for partition in
+            ["aws", "aws-us-gov", "aws-cn", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"]
+        {
+            let raw = format!("arn:{partition}:sts::123456789012:assumed-role/batch/nightly");
+            let arn = PrincipalArn::parse(&raw).unwrap();
+            assert_eq!(arn.partition(), partition);
+            assert_eq!(arn.canonical(), format!("arn:{partition}:iam::123456789012:role/batch"));
+        }
+    }
+
+    /// CVE-2025-11621: Vault took a role for its namesake in another account.
+    #[test]
+    fn keeps_namesakes_apart() {
+        let arns = [
+            "arn:aws:sts::123456789012:assumed-role/batch/nightly",
+            "arn:aws:sts::210987654321:assumed-role/batch/nightly",
+            "arn:aws-cn:sts::123456789012:assumed-role/batch/nightly",
+            "arn:aws:iam::123456789012:user/batch",
+            "arn:aws:iam::123456789012:role/nightly/batch",
+        ];
+        let canonical: Vec<String> =
+            arns.iter().map(|arn| PrincipalArn::parse(arn).unwrap().canonical().to_owned()).collect();
+        for (at, one) in canonical.iter().enumerate() {
+            assert!(!canonical[at + 1..].contains(one), "{one}");
+        }
+    }
+
+    #[test]
+    fn rejects_root() {
+        assert_eq!(PrincipalArn::parse("arn:aws:iam::123456789012:root"), Err(PrincipalArnError::Root));
+        for malformed in
+            ["arn:aws:iam::1:root", "arn:aws:iam::123456789012:root/", "arn:aws:sts::123456789012:root"]
+        {
+            assert_eq!(PrincipalArn::parse(malformed), Err(PrincipalArnError::Malformed), "`{malformed}`");
+        }
+    }
+
+    #[test]
+    fn rejects_federated_users() {
+        let federated = "arn:aws:sts::123456789012:federated-user/ann";
+        assert_eq!(PrincipalArn::parse(federated), Err(PrincipalArnError::FederatedUser));
+        for malformed in ["federated-user", "federated-user/", "federated-user/a/b", "federated-user/a b"] {
+            let arn = format!("arn:aws:sts::123456789012:{malformed}");
+            assert_eq!(PrincipalArn::parse(&arn), Err(PrincipalArnError::Malformed), "`{arn}`");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_no_arn_of_a_principal() {
+        let arns = [
+            "",
+            "arn",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role",
+            "arn:aws:iam::123456789012:role//batch",
+            "arn:aws:iam::123456789012:role/a/",
+            "arn:aws:iam::123456789012:role/*",
+            "arn:aws:iam::123456789012:role/ba?ch",
+            "arn:aws:iam::123456789012:role/batch ",
+            "arn:aws:iam::123456789012:role/batch\n",
+            "arn:aws:iam::123456789012:role/b\u{e4}tch",
+            "arn:aws:iam::123456789012:role/a b/batch",
+            "arn:aws:iam::123456789012:Role/batch",
+            "arn:aws:iam::123456789012:group/batch",
+            "arn:aws:iam::123456789012:instance-profile/batch",
+            "arn:aws:iam::123456789012:assumed-role/batch/nightly",
+            "arn:aws:sts::123456789012:role/batch",
+            "arn:aws:sts::123456789012:user/ann",
+            "arn:aws:sts::123456789012:assumed-role/batch",
+            "arn:aws:sts::123456789012:assumed-role/batch/",
+            "arn:aws:sts::123456789012:assumed-role/batch/n",
+            "arn:aws:sts::123456789012:assumed-role//nightly",
+            "arn:aws:sts::123456789012:assumed-role/a/batch/nightly",
+            "arn:aws:iam:eu-west-1:123456789012:role/batch",
+            "arn:aws:iam::12345678901:role/batch",
+            "arn:aws:iam::1234567890123:role/batch",
+            "arn:aws:iam::12345678901a:role/batch",
+            "arn:aws:iam::\u{0661}23456789012:role/batch",
+            "arn:aws:iam:::role/batch",
+            "arn:aws:iam::aws:role/batch",
+            "arn:mars:iam::123456789012:role/batch",
+            "arn::iam::123456789012:role/batch",
+            "ARN:aws:iam::123456789012:role/batch",
+            " arn:aws:iam::123456789012:role/batch",
+            "arn:aws:s3:::bucket",
+            "arn:aws:iam::123456789012:oidc-provider/example.com",
+        ];
+        for arn in arns {
+            assert_eq!(PrincipalArn::parse(arn), Err(PrincipalArnError::Malformed), "`{arn}`");
+        }
+    }
+
+    #[test]
+    fn rejects_a_name_or_path_beyond_awss_limits() {
+        let name = |length| format!("arn:aws:iam::123456789012:user/{}", "n".repeat(length));
+        let path = |length: usize| format!("arn:aws:iam::123456789012:role/{}/batch", "p".repeat(length - 2));
+        let session = |length| format!("arn:aws:sts::123456789012:assumed-role/batch/{}", "s".repeat(length));
+        for (longest, too_long) in [
+            (name(64), name(65)),
+            (path(512), path(513)),
+            (session(64), session(65)),
+            (session(2), name(4000)),
+        ] {
+            assert!(PrincipalArn::parse(&longest).is_ok(), "{longest}");
+            assert_eq!(PrincipalArn::parse(&too_long), Err(PrincipalArnError::Malformed), "{too_long}");
+        }
+    }
+}
