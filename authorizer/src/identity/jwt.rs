@@ -4,12 +4,14 @@
 //! claims; nothing in the claims but `iss` is read before the signature holds, and `iss` only chooses among the issuers
 //! that are configured. Leaves fetching the keys to a [`KeySource`].
 
+mod algorithm;
 mod checks;
 mod keys;
+mod signature;
 mod unique_json;
 mod unverified;
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     event::{BearerToken, Credential},
@@ -18,6 +20,7 @@ use crate::{
 
 use super::{Asked, Identity, IdentityError, Scheme, SchemeResult};
 
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES};
 use unverified::Unverified;
 
@@ -63,50 +66,6 @@ impl AudienceClaim {
             Self::ClientId => "client_id",
             Self::Azp => "azp",
         }
-    }
-}
-
-/// A signature algorithm (RFC 7518, RFC 8037). There is no `none` and no HMAC to choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// The name in `alg`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no algorithm of this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of RS256, ES256, EdDSA")]
-pub struct UnknownAlgorithm;
-
-impl FromStr for Algorithm {
-    type Err = UnknownAlgorithm;
-
-    fn from_str(text: &str) -> Result<Self, UnknownAlgorithm> {
-        [Self::Rs256, Self::Es256, Self::EdDsa]
-            .into_iter()
-            .find(|own| own.as_str() == text)
-            .ok_or(UnknownAlgorithm)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Every check of a JWT: one that accepts, one that refuses with the exact code. Attacks by their names.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
+use vault_authorizer::identity::jwt::{InvalidKeySet, KeySet};
 
 use crate::support::*;
 
@@ -16,11 +20,91 @@ fn header(alg: &str, kid: &str) -> Value {
     json!({"alg": alg, "kid": kid})
 }
 
+/// An issuer that uses all ten algorithms.
+fn all() -> Bed {
+    Bed::with_keys(&keys().jwks())
+}
+
+/// The good key with this `kid`.
+fn published(kid: &str) -> Value {
+    let jwks = keys().jwks();
+    jwks["keys"].as_array().unwrap().iter().rfind(|jwk| jwk["kid"] == kid).unwrap().clone()
+}
+
+/// The same with members changed, or removed where the value is null.
+fn changed(jwk: &Value, changes: &Value) -> Value {
+    let mut jwk = jwk.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            jwk.as_object_mut().unwrap().remove(name);
+        } else {
+            jwk[name] = value.clone();
+        }
+    }
+    jwk
+}
+
+/// The good set with its RSA key changed.
+fn jwks_with_rsa(changes: &Value) -> Value {
+    let mut jwks = keys().jwks();
+    let rsa = jwks["keys"].as_array_mut().unwrap().iter_mut().find(|jwk| jwk["kid"] == "rsa").unwrap();
+    *rsa = changed(rsa, changes);
+    jwks
+}
+
 #[test]
 fn every_algorithm_of_the_issuer_is_accepted() {
-    accepted(&keys().rs256(&header("RS256", "rsa"), &claims()));
-    accepted(&keys().es256(&header("ES256", "ec"), &claims()));
-    accepted(&keys().ed25519(&header("EdDSA", "ed"), &claims()));
+    let bed = all();
+    for (algorithm, kid) in ALGORITHMS {
+        let token = keys().token(algorithm, &header(algorithm, kid), &claims());
+        assert_eq!(bed.code_for(&token), "allowed", "{algorithm}");
+    }
+}
+
+/// One RSA key serves six algorithms; a signature of one of them is none of another.
+#[test]
+fn rejects_a_signature_that_another_algorithm_made_with_the_same_key() {
+    let bed = all();
+    let (rsa, _) = ALGORITHMS.split_at(6);
+    for (made, _) in rsa {
+        for (said, kid) in rsa.iter().filter(|(said, _)| said != made) {
+            let token = keys().token(made, &header(said, kid), &claims());
+            assert_eq!(bed.code_for(&token), "signature_invalid", "{made} as {said}");
+        }
+    }
+}
+
+#[test]
+fn rejects_a_signature_of_another_type_of_key() {
+    let bed = all();
+    for (said, kid) in ALGORITHMS {
+        for (made, other) in ALGORITHMS.iter().filter(|(_, other)| *other != kid) {
+            let swapped = keys().token(made, &header(said, kid), &claims());
+            assert_eq!(bed.code_for(&swapped), "signature_invalid", "{made} as {said}");
+            let crossed = keys().token(made, &header(said, other), &claims());
+            assert_eq!(bed.code_for(&crossed), "key_unknown", "{said} with the key `{other}`");
+        }
+    }
+}
+
+#[test]
+fn rejects_an_algorithm_other_than_the_one_its_key_is_published_for() {
+    for (published, _) in ALGORITHMS.iter().take(6) {
+        let bed = Bed::with_keys(&jwks_with_rsa(&json!({"alg": published})));
+        for (algorithm, kid) in ALGORITHMS.iter().take(6) {
+            let code = bed.code_for(&keys().token(algorithm, &header(algorithm, kid), &claims()));
+            let expected = if algorithm == published { "allowed" } else { "key_unknown" };
+            assert_eq!(code, expected, "{algorithm} with a key for {published}");
+        }
+    }
+}
+
+#[test]
+fn a_key_without_alg_serves_only_what_the_issuer_lists() {
+    assert!(published("rsa").get("alg").is_none());
+    refused(&keys().token("PS256", &header("PS256", "rsa"), &claims()), "algorithm_refused");
+    refused(&keys().token("RS512", &header("RS512", "rsa"), &claims()), "algorithm_refused");
+    refused(&keys().token("ES384", &header("ES384", "ec384"), &claims()), "algorithm_refused");
 }
 
 #[test]
@@ -65,8 +149,54 @@ fn rejects_a_stripped_zero_or_foreign_signature() {
 }
 
 #[test]
-fn rejects_der_encoded_es256() {
-    refused(&keys().es256_der(&header("ES256", "ec"), &claims()), "signature_invalid");
+fn rejects_der_encoded_ecdsa() {
+    let bed = all();
+    for (algorithm, kid) in [("ES256", "ec"), ("ES384", "ec384"), ("ES512", "ec521")] {
+        let der = keys().token(&format!("{algorithm} in DER"), &header(algorithm, kid), &claims());
+        assert_eq!(bed.code_for(&der), "signature_invalid", "{algorithm}");
+    }
+}
+
+/// `r = s = 0` verified for every message in some implementations (CVE-2022-21449).
+#[test]
+fn rejects_ecdsa_with_a_zero_or_of_another_length() {
+    let bed = all();
+    for (algorithm, kid, size) in [("ES256", "ec", 32), ("ES384", "ec384", 48), ("ES512", "ec521", 66)] {
+        let code = |change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+            let made = |message: &[u8]| change(keys().signature(algorithm, message));
+            bed.code_for(&sign(&header(algorithm, kid), &claims(), made))
+        };
+        assert_eq!(code(&|signature| signature), "allowed");
+        let zero = vec![0; size];
+        let forged: [&dyn Fn(Vec<u8>) -> Vec<u8>; 8] = [
+            &|_| [&zero[..], &zero].concat(),
+            &|made| [&zero, &made[size..]].concat(),
+            &|made| [&made[..size], &zero].concat(),
+            &|made| [&made[size..], &made[..size]].concat(),
+            &|made| made[..size].to_vec(),
+            &|made| [&made[..], &[0]].concat(),
+            &|made| [&[0], &made[..]].concat(),
+            // Each half with a zero more before it: the same numbers, and not the one form they have.
+            &|made| [&[0], &made[..size], &[0], &made[size..]].concat(),
+        ];
+        for (index, forge) in forged.into_iter().enumerate() {
+            assert_eq!(code(forge), "signature_invalid", "{algorithm}, {index}");
+        }
+    }
+}
+
+#[test]
+fn rejects_an_rsa_signature_of_another_length() {
+    let bed = all();
+    for algorithm in ["RS256", "PS256"] {
+        for cut in [1, 128, 255, 256] {
+            let short = |message: &[u8]| keys().signature(algorithm, message)[cut..].to_vec();
+            let short = sign(&header(algorithm, "rsa"), &claims(), short);
+            assert_eq!(bed.code_for(&short), "signature_invalid", "{algorithm}, {cut} bytes less");
+        }
+        let long = |message: &[u8]| [&[0], &keys().signature(algorithm, message)[..]].concat();
+        assert_eq!(bed.code_for(&sign(&header(algorithm, "rsa"), &claims(), long)), "signature_invalid");
+    }
 }
 
 #[test]
@@ -84,8 +214,57 @@ fn rejects_a_swapped_kid() {
 }
 
 #[test]
+fn rejects_a_kid_that_is_not_the_keys_to_the_letter() {
+    for kid in ["ED", "Ed", "ed ", " ed", "ed\u{0}", "e", "edd"] {
+        refused(&keys().ed25519(&header("EdDSA", kid), &claims()), "key_unknown");
+    }
+}
+
+#[test]
 fn a_token_without_kid_is_served_where_one_key_fits() {
     accepted(&token_with_header(json!({"alg": "EdDSA"})));
+    let bed = all();
+    for (algorithm, _) in ALGORITHMS {
+        let token = keys().token(algorithm, &json!({"alg": algorithm}), &claims());
+        assert_eq!(bed.code_for(&token), "allowed", "{algorithm}");
+    }
+}
+
+#[test]
+fn rejects_a_token_without_kid_where_two_keys_fit() {
+    let mut jwks = keys().jwks();
+    let mut second = keys().rsa_public_jwk();
+    second["kid"] = json!("rsa-2");
+    second["alg"] = json!("RS256");
+    jwks["keys"].as_array_mut().unwrap().push(second);
+    let bed = Bed::with_keys(&jwks);
+    let code = |algorithm, header| bed.code_for(&keys().token(algorithm, &header, &claims()));
+    assert_eq!(code("RS256", json!({"alg": "RS256"})), "key_unknown");
+    assert_eq!(code("RS256", json!({"alg": "RS256", "kid": "rsa"})), "allowed");
+    assert_eq!(code("RS384", json!({"alg": "RS384"})), "allowed", "the second key is for RS256 alone");
+}
+
+/// Which of the two would be asked must not depend on how the provider sorts its set: neither is, even if they agree.
+#[test]
+fn rejects_a_kid_that_two_keys_have() {
+    let with_second = |changes: Value| {
+        let mut jwks = jwks_with_rsa(&changes);
+        jwks["keys"].as_array_mut().unwrap().push(keys().rsa_public_jwk());
+        Bed::with_keys(&jwks)
+    };
+    let code =
+        |bed: &Bed, algorithm| bed.code_for(&keys().token(algorithm, &header(algorithm, "rsa"), &claims()));
+    let twice = with_second(json!({}));
+    assert_eq!((code(&twice, "RS256"), code(&twice, "PS512")), ("key_unknown".into(), "key_unknown".into()));
+    let other_modulus = b64(&[&[0x80], &keys().rsa_modulus()[1..]].concat());
+    assert_eq!(code(&with_second(json!({"n": other_modulus})), "RS256"), "key_unknown");
+    // One of them is for RS256 alone: for PS512 the other is the only one.
+    let limited = with_second(json!({"alg": "RS256"}));
+    assert_eq!((code(&limited, "RS256"), code(&limited, "PS512")), ("key_unknown".into(), "allowed".into()));
+    let for_encryption = with_second(json!({"use": "enc"}));
+    assert_eq!(code(&for_encryption, "RS256"), "allowed", "a key that cannot verify is not in the way");
+    assert_eq!(code(&twice, "ES256").as_str(), "key_unknown");
+    assert_eq!(twice.code_for(&good_token()), "allowed", "the other keys serve on");
 }
 
 #[test]
@@ -142,6 +321,32 @@ fn rejects_a_token_that_is_not_three_canonical_parts() {
     let other = if last == 'A' { 'B' } else { char::from(u8::try_from(u32::from(last)).unwrap() + 1) };
     let respelled = format!("{message}.{}{other}", &signature[..signature.len() - 1]);
     refused(&respelled, "credential_malformed");
+    // Padding, white space, and letters of the other alphabet, in each part.
+    let parts: Vec<&str> = token.split('.').collect();
+    for (index, part) in parts.iter().enumerate() {
+        for spelled in [
+            format!("{part}="),
+            format!("{part}=="),
+            format!("{part} "),
+            format!("{part}\n"),
+            format!("\t{part}"),
+            format!("{part}+"),
+            format!("{part}/AA"),
+            format!("{part}%"),
+            String::new(),
+        ] {
+            let mut parts = parts.clone();
+            parts[index] = &spelled;
+            // A header value has no white space at its ends, so nothing is left to refuse there.
+            let token = parts.join(".");
+            if token.trim() == token {
+                let code = Bed::new().code_for(&token);
+                let empty_signature = index == 2 && spelled.is_empty();
+                let expected = if empty_signature { "signature_invalid" } else { "credential_malformed" };
+                assert_eq!(code, expected, "part {index}: {spelled:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -280,36 +485,209 @@ fn rejects_claims_that_imitate_an_iam_identity() {
     assert_eq!(line["caller_id"], "corp:arn:aws:iam::123456789012:role/admin");
 }
 
+/// How many keys of a set with this one key can verify.
+fn usable(jwk: &Value) -> Result<usize, InvalidKeySet> {
+    KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).map(|keys| keys.len())
+}
+
 #[test]
 fn rejects_a_weak_rsa_key_and_a_set_without_a_usable_key() {
-    use vault_authorizer::identity::jwt::{InvalidKeySet, KeySet};
     let modulus = |bits: usize| {
         let mut bytes = vec![0xff; bits / 8];
         bytes[0] = 0x80;
         b64(&bytes)
     };
-    let set =
-        |jwk: Value| KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).map(|keys| keys.len());
-    let rsa = |n: String| json!({"kty": "RSA", "n": n, "e": "AQAB"});
-    assert_eq!(set(rsa(modulus(2048))), Ok(1));
-    let weak = [modulus(1024), modulus(2040), b64(&[&[0u8; 128][..], &[0xff; 128][..]].concat())];
+    let rsa = |n: String, e: &str| json!({"kty": "RSA", "n": n, "e": e});
+    assert_eq!(usable(&rsa(modulus(2048), "AQAB")), Ok(1));
+    let weak =
+        [modulus(1024), modulus(2040), b64(&[&[0u8; 128][..], &[0xff; 128][..]].concat()), modulus(8200)];
     for n in weak {
-        assert_eq!(set(rsa(n)), Err(InvalidKeySet::NoUsableKey));
+        assert_eq!(usable(&rsa(n, "AQAB")), Err(InvalidKeySet::NoUsableKey));
     }
-    for unusable in [
-        json!({"kty": "oct", "k": "c2VjcmV0"}),
-        json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}),
-        json!({"kty": "OKP", "crv": "Ed448", "x": b64(&[1; 57])}),
-        json!({"kty": "OKP", "crv": "Ed25519", "alg": "ES256", "x": b64(&[1; 32])}),
-        json!({"kty": "OKP", "crv": "Ed25519", "use": "enc", "x": b64(&[1; 32])}),
-        json!({"kty": "OKP", "crv": "Ed25519", "key_ops": ["sign"], "x": b64(&[1; 32])}),
-        json!("key"),
-    ] {
-        assert_eq!(set(unusable.clone()), Err(InvalidKeySet::NoUsableKey), "{unusable}");
+    for e in ["", "AQ", "Aw", "AQAA", "AQABAQABAQAB"] {
+        assert_eq!(usable(&rsa(modulus(2048), e)), Err(InvalidKeySet::NoUsableKey), "{e}");
     }
     assert!(matches!(KeySet::parse(b"<html>"), Err(InvalidKeySet::NotAKeySet)));
     assert!(matches!(KeySet::parse(b"{}"), Err(InvalidKeySet::NotAKeySet)));
+    assert!(matches!(KeySet::parse(br#"{"keys": {}}"#), Err(InvalidKeySet::NotAKeySet)));
+    assert!(matches!(KeySet::parse(br#"{"keys": []}"#), Err(InvalidKeySet::NoUsableKey)));
     assert!(matches!(KeySet::parse(&vec![b' '; 300_000]), Err(InvalidKeySet::TooLarge)));
     let many = json!({"keys": vec![json!({}); 129]}).to_string();
     assert!(matches!(KeySet::parse(many.as_bytes()), Err(InvalidKeySet::TooManyKeys)));
+}
+
+/// Each key of the good set, with what makes it unusable.
+#[test]
+fn rejects_a_key_that_is_not_a_public_key_for_signatures() {
+    for (_, kid) in ALGORITHMS.iter().skip(5) {
+        let jwk = |changes: Value| usable(&changed(&published(kid), &changes));
+        assert_eq!(jwk(json!({})), Ok(1), "{kid}");
+        assert_eq!(
+            jwk(json!({"use": "sig", "key_ops": ["verify"], "kid": null, "alg": null})),
+            Ok(1),
+            "{kid}"
+        );
+        assert_eq!(jwk(json!({"key_ops": ["sign", "verify"], "x5c": ["AAAA"], "ext": true})), Ok(1), "{kid}");
+        for unusable in [
+            json!({"use": "enc"}),
+            json!({"use": "SIG"}),
+            json!({"use": ["sig"]}),
+            json!({"key_ops": ["sign"]}),
+            json!({"key_ops": []}),
+            json!({"key_ops": "verify"}),
+            json!({"alg": "HS256"}),
+            json!({"alg": "none"}),
+            json!({"alg": "RSA-OAEP"}),
+            json!({"alg": ""}),
+            json!({"alg": 7}),
+            json!({"kid": 7}),
+            json!({"kty": "oct"}),
+            json!({"kty": "AKP"}),
+            json!({"kty": null}),
+            json!({"crv": "P-224"}),
+            json!({"crv": "secp256k1"}),
+            json!({"crv": "Ed448"}),
+            json!({"crv": "X25519"}),
+            json!({"crv": 7}),
+            json!({"d": "AQAB"}),
+            json!({"p": "AQAB"}),
+            json!({"k": "AQAB"}),
+        ] {
+            assert_eq!(jwk(unusable.clone()), Err(InvalidKeySet::NoUsableKey), "{kid} with {unusable}");
+        }
+    }
+    for unusable in [
+        json!({"kty": "oct", "k": "c2VjcmV0"}),
+        json!({"kty": "OKP", "crv": "Ed448", "x": b64(&[1; 57])}),
+        json!({"kty": "OKP", "crv": "X25519", "x": b64(&[9; 32])}),
+        json!("key"),
+        json!(null),
+        json!([]),
+    ] {
+        assert_eq!(usable(&unusable), Err(InvalidKeySet::NoUsableKey), "{unusable}");
+    }
+}
+
+#[test]
+fn rejects_a_key_whose_numbers_have_another_size_or_form() {
+    for (kid, member) in [
+        ("ec", "x"),
+        ("ec", "y"),
+        ("ec384", "x"),
+        ("ec384", "y"),
+        ("ec521", "x"),
+        ("ec521", "y"),
+        ("ed", "x"),
+    ] {
+        let jwk = published(kid);
+        let good = jwk[member].as_str().unwrap().to_owned();
+        let number =
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &good).unwrap();
+        let with = |value: Value| {
+            let mut jwk = jwk.clone();
+            jwk[member] = value;
+            usable(&jwk)
+        };
+        assert_eq!(with(json!(good)), Ok(1), "{kid}");
+        for other in [
+            json!(b64(&number[1..])),
+            json!(b64(&[&[0], &number[..]].concat())),
+            json!(format!("{good}=")),
+            json!(format!("{good} ")),
+            json!(format!("{good}\n")),
+            json!(""),
+            json!(null),
+            json!(number),
+        ] {
+            assert_eq!(with(other.clone()), Err(InvalidKeySet::NoUsableKey), "{kid}: {member} {other}");
+        }
+    }
+    let swapped = |kid: &str, crv: &str| {
+        let mut jwk = published(kid);
+        jwk["crv"] = json!(crv);
+        jwk["alg"] = json!(match crv {
+            "P-256" => "ES256",
+            "P-384" => "ES384",
+            _ => "ES512",
+        });
+        usable(&jwk)
+    };
+    for (kid, own) in [("ec", "P-256"), ("ec384", "P-384"), ("ec521", "P-521")] {
+        for crv in ["P-256", "P-384", "P-521"] {
+            let expected = if crv == own { Ok(1) } else { Err(InvalidKeySet::NoUsableKey) };
+            assert_eq!(swapped(kid, crv), expected, "{kid} as {crv}");
+        }
+    }
+}
+
+#[test]
+fn rejects_a_key_set_with_a_member_twice() {
+    let good = keys().rsa_public_jwk().to_string();
+    let set = |jwk: &str| KeySet::parse(format!(r#"{{"keys": [{jwk}]}}"#).as_bytes()).map(|keys| keys.len());
+    assert_eq!(set(&good), Ok(1));
+    assert_eq!(set(&good.replacen('{', r#"{"kid":"another","#, 1)), Err(InvalidKeySet::NotAKeySet));
+    let two_lists = format!(r#"{{"keys": [{good}], "keys": [{good}]}}"#);
+    assert!(matches!(KeySet::parse(two_lists.as_bytes()), Err(InvalidKeySet::NotAKeySet)));
+}
+
+/// The keys of every algorithm, signed once: what a changed bit is changed in.
+fn one_token_of_each_algorithm() -> &'static [String] {
+    static TOKENS: OnceLock<Vec<String>> = OnceLock::new();
+    let token = |(algorithm, kid): (&str, &str)| keys().token(algorithm, &header(algorithm, kid), &claims());
+    TOKENS.get_or_init(|| ALGORITHMS.map(token).to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rejects_a_token_with_any_bit_flipped(which in 0..ALGORITHMS.len(), byte in any::<prop::sample::Index>(), bit in 0..7) {
+        let token = &one_token_of_each_algorithm()[which];
+        let mut flipped = token.clone().into_bytes();
+        let at = byte.index(flipped.len());
+        flipped[at] ^= 1u8 << bit;
+        let flipped = String::from_utf8(flipped).unwrap();
+        let code = ALL.with(|bed| bed.code_for(&flipped));
+        prop_assert!(REFUSALS.contains(&code.as_str()), "{code}: {flipped}");
+    }
+
+    #[test]
+    fn a_token_of_any_text_is_refused_with_a_code(text in "[ -~]{0,200}") {
+        let code = ALL.with(|bed| bed.code_for(&text));
+        prop_assert!(REFUSALS.contains(&code.as_str()), "{code}: {text}");
+    }
+
+    #[test]
+    fn a_token_of_any_three_parts_is_refused_with_a_code(
+        header in "\\{(\"(alg|kid|typ|crit|x)\":(\"(EdDSA|ed|JWT|none)\"|null|7|\\[\\]),?){0,4}\\}",
+        claims in "\\{?(\"(iss|sub|exp)\":(\"https://login.example.com/\"|9e999|null|-0|\\{\\}),?){0,3}\\}?",
+        signature in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let token = format!("{}.{}.{}", b64(header.as_bytes()), b64(claims.as_bytes()), b64(&signature));
+        let code = ALL.with(|bed| bed.code_for(&token));
+        prop_assert!(REFUSALS.contains(&code.as_str()), "{code}: {header} {claims}");
+    }
+
+    #[test]
+    fn a_key_set_of_any_bytes_is_refused(document in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(KeySet::parse(&document).is_err());
+    }
+}
+
+/// What a credential that was tampered with may be refused with: always the credential, never a fault.
+const REFUSALS: [&str; 9] = [
+    "credential_missing",
+    "credential_malformed",
+    "scheme_unsupported",
+    "issuer_unknown",
+    "algorithm_refused",
+    "type_refused",
+    "key_unknown",
+    "signature_invalid",
+    "claim_missing",
+];
+
+thread_local! {
+    /// One for all the cases of a property.
+    static ALL: Bed = all();
 }

@@ -15,8 +15,9 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-        KeyPair,
+        self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
+        ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -132,6 +133,16 @@ impl Bed {
         Self::with_vault(document, Vec::new(), 0)
     }
 
+    /// With all ten algorithms, and these keys as the issuer's.
+    pub fn with_keys(jwks: &Value) -> Self {
+        static SETS: AtomicU64 = AtomicU64::new(0);
+        let name = format!("keys-{}.json", SETS.fetch_add(1, Ordering::SeqCst));
+        fs::write(task_root().join(&name), jwks.to_string()).unwrap();
+        let document = CONFIG.replacen("jwks.json", &name, 1);
+        let all = ALGORITHMS.map(|(algorithm, _)| algorithm).join(", ");
+        Self::with(&document.replacen("RS256, ES256, EdDSA", &all, 1))
+    }
+
     pub fn with_vault(
         document: &str,
         answers: Vec<Result<vault::Answer, MintError>>,
@@ -197,6 +208,20 @@ impl Bed {
         self.code(&event(token))
     }
 }
+
+/// Every algorithm, and the `kid` of the key of [`Keys::jwks`] that serves it.
+pub const ALGORITHMS: [(&str, &str); 10] = [
+    ("RS256", "rsa"),
+    ("RS384", "rsa"),
+    ("RS512", "rsa"),
+    ("PS256", "rsa"),
+    ("PS384", "rsa"),
+    ("PS512", "rsa"),
+    ("ES256", "ec"),
+    ("ES384", "ec384"),
+    ("ES512", "ec521"),
+    ("EdDSA", "ed"),
+];
 
 pub const CONFIG: &str = r#"
 vault:
@@ -312,11 +337,40 @@ pub fn token_with_header(header: Value) -> String {
 /// The issuer's keys.
 pub struct Keys {
     pub rsa: signature::RsaKeyPair,
-    rsa_public: (Vec<u8>, Vec<u8>),
-    ec_fixed: EcdsaKeyPair,
-    ec_der: EcdsaKeyPair,
+    ec256: Ec,
+    ec384: Ec,
+    ec521: Ec,
     ed: Ed25519KeyPair,
     partner: Ed25519KeyPair,
+}
+
+/// One key of a curve, signing in both forms.
+struct Ec {
+    fixed: EcdsaKeyPair,
+    der: EcdsaKeyPair,
+}
+
+impl Ec {
+    fn generate(fixed: &'static EcdsaSigningAlgorithm, der: &'static EcdsaSigningAlgorithm) -> Self {
+        let fixed = EcdsaKeyPair::generate(fixed).unwrap();
+        let pkcs8 = fixed.to_pkcs8v1().unwrap();
+        Self { der: EcdsaKeyPair::from_pkcs8(der, pkcs8.as_ref()).unwrap(), fixed }
+    }
+
+    fn jwk(&self, kid: &str, crv: &str, alg: &str) -> Value {
+        // SEC 1, uncompressed: 4, x, y.
+        let (x, y) =
+            self.fixed.public_key().as_ref()[1..].split_at((self.fixed.public_key().as_ref().len() - 1) / 2);
+        json!({"kty": "EC", "crv": crv, "kid": kid, "alg": alg, "x": b64(x), "y": b64(y)})
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.fixed.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
+
+    fn sign_der(&self, message: &[u8]) -> Vec<u8> {
+        self.der.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
 }
 
 pub fn keys() -> &'static Keys {
@@ -325,64 +379,78 @@ pub fn keys() -> &'static Keys {
 }
 
 impl Keys {
-    fn generate() -> Self {
-        let rsa = signature::RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let rsa_public = (
-            rsa.public_key().modulus().big_endian_without_leading_zero().to_vec(),
-            rsa.public_key().exponent().big_endian_without_leading_zero().to_vec(),
-        );
-        let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let pkcs8 = ec.to_pkcs8v1().unwrap();
+    pub fn generate() -> Self {
         Self {
-            rsa,
-            rsa_public,
-            ec_der: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).unwrap(),
-            ec_fixed: ec,
+            rsa: signature::RsaKeyPair::generate(KeySize::Rsa2048).unwrap(),
+            ec256: Ec::generate(&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDSA_P256_SHA256_ASN1_SIGNING),
+            ec384: Ec::generate(&ECDSA_P384_SHA384_FIXED_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING),
+            ec521: Ec::generate(&ECDSA_P521_SHA512_FIXED_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING),
             ed: Ed25519KeyPair::generate().unwrap(),
             partner: Ed25519KeyPair::generate().unwrap(),
         }
     }
 
+    /// What `algorithm` makes of the message with the key of this set that fits.
+    pub fn signature(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
+        match algorithm {
+            "RS256" => self.rsa_signature(&signature::RSA_PKCS1_SHA256, message),
+            "RS384" => self.rsa_signature(&signature::RSA_PKCS1_SHA384, message),
+            "RS512" => self.rsa_signature(&signature::RSA_PKCS1_SHA512, message),
+            "PS256" => self.rsa_signature(&signature::RSA_PSS_SHA256, message),
+            "PS384" => self.rsa_signature(&signature::RSA_PSS_SHA384, message),
+            "PS512" => self.rsa_signature(&signature::RSA_PSS_SHA512, message),
+            "ES256" => self.ec256.sign(message),
+            "ES384" => self.ec384.sign(message),
+            "ES512" => self.ec521.sign(message),
+            "EdDSA" => self.ed.sign(message).as_ref().to_vec(),
+            "ES256 in DER" => self.ec256.sign_der(message),
+            "ES384 in DER" => self.ec384.sign_der(message),
+            "ES512 in DER" => self.ec521.sign_der(message),
+            other => panic!("no key signs {other}"),
+        }
+    }
+
+    fn rsa_signature(&self, encoding: &'static signature::RsaSignatureEncoding, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.rsa.public_modulus_len()];
+        self.rsa.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+        signature
+    }
+
+    /// The modulus: DER's `RSAPublicKey` of 2048 bits and 65537 is a header of 9 bytes, the modulus, and 5 bytes more.
+    pub fn rsa_modulus(&self) -> Vec<u8> {
+        let der = self.rsa.public_key().as_ref();
+        assert!(der.len() == 270 && der.ends_with(&[2, 3, 1, 0, 1]), "{der:?}");
+        der[9..265].to_vec()
+    }
+
     pub fn rsa_public_jwk(&self) -> Value {
-        json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": b64(&self.rsa_public.0), "e": b64(&self.rsa_public.1)})
+        json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": b64(&self.rsa_modulus()), "e": "AQAB"})
     }
 
     /// A set with keys for other purposes and of unknown kinds among the good ones.
     pub fn jwks(&self) -> Value {
-        let point = self.ec_fixed.public_key().as_ref();
         json!({"keys": [
             {"kty": "future", "kid": "ed"},
-            {"kty": "RSA", "kid": "enc", "use": "enc", "n": b64(&self.rsa_public.0), "e": "AQAB"},
+            {"kty": "RSA", "kid": "enc", "use": "enc", "n": b64(&self.rsa_modulus()), "e": "AQAB"},
             self.rsa_public_jwk(),
-            {"kty": "EC", "crv": "P-256", "kid": "ec", "alg": "ES256", "x": b64(&point[1..33]), "y": b64(&point[33..65])},
+            self.ec256.jwk("ec", "P-256", "ES256"),
+            self.ec384.jwk("ec384", "P-384", "ES384"),
+            self.ec521.jwk("ec521", "P-521", "ES512"),
             {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "key_ops": ["verify"], "x": b64(self.ed.public_key().as_ref())},
         ]})
     }
 
+    /// A token as `algorithm` signs it, whatever its header says.
+    pub fn token(&self, algorithm: &str, header: &Value, claims: &Value) -> String {
+        sign(header, claims, |message| self.signature(algorithm, message))
+    }
+
     pub fn rs256(&self, header: &Value, claims: &Value) -> String {
-        sign(header, claims, |message| {
-            let mut signature = vec![0; self.rsa.public_modulus_len()];
-            self.rsa
-                .sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                .unwrap();
-            signature
-        })
-    }
-
-    pub fn es256(&self, header: &Value, claims: &Value) -> String {
-        sign(header, claims, |message| {
-            self.ec_fixed.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
-        })
-    }
-
-    pub fn es256_der(&self, header: &Value, claims: &Value) -> String {
-        sign(header, claims, |message| {
-            self.ec_der.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
-        })
+        self.token("RS256", header, claims)
     }
 
     pub fn ed25519(&self, header: &Value, claims: &Value) -> String {
-        sign(header, claims, |message| self.ed.sign(message).as_ref().to_vec())
+        self.token("EdDSA", header, claims)
     }
 
     pub fn partner(&self, header: &Value, claims: &Value) -> String {

@@ -1,15 +1,19 @@
 //! The keys an issuer publishes: a JWK set (RFC 7517, section 5) as far as it can verify.
 //!
 //! Receives the provider's document, bounded; produces the keys that fit an algorithm of ours. A key that does not is
-//! left out and never fails the set, since a provider may publish keys for other purposes beside it.
+//! left out and never fails the set, since a provider may publish keys for other purposes beside it. Leaves what a key
+//! can do to `signature`.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::DecodingKey;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Algorithm;
+use super::{
+    algorithm::{Algorithm, KeyType},
+    signature::PublicKey,
+    unique_json,
+};
 
 /// The largest JWK set read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -17,18 +21,17 @@ pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 /// The most keys of a set that are considered.
 const MAX_KEYS: usize = 128;
 
-/// 2048 bits, as RFC 7518 section 3.3 demands.
-const MIN_RSA_MODULUS_BYTES: usize = 256;
-const MAX_RSA_MODULUS_BYTES: usize = 1024;
+/// What RFC 7518 section 6 and RFC 8037 section 2 keep private. Whoever publishes one has given the key away.
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// An issuer's verification keys.
 pub struct KeySet(Vec<Key>);
 
-/// One key and the one algorithm its type and curve fit.
+/// One key, and the algorithm it is limited to where its JWK names one.
 pub(super) struct Key {
     kid: Option<String>,
-    algorithm: Algorithm,
-    decoding_key: DecodingKey,
+    alg: Option<Algorithm>,
+    public: PublicKey,
 }
 
 impl KeySet {
@@ -41,22 +44,21 @@ impl KeySet {
         if document.len() > MAX_JWKS_BYTES {
             return Err(InvalidKeySet::TooLarge);
         }
-        let document: Value = serde_json::from_slice(document).map_err(|_| InvalidKeySet::NotAKeySet)?;
+        let document = unique_json::object(document).ok_or(InvalidKeySet::NotAKeySet)?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::NotAKeySet)?;
         if keys.len() > MAX_KEYS {
             return Err(InvalidKeySet::TooManyKeys);
         }
-        let usable: Vec<Key> = keys.iter().filter_map(Key::read).collect();
+        let usable: Vec<Key> = keys.iter().filter_map(Value::as_object).filter_map(Key::read).collect();
         if usable.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(Self(usable)) }
     }
 
-    /// The key that a token's header asks for. A token without `kid` is served only where one key alone fits.
+    /// The key that a token's header asks for: the only one that fits. Without `kid` that is among all of the set. Two
+    /// that fit are none: RFC 7517 section 4.5 wants different ids, and to try both would let the set's order decide.
     pub(super) fn find(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
-        let mut fitting = self.0.iter().filter(|key| key.algorithm == algorithm);
-        match unverified_kid {
-            Some(kid) => fitting.find(|key| key.kid.as_deref() == Some(kid)),
-            None => fitting.next().filter(|_| fitting.next().is_none()),
-        }
+        let named = |key: &&Key| unverified_kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
+        let mut fitting = self.0.iter().filter(|key| key.fits(algorithm)).filter(named);
+        fitting.next().filter(|_| fitting.next().is_none())
     }
 
     /// How many keys can verify.
@@ -72,78 +74,63 @@ impl KeySet {
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| (&key.kid, key.algorithm))).finish()
+        f.debug_list().entries(self.0.iter().map(|key| (&key.kid, key.public.key_type(), key.alg))).finish()
     }
 }
 
 impl Key {
-    pub(super) fn decoding_key(&self) -> &DecodingKey {
-        &self.decoding_key
+    /// Whether this key made `signature` over `message`.
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.fits(algorithm) && self.public.verifies(algorithm, message, signature)
     }
 
-    fn read(jwk: &Value) -> Option<Self> {
-        if !is_for_verifying(jwk) {
+    /// By its type, and by `alg` where it is there. Many providers leave it out of their RSA keys, which then serve
+    /// whatever RSA algorithm the issuer's configuration lists.
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        self.public.key_type() == algorithm.key_type() && self.alg.is_none_or(|own| own == algorithm)
+    }
+
+    fn read(jwk: &Map<String, Value>) -> Option<Self> {
+        if !is_for_verifying(jwk) || PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
             return None;
         }
-        let (algorithm, decoding_key) = match (text(jwk, "kty")?, text(jwk, "crv")) {
-            ("RSA", None) => (Algorithm::Rs256, rsa(jwk)?),
-            ("EC", Some("P-256")) => (Algorithm::Es256, p256(jwk)?),
-            ("OKP", Some("Ed25519")) => (Algorithm::EdDsa, ed25519(jwk)?),
-            _ => return None,
-        };
-        // A key made for another algorithm is not used for this one; many providers leave `alg` out.
-        let alg_agrees = jwk.get("alg").is_none_or(|alg| alg.as_str() == Some(algorithm.as_str()));
-        alg_agrees.then(|| Self { kid: text(jwk, "kid").map(str::to_owned), algorithm, decoding_key })
+        let alg = optional_text(jwk, "alg")?.map(str::parse).transpose().ok()?;
+        let kid = optional_text(jwk, "kid")?.map(str::to_owned);
+        let key_type = KeyType::named(text(jwk, "kty")?, optional_text(jwk, "crv")?)?;
+        let key = Self { kid, alg, public: public_key(jwk, key_type)? };
+        // A key made for an algorithm that its type cannot serve fits nothing.
+        key.alg.is_none_or(|alg| key.fits(alg)).then_some(key)
     }
 }
 
-fn is_for_verifying(jwk: &Value) -> bool {
+/// RFC 7517, sections 4.2 and 4.3.
+fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
     let used_for_signatures = jwk.get("use").is_none_or(|value| value == "sig");
     let may_verify = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
     used_for_signatures && jwk.get("key_ops").is_none_or(may_verify)
 }
 
-fn rsa(jwk: &Value) -> Option<DecodingKey> {
-    let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-    let modulus = strip_leading_zeros(&modulus);
-    let long_enough = (MIN_RSA_MODULUS_BYTES..=MAX_RSA_MODULUS_BYTES).contains(&modulus.len());
-    // 256 bytes whose first has no high bit are fewer than 2048 bits.
-    let full =
-        modulus.len() > MIN_RSA_MODULUS_BYTES || modulus.first().is_some_and(|first| first & 0x80 != 0);
-    (long_enough && full).then(|| DecodingKey::from_rsa_raw_components(modulus, &exponent))
+fn public_key(jwk: &Map<String, Value>, key_type: KeyType) -> Option<PublicKey> {
+    match key_type {
+        KeyType::Rsa => PublicKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
+        KeyType::P256 | KeyType::P384 | KeyType::P521 => {
+            PublicKey::ec(key_type, &bytes(jwk, "x")?, &bytes(jwk, "y")?)
+        }
+        KeyType::Ed25519 => PublicKey::ed25519(&bytes(jwk, "x")?),
+    }
 }
 
-fn p256(jwk: &Value) -> Option<DecodingKey> {
-    let sized = bytes(jwk, "x")?.len() == 32 && bytes(jwk, "y")?.len() == 32;
-    sized.then(|| DecodingKey::from_ec_components(text(jwk, "x")?, text(jwk, "y")?).ok()).flatten()
-}
-
-fn ed25519(jwk: &Value) -> Option<DecodingKey> {
-    let sized = bytes(jwk, "x")?.len() == 32;
-    sized.then(|| DecodingKey::from_ed_components(text(jwk, "x")?).ok()).flatten()
-}
-
-fn text<'a>(jwk: &'a Value, name: &str) -> Option<&'a str> {
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     jwk.get(name).and_then(Value::as_str)
 }
 
-fn bytes(jwk: &Value, name: &str) -> Option<Vec<u8>> {
+/// `None` where the member is there and is no text.
+fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<Option<&'a str>> {
+    jwk.get(name).map_or(Some(None), |value| value.as_str().map(Some))
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok()
-}
-
-fn strip_leading_zeros(bytes: &[u8]) -> &[u8] {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.get(zeros..).unwrap_or_default()
-}
-
-impl Algorithm {
-    pub(super) fn to_library(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        }
-    }
 }
 
 /// Why a document is not a usable JWK set.
@@ -152,13 +139,15 @@ pub enum InvalidKeySet {
     /// Over [`MAX_JWKS_BYTES`].
     #[error("the JWK set is larger than {MAX_JWKS_BYTES} bytes")]
     TooLarge,
-    /// Not `{"keys": [...]}`.
-    #[error("it is not a JWK set: a JSON object with a list `keys`")]
+    /// Not `{"keys": [...]}`, or a member is there twice.
+    #[error("it is not a JWK set: a JSON object with a list `keys`, and no member twice")]
     NotAKeySet,
     /// Over the most keys considered.
     #[error("the JWK set has more than {MAX_KEYS} keys")]
     TooManyKeys,
     /// None of its keys can verify one of our algorithms.
-    #[error("the JWK set holds no key for RS256 (2048 bits or more), ES256 or EdDSA (Ed25519)")]
+    #[error(
+        "the JWK set holds no public key for signatures: RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
+    )]
     NoUsableKey,
 }
