@@ -20,6 +20,17 @@ CASES = {
     "emulator": (LONG_LIVED, "http://127.0.0.1:4566/", "eu-west-1", "vault.example.com"),
 }
 
+# A presigned URL is for whoever verifies it, and that asks for a key id of AWS's length.
+USER = ("AKIAIOSFODNN7EXAMPLE", SECRET_ACCESS_KEY)
+SESSION = ("ASIAIOSFODNN7EXAMPLE", SECRET_ACCESS_KEY, SESSION_TOKEN)
+SERVER_ID = "orders.example.com"
+PRESIGNED_CASES = {
+    "user": (USER, "https://sts.amazonaws.com/", "us-east-1"),
+    "role": (SESSION, "https://sts.eu-west-1.amazonaws.com/", "eu-west-1"),
+    "china": (SESSION, "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1"),
+    "emulator": (USER, "http://127.0.0.1:4566/", "eu-west-1"),
+}
+
 
 def signed(keys, url, region, server_id):
     headers = {
@@ -36,6 +47,16 @@ def signed(keys, url, region, server_id):
     return "\n".join(lines)
 
 
+def presigned(keys, url, region):
+    query = "Action=GetCallerIdentity&Version=2011-06-15"
+    headers = {"Host": url.split("/")[2], "X-Vault-AWS-IAM-Server-ID": SERVER_ID}
+    request = AWSRequest("GET", f"{url}?{query}", headers=headers)
+    botocore.auth.SigV4QueryAuth(Credentials(*keys), "sts", region, expires=60).add_auth(request)
+    return f"{request.url}\n"
+
+
 botocore.auth.get_current_datetime = lambda: NOW
 for name, case in CASES.items():
     Path(__file__).with_name(f"{name}.http").write_text(signed(*case))
+for name, case in PRESIGNED_CASES.items():
+    Path(__file__).with_name(f"{name}.presigned").write_text(presigned(*case))

@@ -31,7 +31,15 @@ pub struct PrincipalArn {
     canonical: String,
     partition: &'static str,
     account: String,
-    session: Option<String>,
+    kind: Kind,
+}
+
+/// What the ARN names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    User,
+    Role,
+    Session { name: String },
 }
 
 /// Why a text names no principal that a caller can be.
@@ -58,13 +66,15 @@ impl PrincipalArn {
     pub fn parse(text: &str) -> Result<Self, PrincipalArnError> {
         let fields = Fields::split(text).ok_or(PrincipalArnError::Malformed)?;
         let Fields { partition, account, .. } = fields;
-        let (canonical, session) = match fields.principal()? {
-            Principal::UserOrRole => (text.to_owned(), None),
-            Principal::Session { role, name } => {
-                (format!("arn:{partition}:iam::{account}:role/{role}"), Some(name.to_owned()))
-            }
+        let (canonical, kind) = match fields.principal()? {
+            Principal::User => (text.to_owned(), Kind::User),
+            Principal::Role => (text.to_owned(), Kind::Role),
+            Principal::Session { role, name } => (
+                format!("arn:{partition}:iam::{account}:role/{role}"),
+                Kind::Session { name: name.to_owned() },
+            ),
         };
-        Ok(Self { raw: text.to_owned(), canonical, partition, account: account.to_owned(), session })
+        Ok(Self { raw: text.to_owned(), canonical, partition, account: account.to_owned(), kind })
     }
 
     /// The ARN as it was written.
@@ -94,7 +104,14 @@ impl PrincipalArn {
     /// The session name, where this is a session of a role. Whoever assumed the role chose it: fit for a log, not for a
     /// decision.
     pub fn session_name(&self) -> Option<&str> {
-        self.session.as_deref()
+        match &self.kind {
+            Kind::Session { name } => Some(name),
+            Kind::User | Kind::Role => None,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
     }
 }
 
@@ -119,7 +136,8 @@ struct Fields<'a> {
 }
 
 enum Principal<'a> {
-    UserOrRole,
+    User,
+    Role,
     Session { role: &'a str, name: &'a str },
 }
 
@@ -138,7 +156,8 @@ impl<'a> Fields<'a> {
     fn principal(&self) -> Result<Principal<'a>, PrincipalArnError> {
         let (kind, rest) = self.resource.split_once('/').unwrap_or((self.resource, ""));
         match (self.service, kind) {
-            ("iam", "user" | "role") if is_path_and_name(rest) => Ok(Principal::UserOrRole),
+            ("iam", "user") if is_path_and_name(rest) => Ok(Principal::User),
+            ("iam", "role") if is_path_and_name(rest) => Ok(Principal::Role),
             ("sts", "assumed-role") => session(rest).ok_or(PrincipalArnError::Malformed),
             ("iam", "root") if self.resource == "root" => Err(PrincipalArnError::Root),
             ("sts", "federated-user") if is_name(rest, FEDERATED_USER_NAME_LENGTHS) => {
@@ -180,7 +199,7 @@ fn is_name(text: &str, lengths: RangeInclusive<usize>) -> bool {
 }
 
 /// `[\w+=,.@-]`, the alphabet of IAM's names.
-fn is_name_byte(byte: u8) -> bool {
+pub(crate) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
 }
 

@@ -54,6 +54,11 @@ impl StsEndpoint {
             "us-east-1" => "sts.amazonaws.com".to_owned(),
             name => format!("sts.{name}.{}", region.partition().dns_suffix),
         };
+        Self::at(host, region)
+    }
+
+    /// A host that AWS runs.
+    pub(crate) fn at(host: String, region: &Region) -> Self {
         Self { url: format!("https://{host}/"), host, region: region.clone() }
     }
 
@@ -88,6 +93,11 @@ impl StsEndpoint {
     /// The region that the signature is scoped to.
     pub fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The partition that the region lies in, such as `aws`.
+    pub fn partition(&self) -> &'static str {
+        self.region.partition().name
     }
 }
 

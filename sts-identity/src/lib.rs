@@ -38,12 +38,24 @@
 //! ```
 
 mod arn;
+mod caller;
+mod date;
 mod endpoint;
+mod hosts;
 mod partition;
+mod presign;
+mod proof;
+mod query;
 mod server_id;
 mod sign;
+mod sts;
 
 pub use arn::{PrincipalArn, PrincipalArnError};
+pub use caller::{AnswerError, CallerIdentity};
 pub use endpoint::{EndpointError, Region, RegionError, StsEndpoint};
+pub use hosts::StsHosts;
+pub use presign::{PresignedUrl, presign_get_caller_identity};
+pub use proof::{CLOCK_SKEW, Expected, ProofDefect, ProofError, StsRequest};
 pub use server_id::{ServerId, ServerIdError};
 pub use sign::{SignError, SignedRequest, SigningRequest, sign_get_caller_identity};
+pub use sts::{MAX_ANSWER_BYTES, Sts, StsAnswer, StsUnavailable};

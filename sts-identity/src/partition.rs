@@ -10,6 +10,8 @@ pub(crate) struct Partition {
     /// What the names of its regions begin with; empty for the one that takes all the rest.
     region_prefix: &'static str,
     pub(crate) dns_suffix: &'static str,
+    /// The suffix of the hosts that answer over IPv4 and IPv6.
+    pub(crate) dual_stack_dns_suffix: &'static str,
 }
 
 impl Partition {
@@ -25,20 +27,25 @@ impl Partition {
     }
 }
 
-const fn partition(name: &'static str, region_prefix: &'static str, dns_suffix: &'static str) -> Partition {
-    Partition { name, region_prefix, dns_suffix }
+const fn partition(
+    name: &'static str,
+    region_prefix: &'static str,
+    dns_suffix: &'static str,
+    dual_stack_dns_suffix: &'static str,
+) -> Partition {
+    Partition { name, region_prefix, dns_suffix, dual_stack_dns_suffix }
 }
 
 // Source of both: `partitions.json` of botocore 1.43.106, AWS's own data for its SDKs.
-static COMMERCIAL: Partition = partition("aws", "", "amazonaws.com");
+static COMMERCIAL: Partition = partition("aws", "", "amazonaws.com", "api.aws");
 static SPECIAL: [Partition; 7] = [
-    partition("aws-us-gov", "us-gov-", "amazonaws.com"),
-    partition("aws-cn", "cn-", "amazonaws.com.cn"),
-    partition("aws-eusc", "eusc-", "amazonaws.eu"),
-    partition("aws-iso", "us-iso-", "c2s.ic.gov"),
-    partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov"),
-    partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk"),
-    partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov"),
+    partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
+    partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
 
 #[cfg(test)]

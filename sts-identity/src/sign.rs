@@ -119,6 +119,18 @@ pub enum SignError {
     /// The access key id is written into the `Authorization` header as it is.
     #[error("the access key id must be letters, digits and underscores")]
     AccessKeyId,
+    /// A URL is presigned with an id that AWS could have issued: whoever verifies it asks for no less.
+    #[error("an access key id has 16 to 128 characters")]
+    AccessKeyIdLength,
+    /// A session token that STS could not have issued.
+    #[error("a session token is at most 5120 characters of base64")]
+    SessionToken,
+    /// A presigned URL without a server id is good for every receiver.
+    #[error("a presigned URL needs a server id, which says whom it is meant for")]
+    ServerIdMissing,
+    /// AWS's signers allow no other.
+    #[error("a presigned URL expires after 1 to 604800 seconds")]
+    Expires,
     /// `X-Amz-Date` has four digits for the year.
     #[error("the time to sign at must be between the years 1970 and 9999")]
     Time,
@@ -128,7 +140,7 @@ pub enum SignError {
 }
 
 impl SignError {
-    fn signer(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn signer(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Signer(source.into())
     }
 }
@@ -145,13 +157,13 @@ impl Header {
 }
 
 /// An id with a `/` or a `,` in it would move the fields of `Credential=<id>/<date>/<region>/sts/aws4_request, …`.
-fn check_access_key_id(id: &str) -> Result<(), SignError> {
+pub(crate) fn check_access_key_id(id: &str) -> Result<(), SignError> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if id.is_empty() || !id.bytes().all(word) { Err(SignError::AccessKeyId) } else { Ok(()) }
 }
 
 /// The signer panics on a time that it cannot write.
-fn check_time(now: SystemTime) -> Result<(), SignError> {
+pub(crate) fn check_time(now: SystemTime) -> Result<(), SignError> {
     match now.duration_since(UNIX_EPOCH) {
         Ok(since) if since < YEAR_10000 => Ok(()),
         Ok(_) | Err(_) => Err(SignError::Time),
