@@ -2,4 +2,5 @@
 //! decides nothing about a caller.
 
 pub mod jwks;
+pub mod sts;
 pub mod vault;

@@ -10,16 +10,17 @@ use std::{
 };
 
 use serde_json::Value;
+use sts_identity::Sts;
 
 use crate::{
     clock::{Clock, UnixTime},
-    event::{CredentialSource, Request, Sighting},
-    grant::{self, Stages},
-    identity::{Asked, KeySource, Schemes},
+    event::{CredentialSource, Request, Shape, Sighting},
+    grant::{self, Grant, Stage, Stages},
+    identity::{Asked, Identity, KeySource, Schemes},
     mint::{self, Minter},
     outcome::Refusal,
-    response::{self, Answer, Envelope, UnauthorizedAs},
-    telemetry::{CallerIdInLog, Record, Step, Stopwatch},
+    response::{self, Answer, AnswerSettings, Envelope},
+    telemetry::{CallerIdInLog, Observer, Record, Step, Stopwatch},
 };
 
 /// Left for the answer to reach Lambda before the deadline.
@@ -29,25 +30,43 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(200);
 const LONGEST_WALK: Duration = Duration::from_millis(9_500);
 
 /// Decides about requests.
-pub struct Authorizer<K, M> {
-    /// How callers prove who they are.
-    pub schemes: Schemes<K>,
+pub struct Authorizer<K, S, M> {
+    /// Steps 1 to 3.
+    pub resolver: Resolver<K, S>,
     /// Who mints.
     pub minter: M,
+    /// Where the integration finds Vault.
+    pub envelope: Envelope,
+    /// The forms of answers.
+    pub answer: AnswerSettings,
+    /// How the log names callers.
+    pub caller_id_in_log: CallerIdInLog,
+    /// Whether this process has served a request.
+    pub warm: AtomicBool,
+}
+
+/// Steps 1 to 3: who is calling, and which grant is theirs. Asks Vault for nothing.
+pub struct Resolver<K, S> {
+    /// How callers prove who they are.
+    pub schemes: Schemes<K, S>,
     /// Where a credential may stand.
     pub credentials: Vec<CredentialSource>,
     /// What each stage gives to whom.
     pub stages: Stages,
-    /// Where the integration finds Vault.
-    pub envelope: Envelope,
-    /// How a refused credential is answered.
-    pub unauthorized: UnauthorizedAs,
-    /// How the log names callers.
-    pub caller_id_in_log: CallerIdInLog,
     /// The one clock.
     pub clock: Arc<dyn Clock>,
-    /// Whether this process has served a request.
-    pub warm: AtomicBool,
+}
+
+/// What steps 1 to 3 found.
+pub struct Resolved<'a> {
+    /// Step 1.
+    pub request: Request,
+    /// The stage that the request is for.
+    pub stage: &'a Stage,
+    /// Step 2.
+    pub identity: Identity,
+    /// Step 3.
+    pub grant: Grant<'a>,
 }
 
 /// What Lambda says of one invocation.
@@ -61,11 +80,11 @@ pub struct Invocation<'a> {
     pub deadline: UnixTime,
 }
 
-impl<K: KeySource, M: Minter> Authorizer<K, M> {
+impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
     /// Answers one event and writes its record.
     pub async fn answer(&self, event: &Value, invocation: Invocation<'_>) -> Answer {
         let (answer, record) = self.decide(event, invocation).await;
-        record.write(self.clock.now());
+        record.write(self.resolver.clock.now());
         answer
     }
 
@@ -74,47 +93,70 @@ impl<K: KeySource, M: Minter> Authorizer<K, M> {
         let stopwatch = Stopwatch::start();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
         let seen = Sighting::of(event);
-        let mut record = Record::of(seen, invocation.request_id, invocation.trace_id, cold_start);
-        let time = time_for_the_walk(invocation.deadline, self.clock.now());
+        let mut record = Record::of(seen, self.caller_id_in_log);
+        record.invocation(invocation.request_id, invocation.trace_id, cold_start);
+        let time = time_for_the_walk(invocation.deadline, self.resolver.clock.now());
         let walk = self.walk(event, invocation.request_id, &mut record);
         let outcome = tokio::time::timeout(time, walk).await.unwrap_or(Err(Refusal::DeadlineExceeded));
         record.decided(outcome.as_ref().map(|_| ()), stopwatch);
-        let refuse =
-            |refusal: Refusal| response::refuse(refusal.code(), invocation.request_id, self.unauthorized);
+        let refuse = |refusal: Refusal| {
+            response::refuse(refusal.code(), invocation.request_id, Shape::of(event).ok(), self.answer)
+        };
         (outcome.unwrap_or_else(refuse), record)
     }
 
     /// event -> identity -> grant -> mint -> response.
     async fn walk(&self, event: &Value, request_id: &str, record: &mut Record) -> Result<Answer, Refusal> {
-        let stopwatch = Stopwatch::start();
-        let request = Request::parse(event)?;
-        let stage = grant::stage(&self.stages, &request)?;
-        record.stage(&stage.name);
-        let credential = request.credential(&self.credentials)?;
-        record.timed(Step::Event, stopwatch);
+        let Resolved { request, stage, identity, grant } = self.resolver.resolve(event, record).await?;
 
         let stopwatch = Stopwatch::start();
-        let asked = Asked { audiences: stage.audiences.as_deref(), now: self.clock.now() };
-        let identity = self.schemes.identify(&credential, asked).await?;
-        record.caller(&identity, self.caller_id_in_log);
-        record.timed(Step::Identity, stopwatch);
-
-        let stopwatch = Stopwatch::start();
-        let grant = grant::resolve(&identity, &request, stage, self.clock.now())?;
-        record.grant(&grant);
-        record.timed(Step::Grant, stopwatch);
-
-        let stopwatch = Stopwatch::start();
-        let delivery =
-            mint::deliver(&grant, stage.name.as_str(), request_id, &self.minter, &*self.clock).await;
+        let clock = &*self.resolver.clock;
+        let delivery = mint::deliver(&grant, stage.name.as_str(), request_id, &self.minter, clock).await;
         if grant.to_mint().is_some() {
             record.timed(Step::Mint, stopwatch);
         }
         let delivery = delivery?;
         record.delivery(&delivery);
 
-        response::allow(&request, &identity, &grant, &delivery, &self.envelope)
+        response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
+    }
+}
+
+impl<K: KeySource, S: Sts> Resolver<K, S> {
+    /// event -> identity -> grant.
+    ///
+    /// # Errors
+    ///
+    /// The error of the step that ended the walk.
+    pub async fn resolve(
+        &self,
+        event: &Value,
+        observer: &mut impl Observer,
+    ) -> Result<Resolved<'_>, Refusal> {
+        let stopwatch = Stopwatch::start();
+        let request = Request::parse(event)?;
+        let stage = grant::stage(&self.stages, &request)?;
+        observer.stage(stage);
+        let (source, credential) = request.credential(&self.credentials)?;
+        observer.credential(&source, &credential);
+        observer.timed(Step::Event, stopwatch);
+
+        let stopwatch = Stopwatch::start();
+        let asked = Asked {
+            audiences: stage.audiences.as_deref(),
+            server_id: stage.server_id.as_ref(),
+            now: self.clock.now(),
+        };
+        let identity = self.schemes.identify(&credential, asked).await?;
+        observer.caller(&identity, &request, stage);
+        observer.timed(Step::Identity, stopwatch);
+
+        let stopwatch = Stopwatch::start();
+        let grant = grant::resolve(&identity, &request, stage, self.clock.now())?;
+        observer.grant(&grant);
+        observer.timed(Step::Grant, stopwatch);
+        Ok(Resolved { request, stage, identity, grant })
     }
 }
 

@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that may ask the operating system")]
     fn now(&self) -> UnixTime {
         // Before 1970 there is no valid credential: zero makes every check refuse.
-        UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        UnixTime::from_system_time(SystemTime::now())
     }
 }
 
@@ -54,7 +54,13 @@ impl UnixTime {
     /// This point moved `seconds` into the future.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {
-        Self(self.0.saturating_add(Duration::from_secs(seconds)))
+        self.plus(Duration::from_secs(seconds))
+    }
+
+    /// This point moved into the future.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
     }
 
     /// Whole seconds from `earlier` to this point, a fraction cut off; zero when it is not earlier.
@@ -70,5 +76,10 @@ impl UnixTime {
     /// The same point for libraries that sign with it.
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.0).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// A point that a library gives; one before 1970 becomes 1970.
+    pub fn from_system_time(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }

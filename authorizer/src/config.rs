@@ -14,8 +14,8 @@ use crate::{
     adapters::{jwks::JwksSource, vault::VaultSettings},
     event::CredentialSource,
     grant::Stages,
-    identity::jwt::Issuer,
-    response::UnauthorizedAs,
+    identity::{aws_identity::AwsIdentitySettings, jwt::Issuer},
+    response::AnswerSettings,
     telemetry::CallerIdInLog,
 };
 
@@ -28,10 +28,12 @@ pub struct Config {
     pub vault: VaultSettings,
     /// The issuers whose JWTs are accepted, each with where its keys come from.
     pub issuers: Vec<(Issuer, JwksSource)>,
+    /// Which IAM proofs are accepted, if any.
+    pub aws_identity: Option<AwsIdentitySettings>,
     /// Where a credential may stand in a request.
     pub credentials: Vec<CredentialSource>,
-    /// How a refused credential is answered.
-    pub unauthorized: UnauthorizedAs,
+    /// The forms of answers.
+    pub answer: AnswerSettings,
     /// How the log names callers.
     pub caller_id_in_log: CallerIdInLog,
     /// The stages, their APIs and grants.

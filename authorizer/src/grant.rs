@@ -11,6 +11,9 @@ mod ttl;
 
 use std::{collections::BTreeMap, fmt};
 
+use sts_identity::ServerId;
+use vault_context::CallerKind;
+
 use crate::{
     clock::UnixTime,
     event::{Request, Route},
@@ -18,8 +21,11 @@ use crate::{
     names::{ApiId, GrantName, IssuerName, PolicyName, RoleName, StageName},
 };
 
-pub use bounds::{BoundClaim, Bounds, Pattern};
+pub use bounds::{BoundClaim, Bounds, Pattern, Unbound};
 pub use ttl::{MIN_TTL_SECONDS, Ttls, ladder};
+
+/// The longest life of a token for a caller whose credential has no known end (an IAM proof), in seconds.
+pub const MAX_TTL_SECONDS_WITHOUT_END: u64 = 900;
 
 /// What a mint may take before the token it gives could outlive the credential it was fitted to, in seconds.
 const MINT_SECONDS: u64 = 1;
@@ -36,6 +42,8 @@ pub struct Stage {
     pub apis: Apis,
     /// Audiences a JWT must name besides its issuer's.
     pub audiences: Option<Vec<String>>,
+    /// The server id an IAM proof must be signed for, in place of the configuration's.
+    pub server_id: Option<ServerId>,
     /// The rules, first match first.
     pub rules: Vec<Rule>,
 }
@@ -56,12 +64,21 @@ pub struct Rule {
     pub name: GrantName,
     /// The routes it covers.
     pub routes: Vec<Route>,
-    /// The issuer its callers come from.
-    pub issuer: IssuerName,
+    /// Who vouches for its callers.
+    pub callers: Callers,
     /// What else must hold of the caller.
     pub bounds: Bounds,
     /// What the caller gets.
     pub mode: Mode,
+}
+
+/// Who vouches for the callers of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Callers {
+    /// This issuer, by a JWT.
+    OfIssuer(IssuerName),
+    /// STS, by a presigned GetCallerIdentity.
+    AwsIdentity,
 }
 
 /// What a grant gives.
@@ -99,7 +116,7 @@ pub struct Grant<'a> {
 pub struct MintGrant<'a> {
     rule: &'a TokenRule,
     ttls: Ttls,
-    credential_ends: UnixTime,
+    credential_ends: Option<UnixTime>,
 }
 
 impl<'a> Grant<'a> {
@@ -130,8 +147,8 @@ impl<'a> MintGrant<'a> {
         self.ttls
     }
 
-    /// When the caller's credential ends, which the token must not outlive.
-    pub fn credential_ends(&self) -> UnixTime {
+    /// When the caller's credential ends, which the token must not outlive; `None` for an IAM proof.
+    pub fn credential_ends(&self) -> Option<UnixTime> {
         self.credential_ends
     }
 }
@@ -168,13 +185,14 @@ pub fn resolve<'a>(
     stage: &'a Stage,
     now: UnixTime,
 ) -> Result<Grant<'a>, GrantError> {
-    let rule = stage.rules.iter().find(|rule| rule.matches(identity, request)).ok_or(GrantError::NoGrant)?;
+    let rule =
+        stage.rules.iter().find(|rule| rule.matches(identity, request).is_ok()).ok_or(GrantError::NoGrant)?;
     let mint = match &rule.mode {
         Mode::None => None,
         Mode::Token(token) => Some(MintGrant {
             rule: token,
             ttls: fit(token, identity, now)?,
-            credential_ends: identity.expires_at(),
+            credential_ends: identity.ends_at(),
         }),
     };
     Ok(Grant { rule, mint })
@@ -183,18 +201,64 @@ pub fn resolve<'a>(
 /// INVARIANT (a token never outlives the credential): the TTL fits what is left of it when Vault starts to count, so the
 /// time of the mint itself is taken off. [`mint`](crate::mint) gives back a token for which it took longer.
 fn fit(token: &TokenRule, identity: &Identity, now: UnixTime) -> Result<Ttls, GrantError> {
-    let seconds_left = identity.expires_at().seconds_after(now);
-    let usable = identity.expires_at().seconds_after(now.plus_seconds(MINT_SECONDS));
+    let Some(ends_at) = identity.ends_at() else {
+        let ttls = Ttls::fit(token.ttl_seconds, token.wrap_ttl_seconds, MAX_TTL_SECONDS_WITHOUT_END);
+        return ttls.ok_or(GrantError::Expiring { seconds_left: 0 });
+    };
+    let seconds_left = ends_at.seconds_after(now);
+    let usable = ends_at.seconds_after(now.plus_seconds(MINT_SECONDS));
     Ttls::fit(token.ttl_seconds, token.wrap_ttl_seconds, usable).ok_or(GrantError::Expiring { seconds_left })
 }
 
 impl Rule {
-    fn matches(&self, identity: &Identity, request: &Request) -> bool {
+    /// Whether this rule covers the caller on this route.
+    ///
+    /// # Errors
+    ///
+    /// The first condition that does not hold.
+    pub fn matches(&self, identity: &Identity, request: &Request) -> Result<(), Mismatch<'_>> {
         let method = request.method_arn().method();
-        self.routes.iter().any(|route| route.covers(method, request.resource()))
-            && *identity.issuer() == self.issuer
-            && self.bounds.hold(identity.claims())
+        if !self.routes.iter().any(|route| route.covers(method, request.resource())) {
+            return Err(Mismatch::Route);
+        }
+        if !self.callers.include(identity) {
+            return Err(Mismatch::Callers(&self.callers));
+        }
+        self.bounds.check(identity).map_err(Mismatch::Unbound)
     }
+}
+
+impl Callers {
+    fn include(&self, identity: &Identity) -> bool {
+        match (self, identity.issuer()) {
+            (Self::OfIssuer(own), Some(issuer)) => own == issuer,
+            (Self::AwsIdentity, None) => identity.kind() == CallerKind::AwsIdentity,
+            (Self::OfIssuer(_), None) | (Self::AwsIdentity, Some(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfIssuer(issuer) => write!(f, "a JWT of issuer `{issuer}`"),
+            Self::AwsIdentity => f.write_str("a proof of an IAM identity"),
+        }
+    }
+}
+
+/// The first condition of a rule that a request does not meet. For whoever asks why; a denial says `no_grant` and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch<'a> {
+    /// No route covers the call.
+    #[error("none of its `routes` covers the call")]
+    Route,
+    /// The caller was vouched for by another.
+    #[error("it is for {0}")]
+    Callers(&'a Callers),
+    /// A bound does not hold.
+    #[error(transparent)]
+    Unbound(Unbound<'a>),
 }
 
 /// Why there is no grant.

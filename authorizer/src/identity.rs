@@ -1,8 +1,8 @@
 //! Step 2: from a [`Credential`] to an [`Identity`].
 //!
 //! Receives the unverified credential and what the stage asks of it; produces the one type that says who is calling.
-//! Leaves to [`grant`](crate::grant) what that identity may do. Network lies behind [`KeySource`]; everything that
-//! decides is synchronous and takes `now` as a value.
+//! Leaves to [`grant`](crate::grant) what that identity may do. Network lies behind [`KeySource`] and [`Sts`]; everything
+//! that decides is synchronous and takes `now` as a value.
 //!
 //! # Adding an identity kind
 //!
@@ -14,15 +14,18 @@
 //!    [`outcome`](crate::outcome).
 //! 4. Name its `callerKind` in `vault-context`, and what a grant may bind of it in [`grant`](crate::grant).
 
+pub mod aws_identity;
 mod claims;
 pub mod jwt;
 
 use std::fmt;
 
+use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ServerId, Sts};
 use vault_context::CallerKind;
 
 use crate::{clock::UnixTime, event::Credential, names::IssuerName};
 
+pub use aws_identity::AwsIdentityScheme;
 pub use claims::Claims;
 pub use jwt::{JwtScheme, KeySource, KeysUnavailable};
 
@@ -31,66 +34,100 @@ const MAX_CALLER_ID_BYTES: usize = 256;
 
 /// Who is calling, verified. The proof that step 2 ran.
 pub struct Identity {
-    kind: CallerKind,
-    issuer: IssuerName,
+    proven: Proven,
     caller_id: String,
-    claims: Claims,
-    expires_at: UnixTime,
+    ends_at: Option<UnixTime>,
+}
+
+/// What a scheme has proved.
+enum Proven {
+    /// A JWT of an issuer.
+    Jwt { issuer: IssuerName, claims: Claims },
+    /// A JWT of `sts:GetWebIdentityToken`: AWS says who the caller is, in claims.
+    AwsIam { issuer: IssuerName, claims: Claims, arn: PrincipalArn },
+    /// A presigned GetCallerIdentity that STS answered.
+    AwsIdentity { caller: CallerIdentity },
 }
 
 impl Identity {
-    /// The only constructor: called where every check of a scheme has passed.
+    /// The only constructor: called where every check of a scheme has passed. `user` is what the caller id ends in.
     ///
     /// # Errors
     ///
     /// [`IdentityError::ValueRefused`] when the id could break the header or the log line it will stand in.
-    fn assertion(
-        kind: CallerKind,
-        issuer: IssuerName,
-        user: &str,
-        claims: Claims,
-        expires_at: UnixTime,
-    ) -> Result<Self, IdentityError> {
-        let caller_id = format!("{issuer}:{user}");
+    fn assertion(proven: Proven, user: &str, ends_at: Option<UnixTime>) -> Result<Self, IdentityError> {
+        let caller_id = match &proven {
+            // The prefix keeps a claim that looks like an ARN from being taken for one.
+            Proven::Jwt { issuer, .. } | Proven::AwsIam { issuer, .. } => format!("{issuer}:{user}"),
+            Proven::AwsIdentity { .. } => user.to_owned(),
+        };
         let printable = caller_id.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !printable || caller_id.ends_with(' ') || caller_id.len() > MAX_CALLER_ID_BYTES {
             return Err(IdentityError::ValueRefused);
         }
-        Ok(Self { kind, issuer, caller_id, claims, expires_at })
+        Ok(Self { proven, caller_id, ends_at })
     }
 
     /// How the caller proved it.
     pub fn kind(&self) -> CallerKind {
-        self.kind
+        match &self.proven {
+            Proven::Jwt { .. } => CallerKind::Jwt,
+            Proven::AwsIam { .. } => CallerKind::AwsIam,
+            Proven::AwsIdentity { .. } => CallerKind::AwsIdentity,
+        }
     }
 
-    /// The configured name of the issuer.
-    pub fn issuer(&self) -> &IssuerName {
-        &self.issuer
+    /// The configured name of the issuer; `None` for a caller whom STS vouched for directly.
+    pub fn issuer(&self) -> Option<&IssuerName> {
+        match &self.proven {
+            Proven::Jwt { issuer, .. } | Proven::AwsIam { issuer, .. } => Some(issuer),
+            Proven::AwsIdentity { .. } => None,
+        }
     }
 
-    /// `<issuer name>:<user_claim>`.
+    /// `<issuer name>:<user_claim>` for a JWT, the canonical ARN for an IAM proof.
     pub fn caller_id(&self) -> &str {
         &self.caller_id
     }
 
     /// The verified claims, for a grant's bounds.
-    pub fn claims(&self) -> &Claims {
-        &self.claims
+    pub fn claims(&self) -> Option<&Claims> {
+        match &self.proven {
+            Proven::Jwt { claims, .. } | Proven::AwsIam { claims, .. } => Some(claims),
+            Proven::AwsIdentity { .. } => None,
+        }
     }
 
-    /// When the credential ends: a JWT's `exp`, without leeway.
-    pub fn expires_at(&self) -> UnixTime {
-        self.expires_at
+    /// The ARN that a grant binds: the canonical one, without a role's path, of an IAM proof; `sub`, with the path, of a JWT
+    /// of AWS. A JWT of any other issuer has none, whatever its claims say.
+    pub fn principal_arn(&self) -> Option<&str> {
+        match &self.proven {
+            Proven::Jwt { .. } => None,
+            Proven::AwsIam { arn, .. } => Some(arn.as_str()),
+            Proven::AwsIdentity { caller } => Some(caller.arn().canonical()),
+        }
+    }
+
+    /// IAM's unique id (`AROA…`, `AIDA…`), which only STS's own answer holds.
+    pub fn principal_id(&self) -> Option<&str> {
+        match &self.proven {
+            Proven::Jwt { .. } | Proven::AwsIam { .. } => None,
+            Proven::AwsIdentity { caller } => Some(caller.unique_id()),
+        }
+    }
+
+    /// When the credential ends: a JWT's `exp`, without leeway. An IAM proof has no known end.
+    pub fn ends_at(&self) -> Option<UnixTime> {
+        self.ends_at
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("kind", &self.kind)
+            .field("kind", &self.kind())
             .field("caller_id", &self.caller_id)
-            .field("expires_at", &self.expires_at)
+            .field("ends_at", &self.ends_at)
             .finish_non_exhaustive()
     }
 }
@@ -100,6 +137,8 @@ impl fmt::Debug for Identity {
 pub struct Asked<'a> {
     /// The stage's own audiences. A JWT must name one of these *and* one of its issuer's.
     pub audiences: Option<&'a [String]>,
+    /// The stage's own server id, which an IAM proof must be signed for in place of the configuration's.
+    pub server_id: Option<&'a ServerId>,
     /// The time all checks of this request go by.
     pub now: UnixTime,
 }
@@ -122,12 +161,14 @@ pub enum SchemeResult {
 }
 
 /// Every scheme this authorizer knows.
-pub struct Schemes<K> {
+pub struct Schemes<K, S> {
     /// `Bearer <JWT>`.
     pub jwt: JwtScheme<K>,
+    /// `AWS-Identity <proof>`, where the configuration has `aws_identity`.
+    pub aws_identity: Option<AwsIdentityScheme<S>>,
 }
 
-impl<K: KeySource> Schemes<K> {
+impl<K: KeySource, S: Sts> Schemes<K, S> {
     /// Verifies the credential with the scheme it is of.
     ///
     /// # Errors
@@ -138,7 +179,11 @@ impl<K: KeySource> Schemes<K> {
         credential: &Credential,
         asked: Asked<'_>,
     ) -> Result<Identity, IdentityError> {
-        match self.jwt.authenticate(credential, asked).await {
+        let mut result = self.jwt.authenticate(credential, asked).await;
+        if let (SchemeResult::NotRequested, Some(scheme)) = (&result, &self.aws_identity) {
+            result = scheme.authenticate(credential, asked).await;
+        }
+        match result {
             SchemeResult::Authenticated(identity) => Ok(identity),
             SchemeResult::Failed(error) => Err(error),
             SchemeResult::NotRequested => Err(IdentityError::SchemeUnsupported),
@@ -150,7 +195,7 @@ impl<K: KeySource> Schemes<K> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// No scheme takes this credential.
-    #[error("no identity scheme takes this credential")]
+    #[error("the configuration has no `aws_identity`, so no IAM proof is accepted")]
     SchemeUnsupported,
     /// Not a JWT in compact serialization, or one with members that must not be there.
     #[error("the token is malformed: {0}")]
@@ -218,6 +263,42 @@ pub enum IdentityError {
     KeysUnavailable {
         /// The issuer's name.
         issuer: IssuerName,
+        /// What went wrong, for the operator.
+        reason: String,
+    },
+    /// The caller is no principal that a grant can name.
+    #[error(transparent)]
+    PrincipalRefused(#[from] PrincipalArnError),
+    /// The IAM proof is not a request that we would send.
+    #[error("the IAM proof is refused: {0}")]
+    ProofRefused(String),
+    /// STS says that the proof is not good.
+    #[error("STS refuses the IAM proof with `{code}`; a proof for another server id is refused so, too")]
+    SignatureRefused {
+        /// STS's error code.
+        code: &'static str,
+    },
+    /// The proof's window is over.
+    #[error("the IAM proof ended {seconds_ago} s ago; callers must sign anew for each request or few")]
+    ProofExpired {
+        /// Whole seconds since.
+        seconds_ago: u64,
+    },
+    /// The proof was presented to this instance before, and `single_use` is on.
+    #[error("the IAM proof was used before, and `aws_identity.single_use` is on")]
+    ProofReplayed,
+    /// New proofs come faster than this instance asks STS.
+    #[error("new IAM proofs come faster than this instance may ask STS about them")]
+    TooManyProofs,
+    /// The caller's account is not among those accepted, or AWS names two.
+    #[error("the caller's account {account} is not among those accepted")]
+    AccountRefused {
+        /// The account.
+        account: String,
+    },
+    /// STS cannot be asked: a fault, never the caller's.
+    #[error("STS could not be asked about the IAM proof: {reason}")]
+    StsUnavailable {
         /// What went wrong, for the operator.
         reason: String,
     },

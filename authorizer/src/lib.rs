@@ -39,3 +39,4 @@ pub mod names;
 pub mod outcome;
 pub mod response;
 pub mod telemetry;
+pub mod token_bucket;

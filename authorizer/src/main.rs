@@ -8,12 +8,12 @@ use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use vault_authorizer::{
-    adapters::{jwks::Jwks, vault::VaultMinter},
-    authorize::{Authorizer, Invocation},
+    adapters::{jwks::Jwks, sts::StsClient, vault::VaultMinter},
+    authorize::{Authorizer, Invocation, Resolver},
     causes::with_causes,
     clock::{Clock, SystemClock, UnixTime},
     config::Config,
-    identity::{JwtScheme, Schemes},
+    identity::{AwsIdentityScheme, JwtScheme, Schemes},
     response::{Answer, Envelope},
     telemetry,
 };
@@ -42,21 +42,23 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let aws_identity = match config.aws_identity {
+        Some(settings) => Some(AwsIdentityScheme::new(settings, StsClient::new()?, clock.now())),
+        None => None,
+    };
     let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
     let minter = VaultMinter::new(config.vault, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
     let warm_up = async { tokio::join!(keys.warm(), minter.warm()) };
     let _unfinished = tokio::time::timeout(WARM_UP, warm_up).await;
 
+    let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };
     let authorizer = Authorizer {
         envelope: Envelope::of(minter.vault()),
-        schemes: Schemes { jwt: JwtScheme::new(issuers, keys) },
+        resolver: Resolver { schemes, credentials: config.credentials, stages: config.stages, clock },
         minter,
-        credentials: config.credentials,
-        stages: config.stages,
-        unauthorized: config.unauthorized,
+        answer: config.answer,
         caller_id_in_log: config.caller_id_in_log,
-        clock,
         warm: false.into(),
     };
     let authorizer = &authorizer;
@@ -66,7 +68,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         let trace_id = context.xray_trace_id.as_deref();
         let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
         match authorizer.answer(&event.payload, invocation).await {
-            Answer::Policy(policy) => Ok(policy),
+            Answer::Decision(decision) => Ok(decision),
             Answer::Error(message) => Err(Refused(message)),
         }
     }))

@@ -39,8 +39,8 @@ pub struct Order {
     pub ttls: Ttls,
     /// How often the token may be used.
     pub num_uses: Option<u64>,
-    /// When the caller's credential ends: the token must not.
-    pub credential_ends: UnixTime,
+    /// When the caller's credential ends, where that is known: the token must end by then.
+    pub credential_ends: Option<UnixTime>,
     /// What the audit log shows of the caller's token.
     pub meta: Vec<(&'static str, String)>,
 }
@@ -217,7 +217,7 @@ fn objection(wrap: &WrapInfo, order: &Order) -> Option<&'static str> {
 /// INVARIANT (a token never outlives the credential): also where Vault was slow.
 fn came_late(order: &Order, times: Times) -> Option<MintError> {
     let token_ends = times.answered_at.plus_seconds(order.ttls.token_seconds);
-    (token_ends > order.credential_ends).then_some(MintError::Late)
+    order.credential_ends.filter(|credential_ends| token_ends > *credential_ends).map(|_| MintError::Late)
 }
 
 async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {

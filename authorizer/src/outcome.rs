@@ -83,6 +83,12 @@ codes! {
     AudienceMismatch = "audience_mismatch", Credential;
     /// A required claim is absent.
     ClaimMissing = "claim_missing", Credential;
+    /// The IAM proof is too old, or has passed its own end.
+    ProofExpired = "proof_expired", Credential;
+    /// The IAM proof is malformed, not for us, or STS refuses it.
+    ProofRefused = "proof_refused", Credential;
+    /// The IAM proof was used before.
+    ProofReplayed = "proof_replayed", Credential;
     /// The API is not the stage's.
     ApiUnknown = "api_unknown", Permission;
     /// The stage is not configured.
@@ -93,10 +99,12 @@ codes! {
     PathTooLong = "path_too_long", Permission;
     /// The request carries a header of ours.
     HeaderReserved = "header_reserved", Permission;
-    /// The account in the event is not the ARN's.
+    /// The account in the event is not the ARN's, or the caller's is not among those accepted.
     AccountRefused = "account_refused", Permission;
     /// The caller's name cannot stand in a header.
     IdentityValueRefused = "identity_value_refused", Permission;
+    /// More new proofs than this instance lets through.
+    RateLimited = "rate_limited", Permission;
     /// No grant matches.
     NoGrant = "no_grant", Permission;
     /// Vault cannot be reached, or does not answer in time.
@@ -113,6 +121,8 @@ codes! {
     VaultAnswerInvalid = "vault_answer_invalid", Fault;
     /// An issuer's keys cannot be had.
     JwksUnavailable = "jwks_unavailable", Fault;
+    /// STS cannot be asked, or does not answer as it should.
+    StsUnavailable = "sts_unavailable", Fault;
     /// The time that Lambda gives is up.
     DeadlineExceeded = "deadline_exceeded", Fault;
     /// The answer is larger than API Gateway takes.
@@ -171,7 +181,7 @@ fn event(error: EventError) -> Code {
             Code::EventUnsupported
         }
         EventError::MethodArn(InvalidMethodArn::TooLong) => Code::PathTooLong,
-        EventError::MethodArn(InvalidMethodArn::PathIsPattern)
+        EventError::MethodArn(InvalidMethodArn::PathIsPattern | InvalidMethodArn::MethodUnknown)
         | EventError::PathAmbiguous
         | EventError::RouteDisagrees => Code::PathRefused,
         EventError::AccountDisagrees => Code::AccountRefused,
@@ -207,6 +217,14 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::ClaimMissing(_) => Code::ClaimMissing,
         IdentityError::ValueRefused => Code::IdentityValueRefused,
         IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,
+        IdentityError::PrincipalRefused(_)
+        | IdentityError::ProofRefused(_)
+        | IdentityError::SignatureRefused { .. } => Code::ProofRefused,
+        IdentityError::ProofExpired { .. } => Code::ProofExpired,
+        IdentityError::ProofReplayed => Code::ProofReplayed,
+        IdentityError::TooManyProofs => Code::RateLimited,
+        IdentityError::AccountRefused { .. } => Code::AccountRefused,
+        IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
     }
 }
 
@@ -266,6 +284,8 @@ mod tests {
         let issuer = "corp".parse().unwrap();
         let keys = IdentityError::KeysUnavailable { issuer, reason: String::new() };
         assert_eq!(Refusal::from(keys).code().kind(), Kind::Fault);
+        let sts = IdentityError::StsUnavailable { reason: String::new() };
+        assert_eq!(Refusal::from(sts).code().kind(), Kind::Fault);
         assert_eq!(Refusal::DeadlineExceeded.code().kind(), Kind::Fault);
     }
 

@@ -18,18 +18,18 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 use crate::{
     causes::with_causes,
     clock::UnixTime,
-    event::Sighting,
-    grant::Grant,
+    event::{Credential, CredentialSource, Request, Sighting},
+    grant::{Grant, Stage},
     identity::Identity,
     mint::Delivery,
-    names::StageName,
     outcome::{Kind, Refusal},
 };
 
 /// How the log names callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CallerIdInLog {
     /// As it is.
+    #[default]
     Plain,
     /// Base64url of its SHA-256: the same caller has the same value, and guessing a name confirms it.
     Hashed,
@@ -90,6 +90,20 @@ pub enum Step {
     Mint,
 }
 
+/// Is told what each step found, also where a later one refuses: the record, or whoever explains a decision.
+pub trait Observer {
+    /// The stage is one of the configuration's.
+    fn stage(&mut self, _stage: &Stage) {}
+    /// The credential was found here. It is not verified yet.
+    fn credential(&mut self, _source: &CredentialSource, _credential: &Credential) {}
+    /// The caller is known.
+    fn caller(&mut self, _identity: &Identity, _request: &Request, _stage: &Stage) {}
+    /// The grant is known.
+    fn grant(&mut self, _grant: &Grant<'_>) {}
+    /// A step took this long.
+    fn timed(&mut self, _step: Step, _stopwatch: Stopwatch) {}
+}
+
 /// What one invocation was, filled as the walk goes on.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Record {
@@ -122,49 +136,30 @@ pub struct Record {
     /// The stage as a metric's dimension: only a configured one, so that no caller can make up metrics.
     #[serde(skip)]
     known_stage: Option<String>,
+    #[serde(skip)]
+    caller_id_in_log: CallerIdInLog,
 }
 
 impl Record {
     /// A record of what the event shows before it is believed.
-    pub fn of(seen: Sighting, lambda_request_id: &str, trace_id: Option<&str>, cold_start: bool) -> Self {
+    pub fn of(seen: Sighting, caller_id_in_log: CallerIdInLog) -> Self {
         Self {
-            lambda_request_id: lambda_request_id.to_owned(),
-            trace_id: trace_id.map(str::to_owned),
-            cold_start,
             request_id: seen.request_id,
             extended_request_id: seen.extended_request_id,
             api_id: seen.api_id,
             stage: seen.stage,
             route: seen.route,
             method: seen.method,
+            caller_id_in_log,
             ..Self::default()
         }
     }
 
-    /// The stage is one of the configuration's.
-    pub fn stage(&mut self, stage: &StageName) {
-        self.known_stage = Some(stage.to_string());
-    }
-
-    /// The caller is known.
-    pub fn caller(&mut self, identity: &Identity, named: CallerIdInLog) {
-        self.caller_kind = Some(identity.kind().as_str());
-        self.caller_issuer = Some(identity.issuer().to_string());
-        self.caller_id = match named {
-            CallerIdInLog::Plain => Some(identity.caller_id().to_owned()),
-            CallerIdInLog::Hashed => Some(hash(identity.caller_id())),
-            CallerIdInLog::Omitted => None,
-        };
-    }
-
-    /// The grant is known.
-    pub fn grant(&mut self, grant: &Grant<'_>) {
-        self.grant = Some(grant.name().to_string());
-        if let Some(to_mint) = grant.to_mint() {
-            self.token_role = Some(to_mint.role().to_string());
-            self.ttl_seconds = Some(to_mint.ttls().token_seconds);
-            self.wrap_ttl_seconds = Some(to_mint.ttls().wrap_seconds);
-        }
+    /// What Lambda says of the invocation.
+    pub fn invocation(&mut self, lambda_request_id: &str, trace_id: Option<&str>, cold_start: bool) {
+        self.lambda_request_id = lambda_request_id.to_owned();
+        self.trace_id = trace_id.map(str::to_owned);
+        self.cold_start = cold_start;
     }
 
     /// The token is minted.
@@ -173,17 +168,6 @@ impl Record {
             self.wrapped_accessor = Some(minted.wrapped_accessor().to_owned());
             self.creation_path = Some(minted.creation_path().to_owned());
         }
-    }
-
-    /// A step took this long.
-    pub fn timed(&mut self, step: Step, stopwatch: Stopwatch) {
-        let micros = match step {
-            Step::Event => &mut self.event_micros,
-            Step::Identity => &mut self.identity_micros,
-            Step::Grant => &mut self.grant_micros,
-            Step::Mint => &mut self.mint_micros,
-        };
-        *micros = Some(whole_micros(stopwatch.elapsed()));
     }
 
     /// The walk is over.
@@ -246,6 +230,41 @@ impl Record {
         fields.insert("Code".to_owned(), self.code.unwrap_or("allowed").into());
         fields.extend(values.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
         fields
+    }
+}
+
+impl Observer for Record {
+    fn stage(&mut self, stage: &Stage) {
+        self.known_stage = Some(stage.name.to_string());
+    }
+
+    fn caller(&mut self, identity: &Identity, _request: &Request, _stage: &Stage) {
+        self.caller_kind = Some(identity.kind().as_str());
+        self.caller_issuer = identity.issuer().map(ToString::to_string);
+        self.caller_id = match self.caller_id_in_log {
+            CallerIdInLog::Plain => Some(identity.caller_id().to_owned()),
+            CallerIdInLog::Hashed => Some(hash(identity.caller_id())),
+            CallerIdInLog::Omitted => None,
+        };
+    }
+
+    fn grant(&mut self, grant: &Grant<'_>) {
+        self.grant = Some(grant.name().to_string());
+        if let Some(to_mint) = grant.to_mint() {
+            self.token_role = Some(to_mint.role().to_string());
+            self.ttl_seconds = Some(to_mint.ttls().token_seconds);
+            self.wrap_ttl_seconds = Some(to_mint.ttls().wrap_seconds);
+        }
+    }
+
+    fn timed(&mut self, step: Step, stopwatch: Stopwatch) {
+        let micros = match step {
+            Step::Event => &mut self.event_micros,
+            Step::Identity => &mut self.identity_micros,
+            Step::Grant => &mut self.grant_micros,
+            Step::Mint => &mut self.mint_micros,
+        };
+        *micros = Some(whole_micros(stopwatch.elapsed()));
     }
 }
 

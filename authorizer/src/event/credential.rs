@@ -1,24 +1,39 @@
 //! What the caller presents, bounded and redacted, before anything in it is believed.
 //!
-//! Receives the headers and the places the configuration names; produces one [`Credential`] of a known scheme. Two
-//! values, two spellings or two credentials are refused: whichever one this process read, another hop might read the
-//! other.
+//! Receives the request's headers, cookies and query, and the places the configuration names; produces one [`Credential`]
+//! of a known scheme. Two values, two spellings or two credentials are refused: whichever one this process read, another
+//! hop might read the other.
+//!
+//! ```text
+//! Authorization: Bearer <JWT>                         {header: Authorization}, and the token of a TOKEN event
+//! Authorization: AWS-Identity <base64url of a URL>
+//! Cookie: session=<JWT>                               {cookie: session}
+//! GET /orders?access_token=<JWT>                      {query: access_token}
+//! Sec-WebSocket-Protocol: bearer, <JWT>               {websocket_protocol: bearer}
+//! ```
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::Headers;
+use super::fields::Fields;
 
 /// All headers of a request together have at most 10,240 bytes (API Gateway quotas); a JWT beyond this is not a
 /// session token but an attack on the parser.
 pub const MAX_CREDENTIAL_BYTES: usize = 8192;
 
 /// Where the configuration says a credential may stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CredentialSource {
-    /// A header, by its name in lower case.
+    /// A header, by its name in lower case: a scheme, one space, the credential.
     Header(String),
+    /// A cookie: a bare JWT.
+    Cookie(String),
+    /// A query parameter: a bare JWT (RFC 6750, section 2.3).
+    Query(String),
+    /// The subprotocol that a client offers right after this one (RFC 6455, section 1.9), which is all that a browser can
+    /// set on a WebSocket handshake: a bare JWT. The integration accepts the name and never repeats the token.
+    WebSocketProtocol(String),
 }
 
 impl CredentialSource {
@@ -28,18 +43,41 @@ impl CredentialSource {
     }
 }
 
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Query(name) => write!(f, "query parameter {name}"),
+            Self::WebSocketProtocol(name) => write!(f, "WebSocket subprotocol {name}"),
+        }
+    }
+}
+
 /// One credential, unverified.
 #[derive(Debug)]
 pub enum Credential {
     /// `Bearer <JWT>` (RFC 6750, section 2.1).
     Bearer(BearerToken),
+    /// `AWS-Identity <base64url of a presigned GetCallerIdentity URL>`.
+    AwsIdentity(EncodedProof),
 }
 
 /// The text after `Bearer`: three or so parts of base64url.
 pub struct BearerToken(Zeroizing<String>);
 
+/// The text after `AWS-Identity`: base64url.
+pub struct EncodedProof(Zeroizing<String>);
+
 impl BearerToken {
     /// The token, for verification only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl EncodedProof {
+    /// The proof as it came, for verification only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -51,59 +89,165 @@ impl fmt::Debug for BearerToken {
     }
 }
 
+impl fmt::Debug for EncodedProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncodedProof(** redacted **)")
+    }
+}
+
 impl Credential {
-    /// Reads the value of the header or of `authorizationToken`.
+    /// Reads the value of a header or of `authorizationToken`: a scheme and what it carries.
     ///
     /// # Errors
     ///
     /// See [`CredentialError`].
-    pub(super) fn parse(value: &str) -> Result<Self, CredentialError> {
-        if value.is_empty() {
-            return Err(CredentialError::Missing);
-        }
-        if value.len() > MAX_CREDENTIAL_BYTES {
-            return Err(CredentialError::TooLarge);
+    pub(super) fn with_scheme(value: &str) -> Result<Self, CredentialError> {
+        check_size(value)?;
+        // Neither scheme's form has a comma: HTTP joins the values of a repeated header with it (RFC 9110, section 5.3).
+        if value.contains(',') {
+            return Err(CredentialError::Duplicate);
         }
         let (scheme, rest) = value.split_once(' ').ok_or(CredentialError::SchemeUnsupported)?;
-        if !scheme.eq_ignore_ascii_case("Bearer") {
-            return Err(CredentialError::SchemeUnsupported);
+        if scheme.eq_ignore_ascii_case("Bearer") {
+            return bearer(rest);
         }
-        if rest.is_empty() || !rest.bytes().all(is_jws_byte) {
-            return Err(CredentialError::Malformed);
+        if scheme.eq_ignore_ascii_case("AWS-Identity") {
+            return proof(rest);
         }
-        Ok(Self::Bearer(BearerToken(Zeroizing::new(rest.to_owned()))))
+        Err(CredentialError::SchemeUnsupported)
+    }
+
+    /// Reads a value that stands where only a JWT may.
+    fn bare(value: &str) -> Result<Self, CredentialError> {
+        check_size(value)?;
+        if value.contains(',') {
+            return Err(CredentialError::Duplicate);
+        }
+        bearer(value)
+    }
+
+    /// The scheme, for the log and for messages.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Bearer(_) => "Bearer",
+            Self::AwsIdentity(_) => "AWS-Identity",
+        }
     }
 }
 
-/// The alphabet of a JWS in compact serialization (RFC 7515, section 7.1).
-fn is_jws_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+fn check_size(value: &str) -> Result<(), CredentialError> {
+    match value.len() {
+        0 => Err(CredentialError::Missing),
+        bytes if bytes > MAX_CREDENTIAL_BYTES => Err(CredentialError::TooLarge),
+        _ => Ok(()),
+    }
 }
 
-pub(super) fn find(headers: &Headers, sources: &[CredentialSource]) -> Result<Credential, CredentialError> {
+fn bearer(token: &str) -> Result<Credential, CredentialError> {
+    // The alphabet of a JWS in compact serialization (RFC 7515, section 7.1).
+    if token.is_empty() || !token.bytes().all(|byte| is_base64url(byte) || byte == b'.') {
+        return Err(CredentialError::Malformed);
+    }
+    Ok(Credential::Bearer(BearerToken(Zeroizing::new(token.to_owned()))))
+}
+
+fn proof(encoded: &str) -> Result<Credential, CredentialError> {
+    if encoded.is_empty() || !encoded.bytes().all(is_base64url) {
+        return Err(CredentialError::Malformed);
+    }
+    Ok(Credential::AwsIdentity(EncodedProof(Zeroizing::new(encoded.to_owned()))))
+}
+
+/// RFC 4648, section 5, without padding.
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// The named values of a request among which a credential is looked for.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) headers: Fields,
+    pub(super) query: Fields,
+    /// Where the event has cookies apart from their header.
+    pub(super) cookies: Option<Vec<String>>,
+}
+
+/// Every place is read, so that no two of them can hold different credentials.
+pub(super) fn find(
+    places: &Places,
+    sources: &[CredentialSource],
+) -> Result<(CredentialSource, Credential), CredentialError> {
     let mut found = None;
-    for CredentialSource::Header(name) in sources {
-        let Some(value) = sole_value(headers, name)? else { continue };
-        if found.replace(value).is_some() {
+    for source in sources {
+        let Some(value) = places.value(source)? else { continue };
+        if found.replace((source, value)).is_some() {
             return Err(CredentialError::Duplicate);
         }
     }
-    Credential::parse(found.unwrap_or_default())
+    let (source, value) = found.ok_or(CredentialError::Missing)?;
+    let credential = match source {
+        CredentialSource::Header(_) => Credential::with_scheme(value)?,
+        CredentialSource::Cookie(_) | CredentialSource::Query(_) | CredentialSource::WebSocketProtocol(_) => {
+            Credential::bare(value)?
+        }
+    };
+    Ok((source.clone(), credential))
 }
 
-/// `headers` keeps one value of a repeated header and `multiValueHeaders` keeps all: both must tell of the same one.
-fn sole_value<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, CredentialError> {
-    match (sole(&headers.single, name)?, sole(&headers.multi, name)?) {
+impl Places {
+    fn value(&self, source: &CredentialSource) -> Result<Option<&str>, CredentialError> {
+        match source {
+            CredentialSource::Header(name) => sole_value(&self.headers, name),
+            CredentialSource::Query(name) => sole_value(&self.query, name),
+            CredentialSource::Cookie(name) => sole(self.cookies(), name),
+            CredentialSource::WebSocketProtocol(name) => self.subprotocol_after(name),
+        }
+    }
+
+    /// `name=value; name=value` (RFC 6265, section 4.2.1), from however many headers.
+    fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let apart = self.cookies.iter().flatten().map(String::as_str);
+        let in_headers = self.headers.all("cookie").filter(|_| self.cookies.is_none());
+        let pairs = apart.chain(in_headers).flat_map(|cookies| cookies.split(';'));
+        pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+    }
+
+    fn subprotocol_after(&self, name: &str) -> Result<Option<&str>, CredentialError> {
+        let lists = self.headers.all("sec-websocket-protocol");
+        let offered: Vec<&str> =
+            lists.flat_map(|list| list.split(',')).map(|offer| offer.trim_matches([' ', '\t'])).collect();
+        let mut places = offered.iter().enumerate().filter(|(_, offer)| **offer == name);
+        match (places.next(), places.next()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(_)) => Err(CredentialError::Duplicate),
+            (Some((place, _)), None) => {
+                offered.get(place + 1).copied().map(Some).ok_or(CredentialError::Malformed)
+            }
+        }
+    }
+}
+
+/// One map keeps one value of a repeated name and the other keeps all: both must tell of the same one.
+fn sole_value<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, CredentialError> {
+    match (sole(pairs(&fields.single), name)?, sole(pairs(&fields.multi), name)?) {
         (Some(single), Some(multi)) if single != multi => Err(CredentialError::Duplicate),
         (single, multi) => Ok(single.or(multi)),
     }
 }
 
-fn sole<'a>(headers: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, CredentialError> {
-    let mut values = headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
-    match (values.next(), values.next()) {
+fn pairs(fields: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// Names that differ in case alone count as two spellings of one.
+fn sole<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a str)>,
+    name: &str,
+) -> Result<Option<&'a str>, CredentialError> {
+    let mut named = fields.filter(|(own, _)| own.eq_ignore_ascii_case(name));
+    match (named.next(), named.next()) {
         (_, Some(_)) => Err(CredentialError::Duplicate),
-        (value, None) => Ok(value),
+        (found, None) => Ok(found.filter(|(own, _)| *own == name).map(|(_, value)| value)),
     }
 }
 
@@ -122,8 +266,8 @@ pub enum CredentialError {
     /// Over [`MAX_CREDENTIAL_BYTES`].
     #[error("the credential is longer than {MAX_CREDENTIAL_BYTES} bytes")]
     TooLarge,
-    /// Neither `Bearer` nor another scheme of this version.
-    #[error("the credential's scheme is not `Bearer`")]
+    /// No scheme of ours.
+    #[error("the credential's scheme is neither `Bearer` nor `AWS-Identity`")]
     SchemeUnsupported,
 }
 
@@ -133,10 +277,37 @@ mod tests {
 
     use super::*;
 
+    fn places(event: Value) -> Places {
+        let event = event.as_object().unwrap();
+        Places {
+            headers: Fields::headers(event).unwrap(),
+            query: Fields::query(event).unwrap(),
+            cookies: super::super::fields::cookies(event).unwrap(),
+        }
+    }
+
     fn outcome(headers: Value, multi: Value) -> Result<(), CredentialError> {
-        let event = json!({"headers": headers, "multiValueHeaders": multi});
-        let headers = Headers::read(event.as_object().unwrap()).unwrap();
-        find(&headers, &CredentialSource::default_list()).map(|_| ())
+        let places = places(json!({"headers": headers, "multiValueHeaders": multi}));
+        find(&places, &CredentialSource::default_list()).map(|_| ())
+    }
+
+    fn found(event: Value, source: CredentialSource) -> Result<String, CredentialError> {
+        find(&places(event), &[source]).map(|(_, credential)| match credential {
+            Credential::Bearer(token) => token.expose().to_owned(),
+            Credential::AwsIdentity(proof) => proof.expose().to_owned(),
+        })
+    }
+
+    fn cookie() -> CredentialSource {
+        CredentialSource::Cookie("session".into())
+    }
+
+    fn query() -> CredentialSource {
+        CredentialSource::Query("access_token".into())
+    }
+
+    fn subprotocol() -> CredentialSource {
+        CredentialSource::WebSocketProtocol("bearer".into())
     }
 
     #[test]
@@ -147,6 +318,16 @@ mod tests {
             Ok(())
         );
         assert_eq!(outcome(json!({}), json!({"Authorization": ["Bearer a.b.c"]})), Ok(()));
+    }
+
+    #[test]
+    fn a_proof_is_found() {
+        let event = json!({"headers": {"Authorization": "AWS-Identity aHR0cHM6Ly9z"}});
+        let (source, credential) = find(&places(event), &CredentialSource::default_list()).unwrap();
+        assert_eq!(
+            (source.to_string().as_str(), credential.scheme()),
+            ("header authorization", "AWS-Identity")
+        );
     }
 
     #[test]
@@ -171,39 +352,122 @@ mod tests {
             outcome(json!({"Authorization": "Bearer a.b.c"}), json!({"Authorization": ["Bearer x.y.z"]})),
             refused
         );
+        assert_eq!(outcome(json!({"authorization": "Bearer a.b.c,Bearer x.y.z"}), json!(null)), refused);
         let sources = [CredentialSource::Header("a".into()), CredentialSource::Header("b".into())];
-        let event = json!({"headers": {"a": "Bearer a.b.c", "b": "Bearer a.b.c"}});
-        let headers = Headers::read(event.as_object().unwrap()).unwrap();
-        assert_eq!(find(&headers, &sources).unwrap_err(), CredentialError::Duplicate);
+        let places = places(json!({"headers": {"a": "Bearer a.b.c", "b": "Bearer a.b.c"}}));
+        assert_eq!(find(&places, &sources).unwrap_err(), CredentialError::Duplicate);
     }
 
     #[test]
-    fn rejects_what_is_not_one_bearer_token() {
+    fn rejects_a_second_credential_in_another_place() {
+        let event = json!({"headers": {"Authorization": "Bearer a.b.c", "Cookie": "session=a.b.c"},
+            "queryStringParameters": {"access_token": "a.b.c"}});
+        let header = CredentialSource::Header("authorization".into());
+        for sources in [[header.clone(), cookie()], [cookie(), query()], [query(), header]] {
+            assert_eq!(find(&places(event.clone()), &sources).unwrap_err(), CredentialError::Duplicate);
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_in_its_header_or_apart() {
+        let token = Ok("a.b.c".to_owned());
+        assert_eq!(found(json!({"headers": {"cookie": "x=1; session=a.b.c;y=2"}}), cookie()), token);
+        assert_eq!(
+            found(json!({"multiValueHeaders": {"Cookie": ["x=1", "session=a.b.c"]}}), cookie()),
+            token
+        );
+        assert_eq!(found(json!({"cookies": ["x=1", "session=a.b.c"]}), cookie()), token);
+        assert_eq!(
+            found(json!({"cookies": ["session=a.b.c"], "headers": {"cookie": "session=a.b.c"}}), cookie()),
+            token
+        );
+        for absent in
+            [json!({"headers": {"cookie": "Session=a.b.c; sessions=a.b.c; session"}}), json!({"cookies": []})]
+        {
+            assert_eq!(found(absent, cookie()), Err(CredentialError::Missing));
+        }
+    }
+
+    #[test]
+    fn rejects_a_cookie_tossed_in_by_another_host() {
+        for event in [
+            json!({"headers": {"cookie": "session=a.b.c; session=x.y.z"}}),
+            json!({"headers": {"cookie": "session=a.b.c; SESSION=x.y.z"}}),
+            json!({"multiValueHeaders": {"cookie": ["session=a.b.c", "session=a.b.c"]}}),
+            json!({"cookies": ["session=a.b.c", "session=x.y.z"]}),
+        ] {
+            assert_eq!(found(event.clone(), cookie()), Err(CredentialError::Duplicate), "{event}");
+        }
+        let quoted = json!({"cookies": ["session=\"a.b.c\""]});
+        assert_eq!(found(quoted, cookie()), Err(CredentialError::Malformed));
+    }
+
+    #[test]
+    fn a_query_parameter_is_found_once_and_in_one_spelling() {
+        let single = json!({"queryStringParameters": {"access_token": "a.b.c", "page": "2"}});
+        assert_eq!(found(single, query()), Ok("a.b.c".to_owned()));
+        for event in [
+            json!({"queryStringParameters": {"access_token": "a.b.c,x.y.z"}}),
+            json!({"queryStringParameters": {"access_token": "a.b.c", "Access_Token": "x.y.z"}}),
+            json!({"multiValueQueryStringParameters": {"access_token": ["a.b.c", "x.y.z"]}}),
+        ] {
+            assert_eq!(found(event.clone(), query()), Err(CredentialError::Duplicate), "{event}");
+        }
+        let with_scheme = json!({"queryStringParameters": {"access_token": "Bearer a.b.c"}});
+        assert_eq!(found(with_scheme, query()), Err(CredentialError::Malformed));
+    }
+
+    #[test]
+    fn the_subprotocol_after_the_configured_one_is_the_token() {
+        let offers = |list: &str| json!({"headers": {"Sec-WebSocket-Protocol": list}});
+        for list in ["bearer, a.b.c", "bearer,a.b.c", "graphql-ws, bearer, a.b.c, json"] {
+            assert_eq!(found(offers(list), subprotocol()), Ok("a.b.c".to_owned()), "{list}");
+        }
+        let lines = json!({"multiValueHeaders": {"Sec-WebSocket-Protocol": ["bearer", "a.b.c"]}});
+        assert_eq!(found(lines, subprotocol()), Ok("a.b.c".to_owned()));
+        for (list, expected) in [
+            ("graphql-ws, json", CredentialError::Missing),
+            ("Bearer, a.b.c", CredentialError::Missing),
+            ("bearer", CredentialError::Malformed),
+            ("bearer, a b", CredentialError::Malformed),
+            ("bearer, a.b.c, bearer, x.y.z", CredentialError::Duplicate),
+            ("bearer, ", CredentialError::Missing),
+        ] {
+            assert_eq!(found(offers(list), subprotocol()), Err(expected), "{list}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_not_one_credential() {
         let cases = [
             ("", CredentialError::Missing),
             ("Bearer", CredentialError::SchemeUnsupported),
             ("a.b.c", CredentialError::SchemeUnsupported),
             ("Basic dXNlcjpwYXNz", CredentialError::SchemeUnsupported),
-            ("AWS-Identity aHR0cHM", CredentialError::SchemeUnsupported),
+            ("AWS4-HMAC-SHA256 Credential=x", CredentialError::SchemeUnsupported),
             ("Bearer ", CredentialError::Malformed),
             ("Bearer  a.b.c", CredentialError::Malformed),
             ("Bearer a.b.c ", CredentialError::Malformed),
-            ("Bearer a.b.c, Bearer a.b.c", CredentialError::Malformed),
+            ("Bearer a.b.c, Bearer a.b.c", CredentialError::Duplicate),
             ("Bearer a.b.c\n", CredentialError::Malformed),
             ("Bearer a+b/c=", CredentialError::Malformed),
+            ("AWS-Identity ", CredentialError::Malformed),
+            ("AWS-Identity aHR0cHM=", CredentialError::Malformed),
+            ("AWS-Identity https://sts.amazonaws.com/", CredentialError::Malformed),
         ];
         for (value, expected) in cases {
-            assert_eq!(Credential::parse(value).unwrap_err(), expected, "{value:?}");
+            assert_eq!(Credential::with_scheme(value).unwrap_err(), expected, "{value:?}");
         }
     }
 
     #[test]
     fn rejects_an_oversized_credential() {
         let value = |bytes: usize| format!("Bearer {}", "a".repeat(bytes - "Bearer ".len()));
-        assert!(Credential::parse(&value(MAX_CREDENTIAL_BYTES)).is_ok());
+        assert!(Credential::with_scheme(&value(MAX_CREDENTIAL_BYTES)).is_ok());
         assert_eq!(
-            Credential::parse(&value(MAX_CREDENTIAL_BYTES + 1)).unwrap_err(),
+            Credential::with_scheme(&value(MAX_CREDENTIAL_BYTES + 1)).unwrap_err(),
             CredentialError::TooLarge
         );
+        assert_eq!(Credential::bare(&"a".repeat(8193)).unwrap_err(), CredentialError::TooLarge);
     }
 }

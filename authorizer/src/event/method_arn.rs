@@ -6,6 +6,8 @@
 //! arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7
 //!     └┬┘             └───┬───┘ └────┬─────┘ └───┬────┘ └┬─┘ └┬┘└───┬───┘
 //!  partition            region     account     api id  stage method path
+//!
+//! arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect      (WebSocket APIs: no method and no path)
 //! ```
 //!
 //! The path is the caller's: it may hold `:` and `/`, so only the first five colons and the first three slashes
@@ -25,8 +27,11 @@ pub struct MethodArn {
     api_id: String,
     stage: String,
     method: String,
-    path: String,
+    path: Option<String>,
 }
+
+/// What a WebSocket API has in place of a method and a path.
+const CONNECT: &str = "$connect";
 
 impl MethodArn {
     /// Reads a `methodArn`.
@@ -42,8 +47,11 @@ impl MethodArn {
         if text.len() > MAX_POLICY_RESOURCE_BYTES {
             return Err(InvalidMethodArn::TooLong);
         }
-        if !path_is_literal(parts.path) {
+        if parts.path.is_some_and(|path| !path_is_literal(path)) {
             return Err(InvalidMethodArn::PathIsPattern);
+        }
+        if parts.path.is_some() && !super::route::is_method(parts.method) {
+            return Err(InvalidMethodArn::MethodUnknown);
         }
         Ok(Self {
             text: text.to_owned(),
@@ -51,7 +59,7 @@ impl MethodArn {
             api_id: parts.api_id.to_owned(),
             stage: parts.stage.to_owned(),
             method: parts.method.to_owned(),
-            path: format!("/{}", parts.path),
+            path: parts.path.map(|path| format!("/{path}")),
         })
     }
 
@@ -75,14 +83,14 @@ impl MethodArn {
         &self.stage
     }
 
-    /// The request's method.
+    /// The request's method; `$connect` where a WebSocket is opened.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// The request's path below the stage, with its leading slash.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// The request's path below the stage, with its leading slash; `None` where a WebSocket is opened.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 }
 
@@ -100,7 +108,7 @@ struct Parts<'a> {
     api_id: &'a str,
     stage: &'a str,
     method: &'a str,
-    path: &'a str,
+    path: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
@@ -113,7 +121,7 @@ impl<'a> Parts<'a> {
         let (region, account) = (fields.next()?, fields.next()?);
         let mut resource = fields.next()?.splitn(4, '/');
         let (api_id, stage, method) = (resource.next()?, resource.next()?, resource.next()?);
-        let path = resource.next()?;
+        let path = resource.next();
         Some(Self { partition, service, region, account, api_id, stage, method, path })
     }
 
@@ -125,7 +133,17 @@ impl<'a> Parts<'a> {
             && (self.stage == "$default" || is_word(self.stage, b"_-"))
             && self.account.len() == 12
             && self.account.bytes().all(|b| b.is_ascii_digit())
-            && super::route::is_method(self.method)
+            && self.is_a_method_with_its_path_or_connect()
+    }
+
+    /// The method is the caller's to choose, so a strange one is a denial, and what no method looks like is no ARN.
+    fn is_a_method_with_its_path_or_connect(&self) -> bool {
+        match self.path {
+            Some(_) => {
+                (1..=32).contains(&self.method.len()) && self.method.bytes().all(|b| b.is_ascii_uppercase())
+            }
+            None => self.method == CONNECT,
+        }
     }
 }
 
@@ -148,6 +166,9 @@ pub enum InvalidMethodArn {
     /// A policy could not name it.
     #[error("the method ARN is longer than the {MAX_POLICY_RESOURCE_BYTES} bytes a policy may name")]
     TooLong,
+    /// Not one of the methods that a route can name.
+    #[error("the request's method is not one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")]
+    MethodUnknown,
     /// The path holds `*`, `?`, `${` or a control character.
     #[error(
         "the path holds a control character, or `*`, `?` or `${{`, which a policy would read as a pattern"
@@ -166,7 +187,7 @@ mod tests {
         let arn = MethodArn::parse(ARN).unwrap();
         assert_eq!(
             (arn.api_id(), arn.stage(), arn.method(), arn.path()),
-            ("a1b2c3d4e5", "prod", "GET", "/orders/7")
+            ("a1b2c3d4e5", "prod", "GET", Some("/orders/7"))
         );
         assert_eq!((arn.account(), arn.as_str()), ("123456789012", ARN));
     }
@@ -178,7 +199,21 @@ mod tests {
             ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1/prod/POST/a:b/c:d", "/a:b/c:d"),
             ("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET//double", "//double"),
         ] {
-            assert_eq!(MethodArn::parse(arn).unwrap().path(), path);
+            assert_eq!(MethodArn::parse(arn).unwrap().path(), Some(path));
+        }
+    }
+
+    #[test]
+    fn a_websocket_has_neither_method_nor_path() {
+        let arn = MethodArn::parse("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$connect").unwrap();
+        assert_eq!((arn.stage(), arn.method(), arn.path()), ("prod", "$connect", None));
+    }
+
+    #[test]
+    fn rejects_a_method_that_no_route_names() {
+        for method in ["TRACE", "CONNECT", "PROPFIND", "X"] {
+            let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/{method}/orders");
+            assert_eq!(MethodArn::parse(&arn), Err(InvalidMethodArn::MethodUnknown), "{method}");
         }
     }
 
@@ -213,6 +248,10 @@ mod tests {
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*PUT/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/get/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod//x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$connect/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$disconnect",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/*/$connect",
         ] {
             assert_eq!(MethodArn::parse(arn), Err(InvalidMethodArn::Malformed), "{arn:?}");
         }

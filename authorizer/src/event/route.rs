@@ -9,11 +9,13 @@ use std::{fmt, str::FromStr};
 /// What a request was routed to, as far as its event tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    /// The template of the API: REST `resource`.
+    /// The template of the API: `resource`, or the path half of `routeKey`. On HTTP APIs it may be `$default`.
     Template(String),
     /// The concrete path, where the event carries no template (`TOKEN`). It holds no `%`, `//`, dot segment or
     /// trailing slash: [`MethodArn`](super::MethodArn) and the event's parser refuse those.
     Path(String),
+    /// A WebSocket is opened (`$connect`).
+    Connect,
 }
 
 impl Resource {
@@ -21,15 +23,26 @@ impl Resource {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Template(text) | Self::Path(text) => text,
+            Self::Connect => CONNECT,
         }
     }
 }
 
-/// One entry of a grant's `routes`: `METHOD template`, where METHOD may be `*` and the template may end in `/*`.
+/// The route on which a WebSocket is opened, as API Gateway names it.
+const CONNECT: &str = "$connect";
+
+/// Where an HTTP API sends what no other route takes, as API Gateway names it.
+const DEFAULT: &str = "$default";
+
+/// One entry of a grant's `routes`: `METHOD template`, where METHOD may be `*` and the template may end in `/*`; or
+/// `$connect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    method: MethodPattern,
-    template: TemplatePattern,
+pub struct Route(Pattern);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Http { method: MethodPattern, template: TemplatePattern },
+    Connect,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +64,11 @@ enum TemplatePattern {
 impl Route {
     /// Whether this route covers `method` on `resource`.
     pub fn covers(&self, method: &str, resource: &Resource) -> bool {
-        self.method.covers(method) && self.template.covers(resource)
+        match (&self.0, resource) {
+            (Pattern::Connect, Resource::Connect) => true,
+            (Pattern::Connect, _) | (Pattern::Http { .. }, Resource::Connect) => false,
+            (Pattern::Http { method: own, template }, _) => own.covers(method) && template.covers(resource),
+        }
     }
 }
 
@@ -67,6 +84,7 @@ impl MethodPattern {
 impl TemplatePattern {
     fn covers(&self, resource: &Resource) -> bool {
         match (self, resource) {
+            (_, Resource::Connect) => false,
             (Self::All, _) => true,
             (Self::Exactly(own), Resource::Template(template)) => own == template,
             (Self::Below(own), Resource::Template(template)) => is_at_or_below(own, template),
@@ -89,30 +107,27 @@ fn has_parameters(template: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRoute {
     /// Not two words.
-    #[error("must be `METHOD template`, such as `GET /orders/{{id}}`")]
+    #[error("must be `METHOD template`, such as `GET /orders/{{id}}`, or `$connect`")]
     Shape,
     /// Not a method API Gateway routes by.
     #[error("the method must be `*` or one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT in capitals")]
     Method,
     /// Not a template.
     #[error(
-        "the template must start with `/`; `*` may stand only as its last segment, and no segment may be empty"
+        "the template must be `$default` or start with `/`; `*` may stand only as its last segment, and no segment may be empty"
     )]
     Template,
-    /// `$connect`, `$default`: routes of API types that this version does not serve.
-    #[error("routes of WebSocket and HTTP APIs are not available in this version")]
-    NotAvailable,
 }
 
 impl FromStr for Route {
     type Err = InvalidRoute;
 
     fn from_str(text: &str) -> Result<Self, InvalidRoute> {
-        if text == "$connect" {
-            return Err(InvalidRoute::NotAvailable);
+        if text == CONNECT {
+            return Ok(Self(Pattern::Connect));
         }
         let (method, template) = text.split_once(' ').ok_or(InvalidRoute::Shape)?;
-        Ok(Self { method: parse_method(method)?, template: parse_template(template)? })
+        Ok(Self(Pattern::Http { method: parse_method(method)?, template: parse_template(template)? }))
     }
 }
 
@@ -130,8 +145,8 @@ pub(super) fn is_method(text: &str) -> bool {
 }
 
 fn parse_template(text: &str) -> Result<TemplatePattern, InvalidRoute> {
-    if text == "$default" {
-        return Err(InvalidRoute::NotAvailable);
+    if text == DEFAULT {
+        return Ok(TemplatePattern::Exactly(text.to_owned()));
     }
     let (own, below) = match text.strip_suffix("/*") {
         Some(own) => (own, true),
@@ -154,11 +169,12 @@ fn is_template(text: &str) -> bool {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = match &self.method {
+        let Pattern::Http { method, template } = &self.0 else { return f.write_str(CONNECT) };
+        let method = match method {
             MethodPattern::Exactly(method) => method.as_str(),
             MethodPattern::AnyButOptions => "*",
         };
-        match &self.template {
+        match template {
             TemplatePattern::All => write!(f, "{method} /*"),
             TemplatePattern::Exactly(own) => write!(f, "{method} {own}"),
             TemplatePattern::Below(own) => write!(f, "{method} {own}/*"),
@@ -212,6 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn the_default_route_is_covered_by_itself_and_by_everything() {
+        assert!(covers("GET $default", "GET", "$default"));
+        assert!(covers("* /*", "POST", "$default"));
+        assert!(!covers("GET $default", "POST", "$default"));
+        assert!(!covers("GET $default", "GET", "/orders"));
+        assert!(!covers("GET /orders/*", "GET", "$default"));
+    }
+
+    #[test]
+    fn opening_a_websocket_is_covered_by_its_own_route_alone() {
+        let covers_connect =
+            |route: &str| route.parse::<Route>().unwrap().covers("$connect", &Resource::Connect);
+        assert!(covers_connect("$connect"));
+        assert!(!covers_connect("* /*"));
+        assert!(!covers_connect("* $default"));
+        assert!(!covers("$connect", "GET", "/"));
+        assert!(!covers("$connect", "$connect", "$connect"));
+    }
+
+    #[test]
     fn rejects_a_path_posing_as_a_parameter_name() {
         assert!(!covers_path("GET /orders/{id}", "GET", "/orders/{id}"));
         assert!(!covers_path("GET /orders/{id}", "GET", "/orders/7"));
@@ -223,7 +259,9 @@ mod tests {
 
     #[test]
     fn a_route_reads_back_as_written() {
-        for text in ["GET /orders", "* /*", "POST /orders/{id}/*", "GET /", "PUT /{proxy+}"] {
+        for text in
+            ["GET /orders", "* /*", "POST /orders/{id}/*", "GET /", "PUT /{proxy+}", "$connect", "* $default"]
+        {
             assert_eq!(text.parse::<Route>().unwrap().to_string(), text);
         }
     }
@@ -244,8 +282,10 @@ mod tests {
             ("GET /*/orders", InvalidRoute::Template),
             ("GET *", InvalidRoute::Template),
             ("GET /orders\n", InvalidRoute::Template),
-            ("$connect", InvalidRoute::NotAvailable),
-            ("* $default", InvalidRoute::NotAvailable),
+            ("GET $connect", InvalidRoute::Template),
+            ("$default", InvalidRoute::Shape),
+            ("GET $default/*", InvalidRoute::Template),
+            ("GET /$default ", InvalidRoute::Template),
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse::<Route>(), Err(expected), "{text:?}");

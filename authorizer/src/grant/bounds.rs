@@ -1,11 +1,13 @@
-//! What must hold of a caller's claims: `bound_subject` and `bound_claims`, as Vault's JWT auth method names them
-//! (Vault documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`).
+//! What must hold of a caller: `bound_subject` and `bound_claims`, as Vault's JWT auth method names them (Vault
+//! documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`), and `bound_iam_principal_arns` and
+//! `bound_iam_principal_ids`, after Vault's AWS auth method.
 //!
-//! Receives verified claims; says whether they are within the bounds. Leaves routes and issuers to the rule.
+//! Receives an identity; says whether it is within the bounds, or which one it breaks. Leaves routes and issuers to the
+//! rule.
 
 use serde_json::Value;
 
-use crate::identity::Claims;
+use crate::identity::{Claims, Identity};
 
 /// The bounds of one grant. All must hold.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +16,10 @@ pub struct Bounds {
     pub subject: Option<String>,
     /// Claims by name.
     pub claims: Vec<BoundClaim>,
+    /// ARNs of principals, any of which will do. Empty where none is bound.
+    pub principal_arns: Vec<Pattern>,
+    /// Unique ids of principals, any of which will do. Empty where none is bound.
+    pub principal_ids: Vec<String>,
 }
 
 /// One claim that must have one of some values.
@@ -34,12 +40,50 @@ pub enum Pattern {
     Glob(String),
 }
 
+/// The first bound that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unbound<'a> {
+    /// `bound_subject`.
+    #[error("`sub` is not its `bound_subject`")]
+    Subject,
+    /// `bound_claims`.
+    #[error("the claim `{0}` is absent, or has none of the values in `bound_claims`")]
+    Claim(&'a str),
+    /// `bound_iam_principal_arns`.
+    #[error("the principal's ARN is not among `bound_iam_principal_arns`")]
+    PrincipalArn,
+    /// `bound_iam_principal_ids`.
+    #[error("the principal's unique id is not among `bound_iam_principal_ids`")]
+    PrincipalId,
+}
+
 impl Bounds {
     /// Whether every bound holds.
-    pub fn hold(&self, claims: &Claims) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// The first that does not. What an identity does not have never satisfies a bound.
+    pub fn check(&self, identity: &Identity) -> Result<(), Unbound<'_>> {
+        let claim = |name: &str| identity.claims().and_then(|claims| claims.get(name));
         let subject_holds =
-            self.subject.as_ref().is_none_or(|own| claims.get("sub").and_then(Value::as_str) == Some(own));
-        subject_holds && self.claims.iter().all(|bound| bound.holds(claims))
+            self.subject.as_ref().is_none_or(|own| claim("sub").and_then(Value::as_str) == Some(own));
+        if !subject_holds {
+            return Err(Unbound::Subject);
+        }
+        let broken =
+            self.claims.iter().find(|bound| !identity.claims().is_some_and(|claims| bound.holds(claims)));
+        if let Some(bound) = broken {
+            return Err(Unbound::Claim(&bound.name));
+        }
+        let arn_holds = |arn: &str| self.principal_arns.iter().any(|own| own.matches_text(arn));
+        if !self.principal_arns.is_empty() && !identity.principal_arn().is_some_and(arn_holds) {
+            return Err(Unbound::PrincipalArn);
+        }
+        let id_holds = |id: &str| self.principal_ids.iter().any(|own| own == id);
+        if !self.principal_ids.is_empty() && !identity.principal_id().is_some_and(id_holds) {
+            return Err(Unbound::PrincipalId);
+        }
+        Ok(())
     }
 }
 
@@ -69,6 +113,13 @@ impl Pattern {
         match self {
             Self::Exactly(own) => own == value,
             Self::Glob(pattern) => value.as_str().is_some_and(|text| glob(pattern, text)),
+        }
+    }
+
+    fn matches_text(&self, text: &str) -> bool {
+        match self {
+            Self::Exactly(own) => own == text,
+            Self::Glob(pattern) => glob(pattern, text),
         }
     }
 }

@@ -15,6 +15,13 @@ impl Claims {
         Self(claims)
     }
 
+    /// Takes a member out of a claim that is an object.
+    pub(super) fn remove_member(&mut self, claim: &str, member: &str) {
+        if let Some(Value::Object(members)) = self.0.get_mut(claim) {
+            members.remove(member);
+        }
+    }
+
     /// The claim called `name`; a name that starts with `/` is a JSON pointer (RFC 6901) into nested claims.
     pub fn get(&self, name: &str) -> Option<&Value> {
         if !name.starts_with('/') {

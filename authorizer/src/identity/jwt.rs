@@ -5,6 +5,7 @@
 //! that are configured. Leaves fetching the keys to a [`KeySource`].
 
 mod algorithm;
+pub mod aws_iam;
 mod checks;
 mod keys;
 mod signature;
@@ -29,6 +30,8 @@ use unverified::Unverified;
 pub struct Issuer {
     /// The name the configuration gives it.
     pub name: IssuerName,
+    /// What its tokens say of the caller.
+    pub kind: IssuerKind,
     /// `iss`, compared exactly.
     pub issuer: String,
     /// The audiences this API accepts: a token must name one of them.
@@ -45,6 +48,15 @@ pub struct Issuer {
     pub max_age_seconds: Option<u64>,
     /// The claim that names the caller.
     pub user_claim: String,
+}
+
+/// Who an issuer's tokens speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerKind {
+    /// Whom the issuer knows, by any claims.
+    Jwt,
+    /// IAM principals: the issuer is AWS itself, one for each account (`sts:GetWebIdentityToken`).
+    AwsIam,
 }
 
 /// The claim that holds the audience. Cognito's access tokens have it in `client_id`.
@@ -134,7 +146,7 @@ impl<K: KeySource> JwtScheme<K> {
 
 impl<K: KeySource> Scheme for JwtScheme<K> {
     async fn authenticate(&self, credential: &Credential, asked: Asked<'_>) -> SchemeResult {
-        let Credential::Bearer(token) = credential;
+        let Credential::Bearer(token) = credential else { return SchemeResult::NotRequested };
         match self.verify(token, asked).await {
             Ok(identity) => SchemeResult::Authenticated(identity),
             Err(error) => SchemeResult::Failed(error),

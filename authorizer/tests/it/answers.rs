@@ -15,7 +15,7 @@ use crate::support::*;
 #[test]
 fn an_allowed_call_gets_the_policy_for_exactly_this_method_and_the_context() {
     let (answer, _) = Bed::new().decide(&event(&good_token()));
-    let Answer::Policy(policy) = answer else { panic!("{answer:?}") };
+    let Answer::Decision(policy) = answer else { panic!("{answer:?}") };
     insta::assert_json_snapshot!(policy);
 }
 
@@ -27,14 +27,14 @@ fn the_resource_allowed_is_the_method_arn_as_it_came() {
     ] {
         let mut event = event(&good_token());
         event["methodArn"] = arn.into();
-        let (Answer::Policy(policy), _) = Bed::new().decide(&event) else { panic!() };
+        let (Answer::Decision(policy), _) = Bed::new().decide(&event) else { panic!() };
         assert_eq!(policy["policyDocument"]["Statement"][0]["Resource"], arn);
     }
 }
 
 #[test]
 fn the_context_is_flat_text() {
-    let (Answer::Policy(policy), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
+    let (Answer::Decision(policy), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
     let context = policy["context"].as_object().unwrap();
     assert!(context.values().all(Value::is_string));
     assert!(context.keys().all(|key| key.bytes().all(|b| b.is_ascii_alphanumeric())));
@@ -70,7 +70,7 @@ fn the_denial_matrix_is_as_reviewed() {
 fn shown(answer: &Answer) -> String {
     match answer {
         Answer::Error(message) => format!("error {message}"),
-        Answer::Policy(policy) => {
+        Answer::Decision(policy) => {
             let statement = &policy["policyDocument"]["Statement"][0];
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             assert_eq!(policy["context"]["denialId"], "lambda-request-1");
@@ -247,7 +247,7 @@ async fn a_provider_that_hangs_does_not_hold_up_a_caller_whose_key_is_known() {
 #[test]
 fn the_context_says_when_the_wrapping_token_ends_at_the_latest() {
     let (answer, _) = Bed::with_vault(CONFIG, vec![], 900).decide(&event(&good_token()));
-    let Answer::Policy(policy) = answer else { panic!("{answer:?}") };
+    let Answer::Decision(policy) = answer else { panic!("{answer:?}") };
     assert_eq!(policy["context"]["vaultWrapExpiresAt"], (NOW + 30).to_string(), "from before the mint");
 }
 

@@ -128,7 +128,7 @@ fn a_minted_token_never_outlives_the_credential() {
 fn a_grant_without_a_token_needs_no_time_left_and_no_vault() {
     let bed = Bed::new();
     let event = event_on(&token_with(json!({"exp": NOW + 2})), "prod", "GET", "/status");
-    let (Answer::Policy(policy), _) = bed.decide(&event) else { panic!() };
+    let (Answer::Decision(policy), _) = bed.decide(&event) else { panic!() };
     assert_eq!(
         policy["context"],
         json!({"vaultGrant": "status", "callerKind": "jwt", "callerIssuer": "corp",

@@ -103,7 +103,7 @@ fn order() -> Order {
         creation_path: "auth/token/create/r".to_owned(),
         ttls: Ttls { token_seconds: 120, wrap_seconds: 30 },
         num_uses: None,
-        credential_ends: UnixTime::from_seconds(NOW + 600),
+        credential_ends: Some(UnixTime::from_seconds(NOW + 600)),
         meta: Vec::new(),
     }
 }

@@ -22,12 +22,13 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use vault_authorizer::{
     adapters::jwks::Jwks,
-    authorize::{Authorizer, Invocation},
+    authorize::{Authorizer, Invocation, Resolver},
     clock::{Clock, UnixTime},
     config::Config,
-    identity::{JwtScheme, Schemes},
+    identity::{AwsIdentityScheme, JwtScheme, Schemes},
     mint::{MintError, Minter, Order, Undo},
     response::{Answer, Envelope},
     telemetry::Record,
@@ -94,6 +95,74 @@ impl Minter for FakeVault {
     }
 }
 
+/// An STS below the trait: gives the answers it was told to give, else names [`ROLE_SESSION`], and writes down what it
+/// was asked.
+#[derive(Clone, Default)]
+pub struct FakeSts(Arc<Mutex<StsState>>);
+
+#[derive(Default)]
+struct StsState {
+    answers: VecDeque<Result<StsAnswer, StsUnavailable>>,
+    asked: Vec<String>,
+}
+
+pub const ROLE_SESSION: &str = "arn:aws:sts::123456789012:assumed-role/batch/nightly-7";
+
+impl FakeSts {
+    /// What the next call gets.
+    pub fn answer(&self, answer: Result<StsAnswer, StsUnavailable>) {
+        self.0.lock().unwrap().answers.push_back(answer);
+    }
+
+    /// What was asked since the last time: each call's URL and headers.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().asked)
+    }
+}
+
+impl Sts for FakeSts {
+    async fn call(&self, request: &StsRequest) -> Result<StsAnswer, StsUnavailable> {
+        let headers: Vec<_> =
+            request.headers().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let mut state = self.0.lock().unwrap();
+        state.asked.push(format!("{} {}", request.url(), headers.join(", ")));
+        state
+            .answers
+            .pop_front()
+            .unwrap_or_else(|| Ok(caller_answer(ROLE_SESSION, "AROAEXAMPLEBATCH:nightly-7")))
+    }
+}
+
+/// STS's answer to a good proof.
+pub fn caller_answer(arn: &str, user_id: &str) -> StsAnswer {
+    let account = arn.split(':').nth(4).unwrap();
+    sts_answer(
+        200,
+        &format!(
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+             <Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>{account}</Account></GetCallerIdentityResult>\
+             <ResponseMetadata><RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId></ResponseMetadata>\
+             </GetCallerIdentityResponse>"
+        ),
+    )
+}
+
+/// STS's answer to a proof that is not good.
+pub fn error_answer(status: u16, code: &str) -> StsAnswer {
+    sts_answer(
+        status,
+        &format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>no</Message></Error><RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId>\
+             </ErrorResponse>"
+        ),
+    )
+}
+
+pub fn sts_answer(status: u16, body: &str) -> StsAnswer {
+    StsAnswer { status, content_type: Some("text/xml".to_owned()), body: body.as_bytes().to_vec() }
+}
+
 pub fn good_answer(order: &Order) -> vault::Answer {
     answer(json!({"wrap_info": wrap_info(&order.creation_path, order.ttls.wrap_seconds)}))
 }
@@ -120,8 +189,9 @@ pub fn answer(body: Value) -> vault::Answer {
 
 /// An authorizer and its surroundings.
 pub struct Bed {
-    pub authorizer: Authorizer<Jwks, FakeVault>,
+    pub authorizer: Authorizer<Jwks, FakeSts, FakeVault>,
     pub clock: Arc<SetClock>,
+    pub sts: FakeSts,
 }
 
 impl Bed {
@@ -151,8 +221,16 @@ impl Bed {
         let clock = SetClock::at(NOW);
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
         let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
+        let sts = FakeSts::default();
+        let aws_identity =
+            config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), clock.now()));
         let authorizer = Authorizer {
-            schemes: Schemes { jwt: JwtScheme::new(issuers, keys) },
+            resolver: Resolver {
+                schemes: Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity },
+                credentials: config.credentials,
+                stages: config.stages,
+                clock: clock.clone(),
+            },
             minter: FakeVault {
                 answers: RefCell::new(answers.into()),
                 orders: RefCell::default(),
@@ -160,15 +238,12 @@ impl Bed {
                 takes_millis,
                 clock: clock.clone(),
             },
-            credentials: config.credentials,
-            stages: config.stages,
             envelope: Envelope { address: config.vault.address.to_string(), namespace: None },
-            unauthorized: config.unauthorized,
+            answer: config.answer,
             caller_id_in_log: config.caller_id_in_log,
-            clock: clock.clone(),
             warm: false.into(),
         };
-        Self { authorizer, clock }
+        Self { authorizer, clock, sts }
     }
 
     pub fn decide(&self, event: &Value) -> (Answer, Record) {

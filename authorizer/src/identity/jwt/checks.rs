@@ -1,14 +1,14 @@
 //! The claims of a signed token, checked against its issuer, the stage and the clock.
 //!
-//! Receives signed claims; produces the [`Identity`]. Leaves what the caller may do to the grant.
+//! Receives signed claims; produces the [`Identity`]. Leaves what only AWS's own tokens have to
+//! [`aws_iam`](super::aws_iam), and what the caller may do to the grant.
 
 use serde_json::Value;
-use vault_context::CallerKind;
 
-use super::{AudienceClaim, Issuer, unverified::SignedClaims};
+use super::{AudienceClaim, Issuer, IssuerKind, aws_iam, unverified::SignedClaims};
 use crate::{
     clock::UnixTime,
-    identity::{Asked, Claims, Identity, IdentityError},
+    identity::{Asked, Claims, Identity, IdentityError, Proven},
 };
 
 /// The last gate of the scheme: every claim check, then the proof.
@@ -17,11 +17,19 @@ pub(super) fn identity(
     issuer: &Issuer,
     asked: Asked<'_>,
 ) -> Result<Identity, IdentityError> {
-    let claims = Claims::assertion(signed.0);
+    let mut claims = Claims::assertion(signed.0);
+    if issuer.kind == IssuerKind::AwsIam {
+        aws_iam::forget_request_tags(&mut claims);
+    }
     let expires_at = check_times(&claims, issuer, asked.now)?;
     check_audience(&claims, issuer, asked.audiences)?;
     let user = user(&claims, issuer)?.to_owned();
-    Identity::assertion(CallerKind::Jwt, issuer.name.clone(), &user, claims, expires_at)
+    let name = issuer.name.clone();
+    let proven = match issuer.kind {
+        IssuerKind::Jwt => Proven::Jwt { issuer: name, claims },
+        IssuerKind::AwsIam => aws_iam::proven(name, claims)?,
+    };
+    Identity::assertion(proven, &user, Some(expires_at))
 }
 
 /// RFC 7519, sections 4.1.4 to 4.1.6. Leeway is for `nbf` and `iat` only: a token never lives past its `exp`.
@@ -84,6 +92,6 @@ fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityErro
     user.ok_or_else(|| missing(&issuer.user_claim))
 }
 
-fn missing(name: &str) -> IdentityError {
+pub(super) fn missing(name: &str) -> IdentityError {
     IdentityError::ClaimMissing(name.to_owned())
 }

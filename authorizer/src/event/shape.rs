@@ -1,0 +1,485 @@
+//! The five shapes of event, each read into the one [`Request`].
+//!
+//! Receives the event; finds out which authorizer it is from, takes what that shape has, and refuses an event that says
+//! the same thing twice in two ways. Leaves the credential to [`credential`](super::credential).
+//!
+//! | shape | told by | ARN | template |
+//! |---|---|---|---|
+//! | REST `TOKEN` | `type` | `methodArn` | none: the path decides |
+//! | REST `REQUEST` | `type` | `methodArn` | `resource` |
+//! | HTTP API, payload 1.0 | `version` | `methodArn` | `resource` |
+//! | HTTP API, payload 2.0 | `version` | `routeArn` | `routeKey` |
+//! | WebSocket `$connect` | `requestContext.eventType` | `methodArn` | none |
+
+use serde_json::{Map, Value};
+use vault_context::is_reserved_header;
+
+use super::{
+    EventError, InvalidMethodArn, MethodArn, Request, Resource,
+    credential::Places,
+    fields::{self, Fields},
+    method_arn::path_is_literal,
+};
+
+/// The kind of authorizer that API Gateway called, which decides the form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// REST API, `REQUEST` authorizer.
+    RestRequest,
+    /// REST API, `TOKEN` authorizer: the event carries a token and a method ARN, nothing else.
+    RestToken,
+    /// HTTP API, authorizer payload format 1.0.
+    HttpV1,
+    /// HTTP API, authorizer payload format 2.0: the only one that may be answered in the simple form.
+    HttpV2,
+    /// WebSocket API, `$connect`.
+    WebSocket,
+}
+
+impl Shape {
+    /// The shape of an event, as far as it can be told.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Unsupported`].
+    pub fn of(event: &Value) -> Result<Self, EventError> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+        let is_websocket = event.pointer("/requestContext/eventType").is_some();
+        match (text("/type"), event.get("version"), text("/version")) {
+            (Some("TOKEN"), None, _) => Ok(Self::RestToken),
+            (Some("REQUEST"), Some(_), Some("1.0")) => Ok(Self::HttpV1),
+            (Some("REQUEST"), Some(_), Some("2.0")) => Ok(Self::HttpV2),
+            (Some("REQUEST"), Some(_), _) => {
+                Err(EventError::Unsupported("its payload `version` is neither 1.0 nor 2.0"))
+            }
+            (Some("REQUEST"), None, _) if is_websocket => Ok(Self::WebSocket),
+            (Some("REQUEST"), None, _) => Ok(Self::RestRequest),
+            _ => Err(EventError::Unsupported("its `type` is neither REQUEST nor TOKEN")),
+        }
+    }
+
+    /// Whether the authorizer is of an HTTP API, which has no 401 for it.
+    pub fn is_http_api(self) -> bool {
+        matches!(self, Self::HttpV1 | Self::HttpV2)
+    }
+
+    /// The name in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RestRequest => "REST API, REQUEST authorizer",
+            Self::RestToken => "REST API, TOKEN authorizer",
+            Self::HttpV1 => "HTTP API, payload 1.0",
+            Self::HttpV2 => "HTTP API, payload 2.0",
+            Self::WebSocket => "WebSocket API, $connect",
+        }
+    }
+}
+
+pub(super) fn read(event: &Value) -> Result<Request, EventError> {
+    let shape = Shape::of(event)?;
+    let event = event.as_object().ok_or(EventError::Unsupported("it is not a JSON object"))?;
+    let event = Event { event, context: event.get("requestContext").and_then(Value::as_object) };
+    match shape {
+        Shape::RestToken => event.rest_token(),
+        Shape::RestRequest | Shape::HttpV1 => event.with_resource(shape),
+        Shape::HttpV2 => event.http_v2(),
+        Shape::WebSocket => event.websocket(),
+    }
+}
+
+/// An event and its `requestContext`. A field that is absent or null says nothing.
+struct Event<'a> {
+    event: &'a Map<String, Value>,
+    context: Option<&'a Map<String, Value>>,
+}
+
+impl Event<'_> {
+    fn rest_token(&self) -> Result<Request, EventError> {
+        let (method_arn, path) = self.method_arn_with_path("methodArn")?;
+        if !path_has_one_spelling(&path) {
+            return Err(EventError::PathAmbiguous);
+        }
+        let token = self.text("authorizationToken").map(str::to_owned);
+        let (shape, resource) = (Shape::RestToken, Resource::Path(path));
+        Ok(Request { shape, method_arn, resource, places: Places::default(), token })
+    }
+
+    /// REST `REQUEST`, and HTTP API payload 1.0, which is made after it.
+    fn with_resource(&self, shape: Shape) -> Result<Request, EventError> {
+        let (method_arn, _) = self.method_arn_with_path("methodArn")?;
+        let template = self.text("resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
+        self.check_origin(&method_arn)?;
+        self.check_route(&[
+            (self.event.get("httpMethod"), method_arn.method()),
+            (self.in_context("httpMethod"), method_arn.method()),
+            (self.in_context("resourcePath"), template),
+        ])?;
+        check_paths([self.text("path")])?;
+        self.request(shape, method_arn, Resource::Template(template.to_owned()))
+    }
+
+    /// `routeKey` is `GET /orders/{id}`, `ANY /orders/{id}` or `$default`. Its method is the route's, not the request's.
+    fn http_v2(&self) -> Result<Request, EventError> {
+        let (method_arn, _) = self.method_arn_with_path("routeArn")?;
+        let key = self.text("routeKey").ok_or(EventError::Unsupported("it has no `routeKey`"))?;
+        let template = key.split_once(' ').map_or(key, |(_, template)| template);
+        let http = self.in_context("http").and_then(Value::as_object);
+        let http = |field: &str| http.and_then(|http| http.get(field));
+        self.check_origin(&method_arn)?;
+        self.check_route(&[(http("method"), method_arn.method()), (self.in_context("routeKey"), key)])?;
+        check_paths([self.text("rawPath"), http("path").and_then(Value::as_str)])?;
+        self.request(Shape::HttpV2, method_arn, Resource::Template(template.to_owned()))
+    }
+
+    fn websocket(&self) -> Result<Request, EventError> {
+        let method_arn = self.method_arn("methodArn")?;
+        let opens = self.in_context("eventType").and_then(Value::as_str) == Some("CONNECT");
+        if !opens || method_arn.path().is_some() {
+            return Err(EventError::Unsupported("a WebSocket authorizer is called for `$connect` alone"));
+        }
+        self.check_origin(&method_arn)?;
+        self.check_route(&[(self.in_context("routeKey"), method_arn.method())])?;
+        self.request(Shape::WebSocket, method_arn, Resource::Connect)
+    }
+
+    fn request(
+        &self,
+        shape: Shape,
+        method_arn: MethodArn,
+        resource: Resource,
+    ) -> Result<Request, EventError> {
+        // By the event's own names, so that a header without a value is refused as well.
+        let mut names =
+            fields::names(self.event, "headers")?.chain(fields::names(self.event, "multiValueHeaders")?);
+        if names.any(is_reserved_header) {
+            return Err(EventError::HeaderReserved);
+        }
+        let places = Places {
+            headers: Fields::headers(self.event)?,
+            query: Fields::query(self.event)?,
+            cookies: fields::cookies(self.event)?,
+        };
+        Ok(Request { shape, method_arn, resource, places, token: None })
+    }
+
+    fn method_arn(&self, field: &str) -> Result<MethodArn, EventError> {
+        let arn = self.text(field).ok_or(EventError::Unsupported("it has no `methodArn` or `routeArn`"))?;
+        Ok(MethodArn::parse(arn)?)
+    }
+
+    fn method_arn_with_path(&self, field: &str) -> Result<(MethodArn, String), EventError> {
+        let arn = self.method_arn(field)?;
+        let path = arn.path().map(str::to_owned).ok_or(InvalidMethodArn::Malformed)?;
+        Ok((arn, path))
+    }
+
+    /// The event says where it is from twice; where the two differ, neither is believed.
+    fn check_origin(&self, arn: &MethodArn) -> Result<(), EventError> {
+        if !agrees(self.in_context("accountId"), arn.account()) {
+            return Err(EventError::AccountDisagrees);
+        }
+        if !agrees(self.in_context("apiId"), arn.api_id()) {
+            return Err(EventError::ApiDisagrees);
+        }
+        if !agrees(self.in_context("stage"), arn.stage()) {
+            return Err(EventError::StageDisagrees);
+        }
+        Ok(())
+    }
+
+    fn check_route(&self, said: &[(Option<&Value>, &str)]) -> Result<(), EventError> {
+        let agree = said.iter().all(|(value, expected)| agrees(*value, expected));
+        if agree { Ok(()) } else { Err(EventError::RouteDisagrees) }
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.event.get(key).and_then(Value::as_str)
+    }
+
+    fn in_context(&self, key: &str) -> Option<&Value> {
+        self.context.and_then(|context| context.get(key))
+    }
+}
+
+fn agrees(said: Option<&Value>, expected: &str) -> bool {
+    said.is_none_or(|value| value.is_null() || value == expected)
+}
+
+/// The ARN may hold the path in another encoding than these.
+fn check_paths<const N: usize>(paths: [Option<&str>; N]) -> Result<(), EventError> {
+    let literal = paths.into_iter().flatten().all(path_is_literal);
+    if literal { Ok(()) } else { Err(InvalidMethodArn::PathIsPattern.into()) }
+}
+
+/// Without a template the path decides, so it must not have a second spelling that routes elsewhere.
+fn path_has_one_spelling(path: &str) -> bool {
+    let segments = path.strip_prefix('/').unwrap_or(path);
+    let plain =
+        |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.contains('%');
+    path == "/" || segments.split('/').all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{CredentialSource, fields::MAX_FIELDS};
+
+    const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
+
+    /// `GET /orders/7` as a REST API's `REQUEST` authorizer gets it.
+    fn rest() -> Value {
+        json!({
+            "type": "REQUEST",
+            "methodArn": ARN,
+            "resource": "/orders/{id}",
+            "path": "/orders/7",
+            "httpMethod": "GET",
+            "headers": {"Authorization": "Bearer a.b.c"},
+            "multiValueHeaders": {"Authorization": ["Bearer a.b.c"]},
+            "queryStringParameters": null,
+            "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod",
+                "httpMethod": "GET", "resourcePath": "/orders/{id}"},
+        })
+    }
+
+    fn http_v1() -> Value {
+        let mut event = rest();
+        event["version"] = json!("1.0");
+        event["identitySource"] = json!("Bearer a.b.c");
+        event["authorizationToken"] = json!("Bearer a.b.c");
+        event
+    }
+
+    fn http_v2() -> Value {
+        json!({
+            "version": "2.0",
+            "type": "REQUEST",
+            "routeArn": ARN,
+            "identitySource": ["Bearer a.b.c"],
+            "routeKey": "ANY /orders/{id}",
+            "rawPath": "/orders/7",
+            "cookies": ["session=a.b.c"],
+            "headers": {"authorization": "Bearer a.b.c"},
+            "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod",
+                "routeKey": "ANY /orders/{id}", "http": {"method": "GET", "path": "/orders/7"}},
+        })
+    }
+
+    fn websocket() -> Value {
+        json!({
+            "type": "REQUEST",
+            "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect",
+            "headers": {"Authorization": "Bearer a.b.c"},
+            "multiValueHeaders": {"Authorization": ["Bearer a.b.c"]},
+            "requestContext": {"apiId": "a1b2c3d4e5", "stage": "prod", "routeKey": "$connect", "eventType": "CONNECT"},
+        })
+    }
+
+    fn token(path: &str) -> Value {
+        let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/{path}");
+        json!({"type": "TOKEN", "authorizationToken": "Bearer a.b.c", "methodArn": arn})
+    }
+
+    fn with(mut event: Value, pointer: &str, value: Value) -> Value {
+        *event.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        event
+    }
+
+    fn error(event: &Value) -> EventError {
+        read(event).err().unwrap_or_else(|| panic!("{event}"))
+    }
+
+    #[test]
+    fn each_shape_is_told_apart_and_read() {
+        let template = Resource::Template("/orders/{id}".into());
+        for (event, shape, resource) in [
+            (rest(), Shape::RestRequest, template.clone()),
+            (token("orders/7"), Shape::RestToken, Resource::Path("/orders/7".into())),
+            (http_v1(), Shape::HttpV1, template.clone()),
+            (http_v2(), Shape::HttpV2, template),
+            (websocket(), Shape::WebSocket, Resource::Connect),
+        ] {
+            let request = read(&event).unwrap();
+            assert_eq!((request.shape(), request.resource()), (shape, &resource));
+            assert!(request.credential(&CredentialSource::default_list()).is_ok(), "{shape:?}");
+            assert_eq!(Shape::of(&event), Ok(shape));
+        }
+    }
+
+    #[test]
+    fn the_default_route_and_stage_and_the_root_path_are_read() {
+        let default = with(http_v2(), "/routeKey", json!("$default"));
+        let mut default = with(default, "/requestContext/routeKey", json!("$default"));
+        default["requestContext"]["stage"] = json!("$default");
+        default["routeArn"] =
+            json!("arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/$default/GET/");
+        let request = read(&default).unwrap();
+        assert_eq!((request.resource().as_str(), request.method_arn().stage()), ("$default", "$default"));
+        assert_eq!(request.method_arn().path(), Some("/"));
+        assert!(read(&token("")).is_ok());
+    }
+
+    #[test]
+    fn an_event_without_what_is_not_needed_is_read() {
+        let without = |mut event: Value, keys: &[&str]| {
+            keys.iter().for_each(|key| drop(event.as_object_mut().unwrap().remove(*key)));
+            event
+        };
+        for event in [
+            without(rest(), &["path", "httpMethod", "multiValueHeaders", "requestContext"]),
+            without(http_v1(), &["multiValueHeaders", "identitySource", "path", "requestContext"]),
+            without(http_v2(), &["rawPath", "cookies", "identitySource", "requestContext"]),
+            with(http_v2(), "/requestContext/http", json!(null)),
+            with(http_v2(), "/cookies", json!(null)),
+            without(websocket(), &["multiValueHeaders"]),
+        ] {
+            assert!(read(&event).is_ok(), "{event}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_forged_api_id_stage_or_account() {
+        let cases = [
+            ("/requestContext/apiId", EventError::ApiDisagrees),
+            ("/requestContext/stage", EventError::StageDisagrees),
+            ("/requestContext/accountId", EventError::AccountDisagrees),
+        ];
+        for event in [rest(), http_v1(), http_v2(), websocket()] {
+            for (pointer, expected) in cases {
+                let applies = event.pointer(pointer).is_some();
+                for other in [json!("other"), json!(123_456_789_012_u64), json!(["prod"]), json!("")] {
+                    if applies {
+                        assert_eq!(error(&with(event.clone(), pointer, other)), expected, "{pointer}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rejects_two_methods_and_two_routes() {
+        let resource = ["/requestContext/resourcePath", "/requestContext/httpMethod", "/httpMethod"];
+        let key = ["/requestContext/routeKey", "/requestContext/http/method"];
+        let cases = resource.iter().flat_map(|pointer| [(rest(), pointer), (http_v1(), pointer)]);
+        for (event, pointer) in cases.chain(key.iter().map(|pointer| (http_v2(), pointer))) {
+            for other in [json!("POST"), json!("/other"), json!(7)] {
+                assert_eq!(
+                    error(&with(event.clone(), pointer, other)),
+                    EventError::RouteDisagrees,
+                    "{pointer}"
+                );
+            }
+        }
+        let moved = with(websocket(), "/requestContext/routeKey", json!("$default"));
+        assert_eq!(error(&moved), EventError::RouteDisagrees);
+    }
+
+    #[test]
+    fn rejects_a_path_that_hides_a_pattern_from_the_arn() {
+        for (event, pointer) in [
+            (rest(), "/path"),
+            (http_v1(), "/path"),
+            (http_v2(), "/rawPath"),
+            (http_v2(), "/requestContext/http/path"),
+        ] {
+            let event = with(event, pointer, json!("/orders/*"));
+            assert_eq!(error(&event), EventError::MethodArn(InvalidMethodArn::PathIsPattern), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_token_path_with_a_second_spelling() {
+        for path in
+            ["orders/", "orders//7", "/orders", "orders/./7", "orders/../admin", "orders%2f7", ".", ".."]
+        {
+            assert_eq!(error(&token(path)), EventError::PathAmbiguous, "{path}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_smuggled_vault_context_header() {
+        for name in ["X-Vault-Context-Wrapping-Token", "x-vault-token", "X_Vault_Token", "X-VAULT-"] {
+            for event in [rest(), http_v1(), websocket()] {
+                let places = [
+                    ("/headers", json!("v")),
+                    ("/headers", json!(null)),
+                    ("/multiValueHeaders", json!(["v"])),
+                    ("/multiValueHeaders", json!([])),
+                ];
+                for (place, value) in places {
+                    let event = with(event.clone(), place, json!({name: value}));
+                    assert_eq!(error(&event), EventError::HeaderReserved, "{name}");
+                }
+            }
+            let event = with(http_v2(), "/headers", json!({name: "v"}));
+            assert_eq!(error(&event), EventError::HeaderReserved, "{name}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_websocket_event_that_opens_nothing_and_a_connect_that_is_no_websockets() {
+        let message = with(websocket(), "/requestContext/eventType", json!("MESSAGE"));
+        let with_path = with(websocket(), "/methodArn", json!(ARN));
+        for event in [message, with_path] {
+            assert!(matches!(error(&event), EventError::Unsupported(_)), "{event}");
+        }
+        let connect = websocket()["methodArn"].clone();
+        let malformed = EventError::MethodArn(InvalidMethodArn::Malformed);
+        assert_eq!(error(&with(rest(), "/methodArn", connect.clone())), malformed);
+        assert_eq!(error(&with(http_v2(), "/routeArn", connect.clone())), malformed);
+        assert_eq!(error(&with(token("x"), "/methodArn", connect)), malformed);
+    }
+
+    #[test]
+    fn an_unknown_shape_is_unsupported() {
+        let cases = [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"type": "token"}),
+            json!({"Records": []}),
+            json!({"type": "TOKEN"}),
+            with(http_v2(), "/version", json!("3.0")),
+            with(http_v2(), "/version", json!(2)),
+            with(http_v2(), "/type", json!("TOKEN")),
+            with(http_v2(), "/routeKey", json!(null)),
+            with(http_v2(), "/routeArn", json!(null)),
+            with(http_v2(), "/cookies", json!("session=a.b.c")),
+            with(http_v2(), "/cookies", json!([7])),
+            with(rest(), "/methodArn", json!(7)),
+            with(rest(), "/methodArn", json!("arn")),
+            with(rest(), "/resource", json!(null)),
+            with(rest(), "/headers", json!("x")),
+            with(rest(), "/headers", json!({"A": {}})),
+            with(rest(), "/multiValueHeaders", json!({"A": [1]})),
+            with(rest(), "/queryStringParameters", json!({"A": 1})),
+        ];
+        for event in cases {
+            let error = error(&event);
+            let malformed = EventError::MethodArn(InvalidMethodArn::Malformed);
+            assert!(matches!(error, EventError::Unsupported(_)) || error == malformed, "{event}: {error}");
+        }
+    }
+
+    #[test]
+    fn too_many_headers_are_not_api_gateways() {
+        let headers: Map<_, _> = (0..=MAX_FIELDS).map(|n| (format!("h{n}"), json!(""))).collect();
+        let many = with(rest(), "/headers", Value::Object(headers));
+        let cookies = with(http_v2(), "/cookies", json!(vec!["a=b"; MAX_FIELDS + 1]));
+        for event in [many, cookies] {
+            assert!(matches!(error(&event), EventError::Unsupported(_)));
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_credential() {
+        for event in [rest(), token("orders"), http_v1(), http_v2(), websocket()] {
+            let request = read(&event).unwrap();
+            assert!(!format!("{request:?}").contains("a.b.c"));
+            let credential = request.credential(&CredentialSource::default_list());
+            assert!(!format!("{credential:?}").contains("a.b.c"));
+        }
+    }
+}

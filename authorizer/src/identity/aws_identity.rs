@@ -1,0 +1,172 @@
+//! IAM callers by proof: a presigned GetCallerIdentity, which STS is asked about once.
+//!
+//! Receives `AWS-Identity <base64url of the URL>`; produces an [`Identity`] with the principal that STS names. What is sent
+//! to STS is rebuilt by `sts-identity` from checked parts, to a host of the configuration's list. Leaves the call to an
+//! [`Sts`], and which principal may do what to the grant.
+//!
+//! A proof is a bearer credential for as long as its window is open: whoever sees it can present it. So the window is
+//! short, the server id binds it to this API, and a proof that was verified is remembered only until its window ends.
+
+mod proofs;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{self, SHA256};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sts_identity::{AnswerError, CallerIdentity, Expected, ProofError, ServerId, Sts, StsHosts, StsRequest};
+use zeroize::Zeroizing;
+
+use super::{Asked, Identity, IdentityError, Proven, Scheme, SchemeResult};
+use crate::{
+    clock::UnixTime,
+    event::{Credential, EncodedProof},
+    token_bucket::TokenBucket,
+};
+
+use proofs::{Key, Known, Proofs};
+
+/// Proofs never seen before that one instance takes to STS at once; a Lambda instance serves one request at a time.
+const NEW_PROOFS_AT_ONCE: u32 = 20;
+/// And one more so often: 10 in a second.
+const NEW_PROOF_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Which proofs are accepted.
+#[derive(Debug)]
+pub struct AwsIdentitySettings {
+    /// `X-Vault-AWS-IAM-Server-ID`, signed inside the proof: the proof is good for this API alone. A stage may have its own.
+    pub server_id: ServerId,
+    /// The callers' accounts, 12 digits each.
+    pub accounts: BTreeSet<String>,
+    /// The STS hosts that a proof may be for.
+    pub hosts: StsHosts,
+    /// How long after its date a proof is good, in seconds.
+    pub max_age_seconds: u64,
+    /// Whether this instance takes each signature once only.
+    pub single_use: bool,
+}
+
+/// `AWS-Identity <proof>`.
+pub struct AwsIdentityScheme<S> {
+    settings: AwsIdentitySettings,
+    sts: S,
+    proofs: Proofs,
+    new_proofs: Mutex<TokenBucket>,
+}
+
+impl<S: Sts> AwsIdentityScheme<S> {
+    /// A scheme by these settings, which asks `sts`.
+    pub fn new(settings: AwsIdentitySettings, sts: S, now: UnixTime) -> Self {
+        let new_proofs = TokenBucket::full(NEW_PROOFS_AT_ONCE, NEW_PROOF_INTERVAL, now);
+        Self { settings, sts, proofs: Proofs::default(), new_proofs: Mutex::new(new_proofs) }
+    }
+
+    async fn verify(&self, proof: &EncodedProof, asked: Asked<'_>) -> Result<Identity, IdentityError> {
+        let server_id = asked.server_id.unwrap_or(&self.settings.server_id);
+        let request = self.request(proof, server_id, asked.now)?;
+        let caller = self.caller(&request, server_id, asked.now).await?;
+        if !self.settings.accounts.contains(caller.account()) {
+            return Err(IdentityError::AccountRefused { account: caller.account().to_owned() });
+        }
+        let canonical = caller.arn().canonical().to_owned();
+        Identity::assertion(Proven::AwsIdentity { caller }, &canonical, None)
+    }
+
+    /// Pure: everything that can be refused without STS is refused here.
+    fn request(
+        &self,
+        proof: &EncodedProof,
+        server_id: &ServerId,
+        now: UnixTime,
+    ) -> Result<StsRequest, IdentityError> {
+        let not_a_url =
+            || IdentityError::ProofRefused("it is not the base64url of a URL, without padding".to_owned());
+        let url = URL_SAFE_NO_PAD.decode(proof.expose()).map(Zeroizing::new).map_err(|_| not_a_url())?;
+        let url = str::from_utf8(&url).map_err(|_| not_a_url())?;
+        let expected = Expected {
+            hosts: &self.settings.hosts,
+            server_id,
+            max_age: Duration::from_secs(self.settings.max_age_seconds),
+            now: now.to_system_time(),
+        };
+        StsRequest::parse(url, &expected).map_err(refused)
+    }
+
+    /// The caller of a proof that was verified before, or else whom STS names.
+    async fn caller(
+        &self,
+        request: &StsRequest,
+        server_id: &ServerId,
+        now: UnixTime,
+    ) -> Result<CallerIdentity, IdentityError> {
+        let key = key(request, server_id);
+        match (self.proofs.known(&key, now), self.settings.single_use) {
+            (Known::Nothing, _) | (Known::Pending, false) => {}
+            (Known::Pending | Known::Caller(_), true) => return Err(IdentityError::ProofReplayed),
+            (Known::Caller(caller), false) => return Ok(caller),
+        }
+        if !self.may_ask(now) {
+            return Err(IdentityError::TooManyProofs);
+        }
+        let ends_at = UnixTime::from_system_time(request.ends_at());
+        let reserved = self.proofs.reserve(key, ends_at, now);
+        if reserved.is_none() && self.settings.single_use {
+            return Err(IdentityError::TooManyProofs);
+        }
+        let caller = self.ask(request).await?;
+        if let Some(reserved) = reserved {
+            reserved.keep(caller.clone());
+        }
+        Ok(caller)
+    }
+
+    /// A flood of made-up proofs must not become a flood of calls to STS in the name of this account's address.
+    fn may_ask(&self, now: UnixTime) -> bool {
+        self.new_proofs.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+
+    async fn ask(&self, request: &StsRequest) -> Result<CallerIdentity, IdentityError> {
+        let unavailable = |reason: String| IdentityError::StsUnavailable { reason };
+        let answer = self.sts.call(request).await.map_err(|error| unavailable(error.reason))?;
+        CallerIdentity::verify(&answer, request).map_err(|error| match error {
+            AnswerError::Refused { code } => IdentityError::SignatureRefused { code },
+            AnswerError::Principal(error) => error.into(),
+            AnswerError::Unavailable { reason } => unavailable(reason),
+        })
+    }
+}
+
+impl<S: Sts> Scheme for AwsIdentityScheme<S> {
+    async fn authenticate(&self, credential: &Credential, asked: Asked<'_>) -> SchemeResult {
+        let Credential::AwsIdentity(proof) = credential else { return SchemeResult::NotRequested };
+        match self.verify(proof, asked).await {
+            Ok(identity) => SchemeResult::Authenticated(identity),
+            Err(error) => SchemeResult::Failed(error),
+        }
+    }
+}
+
+/// Of the request as it was rebuilt, in which a proof has one spelling. With the server id: a proof that is good for one
+/// stage must be unknown to another.
+fn key(request: &StsRequest, server_id: &ServerId) -> Key {
+    let mut hash = digest::Context::new(&SHA256);
+    hash.update(server_id.as_str().as_bytes());
+    // No server id holds a line break.
+    hash.update(b"\n");
+    hash.update(request.url().as_bytes());
+    let mut key = Key::default();
+    key.copy_from_slice(hash.finish().as_ref());
+    key
+}
+
+fn refused(error: ProofError) -> IdentityError {
+    match error {
+        ProofError::Expired { seconds_ago } => IdentityError::ProofExpired { seconds_ago },
+        ProofError::Refused(_) | ProofError::NotYetValid { .. } => {
+            IdentityError::ProofRefused(error.to_string())
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! JWTs of `sts:GetWebIdentityToken` (AWS IAM user guide, "Understanding token claims" of outbound identity federation).
+//!
+//! Receives claims that passed every check of a JWT; produces the principal that AWS vouches for. Leaves which principal
+//! may do what to the grant.
+//!
+//! ```text
+//! {"iss": "https://….tokens.sts.global.api.aws", "sub": "arn:aws:iam::123456789012:role/team/batch", "aud": …, "exp": …,
+//!  "https://sts.amazonaws.com/": {"aws_account": "123456789012", "org_id": "o-…",
+//!      "principal_tags": {"team": "orders"}, "request_tags": {…}}}
+//! ```
+
+use serde_json::Value;
+use sts_identity::{PrincipalArn, PrincipalArnError};
+
+use super::checks::missing;
+use crate::{
+    identity::{Claims, IdentityError, Proven},
+    names::IssuerName,
+};
+
+/// The claim that holds what AWS says beyond the registered claims.
+const AWS_CLAIM: &str = "https://sts.amazonaws.com/";
+
+/// What the caller wrote into the request for the token, as it pleased.
+const REQUEST_TAGS: &str = "request_tags";
+
+/// Whether a claim's name, or a JSON pointer, leads to what the caller chose.
+pub fn is_chosen_by_the_caller(name: &str) -> bool {
+    let escaped = AWS_CLAIM.replace('~', "~0").replace('/', "~1");
+    let inside = name.strip_prefix(&format!("/{escaped}/{REQUEST_TAGS}"));
+    inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// INVARIANT (nothing that the caller chose authorises): from here on no bound and no caller id can reach it, by whatever
+/// name or pointer.
+pub(super) fn forget_request_tags(claims: &mut Claims) {
+    claims.remove_member(AWS_CLAIM, REQUEST_TAGS);
+}
+
+pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, IdentityError> {
+    let sub = claims.get("sub").and_then(Value::as_str).ok_or_else(|| missing("sub"))?;
+    let arn = PrincipalArn::parse(sub)?;
+    // AWS names the role, not its session: a session's name is the caller's to choose.
+    if arn.as_str() != arn.canonical() {
+        return Err(PrincipalArnError::Malformed.into());
+    }
+    let aws = claims.get(AWS_CLAIM).and_then(Value::as_object).ok_or_else(|| missing(AWS_CLAIM))?;
+    let account = aws.get("aws_account").and_then(Value::as_str).ok_or_else(|| missing("aws_account"))?;
+    // AWS says it twice; where the two differ, neither is believed.
+    if account != arn.account() {
+        return Err(IdentityError::AccountRefused { account: arn.account().to_owned() });
+    }
+    Ok(Proven::AwsIam { issuer, claims, arn })
+}
