@@ -20,7 +20,7 @@ pub mod jwt;
 
 use std::fmt;
 
-use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ServerId, Sts};
+use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ProofError, ServerId, Sts};
 use vault_context::CallerKind;
 
 use crate::{clock::UnixTime, event::Credential, names::IssuerName};
@@ -269,20 +269,17 @@ pub enum IdentityError {
     /// The caller is no principal that a grant can name.
     #[error(transparent)]
     PrincipalRefused(#[from] PrincipalArnError),
-    /// The IAM proof is not a request that we would send.
-    #[error("the IAM proof is refused: {0}")]
-    ProofRefused(String),
+    /// The IAM proof is not even a text.
+    #[error("the IAM proof is not the base64url of a URL, without padding")]
+    ProofMalformed,
+    /// The IAM proof is not a request that we would send, or not at this time.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// STS says that the proof is not good.
     #[error("STS refuses the IAM proof with `{code}`; a proof for another server id is refused so, too")]
     SignatureRefused {
         /// STS's error code.
         code: &'static str,
-    },
-    /// The proof's window is over.
-    #[error("the IAM proof ended {seconds_ago} s ago; callers must sign anew for each request or few")]
-    ProofExpired {
-        /// Whole seconds since.
-        seconds_ago: u64,
     },
     /// The proof was presented to this instance before, and `single_use` is on.
     #[error("the IAM proof was used before, and `aws_identity.single_use` is on")]

@@ -5,6 +5,7 @@
 //!
 //! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault.
 
+use sts_identity::ProofError;
 use vault_context::vault::VaultError;
 
 use crate::{
@@ -218,9 +219,10 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::ValueRefused => Code::IdentityValueRefused,
         IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,
         IdentityError::PrincipalRefused(_)
-        | IdentityError::ProofRefused(_)
+        | IdentityError::ProofMalformed
+        | IdentityError::Proof(ProofError::Refused(_) | ProofError::NotYetValid { .. })
         | IdentityError::SignatureRefused { .. } => Code::ProofRefused,
-        IdentityError::ProofExpired { .. } => Code::ProofExpired,
+        IdentityError::Proof(ProofError::Expired { .. }) => Code::ProofExpired,
         IdentityError::ProofReplayed => Code::ProofReplayed,
         IdentityError::TooManyProofs => Code::RateLimited,
         IdentityError::AccountRefused { .. } => Code::AccountRefused,

@@ -17,7 +17,7 @@ use std::{
 
 use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sts_identity::{AnswerError, CallerIdentity, Expected, ProofError, ServerId, Sts, StsHosts, StsRequest};
+use sts_identity::{AnswerError, CallerIdentity, Expected, ServerId, Sts, StsHosts, StsRequest};
 use zeroize::Zeroizing;
 
 use super::{Asked, Identity, IdentityError, Proven, Scheme, SchemeResult};
@@ -82,17 +82,18 @@ impl<S: Sts> AwsIdentityScheme<S> {
         server_id: &ServerId,
         now: UnixTime,
     ) -> Result<StsRequest, IdentityError> {
-        let not_a_url =
-            || IdentityError::ProofRefused("it is not the base64url of a URL, without padding".to_owned());
-        let url = URL_SAFE_NO_PAD.decode(proof.expose()).map(Zeroizing::new).map_err(|_| not_a_url())?;
-        let url = str::from_utf8(&url).map_err(|_| not_a_url())?;
+        let url = URL_SAFE_NO_PAD
+            .decode(proof.expose())
+            .map(Zeroizing::new)
+            .map_err(|_| IdentityError::ProofMalformed)?;
+        let url = str::from_utf8(&url).map_err(|_| IdentityError::ProofMalformed)?;
         let expected = Expected {
             hosts: &self.settings.hosts,
             server_id,
             max_age: Duration::from_secs(self.settings.max_age_seconds),
             now: now.to_system_time(),
         };
-        StsRequest::parse(url, &expected).map_err(refused)
+        Ok(StsRequest::parse(url, &expected)?)
     }
 
     /// The caller of a proof that was verified before, or else whom STS names.
@@ -160,13 +161,4 @@ fn key(request: &StsRequest, server_id: &ServerId) -> Key {
     let mut key = Key::default();
     key.copy_from_slice(hash.finish().as_ref());
     key
-}
-
-fn refused(error: ProofError) -> IdentityError {
-    match error {
-        ProofError::Expired { seconds_ago } => IdentityError::ProofExpired { seconds_ago },
-        ProofError::Refused(_) | ProofError::NotYetValid { .. } => {
-            IdentityError::ProofRefused(error.to_string())
-        }
-    }
 }

@@ -13,6 +13,8 @@
 )]
 
 mod answers;
+mod aws_iam;
+mod aws_identity;
 mod config;
 mod grants;
 mod jwt;

@@ -269,6 +269,12 @@ impl Bed {
         record.line(self.clock.now())["Code"].as_str().unwrap().to_owned()
     }
 
+    /// The codes for these events at once.
+    pub fn codes_at_once(&self, events: &[Value]) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(futures_util::future::join_all(events.iter().map(|event| self.code_of(event))))
+    }
+
     pub fn line(&self, event: &Value) -> Value {
         self.decide(event).1.line(self.clock.now())
     }
@@ -344,9 +350,13 @@ stages:
         caller: {issuer: corp, any: true}
 "#;
 
-/// A REST `REQUEST` event for `GET /orders` on `prod`.
+/// A REST `REQUEST` event for `GET /orders` on `prod`, with a JWT.
 pub fn event(token: &str) -> Value {
-    let authorization = format!("Bearer {token}");
+    event_with(&format!("Bearer {token}"))
+}
+
+/// The same with any `Authorization`.
+pub fn event_with(authorization: &str) -> Value {
     json!({
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",

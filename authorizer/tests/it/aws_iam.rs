@@ -1,0 +1,203 @@
+//! IAM callers by a JWT of `sts:GetWebIdentityToken`: an issuer of AWS for each account, and what its claims are worth.
+
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+const ISSUER: &str = "https://0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0.tokens.sts.global.api.aws";
+const BATCH: &str = "arn:aws:iam::123456789012:role/team/orders/batch";
+
+const AWS_CONFIG: &str = r#"
+vault:
+  address: https://vault.example.com:8200
+  login: {method: token, token: s.AuthorizerTokenOfTheTest}
+issuers:
+  workloads:
+    kind: aws_iam
+    issuer: https://0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0.tokens.sts.global.api.aws
+    audiences: [orders-api]
+    jwks: {file: jwks.json}
+  corp:
+    kind: jwt
+    issuer: https://login.example.com/
+    audiences: [orders-api]
+    algorithms: [RS256, ES384, EdDSA]
+    jwks: {file: jwks.json}
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: batch
+        routes: ["GET /orders"]
+        caller: {issuer: workloads, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/orders/batch"]}
+        token: {role: batch, policies: [batch], ttl: 15m, wrap_ttl: 60s}
+      - name: team
+        routes: ["GET /orders"]
+        caller: {issuer: workloads, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/*"]}
+        token: {role: team, policies: [team], ttl: 1m, wrap_ttl: 30s}
+      - name: tagged
+        routes: ["GET /orders"]
+        caller:
+          issuer: workloads
+          bound_claims:
+            /https:~1~1sts.amazonaws.com~1/principal_tags/team: [orders]
+            /https:~1~1sts.amazonaws.com~1/org_id: o-example
+            /https:~1~1sts.amazonaws.com~1/aws_account: "123456789012"
+        token: {role: tagged, policies: [tagged], ttl: 1m, wrap_ttl: 30s}
+      - name: a-users-token
+        routes: ["GET /orders"]
+        caller: {issuer: corp, bound_subject: somebody}
+        token: {role: corp, policies: [corp], ttl: 1m, wrap_ttl: 30s}
+"#;
+
+fn claims_of(sub: &str, aws: Value) -> Value {
+    let account = sub.split(':').nth(4).unwrap_or_default();
+    let mut about = json!({"aws_account": account, "source_region": "eu-west-1", "org_id": "o-example"});
+    for (name, value) in aws.as_object().unwrap() {
+        about[name] = value.clone();
+    }
+    json!({"iss": ISSUER, "sub": sub, "aud": "orders-api", "exp": NOW + 300, "iat": NOW, "jti": "one",
+        "https://sts.amazonaws.com/": about})
+}
+
+/// As AWS signs: RS256 with a key whose JWK has no `alg`.
+fn token(claims: &Value) -> String {
+    keys().token("RS256", &json!({"alg": "RS256", "kid": "rsa", "typ": "JWT"}), claims)
+}
+
+fn line(claims: &Value) -> Value {
+    Bed::with(AWS_CONFIG).line(&event(&token(claims)))
+}
+
+fn grant_or_code(claims: &Value) -> String {
+    let line = line(claims);
+    line.get("grant").unwrap_or(&line["Code"]).as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_role_is_known_by_its_arn_with_the_path() {
+    let line = line(&claims_of(BATCH, json!({})));
+    assert_eq!((line["outcome"].as_str(), line["grant"].as_str()), (Some("allowed"), Some("batch")));
+    assert_eq!(
+        (line["caller_kind"].as_str(), line["caller_issuer"].as_str()),
+        (Some("aws_iam"), Some("workloads"))
+    );
+    assert_eq!(line["caller_id"], format!("workloads:{BATCH}"));
+    // The JWT ends in 300 s, and so does what it brings.
+    assert_eq!(line["ttl_seconds"], 120);
+}
+
+#[test]
+fn both_of_awss_algorithms_are_accepted_and_no_other() {
+    let claims = claims_of(BATCH, json!({}));
+    let code = |alg: &str, kid: &str| {
+        let token = keys().token(alg, &json!({"alg": alg, "kid": kid}), &claims);
+        Bed::with(AWS_CONFIG).code_for(&token)
+    };
+    assert_eq!((code("RS256", "rsa"), code("ES384", "ec384")), ("allowed".to_owned(), "allowed".to_owned()));
+    for (alg, kid) in [("RS384", "rsa"), ("PS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ed")] {
+        assert_eq!(code(alg, kid), "algorithm_refused", "{alg}");
+    }
+}
+
+/// What an emulator of AWS hands out: signed with a shared secret, from an issuer that everybody can name.
+#[test]
+fn rejects_an_hs256_token_of_an_emulator() {
+    use aws_lc_rs::hmac;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
+    let signed = |claims: &Value| {
+        sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, |message| {
+            hmac::sign(&key, message).as_ref().to_vec()
+        })
+    };
+    let mut claims = claims_of(BATCH, json!({}));
+    assert_eq!(Bed::with(AWS_CONFIG).code_for(&signed(&claims)), "algorithm_refused");
+    claims["iss"] = json!("https://sts.amazonaws.com");
+    assert_eq!(Bed::with(AWS_CONFIG).code_for(&signed(&claims)), "issuer_unknown");
+}
+
+#[test]
+fn a_pattern_covers_the_path_and_nothing_beside_it() {
+    let grant = |sub: &str| grant_or_code(&claims_of(sub, json!({})));
+    assert_eq!(grant("arn:aws:iam::123456789012:role/team/other"), "team");
+    assert_eq!(grant("arn:aws:iam::123456789012:role/team/deep/er"), "team");
+    assert_eq!(grant("arn:aws:iam::123456789012:role/teamster"), "no_grant");
+    assert_eq!(grant("arn:aws:iam::123456789012:user/team/x"), "no_grant");
+}
+
+#[test]
+fn rejects_the_same_role_name_under_another_path_or_in_another_account() {
+    for sub in [
+        "arn:aws:iam::123456789012:role/batch",
+        "arn:aws:iam::123456789012:role/orders/batch",
+        "arn:aws:iam::210987654321:role/team/orders/batch",
+        "arn:aws-cn:iam::123456789012:role/team/orders/batch",
+    ] {
+        assert_eq!(grant_or_code(&claims_of(sub, json!({}))), "no_grant", "{sub}");
+    }
+}
+
+#[test]
+fn principal_tags_account_and_organization_can_be_bound() {
+    let user = "arn:aws:iam::123456789012:user/alice";
+    let grant = |aws: Value| grant_or_code(&claims_of(user, aws));
+    assert_eq!(grant(json!({"principal_tags": {"team": "orders"}})), "tagged");
+    assert_eq!(grant(json!({"principal_tags": {"team": "billing"}})), "no_grant");
+    assert_eq!(grant(json!({"principal_tags": {"team": "orders"}, "org_id": "o-other"})), "no_grant");
+    assert_eq!(grant(json!({})), "no_grant");
+}
+
+#[test]
+fn rejects_tags_that_the_caller_asked_for() {
+    let user = "arn:aws:iam::123456789012:user/mallory";
+    let claims = claims_of(user, json!({"request_tags": {"team": "orders"}}));
+    assert_eq!(grant_or_code(&claims), "no_grant");
+    // No name and no pointer leads to them: a configuration that tries is refused, and the claim itself is gone.
+    let problem = |document: String| {
+        vault_authorizer::config::Config::parse(&document, &task_root()).unwrap_err().to_string()
+    };
+    let bound = problem(AWS_CONFIG.replace("/principal_tags/team", "/request_tags/team"));
+    assert!(bound.contains("whatever the caller asked for"), "{bound}");
+    let user = "/https:~1~1sts.amazonaws.com~1/request_tags/name";
+    let named = problem(AWS_CONFIG.replacen("    jwks:", &format!("    user_claim: {user}\n    jwks:"), 1));
+    assert!(named.contains("they name nobody"), "{named}");
+}
+
+#[test]
+fn rejects_an_account_that_is_not_the_arns() {
+    let claims = claims_of(BATCH, json!({"aws_account": "210987654321"}));
+    assert_eq!(grant_or_code(&claims), "account_refused");
+}
+
+#[test]
+fn rejects_root_federated_users_sessions_and_what_is_no_principal() {
+    for sub in [
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:sts::123456789012:federated-user/batch",
+        "arn:aws:sts::123456789012:assumed-role/batch/session",
+        "arn:aws:iam::123456789012:role/",
+        "batch",
+    ] {
+        assert_eq!(grant_or_code(&claims_of(sub, json!({}))), "proof_refused", "{sub}");
+    }
+}
+
+#[test]
+fn rejects_a_token_without_what_aws_says() {
+    for name in ["sub", "https://sts.amazonaws.com/"] {
+        let mut claims = claims_of(BATCH, json!({}));
+        claims.as_object_mut().unwrap().remove(name);
+        assert_eq!(grant_or_code(&claims), "claim_missing", "{name}");
+    }
+    let mut claims = claims_of(BATCH, json!({}));
+    claims["https://sts.amazonaws.com/"].as_object_mut().unwrap().remove("aws_account");
+    assert_eq!(grant_or_code(&claims), "claim_missing");
+}
+
+#[test]
+fn rejects_an_arn_of_another_issuer() {
+    let mut claims = claims_of(BATCH, json!({}));
+    claims["iss"] = json!(crate::support::ISSUER);
+    let line = line(&claims);
+    assert_eq!((line["Code"].as_str(), line["caller_kind"].as_str()), (Some("no_grant"), Some("jwt")));
+}

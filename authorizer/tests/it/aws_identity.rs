@@ -1,0 +1,397 @@
+//! IAM callers by proof: whom a presigned GetCallerIdentity proves, for how long, and every attack on the way. What the
+//! proof itself may look like is tested in `sts-identity`; here are the scheme, its memory and its limits.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use serde_json::{Value, json};
+use sts_identity::{SigningRequest, StsEndpoint, StsUnavailable, presign_get_caller_identity};
+
+use crate::support::*;
+
+const IAM_CONFIG: &str = r#"
+vault:
+  address: https://vault.example.com:8200
+  login: {method: token, token: s.AuthorizerTokenOfTheTest}
+issuers:
+  corp:
+    kind: jwt
+    issuer: https://login.example.com/
+    audiences: [orders-api]
+    algorithms: [EdDSA]
+    jwks: {file: jwks.json}
+aws_identity:
+  server_id: orders.example.com
+  accounts: ["123456789012", "210987654321"]
+  sts_regions: [eu-west-1]
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: nightly-batch
+        routes: ["GET /orders"]
+        caller: {aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]}
+        token: {role: orders-prod-batch, policies: [batch], ttl: 15m, wrap_ttl: 60s}
+      - name: by-id
+        routes: ["GET /orders"]
+        caller: {aws_identity: true, bound_iam_principal_ids: [AIDAEXAMPLEALICE]}
+        token: {role: orders-prod-alice, policies: [batch], ttl: 1m, wrap_ttl: 30s}
+      - name: a-claim-like-an-arn
+        routes: ["GET /orders"]
+        caller: {issuer: corp, bound_subject: "somebody"}
+        token: {role: orders-prod-jwt, policies: [batch], ttl: 1m, wrap_ttl: 30s}
+  staging:
+    api_ids: [a1b2c3d4e5]
+    server_id: staging.orders.example.com
+    grants:
+      - name: staging-batch
+        mode: none
+        routes: ["GET /orders"]
+        caller: {aws_identity: true, any: true}
+"#;
+
+fn bed() -> Bed {
+    Bed::with(IAM_CONFIG)
+}
+
+fn single_use() -> Bed {
+    Bed::with(&IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:"))
+}
+
+/// A proof signed `at`, for a server id.
+fn proof_at(at: u64, server_id: &str) -> Value {
+    let credentials =
+        Credentials::new("ASIAEXAMPLE0EXAMPLE0", "secret", Some("session-token".into()), None, "test");
+    let signing = SigningRequest {
+        credentials: &credentials,
+        endpoint: &StsEndpoint::regional(&"eu-west-1".parse().unwrap()),
+        server_id: Some(&server_id.parse().unwrap()),
+        now: UNIX_EPOCH + Duration::from_secs(at),
+    };
+    let url = presign_get_caller_identity(signing, Duration::from_secs(900)).unwrap();
+    event_with(&format!("AWS-Identity {}", b64(url.expose().as_bytes())))
+}
+
+fn proof() -> Value {
+    proof_at(NOW, "orders.example.com")
+}
+
+/// [`proof`] with another URL.
+fn proof_with(change: impl Fn(&str) -> String) -> Value {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let event = proof();
+    let encoded = event["headers"]["Authorization"].as_str().unwrap().split_once(' ').unwrap().1.to_owned();
+    let url = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap();
+    let changed = change(&url);
+    assert_ne!(changed, url);
+    event_with(&format!("AWS-Identity {}", b64(changed.as_bytes())))
+}
+
+fn on_stage(mut event: Value, stage: &str) -> Value {
+    event["methodArn"] = event["methodArn"].as_str().unwrap().replace("/prod/", &format!("/{stage}/")).into();
+    event["requestContext"]["stage"] = stage.into();
+    event
+}
+
+#[test]
+fn an_iam_caller_is_known_by_the_canonical_arn_and_sts_is_asked_in_our_words() {
+    let bed = bed();
+    let line = bed.line(&proof());
+    assert_eq!((line["outcome"].as_str(), line["grant"].as_str()), (Some("allowed"), Some("nightly-batch")));
+    assert_eq!(line["caller_kind"], "aws_identity");
+    assert_eq!(line["caller_id"], "arn:aws:iam::123456789012:role/batch");
+    assert_eq!((line["ttl_seconds"].as_u64(), line.get("caller_issuer")), (Some(900), None));
+    let asked = bed.sts.asked();
+    assert_eq!(asked.len(), 1);
+    assert!(
+        asked[0].starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&"),
+        "{asked:?}"
+    );
+    assert!(asked[0].contains("X-Vault-AWS-IAM-Server-ID: orders.example.com"), "{asked:?}");
+    assert!(asked[0].to_lowercase().contains("accept: text/xml"), "{asked:?}");
+}
+
+#[test]
+fn a_user_is_known_by_the_unique_id() {
+    let bed = bed();
+    let alice = "arn:aws:iam::123456789012:user/staff/alice";
+    bed.sts.answer(Ok(caller_answer(alice, "AIDAEXAMPLEALICE")));
+    let line = bed.line(&proof());
+    assert_eq!((line["grant"].as_str(), line["caller_id"].as_str()), (Some("by-id"), Some(alice)));
+    // The same name, created anew by whoever may create users.
+    bed.sts.answer(Ok(caller_answer(alice, "AIDAEXAMPLEANOTHER")));
+    assert_eq!(bed.code(&proof_at(NOW - 1, "orders.example.com")), "no_grant");
+}
+
+#[test]
+fn a_verified_proof_is_remembered_until_its_window_ends() {
+    let bed = bed();
+    for _ in 0..3 {
+        assert_eq!(bed.code(&proof()), "allowed");
+    }
+    assert_eq!(bed.sts.asked().len(), 1);
+    bed.clock.forward_seconds(60);
+    assert_eq!(bed.code(&proof()), "allowed");
+    bed.clock.forward_seconds(1);
+    assert_eq!(bed.code(&proof()), "proof_expired");
+    assert!(bed.sts.asked().is_empty());
+}
+
+#[test]
+fn rejects_a_proof_of_another_second_as_if_it_were_a_new_one() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    bed.sts.answer(Ok(error_answer(403, "SignatureDoesNotMatch")));
+    assert_eq!(
+        bed.code(
+            &proof_with(|url| url.replace("X-Amz-Date=20270115T080000Z", "X-Amz-Date=20270115T075959Z"))
+        ),
+        "proof_refused"
+    );
+    assert_eq!(bed.sts.asked().len(), 2);
+}
+
+#[test]
+fn rejects_a_future_dated_and_an_outdated_proof_without_asking_sts() {
+    let bed = bed();
+    for (at, code) in
+        [(NOW + 31, "proof_refused"), (NOW - 61, "proof_expired"), (NOW - 90_000, "proof_expired")]
+    {
+        assert_eq!(bed.code(&proof_at(at, "orders.example.com")), code, "{at}");
+    }
+    assert!(bed.sts.asked().is_empty());
+    for at in [NOW + 30, NOW - 60] {
+        assert_eq!(bed.code(&proof_at(at, "orders.example.com")), "allowed", "{at}");
+    }
+}
+
+#[test]
+fn rejects_a_replayed_proof_where_each_is_good_once() {
+    let bed = single_use();
+    assert_eq!(bed.code(&proof()), "allowed");
+    assert_eq!(bed.code(&proof()), "proof_replayed");
+    // The same signature in another order of its parameters.
+    let reordered = proof_with(|url| {
+        let (base, query) = url.split_once('?').unwrap();
+        let mut parameters: Vec<_> = query.split('&').collect();
+        parameters.reverse();
+        format!("{base}?{}", parameters.join("&"))
+    });
+    assert_eq!(bed.code(&reordered), "proof_replayed");
+    assert_eq!(bed.code(&proof_at(NOW - 1, "orders.example.com")), "allowed");
+    assert_eq!(bed.sts.asked().len(), 2);
+}
+
+#[test]
+fn rejects_a_proof_replayed_while_sts_is_still_asked_about_it() {
+    let bed = single_use();
+    let mut codes = bed.codes_at_once(&[proof(), proof(), proof()]);
+    codes.sort();
+    assert_eq!(codes, ["allowed", "proof_replayed", "proof_replayed"]);
+}
+
+#[test]
+fn a_proof_that_sts_did_not_judge_is_not_used_up() {
+    let bed = single_use();
+    bed.sts.answer(Err(StsUnavailable { reason: "no answer in time".to_owned() }));
+    assert_eq!(bed.code(&proof()), "sts_unavailable");
+    assert_eq!(bed.code(&proof()), "allowed");
+}
+
+#[test]
+fn rejects_a_proof_for_another_stage_although_it_was_verified_before() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    bed.sts.asked();
+    // STS sees the stage's own server id, so the signature does not fit.
+    bed.sts.answer(Ok(error_answer(403, "SignatureDoesNotMatch")));
+    assert_eq!(bed.code(&on_stage(proof(), "staging")), "proof_refused");
+    assert!(bed.sts.asked()[0].contains("X-Vault-AWS-IAM-Server-ID: staging.orders.example.com"));
+    let signed_for_it = on_stage(proof_at(NOW, "staging.orders.example.com"), "staging");
+    assert_eq!(bed.code(&signed_for_it), "allowed");
+}
+
+#[test]
+fn rejects_a_proof_for_another_server() {
+    let bed = bed();
+    bed.sts.answer(Ok(error_answer(403, "SignatureDoesNotMatch")));
+    assert_eq!(bed.code(&proof_at(NOW, "vault.example.com")), "proof_refused");
+    let asked = bed.sts.asked();
+    assert!(asked[0].contains("X-Vault-AWS-IAM-Server-ID: orders.example.com"), "{asked:?}");
+}
+
+/// CVE-2025-11621: an identity that was found for one account stood for the same name in another.
+#[test]
+fn rejects_the_same_role_name_in_another_account() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    let session = |account: &str| {
+        Ok(caller_answer(
+            &format!("arn:aws:sts::{account}:assumed-role/batch/nightly-7"),
+            "AROAOTHER:nightly-7",
+        ))
+    };
+    bed.sts.answer(session("999999999999"));
+    assert_eq!(bed.code(&proof_at(NOW - 1, "orders.example.com")), "account_refused");
+    // Accepted as an account, and still not the role that the grant names.
+    bed.sts.answer(session("210987654321"));
+    assert_eq!(bed.code(&proof_at(NOW - 2, "orders.example.com")), "no_grant");
+}
+
+#[test]
+fn rejects_a_session_whose_name_imitates_a_role() {
+    let bed = bed();
+    bed.sts
+        .answer(Ok(caller_answer("arn:aws:sts::123456789012:assumed-role/other/batch", "AROAOTHER:batch")));
+    assert_eq!(bed.code(&proof()), "no_grant");
+}
+
+#[test]
+fn rejects_root_and_federated_users() {
+    for (arn, user_id) in [
+        ("arn:aws:iam::123456789012:root", "123456789012"),
+        ("arn:aws:sts::123456789012:federated-user/batch", "123456789012:batch"),
+    ] {
+        let bed = bed();
+        bed.sts.answer(Ok(caller_answer(arn, user_id)));
+        assert_eq!(bed.code(&proof()), "proof_refused", "{arn}");
+    }
+}
+
+#[test]
+fn rejects_a_jwt_whose_claims_imitate_an_arn() {
+    let arn = "arn:aws:iam::123456789012:role/batch";
+    for claims in [
+        json!({"sub": arn}),
+        json!({"sub": arn, "arn": arn, "https://sts.amazonaws.com/": {"aws_account": "123456789012"}}),
+    ] {
+        let line = bed().line(&event(&token_with(claims)));
+        assert_eq!(line["code"], "no_grant");
+        assert_eq!(line["caller_id"], format!("corp:{arn}"));
+    }
+}
+
+#[test]
+fn whatever_sts_fails_with_is_a_fault() {
+    let odd = |status: u16, content_type: &str, body: &str| {
+        let mut answer = sts_answer(status, body);
+        answer.content_type = Some(content_type.to_owned());
+        answer
+    };
+    let answers = [
+        error_answer(400, "Throttling"),
+        error_answer(429, "Throttling"),
+        error_answer(500, "InternalFailure"),
+        error_answer(503, "ServiceUnavailable"),
+        error_answer(403, "AccessDenied"),
+        sts_answer(200, ""),
+        sts_answer(200, "<html>sign in</html>"),
+        sts_answer(403, "<html>blocked by a proxy</html>"),
+        odd(200, "text/html", "<html></html>"),
+        odd(200, "application/json", r#"{"GetCallerIdentityResponse": {}}"#),
+        sts_answer(302, ""),
+    ];
+    for answer in answers {
+        let bed = bed();
+        let shown = format!("{answer:?}");
+        bed.sts.answer(Ok(answer));
+        assert_eq!(bed.code(&proof()), "sts_unavailable", "{shown}");
+        // And nothing of it is remembered.
+        assert_eq!(bed.code(&proof()), "allowed", "{shown}");
+    }
+}
+
+/// CVE-2020-16250: what the caller wrote came back in a JSON answer, and was found in it by a tolerant XML reader.
+#[test]
+fn rejects_an_identity_smuggled_into_another_answer() {
+    let good = String::from_utf8(caller_answer(ROLE_SESSION, "AROAEXAMPLEBATCH:nightly-7").body).unwrap();
+    for body in [
+        format!("{{\"Message\": \"{good}\"}}"),
+        format!("x{good}"),
+        format!("{good}{good}"),
+        format!("{good}<x/>"),
+    ] {
+        let bed = bed();
+        bed.sts.answer(Ok(sts_answer(200, &body)));
+        assert_eq!(bed.code(&proof()), "sts_unavailable", "{body}");
+    }
+}
+
+#[test]
+fn rejects_a_proof_that_is_no_plain_request_without_asking_sts() {
+    type Change = fn(&str) -> String;
+    let changes: [Change; 12] = [
+        |url| url.replace("https://", "http://"),
+        |url| url.replace("sts.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com.evil.example"),
+        |url| url.replace("sts.eu-west-1", "sts.eu-west-2"),
+        |url| url.replace("https://", "https://user@"),
+        |url| url.replace(".com/", ".com:443/"),
+        |url| url.replace(".com/", ".com./"),
+        |url| url.replace("GetCallerIdentity", "AssumeRoleWithWebIdentity"),
+        |url| format!("{url}&action=GetCallerIdentity"),
+        |url| format!("{url}&X-Amz-Signature={}", "0".repeat(64)),
+        |url| format!("{url}&WebIdentityToken=x"),
+        |url| url.replace("host%3Bx-vault-aws-iam-server-id", "host"),
+        |url| format!("{url}#x"),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let bed = bed();
+        assert_eq!(bed.code(&proof_with(change)), "proof_refused", "{index}");
+        assert!(bed.sts.asked().is_empty(), "{index}");
+    }
+    for text in ["a", "aHR0cHM6Ly9zdHM", "__79"] {
+        assert_eq!(bed().code(&event_with(&format!("AWS-Identity {text}"))), "proof_refused", "{text}");
+    }
+    let padded = format!("AWS-Identity {}=", b64(b"https://sts.amazonaws.com/"));
+    assert_eq!(bed().code(&event_with(&padded)), "credential_malformed");
+}
+
+#[test]
+fn a_flood_of_made_up_proofs_is_no_flood_of_calls_to_sts() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    bed.sts.asked();
+    // Each as a caller without any AWS account could write it.
+    let made_up = |n: usize| {
+        proof_with(|url| {
+            let (before, after) = url.split_once("X-Amz-Signature=").unwrap();
+            format!("{before}X-Amz-Signature={n:064x}{}", &after[64..])
+        })
+    };
+    let mut codes = std::collections::BTreeMap::<String, usize>::new();
+    for n in 0..1000 {
+        bed.sts.answer(Ok(error_answer(403, "SignatureDoesNotMatch")));
+        *codes.entry(bed.code(&made_up(n))).or_default() += 1;
+    }
+    assert_eq!(bed.sts.asked().len(), 19);
+    assert_eq!(
+        codes.into_iter().collect::<Vec<_>>(),
+        [("proof_refused".to_owned(), 19), ("rate_limited".to_owned(), 981)]
+    );
+    // Who is known already passes, and a moment later new ones do.
+    assert_eq!(bed.code(&proof()), "allowed");
+    bed.clock.forward_millis(100);
+    let next = bed.code(&proof_at(NOW - 1, "orders.example.com"));
+    assert_eq!((next.as_str(), bed.sts.asked().len()), ("proof_refused", 1));
+}
+
+#[test]
+fn without_its_section_no_proof_is_accepted() {
+    assert_eq!(Bed::new().code(&proof()), "scheme_unsupported");
+}
+
+#[test]
+fn no_part_of_a_proof_is_in_a_record() {
+    for answer in [Ok(error_answer(403, "SignatureDoesNotMatch")), Err(StsUnavailable { reason: "x".into() })]
+    {
+        let bed = bed();
+        bed.sts.answer(answer);
+        let event = proof();
+        let encoded = event["headers"]["Authorization"].as_str().unwrap().to_owned();
+        let (_, record) = bed.decide(&event);
+        let shown = format!("{record:?} {}", bed.line(&event));
+        for secret in [encoded.as_str(), "session-token", "ASIAEXAMPLE0EXAMPLE0", "X-Amz-Signature"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
