@@ -264,3 +264,6 @@ const MAX_ERROR_CODE_LENGTH: usize = 64;
 const MAX_NODES: u32 = 64;
 /// IAM's `idType`.
 const MAX_UNIQUE_ID_LENGTH: usize = 128;
+
+#[cfg(test)]
+mod tests;

@@ -95,3 +95,99 @@ fn known(name: &str) -> Result<&'static str, SignError> {
 }
 
 const METHOD: &str = "GET";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StsEndpoint, fixture};
+    use aws_credential_types::Credentials;
+    use std::time::UNIX_EPOCH;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn presigns_as_botocore_does() {
+        let regional = |name: &str| StsEndpoint::regional(&fixture::region(name));
+        let cases = [
+            ("user", fixture::user(), regional("us-east-1"), fixture::USER),
+            ("role", fixture::session(), regional("eu-west-1"), fixture::ROLE),
+            ("china", fixture::session(), regional("cn-north-1"), fixture::CHINA),
+            ("emulator", fixture::user(), fixture::emulator(), fixture::EMULATOR),
+        ];
+        for (name, credentials, endpoint, golden) in cases {
+            assert_eq!(fixture::presigned(&credentials, &endpoint), fixture::sorted(golden), "{name}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_url() {
+        let presigned = presign(&fixture::session(), MINUTE).unwrap();
+        assert_eq!(format!("{presigned:?}"), "PresignedUrl { .. }");
+    }
+
+    #[test]
+    fn rejects_a_url_that_would_be_good_for_every_receiver() {
+        let (credentials, endpoint) = (fixture::user(), fixture::emulator());
+        let request = SigningRequest {
+            credentials: &credentials,
+            endpoint: &endpoint,
+            server_id: None,
+            now: fixture::now(),
+        };
+        assert!(matches!(presign_get_caller_identity(request, MINUTE), Err(SignError::ServerIdMissing)));
+    }
+
+    #[test]
+    fn rejects_a_lifetime_that_awss_signers_do_not_allow() {
+        let expires = |seconds| presign(&fixture::user(), Duration::from_secs(seconds));
+        for seconds in [0, 604_801, u64::MAX] {
+            assert!(matches!(expires(seconds), Err(SignError::Expires)), "{seconds}");
+        }
+        assert!(matches!(presign(&fixture::user(), Duration::from_millis(999)), Err(SignError::Expires)));
+        for seconds in [1, 604_800] {
+            let parameter = format!("&X-Amz-Expires={seconds}&");
+            assert!(expires(seconds).unwrap().expose().contains(&parameter), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn rejects_credentials_that_no_receiver_would_read() {
+        let presign = |id: &str, token: Option<&str>| {
+            let token = token.map(str::to_owned);
+            presign(&Credentials::new(id, fixture::SECRET_ACCESS_KEY, token, None, "test"), MINUTE)
+        };
+        let id = fixture::ACCESS_KEY_ID;
+        assert!(matches!(presign("AKID/20270115/us-east-1", None), Err(SignError::AccessKeyId)));
+        assert!(matches!(presign("AKIDEXAMPLE", None), Err(SignError::AccessKeyIdLength)));
+        assert!(matches!(presign(&"A".repeat(129), None), Err(SignError::AccessKeyIdLength)));
+        for token in ["", "secret&X-Amz-Expires=1", "secret token", &"t".repeat(5121)] {
+            let refused = presign(id, Some(token)).unwrap_err();
+            assert!(matches!(refused, SignError::SessionToken), "{token}");
+            assert!(!format!("{refused:?} {refused}").contains("secret"), "{refused:?}");
+        }
+        assert!(presign(id, Some(&"t".repeat(5120))).is_ok());
+    }
+
+    #[test]
+    fn rejects_a_time_that_has_no_date() {
+        let (credentials, endpoint, server_id) = (fixture::user(), fixture::emulator(), fixture::server_id());
+        let request = SigningRequest {
+            credentials: &credentials,
+            endpoint: &endpoint,
+            server_id: Some(&server_id),
+            now: UNIX_EPOCH - Duration::from_secs(1),
+        };
+        assert!(matches!(presign_get_caller_identity(request, MINUTE), Err(SignError::Time)));
+    }
+
+    fn presign(credentials: &Credentials, expires: Duration) -> Result<PresignedUrl, SignError> {
+        let (endpoint, server_id) = (fixture::emulator(), fixture::server_id());
+        let request = SigningRequest {
+            credentials,
+            endpoint: &endpoint,
+            server_id: Some(&server_id),
+            now: fixture::now(),
+        };
+        presign_get_caller_identity(request, expires)
+    }
+}

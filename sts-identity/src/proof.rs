@@ -274,3 +274,6 @@ const SIGNED_HEADERS: &str = "host;x-vault-aws-iam-server-id";
 /// In base64, as it travels, a proof of this size has 8 KiB, which is what one header holds in most servers; API Gateway
 /// gives 10,240 bytes to all headers together.
 const MAX_URL_BYTES: usize = 6 * 1024;
+
+#[cfg(test)]
+mod tests;

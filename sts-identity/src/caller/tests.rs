@@ -1,0 +1,462 @@
+//! Answers that prove an identity, answers that refuse one, and everything else, which is an outage.
+
+use super::*;
+use crate::{Expected, StsHosts, fixture};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const ROLE: Identity = Identity {
+    arn: "arn:aws:sts::123456789012:assumed-role/batch/nightly",
+    user_id: "AROACLKWSDQRAOEXAMPLE:nightly",
+    account: "123456789012",
+};
+const USER: Identity = Identity {
+    arn: "arn:aws:iam::123456789012:user/division/ann",
+    user_id: "AIDACKCEVSQ6C2EXAMPLE",
+    account: "123456789012",
+};
+
+#[test]
+fn reads_a_session_of_a_role() {
+    let caller = verify(&answer(&ROLE.document())).unwrap();
+    assert_eq!(caller.arn().as_str(), ROLE.arn);
+    assert_eq!(caller.arn().canonical(), "arn:aws:iam::123456789012:role/batch");
+    assert_eq!(caller.account(), "123456789012");
+    assert_eq!(caller.unique_id(), "AROACLKWSDQRAOEXAMPLE");
+    assert_eq!(caller.user_id(), ROLE.user_id);
+}
+
+#[test]
+fn reads_a_user() {
+    let caller = verify(&answer(&USER.document())).unwrap();
+    assert_eq!((caller.arn().as_str(), caller.arn().canonical()), (USER.arn, USER.arn));
+    assert_eq!((caller.unique_id(), caller.user_id()), (USER.user_id, USER.user_id));
+}
+
+/// As an emulator answers: with an XML declaration, on one line, with a name for a unique id.
+#[test]
+fn reads_an_emulators_answer() {
+    let emulated = Identity { user_id: "batch:nightly", ..ROLE };
+    let document = emulated.document().replace("\n", "").replace("  ", "");
+    for declaration in ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<?xml version=\"1.0\"?>\n", ""] {
+        let caller = verify(&answer(&format!("{declaration}{document}"))).unwrap();
+        assert_eq!(caller.unique_id(), "batch");
+    }
+}
+
+#[test]
+fn reads_an_answer_whose_type_says_its_charset() {
+    for content_type in [
+        "text/xml",
+        "Text/XML",
+        "text/xml;charset=UTF-8",
+        "text/xml; charset=utf-8",
+        "text/xml ; charset=UTF-8",
+    ] {
+        let answer = StsAnswer { content_type: Some(content_type.to_owned()), ..answer(&USER.document()) };
+        assert!(verify(&answer).is_ok(), "{content_type}");
+    }
+}
+
+/// CVE-2020-16250: STS, asked for JSON, echoed text of the caller's choice, and Vault's XML reader found an identity in it.
+#[test]
+fn rejects_an_identity_inside_json() {
+    let embedded = USER.document().replace('"', "\\\"");
+    let json =
+        format!(r#"{{"AssumeRoleWithWebIdentityResponse":{{"SubjectFromWebIdentityToken":"{embedded}"}}}}"#);
+    for content_type in ["application/json", "application/x-amz-json-1.1", "text/xml"] {
+        let answer = StsAnswer { content_type: Some(content_type.to_owned()), ..answer(&json) };
+        unavailable(&answer);
+    }
+}
+
+/// The other half of CVE-2020-16250: the reader took what stood before and after the identity for nothing.
+#[test]
+fn rejects_bytes_before_or_after_the_document() {
+    let document = USER.document();
+    for before in ["x", "{", " ", "\n", "\u{feff}", "<a/>", "HTTP/1.1 200 OK\n\n", "\0"] {
+        unavailable(&answer(&format!("{before}{document}")));
+    }
+    for after in ["x", "}", "<a/>", "&amp;", "\0", document.as_str(), "<!-- -->", "<?x?>"] {
+        unavailable(&answer(&format!("{document}{after}")));
+    }
+    for around in ["<html>", "<soap:Envelope xmlns:soap=\"urn:s\">"] {
+        let name = around.trim_matches(['<', '>']).split(' ').next().unwrap();
+        unavailable(&answer(&format!("{around}{document}</{name}>")));
+    }
+}
+
+#[test]
+fn rejects_two_of_anything() {
+    let other = Identity { arn: "arn:aws:iam::123456789012:user/admin", ..USER };
+    let arn = format!("<Arn>{}</Arn>", other.arn);
+    let result = other.result();
+    let inserted = [
+        ("<Arn>", arn.as_str()),
+        ("<UserId>", "<UserId>AIDAADMIN</UserId>"),
+        ("<Account>", "<Account>123456789012</Account>"),
+        ("<GetCallerIdentityResult>", result.as_str()),
+        ("<ResponseMetadata>", "<ResponseMetadata><RequestId>2</RequestId></ResponseMetadata>"),
+        ("<RequestId>", "<RequestId>2</RequestId>"),
+    ];
+    for (before, second) in inserted {
+        unavailable(&answer(&changed(&USER, before, &format!("{second}{before}"))));
+        let after = before.replace('<', "</");
+        unavailable(&answer(&changed(&USER, &after, &format!("{after}{second}"))));
+    }
+}
+
+#[test]
+fn rejects_a_document_that_is_not_exactly_get_caller_identitys() {
+    let changes = [
+        ("https://sts.amazonaws.com/doc/2011-06-15/", "https://sts.amazonaws.com/doc/2011-06-15"),
+        ("https://sts.amazonaws.com/doc/2011-06-15/", "https://evil.example/doc/2011-06-15/"),
+        (" xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"", ""),
+        ("GetCallerIdentityResponse", "AssumeRoleResponse"),
+        ("GetCallerIdentityResult", "AssumeRoleResult"),
+        ("GetCallerIdentityResult", "getCallerIdentityResult"),
+        ("<Arn>", "<Arn xmlns=\"urn:other\">"),
+        ("<Arn>", "<Arn encoding=\"base64\">"),
+        ("<GetCallerIdentityResult>", "<GetCallerIdentityResult a=\"b\">"),
+        ("<RequestId>", "<RequestId a=\"b\">"),
+        ("<Arn>", "<Arn><b/>"),
+        ("</Arn>", "<b/></Arn>"),
+        ("user/division", "user/<b>division</b>"),
+        ("<UserId>AIDACKCEVSQ6C2EXAMPLE</UserId>", ""),
+        ("<UserId>AIDACKCEVSQ6C2EXAMPLE</UserId>", "<UserId/>"),
+        ("<UserId>AIDACKCEVSQ6C2EXAMPLE</UserId>", "<UserId></UserId>"),
+        ("<Account>123456789012</Account>", ""),
+        ("<ResponseMetadata>", "text<ResponseMetadata>"),
+        ("<UserId>", "text<UserId>"),
+        ("<UserId>", "<Extra>x</Extra><UserId>"),
+        ("<RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId>", ""),
+        ("</GetCallerIdentityResponse>", ""),
+        ("</Arn>", ""),
+    ];
+    for (from, to) in changes {
+        unavailable(&answer(&changed(&USER, from, to)));
+    }
+}
+
+/// Ways to make one reader see what another does not.
+#[test]
+fn rejects_comments_instructions_sections_entities_and_a_dtd() {
+    let user = "user/division/ann";
+    let changes = [
+        (user, "user/division/ann<!-- -->"),
+        (user, "user/division/<!--x-->ann"),
+        (user, "user/division/<![CDATA[ann]]>"),
+        (user, "user/division/ann<?php?>"),
+        (user, "user/division/&#97;nn"),
+        (user, "user/division/&#x61;nn"),
+        (user, "user/division/ann&amp;"),
+        (user, "user/division/&ann;"),
+        ("<GetCallerIdentityResult>", "<!-- --><GetCallerIdentityResult>"),
+        ("<GetCallerIdentityResponse", "<!DOCTYPE x><GetCallerIdentityResponse"),
+        (
+            "<GetCallerIdentityResponse",
+            "<!DOCTYPE x [<!ENTITY ann SYSTEM \"file:///etc/passwd\">]><GetCallerIdentityResponse",
+        ),
+        ("<GetCallerIdentityResponse", "<?x y?><GetCallerIdentityResponse"),
+        (
+            "<GetCallerIdentityResponse",
+            "<?xml version=\"1.0\"?><?xml version=\"1.0\"?><GetCallerIdentityResponse",
+        ),
+        ("<GetCallerIdentityResponse", "<?xml version=\"1.0\"?>x<GetCallerIdentityResponse"),
+        ("<GetCallerIdentityResponse", "<?xml version=\"1.0\"<GetCallerIdentityResponse"),
+    ];
+    for (from, to) in changes {
+        unavailable(&answer(&changed(&USER, from, to)));
+    }
+}
+
+#[test]
+fn rejects_another_type_size_or_encoding() {
+    for content_type in [
+        None,
+        Some(""),
+        Some("text/html"),
+        Some("application/xml"),
+        Some("text/xml, application/json"),
+        Some("text/xml; charset=utf-7"),
+        Some("text/xml; charset=utf-8; boundary=x"),
+        Some("text/xmlx"),
+    ] {
+        let answer = StsAnswer { content_type: content_type.map(str::to_owned), ..answer(&USER.document()) };
+        unavailable(&answer);
+    }
+    let padded = |length: usize| format!("{}{}", USER.document(), " ".repeat(length - USER.document().len()));
+    assert!(verify(&answer(&padded(MAX_ANSWER_BYTES))).is_ok());
+    unavailable(&answer(&padded(MAX_ANSWER_BYTES + 1)));
+    unavailable(&StsAnswer { body: changed(&USER, "ann", "\u{e9}").into_bytes(), ..answer("") });
+    unavailable(&StsAnswer { body: b"<\xff".to_vec(), ..answer("") });
+    unavailable(&answer(""));
+    unavailable(&answer(&"<a>".repeat(5000)));
+}
+
+#[test]
+fn rejects_an_answer_that_contradicts_itself() {
+    let identities = [
+        Identity { account: "210987654321", ..ROLE },
+        Identity { account: "", ..ROLE },
+        Identity { account: " 123456789012", ..ROLE },
+        Identity { user_id: "AROACLKWSDQRAOEXAMPLE:other", ..ROLE },
+        Identity { user_id: "AROACLKWSDQRAOEXAMPLE:nightly:nightly", ..ROLE },
+        Identity { user_id: "AROACLKWSDQRAOEXAMPLE", ..ROLE },
+        Identity { user_id: ":nightly", ..ROLE },
+        Identity { user_id: "AROACLKWSDQRAOEXAMPLEnightly", ..ROLE },
+        Identity { user_id: "AIDACKCEVSQ6C2EXAMPLE:ann", ..USER },
+        Identity { user_id: "AIDA CKCEVSQ6C2EXAMPLE", ..USER },
+        Identity { arn: "arn:aws:iam::123456789012:role/batch", ..ROLE },
+        Identity { arn: "arn:aws:iam::123456789012:role/batch", user_id: "AROACLKWSDQRAOEXAMPLE", ..ROLE },
+        Identity { arn: "arn:aws:sts::123456789012:assumed-role/batch/nightly ", ..ROLE },
+        Identity { arn: "arn:aws:sts::123456789012:assumed-role/*/nightly", ..ROLE },
+        Identity { arn: "arn:aws-cn:sts::123456789012:assumed-role/batch/nightly", ..ROLE },
+        Identity { arn: "arn:aws-us-gov:sts::123456789012:assumed-role/batch/nightly", ..ROLE },
+        Identity { arn: "", ..ROLE },
+    ];
+    for identity in identities {
+        unavailable(&answer(&identity.document()));
+    }
+    let long = "A".repeat(129);
+    unavailable(&answer(&changed(&USER, "AIDACKCEVSQ6C2EXAMPLE", &long)));
+}
+
+#[test]
+fn rejects_an_identity_of_another_partition_than_its_sts() {
+    let china = Identity { arn: "arn:aws-cn:iam::123456789012:user/ann", ..USER };
+    let hosts = fixture::hosts(&["cn-north-1"]);
+    let url = fixture::CHINA.trim_end();
+    assert!(CallerIdentity::verify(&answer(&china.document()), &request(url, &hosts)).is_ok());
+    let refused = CallerIdentity::verify(&answer(&USER.document()), &request(url, &hosts)).unwrap_err();
+    assert!(matches!(refused, AnswerError::Unavailable { .. }), "{refused:?}");
+}
+
+/// CVE-2025-11621: Vault took a role for its namesake in another account.
+#[test]
+fn keeps_namesakes_of_two_accounts_apart() {
+    let other = Identity {
+        arn: "arn:aws:sts::210987654321:assumed-role/batch/nightly",
+        account: "210987654321",
+        ..ROLE
+    };
+    let (one, other) =
+        (verify(&answer(&ROLE.document())).unwrap(), verify(&answer(&other.document())).unwrap());
+    assert_ne!(one, other);
+    assert_ne!(one.account(), other.account());
+    assert_ne!(one.arn().canonical(), other.arn().canonical());
+}
+
+#[test]
+fn rejects_root_and_federated_users_as_what_they_are() {
+    let root = Identity { arn: "arn:aws:iam::123456789012:root", user_id: "123456789012", ..USER };
+    let federated =
+        Identity { arn: "arn:aws:sts::123456789012:federated-user/ann", user_id: "123456789012:ann", ..USER };
+    for (identity, error) in [(root, PrincipalArnError::Root), (federated, PrincipalArnError::FederatedUser)]
+    {
+        let refused = verify(&answer(&identity.document())).unwrap_err();
+        assert_eq!(refused, AnswerError::Principal(error));
+    }
+}
+
+#[test]
+fn a_refused_credential_is_told_by_its_code() {
+    for status in [400, 401, 403] {
+        for code in [
+            "SignatureDoesNotMatch",
+            "InvalidClientTokenId",
+            "UnrecognizedClientException",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "RequestExpired",
+            "IncompleteSignature",
+        ] {
+            let refused = verify(&failure(status, &error(code))).unwrap_err();
+            assert_eq!(refused, AnswerError::Refused { code });
+            assert_eq!(refused.to_string(), format!("STS refused the caller's credential: `{code}`"));
+        }
+    }
+}
+
+#[test]
+fn an_outage_is_never_a_denial() {
+    let refusal = error("SignatureDoesNotMatch");
+    for status in [0, 100, 199, 201, 204, 301, 302, 307, 399, 429, 500, 502, 503, 504, 599, 65535] {
+        unavailable(&failure(status, &refusal));
+        unavailable(&failure(status, &USER.document()));
+    }
+    for code in [
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "AccessDenied",
+        "AccessDeniedException",
+        "RegionDisabledException",
+        "InternalFailure",
+        "ServiceUnavailable",
+        "MissingAuthenticationToken",
+        "InvalidAction",
+        "OptInRequired",
+        "signaturedoesnotmatch",
+        "SignatureDoesNotMatch ",
+        "",
+    ] {
+        unavailable(&failure(400, &error(code)));
+        unavailable(&failure(403, &error(code)));
+    }
+}
+
+#[test]
+fn only_an_error_document_of_sts_refuses_a_credential() {
+    let refusal = error("SignatureDoesNotMatch");
+    let changes = [
+        ("https://sts.amazonaws.com/doc/2011-06-15/", "http://webservices.amazon.com/AWSFault/2005-15-09"),
+        ("https://sts.amazonaws.com/doc/2011-06-15/", "https://iam.amazonaws.com/doc/2010-05-08/"),
+        ("ErrorResponse", "Response"),
+        ("<Type>Sender</Type>", "<Type>Receiver</Type>"),
+        ("<Type>Sender</Type>", ""),
+        ("<Type>", "<Code>Throttling</Code><Type>"),
+        ("<Code>", "<Code><!-- -->"),
+        ("<RequestId>4fc0d3ee</RequestId>", ""),
+        ("</ErrorResponse>", "</ErrorResponse>x"),
+    ];
+    for (from, to) in changes {
+        assert!(refusal.contains(from), "{from}");
+        unavailable(&failure(403, &refusal.replace(from, to)));
+    }
+    for content_type in [None, Some("application/json"), Some("text/html")] {
+        let answer = StsAnswer { content_type: content_type.map(str::to_owned), ..failure(403, &refusal) };
+        unavailable(&answer);
+    }
+    let bodies = [
+        "",
+        "<html><body>403 Forbidden</body></html>",
+        r#"{"Error":{"Code":"SignatureDoesNotMatch","Type":"Sender"}}"#,
+        "SignatureDoesNotMatch",
+    ];
+    for body in bodies {
+        unavailable(&failure(403, body));
+    }
+    unavailable(&failure(403, &USER.document()));
+    unavailable(&answer(&refusal));
+    unavailable(&failure(403, &format!("{refusal}{}", " ".repeat(MAX_ANSWER_BYTES))));
+}
+
+/// STS escapes what it quotes in its message, and breaks it into lines.
+#[test]
+fn reads_an_error_whose_message_has_escapes() {
+    let message = "Signature expired: &quot;20270115T080000Z&quot; is\n\nearlier &lt; &#x27;now&#x27;";
+    let document = error("SignatureDoesNotMatch").replace("A message", message);
+    let refused = verify(&failure(403, &document)).unwrap_err();
+    assert_eq!(refused, AnswerError::Refused { code: "SignatureDoesNotMatch" });
+}
+
+#[test]
+fn a_code_that_could_break_a_log_line_is_not_repeated() {
+    for code in ["a\nb", "a b", "`", &"a".repeat(65)] {
+        let error = verify(&failure(400, &error(code))).unwrap_err();
+        let reason = "status 400, and no error document of STS".to_owned();
+        assert_eq!(error, AnswerError::Unavailable { reason });
+    }
+    let error = verify(&failure(403, &error("AccessDenied"))).unwrap_err();
+    assert_eq!(error.to_string(), "STS gave no usable answer: status 403, error `AccessDenied`");
+}
+
+#[test]
+fn debug_of_an_answer_leaves_out_its_body() {
+    let shown = r#"StsAnswer { status: 200, content_type: Some("text/xml"), .. }"#;
+    assert_eq!(format!("{:?}", answer("body")), shown);
+}
+
+proptest! {
+    #[test]
+    fn reads_any_answer_without_a_panic(
+        status in any::<u16>(),
+        content_type in proptest::option::of(any::<String>()),
+        body in any::<Vec<u8>>(),
+    ) {
+        let answer = StsAnswer { status, content_type, body };
+        prop_assert!(verify(&answer).is_err());
+    }
+
+    /// Whatever one byte does to an answer, it is never another account's, and never a denial.
+    #[test]
+    fn a_damaged_answer_is_no_other_account(at in any::<usize>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let mut body = ROLE.document().into_bytes();
+        let at = at % body.len();
+        if cut { body.remove(at); } else { body[at] = byte; }
+        match verify(&StsAnswer { body, ..answer("") }) {
+            Ok(caller) => prop_assert_eq!(caller.account(), ROLE.account),
+            Err(error) => prop_assert!(matches!(error, AnswerError::Unavailable { .. }), "{:?}", error),
+        }
+    }
+}
+
+/// What an answer says.
+#[derive(Clone, Copy)]
+struct Identity {
+    arn: &'static str,
+    user_id: &'static str,
+    account: &'static str,
+}
+
+impl Identity {
+    /// As STS writes it, line by line.
+    fn document(&self) -> String {
+        format!(
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  {}\n  \
+             <ResponseMetadata>\n    <RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId>\n  \
+             </ResponseMetadata>\n</GetCallerIdentityResponse>\n",
+            self.result()
+        )
+    }
+
+    fn result(&self) -> String {
+        let Self { arn, user_id, account } = self;
+        format!(
+            "<GetCallerIdentityResult>\n    <Arn>{arn}</Arn>\n    <UserId>{user_id}</UserId>\n    \
+             <Account>{account}</Account>\n  </GetCallerIdentityResult>"
+        )
+    }
+}
+
+fn error(code: &str) -> String {
+    format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    \
+         <Type>Sender</Type>\n    <Code>{code}</Code>\n    <Message>A message</Message>\n  </Error>\n  \
+         <RequestId>4fc0d3ee</RequestId>\n</ErrorResponse>\n"
+    )
+}
+
+fn changed(identity: &Identity, from: &str, to: &str) -> String {
+    let document = identity.document();
+    assert!(document.contains(from), "{from}");
+    document.replace(from, to)
+}
+
+fn answer(body: &str) -> StsAnswer {
+    failure(200, body)
+}
+
+fn failure(status: u16, body: &str) -> StsAnswer {
+    StsAnswer { status, content_type: Some("text/xml".to_owned()), body: body.as_bytes().to_vec() }
+}
+
+fn unavailable(answer: &StsAnswer) {
+    let error = verify(answer).unwrap_err();
+    let body = String::from_utf8_lossy(&answer.body);
+    assert!(matches!(error, AnswerError::Unavailable { .. }), "{error:?} {answer:?} {body}");
+}
+
+/// As the answer to a proof for STS in Ireland.
+fn verify(answer: &StsAnswer) -> Result<CallerIdentity, AnswerError> {
+    let hosts = fixture::hosts(&["eu-west-1"]);
+    CallerIdentity::verify(answer, &request(fixture::ROLE.trim_end(), &hosts))
+}
+
+fn request(url: &str, hosts: &StsHosts) -> StsRequest {
+    let server_id = fixture::server_id();
+    let max_age = Duration::from_secs(60);
+    let expected = Expected { hosts, server_id: &server_id, max_age, now: fixture::now() };
+    StsRequest::parse(url, &expected).unwrap()
+}

@@ -1,0 +1,650 @@
+//! One test a trick that a proof could play, beside the proofs that are accepted.
+
+use super::*;
+use crate::fixture;
+use crate::{SigningRequest, presign_get_caller_identity};
+use proptest::prelude::*;
+
+const MAX_AGE: Duration = Duration::from_secs(60);
+const REGIONS: [&str; 11] = [
+    "us-east-1",
+    "eu-west-1",
+    "us-west-2",
+    "us-gov-west-1",
+    "cn-north-1",
+    "eusc-de-east-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "eu-isoe-west-1",
+    "us-isof-south-1",
+    "mx-central-1",
+];
+
+#[test]
+fn accepts_what_botocore_presigns() {
+    let regional = fixture::hosts(&["us-east-1", "eu-west-1", "cn-north-1"]);
+    let loopback = StsHosts::loopback(fixture::emulator());
+    let cases = [
+        (fixture::USER, &regional, "us-east-1", "aws"),
+        (fixture::ROLE, &regional, "eu-west-1", "aws"),
+        (fixture::CHINA, &regional, "cn-north-1", "aws-cn"),
+        (fixture::EMULATOR, &loopback, "eu-west-1", "aws"),
+    ];
+    for (golden, hosts, region, partition) in cases {
+        let request = parse_for(golden.trim_end(), hosts).unwrap();
+        assert_eq!(request.url(), fixture::sorted(golden));
+        assert_eq!((request.region().as_str(), request.partition()), (region, partition));
+        assert_eq!(request.ends_at(), fixture::now() + MAX_AGE);
+    }
+}
+
+#[test]
+fn accepts_our_own_presign_for_every_host_of_every_partition() {
+    let regional = fixture::hosts(&REGIONS);
+    let loopback = StsHosts::loopback(fixture::emulator());
+    for (hosts, count) in [(&regional, 28), (&loopback, 1)] {
+        assert_eq!(hosts.iter().count(), count);
+        for endpoint in hosts.iter() {
+            for credentials in [fixture::user(), fixture::session()] {
+                let url = fixture::presigned(&credentials, endpoint);
+                let request = parse_for(&url, hosts).unwrap();
+                assert_eq!(request.url(), url);
+                assert_eq!(
+                    (request.region(), request.partition()),
+                    (endpoint.region(), endpoint.partition())
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sends_our_server_id_and_our_accept_and_nothing_of_the_callers() {
+    let request = parse(&role()).unwrap();
+    let headers: Vec<(&str, &str)> = request.headers().collect();
+    assert_eq!(headers, [("Accept", "text/xml"), ("X-Vault-AWS-IAM-Server-ID", "orders.example.com")]);
+    assert_eq!(request.method(), "GET");
+}
+
+#[test]
+fn debug_and_errors_show_nothing_secret() {
+    let request = parse(&role()).unwrap();
+    assert_eq!(format!("{request:?}"), r#"StsRequest { host: "sts.eu-west-1.amazonaws.com", .. }"#);
+    let broken = [
+        role().replace("X-Amz-Signature=", "X-Amz-Signature=0"),
+        role().replace("%3D%3D", "%3D%3D%00"),
+        role().replace("Action=", "action="),
+        format!("{}#", role()),
+    ];
+    for url in broken {
+        let error = parse(&url).unwrap_err();
+        let shown = format!("{error:?} {error}");
+        assert!(!shown.contains("IQoJ") && !shown.contains("bbdd677e") && !shown.contains("ASIA"), "{shown}");
+    }
+}
+
+#[test]
+fn rejects_every_other_host() {
+    let hosts = [
+        "sts.amazonaws.com.evil.example",
+        "sts.eu-west-1.amazonaws.com.evil.example",
+        "evil.example",
+        "evil.example/sts.eu-west-1.amazonaws.com",
+        "sts.eu-west-1.amazonaws.com@evil.example",
+        "sts.eu-west-1.amazonaws.com:443@evil.example",
+        "user@sts.eu-west-1.amazonaws.com",
+        "user:password@sts.eu-west-1.amazonaws.com",
+        "@sts.eu-west-1.amazonaws.com",
+        "sts.eu-west-1.amazonaws.com:443",
+        "sts.eu-west-1.amazonaws.com:8443",
+        "sts.eu-west-1.amazonaws.com:",
+        "sts.eu-west-1.amazonaws.com.",
+        "STS.EU-WEST-1.AMAZONAWS.COM",
+        "sts.eu-west-1.amazonaws.Com",
+        "sts.eu-west-1.amazonaws.com%2eevil.example",
+        "sts.amazonaws.com%2eevil",
+        "sts%2eeu-west-1.amazonaws.com",
+        "sts.eu-west-1.amazonaws.com%00.evil.example",
+        "xn--sts-9na.eu-west-1.amazonaws.com",
+        "sts.xn--eu-west-1-9ya.amazonaws.com",
+        "52.94.5.90",
+        "0x345e055a",
+        "[::1]",
+        "127.0.0.1",
+        "localhost",
+        "169.254.169.254",
+        // AWS's own, and not configured.
+        "sts.amazonaws.com",
+        "sts.us-east-1.amazonaws.com",
+        "sts.eu-central-1.amazonaws.com",
+        "sts-fips.eu-west-1.amazonaws.com",
+        "sts.eu-west-1.amazonaws.com.cn",
+        "sts.cn-north-1.amazonaws.com.cn",
+        "sts.us-gov-west-1.amazonaws.com",
+        "iam.amazonaws.com",
+        "s3.eu-west-1.amazonaws.com",
+        "bucket.s3.eu-west-1.amazonaws.com",
+        "vpce-0a1b2c3d4e5f6a7b8-abcdefgh.sts.eu-west-1.vpce.amazonaws.com",
+        "",
+    ];
+    for host in hosts {
+        refused(&role().replace("sts.eu-west-1.amazonaws.com", host), ProofDefect::Endpoint);
+    }
+}
+
+#[test]
+fn rejects_another_scheme_or_path() {
+    let address = "https://sts.eu-west-1.amazonaws.com/";
+    let addresses = [
+        "http://sts.eu-west-1.amazonaws.com/",
+        "HTTPS://sts.eu-west-1.amazonaws.com/",
+        "https:sts.eu-west-1.amazonaws.com/",
+        "https:/sts.eu-west-1.amazonaws.com/",
+        "https:///sts.eu-west-1.amazonaws.com/",
+        "//sts.eu-west-1.amazonaws.com/",
+        "ftp://sts.eu-west-1.amazonaws.com/",
+        "sts.eu-west-1.amazonaws.com/",
+        "https://sts.eu-west-1.amazonaws.com",
+        "https://sts.eu-west-1.amazonaws.com//",
+        "https://sts.eu-west-1.amazonaws.com/.",
+        "https://sts.eu-west-1.amazonaws.com/a/..",
+        "https://sts.eu-west-1.amazonaws.com/%2e",
+        "https://sts.eu-west-1.amazonaws.com/path",
+        "https://sts.eu-west-1.amazonaws.com/;a",
+        "",
+    ];
+    for other in addresses {
+        refused(&role().replace(address, other), ProofDefect::Endpoint);
+    }
+    refused(address, ProofDefect::Endpoint);
+    refused("", ProofDefect::Endpoint);
+}
+
+#[test]
+fn rejects_characters_that_url_readers_disagree_about() {
+    let characters =
+        [" ", "\t", "\n", "\r", "\0", "\u{7f}", "\\", "#", "\u{ff0e}", "\u{3002}", "\u{e9}", "\u{200b}"];
+    for character in characters {
+        refused(&format!("{character}{}", role()), ProofDefect::Characters);
+        refused(&format!("{}{character}", role()), ProofDefect::Characters);
+        refused(
+            &role().replace("amazonaws.com/", &format!("amazonaws.com{character}/")),
+            ProofDefect::Characters,
+        );
+        refused(&role().replace("Action=Get", &format!("Action={character}Get")), ProofDefect::Characters);
+    }
+    // The same letters to the eye: full width, and a Cyrillic es.
+    for host in ["\u{ff53}ts.eu-west-1.amazonaws.com", "\u{455}ts.eu-west-1.amazonaws.com"] {
+        refused(&role().replace("sts.eu-west-1.amazonaws.com", host), ProofDefect::Characters);
+    }
+    refused(&role().replace(".com/", ".com\\@evil.example/"), ProofDefect::Characters);
+}
+
+/// The development endpoint is one address: scheme, host and port.
+#[test]
+fn rejects_what_is_not_the_loopback_endpoint() {
+    let hosts = StsHosts::loopback(fixture::emulator());
+    for other in [
+        "https://127.0.0.1:4566/",
+        "http://127.0.0.1:4567/",
+        "http://127.0.0.1/",
+        "http://127.0.0.2:4566/",
+        "http://localhost:4566/",
+        "http://2130706433:4566/",
+        "http://0177.0.0.1:4566/",
+        "https://sts.eu-west-1.amazonaws.com/",
+    ] {
+        let url = fixture::EMULATOR.trim_end().replace("http://127.0.0.1:4566/", other);
+        assert_eq!(parse_for(&url, &hosts).unwrap_err(), ProofError::Refused(ProofDefect::Endpoint), "{url}");
+    }
+    refused(fixture::EMULATOR.trim_end(), ProofDefect::Endpoint);
+    assert_eq!(
+        parse_for(&role(), &fixture::hosts(&[])).unwrap_err(),
+        ProofError::Refused(ProofDefect::Endpoint)
+    );
+}
+
+/// CVE-2022-2385: aws-iam-authenticator folded the case of parameter names, STS does not, and so the two read
+/// different requests.
+#[test]
+fn rejects_a_second_spelling_of_every_parameter() {
+    for parameter in parameters() {
+        let (name, value) = parameter.split_once('=').unwrap();
+        let escaped = format!("%{:02X}{}", name.as_bytes()[0], name.get(1..).unwrap());
+        for spelling in
+            [name.to_lowercase(), name.to_uppercase(), swap_case(name), escaped, format!("{name}%00")]
+        {
+            refused(&format!("{}&{spelling}={value}", role()), ProofDefect::UnknownParameter);
+            refused(&role().replace("?", &format!("?{spelling}={value}&")), ProofDefect::UnknownParameter);
+            refused(
+                &role().replace(&format!("{name}="), &format!("{spelling}=")),
+                ProofDefect::UnknownParameter,
+            );
+        }
+    }
+}
+
+#[test]
+fn rejects_a_parameter_that_is_there_twice() {
+    for parameter in parameters() {
+        let (name, _) = parameter.split_once('=').unwrap();
+        let name = query::name(name).unwrap();
+        for second in [parameter.clone(), format!("{name}="), format!("{name}=other")] {
+            refused(&format!("{}&{second}", role()), ProofDefect::DuplicateParameter(name));
+            refused(&role().replace('?', &format!("?{second}&")), ProofDefect::DuplicateParameter(name));
+        }
+    }
+}
+
+#[test]
+fn rejects_a_proof_without_one_of_its_parameters() {
+    for parameter in parameters() {
+        let (name, _) = parameter.split_once('=').unwrap();
+        let name = query::name(name).unwrap();
+        let without = role().replace(&parameter, "").replace("&&", "&").replace("?&", "?");
+        let without = without.trim_end_matches('&');
+        if name == query::SECURITY_TOKEN {
+            assert!(parse(without).is_ok(), "a user has no session token");
+        } else {
+            refused(without, ProofDefect::MissingParameter(name));
+        }
+    }
+}
+
+#[test]
+fn rejects_a_parameter_that_get_caller_identity_does_not_need() {
+    let parameters = [
+        "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD",
+        "WebIdentityToken=eyJ",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fadmin",
+        "RoleSessionName=x",
+        "ProviderId=evil.example",
+        "DurationSeconds=3600",
+        "x-id=GetCallerIdentity",
+        "X-Vault-AWS-IAM-Server-ID=orders.example.com",
+        "X-Amz-Region-Set=%2A",
+        "Accept=application%2Fjson",
+        "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE",
+        "Action[]=AssumeRole",
+        "Action",
+        "",
+        "=",
+        "%00=",
+        ";Action=AssumeRole",
+    ];
+    for parameter in parameters {
+        refused(&format!("{}&{parameter}", role()), ProofDefect::UnknownParameter);
+        refused(&role().replace('?', &format!("?{parameter}&")), ProofDefect::UnknownParameter);
+    }
+}
+
+/// An STS call that answers with text of the caller's choice was one half of CVE-2020-16250.
+#[test]
+fn rejects_another_action() {
+    let actions = [
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+        "AssumeRoleWithSAML",
+        "DecodeAuthorizationMessage",
+        "GetFederationToken",
+        "GetSessionToken",
+        "getcalleridentity",
+        "GETCALLERIDENTITY",
+        "GetCallerIdentity%20",
+        "GetCallerIdentity%2C",
+        "%2547etCallerIdentity",
+        "",
+    ];
+    for action in actions {
+        let url = role().replace("Action=GetCallerIdentity", &format!("Action={action}"));
+        let defect = match action {
+            "GetCallerIdentity%20" => ProofDefect::Encoding(query::ACTION),
+            _ => ProofDefect::Value(query::ACTION),
+        };
+        refused(&url, defect);
+    }
+    refused(&format!("{}&Action=AssumeRole", role()), ProofDefect::DuplicateParameter(query::ACTION));
+    refused(
+        &role().replace("Action=GetCallerIdentity", "Action=GetCallerIdentity%26Action%3DAssumeRole"),
+        ProofDefect::Value(query::ACTION),
+    );
+}
+
+#[test]
+fn rejects_a_proof_whose_signature_does_not_cover_the_server_id_alone() {
+    let lists = [
+        "host",
+        "x-vault-aws-iam-server-id",
+        "x-vault-aws-iam-server-id%3Bhost",
+        "host%3Bx-k8s-aws-id",
+        "host%3Bx-vault-aws-iam-server-id%3Bx-amz-date",
+        "accept%3Bhost%3Bx-vault-aws-iam-server-id",
+        "host%3BX-Vault-AWS-IAM-Server-ID",
+        "host%3Bx-vault-aws-iam-server-id%3B",
+        "host%2Cx-vault-aws-iam-server-id",
+        "",
+    ];
+    for list in lists {
+        let url = role().replace("host%3Bx-vault-aws-iam-server-id", list);
+        refused(&url, ProofDefect::SignedHeaders);
+    }
+}
+
+#[test]
+fn rejects_a_value_of_another_form() {
+    let token = SESSION_TOKEN_ENCODED;
+    let signature = "bbdd677e7ad3081c7c700ba26f3763a872515a923d81b53660c29beb43de0126";
+    let (credential, id) = ("ASIAIOSFODNN7EXAMPLE%2F20270115", "ASIAIOSFODNN7EXAMPLE");
+    let cases: [(&'static str, &str, &[&str]); 8] = [
+        (query::VERSION, "2011-06-15", &["2010-05-08", "2011-06-15%2C", "", "2011-6-15"]),
+        (
+            query::ALGORITHM,
+            "AWS4-HMAC-SHA256",
+            &["AWS4-ECDSA-P256-SHA256", "AWS4-HMAC-SHA1", "aws4-hmac-sha256", "none", ""],
+        ),
+        (
+            query::SIGNATURE,
+            signature,
+            &[
+                signature.get(1..).unwrap(),
+                &format!("{signature}0"),
+                &signature.to_uppercase(),
+                &signature.replace('b', "g"),
+                "",
+            ],
+        ),
+        (query::SECURITY_TOKEN, token, &["", "a%26b", "a%3Bb", "a%22b", "a.b", &"t".repeat(5121)]),
+        (
+            query::EXPIRES,
+            "Expires=60",
+            &[
+                "Expires=0",
+                "Expires=604801",
+                "Expires=060",
+                "Expires=%2B60",
+                "Expires=-60",
+                "Expires=6e1",
+                "Expires=60.0",
+                "Expires=",
+                "Expires=99999999999999999999",
+            ],
+        ),
+        (
+            query::DATE,
+            "Date=20270115T080000Z",
+            &[
+                "Date=",
+                "Date=20270115",
+                "Date=20270115T080000",
+                "Date=20270115T240000Z",
+                "Date=20270230T080000Z",
+                "Date=20271315T080000Z",
+                "Date=2027-01-15T08%3A00%3A00Z",
+                "Date=Fri%2C15Jan2027",
+            ],
+        ),
+        (
+            query::CREDENTIAL,
+            "sts%2Faws4_request",
+            &[
+                "iam%2Faws4_request",
+                "sts%2Faws5_request",
+                "sts",
+                "sts%2Faws4_request%2F",
+                "STS%2Faws4_request",
+            ],
+        ),
+        (
+            query::CREDENTIAL,
+            credential,
+            &[
+                "%2F20270115",
+                "AKID%2F20270115",
+                "20270115",
+                &format!("{id}%2F{credential}"),
+                &format!("{}%2F20270115", "A".repeat(129)),
+                "ASIAIOSFODNN7EXAMPL%2B%2F20270115",
+            ],
+        ),
+    ];
+    for (name, good, others) in cases {
+        assert!(role().contains(good), "{name}");
+        for other in others {
+            refused(&role().replace(good, other), ProofDefect::Value(name));
+        }
+    }
+}
+
+#[test]
+fn rejects_a_scope_of_another_region_or_another_day() {
+    for scope in ["us-east-1", "eu-central-1", "cn-north-1", "EU-WEST-1", "", "%2A"] {
+        let url = role().replace("%2Feu-west-1%2F", &format!("%2F{scope}%2F"));
+        refused(&url, ProofDefect::ScopeRegion);
+    }
+    for day in ["20270114", "20270116", "2027115", ""] {
+        refused(&role().replace("%2F20270115%2F", &format!("%2F{day}%2F")), ProofDefect::ScopeDate);
+    }
+    refused(&role().replace("Date=20270115T", "Date=20270114T"), ProofDefect::ScopeDate);
+}
+
+#[test]
+fn rejects_a_value_that_is_not_percent_encoded() {
+    let token = query::SECURITY_TOKEN;
+    for bad in [
+        "%", "%2", "%2G", "%+F", "+", "/", "%00", "%0A", "%20", "%C3%A9", "%FF", "%7F", "a=b", "a;b",
+        "%u0041",
+    ] {
+        let url = role().replace(SESSION_TOKEN_ENCODED, &format!("aaaa{bad}"));
+        refused(&url, ProofDefect::Encoding(token));
+    }
+}
+
+#[test]
+fn one_proof_has_one_spelling() {
+    let spellings = [
+        role(),
+        fixture::sorted(&role()),
+        role().replace("%2F", "%2f"),
+        role().replace("Action=GetCaller", "Action=%47et%43aller"),
+        role().replace("X-Amz-Date=2027", "X-Amz-Date=%32027"),
+    ];
+    for spelling in spellings {
+        assert_eq!(parse(&spelling).unwrap().url(), fixture::sorted(fixture::ROLE), "{spelling}");
+    }
+}
+
+/// Escapes are undone once: what is still escaped then is not what it could become.
+#[test]
+fn rejects_a_value_that_is_encoded_twice() {
+    refused(&role().replace("%2F2027", "%252F2027"), ProofDefect::Value(query::CREDENTIAL));
+    refused(&role().replace("host%3B", "host%253B"), ProofDefect::SignedHeaders);
+}
+
+#[test]
+fn rejects_an_oversized_proof_and_accepts_a_long_session_token() {
+    let with_token = |length| role().replace(SESSION_TOKEN_ENCODED, &"t".repeat(length));
+    assert!(parse(&with_token(5120)).is_ok());
+    refused(&with_token(MAX_URL_BYTES), ProofDefect::TooLong);
+    refused(&format!("{}&a={}", role(), "%41".repeat(2048)), ProofDefect::TooLong);
+    // 4 KiB of base64 whose every 20th character needs an escape, which is more than real ones have.
+    let token = format!("{}%2F", "A".repeat(19)).repeat(4096 / 20);
+    assert!(parse(&role().replace(SESSION_TOKEN_ENCODED, &token)).is_ok());
+}
+
+#[test]
+fn takes_a_proof_from_thirty_seconds_before_its_date_to_its_last_instant() {
+    let nanosecond = Duration::from_nanos(1);
+    let date = fixture::now();
+    let (first, last) = (date - CLOCK_SKEW, date + MAX_AGE);
+    for now in [first, date - nanosecond, date, date + Duration::from_millis(59_999), last] {
+        let request = parse_at(&role(), now, MAX_AGE).unwrap();
+        assert_eq!(request.ends_at(), last);
+    }
+    let cases = [
+        (last + nanosecond, ProofError::Expired { seconds_ago: 1 }),
+        (last + Duration::from_secs(1), ProofError::Expired { seconds_ago: 1 }),
+        (last + Duration::from_millis(1_001), ProofError::Expired { seconds_ago: 2 }),
+        (date + Duration::from_secs(900), ProofError::Expired { seconds_ago: 840 }),
+        (first - nanosecond, ProofError::NotYetValid { seconds_ahead: 31 }),
+        (first - Duration::from_secs(1), ProofError::NotYetValid { seconds_ahead: 31 }),
+        (SystemTime::UNIX_EPOCH, ProofError::NotYetValid { seconds_ahead: 1_800_000_000 }),
+    ];
+    for (now, error) in cases {
+        assert_eq!(parse_at(&role(), now, MAX_AGE).unwrap_err(), error, "{now:?}");
+    }
+}
+
+/// A replay is a replay at any fraction of a second: the same instant ends the proof each time it is read.
+#[test]
+fn rejects_a_replay_across_the_second_that_ends_it() {
+    let last = fixture::now() + MAX_AGE;
+    for nanos in [1, 2, 500_000_000, 999_999_999, 1_000_000_000] {
+        let step = Duration::from_nanos(nanos);
+        assert_eq!(parse_at(&role(), last - step, MAX_AGE).unwrap().ends_at(), last);
+        assert_eq!(
+            parse_at(&role(), last + step, MAX_AGE).unwrap_err(),
+            ProofError::Expired { seconds_ago: 1 }
+        );
+    }
+}
+
+#[test]
+fn the_signers_lifetime_and_ours_both_end_a_proof() {
+    let with_expires = |seconds: u64| role().replace("Expires=60", &format!("Expires={seconds}"));
+    let seconds = Duration::from_secs;
+    for (expires, max_age, life) in
+        [(10, 60, 10), (60, 10, 10), (604_800, 60, 60), (1, 900, 1), (604_800, 604_801, 604_800), (60, 0, 0)]
+    {
+        let end = fixture::now() + seconds(life);
+        let url = with_expires(expires);
+        assert_eq!(parse_at(&url, end, seconds(max_age)).unwrap().ends_at(), end, "{expires} {max_age}");
+        assert_eq!(
+            parse_at(&url, end + seconds(1), seconds(max_age)).unwrap_err(),
+            ProofError::Expired { seconds_ago: 1 },
+            "{expires} {max_age}"
+        );
+    }
+    assert!(parse_at(&role(), fixture::now(), Duration::MAX).is_ok());
+}
+
+/// What is wrong with the proof itself is said first: it does not get better with time.
+#[test]
+fn a_refusal_comes_before_an_expiry() {
+    let late = fixture::now() + Duration::from_secs(10_000);
+    let url = role().replace("Version=2011-06-15", "Version=1");
+    let error = parse_at(&url, late, MAX_AGE).unwrap_err();
+    assert_eq!(error, ProofError::Refused(ProofDefect::Value(query::VERSION)));
+}
+
+proptest! {
+    #[test]
+    fn reads_any_text_without_a_panic(text in any::<String>(), tail in "[ -~]{0,200}") {
+        // Neither has a chance to be a proof; what is asserted is that both come back.
+        prop_assert!(parse(&text).is_err());
+        let url = format!("https://sts.eu-west-1.amazonaws.com/?{tail}");
+        prop_assert!(parse(&url).is_err());
+    }
+
+    #[test]
+    fn what_is_read_is_rebuilt_to_itself(at in 0..1000_usize, byte in 0x21..0x7f_u8, cut in any::<bool>()) {
+        let mut bytes = role().into_bytes();
+        let at = at % bytes.len();
+        if cut { bytes.remove(at); } else { bytes[at] = byte; }
+        let url = String::from_utf8(bytes).unwrap();
+        if let Ok(request) = parse(&url) {
+            let again = parse(request.url()).unwrap();
+            prop_assert_eq!(again.url(), request.url());
+            prop_assert_eq!(again.ends_at(), request.ends_at());
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_proof_is_rebuilt_to_one(escapes in any::<u64>(), swap in 0..8_usize) {
+        let mut parameters = parameters();
+        parameters.swap(0, swap);
+        let mut at = 0_u32;
+        let mut respell = |character: char| {
+            at += 1;
+            let escape = character.is_ascii_alphanumeric() && escapes.rotate_left(at) & 1 == 1;
+            if escape { format!("%{:02x}", character as u32) } else { character.to_string() }
+        };
+        let respelt: Vec<String> = parameters
+            .iter()
+            .map(|parameter| {
+                let (name, value) = parameter.split_once('=').unwrap();
+                // An escape stays as it is: it would be escaped twice.
+                let value: String = if value.contains('%') { value.to_owned() } else { value.chars().map(&mut respell).collect() };
+                format!("{name}={value}")
+            })
+            .collect();
+        let url = format!("https://sts.eu-west-1.amazonaws.com/?{}", respelt.join("&"));
+        let request = parse(&url).unwrap();
+        prop_assert_eq!(request.url(), fixture::sorted(fixture::ROLE));
+    }
+
+    #[test]
+    fn what_we_presign_we_accept(
+        seconds in 0..253_402_300_800_u64,
+        expires in 1..=604_800_u64,
+        id in "[A-Za-z0-9_]{16,128}",
+        token in proptest::option::of("[A-Za-z0-9+/=_-]{1,2000}"),
+        host in 0..28_usize,
+    ) {
+        let hosts = fixture::hosts(&REGIONS);
+        let endpoint = hosts.iter().nth(host).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let credentials =
+            aws_credential_types::Credentials::new(id, fixture::SECRET_ACCESS_KEY, token, None, "test");
+        let server_id = fixture::server_id();
+        let request = SigningRequest { credentials: &credentials, endpoint, server_id: Some(&server_id), now };
+        let url = presign_get_caller_identity(request, Duration::from_secs(expires)).unwrap();
+        let expected = Expected { hosts: &hosts, server_id: &server_id, max_age: Duration::MAX, now };
+        let request = StsRequest::parse(url.expose(), &expected).unwrap();
+        prop_assert_eq!(request.url(), url.expose());
+        prop_assert_eq!(request.ends_at(), now + Duration::from_secs(expires));
+    }
+}
+
+const SESSION_TOKEN_ENCODED: &str =
+    "IQoJb3JpZ2luX2VjEXAMPLE%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaCWV1LXdlc3QtMSJ%2Bexample%3D%3D";
+
+/// A good proof for Ireland, of a role.
+fn role() -> String {
+    fixture::ROLE.trim_end().to_owned()
+}
+
+fn parameters() -> Vec<String> {
+    let url = role();
+    let (_, query) = url.split_once('?').unwrap();
+    query.split('&').map(str::to_owned).collect()
+}
+
+fn swap_case(name: &str) -> String {
+    let swap = |character: char| {
+        if character.is_ascii_uppercase() {
+            character.to_ascii_lowercase()
+        } else {
+            character.to_ascii_uppercase()
+        }
+    };
+    name.chars().map(swap).collect()
+}
+
+fn refused(url: &str, defect: ProofDefect) {
+    assert_ne!(url, role(), "nothing was changed");
+    assert_eq!(parse(url).unwrap_err(), ProofError::Refused(defect), "`{url}`");
+}
+
+fn parse(url: &str) -> Result<StsRequest, ProofError> {
+    parse_for(url, &fixture::hosts(&["eu-west-1"]))
+}
+
+fn parse_for(url: &str, hosts: &StsHosts) -> Result<StsRequest, ProofError> {
+    let server_id = fixture::server_id();
+    StsRequest::parse(url, &Expected { hosts, server_id: &server_id, max_age: MAX_AGE, now: fixture::now() })
+}
+
+fn parse_at(url: &str, now: SystemTime, max_age: Duration) -> Result<StsRequest, ProofError> {
+    let (hosts, server_id) = (fixture::hosts(&["eu-west-1"]), fixture::server_id());
+    StsRequest::parse(url, &Expected { hosts: &hosts, server_id: &server_id, max_age, now })
+}
