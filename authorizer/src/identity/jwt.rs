@@ -11,6 +11,8 @@ mod keys;
 mod signature;
 mod unique_json;
 mod unverified;
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 
