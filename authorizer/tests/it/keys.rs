@@ -1,16 +1,117 @@
 //! The issuers' keys: when they are fetched, and what never replaces them.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use axum::{extract::Request, response::IntoResponse};
 use futures_util::FutureExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use vault_authorizer::{adapters::jwks::Jwks, config::Config, identity::KeySource, names::IssuerName};
 
 use crate::support::*;
 
+/// How many keys of [`Keys::jwks`] can verify.
+const USABLE: usize = 5;
+
+/// What a provider answers.
+#[derive(Clone)]
+struct Served {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    /// Answers `If-None-Match` with 304 where it is this.
+    etag: Option<&'static str>,
+    /// Takes the request and does not answer.
+    hangs: bool,
+    /// Where the discovery document says that the keys are.
+    jwks_path: &'static str,
+}
+
+impl Served {
+    fn keys(jwks: &Value) -> Self {
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: jwks.to_string(),
+            etag: None,
+            hangs: false,
+            jwks_path: "/keys",
+        }
+    }
+
+    fn status(status: u16, body: impl Into<String>) -> Self {
+        Self { status, body: body.into(), ..Self::keys(&Value::Null) }
+    }
+
+    fn answer(&self, if_none_match: Option<&str>) -> axum::response::Response {
+        let unchanged = self.etag.is_some() && if_none_match == self.etag;
+        let body = if unchanged { String::new() } else { self.body.clone() };
+        let status = axum::http::StatusCode::from_u16(if unchanged { 304 } else { self.status }).unwrap();
+        let mut response = (status, body).into_response();
+        let etag = self.etag.map(|etag| ("etag", etag.to_owned()));
+        for (name, value) in self.headers.iter().cloned().chain(etag) {
+            response.headers_mut().append(name, value.parse().unwrap());
+        }
+        response
+    }
+}
+
+/// A provider on loopback. Writes down what was asked, as `path If-None-Match`.
+struct Provider {
+    url: String,
+    serves: Arc<Mutex<Served>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let serves = Arc::new(Mutex::new(Served::keys(&keys().jwks())));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (served, seen) = (Arc::clone(&serves), Arc::clone(&asked));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let own = url.clone();
+        let handler = move |request: Request| {
+            let served = served.lock().unwrap().clone();
+            let header = request.headers().get("if-none-match").map(|etag| etag.to_str().unwrap().to_owned());
+            let (url, path) = (own.clone(), request.uri().path().to_owned());
+            let line = format!("{path} {}", header.as_deref().unwrap_or("-"));
+            seen.lock().unwrap().push(line);
+            async move {
+                if served.hangs {
+                    std::future::pending::<()>().await;
+                }
+                if path == "/.well-known/openid-configuration" {
+                    let jwks_uri = format!("{url}{}", served.jwks_path);
+                    return axum::Json(json!({"issuer": url, "jwks_uri": jwks_uri})).into_response();
+                }
+                served.answer(header.as_deref())
+            }
+        };
+        let app = axum::Router::new().fallback(handler);
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, serves, asked }
+    }
+
+    fn serve(&self, served: Served) {
+        *self.serves.lock().unwrap() = served;
+    }
+
+    fn document(&self) -> String {
+        CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", self.url), 1)
+    }
+
+    /// What was asked since the last time.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
 struct World {
-    server: Server,
-    serves: Arc<Mutex<(u16, String)>>,
+    provider: Provider,
     clock: Arc<SetClock>,
     keys: Jwks,
     corp: IssuerName,
@@ -18,18 +119,23 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let serves = Arc::new(Mutex::new((200, keys().jwks().to_string())));
-        let served = Arc::clone(&serves);
-        let server = Server::start(move |_| served.lock().unwrap().clone()).await;
-        let source = format!("{{uri: \"{}/keys\"}}", server.url);
-        let config = Config::parse(&CONFIG.replacen("{file: jwks.json}", &source, 1), &task_root()).unwrap();
+        let provider = Provider::start().await;
+        let config = Config::parse(&provider.document(), &task_root()).unwrap();
         let clock = SetClock::at(NOW);
         let (_, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
-        Self { server, serves, clock, keys, corp: "corp".parse().unwrap() }
+        Self { provider, clock, keys, corp: "corp".parse().unwrap() }
     }
 
-    fn serve(&self, status: u16, body: impl Into<String>) {
-        *self.serves.lock().unwrap() = (status, body.into());
+    /// One that has its keys, and whose fetches are counted from here.
+    async fn with_keys(served: Served) -> Self {
+        let world = Self::new().await;
+        world.provider.serve(served);
+        assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1));
+        world
+    }
+
+    fn serve(&self, served: Served) {
+        self.provider.serve(served);
     }
 
     async fn current(&self) -> Result<usize, String> {
@@ -41,54 +147,204 @@ impl World {
     }
 
     fn fetches(&self) -> usize {
-        self.server.asked().len()
+        self.provider.asked().len()
     }
+}
+
+fn good() -> Served {
+    Served::keys(&keys().jwks())
 }
 
 #[tokio::test]
 async fn keys_are_fetched_once_for_concurrent_callers_and_kept() {
     let world = World::new().await;
     let all = tokio::join!(world.current(), world.current(), world.refreshed());
-    assert_eq!(all, (Ok(3), Ok(3), Ok(3)));
+    assert_eq!(all, (Ok(USABLE), Ok(USABLE), Ok(USABLE)));
     assert_eq!(world.fetches(), 1);
     world.clock.forward_seconds(3600);
-    assert_eq!((world.current().await, world.fetches()), (Ok(3), 0));
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0));
     world.clock.forward_seconds(1);
-    assert_eq!((world.current().await, world.fetches()), (Ok(3), 1));
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1));
+}
+
+/// What a caller can make of a `kid` that he chooses: a handful of fetches, and no wait for anybody else's new key.
+#[tokio::test]
+async fn a_flood_of_unknown_kids_costs_a_handful_of_fetches_and_holds_up_no_rotation() {
+    const MOST_FETCHES: usize = 12;
+    let provider = Provider::start().await;
+    let bed = Bed::with(&provider.document());
+    assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
+
+    let rotated = Keys::generate();
+    let new_token = event(&rotated.ed25519(&json!({"alg": "EdDSA", "kid": "ed-2"}), &claims()));
+    let (mut rotated_at, mut accepted_after) = (None, None);
+    for millis in 0..10_000 {
+        let forged = json!({"alg": "EdDSA", "kid": format!("kid-{millis}")});
+        let code = bed.code_of(&event(&rotated.ed25519(&forged, &claims()))).await;
+        assert_eq!(code, "key_unknown", "after {millis} ms");
+        if millis == 5_100 {
+            provider.serve(Served::keys(&renamed(rotated.jwks(), "-2")));
+            rotated_at = Some(millis);
+        }
+        if let (Some(at), None) = (rotated_at, accepted_after) {
+            match bed.code_of(&new_token).await.as_str() {
+                "allowed" => accepted_after = Some(millis - at),
+                code => assert_eq!(code, "key_unknown"),
+            }
+        }
+        bed.clock.forward_millis(1);
+    }
+    assert!(accepted_after.is_some_and(|millis| millis <= 2_000), "{accepted_after:?}");
+    let fetches = provider.asked().len();
+    assert!((2..=MOST_FETCHES).contains(&fetches), "{fetches} fetches");
+    assert_eq!(bed.code_of(&event(&good_token())).await, "key_unknown", "the old keys are gone");
+}
+
+/// The same set under other ids.
+fn renamed(mut jwks: Value, suffix: &str) -> Value {
+    for jwk in jwks["keys"].as_array_mut().unwrap() {
+        jwk["kid"] = format!("{}{suffix}", jwk["kid"].as_str().unwrap()).into();
+    }
+    jwks
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_kids_costs_one_fetch() {
-    let world = World::new().await;
-    world.current().await.unwrap();
-    world.clock.forward_seconds(10);
-    world.fetches();
+async fn an_unknown_key_is_asked_for_at_once_where_nobody_asked_lately() {
+    let world = World::with_keys(good()).await;
     for _ in 0..1000 {
         world.refreshed().await.unwrap();
     }
-    assert_eq!(world.fetches(), 1);
-    world.clock.forward_seconds(10);
-    world.refreshed().await.unwrap();
-    assert_eq!(world.fetches(), 1);
+    assert_eq!(world.fetches(), 4);
+    world.clock.forward_millis(1499);
+    assert_eq!((world.refreshed().await, world.fetches()), (Ok(USABLE), 0));
+    world.clock.forward_millis(1);
+    assert_eq!((world.refreshed().await, world.fetches()), (Ok(USABLE), 1));
+}
+
+#[tokio::test]
+async fn fresh_keys_never_wait_for_anothers_fetch() {
+    let world = World::with_keys(good()).await;
+    world.serve(Served { hangs: true, ..good() });
+    let mut refresh = pin!(world.refreshed());
+    assert!(refresh.as_mut().now_or_never().is_none(), "the fetch is under way");
+    assert_eq!(world.current().now_or_never(), Some(Ok(USABLE)));
+}
+
+/// The fetch that is under way is never driven on, so that only the caller's own patience can end the wait.
+#[tokio::test]
+async fn stale_keys_wait_a_second_at_most_for_anothers_fetch() {
+    let world = World::with_keys(good()).await;
+    world.serve(Served { hangs: true, ..good() });
+    world.clock.forward_seconds(3601);
+    let mut refresh = pin!(world.refreshed());
+    assert!(refresh.as_mut().now_or_never().is_none(), "the fetch is under way");
+    let current = tokio::time::timeout(Duration::from_secs(30), world.current()).await;
+    assert_eq!(current, Ok(Ok(USABLE)));
+}
+
+#[tokio::test]
+async fn stale_keys_are_not_used_while_the_provider_answers() {
+    let world = World::with_keys(good()).await;
+    world.clock.forward_seconds(3601);
+    let one_key = json!({"keys": [keys().rsa_public_jwk()]});
+    world.serve(Served::keys(&one_key));
+    assert_eq!((world.current().await, world.fetches()), (Ok(1), 1));
+}
+
+#[tokio::test]
+async fn what_the_provider_says_of_its_keys_age_is_heeded_within_bounds() {
+    for (cache_control, fresh_seconds) in [
+        ("public, max-age=600", 600),
+        ("max-age=7200, must-revalidate", 7200),
+        ("max-age=5", 300),
+        ("no-store", 300),
+        ("no-cache, max-age=7200", 300),
+        ("max-age=0", 300),
+        ("max-age=31536000", 43_200),
+        ("private", 3600),
+    ] {
+        let headers = vec![("cache-control", cache_control.to_owned())];
+        let world = World::with_keys(Served { headers, ..good() }).await;
+        world.clock.forward_seconds(fresh_seconds);
+        assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0), "{cache_control}");
+        world.clock.forward_seconds(1);
+        assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1), "{cache_control}");
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_set_is_renewed_by_its_entity_tag() {
+    let served = Served { etag: Some("\"1\""), ..good() };
+    let world = World::new().await;
+    world.serve(served.clone());
+    assert_eq!((world.current().await, world.provider.asked()), (Ok(USABLE), vec!["/keys -".to_owned()]));
+    for _ in 0..30 {
+        world.clock.forward_seconds(3601);
+        // The body is not read: with 304 there is none.
+        assert_eq!(world.current().await, Ok(USABLE));
+        assert_eq!(world.provider.asked(), ["/keys \"1\""]);
+        assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0), "renewed");
+    }
+    let one_key = json!({"keys": [keys().rsa_public_jwk()]});
+    world.serve(Served { etag: Some("\"2\""), ..Served::keys(&one_key) });
+    world.clock.forward_seconds(3601);
+    assert_eq!((world.current().await, world.provider.asked()), (Ok(1), vec!["/keys \"1\"".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_304_that_was_not_asked_for_gives_no_keys_and_renews_none() {
+    let world = World::new().await;
+    world.serve(Served::status(304, ""));
+    let reason = world.current().await.unwrap_err();
+    assert!(reason.contains("/keys: status 304"), "{reason}");
+    // Keys without an entity tag cannot be asked for by one.
+    let world = World::with_keys(good()).await;
+    world.serve(Served::status(304, ""));
+    world.clock.forward_seconds(24 * 3600);
+    assert_eq!((world.current().await, world.provider.asked()), (Ok(USABLE), vec!["/keys -".to_owned()]));
+    world.clock.forward_seconds(2);
+    assert!(world.current().await.is_err());
+}
+
+#[tokio::test]
+async fn an_entity_tag_says_nothing_of_another_uri() {
+    let provider = Provider::start().await;
+    let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &provider.url, 1);
+    let config = Config::parse(&document, &task_root()).unwrap();
+    let clock = SetClock::at(NOW);
+    let (_, jwks) = Jwks::new(config.issuers, clock.clone()).unwrap();
+    let corp: IssuerName = "corp".parse().unwrap();
+    for jwks_path in ["/keys-1", "/keys-1", "/keys-2"] {
+        provider.serve(Served { etag: Some("\"1\""), jwks_path, ..good() });
+        assert_eq!(jwks.current(&corp).await.unwrap().len(), USABLE);
+        clock.forward_seconds(3601);
+    }
+    let discovery = "/.well-known/openid-configuration -";
+    let expected = [discovery, "/keys-1 -", discovery, "/keys-1 \"1\"", discovery, "/keys-2 -"];
+    assert_eq!(provider.asked(), expected);
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_key_set_never_replaces_good_keys() {
     let world = World::new().await;
-    assert_eq!((world.current().await, world.fetches()), (Ok(3), 1));
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1));
     for (status, body) in [
         (200, "<html>sign in</html>".to_owned()),
         (200, json!({"keys": []}).to_string()),
         (200, json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).to_string()),
+        (200, keys().jwks().to_string().replacen("\"kid\"", "\"kty\":\"RSA\",\"kid\"", 1)),
+        (200, json!({"keys": vec![keys().rsa_public_jwk(); 129]}).to_string()),
         (200, " ".repeat(300_000)),
         (500, keys().jwks().to_string()),
         (204, String::new()),
+        (206, keys().jwks().to_string()),
         (302, keys().jwks().to_string()),
+        (304, String::new()),
     ] {
-        world.serve(status, body);
-        world.clock.forward_seconds(11);
+        world.serve(Served::status(status, body));
+        world.clock.forward_seconds(61);
         assert!(world.refreshed().await.is_err(), "{status}: whether there is a newer key cannot be known");
-        assert_eq!((world.current().await, world.fetches()), (Ok(3), 1), "{status}");
+        assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1), "{status}");
     }
 }
 
@@ -96,27 +352,27 @@ async fn an_answer_that_is_no_key_set_never_replaces_good_keys() {
 async fn while_the_provider_is_down_keys_are_used_for_a_day_and_no_longer() {
     let world = World::new().await;
     world.current().await.unwrap();
-    world.serve(503, "");
+    world.serve(Served::status(503, ""));
     world.clock.forward_seconds(24 * 3600);
-    assert_eq!(world.current().await, Ok(3));
+    assert_eq!(world.current().await, Ok(USABLE));
     world.clock.forward_seconds(11);
     let reason = world.current().await.unwrap_err();
     assert!(reason.contains("/keys: status 503"), "{reason}");
-    world.serve(200, keys().jwks().to_string());
+    world.serve(good());
     world.clock.forward_seconds(11);
-    assert_eq!(world.current().await, Ok(3));
+    assert_eq!(world.current().await, Ok(USABLE));
 }
 
 #[tokio::test]
 async fn without_any_keys_a_provider_is_asked_again_after_a_second() {
     let world = World::new().await;
-    world.serve(503, "");
+    world.serve(Served::status(503, ""));
     assert!(world.current().await.is_err() && world.current().await.is_err());
     assert_eq!(world.fetches(), 1);
-    world.serve(200, keys().jwks().to_string());
+    world.serve(good());
     assert!(world.current().await.is_err());
     world.clock.forward_seconds(1);
-    assert_eq!(world.current().await, Ok(3));
+    assert_eq!(world.current().await, Ok(USABLE));
 }
 
 #[tokio::test]
@@ -133,7 +389,7 @@ async fn a_clock_set_back_does_not_stop_the_fetching() {
 async fn a_fetch_given_up_at_init_is_tried_again_by_the_first_request() {
     let world = World::new().await;
     assert!(world.current().now_or_never().is_none(), "given up while the fetch is under way");
-    assert_eq!(world.current().await, Ok(3));
+    assert_eq!(world.current().await, Ok(USABLE));
 }
 
 #[tokio::test]

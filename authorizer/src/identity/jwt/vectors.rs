@@ -192,10 +192,11 @@ fn rsa_pss_holds_against_wycheproof() {
 
 /// The algorithm of a hash and its salt. One that JOSE has not is tried as PS256, and with a salt that no vector has.
 fn pss(hash: HashFunction) -> (Algorithm, usize) {
-    match hash {
-        HashFunction::Sha2_256 => (Algorithm::Ps256, 32),
-        HashFunction::Sha2_384 => (Algorithm::Ps384, 48),
-        HashFunction::Sha2_512 => (Algorithm::Ps512, 64),
-        _ => (Algorithm::Ps256, usize::MAX),
-    }
+    let of_jose = [
+        (HashFunction::Sha2_256, Algorithm::Ps256, 32),
+        (HashFunction::Sha2_384, Algorithm::Ps384, 48),
+        (HashFunction::Sha2_512, Algorithm::Ps512, 64),
+    ];
+    let found = of_jose.into_iter().find(|(own, ..)| *own == hash);
+    found.map_or((Algorithm::Ps256, usize::MAX), |(_, algorithm, salt_bytes)| (algorithm, salt_bytes))
 }

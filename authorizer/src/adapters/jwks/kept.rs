@@ -1,0 +1,206 @@
+//! What is kept of one issuer's keys, and when the provider is asked again. Knows neither the network nor the clock.
+//!
+//! Receives `now`, chance, and what came of each attempt; produces the keys that may be used now, or why there are none.
+//!
+//! INVARIANT (wall clock): keys age by the wall clock, frozen time included. A clock that was set back makes keys of the
+//! future stale and ends every pause: it can cost a fetch, and cannot prevent one.
+
+use std::{sync::Arc, time::Duration};
+
+use super::provider::{Published, Update, Validator};
+use crate::{
+    clock::UnixTime,
+    identity::{KeysUnavailable, jwt::KeySet},
+};
+
+/// While the provider is down, keys are used up to this age. A key that it has withdrawn is gone by then.
+const USABLE_SECONDS: u64 = 24 * 3600;
+
+/// The longest pause after failed attempts; after the first it is a thirtieth.
+const LONGEST_PAUSE_SECONDS: u64 = 60;
+/// Where there are no usable keys, waiting longer would turn away everyone.
+const PAUSE_WITHOUT_KEYS_SECONDS: u64 = 1;
+
+/// Attempts for unknown keys that may follow one another at once.
+const BURST: u32 = 4;
+/// What each of them costs of the budget, which grows with the time.
+const ATTEMPT_COST: Duration = Duration::from_millis(1500);
+
+/// The keys of one issuer.
+#[derive(Default)]
+pub(super) struct Kept {
+    keys: Option<Current>,
+    /// The last attempt's, until one succeeds.
+    failure: Option<Failure>,
+    attempts: u64,
+    budget: Budget,
+}
+
+struct Current {
+    keys: Arc<KeySet>,
+    validator: Option<Validator>,
+    confirmed_at: UnixTime,
+    fresh_seconds: u64,
+}
+
+struct Failure {
+    reason: String,
+    at: UnixTime,
+    pause: Duration,
+    in_a_row: u32,
+}
+
+/// Why somebody asks the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Keys, since there are no fresh ones.
+    Any,
+    /// Newer keys, since an unverified token names one that is not among those kept.
+    Newer,
+}
+
+impl Kept {
+    /// The keys that need not be asked for.
+    pub(super) fn fresh(&self, now: UnixTime) -> Option<Arc<KeySet>> {
+        let current = self.keys.as_ref()?;
+        let age_known = current.confirmed_at <= now;
+        let fresh = age_known && now.seconds_after(current.confirmed_at) <= current.fresh_seconds;
+        fresh.then(|| Arc::clone(&current.keys))
+    }
+
+    /// The keys that may be used if there are no newer ones to be had.
+    pub(super) fn usable(&self, now: UnixTime) -> Option<Arc<KeySet>> {
+        let current = self.keys.as_ref()?;
+        let usable = now.seconds_after(current.confirmed_at) <= USABLE_SECONDS;
+        usable.then(|| Arc::clone(&current.keys))
+    }
+
+    /// What to answer where any usable keys will do.
+    pub(super) fn any(&self, now: UnixTime) -> Result<Arc<KeySet>, KeysUnavailable> {
+        self.usable(now).ok_or_else(|| self.unavailable())
+    }
+
+    /// What to answer where a key was not among the kept. It may be new and the provider away: that is an outage, and no
+    /// reason to refuse the caller.
+    pub(super) fn newest(&self, now: UnixTime) -> Result<Arc<KeySet>, KeysUnavailable> {
+        if self.failure.is_some() { Err(self.unavailable()) } else { self.any(now) }
+    }
+
+    /// How many attempts have ended.
+    pub(super) fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// What the provider named the kept keys, to be asked whether they are still the same.
+    pub(super) fn validator(&self) -> Option<&Validator> {
+        self.keys.as_ref()?.validator.as_ref()
+    }
+
+    /// Whether the provider may be asked now. Each yes is followed by [`Kept::end_attempt`], unless the attempt is given
+    /// up half-way, at the caller's deadline: that is an outage until a later attempt says otherwise. Without usable keys
+    /// it makes no pause, so that the next caller tries at once.
+    pub(super) fn begin_attempt(&mut self, wanted: Wanted, now: UnixTime, jitter: u8) -> bool {
+        let pausing = self.failure.as_ref().is_some_and(|failure| failure.is_pausing(now));
+        if pausing || (wanted == Wanted::Newer && !self.budget.take(now)) {
+            return false;
+        }
+        let in_a_row = self.failures_in_a_row().saturating_add(1);
+        let pause =
+            if self.usable(now).is_some() { self.pause(in_a_row, now, jitter) } else { Duration::ZERO };
+        let reason = "the last attempt to fetch them was given up".to_owned();
+        self.failure = Some(Failure { reason, at: now, pause, in_a_row });
+        true
+    }
+
+    /// Takes in what came of the attempt.
+    pub(super) fn end_attempt(&mut self, outcome: Result<Update, String>, now: UnixTime, jitter: u8) {
+        self.attempts = self.attempts.wrapping_add(1);
+        match (outcome, &mut self.keys) {
+            (Ok(Update::Changed(published)), _) => self.replace(published, now),
+            (Ok(Update::Unchanged { fresh_seconds }), Some(current)) => {
+                current.confirmed_at = now;
+                current.fresh_seconds = fresh_seconds;
+                self.failure = None;
+            }
+            (Ok(Update::Unchanged { .. }), None) => {
+                self.fail("there are no keys to be unchanged", now, jitter)
+            }
+            (Err(reason), _) => self.fail(&reason, now, jitter),
+        }
+    }
+
+    fn replace(&mut self, published: Published, now: UnixTime) {
+        let Published { keys, validator, fresh_seconds } = published;
+        self.keys = Some(Current { keys: Arc::new(keys), validator, confirmed_at: now, fresh_seconds });
+        self.failure = None;
+    }
+
+    /// The attempt is counted already, by its beginning.
+    fn fail(&mut self, reason: &str, now: UnixTime, jitter: u8) {
+        let in_a_row = self.failures_in_a_row();
+        let pause = self.pause(in_a_row, now, jitter);
+        self.failure = Some(Failure { reason: reason.to_owned(), at: now, pause, in_a_row });
+    }
+
+    fn failures_in_a_row(&self) -> u32 {
+        self.failure.as_ref().map_or(0, |failure| failure.in_a_row)
+    }
+
+    /// Doubles with each failure, from 2 s to 60 s; of that the second half by chance.
+    fn pause(&self, in_a_row: u32, now: UnixTime, jitter: u8) -> Duration {
+        let longest_seconds = match self.usable(now) {
+            Some(_) => 2u64.saturating_pow(in_a_row).min(LONGEST_PAUSE_SECONDS),
+            None => PAUSE_WITHOUT_KEYS_SECONDS,
+        };
+        let half_millis = longest_seconds.saturating_mul(500);
+        let by_chance_millis = half_millis.saturating_mul(u64::from(jitter)) / u64::from(u8::MAX);
+        Duration::from_millis(half_millis.saturating_add(by_chance_millis))
+    }
+
+    fn unavailable(&self) -> KeysUnavailable {
+        let reason = self.failure.as_ref().map(|failure| failure.reason.clone());
+        let too_old = || "they are too old and were not fetched again".to_owned();
+        KeysUnavailable { reason: reason.unwrap_or_else(too_old) }
+    }
+}
+
+impl Failure {
+    fn is_pausing(&self, now: UnixTime) -> bool {
+        self.at <= now && now.duration_after(self.at) < self.pause
+    }
+}
+
+/// A token bucket, counted in time. A `kid` is chosen by the caller: unknown ones cost the provider a few fetches at
+/// once and then one every [`ATTEMPT_COST`], and that is also the longest that a new key waits to be found.
+struct Budget {
+    saved: Duration,
+    counted_at: Option<UnixTime>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { saved: Self::most(), counted_at: None }
+    }
+}
+
+impl Budget {
+    fn most() -> Duration {
+        ATTEMPT_COST.saturating_mul(BURST)
+    }
+
+    fn take(&mut self, now: UnixTime) -> bool {
+        let grown = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
+        self.counted_at = Some(now);
+        self.saved = self.saved.saturating_add(grown).min(Self::most());
+        match self.saved.checked_sub(ATTEMPT_COST) {
+            Some(left) => {
+                self.saved = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+use super::*;
+
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+const DAY_SECONDS: u64 = 24 * 3600;
+
+fn later(seconds: u64) -> UnixTime {
+    NOW.plus_seconds(seconds)
+}
+
+fn millis_later(millis: u64) -> UnixTime {
+    UnixTime::from_millis(NOW.millis() + millis)
+}
+
+fn published(fresh_seconds: u64) -> Result<Update, String> {
+    let document = br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let keys = KeySet::parse(document).unwrap();
+    Ok(Update::Changed(Published { keys, validator: None, fresh_seconds }))
+}
+
+fn away() -> Result<Update, String> {
+    Err("status 503".to_owned())
+}
+
+/// Keys fetched now, fresh for an hour.
+fn kept() -> Kept {
+    let mut kept = Kept::default();
+    assert!(kept.begin_attempt(Wanted::Any, NOW, 0));
+    kept.end_attempt(published(3600), NOW, 0);
+    kept
+}
+
+/// The first time, in milliseconds from `from`, at which an attempt may begin; the attempt is made there and fails.
+fn next_failure_millis(kept: &mut Kept, wanted: Wanted, from: u64, jitter: u8) -> u64 {
+    let due = (from..)
+        .step_by(10)
+        .find(|millis| kept.begin_attempt(wanted, millis_later(*millis), jitter))
+        .unwrap();
+    kept.end_attempt(away(), millis_later(due), jitter);
+    due - from
+}
+
+#[test]
+fn keys_are_fresh_as_long_as_the_provider_says_and_usable_for_a_day() {
+    let kept = kept();
+    assert!(kept.fresh(NOW).is_some() && kept.fresh(later(3600)).is_some());
+    assert!(kept.fresh(later(3601)).is_none());
+    assert!(kept.usable(later(DAY_SECONDS)).is_some() && kept.any(later(DAY_SECONDS)).is_ok());
+    assert!(kept.usable(later(DAY_SECONDS + 1)).is_none());
+    let reason = kept.any(later(DAY_SECONDS + 1)).unwrap_err().reason;
+    assert_eq!(reason, "they are too old and were not fetched again");
+}
+
+#[test]
+fn an_unchanged_set_is_as_fresh_as_a_new_one() {
+    let mut kept = kept();
+    assert!(kept.begin_attempt(Wanted::Any, later(3601), 0));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: 600 }), later(3601), 0);
+    assert!(kept.fresh(later(4201)).is_some() && kept.fresh(later(4202)).is_none());
+    assert!(kept.usable(later(3601 + DAY_SECONDS)).is_some());
+    assert!(kept.newest(later(3601)).is_ok());
+}
+
+#[test]
+fn nothing_is_no_unchanged_set() {
+    let mut kept = Kept::default();
+    assert!(kept.begin_attempt(Wanted::Any, NOW, 0));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: 600 }), NOW, 0);
+    assert!(kept.fresh(NOW).is_none() && kept.any(NOW).is_err());
+}
+
+#[test]
+fn pauses_double_from_two_seconds_to_sixty_and_half_of_each_is_chance() {
+    for (jitter, expected) in [(0, [1, 2, 4, 8, 16, 30, 30]), (255, [2, 4, 8, 16, 32, 60, 60])] {
+        let mut kept = kept();
+        assert_eq!(next_failure_millis(&mut kept, Wanted::Any, 4_000_000, jitter), 0);
+        let mut at = 4_000_000;
+        for seconds in expected {
+            let pause = next_failure_millis(&mut kept, Wanted::Any, at, jitter);
+            assert_eq!(pause, seconds * 1000, "jitter {jitter}");
+            at += pause;
+        }
+    }
+}
+
+#[test]
+fn without_usable_keys_no_pause_is_longer_than_a_second() {
+    for (jitter, expected) in [(0, 500), (255, 1000)] {
+        let mut never = Kept::default();
+        let mut outlived = kept();
+        let (mut at, mut at_outlived) = (0, (DAY_SECONDS + 1) * 1000);
+        next_failure_millis(&mut never, Wanted::Any, at, jitter);
+        next_failure_millis(&mut outlived, Wanted::Any, at_outlived, jitter);
+        for _ in 0..20 {
+            assert_eq!(next_failure_millis(&mut never, Wanted::Any, at, jitter), expected);
+            assert_eq!(next_failure_millis(&mut outlived, Wanted::Any, at_outlived, jitter), expected);
+            (at, at_outlived) = (at + expected, at_outlived + expected);
+        }
+    }
+}
+
+#[test]
+fn a_success_ends_the_pauses() {
+    let mut kept = kept();
+    next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
+    next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
+    assert!(kept.newest(later(4002)).is_err(), "the last attempt failed");
+    assert!(kept.begin_attempt(Wanted::Newer, later(4010), 255));
+    kept.end_attempt(published(3600), later(4010), 255);
+    assert!(kept.newest(later(4010)).is_ok());
+    assert!(kept.begin_attempt(Wanted::Newer, later(4010), 255));
+    kept.end_attempt(away(), later(4010), 255);
+    assert_eq!(next_failure_millis(&mut kept, Wanted::Newer, 4_010_000, 255), 2000, "as after the first");
+}
+
+/// Given up at the caller's deadline: the beginning is all there is of it.
+#[test]
+fn an_attempt_that_was_given_up_is_an_outage_and_pauses_only_where_keys_are_left() {
+    let mut empty = Kept::default();
+    assert!(empty.begin_attempt(Wanted::Any, NOW, 255) && empty.begin_attempt(Wanted::Any, NOW, 255));
+    let mut kept = kept();
+    assert!(kept.begin_attempt(Wanted::Newer, later(10), 255));
+    assert_eq!(kept.newest(later(10)).unwrap_err().reason, "the last attempt to fetch them was given up");
+    assert!(kept.any(later(10)).is_ok(), "a known key is served");
+    assert!(
+        !kept.begin_attempt(Wanted::Newer, later(11), 255)
+            && !kept.begin_attempt(Wanted::Any, later(11), 255)
+    );
+    assert!(kept.begin_attempt(Wanted::Newer, later(12), 255));
+}
+
+#[test]
+fn unknown_keys_cost_four_attempts_at_once_and_then_one_every_one_and_a_half_seconds() {
+    let mut kept = kept();
+    let mut begun = Vec::new();
+    for millis in 0..10_000 {
+        if kept.begin_attempt(Wanted::Newer, millis_later(millis), 0) {
+            kept.end_attempt(published(3600), millis_later(millis), 0);
+            begun.push(millis);
+        }
+    }
+    assert_eq!(begun, [0, 1, 2, 3, 1500, 3000, 4500, 6000, 7500, 9000]);
+    let rested =
+        |kept: &mut Kept| (0..9).filter(|_| kept.begin_attempt(Wanted::Newer, later(3600), 0)).count();
+    // Each is given up here; with no keys left to lose, nothing but the budget is in the way.
+    kept.keys = None;
+    assert_eq!(rested(&mut kept), 4, "the budget is bounded");
+}
+
+#[test]
+fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
+    let mut kept = kept();
+    next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
+    let past = UnixTime::from_seconds(1_700_000_000);
+    assert!(kept.fresh(past).is_none(), "else they would be fresh for years");
+    assert!(kept.usable(past).is_some());
+    assert!(kept.begin_attempt(Wanted::Any, past, 255));
+    kept.end_attempt(published(3600), past, 255);
+    assert!(kept.fresh(past).is_some() && kept.fresh(past.plus_seconds(3601)).is_none());
+}
+
+#[test]
+fn a_clock_set_back_does_not_stop_attempts_for_unknown_keys() {
+    let mut kept = kept();
+    for _ in 0..4 {
+        assert!(kept.begin_attempt(Wanted::Newer, NOW, 0));
+        kept.end_attempt(published(3600), NOW, 0);
+    }
+    let past = UnixTime::from_seconds(1_700_000_000);
+    assert!(!kept.begin_attempt(Wanted::Newer, past, 0), "nor does it make any");
+    assert!(kept.begin_attempt(Wanted::Newer, past.plus_seconds(2), 0));
+}
