@@ -43,7 +43,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let aws_identity = match config.aws_identity {
-        Some(settings) => Some(AwsIdentityScheme::new(settings, StsClient::new()?, clock.now())),
+        Some(settings) => Some(AwsIdentityScheme::new(settings, StsClient::new()?)),
         None => None,
     };
     let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;

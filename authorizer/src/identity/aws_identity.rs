@@ -29,10 +29,9 @@ use crate::{
 
 use proofs::{Key, Known, Proofs};
 
-/// Proofs never seen before that one instance takes to STS at once; a Lambda instance serves one request at a time.
-const NEW_PROOFS_AT_ONCE: u32 = 20;
-/// And one more so often: 10 in a second.
-const NEW_PROOF_INTERVAL: Duration = Duration::from_millis(100);
+/// Proofs never seen before that one instance takes to STS: 20 at once, and 10 in a second. A Lambda instance serves one
+/// request at a time.
+const NEW_PROOFS: TokenBucket = TokenBucket::full(20, Duration::from_millis(100));
 
 /// Which proofs are accepted.
 #[derive(Debug)]
@@ -59,9 +58,8 @@ pub struct AwsIdentityScheme<S> {
 
 impl<S: Sts> AwsIdentityScheme<S> {
     /// A scheme by these settings, which asks `sts`.
-    pub fn new(settings: AwsIdentitySettings, sts: S, now: UnixTime) -> Self {
-        let new_proofs = TokenBucket::full(NEW_PROOFS_AT_ONCE, NEW_PROOF_INTERVAL, now);
-        Self { settings, sts, proofs: Proofs::default(), new_proofs: Mutex::new(new_proofs) }
+    pub fn new(settings: AwsIdentitySettings, sts: S) -> Self {
+        Self { settings, sts, proofs: Proofs::default(), new_proofs: Mutex::new(NEW_PROOFS) }
     }
 
     async fn verify(&self, proof: &EncodedProof, asked: Asked<'_>) -> Result<Identity, IdentityError> {

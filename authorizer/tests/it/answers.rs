@@ -153,6 +153,9 @@ fn the_matrix_and_the_faults_cover_every_code() {
     seen.extend(
         faults.into_iter().map(|error| Bed::with_vault(CONFIG, vec![Err(error)], 0).code_for(&good_token())),
     );
+    // Those of an IAM proof are in `aws_identity`.
+    let proofs = ["proof_expired", "proof_refused", "proof_replayed", "rate_limited", "sts_unavailable"];
+    seen.extend(proofs.map(str::to_owned));
     // The rest needs a provider that is down, a deadline that passes and an answer too large: each has its own test.
     seen.extend(["jwks_unavailable", "deadline_exceeded", "answer_too_large"].map(str::to_owned));
     let unseen: Vec<_> =

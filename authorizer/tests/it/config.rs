@@ -96,13 +96,109 @@ fn single_problems_say_what_would_be_right() {
             problem("{file: jwks.json}", "{file: empty.json}"),
             problem("{file: jwks.json}", "introspection"),
             problem("any: true", "any: false"),
-            problem("kind: jwt", "kind: aws_iam"),
+            problem("kind: jwt", "kind: saml"),
             problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: approle, role_id: x"),
             problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: token"),
             problem("name: status", "name: orders-reader"),
             problem("role: partner-reader", "role: orders-prod-reader"),
             problem("stages:", "credentials: [{header: Authorization}, {header: authorization}]\nstages:"),
-            problem("stages:", "credentials: [{cookie: session}]\nstages:"),
+            problem("stages:", "credentials: [{cookie: session, query: token}]\nstages:"),
+            problem("stages:", "credentials: [{cookie: \"a b\"}]\nstages:"),
+            problem("stages:", "credentials: [{query: token}, {query: Token}]\nstages:"),
+            problem("stages:", "credentials: [{header: Authorization, body: token}]\nstages:"),
+            problem("stages:", "answer: {response: complex}\nstages:"),
+            problem("GET /status", "GET $connect"),
+            problem("    api_ids: [a1b2c3d4e5]", "    server_id: x\n    api_ids: [a1b2c3d4e5]"),
+        ]
+        .join("\n")
+    );
+}
+
+/// [`CONFIG`] with a section for IAM callers, an issuer of AWS and a grant for each.
+fn iam_config() -> String {
+    let sections = r#"
+aws_identity: {server_id: orders.example.com, accounts: ["123456789012"], sts_regions: [eu-west-1]}
+stages:
+  batch:
+    api_ids: [a1b2c3d4e5]
+    server_id: batch.example.com
+    grants:
+      - name: by-proof
+        routes: ["$connect", "GET $default"]
+        caller: {aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]}
+        token: {role: by-proof, policies: [batch], ttl: 15m, wrap_ttl: 30s}
+      - name: by-jwt
+        routes: ["GET /batch"]
+        caller: {issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/*"]}
+        token: {role: by-jwt, policies: [batch], ttl: 1h, wrap_ttl: 30s}
+"#;
+    let issuer = r#"issuers:
+  aws:
+    kind: aws_iam
+    issuer: https://0f1e2d3c.tokens.sts.global.api.aws
+    audiences: [orders-api]
+"#;
+    let credentials =
+        "credentials: [{header: Authorization}, {cookie: session}, {query: access_token}, {websocket_protocol: bearer}]";
+    let answer = "answer: {response: simple}";
+    let document = CONFIG.replace("issuers:\n", issuer).replace("\nstages:", sections.trim_end());
+    format!("{credentials}\n{answer}{document}")
+}
+
+#[test]
+fn a_document_with_everything_for_iam_callers_is_read() {
+    assert_eq!(problems(&iam_config()), Vec::<String>::new());
+    let alone = r#"
+vault: {address: "https://v.example", login: {method: aws, role: r, server_id: v.example}}
+aws_identity: {server_id: o.example, accounts: ["123456789012"], sts_endpoint: "http://127.0.0.1:4566", max_age: 15m, single_use: true}
+stages: {prod: {api_ids: ["*"], grants: [{name: g, mode: none, routes: ["* /*"], caller: {aws_identity: true, any: true}}]}}
+"#;
+    assert_eq!(problems(alone), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_hold_for_an_iam_caller_is_refused() {
+    let problem = |from: &str, to: &str| {
+        let document = iam_config();
+        assert!(document.contains(from), "{from}");
+        problems(&document.replacen(from, to, 1)).join(" | ")
+    };
+    let proof = |to: &str| {
+        problem(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]"#, to)
+    };
+    let jwt = |to: &str| problem(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/*"]"#, to);
+    insta::assert_snapshot!(
+        [
+            proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/*"]"#),
+            proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/batch"]"#),
+            proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:sts::123456789012:assumed-role/batch/nightly"]"#),
+            proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:root"]"#),
+            proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::210987654321:role/batch"]"#),
+            proof(r#"aws_identity: true, bound_iam_principal_ids: [batch]"#),
+            proof(r#"aws_identity: true, bound_subject: batch"#),
+            proof(r#"aws_identity: true, bound_claims: {sub: batch}"#),
+            proof(r#"aws_identity: true"#),
+            proof(r#"aws_identity: false, any: true"#),
+            proof(r#"aws_identity: true, issuer: corp, any: true"#),
+            proof(r#"any: true"#),
+            jwt(r#"issuer: corp, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]"#),
+            jwt(r#"issuer: aws, bound_iam_principal_ids: [AROAEXAMPLEBATCH]"#),
+            jwt(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::*:role/batch"]"#),
+            jwt(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:*/batch"]"#),
+            jwt(r#"issuer: aws, bound_iam_principal_arns: ["*"]"#),
+            jwt(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/?"]"#),
+            problem("ttl: 15m", "ttl: 16m"),
+            problem("tokens.sts.global.api.aws", "tokens.sts.global.api.aws.evil.example"),
+            problem("https://0f1e2d3c.tokens", "http://0f1e2d3c.tokens"),
+            problem("kind: aws_iam", "kind: aws_iam\n    algorithms: [RS256, ES256]"),
+            problem("kind: aws_iam", "kind: aws_iam\n    audience_claim: azp"),
+            problem("sts_regions: [eu-west-1]", "sts_regions: [nowhere]"),
+            problem("sts_regions: [eu-west-1]", "sts_endpoint: \"http://sts.example.com\""),
+            problem("sts_regions: [eu-west-1]", "sts_regions: [eu-west-1], sts_endpoint: \"http://127.0.0.1\""),
+            problem(", sts_regions: [eu-west-1]", ""),
+            problem("sts_regions: [eu-west-1]", "sts_regions: [eu-west-1], max_age: 16m"),
+            problem(r#"accounts: ["123456789012"]"#, "accounts: [123456789012]"),
+            problem("aws_identity: {", "aws_identities: {"),
         ]
         .join("\n")
     );

@@ -675,8 +675,9 @@ proptest! {
 }
 
 /// What a credential that was tampered with may be refused with: always the credential, never a fault.
-const REFUSALS: [&str; 9] = [
+const REFUSALS: [&str; 10] = [
     "credential_missing",
+    "credential_duplicate",
     "credential_malformed",
     "scheme_unsupported",
     "issuer_unknown",

@@ -40,8 +40,11 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
         "Request { shape: RestRequest, method_arn: MethodArn(\"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders\"), \
          resource: Template(\"/orders\"), .. }"
     );
-    let credential = request.credential(&CredentialSource::default_list()).unwrap();
+    let (_, credential) = request.credential(&CredentialSource::default_list()).unwrap();
     assert_eq!(format!("{credential:?}"), "Bearer(BearerToken(** redacted **))");
+    let request = Request::parse(&event_with("AWS-Identity aHR0cHM")).unwrap();
+    let (_, credential) = request.credential(&CredentialSource::default_list()).unwrap();
+    assert_eq!(format!("{credential:?}"), "AwsIdentity(EncodedProof(** redacted **))");
     let undo = [
         Undo::Clear(VaultToken::parse(CLEAR_TOKEN).unwrap()),
         Undo::Wrapped(WrappingToken::parse(WRAPPING_TOKEN).unwrap()),

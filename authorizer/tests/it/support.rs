@@ -222,8 +222,7 @@ impl Bed {
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
         let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
         let sts = FakeSts::default();
-        let aws_identity =
-            config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), clock.now()));
+        let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone()));
         let authorizer = Authorizer {
             resolver: Resolver {
                 schemes: Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity },

@@ -11,6 +11,7 @@ use super::provider::{Published, Update, Validator};
 use crate::{
     clock::UnixTime,
     identity::{KeysUnavailable, jwt::KeySet},
+    token_bucket::TokenBucket,
 };
 
 /// While the provider is down, keys are used up to this age. A key that it has withdrawn is gone by then.
@@ -21,19 +22,17 @@ const LONGEST_PAUSE_SECONDS: u64 = 60;
 /// Where there are no usable keys, waiting longer would turn away everyone.
 const PAUSE_WITHOUT_KEYS_SECONDS: u64 = 1;
 
-/// Attempts for unknown keys that may follow one another at once.
-const BURST: u32 = 4;
-/// What each of them costs of the budget, which grows with the time.
-const ATTEMPT_COST: Duration = Duration::from_millis(1500);
+/// Attempts for unknown keys: a `kid` is chosen by the caller, so a few at once, and then one each 1.5 s. That is also the
+/// longest that a new key waits to be found.
+const UNKNOWN_KEYS: TokenBucket = TokenBucket::full(4, Duration::from_millis(1500));
 
 /// The keys of one issuer.
-#[derive(Default)]
 pub(super) struct Kept {
     keys: Option<Current>,
     /// The last attempt's, until one succeeds.
     failure: Option<Failure>,
     attempts: u64,
-    budget: Budget,
+    budget: TokenBucket,
 }
 
 struct Current {
@@ -57,6 +56,12 @@ pub(super) enum Wanted {
     Any,
     /// Newer keys, since an unverified token names one that is not among those kept.
     Newer,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { keys: None, failure: None, attempts: 0, budget: UNKNOWN_KEYS }
+    }
 }
 
 impl Kept {
@@ -167,38 +172,6 @@ impl Kept {
 impl Failure {
     fn is_pausing(&self, now: UnixTime) -> bool {
         self.at <= now && now.duration_after(self.at) < self.pause
-    }
-}
-
-/// A token bucket, counted in time. A `kid` is chosen by the caller: unknown ones cost the provider a few fetches at
-/// once and then one every [`ATTEMPT_COST`], and that is also the longest that a new key waits to be found.
-struct Budget {
-    saved: Duration,
-    counted_at: Option<UnixTime>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { saved: Self::most(), counted_at: None }
-    }
-}
-
-impl Budget {
-    fn most() -> Duration {
-        ATTEMPT_COST.saturating_mul(BURST)
-    }
-
-    fn take(&mut self, now: UnixTime) -> bool {
-        let grown = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
-        self.counted_at = Some(now);
-        self.saved = self.saved.saturating_add(grown).min(Self::most());
-        match self.saved.checked_sub(ATTEMPT_COST) {
-            Some(left) => {
-                self.saved = left;
-                true
-            }
-            None => false,
-        }
     }
 }
 

@@ -91,3 +91,38 @@ impl Drop for Reserved<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    fn key(n: usize) -> Key {
+        let mut key = Key::default();
+        key[..8].copy_from_slice(&n.to_be_bytes());
+        key
+    }
+
+    #[test]
+    fn rejects_a_newcomer_rather_than_forget_a_proof_that_is_still_good() {
+        let proofs = Proofs::default();
+        let ends_at = NOW.plus_seconds(60);
+        let held: Vec<_> = (0..MAX_PROOFS).map(|n| proofs.reserve(key(n), ends_at, NOW).unwrap()).collect();
+        assert!(proofs.reserve(key(MAX_PROOFS), ends_at, ends_at).is_none());
+        assert!(matches!(proofs.known(&key(0), ends_at), Known::Pending));
+        let later = ends_at.plus_seconds(1);
+        assert!(
+            proofs.reserve(key(MAX_PROOFS), later.plus_seconds(60), later).is_some(),
+            "the old ones are over"
+        );
+        drop(held);
+    }
+
+    #[test]
+    fn a_place_that_came_to_nothing_is_given_back() {
+        let proofs = Proofs::default();
+        drop(proofs.reserve(key(1), NOW.plus_seconds(60), NOW));
+        assert!(matches!(proofs.known(&key(1), NOW), Known::Nothing));
+    }
+}
