@@ -64,7 +64,7 @@ pub struct Jwks {
 
 enum Keys {
     Fixed(Arc<KeySet>),
-    Fetched(Fetched),
+    Fetched(Box<Fetched>),
 }
 
 struct Fetched {
@@ -172,7 +172,11 @@ impl Keys {
             JwksSource::Uri(uri) => Provider::Uri(uri),
             JwksSource::Discovery => Provider::Discovery { issuer: issuer.issuer.clone() },
         };
-        Self::Fetched(Fetched { provider, kept: Mutex::default(), flight: tokio::sync::Mutex::default() })
+        Self::Fetched(Box::new(Fetched {
+            provider,
+            kept: Mutex::default(),
+            flight: tokio::sync::Mutex::default(),
+        }))
     }
 }
 

@@ -138,8 +138,7 @@ stages:
     issuer: https://0f1e2d3c.tokens.sts.global.api.aws
     audiences: [orders-api]
 "#;
-    let credentials =
-        "credentials: [{header: Authorization}, {cookie: session}, {query: access_token}, {websocket_protocol: bearer}]";
+    let credentials = "credentials: [{header: Authorization}, {cookie: session}, {query: access_token}, {websocket_protocol: bearer}]";
     let answer = "answer: {response: simple}";
     let document = CONFIG.replace("issuers:\n", issuer).replace("\nstages:", sections.trim_end());
     format!("{credentials}\n{answer}{document}")
@@ -164,9 +163,14 @@ fn what_cannot_hold_for_an_iam_caller_is_refused() {
         problems(&document.replacen(from, to, 1)).join(" | ")
     };
     let proof = |to: &str| {
-        problem(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]"#, to)
+        problem(
+            r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/batch"]"#,
+            to,
+        )
     };
-    let jwt = |to: &str| problem(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/*"]"#, to);
+    let jwt = |to: &str| {
+        problem(r#"issuer: aws, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/team/*"]"#, to)
+    };
     insta::assert_snapshot!(
         [
             proof(r#"aws_identity: true, bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/*"]"#),

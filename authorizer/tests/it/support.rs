@@ -122,8 +122,7 @@ impl FakeSts {
 
 impl Sts for FakeSts {
     async fn call(&self, request: &StsRequest) -> Result<StsAnswer, StsUnavailable> {
-        let headers: Vec<_> =
-            request.headers().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let headers: Vec<_> = request.headers().map(|(name, value)| format!("{name}: {value}")).collect();
         let mut state = self.0.lock().unwrap();
         state.asked.push(format!("{} {}", request.url(), headers.join(", ")));
         state

@@ -128,7 +128,7 @@ impl Kept {
                 self.failure = None;
             }
             (Ok(Update::Unchanged { .. }), None) => {
-                self.fail("there are no keys to be unchanged", now, jitter)
+                self.fail("there are no keys to be unchanged", now, jitter);
             }
             (Err(reason), _) => self.fail(&reason, now, jitter),
         }

@@ -183,7 +183,7 @@ fn refuse_unless_bound_or_any(table: &mut Table<'_>) {
     let bound = BOUNDS.iter().any(|key| table.has(key));
     match (bound, any) {
         (false, false) => {
-            table.refuse(format!("binds nothing: write one of {}, or `any: true`", BOUNDS.join(", ")))
+            table.refuse(format!("binds nothing: write one of {}, or `any: true`", BOUNDS.join(", ")));
         }
         (true, true) => table.refuse_key("any", "cannot stand beside a bound"),
         (true, false) | (false, true) => {}
