@@ -1,4 +1,5 @@
-//! An OpenID Connect issuer: discovery, a JWKS, and tokens of every kind, the malformed ones above all.
+//! An OpenID Connect issuer: discovery, a JWKS, and tokens of every kind, the malformed ones above all. It can also play
+//! the issuer that each AWS account has for `sts:GetWebIdentityToken`: [`Issuer::start_as_aws_account`].
 //!
 //! It signs with `aws-lc-rs` and writes JOSE by hand: the code under test verifies with another library, so a mistake
 //! of that library cannot hide here.
@@ -11,7 +12,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RSA_PKCS1_SHA256,
 };
 use aws_lc_rs::{hmac, rand};
 use axum::Router;
@@ -37,8 +39,21 @@ impl Issuer {
     /// Starts with fresh keys: RS256, ES256 and EdDSA, with the ids `rs256-1`, `es256-1` and `eddsa-1`.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(Kind::Corporate)
+    }
+
+    /// Starts as the issuer of one AWS account (`https://<uuid>.tokens.sts.global.api.aws` on AWS): discovery names RS256
+    /// and ES384; the JWKS has an RSA key without `alg`, of id `RSA_0`, and one on P-384, of id `EC384_0`. So does a
+    /// public copy of a real account's. Its tokens are those of [`TokenSpec::aws_iam`].
+    #[must_use]
+    pub fn start_as_aws_account() -> Self {
+        Self::start_with(Kind::AwsAccount)
+    }
+
+    fn start_with(kind: Kind) -> Self {
         let state = Published {
-            keys: Mutex::new(Keys::generate(1)),
+            kind,
+            keys: Mutex::new(Keys::generate(kind.first_generation())),
             url: OnceLock::new(),
             failure: Mutex::default(),
             discovery: Mutex::default(),
@@ -73,7 +88,7 @@ impl Issuer {
     #[must_use]
     pub fn forged(&self, spec: &TokenSpec) -> String {
         static IMPOSTOR: OnceLock<Keys> = OnceLock::new();
-        let kid = self.state.keys.lock().expect("not poisoned").kid(spec.signing);
+        let kid = self.state.keys.lock().expect("not poisoned").kid(self.state.kind, spec.signing);
         let named = spec.header.iter().any(|(name, _)| name == "kid");
         let spec = if named { spec.clone() } else { spec.clone().header("kid", kid) };
         self.sign(IMPOSTOR.get_or_init(|| Keys::generate(0)), &spec)
@@ -85,7 +100,7 @@ impl Issuer {
         self.state.keys.lock().expect("not poisoned").jws(signing, header, payload)
     }
 
-    /// Replaces its keys by new ones with new ids (`rs256-2` and so on). The JWKS has only the new ones.
+    /// Replaces its keys by new ones with new ids (`rs256-2`, `RSA_1` and so on). The JWKS has only the new ones.
     pub fn rotate(&self) {
         let mut keys = self.state.keys.lock().expect("not poisoned");
         *keys = Keys::generate(keys.generation + 1);
@@ -94,7 +109,7 @@ impl Issuer {
     /// Its public keys, as the JWKS gives them: also for `jwks: {file: …}`.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        self.state.keys.lock().expect("not poisoned").jwks()
+        self.state.keys.lock().expect("not poisoned").jwks(self.state.kind)
     }
 
     /// Serves `document` as its JWKS; `Null` for its own again.
@@ -153,7 +168,8 @@ impl Issuer {
             "iss": self.url(), "sub": "alice", "aud": "orders-api",
             "iat": now, "nbf": now, "exp": now + 300, "jti": random_id(),
         });
-        let header = json!({"typ": "JWT", "alg": spec.signing.alg(), "kid": keys.kid(spec.signing)});
+        let header =
+            json!({"typ": "JWT", "alg": spec.signing.alg(), "kid": keys.kid(self.state.kind, spec.signing)});
         let header = overridden(&header, &spec.header).to_string();
         keys.jws(spec.signing, &header, &overridden(&claims, &spec.claims).to_string())
     }
@@ -173,6 +189,24 @@ impl TokenSpec {
     #[expect(clippy::new_without_default, reason = "a specification is started, not defaulted")]
     pub fn new() -> Self {
         Self { signing: Signing::Rs256, header: Vec::new(), claims: Vec::new() }
+    }
+
+    /// What `sts:GetWebIdentityToken` issues to a principal: `sub` is its ARN, with its path and without the session;
+    /// there is no `nbf`; what AWS knows of the caller is nested under `https://sts.amazonaws.com/`
+    /// (IAM user guide, "Understanding token claims").
+    #[must_use]
+    pub fn aws_iam(principal_arn: &str) -> Self {
+        let account = principal_arn.split(':').nth(4).expect("an ARN");
+        let about = json!({
+            "aws_account": account,
+            "source_region": "us-east-1",
+            "org_id": "o-a1b2c3d4e5",
+            "ou_path": ["o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/"],
+            "principal_tags": {"team": "orders"},
+            "request_tags": {"run": "nightly"},
+        });
+        let spec = Self::new().signing(Signing::Es384).claim("sub", principal_arn).without("nbf");
+        spec.claim("https://sts.amazonaws.com/", about)
     }
 
     /// Signs in another way; `alg` and `kid` follow unless they are set.
@@ -224,6 +258,8 @@ pub enum Signing {
     Rs256,
     /// ECDSA on P-256.
     Es256,
+    /// ECDSA on P-384: only an AWS account's issuer publishes the key.
+    Es384,
     /// Ed25519.
     EdDsa,
     /// HMAC with the DER of the public RSA key for a secret: the confusion of algorithms.
@@ -237,6 +273,7 @@ impl Signing {
         match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
             Self::EdDsa => "EdDSA",
             Self::Hs256PublicKey => "HS256",
             Self::None => "none",
@@ -264,8 +301,33 @@ pub fn now() -> i64 {
     i64::try_from(now.as_secs()).expect("before the end of time")
 }
 
+/// Whose issuer it plays: what its keys are called, and which of them it publishes.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Corporate,
+    AwsAccount,
+}
+
+impl Kind {
+    /// A company counts its keys from 1, AWS from 0.
+    fn first_generation(self) -> u32 {
+        match self {
+            Self::Corporate => 1,
+            Self::AwsAccount => 0,
+        }
+    }
+
+    fn algorithms(self) -> &'static [Signing] {
+        match self {
+            Self::Corporate => &[Signing::Rs256, Signing::Es256, Signing::EdDsa],
+            Self::AwsAccount => &[Signing::Rs256, Signing::Es384],
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Published {
+    kind: Kind,
     keys: Mutex<Keys>,
     url: OnceLock<String>,
     failure: Mutex<Option<Failure>>,
@@ -285,7 +347,7 @@ async fn discovery(State(state): State<Arc<Published>>) -> Response {
         "token_endpoint": format!("{url}/token"),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
+        "id_token_signing_alg_values_supported": state.kind.algorithms().iter().map(|s| s.alg()).collect::<Vec<_>>(),
     });
     let document = state.discovery.lock().expect("not poisoned").clone();
     answer(&state, if document.is_null() { own } else { document }).await
@@ -293,7 +355,7 @@ async fn discovery(State(state): State<Arc<Published>>) -> Response {
 
 async fn jwks(State(state): State<Arc<Published>>) -> Response {
     state.jwks_fetches.fetch_add(1, Ordering::SeqCst);
-    let own = state.keys.lock().expect("not poisoned").jwks();
+    let own = state.keys.lock().expect("not poisoned").jwks(state.kind);
     let document = state.jwks.lock().expect("not poisoned").clone();
     answer(&state, if document.is_null() { own } else { document }).await
 }
@@ -320,6 +382,7 @@ struct Keys {
     generation: u32,
     rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
+    p384: EcdsaKeyPair,
     ed25519: Ed25519KeyPair,
 }
 
@@ -329,17 +392,22 @@ impl Keys {
             generation,
             rsa: RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key"),
             p256: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a P-256 key"),
+            p384: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a P-384 key"),
             ed25519: Ed25519KeyPair::generate().expect("an Ed25519 key"),
         }
     }
 
-    fn kid(&self, signing: Signing) -> String {
-        let key = match signing {
-            Signing::Rs256 | Signing::Hs256PublicKey | Signing::None => "rs256",
-            Signing::Es256 => "es256",
-            Signing::EdDsa => "eddsa",
+    fn kid(&self, kind: Kind, signing: Signing) -> String {
+        let (key, aws_key) = match signing {
+            Signing::Rs256 | Signing::Hs256PublicKey | Signing::None => ("rs256", "RSA"),
+            Signing::Es256 => ("es256", "EC256"),
+            Signing::Es384 => ("es384", "EC384"),
+            Signing::EdDsa => ("eddsa", "OKP"),
         };
-        format!("{key}-{}", self.generation)
+        match kind {
+            Kind::Corporate => format!("{key}-{}", self.generation),
+            Kind::AwsAccount => format!("{aws_key}_{}", self.generation),
+        }
     }
 
     fn jws(&self, signing: Signing, header: &str, payload: &str) -> String {
@@ -353,6 +421,7 @@ impl Keys {
                 signature
             }
             Signing::Es256 => self.p256.sign(&random, message).expect("a signature").as_ref().to_vec(),
+            Signing::Es384 => self.p384.sign(&random, message).expect("a signature").as_ref().to_vec(),
             Signing::EdDsa => self.ed25519.sign(message).as_ref().to_vec(),
             Signing::Hs256PublicKey => {
                 let public_key = self.rsa.public_key().as_der().expect("a public key");
@@ -363,19 +432,42 @@ impl Keys {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn jwks(&self) -> Value {
+    fn jwks(&self, kind: Kind) -> Value {
+        let mut keys: Vec<_> = kind.algorithms().iter().map(|signing| self.jwk(kind, *signing)).collect();
+        if matches!(kind, Kind::AwsAccount) {
+            // As AWS publishes it: a verifier takes the algorithm from its own configuration.
+            keys[0].as_object_mut().expect("a key is an object").remove("alg");
+        }
+        json!({ "keys": keys })
+    }
+
+    fn jwk(&self, kind: Kind, signing: Signing) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (n, e) = rsa_components(self.rsa.public_key().as_ref());
         // An uncompressed point: 0x04, then x, then y.
-        let (x, y) = self.p256.public_key().as_ref()[1..].split_at(32);
-        let ed25519 = self.ed25519.public_key().as_ref();
-        let key = |signing: Signing| (self.kid(signing), signing.alg());
-        let (rs256, es256, eddsa) = (key(Signing::Rs256), key(Signing::Es256), key(Signing::EdDsa));
-        json!({"keys": [
-            {"kty": "RSA", "use": "sig", "kid": rs256.0, "alg": rs256.1, "n": encode(n), "e": encode(e)},
-            {"kty": "EC", "use": "sig", "kid": es256.0, "alg": es256.1, "crv": "P-256", "x": encode(x), "y": encode(y)},
-            {"kty": "OKP", "use": "sig", "kid": eddsa.0, "alg": eddsa.1, "crv": "Ed25519", "x": encode(ed25519)},
-        ]})
+        let point = |key: &EcdsaKeyPair| {
+            let (_, coordinates) = key.public_key().as_ref().split_at(1);
+            let (x, y) = coordinates.split_at(coordinates.len() / 2);
+            (encode(x), encode(y))
+        };
+        let key = match signing {
+            Signing::Rs256 | Signing::Hs256PublicKey | Signing::None => {
+                let (n, e) = rsa_components(self.rsa.public_key().as_ref());
+                json!({"kty": "RSA", "n": encode(n), "e": encode(e)})
+            }
+            Signing::Es256 | Signing::Es384 => {
+                let (curve, key) =
+                    if signing == Signing::Es256 { ("P-256", &self.p256) } else { ("P-384", &self.p384) };
+                let (x, y) = point(key);
+                json!({"kty": "EC", "crv": curve, "x": x, "y": y})
+            }
+            Signing::EdDsa => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": encode(self.ed25519.public_key().as_ref())})
+            }
+        };
+        let own =
+            [("use", "sig".to_owned()), ("kid", self.kid(kind, signing)), ("alg", signing.alg().to_owned())];
+        let own: Vec<_> = own.map(|(name, value)| (name.to_owned(), Some(json!(value)))).into();
+        overridden(&key, &own)
     }
 }
 

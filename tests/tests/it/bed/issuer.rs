@@ -65,3 +65,30 @@ async fn counts_what_is_fetched_and_breaks_on_request() {
     assert_eq!(fetch().await.json::<Value>().await.unwrap(), json!({"keys": []}));
     assert_eq!(issuer.jwks_fetches(), 5);
 }
+
+#[tokio::test]
+async fn plays_an_aws_accounts_issuer_that_openbao_accepts() {
+    let scratch = Scratch::new("aws-issuer");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let issuer = Issuer::start_as_aws_account();
+    let keys = issuer.jwks()["keys"].take();
+    let members: Vec<_> = keys.as_array().unwrap().iter().map(|key| (&key["kid"], &key["alg"])).collect();
+    assert_eq!(members, [(&json!("RSA_0"), &Value::Null), (&json!("EC384_0"), &json!("ES384"))]);
+
+    vault_setup::jwt_login(&openbao, &issuer, "orders-api").await;
+    let login = async |jwt: String| {
+        openbao.api("POST", "auth/jwt/login", None, json!({"role": AUTHORIZER_ROLE, "jwt": jwt})).await
+    };
+    let spec = TokenSpec::aws_iam("arn:aws:iam::123456789012:role/jobs/batch");
+    for signing in [Signing::Rs256, Signing::Es384] {
+        let (status, answer) = login(issuer.token(&spec.clone().signing(signing))).await;
+        assert_eq!(status, 200, "{signing:?}: {answer}");
+        let (status, answer) = login(issuer.forged(&spec.clone().signing(signing))).await;
+        assert_eq!(status, 400, "forged {signing:?}: {answer}");
+    }
+    assert_eq!(
+        login(issuer.token(&spec.signing(Signing::Es256))).await.0,
+        400,
+        "a key that is not published"
+    );
+}
