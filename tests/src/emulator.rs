@@ -1,8 +1,9 @@
 //! The AWS emulator: API Gateway, Lambda, STS, CloudFormation, CloudWatch Logs, S3 and IAM on one loopback port.
 //!
 //! It runs a `provided.al2023` function as a process of its own, with the credentials of the function's role, and keeps
-//! it between calls. `AUTH=true` has it check signatures, except those of [`ROOT_KEY`], which it accepts unchecked: a
-//! test of a wrong signature signs with the keys of a role or a user.
+//! it between calls. `AUTH=true` has it check signatures, except those of the root user's keys ([`ROOT_KEY`],
+//! [`ROOT_ACCESS_KEY_ID`]), which it accepts unchecked: a test of a wrong signature signs with the keys of a role or a
+//! user.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +26,9 @@ pub const REGION: &str = "us-east-1";
 
 /// The access key id, and the secret, of the account's root user.
 pub const ROOT_KEY: &str = "test";
+
+/// Another access key id of the same user, of the form that AWS gives them (this one is in its documentation).
+pub const ROOT_ACCESS_KEY_ID: &str = "AKIAI44QH8DHBEXAMPLE";
 
 /// A running emulator. All its state ends with it.
 #[derive(Debug)]
@@ -102,6 +106,7 @@ impl Emulator {
         command.env("DOCKER_HOST", format!("unix://{}", folder.join("docker.sock").display()));
         command.envs([("AUTH", "true"), ("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string())]);
         command.envs([("MINISTACK_ACCOUNT_ID", ACCOUNT), ("MINISTACK_REGION", REGION)]);
+        command.env("AWS_ACCESS_KEY_ID", ROOT_ACCESS_KEY_ID);
         // They would listen on ports of their own.
         command.envs([("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")]);
         let server = Child::spawn("the AWS emulator", command, &folder.join("emulator.log"));
@@ -141,10 +146,15 @@ impl Aws {
     /// Runs `tests/clients/<name>` with the environment's Python in [`Aws::client_env`], and answers what it
     /// prints.
     pub async fn client_script(&self, name: &str, arguments: &[&str]) -> String {
+        self.client_script_as(ROOT_KEY, name, arguments).await
+    }
+
+    /// The same with another access key. An account's number is that account's root key.
+    pub(crate) async fn client_script_as(&self, key: &str, name: &str, arguments: &[&str]) -> String {
         let mut command = tokio::process::Command::new(parts::python());
         command.arg(parts::repository().join("tests/clients").join(name)).args(arguments).kill_on_drop(true);
         // Nothing of the developer's own AWS configuration may reach it.
-        command.env_clear().envs(self.client_env()).env("HOME", &self.folder);
+        command.env_clear().envs(self.client_env()).env("HOME", &self.folder).env("AWS_ACCESS_KEY_ID", key);
         let output = command.output().await.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name} failed:\n{complaint}");

@@ -5,6 +5,7 @@
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
 //! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
+//! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
@@ -37,6 +38,7 @@ pub mod aws_auth;
 pub mod deployment;
 pub mod emulator;
 pub mod http;
+pub mod iam_callers;
 pub mod issuer;
 pub mod openbao;
 pub mod parts;

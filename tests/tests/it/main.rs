@@ -13,6 +13,7 @@
 
 mod authorizer;
 mod bed;
+mod iam_callers;
 mod quickstart;
 mod stack;
 mod tls;

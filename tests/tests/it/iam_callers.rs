@@ -1,0 +1,186 @@
+//! Proofs of an AWS identity, judged by the emulator's STS, which checks signatures as AWS does: those of the clients
+//! that the documents show, and every way to tamper with one.
+
+use std::time::{Duration, SystemTime};
+
+use test_bed::emulator::{Aws, Emulator};
+use test_bed::http;
+use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in};
+use test_bed::process::Scratch;
+use url::Url;
+
+const SERVER_ID: &str = "orders.example.com";
+
+/// What STS answers to a presigned URL, with the server id that the verifier expects in its header.
+async fn sts(url: &Url, server_id: &str) -> (u16, String) {
+    let answer = http::client().get(url.clone()).header(SERVER_ID_HEADER, server_id).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn callers(aws: &Aws) -> [IamCaller; 2] {
+    [aws.iam_user("people/alice").await, aws.assumed_role("jobs/batch", "nightly").await]
+}
+
+#[tokio::test]
+async fn sts_accepts_what_each_documented_client_signs_for_a_user_and_a_role() {
+    let scratch = Scratch::new("iam-clients");
+    let emulator = Emulator::start(&scratch).await;
+    let [user, role] = callers(emulator.aws()).await;
+    assert_eq!(user.arn, "arn:aws:iam::123456789012:user/people/alice");
+    assert_eq!(role.arn, "arn:aws:sts::123456789012:assumed-role/batch/nightly", "a role's path is lost");
+
+    for caller in [&user, &role] {
+        for signer in Signer::ALL {
+            let header = caller.proof(signer, emulator.aws(), SERVER_ID).await;
+            let url = presigned_in(&header);
+            let named = |name: &str| {
+                url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
+            };
+            assert_eq!(
+                named("X-Amz-SignedHeaders").as_deref(),
+                Some("host;x-vault-aws-iam-server-id"),
+                "{signer:?}"
+            );
+            assert_eq!(named("X-Amz-Expires").as_deref(), Some("60"), "{signer:?}");
+            let (status, identity) = sts(&url, SERVER_ID).await;
+            assert_eq!(status, 200, "{signer:?}: {identity}");
+            assert!(identity.contains(&format!("<Arn>{}</Arn>", caller.arn)), "{signer:?}: {identity}");
+            assert_eq!(sts(&url, "other.example.com").await.0, 403, "{signer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rejects_every_way_to_tamper_with_a_proof() {
+    let scratch = Scratch::new("iam-tampered");
+    let emulator = Emulator::start(&scratch).await;
+    let [user, role] = callers(emulator.aws()).await;
+    let now = SystemTime::now();
+    let stranger = emulator.aws().iam_user_of_another_account("people/alice").await;
+    let other_session = emulator.aws().assumed_role("jobs/other", "nightly").await;
+    let sign = |caller: &IamCaller| caller.presigned(&emulator.sts_url(), SERVER_ID, now);
+
+    for caller in [&user, &role] {
+        let good = sign(caller);
+        assert_eq!(sts(&good, SERVER_ID).await.0, 200);
+        let key = caller.credentials.access_key_id();
+        let mut tampered = vec![
+            ("another server id is signed", caller.presigned(&emulator.sts_url(), "other.example.com", now)),
+            ("a longer life", changed(&good, "X-Amz-Expires", |_| "900".to_owned())),
+            ("a later time", changed(&good, "X-Amz-Date", later)),
+            ("another call", changed(&good, "Action", |_| "GetSessionToken".to_owned())),
+            ("the server id is not signed", changed(&good, "X-Amz-SignedHeaders", |_| "host".to_owned())),
+            (
+                "another region",
+                changed(&good, "X-Amz-Credential", |scope| scope.replace("us-east-1", "eu-west-1")),
+            ),
+            ("another service", changed(&good, "X-Amz-Credential", |scope| scope.replace("/sts/", "/s3/"))),
+            (
+                "another user's key id",
+                changed(&good, "X-Amz-Credential", |scope| {
+                    scope.replace(key, stranger.credentials.access_key_id())
+                }),
+            ),
+            (
+                "an unknown key id",
+                changed(&good, "X-Amz-Credential", |scope| scope.replace(key, "AKIAIOSFODNN7EXAMPLE")),
+            ),
+            ("a parameter more", {
+                let mut url = good.clone();
+                url.query_pairs_mut().append_pair("Tag", "1");
+                url
+            }),
+            ("signed with another secret", {
+                let mut impostor = caller.clone();
+                impostor.credentials = aws_credential_types::Credentials::new(
+                    key,
+                    stranger.credentials.secret_access_key(),
+                    caller.credentials.session_token().map(str::to_owned),
+                    None,
+                    "impostor",
+                );
+                sign(&impostor)
+            }),
+            (
+                "sixteen minutes old",
+                caller.presigned(&emulator.sts_url(), SERVER_ID, now - Duration::from_secs(960)),
+            ),
+            (
+                "sixteen minutes early",
+                caller.presigned(&emulator.sts_url(), SERVER_ID, now + Duration::from_secs(960)),
+            ),
+        ];
+        if caller.credentials.session_token().is_some() {
+            let token = other_session.credentials.session_token().unwrap().to_owned();
+            tampered
+                .push(("another session's token", changed(&good, "X-Amz-Security-Token", |_| token.clone())));
+            tampered.push(("no session token", without(&good, "X-Amz-Security-Token")));
+        }
+        for position in 0..64 {
+            let flipped = changed(&good, "X-Amz-Signature", |signature| {
+                let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
+                format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
+            });
+            tampered.push(("a digit of the signature", flipped));
+        }
+        for (what, url) in tampered {
+            let (status, answer) = sts(&url, SERVER_ID).await;
+            assert_eq!(status, 403, "{what}: {answer}");
+            assert!(!answer.contains("<Arn>"), "{what}: {answer}");
+        }
+        assert_eq!(sts(&without(&good, "X-Amz-Signature"), SERVER_ID).await.0, 400, "no signature");
+    }
+}
+
+/// What STS leaves to whoever verifies a proof. If one of these changes, a check of ours would be needless, or wrong.
+#[tokio::test]
+async fn sts_accepts_what_only_the_verifier_can_refuse() {
+    let scratch = Scratch::new("iam-accepted");
+    let emulator = Emulator::start(&scratch).await;
+    let [user, _] = callers(emulator.aws()).await;
+    let now = SystemTime::now();
+    let old = user.presigned(&emulator.sts_url(), SERVER_ID, now - Duration::from_secs(840));
+    assert_eq!(
+        sts(&old, SERVER_ID).await.0,
+        200,
+        "14 minutes old, presigned for one: X-Amz-Expires is not looked at"
+    );
+    let good = user.presigned(&emulator.sts_url(), SERVER_ID, now);
+    for _ in 0..2 {
+        assert_eq!(sts(&good, SERVER_ID).await.0, 200, "a proof can be played again");
+    }
+    let unbound = user.presigned_with(&emulator.sts_url(), &[], now);
+    assert_eq!(sts(&unbound, SERVER_ID).await.0, 200, "a server id that is not signed is not looked at");
+
+    let stranger = emulator.aws().iam_user_of_another_account("people/alice").await;
+    let (status, identity) = sts(&stranger.presigned(&emulator.sts_url(), SERVER_ID, now), SERVER_ID).await;
+    assert_eq!(status, 200, "{identity}");
+    assert!(identity.contains(&format!("<Account>{OTHER_ACCOUNT}</Account>")), "any account's: {identity}");
+}
+
+/// The URL with one parameter changed and everything else as it is.
+fn changed(url: &Url, name: &str, change: impl Fn(&str) -> String) -> Url {
+    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    assert!(pairs.iter().any(|(own, _)| own == name), "{name} in {url}");
+    let mut url = url.clone();
+    let pairs =
+        pairs.into_iter().map(|(own, value)| if own == name { (own, change(&value)) } else { (own, value) });
+    url.query_pairs_mut().clear().extend_pairs(pairs);
+    url
+}
+
+fn without(url: &Url, name: &str) -> Url {
+    let pairs: Vec<_> = url.query_pairs().into_owned().filter(|(own, _)| own != name).collect();
+    let mut url = url.clone();
+    url.query_pairs_mut().clear().extend_pairs(pairs);
+    url
+}
+
+/// `20260101T000000Z`, one second on or back.
+fn later(date: &str) -> String {
+    let (rest, second) = date[..15].split_at(14);
+    format!(
+        "{rest}{}Z",
+        if second == "9" { "8".to_owned() } else { (second.parse::<u8>().unwrap() + 1).to_string() }
+    )
+}
