@@ -184,7 +184,7 @@ fn package(name: &str, binary: &Path, folder: &Path) -> (String, String) {
 }
 
 /// The same bytes for the same code: no clock, no compression (which takes seconds for a debug binary).
-fn zipped(code: &[u8]) -> Vec<u8> {
+pub(crate) fn zipped(code: &[u8]) -> Vec<u8> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default())
@@ -195,7 +195,7 @@ fn zipped(code: &[u8]) -> Vec<u8> {
     zip.finish().expect("a complete zip file").into_inner()
 }
 
-fn json_objects(messages: &[String]) -> Vec<Value> {
+pub(crate) fn json_objects(messages: &[String]) -> Vec<Value> {
     let values = messages.iter().filter_map(|message| serde_json::from_str::<Value>(message).ok());
     values.filter(Value::is_object).collect()
 }

@@ -6,6 +6,7 @@
 //! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
+//! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
@@ -34,7 +35,9 @@
     reason = "test code: a broken bed should stop at once"
 )]
 
+pub mod apis;
 pub mod aws_auth;
+pub mod cases;
 pub mod deployment;
 pub mod emulator;
 pub mod http;
@@ -43,5 +46,6 @@ pub mod issuer;
 pub mod openbao;
 pub mod parts;
 pub mod process;
+pub mod raw_http;
 pub mod runtime_api;
 pub mod vault_setup;

@@ -15,5 +15,6 @@ mod authorizer;
 mod bed;
 mod iam_callers;
 mod quickstart;
+mod shapes;
 mod stack;
 mod tls;

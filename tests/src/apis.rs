@@ -1,0 +1,116 @@
+//! One API of each kind in the emulator, each with the authorizer in front of a function that gives back what it was
+//! given.
+//!
+//! ```text
+//! GET /   GET /orders   GET /orders/{id}   GET /status   GET /batch   ANY /files/{proxy+}    REST and HTTP APIs
+//! $default                                                                                   HTTP APIs, route and stage
+//! $connect   $default                                                                        the WebSocket API
+//! ```
+//!
+//! Every API has the stages `prod`, `elsewhere` and `unlisted`. The emulator serves them below
+//! `/_aws/execute-api/<api>/<stage>`, upgrades to WebSockets included.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cases::Shape;
+use crate::deployment::{json_objects, zipped};
+use crate::emulator::{ACCOUNT, Aws, Emulator};
+use crate::raw_http::{self, Request};
+
+/// The APIs. Their authorizers answer once [`Apis::deploy`] was called.
+#[derive(Debug)]
+pub struct Apis {
+    aws: Aws,
+    ids: BTreeMap<Shape, String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The status that the client sees; 101 for a WebSocket.
+    pub status: u16,
+    /// The answer's headers.
+    pub headers: Vec<(String, String)>,
+    /// The answer's body as JSON. Of an allowed call, what the integration was given: `authorizer`, `headers` (names),
+    /// `route`, `path`, `stage`.
+    pub body: Value,
+}
+
+impl Outcome {
+    /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
+    #[must_use]
+    pub fn context(&self) -> &Value {
+        let authorizer = &self.body["authorizer"];
+        authorizer.get("lambda").unwrap_or(authorizer)
+    }
+}
+
+impl Apis {
+    /// Makes them; about two seconds. An emulator holds one set.
+    pub async fn create(emulator: &Emulator) -> Self {
+        let functions = [Shape::HttpV2, Shape::HttpV2Simple].map(function);
+        let arguments = [ACCOUNT, functions[0], functions[1]];
+        let ids = emulator.client_script("apis.py", &arguments).await;
+        let ids = serde_json::from_str(&ids).expect("the script prints the APIs' ids");
+        Self { aws: emulator.aws().clone(), ids }
+    }
+
+    /// Their ids.
+    #[must_use]
+    pub fn ids(&self) -> Vec<&str> {
+        self.ids.values().map(String::as_str).collect()
+    }
+
+    /// Deploys the authorizer for all of them: once, and once more for the one with simple answers, since the
+    /// configuration says which answers to give.
+    pub async fn deploy(&self, binary: &Path, configuration: impl Fn(Shape) -> String) {
+        let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let file = self.aws.folder().join("authorizer.zip");
+        fs::write(&file, zipped(&code)).expect("the zip file can be written");
+        let file = file.to_str().expect("the bed's path is UTF-8");
+        for shape in [Shape::HttpV2, Shape::HttpV2Simple] {
+            let variables = json!({"AUTHORIZER_CONFIG": configuration(shape)}).to_string();
+            self.aws.client_script("function.py", &[function(shape), file, &variables]).await;
+        }
+    }
+
+    /// Where a stage is served, below [`Aws::url`].
+    #[must_use]
+    pub fn base(&self, shape: Shape, stage: &str) -> String {
+        format!("/_aws/execute-api/{}/{stage}", self.ids[&shape])
+    }
+
+    /// Calls an API. A WebSocket is opened, and asked what its `$connect` integration was given.
+    pub async fn call(&self, shape: Shape, request: &Request) -> Outcome {
+        if shape != Shape::Websocket {
+            let answer = raw_http::send(self.aws.url(), request).await;
+            return Outcome { status: answer.status, body: answer.json(), headers: answer.headers };
+        }
+        let mut upgrade = raw_http::upgrade(self.aws.url(), request).await;
+        let body = match &mut upgrade.connection {
+            Some(connection) => connection.ask("{}").await,
+            None => String::new(),
+        };
+        let body = serde_json::from_str(&body).unwrap_or_default();
+        Outcome { status: upgrade.status, headers: upgrade.headers, body }
+    }
+
+    /// The decisions that a shape's authorizer has logged, oldest first. It is one function for all but simple answers.
+    pub async fn decisions(&self, shape: Shape) -> Vec<Value> {
+        let messages = self.aws.log_group(&format!("/aws/lambda/{}", function(shape))).await;
+        json_objects(&messages).into_iter().filter(|line| line["outcome"].is_string()).collect()
+    }
+}
+
+fn function(shape: Shape) -> &'static str {
+    match shape {
+        Shape::HttpV2Simple => "authorizer-simple",
+        Shape::RestRequest | Shape::RestToken | Shape::HttpV1 | Shape::HttpV2 | Shape::Websocket => {
+            "authorizer"
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The table of cases, `authorizer/tests/cases.json`, called over the wire: one API of each kind in the emulator, the
+//! authorizer's release binary behind all of them, a real OpenBao and a real STS.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use test_bed::apis::{Apis, Outcome};
+use test_bed::cases::{Case, Expected, Shape, Table};
+use test_bed::emulator::Emulator;
+use test_bed::iam_callers::{IamCaller, proof_of};
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::openbao::OpenBao;
+use test_bed::parts;
+use test_bed::process::Scratch;
+use test_bed::vault_setup::{self, Setup, TokenRole};
+
+const SERVER_ID: &str = "orders.example.com";
+
+struct Bed {
+    // Dropped in this order: clients before servers, the folder last.
+    apis: Apis,
+    emulator: Emulator,
+    openbao: OpenBao,
+    issuer: Issuer,
+    callers: Callers,
+    _scratch: Scratch,
+}
+
+/// Who has an AWS identity.
+struct Callers {
+    user: IamCaller,
+    role: IamCaller,
+    unlisted: IamCaller,
+    stranger: IamCaller,
+    root: IamCaller,
+}
+
+impl Bed {
+    async fn new(table: &Table) -> Self {
+        let scratch = Scratch::new("shapes");
+        let emulator = Emulator::start(&scratch).await;
+        let openbao = OpenBao::start_in_memory(&scratch).await;
+        let role = |name| TokenRole::new(name, "orders-prod-read", 120, 30);
+        let setup = Setup::quickstart().role(role("orders-prod-batch")).role(role("orders-default-reader"));
+        vault_setup::configure(&openbao, &setup).await;
+        let token = vault_setup::authorizer_token(&openbao).await;
+        let issuer = Issuer::start();
+        let aws = emulator.aws();
+        let callers = Callers {
+            user: aws.iam_user("people/alice").await,
+            role: aws.assumed_role("jobs/batch", "nightly").await,
+            unlisted: aws.iam_user("people/bob").await,
+            stranger: aws.iam_user_of_another_account("people/alice").await,
+            root: aws.root_user(),
+        };
+        let apis = Apis::create(&emulator).await;
+        let values = [
+            ("vault", openbao.address().to_owned()),
+            ("vault_token", token),
+            ("issuer", issuer.url()),
+            ("sts", emulator.sts_url()),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value)).into();
+        let configuration = |shape| table.configuration(shape, &values, &apis.ids());
+        apis.deploy(&parts::binary("release", "bootstrap"), configuration).await;
+        Self { apis, emulator, openbao, issuer, callers, _scratch: scratch }
+    }
+
+    /// Fresh credentials: a proof is good once.
+    fn credentials(&self) -> BTreeMap<String, String> {
+        let spec = || TokenSpec::new().claim("scope", "orders:read");
+        let jwt = |spec: TokenSpec| self.issuer.token(&spec);
+        let now = SystemTime::now();
+        let sign = |caller: &IamCaller, server_id: &str, time| {
+            caller.presigned(&self.emulator.sts_url(), server_id, time)
+        };
+        let proof = |caller: &IamCaller| proof_of(&sign(caller, SERVER_ID, now));
+        let mut tampered = sign(&self.callers.user, SERVER_ID, now);
+        let query = tampered.query().expect("a query");
+        let (rest, last) = query.split_at(query.len() - 1);
+        let query = format!("{rest}{}", if last == "0" { "1" } else { "0" });
+        tampered.set_query(Some(&query));
+        let credentials = [
+            ("jwt", jwt(spec())),
+            ("jwt_without_scope", jwt(TokenSpec::new())),
+            ("jwt_expired", jwt(spec().expires_in(-5))),
+            ("jwt_forged", self.issuer.forged(&spec())),
+            ("jwt_other_audience", jwt(spec().claim("aud", "other-api"))),
+            ("jwt_other_issuer", jwt(spec().claim("iss", "https://login.example.com/"))),
+            ("user", proof(&self.callers.user)),
+            ("role", proof(&self.callers.role)),
+            ("user_unlisted", proof(&self.callers.unlisted)),
+            ("user_other_account", proof(&self.callers.stranger)),
+            ("user_tampered", proof_of(&tampered)),
+            ("user_other_server", proof_of(&sign(&self.callers.user, "other.example.com", now))),
+            ("user_old", proof_of(&sign(&self.callers.user, SERVER_ID, now - Duration::from_secs(3600)))),
+            ("root", proof(&self.callers.root)),
+        ];
+        credentials.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    /// Makes the calls of a shape one after the other. Answers what went otherwise than the table says.
+    async fn run(&self, table: &Table, shape: Shape) -> Vec<String> {
+        let mark = self.apis.decisions(shape).await.len();
+        let (mut wrong, mut expected_codes) = (Vec::new(), Vec::new());
+        let mut note = |case: &Case, what: String| wrong.push(format!("{shape:?}, {}: {what}", case.name));
+        for (case, expected) in table.cases(shape) {
+            let request = case.request(&self.apis.base(shape, &case.stage), &self.credentials());
+            if case.again {
+                self.apis.call(shape, &request).await;
+                expected_codes.push((case, "allowed".to_owned()));
+            }
+            let outcome = self.apis.call(shape, &request).await;
+            if outcome.status != expected.status {
+                note(case, format!("{}, not {}: {}", outcome.status, expected.status, outcome.body));
+            }
+            if let Err(what) = self.delivered(&expected, &outcome).await {
+                note(case, what);
+            }
+            expected_codes.extend(expected.code.map(|code| (case, code)));
+        }
+        let decisions = self.apis.decisions(shape).await.split_off(mark);
+        let codes: Vec<_> = decisions.iter().map(|line| line["Code"].as_str().unwrap_or("none")).collect();
+        for ((case, expected), code) in expected_codes.iter().zip(&codes) {
+            if expected != code {
+                note(case, format!("{code}, not {expected}"));
+            }
+        }
+        if expected_codes.len() != codes.len() {
+            wrong.push(format!("{shape:?}: {} decisions, not {}", codes.len(), expected_codes.len()));
+        }
+        wrong
+    }
+
+    /// What the integration was given: of a grant with a token, a wrapping token that opens once.
+    async fn delivered(&self, expected: &Expected, outcome: &Outcome) -> Result<(), String> {
+        let context = outcome.context();
+        if expected.code.as_deref() != Some("allowed") {
+            let text = outcome.body.to_string();
+            return if text.contains("vaultWrappingToken") {
+                Err(format!("a token: {text}"))
+            } else {
+                Ok(())
+            };
+        }
+        if context["contextVersion"] != "1" || !context["callerId"].is_string() {
+            return Err(format!("no context: {}", outcome.body));
+        }
+        let grant = context["vaultGrant"].as_str().unwrap_or_default();
+        let Some(wrapping_token) = context["vaultWrappingToken"].as_str() else {
+            return if grant == "passage" { Ok(()) } else { Err(format!("`{grant}` gave no token")) };
+        };
+        let unwrap =
+            async || self.openbao.api("POST", "sys/wrapping/unwrap", Some(wrapping_token), Value::Null).await;
+        let (status, unwrapped) = unwrap().await;
+        if status != 200 || unwrapped["auth"]["accessor"] != context["vaultWrappedAccessor"] {
+            return Err(format!("the token does not open: {status} {unwrapped}"));
+        }
+        if unwrap().await.0 == 200 { Err("the token opens twice".to_owned()) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn each_shape_decides_as_the_table_says() {
+    let table = Table::read();
+    let bed = Bed::new(&table).await;
+    let given: Vec<_> = bed.credentials().into_keys().collect();
+    assert_eq!(given, table.credentials().collect::<Vec<_>>(), "the table's credentials and ours");
+    let mut wrong = Vec::new();
+    for shape in Shape::ALL {
+        wrong.extend(bed.run(&table, shape).await);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
