@@ -78,6 +78,13 @@ impl Apis {
         }
     }
 
+    /// Deploys, in the authorizer's place, a function that shows what API Gateway does: it answers as the
+    /// `Authorization` header says (`deny`, `error <message>`, `nonsense`), and otherwise allows the call and puts its
+    /// event into the context, as JSON under `event`.
+    pub async fn deploy_capture(&self) {
+        self.aws.client_script("capture.py", &[Shape::HttpV2, Shape::HttpV2Simple].map(function)).await;
+    }
+
     /// Where a stage is served, below [`Aws::url`].
     #[must_use]
     pub fn base(&self, shape: Shape, stage: &str) -> String {

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::parts;
 use crate::raw_http::Request;
 
 /// A kind of API with a kind of authorizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// A REST API's REQUEST authorizer.

@@ -71,19 +71,26 @@ impl Aws {
 }
 
 impl IamCaller {
-    /// `GET <sts>/?Action=GetCallerIdentity…`, presigned at `time` for a minute by the AWS SDK for Rust.
+    /// `GET <sts>/?Action=GetCallerIdentity…`, presigned at `time` for a minute by the AWS SDK for Rust. The same caller
+    /// signs the same in the same second.
     #[must_use]
     pub fn presigned(&self, sts: &str, server_id: &str, time: SystemTime) -> Url {
-        self.presigned_with(sts, &[(SERVER_ID_HEADER, server_id)], time)
+        self.presigned_with(sts, &[(SERVER_ID_HEADER, server_id)], time, Duration::from_secs(60))
     }
 
-    /// The same with any signed headers beside `host`.
+    /// The same with any signed headers beside `host`, and any lifetime.
     #[must_use]
-    pub fn presigned_with(&self, sts: &str, headers: &[(&str, &str)], time: SystemTime) -> Url {
+    pub fn presigned_with(
+        &self,
+        sts: &str,
+        headers: &[(&str, &str)],
+        time: SystemTime,
+        lifetime: Duration,
+    ) -> Url {
         let url = format!("{sts}/?Action=GetCallerIdentity&Version=2011-06-15");
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
-        settings.expires_in = Some(Duration::from_secs(60));
+        settings.expires_in = Some(lifetime);
         let identity = self.credentials.clone().into();
         let signing = v4::SigningParams::builder().identity(&identity).region(REGION).name("sts");
         let signing = signing.time(time).settings(settings).build().expect("every parameter is given").into();

@@ -1,5 +1,6 @@
 //! Tests of the test bed itself: that its parts are what the other tests take them for.
 
+mod apis;
 mod aws_auth;
 mod issuer;
 mod openbao;

@@ -149,7 +149,7 @@ async fn sts_accepts_what_only_the_verifier_can_refuse() {
     for _ in 0..2 {
         assert_eq!(sts(&good, SERVER_ID).await.0, 200, "a proof can be played again");
     }
-    let unbound = user.presigned_with(&emulator.sts_url(), &[], now);
+    let unbound = user.presigned_with(&emulator.sts_url(), &[], now, Duration::from_secs(60));
     assert_eq!(sts(&unbound, SERVER_ID).await.0, 200, "a server id that is not signed is not looked at");
 
     let stranger = emulator.aws().iam_user_of_another_account("people/alice").await;

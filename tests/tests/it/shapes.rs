@@ -2,13 +2,14 @@
 //! authorizer's release binary behind all of them, a real OpenBao and a real STS.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use test_bed::apis::{Apis, Outcome};
 use test_bed::cases::{Case, Expected, Shape, Table};
 use test_bed::emulator::Emulator;
-use test_bed::iam_callers::{IamCaller, proof_of};
+use test_bed::iam_callers::{IamCaller, SERVER_ID_HEADER, proof_of};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
@@ -24,6 +25,7 @@ struct Bed {
     openbao: OpenBao,
     issuer: Issuer,
     callers: Callers,
+    proofs: AtomicU64,
     _scratch: Scratch,
 }
 
@@ -64,7 +66,7 @@ impl Bed {
         let values = values.map(|(name, value)| (name.to_owned(), value)).into();
         let configuration = |shape| table.configuration(shape, &values, &apis.ids());
         apis.deploy(&parts::binary("release", "bootstrap"), configuration).await;
-        Self { apis, emulator, openbao, issuer, callers, _scratch: scratch }
+        Self { apis, emulator, openbao, issuer, callers, proofs: AtomicU64::new(0), _scratch: scratch }
     }
 
     /// Fresh credentials: a proof is good once.
@@ -72,8 +74,11 @@ impl Bed {
         let spec = || TokenSpec::new().claim("scope", "orders:read");
         let jwt = |spec: TokenSpec| self.issuer.token(&spec);
         let now = SystemTime::now();
+        // Signed in the same second, two proofs of one caller would be one.
+        let lifetime = Duration::from_secs(60 + self.proofs.fetch_add(1, Ordering::Relaxed));
         let sign = |caller: &IamCaller, server_id: &str, time| {
-            caller.presigned(&self.emulator.sts_url(), server_id, time)
+            let headers = [(SERVER_ID_HEADER, server_id)];
+            caller.presigned_with(&self.emulator.sts_url(), &headers, time, lifetime)
         };
         let proof = |caller: &IamCaller| proof_of(&sign(caller, SERVER_ID, now));
         let mut tampered = sign(&self.callers.user, SERVER_ID, now);
