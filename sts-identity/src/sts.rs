@@ -9,8 +9,8 @@ use std::fmt;
 /// Sends a proof to STS.
 ///
 /// An implementation sends the request's method, URL and headers as they are, over TLS that it verifies (a loopback
-/// endpoint may have none), follows no redirect, and gives up after a time of its own. Nothing is retried for a denial:
-/// every status is an answer.
+/// endpoint may have none), follows no redirect, and gives up after a time of its own. A response of any status is an
+/// answer; only where none came is STS unavailable.
 pub trait Sts {
     /// STS's answer, or why there was none.
     fn call(&self, request: &StsRequest) -> impl Future<Output = Result<StsAnswer, StsUnavailable>>;
