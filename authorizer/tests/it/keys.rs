@@ -348,6 +348,20 @@ async fn an_answer_that_is_no_key_set_never_replaces_good_keys() {
     }
 }
 
+/// Who can write a redirect into the provider's answers must not choose the keys.
+#[tokio::test]
+async fn rejects_a_redirect_to_other_keys() {
+    let elsewhere = Provider::start().await;
+    for status in [301, 302, 303, 307, 308] {
+        let world = World::new().await;
+        let headers = vec![("location", format!("{}/keys", elsewhere.url))];
+        world.serve(Served { headers, ..Served::status(status, keys().jwks().to_string()) });
+        let reason = world.current().await.unwrap_err();
+        assert!(reason.contains(&format!("/keys: status {status}")), "{reason}");
+    }
+    assert!(elsewhere.asked().is_empty());
+}
+
 #[tokio::test]
 async fn while_the_provider_is_down_keys_are_used_for_a_day_and_no_longer() {
     let world = World::new().await;
