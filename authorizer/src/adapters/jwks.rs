@@ -172,11 +172,8 @@ impl Keys {
             JwksSource::Uri(uri) => Provider::Uri(uri),
             JwksSource::Discovery => Provider::Discovery { issuer: issuer.issuer.clone() },
         };
-        Self::Fetched(Box::new(Fetched {
-            provider,
-            kept: Mutex::default(),
-            flight: tokio::sync::Mutex::default(),
-        }))
+        let (kept, flight) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self::Fetched(Box::new(Fetched { provider, kept, flight }))
     }
 }
 

@@ -18,6 +18,7 @@ mod aws_identity;
 mod config;
 mod grants;
 mod jwt;
+mod key_sets;
 mod keys;
 mod mint;
 mod redaction;

@@ -547,6 +547,25 @@ impl Keys {
     }
 }
 
+/// The good key with this `kid`.
+pub fn published(kid: &str) -> Value {
+    let jwks = keys().jwks();
+    jwks["keys"].as_array().unwrap().iter().rfind(|jwk| jwk["kid"] == kid).unwrap().clone()
+}
+
+/// The same with members changed, or removed where the value is null.
+pub fn changed(jwk: &Value, changes: &Value) -> Value {
+    let mut jwk = jwk.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            jwk.as_object_mut().unwrap().remove(name);
+        } else {
+            jwk[name] = value.clone();
+        }
+    }
+    jwk
+}
+
 pub fn sign(header: &Value, claims: &Value, signature: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
     let signature = signature(message.as_bytes());

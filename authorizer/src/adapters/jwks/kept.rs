@@ -120,17 +120,10 @@ impl Kept {
     /// Takes in what came of the attempt.
     pub(super) fn end_attempt(&mut self, outcome: Result<Update, String>, now: UnixTime, jitter: u8) {
         self.attempts = self.attempts.wrapping_add(1);
-        match (outcome, &mut self.keys) {
-            (Ok(Update::Changed(published)), _) => self.replace(published, now),
-            (Ok(Update::Unchanged { fresh_seconds }), Some(current)) => {
-                current.confirmed_at = now;
-                current.fresh_seconds = fresh_seconds;
-                self.failure = None;
-            }
-            (Ok(Update::Unchanged { .. }), None) => {
-                self.fail("there are no keys to be unchanged", now, jitter);
-            }
-            (Err(reason), _) => self.fail(&reason, now, jitter),
+        match outcome {
+            Ok(Update::Changed(published)) => self.replace(published, now),
+            Ok(Update::Unchanged { fresh_seconds }) => self.renew(fresh_seconds, now),
+            Err(reason) => self.fail(reason, now, jitter),
         }
     }
 
@@ -140,11 +133,20 @@ impl Kept {
         self.failure = None;
     }
 
+    /// Only who has keys asks whether they are unchanged.
+    fn renew(&mut self, fresh_seconds: u64, now: UnixTime) {
+        if let Some(current) = &mut self.keys {
+            current.confirmed_at = now;
+            current.fresh_seconds = fresh_seconds;
+            self.failure = None;
+        }
+    }
+
     /// The attempt is counted already, by its beginning.
-    fn fail(&mut self, reason: &str, now: UnixTime, jitter: u8) {
+    fn fail(&mut self, reason: String, now: UnixTime, jitter: u8) {
         let in_a_row = self.failures_in_a_row();
         let pause = self.pause(in_a_row, now, jitter);
-        self.failure = Some(Failure { reason: reason.to_owned(), at: now, pause, in_a_row });
+        self.failure = Some(Failure { reason, at: now, pause, in_a_row });
     }
 
     fn failures_in_a_row(&self) -> u32 {
