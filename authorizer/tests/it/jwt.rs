@@ -7,12 +7,22 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-fn accepted(token: &str) {
-    assert_eq!(Bed::new().code_for(token), "allowed");
+thread_local! {
+    /// One for all the tokens of a test: each test has its own thread.
+    static USUAL: Bed = Bed::new();
+    static ALL: Bed = all();
 }
 
-fn refused(token: &str, code: &str) {
-    assert_eq!(Bed::new().code_for(token), code);
+fn code(token: &str) -> String {
+    USUAL.with(|bed| bed.code_for(token))
+}
+
+fn accepted(token: &str) {
+    assert_eq!(code(token), "allowed");
+}
+
+fn refused(token: &str, expected: &str) {
+    assert_eq!(code(token), expected);
 }
 
 fn header(alg: &str, kid: &str) -> Value {
@@ -320,7 +330,7 @@ fn rejects_a_token_that_is_not_three_canonical_parts() {
             // A header value has no white space at its ends, so nothing is left to refuse there.
             let token = parts.join(".");
             if token.trim() == token {
-                let code = Bed::new().code_for(&token);
+                let code = code(&token);
                 let empty_signature = index == 2 && spelled.is_empty();
                 let expected = if empty_signature { "signature_invalid" } else { "credential_malformed" };
                 assert_eq!(code, expected, "part {index}: {spelled:?}");
@@ -517,8 +527,3 @@ const REFUSALS: [&str; 10] = [
     "signature_invalid",
     "claim_missing",
 ];
-
-thread_local! {
-    /// One for all the cases of a property.
-    static ALL: Bed = all();
-}
