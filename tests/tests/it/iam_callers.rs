@@ -3,10 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::{Value, json};
 use test_bed::emulator::{Aws, Emulator};
-use test_bed::http;
-use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in};
+use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in, proof_of};
+use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
+use test_bed::runtime_api::{Function, Invocation};
+use test_bed::vault_setup::{self, Setup};
+use test_bed::{http, parts};
 use url::Url;
 
 const SERVER_ID: &str = "orders.example.com";
@@ -130,6 +134,87 @@ async fn rejects_every_way_to_tamper_with_a_proof() {
         }
         assert_eq!(sts(&without(&good, "X-Amz-Signature"), SERVER_ID).await.0, 400, "no signature");
     }
+}
+
+/// The authorizer's release binary, as Lambda runs it, with the emulator's STS and a real OpenBao.
+#[tokio::test]
+async fn the_authorizer_accepts_each_documented_client_and_nothing_tampered() {
+    let scratch = Scratch::new("iam-authorizer");
+    let emulator = Emulator::start(&scratch).await;
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    vault_setup::configure(&openbao, &Setup::quickstart()).await;
+    let token = vault_setup::authorizer_token(&openbao).await;
+    let [user, role] = callers(emulator.aws()).await;
+    let config = format!(
+        r#"
+vault:
+  address: {vault}
+  login: {{method: token, token: {token}}}
+aws_identity:
+  server_id: {SERVER_ID}
+  accounts: ["123456789012"]
+  sts_endpoint: {sts}
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: batch
+        routes: ["GET /batch"]
+        caller:
+          aws_identity: true
+          bound_iam_principal_arns:
+            - arn:aws:iam::123456789012:user/people/alice
+            - arn:aws:iam::123456789012:role/batch
+        token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
+"#,
+        vault = openbao.address(),
+        sts = emulator.sts_url(),
+    );
+    let binary = parts::binary("release", "bootstrap");
+    let function = Function::start(&binary, [("AUTHORIZER_CONFIG", config)], &scratch);
+    let canonical = ["arn:aws:iam::123456789012:user/people/alice", "arn:aws:iam::123456789012:role/batch"];
+    for (caller, canonical) in [&user, &role].into_iter().zip(canonical) {
+        for signer in Signer::ALL {
+            let proof = caller.proof(signer, emulator.aws(), SERVER_ID).await;
+            let answer = function.invoke(&event(&proof)).await.response();
+            assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "{signer:?}: {answer}");
+            assert_eq!(answer["principalId"], canonical, "{signer:?}");
+            assert_eq!(answer["context"]["callerKind"], "aws_identity", "{signer:?}");
+
+            // A proof that was accepted once is remembered, so a change of it must not pass for it.
+            for position in [0, 31, 63] {
+                let tampered = changed(&presigned_in(&proof), "X-Amz-Signature", |signature| {
+                    let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
+                    format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
+                });
+                let header = format!("AWS-Identity {}", proof_of(&tampered));
+                let refused = function.invoke(&event(&header)).await;
+                assert!(
+                    matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
+                    "{refused:?}"
+                );
+            }
+            let elsewhere = caller.proof(signer, emulator.aws(), "other.example.com").await;
+            let refused = function.invoke(&event(&elsewhere)).await;
+            assert!(
+                matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
+                "{refused:?}"
+            );
+        }
+    }
+    let codes = function.log_lines().into_iter().filter(|line| line["outcome"].is_string());
+    let codes: Vec<_> = codes.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
+    let of_one = ["allowed", "proof_refused", "proof_refused", "proof_refused", "proof_refused"];
+    assert_eq!(codes, of_one.repeat(6));
+}
+
+fn event(authorization: &str) -> Value {
+    json!({
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/batch",
+        "resource": "/batch",
+        "headers": {"Authorization": authorization},
+    })
 }
 
 /// What STS leaves to whoever verifies a proof. If one of these changes, a check of ours would be needless, or wrong.

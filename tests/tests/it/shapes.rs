@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_bed::apis::{Apis, Outcome};
 use test_bed::cases::{Case, Expected, Shape, Table};
 use test_bed::emulator::Emulator;
 use test_bed::iam_callers::{IamCaller, SERVER_ID_HEADER, proof_of};
-use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::issuer::{Issuer, Signing, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::Scratch;
@@ -24,6 +24,7 @@ struct Bed {
     emulator: Emulator,
     openbao: OpenBao,
     issuer: Issuer,
+    aws_issuer: Issuer,
     callers: Callers,
     proofs: AtomicU64,
     _scratch: Scratch,
@@ -44,10 +45,12 @@ impl Bed {
         let emulator = Emulator::start(&scratch).await;
         let openbao = OpenBao::start_in_memory(&scratch).await;
         let role = |name| TokenRole::new(name, "orders-prod-read", 120, 30);
-        let setup = Setup::quickstart().role(role("orders-prod-batch")).role(role("orders-default-reader"));
+        let setup = ["orders-prod-batch", "orders-prod-machines", "orders-default-reader"]
+            .into_iter()
+            .fold(Setup::quickstart(), |setup, name| setup.role(role(name)));
         vault_setup::configure(&openbao, &setup).await;
         let token = vault_setup::authorizer_token(&openbao).await;
-        let issuer = Issuer::start();
+        let (issuer, aws_issuer) = (Issuer::start(), Issuer::start_as_aws_account());
         let aws = emulator.aws();
         let callers = Callers {
             user: aws.iam_user("people/alice").await,
@@ -61,12 +64,22 @@ impl Bed {
             ("vault", openbao.address().to_owned()),
             ("vault_token", token),
             ("issuer", issuer.url()),
+            ("aws_issuer", aws_issuer.url()),
             ("sts", emulator.sts_url()),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value)).into();
         let configuration = |shape| table.configuration(shape, &values, &apis.ids());
         apis.deploy(&parts::binary("release", "bootstrap"), configuration).await;
-        Self { apis, emulator, openbao, issuer, callers, proofs: AtomicU64::new(0), _scratch: scratch }
+        Self {
+            apis,
+            emulator,
+            openbao,
+            issuer,
+            aws_issuer,
+            callers,
+            proofs: AtomicU64::new(0),
+            _scratch: scratch,
+        }
     }
 
     /// Fresh credentials: a proof is good once.
@@ -86,6 +99,9 @@ impl Bed {
         let (rest, last) = query.split_at(query.len() - 1);
         let query = format!("{rest}{}", if last == "0" { "1" } else { "0" });
         tampered.set_query(Some(&query));
+        let aws_spec = || TokenSpec::aws_iam("arn:aws:iam::123456789012:role/jobs/batch");
+        let aws_jwt = |spec: TokenSpec| self.aws_issuer.token(&spec);
+        let about = |tags: Value| json!({"aws_account": "123456789012", "request_tags": tags});
         let credentials = [
             ("jwt", jwt(spec())),
             ("jwt_without_scope", jwt(TokenSpec::new())),
@@ -101,6 +117,18 @@ impl Bed {
             ("user_other_server", proof_of(&sign(&self.callers.user, "other.example.com", now))),
             ("user_old", proof_of(&sign(&self.callers.user, SERVER_ID, now - Duration::from_secs(3600)))),
             ("root", proof(&self.callers.root)),
+            ("aws_jwt", aws_jwt(aws_spec())),
+            ("aws_jwt_rs256", aws_jwt(aws_spec().signing(Signing::Rs256))),
+            ("aws_jwt_unlisted", aws_jwt(TokenSpec::aws_iam("arn:aws:iam::123456789012:role/other/batch"))),
+            (
+                "aws_jwt_two_accounts",
+                aws_jwt(aws_spec().claim("sub", "arn:aws:iam::210987654321:role/jobs/batch")),
+            ),
+            (
+                "aws_jwt_request_tag",
+                aws_jwt(aws_spec().claim("https://sts.amazonaws.com/", about(json!({"team": "orders"})))),
+            ),
+            ("aws_jwt_forged", self.aws_issuer.forged(&aws_spec())),
         ];
         credentials.map(|(name, value)| (name.to_owned(), value)).into()
     }
@@ -171,7 +199,11 @@ async fn each_shape_decides_as_the_table_says() {
     let table = Table::read();
     let bed = Bed::new(&table).await;
     let given: Vec<_> = bed.credentials().into_keys().collect();
-    assert_eq!(given, table.credentials().collect::<Vec<_>>(), "the table's credentials and ours");
+    assert_eq!(
+        given,
+        table.credentials().collect::<Vec<_>>(),
+        "the table's credentials, and those made here"
+    );
     let mut wrong = Vec::new();
     for shape in Shape::ALL {
         wrong.extend(bed.run(&table, shape).await);

@@ -65,7 +65,7 @@ fn sanitize(value: &mut Value, api: &str) {
             for (name, value) in members {
                 match name.as_str() {
                     "requestId" | "extendedRequestId" => {
-                        *value = json!("11111111-1111-4111-8111-111111111111")
+                        *value = json!("11111111-1111-4111-8111-111111111111");
                     }
                     "connectionId" => *value = json!("0123456789abcdef"),
                     "resourceId" => *value = json!("01234567"),
