@@ -56,6 +56,9 @@ pub enum PrincipalArnError {
     /// It is a session of `sts:GetFederationToken`, whose name the user who asked for it chose.
     #[error("a federated user is not accepted as a principal")]
     FederatedUser,
+    /// It is a session that AWS made for a machine, such as `assumed-role/aws:ec2-instance/i-…`: no role of the account's.
+    #[error("a session that AWS itself made for a machine is not accepted as a principal")]
+    Machine,
 }
 
 impl PrincipalArn {
@@ -155,6 +158,7 @@ impl<'a> Fields<'a> {
         match (self.service, kind) {
             ("iam", "user") if is_path_and_name(rest) => Ok(Principal::User),
             ("iam", "role") if is_path_and_name(rest) => Ok(Principal::Role),
+            ("sts", "assumed-role") if is_made_by_aws(rest) => Err(PrincipalArnError::Machine),
             ("sts", "assumed-role") => session(rest).ok_or(PrincipalArnError::Malformed),
             ("iam", "root") if self.resource == "root" => Err(PrincipalArnError::Root),
             ("sts", "federated-user") if is_name(rest, FEDERATED_USER_NAME_LENGTHS) => {
@@ -163,6 +167,12 @@ impl<'a> Fields<'a> {
             _ => Err(PrincipalArnError::Malformed),
         }
     }
+}
+
+/// No role of an account has a colon in its name.
+fn is_made_by_aws(text: &str) -> bool {
+    let names = text.strip_prefix("aws:").and_then(|rest| rest.split_once('/'));
+    names.is_some_and(|(role, name)| is_name(role, NAME_LENGTHS) && is_name(name, SESSION_NAME_LENGTHS))
 }
 
 fn session(text: &str) -> Option<Principal<'_>> {
@@ -275,6 +285,17 @@ mod tests {
         for malformed in ["federated-user", "federated-user/", "federated-user/a/b", "federated-user/a b"] {
             let arn = format!("arn:aws:sts::123456789012:{malformed}");
             assert_eq!(PrincipalArn::parse(&arn), Err(PrincipalArnError::Malformed), "`{arn}`");
+        }
+    }
+
+    #[test]
+    fn rejects_sessions_that_aws_made_for_a_machine() {
+        let session =
+            |name: &str| PrincipalArn::parse(&format!("arn:aws:sts::123456789012:assumed-role/{name}"));
+        assert_eq!(session("aws:ec2-instance/i-0123456789abcdef0"), Err(PrincipalArnError::Machine));
+        for malformed in ["aws:/i-0", "aws:ec2-instance/", "aws:ec2-instance", "other:ec2/i-0", "aws:a b/i-0"]
+        {
+            assert_eq!(session(malformed), Err(PrincipalArnError::Malformed), "`{malformed}`");
         }
     }
 

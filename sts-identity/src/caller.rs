@@ -125,7 +125,9 @@ fn identity(text: &str, partition: &str) -> Result<CallerIdentity, AnswerError> 
         result.ok_or_else(|| unavailable("an answer that is not GetCallerIdentity's"))?;
 
     let arn = PrincipalArn::parse(arn).map_err(|error| match error {
-        PrincipalArnError::Root | PrincipalArnError::FederatedUser => AnswerError::Principal(error),
+        PrincipalArnError::Root | PrincipalArnError::FederatedUser | PrincipalArnError::Machine => {
+            AnswerError::Principal(error)
+        }
         PrincipalArnError::Malformed => unavailable("an ARN that names no user and no session of a role"),
     })?;
     if arn.account() != account {

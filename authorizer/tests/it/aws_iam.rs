@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-const ISSUER: &str = "https://0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0.tokens.sts.global.api.aws";
+pub const ISSUER: &str = "https://0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0.tokens.sts.global.api.aws";
 const BATCH: &str = "arn:aws:iam::123456789012:role/team/orders/batch";
 
 const AWS_CONFIG: &str = r#"
@@ -50,7 +50,7 @@ stages:
         token: {role: corp, policies: [corp], ttl: 1m, wrap_ttl: 30s}
 "#;
 
-fn claims_of(sub: &str, aws: Value) -> Value {
+pub fn claims_of(sub: &str, aws: Value) -> Value {
     let account = sub.split(':').nth(4).unwrap_or_default();
     let mut about = json!({"aws_account": account, "source_region": "eu-west-1", "org_id": "o-example"});
     for (name, value) in aws.as_object().unwrap() {

@@ -58,18 +58,29 @@ fn single_use() -> Bed {
     Bed::with(&IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:"))
 }
 
-/// A proof signed `at`, for a server id.
-fn proof_at(at: u64, server_id: &str) -> Value {
+/// A proof signed `at`, for a server id, in base64url.
+fn signed(at: u64, server_id: &str, endpoint: &StsEndpoint) -> String {
     let credentials =
         Credentials::new("ASIAEXAMPLE0EXAMPLE0", "secret", Some("session-token".into()), None, "test");
     let signing = SigningRequest {
         credentials: &credentials,
-        endpoint: &StsEndpoint::regional(&"eu-west-1".parse().unwrap()),
+        endpoint,
         server_id: Some(&server_id.parse().unwrap()),
         now: UNIX_EPOCH + Duration::from_secs(at),
     };
     let url = presign_get_caller_identity(signing, Duration::from_secs(900)).unwrap();
-    event_with(&format!("AWS-Identity {}", b64(url.expose().as_bytes())))
+    b64(url.expose().as_bytes())
+}
+
+fn proof_at(at: u64, server_id: &str) -> Value {
+    let endpoint = StsEndpoint::regional(&"eu-west-1".parse().unwrap());
+    event_with(&format!("AWS-Identity {}", signed(at, server_id, &endpoint)))
+}
+
+/// A proof for the loopback STS of a development configuration.
+pub fn emulated_proof(at: u64, server_id: &str) -> String {
+    let region = "us-east-1".parse().unwrap();
+    signed(at, server_id, &StsEndpoint::loopback("http://127.0.0.1:4566", &region).unwrap())
 }
 
 fn proof() -> Value {
@@ -247,8 +258,12 @@ fn rejects_a_session_whose_name_imitates_a_role() {
 }
 
 #[test]
-fn rejects_root_and_federated_users() {
+fn rejects_root_federated_users_and_machines() {
     for (arn, user_id) in [
+        (
+            "arn:aws:sts::123456789012:assumed-role/aws:ec2-instance/i-0a",
+            "123456789012:aws:ec2-instance:i-0a",
+        ),
         ("arn:aws:iam::123456789012:root", "123456789012"),
         ("arn:aws:sts::123456789012:federated-user/batch", "123456789012:batch"),
     ] {

@@ -23,4 +23,5 @@ mod keys;
 mod mint;
 mod redaction;
 mod sessions;
+mod shapes;
 mod support;

@@ -248,12 +248,20 @@ fn keeps_namesakes_of_two_accounts_apart() {
 }
 
 #[test]
-fn rejects_root_and_federated_users_as_what_they_are() {
+fn rejects_root_federated_users_and_machines_as_what_they_are() {
     let root = Identity { arn: "arn:aws:iam::123456789012:root", user_id: "123456789012", ..USER };
     let federated =
         Identity { arn: "arn:aws:sts::123456789012:federated-user/ann", user_id: "123456789012:ann", ..USER };
-    for (identity, error) in [(root, PrincipalArnError::Root), (federated, PrincipalArnError::FederatedUser)]
-    {
+    let machine = Identity {
+        arn: "arn:aws:sts::123456789012:assumed-role/aws:ec2-instance/i-0123456789abcdef0",
+        user_id: "123456789012:aws:ec2-instance:i-0123456789abcdef0",
+        ..USER
+    };
+    for (identity, error) in [
+        (root, PrincipalArnError::Root),
+        (federated, PrincipalArnError::FederatedUser),
+        (machine, PrincipalArnError::Machine),
+    ] {
         let refused = verify(&answer(&identity.document())).unwrap_err();
         assert_eq!(refused, AnswerError::Principal(error));
     }

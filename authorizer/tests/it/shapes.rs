@@ -1,0 +1,334 @@
+//! The table of cases, `cases.json`, as the events that API Gateway makes of each call: every shape, also what the
+//! emulator cannot carry. The file says what its members mean.
+//!
+//! The events are written as AWS documents them (API Gateway developer guide, "Input to an API Gateway Lambda
+//! authorizer" and the pages for HTTP and WebSocket APIs). Credentials stand in the golden files by their names.
+
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+
+use serde_json::{Map, Value, json};
+use vault_authorizer::response::Answer;
+
+use crate::{aws_iam, aws_identity, support::*};
+
+const SHAPES: [&str; 6] = ["rest_request", "rest_token", "http_v1", "http_v2", "http_v2_simple", "websocket"];
+const API: &str = "a1b2c3d4e5";
+const USER: (&str, &str) = ("arn:aws:iam::123456789012:user/people/alice", "AIDAEXAMPLEALICE");
+
+fn table() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// One call of the table.
+struct Call<'a> {
+    case: &'a Value,
+    shape: &'static str,
+}
+
+impl Call<'_> {
+    fn text(&self, name: &str, otherwise: &'static str) -> &str {
+        self.case[name].as_str().unwrap_or(otherwise)
+    }
+
+    fn pairs(&self, name: &str) -> Vec<(String, String)> {
+        let pairs = self.case[name].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        pairs.iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
+    }
+
+    fn headers(&self, name: &str) -> Vec<String> {
+        let named = |(own, _): &(String, String)| own.eq_ignore_ascii_case(name);
+        self.pairs("headers").into_iter().filter(named).map(|(_, value)| value).collect()
+    }
+
+    /// The code, or `None` where API Gateway answers without calling the authorizer or knows no such call.
+    fn code(&self) -> Option<&str> {
+        let only = self.case["only"].as_array();
+        if only.is_some_and(|only| !only.iter().any(|shape| shape == self.shape)) {
+            return None;
+        }
+        match &self.case["shapes"][self.shape] {
+            Value::String(_unknown) => None,
+            Value::Object(other) if other.contains_key("code") => other["code"].as_str(),
+            _ => self.case["code"].as_str(),
+        }
+    }
+
+    fn event(&self) -> Value {
+        match self.shape {
+            "rest_request" => self.rest_request(),
+            "rest_token" => self.rest_token(),
+            "http_v1" => self.http_v1(),
+            "http_v2" | "http_v2_simple" => self.http_v2(),
+            _ => self.websocket(),
+        }
+    }
+
+    fn arn(&self) -> String {
+        let (stage, method) = (self.text("stage", "prod"), self.text("method", "GET"));
+        let below = match self.shape {
+            "websocket" => "$connect".to_owned(),
+            _ => format!("{method}{}", self.text("path", "/orders")),
+        };
+        format!("arn:aws:execute-api:eu-west-1:123456789012:{API}/{stage}/{below}")
+    }
+
+    fn rest_request(&self) -> Value {
+        let (path, template) = (self.text("path", "/orders"), self.text("template", "/orders"));
+        let (stage, method) = (self.text("stage", "prod"), self.text("method", "GET"));
+        let (headers, query) = (self.pairs("headers"), self.pairs("query"));
+        json!({
+            "type": "REQUEST", "methodArn": self.arn(), "resource": template, "path": path, "httpMethod": method,
+            "headers": last(&headers), "multiValueHeaders": all(&headers),
+            "queryStringParameters": last(&query), "multiValueQueryStringParameters": all(&query),
+            "pathParameters": null, "stageVariables": null,
+            "requestContext": {"resourceId": "abc123", "resourcePath": template, "httpMethod": method, "path": format!("/{stage}{path}"),
+                "accountId": "123456789012", "apiId": API, "stage": stage, "requestId": "request-1", "extendedRequestId": "extended-1",
+                "identity": {"sourceIp": "192.0.2.1"}},
+        })
+    }
+
+    fn rest_token(&self) -> Value {
+        let token = self.headers("authorization").pop().unwrap_or_default();
+        json!({"type": "TOKEN", "authorizationToken": token, "methodArn": self.arn()})
+    }
+
+    fn http_v1(&self) -> Value {
+        let mut event = self.rest_request();
+        event["version"] = json!("1.0");
+        event["headers"] = joined(&lower(self.pairs("headers")));
+        event["queryStringParameters"] = joined(&self.pairs("query"));
+        for multi in ["multiValueHeaders", "multiValueQueryStringParameters"] {
+            event.as_object_mut().unwrap().remove(multi);
+        }
+        let source = self.headers("authorization").join(",");
+        event["identitySource"] = source.clone().into();
+        event["authorizationToken"] = source.into();
+        event
+    }
+
+    fn http_v2(&self) -> Value {
+        let (path, template) = (self.text("path", "/orders"), self.text("template", "/orders"));
+        let (stage, method) = (self.text("stage", "prod"), self.text("method", "GET"));
+        let key = match template {
+            "$default" => template.to_owned(),
+            _ if template.contains("{proxy+}") => format!("ANY {template}"),
+            _ => format!("{method} {template}"),
+        };
+        let (cookies, headers): (Vec<_>, Vec<_>) =
+            lower(self.pairs("headers")).into_iter().partition(|(name, _)| name == "cookie");
+        let cookies: Vec<_> = cookies.iter().flat_map(|(_, value)| value.split("; ")).collect();
+        json!({
+            "version": "2.0", "type": "REQUEST", "routeArn": self.arn(), "identitySource": self.headers("authorization"),
+            "routeKey": key, "rawPath": path, "rawQueryString": "", "cookies": cookies, "headers": joined(&headers),
+            "queryStringParameters": joined(&self.pairs("query")), "pathParameters": {}, "stageVariables": {},
+            "requestContext": {"accountId": "123456789012", "apiId": API, "domainName": "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com",
+                "domainPrefix": API, "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "agent"},
+                "requestId": "request-1", "routeKey": key, "stage": stage, "time": "15/Jan/2027:08:00:00 +0000", "timeEpoch": NOW * 1000},
+        })
+    }
+
+    fn websocket(&self) -> Value {
+        let (headers, query) = (self.pairs("headers"), self.pairs("query"));
+        json!({
+            "type": "REQUEST", "methodArn": self.arn(),
+            "headers": last(&headers), "multiValueHeaders": all(&headers),
+            "queryStringParameters": last(&query), "multiValueQueryStringParameters": all(&query), "stageVariables": {},
+            "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "extendedRequestId": "extended-1", "messageDirection": "IN",
+                "stage": self.text("stage", "prod"), "connectedAt": NOW * 1000, "requestTimeEpoch": NOW * 1000,
+                "identity": {"sourceIp": "192.0.2.1"}, "requestId": "request-1", "connectionId": "connection-1", "apiId": API},
+        })
+    }
+
+    fn bed(&self, table: &Value) -> Bed {
+        let mut document = table["configuration"].clone();
+        for (key, value) in table["configuration_of"][self.shape].as_object().into_iter().flatten() {
+            document[key] = value.clone();
+        }
+        for issuer in document["issuers"].as_object_mut().unwrap().values_mut() {
+            issuer["jwks"] = json!({"file": "jwks.json"});
+        }
+        for stage in document["stages"].as_object_mut().unwrap().values_mut() {
+            if stage["api_ids"] == json!(["${apis}"]) {
+                stage["api_ids"] = json!([API]);
+            }
+        }
+        let values = [
+            ("vault", "https://vault.example.com:8200"),
+            ("vault_token", "s.AuthorizerTokenOfTheTest"),
+            ("issuer", ISSUER),
+            ("aws_issuer", aws_iam::ISSUER),
+            ("sts", "http://127.0.0.1:4566"),
+        ];
+        let filled = values
+            .iter()
+            .fold(document.to_string(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
+        let bed = Bed::with(&filled);
+        let names = |name: &str| self.case.to_string().contains(&format!("${{{name}}}"));
+        let refused = names("user_tampered") || names("user_other_server");
+        let answer = match () {
+            () if refused => error_answer(403, "SignatureDoesNotMatch"),
+            () if names("user") => caller_answer(USER.0, USER.1),
+            () if names("user_unlisted") => {
+                caller_answer("arn:aws:iam::123456789012:user/people/bob", "AIDAEXAMPLEBOB")
+            }
+            () if names("user_other_account") => {
+                caller_answer("arn:aws:iam::999999999999:user/people/alice", "AIDAEXAMPLEEVE")
+            }
+            () if names("root") => caller_answer("arn:aws:iam::123456789012:root", "123456789012"),
+            () => caller_answer(ROLE_SESSION, "AROAEXAMPLEBATCH:nightly-7"),
+        };
+        bed.sts.answer(Ok(answer));
+        bed
+    }
+}
+
+fn lower(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
+/// One value a name, the last.
+fn last(pairs: &[(String, String)]) -> Value {
+    pairs.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>().into()
+}
+
+fn all(pairs: &[(String, String)]) -> Value {
+    let mut named = Map::<String, Value>::new();
+    for (name, value) in pairs {
+        let values = named.entry(name.clone()).or_insert_with(|| json!([]));
+        values.as_array_mut().unwrap().push(value.clone().into());
+    }
+    named.into()
+}
+
+/// The values of a name with commas between, as HTTP APIs have them.
+fn joined(pairs: &[(String, String)]) -> Value {
+    let all = all(pairs);
+    let text = |values: &Value| {
+        values
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|value| value.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    all.as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, values)| (name.clone(), text(values).into()))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn credentials() -> BTreeMap<&'static str, String> {
+    let header = |alg: &str, kid: &str| json!({"alg": alg, "kid": kid, "typ": "JWT"});
+    let jwt = |changes: Value| keys().rs256(&header("RS256", "rsa"), &claims_with(changes));
+    let role = "arn:aws:iam::123456789012:role/jobs/batch";
+    let orders = json!({"principal_tags": {"team": "orders"}});
+    let aws = |sub: &str, about: &Value| aws_iam::claims_of(sub, about.clone());
+    let aws_jwt = |claims: &Value| keys().token("ES384", &header("ES384", "ec384"), claims);
+    let two_accounts = json!({"principal_tags": {"team": "orders"}, "aws_account": "210987654321"});
+    BTreeMap::from([
+        ("jwt", jwt(json!({}))),
+        ("jwt_without_scope", jwt(json!({"scope": null}))),
+        ("jwt_expired", jwt(json!({"exp": NOW - 5}))),
+        ("jwt_forged", keys().token("RS512", &header("RS256", "rsa"), &claims())),
+        ("jwt_other_audience", jwt(json!({"aud": "other-api"}))),
+        ("jwt_other_issuer", jwt(json!({"iss": "https://other.example.com/"}))),
+        ("user", aws_identity::emulated_proof(NOW, "orders.example.com")),
+        ("role", aws_identity::emulated_proof(NOW - 1, "orders.example.com")),
+        ("user_unlisted", aws_identity::emulated_proof(NOW - 2, "orders.example.com")),
+        ("user_other_account", aws_identity::emulated_proof(NOW - 3, "orders.example.com")),
+        ("user_tampered", aws_identity::emulated_proof(NOW - 4, "orders.example.com")),
+        ("user_other_server", aws_identity::emulated_proof(NOW - 5, "other.example.com")),
+        ("user_old", aws_identity::emulated_proof(NOW - 3600, "orders.example.com")),
+        ("root", aws_identity::emulated_proof(NOW - 6, "orders.example.com")),
+        ("aws_jwt", aws_jwt(&aws(role, &orders))),
+        ("aws_jwt_rs256", keys().rs256(&header("RS256", "rsa"), &aws(role, &orders))),
+        ("aws_jwt_unlisted", aws_jwt(&aws("arn:aws:iam::123456789012:role/other/batch", &orders))),
+        ("aws_jwt_two_accounts", aws_jwt(&aws(role, &two_accounts))),
+        ("aws_jwt_request_tag", aws_jwt(&aws(role, &json!({"request_tags": {"team": "orders"}})))),
+        ("aws_jwt_forged", keys().token("ES384", &header("RS256", "rsa"), &aws(role, &orders))),
+    ])
+}
+
+fn filled(event: &Value, credentials: &BTreeMap<&str, String>) -> Value {
+    let mut text = event.to_string();
+    for (name, credential) in credentials {
+        text = text.replace(&format!("${{{name}}}"), credential);
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+/// What API Gateway makes of the answer, and thereby the form it must have.
+fn form(shape: &str, answer: &Answer) -> String {
+    match answer {
+        Answer::Error(message) => format!("error {message}"),
+        Answer::Decision(decision) if shape == "http_v2_simple" => {
+            assert!(decision.get("policyDocument").is_none(), "{decision}");
+            format!("isAuthorized {}", decision["isAuthorized"].as_bool().unwrap())
+        }
+        Answer::Decision(decision) => {
+            assert!(decision.get("isAuthorized").is_none(), "{decision}");
+            decision["policyDocument"]["Statement"][0]["Effect"].as_str().unwrap().to_owned()
+        }
+    }
+}
+
+fn expected_form(shape: &str, kind: &str) -> &'static str {
+    match (shape, kind) {
+        ("http_v2_simple", "allowed") => "isAuthorized true",
+        ("http_v2_simple", _) => "isAuthorized false",
+        (_, "allowed") => "Allow",
+        ("rest_request" | "rest_token" | "websocket", "credential") => "error Unauthorized",
+        _ => "Deny",
+    }
+}
+
+#[test]
+fn each_shape_decides_and_answers_as_the_table_says() {
+    let (table, credentials) = (table(), credentials());
+    let named: Vec<_> = table["credentials"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(credentials.keys().copied().collect::<Vec<_>>(), named, "the table's credentials and ours");
+    let is_of =
+        |kind: &str, code: &str| table["kinds"][kind].as_array().unwrap().iter().any(|own| own == code);
+    let mut wrong = String::new();
+    for shape in SHAPES {
+        let mut golden = String::new();
+        for case in table["cases"].as_array().unwrap() {
+            let call = Call { case, shape };
+            let Some(expected) = call.code() else { continue };
+            let (bed, event) = (call.bed(&table), filled(&call.event(), &credentials));
+            if case["again"] == true {
+                assert_eq!(bed.code(&event), "allowed", "{case}");
+            }
+            let (answer, record) = bed.decide(&event);
+            let line = record.line(vault_authorizer::clock::Clock::now(&*bed.clock));
+            let (code, form) = (line["Code"].as_str().unwrap(), form(shape, &answer));
+            let kind =
+                ["credential", "permission"].into_iter().find(|kind| is_of(kind, code)).unwrap_or("allowed");
+            if code != expected || form != expected_form(shape, kind) {
+                writeln!(
+                    wrong,
+                    "{shape}, {}: {code} ({form}), not {expected}: {}",
+                    case["name"], line["message"]
+                )
+                .unwrap();
+            }
+            let route = line["route"].as_str().unwrap_or("-");
+            writeln!(golden, "{:<58} {:<22} {form:<20} {:.40}", case["name"].as_str().unwrap(), code, route)
+                .unwrap();
+        }
+        insta::assert_snapshot!(format!("{shape}_decisions"), golden);
+        let first = Call { case: &table["cases"][0], shape };
+        insta::assert_json_snapshot!(format!("{shape}_event"), first.event());
+        let (Answer::Decision(answer), _) = first.bed(&table).decide(&filled(&first.event(), &credentials))
+        else {
+            panic!("{shape}")
+        };
+        insta::assert_json_snapshot!(format!("{shape}_answer"), answer);
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
