@@ -300,3 +300,9 @@ pub enum IdentityError {
         reason: String,
     },
 }
+
+impl IdentityError {
+    fn missing(claim: &str) -> Self {
+        Self::ClaimMissing(claim.to_owned())
+    }
+}

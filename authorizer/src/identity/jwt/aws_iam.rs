@@ -12,7 +12,6 @@
 use serde_json::Value;
 use sts_identity::{PrincipalArn, PrincipalArnError};
 
-use super::checks::missing;
 use crate::{
     identity::{Claims, IdentityError, Proven},
     names::IssuerName,
@@ -38,14 +37,18 @@ pub(super) fn forget_request_tags(claims: &mut Claims) {
 }
 
 pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, IdentityError> {
-    let sub = claims.get("sub").and_then(Value::as_str).ok_or_else(|| missing("sub"))?;
+    let sub = claims.get("sub").and_then(Value::as_str).ok_or_else(|| IdentityError::missing("sub"))?;
     let arn = PrincipalArn::parse(sub)?;
     // AWS names the role, not its session: a session's name is the caller's to choose.
     if arn.as_str() != arn.canonical() {
         return Err(PrincipalArnError::Malformed.into());
     }
-    let aws = claims.get(AWS_CLAIM).and_then(Value::as_object).ok_or_else(|| missing(AWS_CLAIM))?;
-    let account = aws.get("aws_account").and_then(Value::as_str).ok_or_else(|| missing("aws_account"))?;
+    let aws =
+        claims.get(AWS_CLAIM).and_then(Value::as_object).ok_or_else(|| IdentityError::missing(AWS_CLAIM))?;
+    let account = aws
+        .get("aws_account")
+        .and_then(Value::as_str)
+        .ok_or_else(|| IdentityError::missing("aws_account"))?;
     // AWS says it twice; where the two differ, neither is believed.
     if account != arn.account() {
         return Err(IdentityError::AccountRefused { account: arn.account().to_owned() });

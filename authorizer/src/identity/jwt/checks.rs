@@ -34,7 +34,7 @@ pub(super) fn identity(
 
 /// RFC 7519, sections 4.1.4 to 4.1.6. Leeway is for `nbf` and `iat` only: a token never lives past its `exp`.
 fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTime, IdentityError> {
-    let expires_at = time(claims, "exp")?.ok_or_else(|| missing("exp"))?;
+    let expires_at = time(claims, "exp")?.ok_or_else(|| IdentityError::missing("exp"))?;
     if expires_at <= now {
         return Err(IdentityError::Expired { seconds_ago: now.seconds_after(expires_at) });
     }
@@ -45,7 +45,7 @@ fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTi
         }
     }
     if let Some(max_age_seconds) = issuer.max_age_seconds {
-        let age_seconds = now.seconds_after(issued_at.ok_or_else(|| missing("iat"))?);
+        let age_seconds = now.seconds_after(issued_at.ok_or_else(|| IdentityError::missing("iat"))?);
         if age_seconds > max_age_seconds {
             return Err(IdentityError::TooOld { age_seconds });
         }
@@ -61,7 +61,7 @@ fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, IdentityError> 
     let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 2^53")]
     let seconds = whole.or(fractional.map(|seconds| seconds as u64));
-    seconds.map(|seconds| Some(UnixTime::from_seconds(seconds))).ok_or_else(|| missing(name))
+    seconds.map(|seconds| Some(UnixTime::from_seconds(seconds))).ok_or_else(|| IdentityError::missing(name))
 }
 
 /// The token must name one of the issuer's audiences, and one of the stage's where the stage has its own.
@@ -80,18 +80,14 @@ fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) ->
 }
 
 fn audiences(claims: &Claims, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
-    let value = claims.get(claim.as_str()).ok_or_else(|| missing(claim.as_str()))?;
+    let value = claims.get(claim.as_str()).ok_or_else(|| IdentityError::missing(claim.as_str()))?;
     let one = value.as_str().map(|name| vec![name]);
     let many =
         || value.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();
-    one.or_else(many).ok_or_else(|| missing(claim.as_str()))
+    one.or_else(many).ok_or_else(|| IdentityError::missing(claim.as_str()))
 }
 
 fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityError> {
     let user = claims.get(&issuer.user_claim).and_then(Value::as_str).filter(|user| !user.is_empty());
-    user.ok_or_else(|| missing(&issuer.user_claim))
-}
-
-pub(super) fn missing(name: &str) -> IdentityError {
-    IdentityError::ClaimMissing(name.to_owned())
+    user.ok_or_else(|| IdentityError::missing(&issuer.user_claim))
 }
