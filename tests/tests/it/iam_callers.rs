@@ -4,7 +4,11 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use test_bed::emulator::{Aws, Emulator};
+use sts_identity::{
+    CallerIdentity, Expected, Region, ServerId, SigningRequest, StsAnswer, StsEndpoint, StsHosts, StsRequest,
+    presign_get_caller_identity,
+};
+use test_bed::emulator::{ACCOUNT, Aws, Emulator, REGION};
 use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in, proof_of};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
@@ -133,6 +137,48 @@ async fn rejects_every_way_to_tamper_with_a_proof() {
             assert!(!answer.contains("<Arn>"), "{what}: {answer}");
         }
         assert_eq!(sts(&without(&good, "X-Amz-Signature"), SERVER_ID).await.0, 400, "no signature");
+    }
+}
+
+/// Our own signer and our own reader of answers, each against the other side's real one.
+#[tokio::test]
+async fn sts_accepts_what_we_presign_and_we_read_what_sts_answers() {
+    let scratch = Scratch::new("iam-presign");
+    let emulator = Emulator::start(&scratch).await;
+    let region = REGION.parse::<Region>().unwrap();
+    let endpoint = StsEndpoint::loopback(&emulator.sts_url(), &region).unwrap();
+    let server_id = SERVER_ID.parse::<ServerId>().unwrap();
+    let hosts = StsHosts::loopback(endpoint.clone());
+    let now = SystemTime::now();
+    for caller in callers(emulator.aws()).await {
+        let signing = SigningRequest {
+            credentials: &caller.credentials,
+            endpoint: &endpoint,
+            server_id: Some(&server_id),
+            now,
+        };
+        let presigned = presign_get_caller_identity(signing, Duration::from_secs(60)).unwrap();
+        let url = Url::parse(presigned.expose()).unwrap();
+        assert_eq!(sts(&url, "other.example.com").await.0, 403);
+
+        let expected =
+            Expected { hosts: &hosts, server_id: &server_id, max_age: Duration::from_secs(60), now };
+        let request = StsRequest::parse(presigned.expose(), &expected).unwrap();
+        let method = request.method().parse().unwrap();
+        let mut sent = http::client().request(method, request.url());
+        for (name, value) in request.headers() {
+            sent = sent.header(name, value);
+        }
+        let answer = sent.send().await.unwrap();
+        let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let answer = StsAnswer {
+            status: answer.status().as_u16(),
+            content_type: content_type.map(str::to_owned),
+            body: answer.bytes().await.unwrap().to_vec(),
+        };
+        let identity = CallerIdentity::verify(&answer, &request).unwrap();
+        assert_eq!(identity.arn().as_str(), caller.arn);
+        assert_eq!(identity.account(), ACCOUNT);
     }
 }
 
