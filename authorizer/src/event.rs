@@ -105,9 +105,9 @@ pub enum EventError {
     /// A denial, or a fault where the ARN itself is malformed.
     #[error(transparent)]
     MethodArn(#[from] InvalidMethodArn),
-    /// A path with a second spelling, where only the path says what is called.
+    /// A path that could be read in two ways, where the path says what is called.
     #[error(
-        "the path holds `%`, an empty or dot segment or a trailing slash, and a TOKEN event has no template to go by"
+        "the path could be read in two ways: it holds `%`, an empty or dot segment or a trailing slash where a TOKEN event has no template to go by, or it is spelt like a template"
     )]
     PathAmbiguous,
     /// `accountId` and the ARN differ.

@@ -74,6 +74,15 @@ impl Call<'_> {
         format!("arn:aws:execute-api:eu-west-1:123456789012:{API}/{stage}/{below}")
     }
 
+    /// HTTP APIs put a named stage in front of the path.
+    fn path_below_stage(&self) -> String {
+        let path = self.text("path", "/orders");
+        match self.text("stage", "prod") {
+            "$default" => path.to_owned(),
+            stage => format!("/{stage}{path}"),
+        }
+    }
+
     fn rest_request(&self) -> Value {
         let (path, template) = (self.text("path", "/orders"), self.text("template", "/orders"));
         let (stage, method) = (self.text("stage", "prod"), self.text("method", "GET"));
@@ -97,6 +106,7 @@ impl Call<'_> {
     fn http_v1(&self) -> Value {
         let mut event = self.rest_request();
         event["version"] = json!("1.0");
+        event["path"] = self.path_below_stage().into();
         event["headers"] = joined(&lower(self.pairs("headers")));
         event["queryStringParameters"] = joined(&self.pairs("query"));
         for multi in ["multiValueHeaders", "multiValueQueryStringParameters"] {
@@ -109,7 +119,7 @@ impl Call<'_> {
     }
 
     fn http_v2(&self) -> Value {
-        let (path, template) = (self.text("path", "/orders"), self.text("template", "/orders"));
+        let (path, template) = (self.path_below_stage(), self.text("template", "/orders"));
         let (stage, method) = (self.text("stage", "prod"), self.text("method", "GET"));
         let key = match template {
             "$default" => template.to_owned(),
