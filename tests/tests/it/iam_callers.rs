@@ -10,6 +10,7 @@ use sts_identity::{
 };
 use test_bed::emulator::{ACCOUNT, Aws, Emulator, REGION};
 use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in, proof_of};
+use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
 use test_bed::runtime_api::{Function, Invocation};
@@ -252,6 +253,49 @@ stages:
     let codes: Vec<_> = codes.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
     let of_one = ["allowed", "proof_refused", "proof_refused", "proof_refused", "proof_refused"];
     assert_eq!(codes, of_one.repeat(6));
+}
+
+/// The emulator signs `sts:GetWebIdentityToken` with a secret of its own that anyone can read (HS256), and as an issuer
+/// that is nobody's. What AWS issues is played by the bed's issuer; this must be refused, however it is dressed.
+#[tokio::test]
+async fn rejects_the_emulators_web_identity_token() {
+    let scratch = Scratch::new("iam-stub");
+    let emulator = Emulator::start(&scratch).await;
+    let issuer = Issuer::start_as_aws_account();
+    let config = format!(
+        r#"
+vault:
+  address: http://127.0.0.1:1
+  login: {{method: token, token: s.NeverUsedInThisTest00000}}
+issuers:
+  account: {{kind: aws_iam, issuer: "{issuer}", audiences: [orders-api]}}
+  stub: {{kind: jwt, issuer: "https://sts.amazonaws.com", audiences: [orders-api], algorithms: [RS256, ES384], jwks: {{uri: "{issuer}/.well-known/jwks.json"}}}}
+stages:
+  prod:
+    api_ids: ["*"]
+    grants:
+      - {{name: batch, mode: none, routes: ["GET /batch"], caller: {{issuer: account, any: true}}}}
+"#,
+        issuer = issuer.url(),
+    );
+    let stub = emulator.client_script("web_identity.py", &["orders-api", REGION]).await;
+    let header = stub.trim();
+    let alone = config.lines().filter(|line| !line.contains("stub:")).collect::<Vec<_>>().join("\n");
+    for (config, code) in [(&alone, "issuer_unknown"), (&config, "algorithm_refused")] {
+        let binary = parts::binary("release", "bootstrap");
+        let function = Function::start(&binary, [("AUTHORIZER_CONFIG", config)], &scratch);
+        let refused = function.invoke(&event(header)).await;
+        assert!(
+            matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
+            "{refused:?}"
+        );
+        let good = issuer.token(&TokenSpec::aws_iam("arn:aws:iam::123456789012:role/batch"));
+        let allowed = function.invoke(&event(&format!("Bearer {good}"))).await.response();
+        assert_eq!(allowed["policyDocument"]["Statement"][0]["Effect"], "Allow", "{allowed}");
+        let decisions = function.log_lines().into_iter().filter(|line| line["outcome"].is_string());
+        let codes: Vec<_> = decisions.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(codes, [code, "allowed"]);
+    }
 }
 
 fn event(authorization: &str) -> Value {
