@@ -19,7 +19,8 @@ use crate::{
     telemetry::CallerIdInLog,
 };
 
-pub use node::Problem;
+pub use node::{Problem, quoted};
+pub use source::MAX_DOCUMENT_BYTES;
 
 /// What the authorizer runs by.
 #[derive(Debug)]
@@ -51,6 +52,17 @@ impl Config {
         let task_root = env("LAMBDA_TASK_ROOT").unwrap_or_else(|| ".".to_owned());
         let task_root = Path::new(&task_root);
         let document = source::read(&env, task_root)?;
+        Self::parse(&document, task_root)
+    }
+
+    /// Reads a document in whichever form the function takes it: as it is, or as the base64 of its gzip.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] with every problem found.
+    pub fn from_packed(document: &str, task_root: &Path) -> Result<Self, InvalidConfig> {
+        let document = source::unpack(document)
+            .map_err(|reason| InvalidConfig::one(format!("the document {reason}")))?;
         Self::parse(&document, task_root)
     }
 

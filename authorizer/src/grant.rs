@@ -226,6 +226,15 @@ impl Rule {
         }
         self.bounds.check(identity).map_err(Mismatch::Unbound)
     }
+
+    /// Whether this rule covers every call that `later` covers, so that behind it `later` never decides. Told only where it is
+    /// plain; `false` says nothing.
+    pub fn shadows(&self, later: &Self) -> bool {
+        let includes = |route: &Route| self.routes.iter().any(|own| own.includes(route));
+        later.routes.iter().all(includes)
+            && self.callers == later.callers
+            && self.bounds.include(&later.bounds)
+    }
 }
 
 impl Callers {

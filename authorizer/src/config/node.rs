@@ -218,7 +218,7 @@ impl<'a> Table<'a> {
 }
 
 /// A key as it may stand in a path: one that could be mistaken for a longer path is quoted, an endless one is cut.
-fn quoted(key: &str) -> String {
+pub fn quoted(key: &str) -> String {
     let short: String = key.chars().take(64).collect();
     let plain = !short.is_empty()
         && short.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$' | '/' | ':'));

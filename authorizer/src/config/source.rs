@@ -1,6 +1,6 @@
 //! Where the document comes from, and what it may be packed in.
 //!
-//! Receives the environment; produces the document's text, bounded. Leaves what is in it to [`document`](super::document).
+//! Receives the environment, or a document as it was found; produces the document's text, bounded. Leaves what is in it to [`document`](super::document).
 
 use std::{fs, io::Read, path::Path};
 
@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use super::InvalidConfig;
 
 /// The largest document read, unpacked, in bytes.
-const MAX_DOCUMENT_BYTES: u64 = 256 * 1024;
+pub const MAX_DOCUMENT_BYTES: u64 = 256 * 1024;
 
 const INLINE: &str = "AUTHORIZER_CONFIG";
 const FILE: &str = "AUTHORIZER_CONFIG_FILE";
@@ -30,7 +30,7 @@ pub(super) fn read(env: impl Fn(&str) -> Option<String>, task_root: &Path) -> Re
     unpack(&document).map_err(|reason| InvalidConfig::one(format!("{} {reason}", path.display())))
 }
 
-fn unpack(document: &str) -> Result<String, String> {
+pub(super) fn unpack(document: &str) -> Result<String, String> {
     let trimmed = document.trim();
     let packed = trimmed
         .strip_prefix("base64gzip:")

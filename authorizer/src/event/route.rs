@@ -70,6 +70,18 @@ impl Route {
             (Pattern::Http { method: own, template }, _) => own.covers(method) && template.covers(resource),
         }
     }
+
+    /// Whether this route covers every call that `other` covers.
+    pub fn includes(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Pattern::Connect, Pattern::Connect) => true,
+            (Pattern::Connect, Pattern::Http { .. }) | (Pattern::Http { .. }, Pattern::Connect) => false,
+            (
+                Pattern::Http { method: own_method, template: own },
+                Pattern::Http { method: other_method, template: other },
+            ) => own_method.includes(other_method) && own.includes(other),
+        }
+    }
 }
 
 impl MethodPattern {
@@ -77,6 +89,13 @@ impl MethodPattern {
         match self {
             Self::Exactly(own) => own == method,
             Self::AnyButOptions => method != "OPTIONS",
+        }
+    }
+
+    fn includes(&self, other: &Self) -> bool {
+        match other {
+            Self::Exactly(method) => self.covers(method),
+            Self::AnyButOptions => *self == Self::AnyButOptions,
         }
     }
 }
@@ -91,6 +110,16 @@ impl TemplatePattern {
             // A path cannot be told from a parameter's value: only what is written out in full matches it.
             (Self::Exactly(own), Resource::Path(path)) => !has_parameters(own) && own == path,
             (Self::Below(own), Resource::Path(path)) => !has_parameters(own) && is_at_or_below(own, path),
+        }
+    }
+
+    /// For a path, too: what has no parameters has none further up.
+    fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Below(own), Self::Exactly(other) | Self::Below(other)) => is_at_or_below(own, other),
+            (Self::Exactly(own), Self::Exactly(other)) => own == other,
+            (Self::Exactly(_) | Self::Below(_), Self::All) | (Self::Exactly(_), Self::Below(_)) => false,
         }
     }
 }
@@ -255,6 +284,56 @@ mod tests {
         assert!(covers_path("GET /orders", "GET", "/orders"));
         assert!(covers_path("GET /orders/*", "GET", "/orders/7"));
         assert!(covers_path("* /*", "GET", "/orders/7"));
+    }
+
+    /// Every pair of routes on every call: what a route includes, it covers.
+    #[test]
+    fn a_route_that_includes_another_covers_whatever_that_one_covers() {
+        let routes: Vec<Route> = [
+            "* /*",
+            "GET /*",
+            "OPTIONS /*",
+            "* /orders/*",
+            "GET /orders/*",
+            "GET /orders",
+            "GET /orders/{id}",
+            "GET /orders/{id}/*",
+            "POST /orders",
+            "GET /orders-archive",
+            "* $default",
+            "GET $default",
+            "GET /",
+            "$connect",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
+        let texts = [
+            "/",
+            "/orders",
+            "/orders/{id}",
+            "/orders/7",
+            "/orders/{id}/lines",
+            "/orders-archive",
+            "$default",
+        ];
+        let resources = texts.into_iter().flat_map(|text| {
+            [Resource::Template(text.to_owned()), Resource::Path(text.to_owned()), Resource::Connect]
+        });
+        let calls: Vec<_> = resources
+            .flat_map(|resource| {
+                ["GET", "POST", "OPTIONS", "$connect"].map(|method| (method, resource.clone()))
+            })
+            .collect();
+        for (route, other) in routes.iter().flat_map(|route| routes.iter().map(move |other| (route, other))) {
+            let mut covered = calls.iter().filter(|(method, resource)| other.covers(method, resource));
+            let all = covered.all(|(method, resource)| route.covers(method, resource));
+            assert!(all || !route.includes(other), "`{route}` does not include `{other}`");
+        }
+        let includes =
+            |route: &str, other: &str| route.parse::<Route>().unwrap().includes(&other.parse().unwrap());
+        assert!(includes("* /*", "POST /orders/{id}") && includes("* /*", "* $default"));
+        assert!(includes("GET /orders/*", "GET /orders/{id}/*") && includes("$connect", "$connect"));
+        assert!(!includes("* /*", "OPTIONS /orders") && !includes("* /*", "$connect"));
     }
 
     #[test]

@@ -85,6 +85,38 @@ impl Bounds {
         }
         Ok(())
     }
+
+    /// Whether nothing is bound (`any: true`).
+    pub fn is_any(&self) -> bool {
+        let Self { subject, claims, principal_arns, principal_ids } = self;
+        subject.is_none() && claims.is_empty() && principal_arns.is_empty() && principal_ids.is_empty()
+    }
+
+    /// Whether every identity within `other` is within these bounds, as far as that can be told without knowing what claims
+    /// mean: `false` says nothing.
+    pub fn include(&self, other: &Self) -> bool {
+        let subject = self.subject.is_none() || self.subject == other.subject;
+        let claims = self.claims.iter().all(|own| {
+            other.claims.iter().any(|other| own.name == other.name && include(&own.any_of, &other.any_of))
+        });
+        let bound = |own: bool, other: bool, included: bool| own || (!other && included);
+        let arns = bound(
+            self.principal_arns.is_empty(),
+            other.principal_arns.is_empty(),
+            include(&self.principal_arns, &other.principal_arns),
+        );
+        let ids = bound(
+            self.principal_ids.is_empty(),
+            other.principal_ids.is_empty(),
+            other.principal_ids.iter().all(|id| self.principal_ids.contains(id)),
+        );
+        subject && claims && arns && ids
+    }
+}
+
+/// Whether whatever one of `other` matches, one of `own` does.
+fn include(own: &[Pattern], other: &[Pattern]) -> bool {
+    other.iter().all(|other| own.iter().any(|own| own.includes(other)))
 }
 
 impl BoundClaim {
@@ -120,6 +152,14 @@ impl Pattern {
         match self {
             Self::Exactly(own) => own == text,
             Self::Glob(pattern) => glob(pattern, text),
+        }
+    }
+
+    /// Only a star of this pattern can take in a star of the other, and then it takes in whatever that one stands for.
+    fn includes(&self, other: &Self) -> bool {
+        match other {
+            Self::Exactly(value) => self.matches(value),
+            Self::Glob(pattern) => matches!(self, Self::Glob(own) if glob(own, pattern)),
         }
     }
 }
@@ -159,5 +199,45 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn bounds_include_narrower_ones_and_no_others() {
+        let texts = |values: &[&str]| values.iter().map(|value| Pattern::Exactly((*value).into())).collect();
+        let claim = |name: &str, any_of: Vec<Pattern>| {
+            let claims = vec![BoundClaim { name: name.to_owned(), any_of }];
+            Bounds { claims, ..Bounds::default() }
+        };
+        let globs = |values: &[&str]| values.iter().map(|value| Pattern::Glob((*value).into())).collect();
+        let arns = |principal_arns| Bounds { principal_arns, ..Bounds::default() };
+        let ids = |ids: &[&str]| Bounds {
+            principal_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            ..Bounds::default()
+        };
+        let alice = Bounds { subject: Some("alice".to_owned()), ..Bounds::default() };
+        let both = Bounds { claims: claim("team", texts(&["a"])).claims, ..alice.clone() };
+        for (own, other, expected) in [
+            (Bounds::default(), alice.clone(), true),
+            (alice.clone(), Bounds::default(), false),
+            (alice.clone(), both.clone(), true),
+            (both, alice, false),
+            (claim("team", texts(&["a", "b"])), claim("team", texts(&["b"])), true),
+            (claim("team", texts(&["a"])), claim("team", texts(&["a", "b"])), false),
+            (claim("team", texts(&["a"])), claim("group", texts(&["a"])), false),
+            (claim("team", globs(&["a*"])), claim("team", texts(&["ab"])), true),
+            (claim("team", globs(&["a*"])), claim("team", globs(&["ab*c"])), true),
+            (claim("team", globs(&["ab*"])), claim("team", globs(&["a*"])), false),
+            (claim("team", globs(&["*"])), claim("team", vec![Pattern::Exactly(3.into())]), false),
+            (claim("team", texts(&["a*"])), claim("team", globs(&["a*"])), false),
+            (arns(texts(&["x", "y"])), arns(texts(&["y"])), true),
+            (arns(texts(&["x"])), Bounds::default(), false),
+            (arns(Vec::new()), arns(texts(&["x"])), true),
+            (ids(&["AROA1", "AROA2"]), ids(&["AROA2"]), true),
+            (ids(&["AROA1"]), ids(&["AROA2"]), false),
+            (ids(&["AROA1"]), Bounds::default(), false),
+        ] {
+            assert_eq!(own.include(&other), expected, "{own:?} {other:?}");
+        }
+        assert!(Bounds::default().is_any() && !ids(&["AROA1"]).is_any());
     }
 }

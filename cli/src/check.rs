@@ -1,0 +1,96 @@
+//! `vault-authorizer check`: is this configuration good, and is it wise?
+//!
+//! Receives a configuration; produces every problem of it, as the function would log them at init, or what [`lints`] think
+//! of a good one.
+
+mod lints;
+
+use std::{fmt::Write, process::ExitCode};
+
+use clap::Args;
+use vault_authorizer::config::{Config, InvalidConfig};
+
+use crate::{
+    failure::Failure,
+    input::ConfigArguments,
+    output::{BAD, CAUTION, GOOD, HEADING, Output, styled},
+};
+use lints::{Finding, Weight, lint};
+
+/// Says what is wrong with a configuration, or may go wrong with it
+///
+/// Reads the configuration exactly as the function does at init. Calls nobody: whether Vault and the issuers agree, it
+/// cannot tell.
+#[derive(Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Fail on warnings as well; hints do not count
+    #[arg(long)]
+    strict: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  vault-authorizer check --config authorizer.yaml
+  vault-authorizer check --strict --config authorizer.yaml      in a pipeline
+  terraform output -raw authorizer_config | vault-authorizer check --config - --task-root dist
+
+Exit codes:
+  0  the configuration is good
+  1  the function would not start with it, or `--strict` and there are warnings, or it cannot be read
+  2  the command line is wrong";
+
+/// Checks and lints.
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let config = match arguments.config.read() {
+        Ok(config) => config,
+        Err(Failure::Config(invalid)) => {
+            output.print(&problems(&invalid))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let findings = lint(&config);
+    output.print(&report(&config, &findings))?;
+    let warned = findings.iter().any(|finding| finding.weight == Weight::Warning);
+    Ok(if warned && arguments.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn problems(invalid: &InvalidConfig) -> String {
+    let mut text = String::new();
+    for problem in &invalid.problems {
+        text += &format!("{}: {problem}\n", styled(BAD, "error"));
+    }
+    let found = counted(invalid.problems.len(), "problem");
+    text + &format!("{}: the function would not start with it\n", styled(BAD, found))
+}
+
+fn report(config: &Config, findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { lint, weight, place, risk, instead } in findings {
+        let weight = match weight {
+            Weight::Warning => styled(CAUTION, format_args!("warning[{lint}]")),
+            Weight::Hint => styled(HEADING, format_args!("hint[{lint}]")),
+        };
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "{weight}: {place}: {risk}\n  instead: {instead}\n");
+    }
+    text + &summary(config, findings)
+}
+
+fn summary(config: &Config, findings: &[Finding]) -> String {
+    let grants = config.stages.values().map(|stage| stage.rules.len()).sum();
+    let warnings = findings.iter().filter(|finding| finding.weight == Weight::Warning).count();
+    let (word, of_warnings) = match warnings {
+        0 => (styled(GOOD, "good"), String::new()),
+        _ => (styled(CAUTION, "good"), format!(", {}", counted(warnings, "warning"))),
+    };
+    let (stages, grants) = (counted(config.stages.len(), "stage"), counted(grants, "grant"));
+    format!("{word}: {stages}, {grants}{of_warnings}\n")
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,140 @@
+//! What a good configuration may still do that its author did not mean.
+//!
+//! Receives the settings that the function would run by; produces findings, in the order of the document, each with its
+//! place, what may go wrong, and what to write instead. A lint has a name, so that people can talk about it. It fires
+//! only where the settings alone show the matter.
+
+mod grants;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+use vault_authorizer::{
+    adapters::{
+        jwks::JwksSource,
+        vault::{LoginSettings, VaultSettings},
+    },
+    config::{Config, quoted},
+    event::CredentialSource,
+    identity::{aws_identity::AwsIdentitySettings, jwt::Issuer},
+    response::{AnswerSettings, ResponseAs},
+};
+
+/// A proof is meant for the request that it comes with.
+const LONGEST_PROOF_SECONDS: u64 = 300;
+
+/// One thing to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// The lint's name.
+    pub(super) lint: &'static str,
+    /// How much it matters.
+    pub(super) weight: Weight,
+    /// Where: `stages.prod.grants[2].token.ttl`.
+    pub(super) place: String,
+    /// What may go wrong.
+    pub(super) risk: String,
+    /// What to write instead.
+    pub(super) instead: String,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Somebody should decide about it.
+    Warning,
+    /// It depends on a setting that the configuration does not show.
+    Hint,
+}
+
+impl Finding {
+    fn warning(
+        lint: &'static str,
+        place: impl Into<String>,
+        risk: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Self {
+        let (place, risk, instead) = (place.into(), risk.into(), instead.into());
+        Self { lint, weight: Weight::Warning, place, risk, instead }
+    }
+}
+
+/// Everything that the lints find.
+pub(super) fn lint(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(login_token(&config.vault));
+    findings.extend(config.issuers.iter().filter_map(keys_in_file));
+    findings.extend(config.aws_identity.as_ref().and_then(proof_window));
+    findings.extend(config.credentials.iter().enumerate().filter_map(credential_source));
+    findings.extend(simple_answers(config.answer));
+    findings.extend(stages::lint(config));
+    findings
+}
+
+fn login_token(vault: &VaultSettings) -> Option<Finding> {
+    let LoginSettings::Token(_) = vault.login else { return None };
+    Some(Finding::warning(
+        "login-token",
+        "vault.login",
+        "for development only: whoever may read the function's settings has this token, and it is never renewed; when it ends, every grant with a token is a fault",
+        "{method: aws, role: …, server_id: …}, which stores nothing",
+    ))
+}
+
+fn keys_in_file((issuer, source): &(Issuer, JwksSource)) -> Option<Finding> {
+    let JwksSource::File(_) = source else { return None };
+    Some(Finding::warning(
+        "keys-in-file",
+        format!("issuers.{}.jwks", quoted(issuer.name.as_str())),
+        "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then",
+        "`discovery`, or {uri: …}",
+    ))
+}
+
+fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
+    let seconds = settings.max_age_seconds;
+    if seconds <= LONGEST_PROOF_SECONDS || settings.single_use {
+        return None;
+    }
+    Some(Finding::warning(
+        "proof-window",
+        "aws_identity.max_age",
+        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller"),
+        format!(
+            "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
+        ),
+    ))
+}
+
+fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Finding> {
+    match source {
+        CredentialSource::Query(_) => Some(Finding::warning(
+            "credential-in-query",
+            format!("credentials[{index}].query"),
+            "the token is part of the URL: access logs, the browser's history and the Referer header keep it",
+            "{header: Authorization}; for a WebSocket of a browser, {websocket_protocol: …}",
+        )),
+        CredentialSource::Cookie(_) => Some(Finding::warning(
+            "credential-in-cookie",
+            format!("credentials[{index}].cookie"),
+            "a browser adds the cookie to requests that another site makes it send (CSRF)",
+            "{header: Authorization}; where it must be a cookie, set it with SameSite=Strict, Secure and HttpOnly, and have each route that changes something check the Origin header or an anti-CSRF token",
+        )),
+        CredentialSource::Header(_) | CredentialSource::WebSocketProtocol(_) => None,
+    }
+}
+
+fn simple_answers(answer: AnswerSettings) -> Option<Finding> {
+    match answer.response {
+        ResponseAs::Policy => None,
+        ResponseAs::Simple => Some(Finding {
+            weight: Weight::Hint,
+            ..Finding::warning(
+                "simple-answers",
+                "answer.response",
+                "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
+                "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
+            )
+        }),
+    }
+}

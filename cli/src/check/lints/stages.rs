@@ -1,0 +1,96 @@
+//! Lints of stages: what holds two of them apart, and the APIs they are for.
+
+use std::collections::BTreeSet;
+
+use vault_authorizer::{
+    config::{Config, quoted},
+    grant::{Apis, Callers, Stage},
+    identity::aws_identity::AwsIdentitySettings,
+    names::IssuerName,
+};
+
+use super::{Finding, grants};
+
+pub(super) fn lint(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut earlier: Vec<&Stage> = Vec::new();
+    for stage in config.stages.values() {
+        findings.extend(any_api(stage));
+        findings.extend(earlier.iter().filter_map(|earlier| shared_audience(earlier, stage)));
+        let settings = config.aws_identity.as_ref();
+        findings.extend(earlier.iter().filter_map(|earlier| shared_server_id(settings?, earlier, stage)));
+        findings.extend(grants::lint(stage));
+        earlier.push(stage);
+    }
+    findings
+}
+
+/// `stages.prod`.
+pub(super) fn place(stage: &Stage) -> String {
+    format!("stages.{}", quoted(stage.name.as_str()))
+}
+
+fn any_api(stage: &Stage) -> Option<Finding> {
+    if stage.apis != Apis::Any {
+        return None;
+    }
+    let name = &stage.name;
+    Some(Finding::warning(
+        "any-api",
+        format!("{}.api_ids", place(stage)),
+        format!(
+            "every API that may call this function gets these grants on its own stage `{name}`, one made next year included"
+        ),
+        "the ids of the APIs that are meant",
+    ))
+}
+
+/// A token must name one of its issuer's audiences and one of the stage's. So what holds two stages apart is a list of
+/// audiences on each, with nothing in common.
+fn shared_audience(earlier: &Stage, stage: &Stage) -> Option<Finding> {
+    let issuers: Vec<String> =
+        issuers(earlier).intersection(&issuers(stage)).map(|name| format!("`{name}`")).collect();
+    let apart = match (&earlier.audiences, &stage.audiences) {
+        (Some(earlier), Some(own)) => !earlier.iter().any(|audience| own.contains(audience)),
+        (Some(_), None) | (None, Some(_)) | (None, None) => false,
+    };
+    if issuers.is_empty() || apart {
+        return None;
+    }
+    Some(Finding::warning(
+        "shared-audience",
+        format!("{}.audiences", place(stage)),
+        format!(
+            "a token of {} for stage `{}` can be good on `{}`, or the other way round",
+            issuers.join(", "),
+            earlier.name,
+            stage.name
+        ),
+        "on each of the two stages, `audiences` that the other one does not list",
+    ))
+}
+
+fn issuers(stage: &Stage) -> BTreeSet<&IssuerName> {
+    let vouching = stage.rules.iter().filter_map(|rule| match &rule.callers {
+        Callers::OfIssuer(issuer) => Some(issuer),
+        Callers::AwsIdentity => None,
+    });
+    vouching.collect()
+}
+
+fn shared_server_id(settings: &AwsIdentitySettings, earlier: &Stage, stage: &Stage) -> Option<Finding> {
+    let takes_proofs = |stage: &Stage| stage.rules.iter().any(|rule| rule.callers == Callers::AwsIdentity);
+    let server_id = |stage: &Stage| stage.server_id.clone().unwrap_or_else(|| settings.server_id.clone());
+    if !takes_proofs(earlier) || !takes_proofs(stage) || server_id(earlier) != server_id(stage) {
+        return None;
+    }
+    Some(Finding::warning(
+        "shared-server-id",
+        format!("{}.server_id", place(stage)),
+        format!(
+            "an IAM proof signed for stage `{}` is good on `{}`, and the other way round",
+            earlier.name, stage.name
+        ),
+        format!("a `server_id` for each stage, such as `{}.{}`", stage.name, settings.server_id.as_str()),
+    ))
+}

@@ -1,0 +1,47 @@
+//! A minter that asks nobody.
+//!
+//! Receives an order; answers it as a Vault would that does what it is told, with placeholders in place of what only Vault
+//! can say. So the answer that is shown is made by the code that makes the real one.
+
+use serde_json::{Value, json};
+use vault_authorizer::mint::{MintError, Minter, Order, Undo};
+use vault_context::vault::{Answer, VaultError};
+
+/// What stands for a value of Vault's where it is shown.
+const SHOWN: &str = "(minted at run time)";
+/// The same where it has to have a token's form.
+const PLACEHOLDER: &str = "minted-at-run-time";
+
+/// Mints nothing.
+#[derive(Debug)]
+pub(super) struct DryRun;
+
+impl Minter for DryRun {
+    async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
+        let wrap_info = json!({
+            "token": PLACEHOLDER,
+            "accessor": PLACEHOLDER,
+            "wrapped_accessor": PLACEHOLDER,
+            "ttl": order.ttls.wrap_seconds,
+            "creation_time": "",
+            "creation_path": order.creation_path,
+        });
+        // An answer that this does not fit is refused by the step that called, and shows in the tests.
+        Ok(Answer { wrap_info: serde_json::from_value(wrap_info).ok(), ..Answer::default() })
+    }
+
+    async fn undo(&self, _token: Undo) -> Result<(), VaultError> {
+        Ok(())
+    }
+}
+
+/// The answer with its placeholders as people should see them.
+pub(super) fn shown(mut answer: Value) -> Value {
+    let context = answer.get_mut("context").and_then(Value::as_object_mut);
+    for value in context.into_iter().flat_map(|context| context.values_mut()) {
+        if value == PLACEHOLDER {
+            *value = SHOWN.into();
+        }
+    }
+    answer
+}

@@ -1,0 +1,86 @@
+//! Why a command could not do its work, in one line each, and the exit code for it.
+//!
+//! What a command finds out is no failure: a denial explained is a success with an exit code of its own.
+
+use std::{io, process::ExitCode};
+
+use aws_credential_types::provider::error::CredentialsError;
+use sts_identity::{EndpointError, RegionError, SignError};
+use vault_authorizer::config::InvalidConfig;
+use vault_context::http::HttpSetupError;
+
+use crate::input::InputError;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file or standard input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Every problem of a configuration.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// Two arguments want standard input.
+    #[error("`--config -` and `--event -` cannot both be standard input: put one of them into a file")]
+    TwoFromStdin,
+    /// Not what a Lambda function is given.
+    #[error(
+        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it"
+    )]
+    EventNotJson {
+        /// Where reading stopped.
+        line: usize,
+        /// And there.
+        column: usize,
+    },
+    /// No HTTP client for the issuers or STS.
+    #[error("this machine's TLS roots cannot be used")]
+    Http(#[from] HttpSetupError),
+    /// `--region`.
+    #[error("`--region` is refused")]
+    Region(#[from] RegionError),
+    /// `--sts-endpoint`.
+    #[error("`--sts-endpoint` is refused")]
+    Endpoint(#[from] EndpointError),
+    /// Neither of the two, which the parser of the command line refuses first.
+    #[error("needs `--region` or `--sts-endpoint`")]
+    StsMissing,
+    /// The chain has nothing.
+    #[error(
+        "no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    Credentials(#[source] CredentialsError),
+    /// The credentials do not sign.
+    #[error("the AWS credentials cannot sign a proof")]
+    Sign(#[from] SignError),
+    /// No API would take it.
+    #[error(
+        "the proof has {bytes} bytes and the authorizer takes {most}: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)"
+    )]
+    ProofTooLarge {
+        /// Of the header's value.
+        bytes: usize,
+        /// That are accepted.
+        most: usize,
+    },
+    /// Standard output.
+    #[error("the output could not be written")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    /// 2 where the command line itself is wrong, as for every usage error; else 1.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::TwoFromStdin | Self::Region(_) | Self::Endpoint(_) | Self::StsMissing => 2,
+            Self::Input(_)
+            | Self::Config(_)
+            | Self::EventNotJson { .. }
+            | Self::Http(_)
+            | Self::Credentials(_)
+            | Self::Sign(_)
+            | Self::ProofTooLarge { .. }
+            | Self::Output(_) => 1,
+        })
+    }
+}

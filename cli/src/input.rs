@@ -1,0 +1,111 @@
+//! What a command reads: a file, or standard input where it is called `-`.
+//!
+//! Receives the argument; produces its text, bounded. Leaves what is in it to the command.
+
+use std::{
+    convert::Infallible,
+    fmt, fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use clap::Args;
+use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
+
+use crate::failure::Failure;
+
+/// The configuration to work with.
+#[derive(Args)]
+pub(crate) struct ConfigArguments {
+    /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as AUTHORIZER_CONFIG may hold it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Source,
+    /// Where the files lie that the configuration names [default: the folder of the configuration; the current folder for `-`]
+    #[arg(long, value_name = "DIR")]
+    task_root: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    /// Reads it exactly as the function would.
+    pub(crate) fn read(&self) -> Result<Config, Failure> {
+        let document = self.config.read(MAX_DOCUMENT_BYTES)?;
+        let task_root = self.task_root.as_deref().unwrap_or_else(|| self.config.folder());
+        Ok(Config::from_packed(&document, task_root)?)
+    }
+}
+
+/// A file or standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `-`.
+    Stdin,
+    /// By its path.
+    File(PathBuf),
+}
+
+impl Source {
+    /// All of its text.
+    pub(crate) fn read(&self, most_bytes: u64) -> Result<String, InputError> {
+        let unreadable = |source| InputError::Unreadable { name: self.to_string(), source };
+        let mut text = String::new();
+        let bytes = match self {
+            Self::Stdin => io::stdin().lock().take(most_bytes + 1).read_to_string(&mut text),
+            Self::File(path) => {
+                let file = fs::File::open(path).map_err(unreadable)?;
+                file.take(most_bytes + 1).read_to_string(&mut text)
+            }
+        }
+        .map_err(unreadable)?;
+        if u64::try_from(bytes).is_ok_and(|bytes| bytes <= most_bytes) {
+            return Ok(text);
+        }
+        Err(InputError::TooLarge { name: self.to_string(), most_bytes })
+    }
+
+    fn folder(&self) -> &Path {
+        let folder = match self {
+            Self::Stdin => None,
+            Self::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
+        };
+        folder.unwrap_or(Path::new("."))
+    }
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "-" { Self::Stdin } else { Self::File(text.into()) })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::File(path) => write!(f, "`{}`", path.display()),
+        }
+    }
+}
+
+/// Why there is no text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    /// Absent, forbidden, or not UTF-8.
+    #[error("{name} cannot be read")]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// More than the function would take.
+    #[error("{name} is larger than {most_bytes} bytes, which is more than the function takes")]
+    TooLarge {
+        /// The file.
+        name: String,
+        /// The bound.
+        most_bytes: u64,
+    },
+}

@@ -1,0 +1,62 @@
+//! The command `vault-authorizer`: what an operator does by hand, with the code that the Lambda runs.
+//!
+//! Receives the command line; produces text and an exit code. One module for each command, which leaves every decision
+//! to the libraries; [`output`] alone prints, [`input`] alone reads files.
+//!
+//! A command never logs, whatever `RUST_LOG` says: no subscriber is installed, so there is nowhere for a secret to go.
+
+mod check;
+mod explain;
+mod failure;
+mod input;
+mod output;
+mod sign;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vault_authorizer::causes::with_causes;
+
+use output::Output;
+
+/// Checks a configuration, explains a decision, signs a proof: vault-authorizer by hand.
+#[derive(Parser)]
+#[command(name = "vault-authorizer", version, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Explain(explain::Arguments),
+    Sign(sign::Arguments),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let command = CommandLine::parse().command;
+    let output = Output::default();
+    let outcome = match command {
+        Command::Check(arguments) => check::run(&arguments, &output),
+        Command::Explain(arguments) => explain::run(&arguments, &output).await,
+        Command::Sign(arguments) => sign::run(&arguments, &output).await,
+    };
+    outcome.unwrap_or_else(|failure| {
+        output.complain(&with_causes(&failure));
+        failure.exit_code()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+}

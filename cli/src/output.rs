@@ -1,0 +1,81 @@
+//! The one place that prints.
+//!
+//! Receives finished text; writes results to standard output and complaints to standard error. Colour shows on a terminal
+//! only, and nowhere where `NO_COLOR` is set. Text that came from a request is made harmless by [`plain`] before it gets
+//! here: a terminal obeys escape sequences, whoever wrote them.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
+use crate::failure::Failure;
+
+/// Headings.
+pub(crate) const HEADING: Style = Style::new().bold();
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// What did not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What deserves a look.
+pub(crate) const CAUTION: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Standard output and standard error.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    _private: (),
+}
+
+impl Output {
+    /// Prints a result. A reader that has seen enough, such as `head`, is no failure.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = AutoStream::auto(io::stdout().lock());
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Says why there is no result. Where not even that can be written, the exit code has to do.
+    pub(crate) fn complain(&self, text: &str) {
+        let line = format!(
+            "{}: {}\n",
+            styled(BAD, "error"),
+            text.replace(|c: char| c.is_control() && c != '\n', " ")
+        );
+        let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(line.as_bytes());
+    }
+
+    /// Tells a person at a terminal something that a pipe need not know.
+    pub(crate) fn hint(&self, text: &str) {
+        if io::stdout().is_terminal() {
+            let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(format!("{text}\n").as_bytes());
+        }
+    }
+}
+
+/// Text in a style, which is left out again where it is not for a terminal.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Text from outside with its control characters spelt out.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_an_escape_sequence_from_a_request() {
+        assert_eq!(plain("/orders\u{1b}[2J\u{9b}31m\r\n"), "/orders\\u{1b}[2J\\u{9b}31m\\r\\n");
+        assert_eq!(plain("/bücher/{id}"), "/bücher/{id}");
+    }
+}

@@ -1,0 +1,127 @@
+//! `vault-authorizer sign`: the header that proves an IAM identity to an API.
+//!
+//! Receives a server id and a region; finds credentials where the AWS command line does, and produces the `Authorization`
+//! header. The signing is `sts-identity`'s. Nothing is sent to STS here, and nothing but the header is printed.
+
+use std::{process::ExitCode, time::Duration};
+
+use aws_config::BehaviorVersion;
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::{Args, ValueEnum};
+use sts_identity::{Region, ServerId, SigningRequest, StsEndpoint, presign_get_caller_identity};
+use vault_authorizer::{
+    clock::{Clock, SystemClock},
+    event::MAX_CREDENTIAL_BYTES,
+};
+
+use crate::{failure::Failure, output::Output};
+
+/// Makes the header that proves your AWS identity to an API
+///
+/// Presigns sts:GetCallerIdentity with the AWS credentials of this environment: variables, a profile (SSO and
+/// credential_process too), a container or an instance. The header is a credential until it ends: whoever has it can
+/// call the API in your name, and nothing else.
+#[derive(Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Arguments {
+    /// The API's server id: `aws_identity.server_id` of its configuration, or the stage's own
+    #[arg(long, value_name = "ID")]
+    server_id: ServerId,
+    #[command(flatten)]
+    sts: Sts,
+    /// How long the proof is good, in seconds; the API's `max_age` (60 s by default) counts as well
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=900))]
+    expires: u64,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Header)]
+    format: Format,
+}
+
+/// Which STS the API will ask.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Sts {
+    /// The region of the STS that the API asks: one of its `aws_identity.sts_regions`
+    #[arg(long, value_name = "REGION")]
+    region: Option<Region>,
+    /// For development: an STS on this machine
+    #[arg(long, value_name = "URL")]
+    sts_endpoint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// `Authorization: AWS-Identity …`
+    Header,
+    /// `AWS-Identity …`
+    Value,
+    /// A line for `curl --config -`, which keeps the header out of the list of processes
+    Curl,
+}
+
+const HELP: &str = "\
+Examples:
+  curl -H \"$(vault-authorizer sign --server-id orders.example.com --region eu-west-1)\" https://…/orders
+  vault-authorizer sign --server-id orders.example.com --region eu-west-1 --format curl | curl --config - https://…/orders
+  AWS_PROFILE=batch vault-authorizer sign --server-id orders.example.com --region eu-west-1 --format value
+
+Exit codes:
+  0  the header is on standard output
+  1  there are no credentials, or they cannot sign
+  2  the command line is wrong";
+
+/// An emulator has no regions; the authorizer expects this one in a signature for it.
+const LOOPBACK_REGION: &str = "us-east-1";
+
+/// Signs.
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let endpoint = arguments.sts.endpoint()?;
+    let credentials = credentials(endpoint.region()).await.map_err(Failure::Credentials)?;
+    let request = SigningRequest {
+        credentials: &credentials,
+        endpoint: &endpoint,
+        server_id: Some(&arguments.server_id),
+        now: SystemClock.now().to_system_time(),
+    };
+    let url = presign_get_caller_identity(request, Duration::from_secs(arguments.expires))?;
+    let value = format!("AWS-Identity {}", URL_SAFE_NO_PAD.encode(url.expose()));
+    if value.len() > MAX_CREDENTIAL_BYTES {
+        return Err(Failure::ProofTooLarge { bytes: value.len(), most: MAX_CREDENTIAL_BYTES });
+    }
+    output.print(&arguments.format.of(&value))?;
+    output.hint(&format!("this is a credential for {} s: do not paste it anywhere else", arguments.expires));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Sts {
+    fn endpoint(&self) -> Result<StsEndpoint, Failure> {
+        match (&self.region, &self.sts_endpoint) {
+            (_, Some(url)) => Ok(StsEndpoint::loopback(url, &LOOPBACK_REGION.parse()?)?),
+            (Some(region), None) => Ok(StsEndpoint::regional(region)),
+            (None, None) => Err(Failure::StsMissing),
+        }
+    }
+}
+
+impl Format {
+    fn of(self, value: &str) -> String {
+        match self {
+            Self::Header => format!("Authorization: {value}\n"),
+            Self::Value => format!("{value}\n"),
+            Self::Curl => format!("header = \"Authorization: {value}\"\n"),
+        }
+    }
+}
+
+/// The chain of the AWS SDKs. The region is where a profile's role is assumed; it is named so that nobody asks an instance
+/// for its own.
+async fn credentials(region: &Region) -> Result<Credentials, CredentialsError> {
+    let region = aws_config::Region::new(region.as_str().to_owned());
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    let provider = config.credentials_provider().ok_or_else(CredentialsError::not_loaded_no_source)?;
+    provider.provide_credentials().await
+}
