@@ -37,14 +37,13 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    let output = Output::default();
     let outcome = match command {
-        Command::Check(arguments) => check::run(&arguments, &output),
-        Command::Explain(arguments) => explain::run(&arguments, &output).await,
-        Command::Sign(arguments) => sign::run(&arguments, &output).await,
+        Command::Check(arguments) => check::run(&arguments, &Output),
+        Command::Explain(arguments) => explain::run(&arguments, &Output).await,
+        Command::Sign(arguments) => sign::run(&arguments, &Output).await,
     };
     outcome.unwrap_or_else(|failure| {
-        output.complain(&with_causes(&failure));
+        Output.complain(&with_causes(&failure));
         failure.exit_code()
     })
 }

@@ -24,10 +24,8 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const CAUTION: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Standard output and standard error.
-#[derive(Debug, Default)]
-pub(crate) struct Output {
-    _private: (),
-}
+#[derive(Debug)]
+pub(crate) struct Output;
 
 impl Output {
     /// Prints a result. A reader that has seen enough, such as `head`, is no failure.

@@ -20,7 +20,8 @@ pub(super) fn of(explanation: &Explanation, event: &Value, time_is_given: bool) 
     } else if is_one_of(&[Code::CredentialMissing, Code::CredentialMalformed, Code::SignatureInvalid]) {
         "an event copied from a log may have its credential cut out or cut short".to_owned()
     } else if is_one_of(&[Code::JwksUnavailable, Code::StsUnavailable]) {
-        "asked from this machine: the function may reach what this machine does not".to_owned()
+        "this machine asked: the function may reach what this machine does not, and the other way round"
+            .to_owned()
     } else if is_one_of(&[Code::EventUnsupported]) {
         "give the event as the function got it: an object with `type` and `methodArn` or `routeArn`, without the log line around it".to_owned()
     } else {

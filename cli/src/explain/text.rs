@@ -16,7 +16,7 @@ pub(super) fn of(explanation: &Explanation) -> String {
         "credential",
         &match &seen.credential {
             Some(found) => vec![field("scheme", found.scheme), field("found in", &found.place)],
-            None => vec![line("not looked for, or not found")],
+            None => vec![line("none found, or not looked for")],
         },
     );
     text +=
@@ -59,10 +59,16 @@ fn verdict(explanation: &Explanation) -> String {
 fn event_fields(event: &EventSeen, at: &str) -> Vec<String> {
     let unknown = "?";
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| unknown.to_owned());
+    let call = if event.method == event.route {
+        // `$connect` is both, and of an event that tells neither there is nothing to say twice.
+        text(&event.route)
+    } else {
+        format!("{} {}", text(&event.method), text(&event.route))
+    };
     vec![
         field("shape", event.shape.unwrap_or("none that is known")),
         field("method ARN", event.method_arn.as_deref().unwrap_or("none that is usable")),
-        field("call", &format!("{} {}", text(&event.method), text(&event.route))),
+        field("call", &call),
         field("stage", &format!("{} of API {}", text(&event.stage), text(&event.api_id))),
         field("judged at", at),
     ]
@@ -70,7 +76,7 @@ fn event_fields(event: &EventSeen, at: &str) -> Vec<String> {
 
 fn caller_fields(caller: &CallerSeen) -> Vec<String> {
     let ends = match (&caller.credential_ends, caller.seconds_left) {
-        (Some(ends), Some(seconds)) => format!("{ends}, {seconds} s later"),
+        (Some(ends), Some(seconds)) => format!("{ends}, in {seconds} s"),
         (Some(_), None) | (None, _) => "not known: the grant's ttl bounds the token".to_owned(),
     };
     let mut fields = vec![field("id", &caller.id), field("kind", caller.kind)];

@@ -43,15 +43,12 @@ pub(super) struct Explanation {
     /// The end of it.
     pub(super) outcome: Outcome,
     /// The code of a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<&'static str>,
     /// Its reason, for the operator.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
     /// What API Gateway makes of the answer.
     pub(super) client_sees: &'static str,
     /// What may help.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) hints: Vec<String>,
     /// The time that the event is judged at.
     pub(super) at: String,

@@ -1,0 +1,127 @@
+use std::io::Write;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use insta::assert_snapshot;
+
+use crate::support::{check, file, folder, plain_config, run};
+
+const GOOD: &str = r#"
+vault: {address: "https://vault.example.com:8200", login: {method: aws, role: authorizer, server_id: vault.example.com}}
+issuers: {corp: {kind: jwt, issuer: "https://login.example.com/", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: orders-reader
+        routes: ["GET /orders"]
+        caller: {issuer: corp, bound_claims: {scope: ["orders:read"]}}
+        token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s}
+"#;
+
+#[test]
+fn a_good_configuration_is_good_strictly() {
+    assert_eq!(check(GOOD, &[]).printed(0), "good: 1 stage, 1 grant\n");
+    assert_eq!(check(GOOD, &["--strict"]).printed(0), "good: 1 stage, 1 grant\n");
+}
+
+#[test]
+fn every_form_that_the_function_takes_is_read() {
+    let json = r#"{"vault": {"address": "https://vault.example.com:8200", "login": {"method": "aws", "role": "a", "server_id": "v"}},
+        "issuers": {"corp": {"kind": "jwt", "issuer": "https://login.example.com/", "audiences": ["a"], "algorithms": ["ES256"], "jwks": "discovery"}},
+        "stages": {"prod": {"api_ids": ["a1"], "grants": [{"name": "n", "mode": "none", "routes": ["GET /"], "caller": {"issuer": "corp", "any": true}}]}}}"#;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(GOOD.as_bytes()).unwrap();
+    let packed = STANDARD.encode(gzip.finish().unwrap());
+    for document in [json, &packed, &format!("base64gzip:{packed}\n")] {
+        assert_eq!(check(document, &["--strict"]).printed(0), "good: 1 stage, 1 grant\n", "{document}");
+    }
+}
+
+#[test]
+fn every_problem_is_printed_with_its_path() {
+    let bad = GOOD
+        .replace(", server_id: vault.example.com", "")
+        .replace("ttl: 2m", "ttl: 2d")
+        .replace("issuer: corp", "issuer: corq");
+    assert_snapshot!(check(&bad, &[]).printed(1), @r"
+    error: vault.login.server_id: is missing
+    error: stages.prod.grants[0].caller.issuer: is not among `issuers`
+    error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`
+    3 problems: the function would not start with it
+    ");
+    assert_snapshot!(check("a: [", &[]).printed(1), @r"
+    error: not a YAML document: error: line 1 column 4: unclosed bracket '['
+    1 problem: the function would not start with it
+    ");
+    assert_snapshot!(check("base64gzip:!", &[]).printed(1), @r"
+    error: the document is not base64: Invalid symbol 33, offset 0.
+    1 problem: the function would not start with it
+    ");
+}
+
+#[test]
+fn warnings_fail_where_it_is_strict() {
+    let document = GOOD.replace("[a1b2c3d4e5]", "[\"*\"]");
+    assert_snapshot!(check(&document, &[]).printed(0), @r"
+    warning[any-api]: stages.prod.api_ids: every API that may call this function gets these grants on its own stage `prod`, one made next year included
+      instead: the ids of the APIs that are meant
+    good: 1 stage, 1 grant, 1 warning
+    ");
+    assert_eq!(check(&document, &["--strict"]).code, 1);
+}
+
+#[test]
+fn a_hint_fails_nowhere() {
+    let document = format!("{GOOD}\nanswer: {{response: simple}}\n");
+    assert_snapshot!(check(&document, &["--strict"]).printed(0), @r"
+    hint[simple-answers]: answer.response: HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500
+      instead: set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there
+    good: 1 stage, 1 grant
+    ");
+}
+
+#[test]
+fn files_are_looked_for_beside_the_configuration_or_where_the_option_says() {
+    let config = plain_config();
+    let beside = file("yaml", &config);
+    assert_eq!(run(&["check", "--config", &beside], "", &[]).code, 0);
+    let elsewhere = run(&["check", "--config", &beside, "--task-root", "/nowhere"], "", &[]).printed(1);
+    assert!(
+        elsewhere.starts_with("error: issuers.account.jwks.file: /nowhere/aws.json cannot be read"),
+        "{elsewhere}"
+    );
+    // Standard input lies in the current folder, which is that of the keys.
+    assert_eq!(check(&config, &[]).code, 0);
+    let folder = folder();
+    assert_eq!(check(&config, &["--task-root", folder.to_str().unwrap()]).code, 0);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_in_one_line() {
+    assert_snapshot!(run(&["check", "--config", "/nowhere/a.yaml"], "", &[]).complained(1), @"error: `/nowhere/a.yaml` cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(check(&"#".repeat(300_000), &[]).complained(1), @"error: standard input is larger than 262144 bytes, which is more than the function takes");
+    let usage = run(&["check"], "", &[]).complained(2);
+    assert!(usage.contains("--config <FILE>"), "{usage}");
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let document = GOOD.replace("[a1b2c3d4e5]", "[\"*\"]");
+    let file = file("yaml", &document);
+    let colours = |env| run(&["check", "--config", &file], "", &[env]).stdout.contains('\u{1b}');
+    // The one way to have a pipe taken for a terminal.
+    assert!(colours(("CLICOLOR_FORCE", "1")));
+    assert!(!colours(("TERM", "xterm-256color")) && !colours(("NO_COLOR", "1")));
+}
+
+#[test]
+fn rejects_colour_and_secrets_in_a_pipe() {
+    let ran = check(&plain_config(), &[]);
+    assert!(
+        ran.stdout.contains("warning[login-token]: vault.login: ") && !ran.stdout.contains('\u{1b}'),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains(crate::support::LOGIN_TOKEN));
+}

@@ -1,0 +1,182 @@
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{
+    NOW, SERVER_ID, StsSays, aws_token, config, explain, explain_at, file, http_v1, http_v2, orders,
+    plain_config, proof, rest, rest_token, run, sts, token, websocket,
+};
+
+fn told(event: &Value) -> String {
+    let text = explain(&plain_config(), event, &[]).stdout;
+    text.lines().take(2).collect::<Vec<_>>().join("\n")
+}
+
+fn json_of(document: &str, event: &Value) -> Value {
+    serde_json::from_str(&explain(document, event, &["--json"]).stdout).unwrap()
+}
+
+#[test]
+fn an_allowed_call_at_a_rest_api() {
+    assert_snapshot!(explain(&plain_config(), &orders(&token(json!({}))), &[]).printed(0));
+}
+
+#[test]
+fn a_call_without_a_grant() {
+    let event = orders(&token(json!({"scope": "profile", "sub": "bob"})));
+    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
+}
+
+#[test]
+fn an_expired_token_and_when_to_look_at_it() {
+    let event = orders(&token(json!({"exp": NOW - 5})));
+    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
+    // As of now, whenever that is, after 2027.
+    let judged_now = explain_at(&plain_config(), &event, &["--at", "2030-01-01T00:00:00Z"], &[]).printed(3);
+    assert!(judged_now.starts_with("DENIED token_expired") && !judged_now.contains("hint:"), "{judged_now}");
+}
+
+#[test]
+fn an_outage_of_the_issuer_is_a_fault() {
+    let sts = sts(StsSays::TheTruth);
+    let event = orders(&token(json!({"iss": "https://partner.example.net/"})));
+    let text = explain(&config(&sts), &event, &[]).printed(4);
+    assert_snapshot!(text.replace(&sts, "http://127.0.0.1:4566/"));
+}
+
+#[test]
+fn an_iam_caller_is_named_by_sts() {
+    let sts = sts(StsSays::TheTruth);
+    let event = rest(&proof(&sts, SERVER_ID), "POST", "/orders");
+    assert_snapshot!(explain(&config(&sts), &event, &[]).printed(0));
+}
+
+#[test]
+fn an_iam_caller_is_named_by_a_jwt_of_aws() {
+    let event = |role| rest(&format!("Bearer {}", aws_token(role)), "GET", "/reports");
+    let told = explain(&plain_config(), &event("reports/weekly"), &[]).printed(0);
+    assert!(told.contains("  kind        aws_iam\n  issuer      account\n  principal   arn:aws:iam::123456789012:role/reports/weekly\n"), "{told}");
+    let told = explain(&plain_config(), &event("other"), &[]).printed(3);
+    assert!(
+        told.contains("  reports        no: the principal's ARN is not among `bound_iam_principal_arns`\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn rejects_a_proof_for_another_server_id() {
+    let sts = sts(StsSays::TheTruth);
+    let event = rest(&proof(&sts, "other.example.com"), "POST", "/orders");
+    let text = explain(&config(&sts), &event, &[]).printed(3);
+    let told: Vec<_> = text.lines().take(4).collect();
+    assert_eq!(
+        told,
+        [
+            "DENIED proof_refused",
+            "  STS refuses the IAM proof with `SignatureDoesNotMatch`; a proof for another server id is refused so, too",
+            "  the client sees 401",
+            "  hint: STS goes by its own clock: it takes no proof that is older than 15 minutes",
+        ]
+    );
+}
+
+#[test]
+fn an_outage_of_sts_is_a_fault() {
+    let sts = sts(StsSays::Nothing);
+    let event = rest(&proof(&sts, SERVER_ID), "POST", "/orders");
+    let text = explain(&config(&sts), &event, &[]).printed(4);
+    assert!(text.starts_with("FAULT sts_unavailable\n"), "{text}");
+    assert!(text.ends_with("\n  {\n    \"errorMessage\": \"sts_unavailable\"\n  }\n"), "{text}");
+}
+
+#[test]
+fn a_token_event_is_judged_by_its_path() {
+    assert_snapshot!(explain(&plain_config(), &rest_token(&token(json!({}))), &[]).printed(0));
+}
+
+#[test]
+fn http_apis_get_a_deny_where_others_get_an_error() {
+    let event = http_v1(&token(json!({"aud": "billing-api"})));
+    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
+}
+
+#[test]
+fn a_cookie_and_a_simple_answer() {
+    let simple = format!("{}\nanswer: {{response: simple}}\n", plain_config());
+    assert_snapshot!(explain(&simple, &http_v2(&token(json!({}))), &[]).printed(0));
+}
+
+#[test]
+fn a_websocket_is_opened() {
+    // 100 s are left, so the token gets 60.
+    let event = websocket(&token(json!({"exp": NOW + 100})));
+    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(0));
+}
+
+#[test]
+fn a_grant_decides_although_its_token_would_come_too_late() {
+    let event = orders(&token(json!({"exp": NOW + 10})));
+    let text = explain(&plain_config(), &event, &[]).printed(3);
+    assert!(text.starts_with("DENIED token_expiring\n"), "{text}");
+    assert!(text.contains("\n> orders-reader  matches, and decides\n"), "{text}");
+    assert!(text.contains("\n  status         matches, but an earlier one decides\n"), "{text}");
+}
+
+#[test]
+fn an_event_that_is_none_is_a_fault_with_advice() {
+    assert_snapshot!(explain(&plain_config(), &json!({"message": orders("x")}), &[]).printed(4));
+}
+
+#[test]
+fn a_request_for_another_stage_or_with_a_header_of_ours_is_told_so() {
+    let mut event = orders(&token(json!({})));
+    event["headers"]["X-Vault-Context-Grant"] = "admin".into();
+    assert_eq!(
+        told(&event),
+        "DENIED header_reserved\n  the request carries a header that starts with `x-vault-`, which only this authorizer may set"
+    );
+    let mut event = orders(&token(json!({})));
+    event["methodArn"] =
+        "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test-invoke-stage/GET/orders".into();
+    event["requestContext"]["stage"] = "test-invoke-stage".into();
+    assert_eq!(told(&event), "DENIED stage_unknown\n  the stage is not in the configuration's `stages`");
+}
+
+/// A terminal obeys whoever wrote to it.
+#[test]
+fn rejects_an_escape_sequence_in_an_event() {
+    let mut event = orders(&token(json!({})));
+    event["resource"] = "/orders\u{1b}]0;owned\u{7}".into();
+    event["requestContext"]["resourcePath"] = event["resource"].clone();
+    let ran = explain(&plain_config(), &event, &[]);
+    assert!(!ran.stdout.chars().any(|c| c.is_control() && c != '\n'), "{:?}", ran.stdout);
+    assert!(ran.stdout.contains("/orders\\u{1b}]0;owned\\u{7}"), "{}", ran.stdout);
+}
+
+#[test]
+fn json_says_the_same_to_programs() {
+    assert_snapshot!(explain(&plain_config(), &orders(&token(json!({}))), &["--json"]).printed(0));
+    let denied = json_of(&plain_config(), &orders(&token(json!({"aud": "billing-api"}))));
+    assert_eq!((&denied["outcome"], &denied["code"]), (&json!("denied"), &json!("audience_mismatch")));
+    assert_eq!(denied["answer"], json!({"errorMessage": "Unauthorized"}));
+    assert_eq!((&denied["caller"], &denied["grants"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn what_cannot_be_explained_is_said_in_one_line() {
+    let config = file("yaml", &plain_config());
+    let with = |event: &str| run(&["explain", "--config", &config, "--event", event], "{\"a\": tru", &[]);
+    assert_snapshot!(with("-").complained(1), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it");
+    assert_snapshot!(with("/nowhere/event.json").complained(1), @"error: `/nowhere/event.json` cannot be read: No such file or directory (os error 2)");
+    let both = run(&["explain", "--config", "-", "--event", "-"], "", &[]);
+    assert_snapshot!(both.complained(2), @"error: `--config -` and `--event -` cannot both be standard input: put one of them into a file");
+    let time = run(&["explain", "--config", &config, "--event", "-", "--at", "noon"], "", &[]);
+    assert!(time.complained(2).contains("must be a time from 1970 on"));
+    let bad = file("yaml", "vault: {}");
+    assert_snapshot!(run(&["explain", "--config", &bad, "--event", "-"], "{}", &[]).complained(1), @r"
+    error: the configuration is not usable, 4 problems:
+      vault.address: is missing
+      vault.login: is missing
+      issuers: is missing
+      stages: is missing
+    ");
+}

@@ -1,0 +1,19 @@
+//! The command as it is run: real files, real signatures, real exit codes. What it prints is compared to the letter, since
+//! people read it at night.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod check;
+mod explain;
+mod redaction;
+mod reference;
+mod sign;
+mod support;

@@ -1,0 +1,123 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use insta::assert_snapshot;
+
+use crate::support::{
+    ACCESS_KEY_ID, Ran, SECRET_ACCESS_KEY, SERVER_ID, SESSION_TOKEN, StsSays, config, explain_at, file, rest,
+    run, seconds, sts,
+};
+
+const KEYS: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+    ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+    ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+];
+
+fn sign(options: &[&str], env: &[(&str, &str)]) -> Ran {
+    run(&[&["sign", "--server-id", SERVER_ID], options].concat(), "", env)
+}
+
+/// The URL in a header's value.
+fn url_of(value: &str) -> String {
+    let encoded = value.strip_prefix("AWS-Identity ").unwrap();
+    String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
+}
+
+#[test]
+fn the_header_is_the_only_line() {
+    let printed = sign(&["--region", "eu-west-1"], &KEYS).printed(0);
+    let value = printed.strip_prefix("Authorization: ").and_then(|line| line.strip_suffix('\n')).unwrap();
+    let url = url_of(value);
+    assert!(url.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&"), "{url}");
+    assert!(url.contains("&X-Amz-Expires=60&") && url.contains(ACCESS_KEY_ID), "{url}");
+    assert!(!url.contains(SECRET_ACCESS_KEY));
+}
+
+#[test]
+fn each_format_carries_the_same_value() {
+    let value = |format: &str| {
+        sign(&["--region", "us-east-1", "--expires", "900", "--format", format], &KEYS).printed(0)
+    };
+    let curl = value("curl");
+    let curl =
+        curl.strip_prefix("header = \"Authorization: ").and_then(|line| line.strip_suffix("\"\n")).unwrap();
+    for value in [curl, value("value").trim_end()] {
+        let url = url_of(value);
+        assert!(
+            url.starts_with("https://sts.amazonaws.com/?") && url.contains("&X-Amz-Expires=900&"),
+            "{url}"
+        );
+    }
+}
+
+/// What `sign` makes, `explain` takes, with a real signature that the STS here checks.
+#[test]
+fn a_signed_header_is_explained_as_its_signer() {
+    let sts = sts(StsSays::TheTruth);
+    let value = sign(&["--sts-endpoint", &sts, "--format", "value"], &KEYS).printed(0);
+    let value = value.trim_end();
+    let (_, date) =
+        url_of(value).split_once("X-Amz-Date=").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let at = seconds(&date[..16]).to_string();
+    let event = rest(value, "POST", "/orders");
+    let told = explain_at(&config(&sts), &event, &["--at", &at], &[]).printed(0);
+    assert!(told.starts_with("ALLOWED by grant `nightly-batch`\n"), "{told}");
+    assert!(told.contains("  id          arn:aws:iam::123456789012:role/batch\n"), "{told}");
+
+    // A secret key that STS does not know.
+    let other = [KEYS[0], ("AWS_SECRET_ACCESS_KEY", "another"), KEYS[2]];
+    let forged = sign(&["--sts-endpoint", &sts, "--format", "value"], &other).printed(0);
+    let (_, date) = url_of(forged.trim_end())
+        .split_once("X-Amz-Date=")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let at = seconds(&date[..16]).to_string();
+    let told = explain_at(&config(&sts), &rest(forged.trim_end(), "POST", "/orders"), &["--at", &at], &[])
+        .printed(3);
+    assert!(told.starts_with("DENIED proof_refused\n"), "{told}");
+}
+
+#[test]
+fn a_profile_and_a_process_of_its_own_give_credentials_too() {
+    let process = file(
+        "json",
+        &format!(
+            r#"{{"Version": 1, "AccessKeyId": "{ACCESS_KEY_ID}", "SecretAccessKey": "{SECRET_ACCESS_KEY}", "SessionToken": "{SESSION_TOKEN}"}}"#
+        ),
+    );
+    let profiles = file(
+        "config",
+        &format!(
+            "[profile batch]\ncredential_process = cat {process}\n[profile plain]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+        ),
+    );
+    for (profile, has_session) in [("batch", true), ("plain", false)] {
+        let env = [("AWS_CONFIG_FILE", profiles.as_str()), ("AWS_PROFILE", profile)];
+        let url = url_of(sign(&["--region", "eu-west-1", "--format", "value"], &env).printed(0).trim_end());
+        assert!(url.contains(ACCESS_KEY_ID), "{url}");
+        assert_eq!(url.contains(SESSION_TOKEN), has_session, "{url}");
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_is_said_in_one_line() {
+    assert_snapshot!(sign(&["--region", "eu-west-1"], &[]).complained(1), @r"
+    error: no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the credential provider was not enabled: no credentials found in chain. Attempted:
+      Environment: the credential provider was not enabled: environment variable not set
+      Profile: the credential provider was not enabled
+      WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
+      EcsContainer: the credential provider was not enabled: ECS provider not configured
+      Ec2InstanceMetadata: the credential provider was not enabled: IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`
+    ");
+    let long = "/".repeat(4000);
+    let env = [KEYS[0], KEYS[1], ("AWS_SESSION_TOKEN", long.as_str())];
+    assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes and the authorizer takes 8192: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
+    assert_snapshot!(sign(&["--sts-endpoint", "https://sts.example.com/"], &KEYS).complained(2), @"error: `--sts-endpoint` is refused: an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost");
+    for options in
+        [&["--region", "west"][..], &[], &["--region", "eu-west-1", "--sts-endpoint", "http://127.0.0.1:1/"]]
+    {
+        sign(options, &KEYS).complained(2);
+    }
+    for expires in ["0", "901", "1.5"] {
+        sign(&["--region", "eu-west-1", "--expires", expires], &KEYS).complained(2);
+    }
+}
