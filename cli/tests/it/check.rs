@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use crate::support::{check, file, folder, plain_config, run};
 
-const GOOD: &str = r#"
+pub const GOOD: &str = r#"
 vault: {address: "https://vault.example.com:8200", login: {method: aws, role: authorizer, server_id: vault.example.com}}
 issuers: {corp: {kind: jwt, issuer: "https://login.example.com/", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}
 stages:
@@ -18,6 +18,13 @@ stages:
         caller: {issuer: corp, bound_claims: {scope: ["orders:read"]}}
         token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s}
 "#;
+
+/// [`GOOD`] with three problems.
+pub fn bad() -> String {
+    GOOD.replace(", server_id: vault.example.com", "")
+        .replace("ttl: 2m", "ttl: 2d")
+        .replace("issuer: corp", "issuer: corq")
+}
 
 #[test]
 fn a_good_configuration_is_good_strictly() {
@@ -40,11 +47,7 @@ fn every_form_that_the_function_takes_is_read() {
 
 #[test]
 fn every_problem_is_printed_with_its_path() {
-    let bad = GOOD
-        .replace(", server_id: vault.example.com", "")
-        .replace("ttl: 2m", "ttl: 2d")
-        .replace("issuer: corp", "issuer: corq");
-    assert_snapshot!(check(&bad, &[]).printed(1), @r"
+    assert_snapshot!(check(&bad(), &[]).printed(1), @r"
     error: vault.login.server_id: is missing
     error: stages.prod.grants[0].caller.issuer: is not among `issuers`
     error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`

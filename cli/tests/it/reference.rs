@@ -1,1 +1,85 @@
-//! `docs/cli.md` shows what the command really prints.
+//! `docs/cli.md` shows what the command really prints, and misses no option and no lint.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::{
+    check::GOOD,
+    support::{check, explain, orders, plain_config, run, token},
+};
+
+const REFERENCE: &str = include_str!("../../../docs/cli.md");
+
+/// [`GOOD`] with a second stage, and what can go wrong with two.
+fn doubtful() -> String {
+    let doubtful = GOOD.replace("wrap_ttl: 30s", "wrap_ttl: 30s, num_uses: 2");
+    format!(
+        r#"{doubtful}
+  staging:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - {{name: everything, mode: none, routes: ["* /*"], caller: {{issuer: corp, any: true}}}}
+      - {{name: status, mode: none, routes: ["GET /status"], caller: {{issuer: corp, bound_claims: {{team: ops}}}}}}
+"#
+    )
+}
+
+#[track_caller]
+fn shows(command: &str, output: &str) {
+    let block = format!("```\n$ vault-authorizer {command} --config authorizer.yaml");
+    let shown =
+        REFERENCE.split(&block).skip(1).any(|rest| rest.split_once('\n').unwrap().1.starts_with(output));
+    assert!(shown, "docs/cli.md should show under `{command}`:\n{output}");
+}
+
+#[test]
+fn the_examples_are_real() {
+    shows("check", &check(&crate::check::bad(), &[]).printed(1));
+    shows("check", &check(&doubtful(), &[]).printed(0));
+    shows("explain", &explain(&plain_config(), &orders(&token(json!({}))), &[]).printed(0));
+    let event = orders(&token(json!({"scope": "profile", "sub": "bob"})));
+    let denied = explain(&plain_config(), &event, &[]).printed(3);
+    shows("explain", denied.split_once("\n\nanswer to API Gateway\n").unwrap().0);
+}
+
+#[test]
+fn every_option_has_its_row() {
+    for command in ["check", "explain", "sign"] {
+        let help = run(&[command, "--help"], "", &[]).printed(0);
+        let section = REFERENCE.split(&format!("\n## {command}\n")).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let options: Vec<_> = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")).collect();
+        assert!(options.len() >= 3, "{help}");
+        for option in options {
+            let option = option.split([' ', ',']).next().unwrap();
+            assert!(section.contains(&format!("`--{option}`")), "{command} --{option}");
+        }
+        assert!(help.contains("\nExit codes:\n") && help.contains("\nExamples:\n"), "{help}");
+    }
+}
+
+#[test]
+fn every_lint_has_its_row() {
+    let document = doubtful()
+        .replace("{method: aws, role: authorizer, server_id: vault.example.com}", "{method: token, token: s.x}")
+        .replace("jwks: discovery", "jwks: {file: jwks.json}")
+        .replace("algorithms: [RS256]", "algorithms: [EdDSA]")
+        .replace("ttl: 2m, wrap_ttl: 30s", "ttl: 1h, wrap_ttl: 10m")
+        .replace("[a1b2c3d4e5]", "[\"*\"]")
+        .replace("    grants:\n", "    grants:\n      - {name: NAME, mode: none, routes: [\"GET /proofs\"], caller: {aws_identity: true, any: true}}\n")
+        .replacen("NAME", "one", 1)
+        .replacen("NAME", "two", 1)
+        + "\naws_identity: {server_id: a, accounts: [\"123456789012\"], sts_regions: [eu-west-1], max_age: 15m}\n\
+           credentials: [{query: token}, {cookie: session}]\nanswer: {response: simple}\n";
+    let printed = check(&document, &[]).printed(0);
+    let name = |line: &str| Some(line.split_once('[')?.1.split_once("]: ")?.0.to_owned());
+    let fired: BTreeSet<String> =
+        printed.lines().filter(|line| !line.starts_with(' ')).filter_map(name).collect();
+    let section = REFERENCE.split("\n| lint | fires where |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: BTreeSet<String> = section
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+        .collect();
+    assert_eq!(fired, rows, "{printed}");
+}
