@@ -31,6 +31,16 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     probe: &["cargo", "deny", "--version"],
     remedy: "cargo install cargo-deny --locked --version 0.20.2",
 };
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    probe: &["cargo", "fuzz", "--version"],
+    remedy: "cargo install cargo-fuzz --locked --version 0.13.2",
+};
+pub(crate) const CPP: Tool = Tool {
+    name: "a C++ compiler",
+    probe: &["c++", "--version"],
+    remedy: "install one, for libFuzzer; Debian and Ubuntu: apt-get install g++",
+};
 pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
 
 /// Fails with the list of what is missing.

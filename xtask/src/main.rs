@@ -6,6 +6,7 @@
 
 mod demo;
 mod docs;
+mod fuzz;
 mod glibc;
 mod machine;
 mod parts;
@@ -32,6 +33,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     match arguments.as_slice() {
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
         ["test"] => test::run(&Workspace::find()?),
+        ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["parts"] => parts::run(&Workspace::find()?),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
@@ -46,7 +48,8 @@ Usage: cargo xtask <task>
 
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test            Every check the project has, in order. Needs Node.js and cargo-deny as well.
+  test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
+  fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 
 Everything is written under Cargo's target folder.";

@@ -4,7 +4,7 @@
 //! failed and what was not run. Only a table of passes is a pass.
 
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{demo, docs, glibc, machine, parts, text};
+use crate::{demo, docs, fuzz, glibc, machine, parts, text};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("test: {} steps", STEPS.len());
@@ -12,6 +12,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         machine::RUSTFMT,
         machine::CLIPPY,
         machine::CARGO_DENY,
+        machine::CARGO_FUZZ,
+        machine::CPP,
         machine::PYTHON,
         machine::NODE,
         machine::NPM,
@@ -40,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-/// The steps: quick ones first, then what others build on.
+/// The steps: quick ones first, then what others build on. Fuzzing is last, since it always takes its time.
 const STEPS: &[Step] = &[
     Step { name: "lock file", needs: &[], check: lock_file },
     Step { name: "formatting", needs: &[], check: formatting },
@@ -55,6 +57,7 @@ const STEPS: &[Step] = &[
     Step { name: "parts", needs: &[], check: parts::run },
     Step { name: "end-to-end tests", needs: &["release binaries", "parts"], check: end_to_end_tests },
     Step { name: "demo", needs: &["release binaries", "parts"], check: demo::show },
+    Step { name: "fuzzing", needs: &[], check: fuzz::check },
 ];
 
 fn lock_file(workspace: &Workspace) -> Result<(), Failure> {

@@ -1,0 +1,212 @@
+//! A bearer token: none is believed but one that our key signed, and of that one only what it says.
+//!
+//! The input is a token; or, so that what stands behind base64 and signature is reached as well, its parts in clear:
+//!
+//! ```text
+//! {"alg":"EdDSA","kid":"ed"}       the header
+//! {"iss":"…","sub":"…",…}          the claims
+//! c2lnbmF0dXJl                     the signature in base64url; without this line, the target signs
+//! ```
+#![no_main]
+
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+use vault_authorizer::clock::UnixTime;
+use vault_authorizer::event::{Credential, Request};
+use vault_authorizer::identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet};
+use vault_authorizer::identity::{
+    Asked, Identity, IdentityError, JwtScheme, KeySource, KeysUnavailable, Scheme, SchemeResult,
+};
+use vault_authorizer::names::IssuerName;
+
+fuzz_target!(
+    init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),
+    |input: &str| {
+        check(input);
+    }
+);
+
+/// Whether somebody was identified.
+fn check(input: &str) -> bool {
+    let token = token(input);
+    let Some(credential) = credential(&token) else { return false };
+    let asked = Asked { audiences: None, server_id: None, now: UnixTime::from_seconds(NOW) };
+    let result = now(SCHEME.authenticate(&credential, asked));
+    match &result {
+        SchemeResult::Authenticated(identity) => check_identity(identity, &token),
+        SchemeResult::Failed(error) => check_error(error),
+        SchemeResult::NotRequested => panic!("a bearer token is this scheme's"),
+    }
+    matches!(result, SchemeResult::Authenticated(_))
+}
+
+fn token(input: &str) -> String {
+    if !input.starts_with('{') {
+        return input.to_owned();
+    }
+    let mut lines = input.splitn(3, '\n');
+    let mut part = || URL_SAFE_NO_PAD.encode(lines.next().unwrap_or_default());
+    let message = format!("{}.{}", part(), part());
+    let signature = lines.next().map_or_else(|| sign(&message), str::to_owned);
+    format!("{message}.{signature}")
+}
+
+/// The only way to a credential is an event.
+fn credential(token: &str) -> Option<Credential> {
+    let event = json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"),
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders"});
+    let request = Request::parse(&event).expect("an event");
+    request.credential(&[]).ok().map(|(_, credential)| credential)
+}
+
+/// The token once more, read by other means than the scheme's.
+fn check_identity(identity: &Identity, token: &str) {
+    let (message, signature) = token.rsplit_once('.').expect("three parts");
+    // A signature of Ed25519 has one value for one message, and no other key of the set has a private half.
+    assert_eq!(signature, sign(message), "nobody signed this token");
+    let (header, claims) = message.split_once('.').expect("three parts");
+    let (header, claims) = (read(header), read(claims));
+    assert_eq!(header["alg"], "EdDSA");
+    assert!(header["kid"].is_null() || header["kid"] == "ed");
+    assert!(header["crit"].is_null() && header["b64"].is_null());
+
+    let issuer = ISSUERS.iter().find(|issuer| claims["iss"] == *issuer.issuer).expect("a configured issuer");
+    assert_eq!(identity.issuer(), Some(&issuer.name));
+    check_times(identity, &claims, issuer);
+    let audience = &claims[issuer.audience_claim.as_str()];
+    let named = audience.as_array().map_or(std::slice::from_ref(audience), Vec::as_slice);
+    assert!(named.iter().any(|name| name == "orders-api"), "it is for someone else");
+    check_caller(identity, &claims, issuer);
+}
+
+/// `exp` has no leeway, and the token's end is the identity's.
+fn check_times(identity: &Identity, claims: &Value, issuer: &Issuer) {
+    let seconds = |name: &str| claims[name].as_f64();
+    let ends_at = identity.ends_at().expect("a JWT ends");
+    assert!(ends_at.seconds() > NOW && seconds("exp").is_some_and(|exp| ends_at.seconds() as f64 <= exp));
+    let latest = (NOW + issuer.leeway_seconds + 1) as f64;
+    assert!(
+        ["nbf", "iat"].iter().all(|name| claims[name].is_null() || seconds(name).is_some_and(|s| s < latest))
+    );
+    if let Some(max_age_seconds) = issuer.max_age_seconds {
+        assert!(seconds("iat").is_some_and(|iat| iat >= (NOW - max_age_seconds) as f64), "it is too old");
+    }
+}
+
+fn check_caller(identity: &Identity, claims: &Value, issuer: &Issuer) {
+    let user = claims[&issuer.user_claim].as_str().expect("a name");
+    assert_eq!(identity.caller_id(), format!("{}:{user}", issuer.name));
+    assert!(
+        identity.caller_id().bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+        "it could break a header"
+    );
+    assert_eq!(identity.principal_id(), None);
+    match issuer.kind {
+        IssuerKind::Jwt => assert_eq!(identity.principal_arn(), None),
+        IssuerKind::AwsIam => {
+            let arn = claims["sub"].as_str().expect("an ARN");
+            let aws = &claims["https://sts.amazonaws.com/"];
+            assert_eq!(identity.principal_arn(), Some(arn));
+            assert_eq!(aws["aws_account"].as_str(), arn.split(':').nth(4), "two accounts");
+            let chosen = identity.claims().and_then(|claims| claims.get(REQUEST_TAGS));
+            assert_eq!(chosen, None, "what the caller chose is among the claims");
+        }
+    }
+}
+
+/// A stranger's token is never our fault.
+fn check_error(error: &IdentityError) {
+    let fault = matches!(error, IdentityError::KeysUnavailable { .. } | IdentityError::StsUnavailable { .. });
+    assert!(!fault, "{error}");
+}
+
+fn read(part: &str) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+/// The answer of a future that waits for nothing.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("the keys are at hand"),
+    }
+}
+
+fn sign(message: &str) -> String {
+    URL_SAFE_NO_PAD.encode(SIGNER.sign(message.as_bytes()))
+}
+
+/// The keys of both issuers.
+struct FixedKeys(Arc<KeySet>);
+
+impl KeySource for FixedKeys {
+    async fn current(&self, _: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    async fn refreshed(&self, _: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+const SEEDS: [&str; 3] = [
+    include_str!("../seeds/jwt_header/signed.txt"),
+    include_str!("../seeds/jwt_header/signed_by_aws.txt"),
+    include_str!("../seeds/jwt_header/whole.txt"),
+];
+
+/// 2027-01-15T08:00:00Z.
+const NOW: u64 = 1_800_000_000;
+
+const REQUEST_TAGS: &str = "/https:~1~1sts.amazonaws.com~1/request_tags";
+
+static SCHEME: LazyLock<JwtScheme<FixedKeys>> = LazyLock::new(|| {
+    let x = URL_SAFE_NO_PAD.encode(SIGNER.public_key());
+    // Nobody has the private halves of the other two.
+    let jwks = json!({"keys": [
+        {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": x},
+        {"kty": "EC", "crv": "P-256", "kid": "ec", "x": "ilyhxyy2MWlNhmoQL6u5U2x9zB4zID1lWtnomGk0cUQ",
+            "y": "HmbFzcvalqW7K9f6MpIwRX7G2Rue_sfz4RFn8e2dnMw"},
+        {"kty": "RSA", "kid": "rsa", "e": "AQAB", "n": "38lPdTZVp-u06mPfy8sWkKRE-950k0blHhSgvbhJKM2Yku3Li1Q5hPTafT76\
+            lwZwzxXspaxTKgtkHV0CzHaekT440JlfxbTfXlXREwW-rknXAcSeyS7IYuiMqJenpv0LFqKwGB8UONyDwopoqJuFua2X1sBlbJ-Y6YRC2Jy5\
+            HpZgwvDq7wWma6yxTT1QdQKaYNalzU2NddV81Q8oHWDN-AqrUW6c4nMklptW2Lo06yZL0ZEpZ6oOu9OluPZyuXdQk_NAyFHNCnHDma37_VOU\
+            YMKH5KZ-Z8Wkz5xcFtXOoFLulQdgPWi09LR4_0ByUm_v69NBFW1-tv9WxFIjFjL_CQ"},
+    ]});
+    let keys = KeySet::parse(jwks.to_string().as_bytes()).expect("a key set");
+    assert_eq!(keys.len(), 3);
+    JwtScheme::new(ISSUERS.clone(), FixedKeys(Arc::new(keys)))
+});
+
+/// A key that everybody knows, and that is accepted nowhere but here.
+static SIGNER: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed"));
+
+static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
+    let corp = Issuer {
+        name: "corp".parse().expect("a name"),
+        kind: IssuerKind::Jwt,
+        issuer: "https://login.example.com/".to_owned(),
+        audiences: vec!["orders-api".to_owned()],
+        audience_claim: AudienceClaim::Aud,
+        algorithms: vec![Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256],
+        types: vec!["JWT".to_owned(), "at+jwt".to_owned()],
+        leeway_seconds: 30,
+        max_age_seconds: None,
+        user_claim: "sub".to_owned(),
+    };
+    let aws = Issuer {
+        name: "aws".parse().expect("a name"),
+        kind: IssuerKind::AwsIam,
+        issuer: "https://example.tokens.sts.global.api.aws".to_owned(),
+        max_age_seconds: Some(3600),
+        ..corp.clone()
+    };
+    vec![corp, aws]
+});

@@ -1,0 +1,278 @@
+//! `cargo xtask fuzz [seconds]`: for so long, ever new input for each parser of what a stranger sends.
+//!
+//! `fuzz/` holds the targets, which say what must hold for every input, their first inputs (`seeds/<name>/`) and the words
+//! to build more from (`dictionaries/<name>.dict`). What a run makes lies under the target folder:
+//!
+//! ```text
+//! <target>/fuzz/<triple>/release/<name>   the target
+//! <target>/fuzz/corpus/<name>/            the inputs that reached something new, where the next run goes on
+//! <target>/fuzz/crashes/<name>-…          the inputs that broke a promise
+//! <target>/fuzz/logs/<name>.log           what libFuzzer said
+//! ```
+
+use crate::machine;
+use crate::workspace::{self, Failure, Workspace, shown};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the step of `cargo xtask test` gives each target.
+const DEFAULT_SECONDS: u32 = 30;
+
+/// `cargo xtask fuzz`.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    let seconds = seconds(arguments)?;
+    machine::require(&[machine::RUSTFMT, machine::CLIPPY, machine::CPP, machine::CARGO_FUZZ])?;
+    fuzz(workspace, seconds)
+}
+
+/// As one of the checks.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
+    fuzz(workspace, DEFAULT_SECONDS)
+}
+
+/// None would be for ever: libFuzzer takes 0 for no limit.
+fn seconds(arguments: &[&str]) -> Result<u32, Failure> {
+    match arguments {
+        [] => Ok(DEFAULT_SECONDS),
+        [text] if text.parse().is_ok_and(|seconds: u32| seconds > 0) => {
+            text.parse().map_err(Failure::because(text))
+        }
+        _ => Err(Failure::new(format!("fuzz takes a number of seconds, not `{}`", arguments.join(" ")))),
+    }
+}
+
+fn fuzz(workspace: &Workspace, seconds: u32) -> Result<(), Failure> {
+    check_versions(workspace)?;
+    check_source(workspace)?;
+    let fuzzing = Fuzzing::build(workspace)?;
+    let mut failed = Vec::new();
+    for name in target_names(workspace)? {
+        // Every one is run: what one finds says nothing about the others.
+        if let Err(failure) = fuzzing.run(&name, seconds) {
+            eprintln!("fuzz: {name}: {failure}");
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::new(format!("failed: {}", failed.join(", ")))) }
+}
+
+/// What is fuzzed must be what ships: each package of the targets' lock file is in the workspace's, to the checksum.
+fn check_versions(workspace: &Workspace) -> Result<(), Failure> {
+    let read = |name: &str| {
+        let path = workspace.root.join(name);
+        fs::read_to_string(&path).map_err(Failure::because(path.display()))
+    };
+    let (shipped, fuzzed) = (read("Cargo.lock")?, read("fuzz/Cargo.lock")?);
+    let shipped: BTreeSet<String> = packages(&shipped).collect();
+    let strange: Vec<String> = packages(&fuzzed).filter(|package| !shipped.contains(package)).collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "fuzz/Cargo.lock has packages that are not in Cargo.lock: {}\nrun: {LOCK}",
+        strange.join(", ")
+    )))
+}
+
+const LOCK: &str = "cp Cargo.lock fuzz/ && cargo update --workspace --manifest-path fuzz/Cargo.toml";
+
+/// Name, version and checksum of each package but those that only fuzzing needs.
+fn packages(lock: &str) -> impl Iterator<Item = String> {
+    let packages = lock.split("\n[[package]]\n").skip(1).map(|package| {
+        let field = |name: &str| {
+            let line = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+            line.unwrap_or_default().trim_matches('"')
+        };
+        (field("name"), format!("{} {} {}", field("name"), field("version"), field("checksum")))
+    });
+    packages
+        .filter(|(name, _)| !ONLY_FUZZING.contains(name))
+        .map(|(_, package)| package.trim_end().to_owned())
+}
+
+const ONLY_FUZZING: [&str; 3] = ["fuzz", "libfuzzer-sys", "arbitrary"];
+
+/// `fuzz/` is no member of the workspace, so the workspace's own checks do not see it.
+fn check_source(workspace: &Workspace) -> Result<(), Failure> {
+    workspace::run(&mut workspace.cargo(["fmt", "--manifest-path", MANIFEST, "--check"]))?;
+    let lints = ["clippy", "--locked", "--manifest-path", MANIFEST, "--all-targets", "--", "-D", "warnings"];
+    workspace::run(&mut workspace.cargo(lints))
+}
+
+const MANIFEST: &str = "fuzz/Cargo.toml";
+
+/// Each file in `fuzz_targets` is one.
+fn target_names(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let folder = workspace.root.join("fuzz/fuzz_targets");
+    let entries = fs::read_dir(&folder).map_err(Failure::because(folder.display()))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+    let paths = paths.map_err(Failure::because(folder.display()))?;
+    let mut names: Vec<String> =
+        paths.iter().filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect();
+    names.sort();
+    if names.is_empty() { Err(Failure::new("there is no target")) } else { Ok(names) }
+}
+
+/// Targets that are built.
+struct Fuzzing {
+    /// `fuzz/` of the repository.
+    source: PathBuf,
+    binaries: PathBuf,
+    /// Where all that a run makes is put.
+    output: PathBuf,
+}
+
+impl Fuzzing {
+    /// Coverage, which libFuzzer goes by, is a flag of the stable compiler. A sanitizer would need the nightly one, and
+    /// would look for the mistakes of `unsafe` code, of which we have none. `cfg(fuzzing)` is left out: some crates do
+    /// without cryptography under it, and what is fuzzed must be what ships.
+    fn build(workspace: &Workspace) -> Result<Self, Failure> {
+        let triple = host()?;
+        let output = workspace.target.join("fuzz");
+        let mut cargo = workspace.cargo(["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
+        cargo.args(["--no-cfg-fuzzing", "--target", &triple, "--target-dir"]).arg(&output);
+        workspace::run(&mut cargo)?;
+        let binaries = output.join(triple).join("release");
+        Ok(Self { source: workspace.root.join("fuzz"), binaries, output })
+    }
+
+    fn run(&self, name: &str, seconds: u32) -> Result<(), Failure> {
+        println!("fuzz: {name}: {seconds} s …");
+        let (corpus, crashes) = (self.folder("corpus")?.join(name), self.folder("crashes")?);
+        fs::create_dir_all(&corpus).map_err(Failure::because(corpus.display()))?;
+        let before = crashes_of(name, &crashes)?;
+        let log = self.folder("logs")?.join(format!("{name}.log"));
+        let output = File::create(&log).map_err(Failure::because(log.display()))?;
+        let errors = output.try_clone().map_err(Failure::because(log.display()))?;
+
+        let mut target = Command::new(self.binaries.join(name));
+        target.args(LIMITS).arg("-print_final_stats=1").arg(format!("-max_total_time={seconds}"));
+        target.arg(option("-artifact_prefix=", &crashes.join(format!("{name}-"))));
+        target.arg(option("-dict=", &self.source.join("dictionaries").join(format!("{name}.dict"))));
+        // The first folder is written to, the second only read.
+        target.arg(&corpus).arg(self.source.join("seeds").join(name));
+        target.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).stdout(output).stderr(errors);
+        let status = target.status().map_err(Failure::because(format!("`{}`", shown(&target))))?;
+
+        let printed = fs::read(&log).map_err(Failure::because(log.display()))?;
+        let printed = String::from_utf8_lossy(&printed);
+        if !status.success() {
+            let found: Vec<PathBuf> = crashes_of(name, &crashes)?.difference(&before).cloned().collect();
+            return Err(self.found(name, &printed, &found));
+        }
+        match statistic(&printed, "number_of_executed_units") {
+            None | Some(0) => Err(Failure::new(format!("it ran nothing; see {}", log.display()))),
+            Some(inputs) => {
+                println!("fuzz: {name}: {inputs} inputs, none broke a promise");
+                Ok(())
+            }
+        }
+    }
+
+    /// What was found, and how to see it again.
+    fn found(&self, name: &str, printed: &str, crashes: &[PathBuf]) -> Failure {
+        let target = self.binaries.join(name);
+        let again = crashes.iter().map(|input| {
+            let (target, input) = (target.display(), input.display());
+            format!(
+                "input: {input}\nagain: {target} {input}\n\
+                 When it is mended, keep the input as a test, and in fuzz/seeds/{name}/ where it is worth it."
+            )
+        });
+        let again: Vec<String> = again.collect();
+        Failure::new(format!("\n{}\n{}", said(printed), again.join("\n")))
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+        let folder = self.output.join(name);
+        fs::create_dir_all(&folder).map_err(Failure::because(folder.display()))?;
+        Ok(folder)
+    }
+}
+
+/// No input may be longer than what API Gateway lets through with its headers, take seconds, or fill the memory.
+const LIMITS: [&str; 3] = ["-max_len=12288", "-timeout=10", "-rss_limit_mb=1024"];
+
+fn option(name: &str, value: &Path) -> std::ffi::OsString {
+    let mut option = std::ffi::OsString::from(name);
+    option.push(value);
+    option
+}
+
+fn crashes_of(name: &str, folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
+    let entries = fs::read_dir(folder).map_err(Failure::because(folder.display()))?;
+    let of_target = |path: &PathBuf| {
+        let file = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+    };
+    Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(of_target).collect())
+}
+
+/// The triple that this machine builds for. cargo-fuzz takes the one that it was itself built for.
+fn host() -> Result<String, Failure> {
+    let rustc = Command::new("rustc").arg("-vV").output().map_err(Failure::because("`rustc -vV`"))?;
+    let text = String::from_utf8_lossy(&rustc.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Failure::new("`rustc -vV` names no host"))
+}
+
+/// One of the numbers that libFuzzer ends with.
+fn statistic(printed: &str, name: &str) -> Option<u64> {
+    let value =
+        |line: &str| line.strip_prefix("stat::")?.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok();
+    printed.lines().find_map(value)
+}
+
+/// What libFuzzer said, without its progress: the promise that was broken, and the input in base64.
+fn said(printed: &str) -> String {
+    let news = |line: &&str| {
+        !["#", "INFO: ", "stat::", "NOTE: ", "    #", "###"].iter().any(|start| line.starts_with(start))
+    };
+    let lines: Vec<&str> = printed.lines().filter(news).collect();
+    lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_number_of_seconds_and_never_runs_for_ever() {
+        assert_eq!(seconds(&[]).unwrap(), 30);
+        assert_eq!(seconds(&["180"]).unwrap(), 180);
+        for refused in [&["0"][..], &["-1"], &["x"], &["1", "2"]] {
+            let failure = seconds(refused).unwrap_err().to_string();
+            assert!(failure.starts_with("fuzz takes a number of seconds"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn another_version_of_what_ships_is_seen_and_the_fuzzer_itself_is_not() {
+        let lock = |version: &str| {
+            format!(
+                "version = 4\n\n[[package]]\nname = \"url\"\nversion = \"{version}\"\nsource = \"registry\"\n\
+                 checksum = \"c0\"\ndependencies = [\n \"idna\",\n]\n\n[[package]]\nname = \"arbitrary\"\nversion = \"1.0.0\"\n"
+            )
+        };
+        let all = |version: &str| packages(&lock(version)).collect::<Vec<_>>();
+        assert_eq!(all("2.5.0"), ["url 2.5.0 c0"]);
+        assert_ne!(all("2.5.0"), all("2.5.1"));
+    }
+
+    #[test]
+    fn reads_how_many_inputs_were_run() {
+        let printed = "#2 INITED\nstat::number_of_executed_units: 4711\nstat::peak_rss_mb: 40\n";
+        assert_eq!(statistic(printed, "number_of_executed_units"), Some(4711));
+        assert_eq!(statistic("INFO: Seed: 1\n", "number_of_executed_units"), None);
+    }
+
+    #[test]
+    fn shows_the_broken_promise_without_the_progress() {
+        let printed =
+            "INFO: Seed: 1\n#2 INITED cov: 3\nthread panicked at event.rs:7:\ntwo credentials\nstat::x: 1\n";
+        assert_eq!(said(printed), "thread panicked at event.rs:7:\ntwo credentials");
+    }
+}
