@@ -41,6 +41,11 @@ pub(crate) const CPP: Tool = Tool {
     probe: &["c++", "--version"],
     remedy: "install one, for libFuzzer; Debian and Ubuntu: apt-get install g++",
 };
+pub(crate) const OPENSSL: Tool = Tool {
+    name: "OpenSSL's command",
+    probe: &["openssl", "version"],
+    remedy: "install it, for the sample in shell; Debian and Ubuntu: apt-get install openssl",
+};
 pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
 
 /// Fails with the list of what is missing.

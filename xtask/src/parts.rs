@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
-//! <target>/test-bed/node        the Node.js client: tests/clients/node
+//! <target>/test-bed/node        the Node.js clients: tests/clients/node
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
 //! ```
@@ -41,11 +41,11 @@ pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
     })
 }
 
-/// The Node.js client. Tests only.
+/// The Node.js clients. Tests only.
 pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     let package = workspace.root.join("tests/clients/node");
     let pins = vec![package.join("package.json"), package.join("package-lock.json")];
-    let part = Part { name: "node", what: "the Node.js Vault client", pins };
+    let part = Part { name: "node", what: "the Node.js clients", pins };
     part.install(&workspace.test_bed(), |folder, installer, pins| {
         fs::create_dir_all(folder).map_err(Failure::because(folder.display()))?;
         for pin in pins {

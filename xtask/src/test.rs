@@ -17,6 +17,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         machine::PYTHON,
         machine::NODE,
         machine::NPM,
+        machine::OPENSSL,
         machine::GIT,
     ])?;
 
