@@ -47,7 +47,7 @@ pub(crate) enum Failure {
     StsMissing,
     /// The chain has nothing.
     #[error(
-        "no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "no AWS credentials can be had: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )]
     Credentials(#[source] CredentialsError),
     /// The credentials do not sign.

@@ -1,7 +1,8 @@
 //! A minter that asks nobody.
 //!
 //! Receives an order; answers it as a Vault would that does what it is told, with placeholders in place of what only Vault
-//! can say. So the answer that is shown is made by the code that makes the real one.
+//! can say. So the answer that is shown is made by the code that makes the real one. It is of the command line alone: the
+//! function mints at Vault or not at all.
 
 use serde_json::{Value, json};
 use vault_authorizer::mint::{MintError, Minter, Order, Undo};

@@ -94,6 +94,8 @@ fn files_are_looked_for_beside_the_configuration_or_where_the_option_says() {
         elsewhere.starts_with("error: issuers.account.jwks.file: /nowhere/aws.json cannot be read"),
         "{elsewhere}"
     );
+    let (_, name) = beside.rsplit_once('/').unwrap();
+    assert_eq!(run(&["check", "--config", name], "", &[]).code, 0);
     // Standard input lies in the current folder, which is that of the keys.
     assert_eq!(check(&config, &[]).code, 0);
     let folder = folder();

@@ -98,10 +98,24 @@ fn a_profile_and_a_process_of_its_own_give_credentials_too() {
     }
 }
 
+/// Signing in to SSO needs a browser; what can be seen here is that a profile with SSO is understood.
+#[test]
+fn a_profile_with_sso_asks_for_its_login() {
+    let profiles = file(
+        "config",
+        "[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = batch\n\
+         [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://example.awsapps.com/start\n",
+    );
+    let env = [("AWS_CONFIG_FILE", profiles.as_str()), ("AWS_PROFILE", "sso")];
+    let complaint = sign(&["--region", "eu-west-1"], &env).complained(1);
+    assert!(complaint.contains("run `aws sso login`"), "{complaint}");
+    assert!(complaint.ends_with("failed to load the cached SSO token\n"), "{complaint}");
+}
+
 #[test]
 fn what_cannot_be_signed_is_said_in_one_line() {
     assert_snapshot!(sign(&["--region", "eu-west-1"], &[]).complained(1), @r"
-    error: no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the credential provider was not enabled: no credentials found in chain. Attempted:
+    error: no AWS credentials can be had: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the credential provider was not enabled: no credentials found in chain. Attempted:
       Environment: the credential provider was not enabled: environment variable not set
       Profile: the credential provider was not enabled
       WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
