@@ -48,10 +48,11 @@ impl Call<'_> {
         if only.is_some_and(|only| !only.iter().any(|shape| shape == self.shape)) {
             return None;
         }
-        match &self.case["shapes"][self.shape] {
-            Value::String(_unknown) => None,
-            Value::Object(other) if other.contains_key("code") => other["code"].as_str(),
-            _ => self.case["code"].as_str(),
+        let special = &self.case["shapes"][self.shape];
+        match special.get("code") {
+            _ if special.is_string() => None,
+            Some(other) => other.as_str(),
+            None => self.case["code"].as_str(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The claims of a signed token, checked against its issuer, the stage and the clock.
 //!
 //! Receives signed claims; produces the [`Identity`]. Leaves what only AWS's own tokens have to
-//! [`aws_iam`](super::aws_iam), and what the caller may do to the grant.
+//! [`aws_iam`], and what the caller may do to the grant.
 
 use serde_json::Value;
 
