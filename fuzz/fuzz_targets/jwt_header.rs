@@ -1,11 +1,19 @@
 //! A bearer token: none is believed but one that our key signed, and of that one only what it says.
 //!
-//! The input is a token; or, so that what stands behind base64 and signature is reached as well, its parts in clear:
+//! The input is a token as it travels. Or, so that base64 and signature keep nobody from what stands behind them, its
+//! parts in clear:
 //!
 //! ```text
 //! {"alg":"EdDSA","kid":"ed"}       the header
 //! {"iss":"…","sub":"…",…}          the claims
 //! c2lnbmF0dXJl                     the signature in base64url; without this line, the target signs
+//! ```
+//!
+//! Or members to set in the header (`h`) and the claims (`c`) of a good token, which is then signed:
+//!
+//! ```text
+//! h typ "at+jwt"
+//! c exp 1799999999
 //! ```
 #![no_main]
 
@@ -47,13 +55,35 @@ fn check(input: &str) -> bool {
 }
 
 fn token(input: &str) -> String {
-    if !input.starts_with('{') {
-        return input.to_owned();
+    if input.starts_with('{') {
+        let mut lines = input.splitn(3, '\n');
+        let (header, claims) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        return token_of(header, claims, lines.next());
     }
-    let mut lines = input.splitn(3, '\n');
-    let mut part = || URL_SAFE_NO_PAD.encode(lines.next().unwrap_or_default());
-    let message = format!("{}.{}", part(), part());
-    let signature = lines.next().map_or_else(|| sign(&message), str::to_owned);
+    if input.contains(' ') {
+        return token_with(input.lines());
+    }
+    input.to_owned()
+}
+
+fn token_with<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut header = json!({"alg": "EdDSA", "kid": "ed"});
+    let mut claims = json!({"iss": "https://login.example.com/", "sub": "alice", "aud": "orders-api",
+        "exp": NOW + 600, "iat": NOW, "nbf": NOW});
+    for line in lines {
+        let mut words = line.splitn(3, ' ');
+        let (part, name, value) = (words.next(), words.next(), words.next());
+        let part = if part == Some("h") { &mut header } else { &mut claims };
+        if let (Some(name), Some(Ok(value))) = (name, value.map(serde_json::from_str)) {
+            part[name] = value;
+        }
+    }
+    token_of(&header.to_string(), &claims.to_string(), None)
+}
+
+fn token_of(header: &str, claims: &str, signature: Option<&str>) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = signature.map_or_else(|| sign(&message), str::to_owned);
     format!("{message}.{signature}")
 }
 
@@ -128,7 +158,25 @@ fn check_error(error: &IdentityError) {
 
 fn read(part: &str) -> Value {
     let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
-    serde_json::from_slice(&bytes).expect("JSON")
+    let value: Value = serde_json::from_slice(&bytes).expect("JSON");
+    // This reader keeps the last of two members of one name, another one the first.
+    assert_eq!(members(&bytes), members(value.to_string().as_bytes()), "a member is there twice");
+    value
+}
+
+/// How many members the objects of a JSON text have together: each has one colon that is in no string.
+fn members(json: &[u8]) -> usize {
+    let (mut in_string, mut escaped, mut count) = (false, false, 0);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            b':' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// The answer of a future that waits for nothing.
@@ -156,7 +204,9 @@ impl KeySource for FixedKeys {
     }
 }
 
-const SEEDS: [&str; 3] = [
+const SEEDS: [&str; 5] = [
+    include_str!("../seeds/jwt_header/members.txt"),
+    include_str!("../seeds/jwt_header/members_by_aws.txt"),
     include_str!("../seeds/jwt_header/signed.txt"),
     include_str!("../seeds/jwt_header/signed_by_aws.txt"),
     include_str!("../seeds/jwt_header/whole.txt"),

@@ -20,6 +20,7 @@ fn check(input: &str) -> bool {
     let Ok(request) = StsRequest::parse(input, &expected()) else { return false };
     check_address(&request);
     check_parameters(&request);
+    check_origin(&request, input);
     check_life(&request);
     check_headers(&request);
 
@@ -63,6 +64,17 @@ fn check_parameters(request: &StsRequest) {
     let scope: Vec<&str> = value("X-Amz-Credential").unwrap_or_default().split('/').skip(1).collect();
     let day = value("X-Amz-Date").unwrap_or_default().split('T').next().unwrap_or_default();
     assert_eq!(scope, [day, request.region().as_str(), "sts", "aws4_request"]);
+}
+
+/// Whoever reads the caller's own URL sees the same proof: nothing was dropped, and nothing has a second reading.
+fn check_origin(request: &StsRequest, input: &str) {
+    let read = |url: &str| {
+        let url = Url::parse(url).expect("a URL");
+        let mut parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        parameters.sort();
+        (url.origin(), parameters)
+    };
+    assert_eq!(read(request.url()), read(input));
 }
 
 fn check_life(request: &StsRequest) {

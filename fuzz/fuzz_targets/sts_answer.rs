@@ -53,6 +53,12 @@ fn check_identity(caller: &CallerIdentity, answer: &StsAnswer) {
     for word in [arn.as_str(), account, caller.user_id()] {
         assert!(says(answer, word), "the answer does not say `{word}`");
     }
+    // Response, result and its three members, metadata and its one: seven tags that open and seven that close. What an
+    // XML declaration holds is never read.
+    let body = std::str::from_utf8(&answer.body).expect("text");
+    let document =
+        body.strip_prefix("<?xml ").and_then(|rest| rest.split_once("?>")).map_or(body, |(_, rest)| rest);
+    assert_eq!(document.matches('<').count(), 14, "there is more in the answer than STS says");
     assert!(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
     assert_eq!(arn.as_str().split(':').nth(4), Some(account), "the ARN is of another account");
     assert_eq!((arn.partition(), arn.as_str().split(':').nth(1)), (REQUEST.partition(), Some("aws")));

@@ -226,11 +226,10 @@ fn statistic(printed: &str, name: &str) -> Option<u64> {
     printed.lines().find_map(value)
 }
 
-/// What libFuzzer said, without its progress: the promise that was broken, and the input in base64.
+/// What libFuzzer said, without its progress and its bytes: the promise that was broken, and the input in base64.
 fn said(printed: &str) -> String {
-    let news = |line: &&str| {
-        !["#", "INFO: ", "stat::", "NOTE: ", "    #", "###"].iter().any(|start| line.starts_with(start))
-    };
+    const CHATTER: [&str; 8] = ["#", "0x", "INFO: ", "MS: ", "Dictionary: ", "WARNING: ", "note: ", "stat::"];
+    let news = |line: &&str| !line.is_empty() && !CHATTER.iter().any(|start| line.starts_with(start));
     let lines: Vec<&str> = printed.lines().filter(news).collect();
     lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
 }
