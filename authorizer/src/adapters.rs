@@ -4,3 +4,23 @@
 pub mod jwks;
 pub mod sts;
 pub mod vault;
+
+use std::time::Duration;
+
+use vault_context::http::{self, HttpOptions, HttpSetupError};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The HTTP client for identity providers and STS, which are on the public internet or, for development, on this machine.
+/// One for both: each client reads the system's roots anew, which takes milliseconds at every start. Vault has its own
+/// client, with its own roots.
+///
+/// # Errors
+///
+/// Where no TLS client can be built.
+pub fn identity_client() -> Result<reqwest::Client, HttpSetupError> {
+    let options =
+        HttpOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ca_pem: None, loopback_http: true };
+    http::client(&options)
+}

@@ -8,7 +8,7 @@ use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use vault_authorizer::{
-    adapters::{jwks::Jwks, sts::StsClient, vault::VaultMinter},
+    adapters::{identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter},
     authorize::{Authorizer, Invocation, Resolver},
     causes::with_causes,
     clock::{Clock, SystemClock, UnixTime},
@@ -42,11 +42,10 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let aws_identity = match config.aws_identity {
-        Some(settings) => Some(AwsIdentityScheme::new(settings, StsClient::new()?)),
-        None => None,
-    };
-    let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
+    let client = identity_client()?;
+    let sts = StsClient::new(client.clone());
+    let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts));
+    let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
     let minter = VaultMinter::new(config.vault, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
     let warm_up = async { tokio::join!(keys.warm(), minter.warm()) };

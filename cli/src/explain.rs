@@ -14,7 +14,7 @@ use std::{process::ExitCode, sync::Arc};
 use clap::Args;
 use serde_json::Value;
 use vault_authorizer::{
-    adapters::{jwks::Jwks, sts::StsClient},
+    adapters::{identity_client, jwks::Jwks, sts::StsClient},
     authorize::Resolver,
     clock::{Clock, SystemClock},
     config::Config,
@@ -95,11 +95,10 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 fn walk_of(config: Config, at: Option<At>) -> Result<Walk, Failure> {
     let now = at.map_or_else(|| SystemClock.now(), At::time);
     let clock: Arc<dyn Clock> = Arc::new(StandingClock(now));
-    let aws_identity = match config.aws_identity {
-        Some(settings) => Some(AwsIdentityScheme::new(settings, StsClient::new()?)),
-        None => None,
-    };
-    let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
+    let client = identity_client()?;
+    let sts = StsClient::new(client.clone());
+    let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts));
+    let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };
     Ok(Walk {
         resolver: Resolver { schemes, credentials: config.credentials, stages: config.stages, clock },

@@ -17,7 +17,6 @@ use std::{
 use aws_lc_rs::rand;
 use futures_util::future::join_all;
 use url::Url;
-use vault_context::http::{self, HttpOptions, HttpSetupError};
 
 use crate::{
     clock::Clock,
@@ -30,8 +29,6 @@ use crate::{
 use kept::{Kept, Wanted};
 use provider::{Provider, shown};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a caller whose key may well be known waits for newer ones, be it behind another's fetch.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -76,28 +73,20 @@ struct Fetched {
 }
 
 impl Jwks {
-    /// Keeps the keys of these issuers. Fetches nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// Where no TLS client can be built.
+    /// Keeps the keys of these issuers, fetched by [`identity_client`](super::identity_client)'s client. Fetches nothing
+    /// yet.
     pub fn new(
         issuers: impl IntoIterator<Item = (Issuer, JwksSource)>,
+        client: reqwest::Client,
         clock: Arc<dyn Clock>,
-    ) -> Result<(Vec<Issuer>, Self), HttpSetupError> {
+    ) -> (Vec<Issuer>, Self) {
         let mut keys = BTreeMap::new();
         let mut known = Vec::new();
         for (issuer, source) in issuers {
             keys.insert(issuer.name.clone(), Keys::new(&issuer, source));
             known.push(issuer);
         }
-        let options = HttpOptions {
-            connect_timeout: CONNECT_TIMEOUT,
-            timeout: TIMEOUT,
-            ca_pem: None,
-            loopback_http: true,
-        };
-        Ok((known, Self { client: http::client(&options)?, clock, issuers: keys }))
+        (known, Self { client, clock, issuers: keys })
     }
 
     /// Fetches what can be fetched, from all at once, so that the first request need not. Failures are logged and tried

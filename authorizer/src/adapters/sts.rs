@@ -3,15 +3,11 @@
 //! Receives a request that `sts-identity` rebuilt; sends it, once more where the connection breaks, and produces whatever
 //! was answered, bounded. Leaves to [`identity::aws_identity`](crate::identity::aws_identity) what the answer proves.
 
-use std::time::Duration;
-
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
-use vault_context::http::{self, HttpOptions, HttpSetupError};
+use vault_context::http;
 
 use crate::causes::with_causes;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// STS answers in about 600 bytes.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
@@ -21,19 +17,9 @@ pub struct StsClient {
 }
 
 impl StsClient {
-    /// A client that follows no redirect and asks no proxy.
-    ///
-    /// # Errors
-    ///
-    /// Where no TLS client can be built.
-    pub fn new() -> Result<Self, HttpSetupError> {
-        let options = HttpOptions {
-            connect_timeout: CONNECT_TIMEOUT,
-            timeout: TIMEOUT,
-            ca_pem: None,
-            loopback_http: true,
-        };
-        Ok(Self { client: http::client(&options)? })
+    /// STS by this client, which is [`identity_client`](super::identity_client)'s.
+    pub fn new(client: reqwest::Client) -> Self {
+        Self { client }
     }
 
     /// The error never shows the URL: the proof is in it.

@@ -9,7 +9,12 @@ use std::{
 use axum::{extract::Request, response::IntoResponse};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use vault_authorizer::{adapters::jwks::Jwks, config::Config, identity::KeySource, names::IssuerName};
+use vault_authorizer::{
+    adapters::{identity_client, jwks::Jwks},
+    config::Config,
+    identity::KeySource,
+    names::IssuerName,
+};
 
 use crate::support::*;
 
@@ -122,7 +127,7 @@ impl World {
         let provider = Provider::start().await;
         let config = Config::parse(&provider.document(), &task_root()).unwrap();
         let clock = SetClock::at(NOW);
-        let (_, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
+        let (_, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
         Self { provider, clock, keys, corp: "corp".parse().unwrap() }
     }
 
@@ -312,7 +317,7 @@ async fn an_entity_tag_says_nothing_of_another_uri() {
     let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &provider.url, 1);
     let config = Config::parse(&document, &task_root()).unwrap();
     let clock = SetClock::at(NOW);
-    let (_, jwks) = Jwks::new(config.issuers, clock.clone()).unwrap();
+    let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
     let corp: IssuerName = "corp".parse().unwrap();
     for jwks_path in ["/keys-1", "/keys-1", "/keys-2"] {
         provider.serve(Served { etag: Some("\"1\""), jwks_path, ..good() });
@@ -411,7 +416,7 @@ async fn a_query_in_a_uri_is_not_shown() {
     let server = Server::start(|_| (500, String::new())).await;
     let source = format!("{{uri: \"{}/keys?api_key=secret-of-the-provider\"}}", server.url);
     let config = Config::parse(&CONFIG.replacen("{file: jwks.json}", &source, 1), &task_root()).unwrap();
-    let (_, keys) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+    let (_, keys) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
     let reason = keys.current(&"corp".parse().unwrap()).await.unwrap_err().reason;
     assert!(!reason.contains("secret-of-the-provider") && reason.contains("/keys"), "{reason}");
 }

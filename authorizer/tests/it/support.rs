@@ -24,7 +24,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use vault_authorizer::{
-    adapters::jwks::Jwks,
+    adapters::{identity_client, jwks::Jwks},
     authorize::{Authorizer, Invocation, Resolver},
     clock::{Clock, UnixTime},
     config::Config,
@@ -219,7 +219,7 @@ impl Bed {
     ) -> Self {
         let clock = SetClock::at(NOW);
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
-        let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
+        let (issuers, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
         let sts = FakeSts::default();
         let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone()));
         let authorizer = Authorizer {
