@@ -1,7 +1,8 @@
 //! What the documents claim, checked against the files they speak of.
 //!
 //! Links resolve; the tests, codes, keys and log fields that a document names are the ones that exist, and none is
-//! missing; what a document shows of a program is in that program.
+//! missing; what a document shows of a program is in that program; the pages of the identities say of every check on
+//! a credential where it stands.
 
 use crate::workspace::{Failure, Workspace};
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
         documents.links()?,
         documents.tests()?,
         documents.codes()?,
+        documents.checks()?,
         documents.log_fields()?,
         documents.keys()?,
         documents.excerpts()?,
@@ -84,13 +86,7 @@ impl Documents<'_> {
         let document = "docs/operations.md";
         let text = self.read(document)?;
         let authorizer = self.read("authorizer/src/outcome.rs")?;
-        let named: BTreeSet<&str> = authorizer
-            .lines()
-            .filter(|line| {
-                [", Credential;", ", Permission;", ", Fault;"].iter().any(|kind| line.ends_with(kind))
-            })
-            .filter_map(|line| between_all(line, "\"", "\"").next())
-            .collect();
+        let named = codes_of(&authorizer, &["Credential", "Permission", "Fault"]);
         let rows = rows(between(&text, "\n## Codes\n", "\n### "));
         let mut found = differences(document, "code", &named, &rows);
 
@@ -100,6 +96,30 @@ impl Documents<'_> {
         for name in between_all(code, "=> \"", "\"").filter(|name| !section.contains(&format!("`{name}`"))) {
             found.push(format!("{document}: the integration's code `{name}` is missing"));
         }
+        Ok(found)
+    }
+
+    /// The pages of the identities list the checks by codes that exist, and no code of a credential is on none of them.
+    fn checks(&self) -> Result<Vec<String>, Failure> {
+        let folder = "docs/identity";
+        let authorizer = self.read("authorizer/src/outcome.rs")?;
+        let every = codes_of(&authorizer, &["Credential", "Permission", "Fault"]);
+        let mut texts = Vec::new();
+        for name in self.tracked(".md")?.into_iter().filter(|name| name.starts_with(folder)) {
+            texts.push((self.read(&name)?, name));
+        }
+        let (mut found, mut listed) = (Vec::new(), BTreeSet::new());
+        for (text, name) in &texts {
+            let rows = rows(between(text, "\n## What is checked\n", "\n## "));
+            if rows.is_empty() {
+                found.push(format!("{name}: it does not say what is checked"));
+            }
+            found.extend(rows.difference(&every).map(|code| format!("{name}: there is no code `{code}`")));
+            listed.extend(rows);
+        }
+        let of_credentials = codes_of(&authorizer, &["Credential"]);
+        let missing = of_credentials.difference(&listed);
+        found.extend(missing.map(|code| format!("{folder}: no page says what is `{code}`")));
         Ok(found)
     }
 
@@ -138,8 +158,8 @@ impl Documents<'_> {
             .collect())
     }
 
-    /// What the README shows of a program is in that program: the Rust block is vault-context's, which is compiled as a
-    /// documentation test; each line of the others is one of the client that the end-to-end tests run.
+    /// What a document shows of a program is in that program: the README's Rust block is vault-context's, which is compiled
+    /// as a documentation test; each line of the others is one of a client that the end-to-end tests run.
     fn excerpts(&self) -> Result<Vec<String>, Failure> {
         let document = "README.md";
         let text = self.read(document)?;
@@ -148,19 +168,20 @@ impl Documents<'_> {
         if rust(&text).is_empty() || rust(&text) != rust(&self.read("shared/README.md")?) {
             found.push(format!("{document}: its Rust block is not the one of shared/README.md"));
         }
-        for (language, program) in [("python", "tests/clients/unwrap.py"), ("js", "tests/clients/unwrap.cjs")]
-        {
-            let source = self.read(program)?;
-            let source: BTreeSet<&str> = source.lines().map(str::trim).collect();
-            let block = between(&text, &format!("```{language}\n"), "```");
-            if block.is_empty() {
-                found.push(format!("{document}: it shows nothing of {program}"));
-            }
-            // A gap is marked as one.
-            let shown = block.lines().map(str::trim).filter(|line| !["# …", "// …"].contains(line));
-            for line in shown.filter(|line| !source.contains(line)) {
-                found.push(format!("{document}: `{line}` is not in {program}"));
-            }
+        for (document, language, program) in [
+            (document, "python", "tests/clients/unwrap.py"),
+            (document, "js", "tests/clients/unwrap.cjs"),
+            ("docs/identity/aws-identity.md", "python", "tests/clients/aws_identity.py"),
+            ("docs/identity/aws-identity.md", "js", "tests/clients/aws_identity.cjs"),
+            ("docs/identity/aws-identity.md", "sh", "tests/clients/aws_identity.sh"),
+        ] {
+            found.extend(foreign_lines(
+                &self.read(document)?,
+                language,
+                program,
+                &self.read(program)?,
+                document,
+            ));
         }
         Ok(found)
     }
@@ -181,6 +202,26 @@ impl Documents<'_> {
         let files = self.workspace.tracked_files()?;
         Ok(files.into_iter().filter(|name| name.ends_with(ending)).collect())
     }
+}
+
+/// The names of the codes of these kinds.
+fn codes_of<'s>(outcome: &'s str, kinds: &[&str]) -> BTreeSet<&'s str> {
+    let is_wanted = |line: &&str| kinds.iter().any(|kind| line.ends_with(&format!(", {kind};")));
+    outcome.lines().filter(is_wanted).filter_map(|line| between_all(line, "\"", "\"").next()).collect()
+}
+
+/// The lines that the block after a program's link shows, and that the program does not have.
+fn foreign_lines(text: &str, language: &str, program: &str, source: &str, document: &str) -> Vec<String> {
+    let after_link = text.split_once(&format!("{program})")).map_or("", |(_, after)| after);
+    let block = between(after_link, &format!("```{language}\n"), "```");
+    if block.is_empty() {
+        return vec![format!("{document}: it shows nothing of {program}")];
+    }
+    let source: BTreeSet<&str> = source.lines().map(str::trim).collect();
+    // A gap is marked as one.
+    let shown = block.lines().map(str::trim).filter(|line| !["# …", "// …"].contains(line));
+    let foreign = shown.filter(|line| !source.contains(line));
+    foreign.map(|line| format!("{document}: `{line}` is not in {program}")).collect()
 }
 
 fn differences(document: &str, what: &str, named: &BTreeSet<&str>, rows: &BTreeSet<&str>) -> Vec<String> {
@@ -254,6 +295,15 @@ mod tests {
         let text = "# One\n```\n# not one\n```\n## What each grant needs in Vault\n### vault.login\n### The integration's codes\n";
         let expected = ["one", "the-integrations-codes", "vaultlogin", "what-each-grant-needs-in-vault"];
         assert_eq!(anchors(text), expected.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_line_that_a_program_does_not_have_is_told() {
+        let text = "```sh\nother\n```\nfrom [`a.sh`](x/a.sh):\n```sh\none\n  # …\n  two\n```\n";
+        let found = |source| foreign_lines(text, "sh", "x/a.sh", source, "d");
+        assert_eq!(found("  one\ntwo\n"), Vec::<String>::new());
+        assert_eq!(found("one\nthree\n"), ["d: `two` is not in x/a.sh"]);
+        assert_eq!(foreign_lines(text, "sh", "b.sh", "one", "d"), ["d: it shows nothing of b.sh"]);
     }
 
     #[test]

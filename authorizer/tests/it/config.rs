@@ -237,20 +237,27 @@ fn rejects_a_ca_bundle_that_trusts_nobody() {
     assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
 }
 
-/// Every example of the README is a whole document; those of the reference are one together.
+/// Every example of the README is a whole document, and every one of the identities' pages is but for its `vault`; those of
+/// the reference are one together.
 #[test]
 fn the_examples_of_the_documents_are_accepted() {
-    let read =
-        |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap();
-    let examples = |text: &str| {
+    const VAULT: &str =
+        "vault: {address: \"https://v.example\", login: {method: aws, role: r, server_id: v.example}}\n";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let examples = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
         let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-        blocks.collect::<Vec<_>>()
+        let blocks: Vec<_> = blocks.collect();
+        assert!(!blocks.is_empty(), "{}", path.display());
+        blocks
     };
-    let readme = examples(&read("README.md"));
-    let reference = examples(&read("docs/configuration.md")).concat();
-    assert!(!readme.is_empty() && !reference.is_empty());
-    for document in readme.iter().chain([&reference]) {
-        assert_eq!(problems(document), Vec::<String>::new(), "{document}");
+    let mut documents = examples(&root.join("README.md"));
+    documents.push(examples(&root.join("docs/configuration.md")).concat());
+    for page in fs::read_dir(root.join("docs/identity")).unwrap() {
+        documents.extend(examples(&page.unwrap().path()).iter().map(|example| format!("{VAULT}{example}")));
+    }
+    for document in documents {
+        assert_eq!(problems(&document), Vec::<String>::new(), "{document}");
     }
 }
 
