@@ -129,7 +129,9 @@ impl Documents<'_> {
         let (text, source) = (self.read(document)?, self.read("authorizer/src/telemetry.rs")?);
         let record = between(&source, "pub struct Record {\n", "\n}\n");
         let fields = record.lines().filter_map(|line| line.trim().split_once(": ").map(|(name, _)| name));
-        let fields = fields.filter(|name| !name.starts_with('/') && *name != "known_stage");
+        // Not of the line, but of what is written into it.
+        let skipped = ["known_stage", "caller_id_in_log"];
+        let fields = fields.filter(|name| !name.starts_with('/') && !skipped.contains(name));
         let units = ["\"Count\"", "\"Microseconds\""];
         let metrics = source.lines().filter(|line| units.iter().any(|unit| line.contains(unit)));
         let metrics = metrics.filter_map(|line| between_all(line, "(\"", "\"").next());
@@ -141,7 +143,12 @@ impl Documents<'_> {
     /// Each key that the configuration's reader knows is in the reference.
     fn keys(&self) -> Result<Vec<String>, Failure> {
         let document = "docs/configuration.md";
-        let (text, source) = (self.read(document)?, self.read("authorizer/src/config/document.rs")?);
+        let text = self.read(document)?;
+        let readers_files = self
+            .tracked(".rs")?
+            .into_iter()
+            .filter(|name| name.starts_with("authorizer/src/config/document"));
+        let source = readers_files.map(|name| self.read(&name)).collect::<Result<String, Failure>>()?;
         let readers = ["table.required(\"", "table.optional(\"", "table.not_available(\""];
         let source: String = source.split_whitespace().collect(); // a call may stand on several lines
         let keys: BTreeSet<&str> =
