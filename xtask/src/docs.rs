@@ -144,11 +144,9 @@ impl Documents<'_> {
     fn keys(&self) -> Result<Vec<String>, Failure> {
         let document = "docs/configuration.md";
         let text = self.read(document)?;
-        let readers_files = self
-            .tracked(".rs")?
-            .into_iter()
-            .filter(|name| name.starts_with("authorizer/src/config/document"));
-        let source = readers_files.map(|name| self.read(&name)).collect::<Result<String, Failure>>()?;
+        let is_reader = |name: &String| name.starts_with("authorizer/src/config/document");
+        let files = self.tracked(".rs")?.into_iter().filter(is_reader);
+        let source = files.map(|name| self.read(&name)).collect::<Result<String, Failure>>()?;
         let readers = ["table.required(\"", "table.optional(\"", "table.not_available(\""];
         let source: String = source.split_whitespace().collect(); // a call may stand on several lines
         let keys: BTreeSet<&str> =
