@@ -7,6 +7,7 @@ pub mod vault;
 
 use std::time::Duration;
 
+use reqwest::{RequestBuilder, Response};
 use vault_context::http::{self, HttpOptions, HttpSetupError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -23,4 +24,14 @@ pub fn identity_client() -> Result<reqwest::Client, HttpSetupError> {
     let options =
         HttpOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ca_pem: None, loopback_http: true };
     http::client(&options)
+}
+
+/// Sends a request that may arrive twice, once more where it broke: a connection that was kept while the function was
+/// frozen is found dead by the first to use it. What was not answered in time is not repeated.
+async fn send_repeatable(request: RequestBuilder) -> Result<Response, reqwest::Error> {
+    let again = request.try_clone();
+    match (request.send().await, again) {
+        (Err(error), Some(again)) if !error.is_timeout() => again.send().await,
+        (answer, _) => answer,
+    }
 }

@@ -178,13 +178,17 @@ pub fn stage<'a>(stages: &'a Stages, request: &Request) -> Result<&'a Stage, Gra
 ///
 /// # Errors
 ///
-/// [`GrantError::NoGrant`] when no rule matches, [`GrantError::Expiring`] when the rule that does has no time left.
+/// [`GrantError::Ended`] when the credential did, whatever the rules; [`GrantError::NoGrant`] when no rule matches,
+/// [`GrantError::Expiring`] when the rule that does has no time left.
 pub fn resolve<'a>(
     identity: &Identity,
     request: &Request,
     stage: &'a Stage,
     now: UnixTime,
 ) -> Result<Grant<'a>, GrantError> {
+    if identity.ends_at().is_some_and(|ends_at| ends_at <= now) {
+        return Err(GrantError::Ended);
+    }
     let rule =
         stage.rules.iter().find(|rule| rule.matches(identity, request).is_ok()).ok_or(GrantError::NoGrant)?;
     let mint = match &rule.mode {
@@ -279,6 +283,9 @@ pub enum GrantError {
     /// The API is not among the stage's.
     #[error("the API id is not in the stage's `api_ids`")]
     ApiUnknown,
+    /// The credential was good when it was looked at, and ended while its issuer's keys were fetched.
+    #[error("the credential ended while it was verified")]
+    Ended,
     /// No rule covers this route and caller.
     #[error("no grant of the stage matches both the route and the caller")]
     NoGrant,

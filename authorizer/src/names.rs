@@ -48,9 +48,11 @@ macro_rules! name {
 }
 
 name!(
-    /// The name of an issuer: the first half of a caller id, and of an entity alias the second.
-    IssuerName, "1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first",
+    /// The name of an issuer: the first half of a caller id, and of an entity alias the second. `arn` is not one: with it, a
+    /// claim could make a caller id that reads like an IAM principal's.
+    IssuerName, "1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first; and not `arn`",
     |text| text.len() <= 64
+        && text != "arn"
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
 );
@@ -98,7 +100,7 @@ mod tests {
         assert!("corp".parse::<IssuerName>().is_ok());
         assert!("$default".parse::<StageName>().is_ok());
         assert!("team/aws".parse::<MountPath>().is_ok());
-        for refused in ["", "Corp", "-corp", "a:b", "a b", "a\n"] {
+        for refused in ["", "Corp", "-corp", "a:b", "a b", "a\n", "arn"] {
             assert!(refused.parse::<IssuerName>().is_err(), "{refused:?}");
         }
         for refused in ["", "..", "a/../b", "a/b", "a?b", "a%2fb", ".hidden"] {

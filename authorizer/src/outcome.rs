@@ -234,6 +234,7 @@ fn grant(error: GrantError) -> Code {
     match error {
         GrantError::StageUnknown => Code::StageUnknown,
         GrantError::ApiUnknown => Code::ApiUnknown,
+        GrantError::Ended => Code::TokenExpired,
         GrantError::NoGrant => Code::NoGrant,
         GrantError::Expiring { .. } => Code::TokenExpiring,
     }

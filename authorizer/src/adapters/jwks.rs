@@ -2,7 +2,9 @@
 //!
 //! Receives each issuer's source: a file's keys, a URI, or OIDC discovery; produces key sets, unproven, for
 //! [`identity::jwt`](crate::identity::jwt). One fetch at a time for each issuer, and nobody whose keys are fresh waits
-//! for it. Leaves when to ask to `kept`, and how to `provider`.
+//! for it. A fetch is a task of its own, which ends also where every caller has given up the wait: were it dropped with
+//! them, a provider that takes longer than they do would never be heard. Leaves when to ask to `kept`, and how to
+//! `provider`.
 
 mod kept;
 mod provider;
@@ -61,15 +63,15 @@ pub struct Jwks {
 
 enum Keys {
     Fixed(Arc<KeySet>),
-    Fetched(Box<Fetched>),
+    Fetched(Arc<Fetched>),
 }
 
 struct Fetched {
     provider: Provider,
     /// Locked for as long as it takes to read or write, and never while somebody waits for the network.
     kept: Mutex<Kept>,
-    /// Held by whoever fetches.
-    flight: tokio::sync::Mutex<()>,
+    /// Held by the fetch that is under way.
+    flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Jwks {
@@ -101,21 +103,26 @@ impl Jwks {
     }
 
     /// Fetches, unless it is too early for that. Who waited for another's attempt takes what came of it.
-    async fn attempt(&self, issuer: &IssuerName, fetched: &Fetched, wanted: Wanted) {
+    async fn attempt(&self, issuer: &IssuerName, fetched: &Arc<Fetched>, wanted: Wanted) {
         let seen = fetched.kept().attempts();
-        let _flight = fetched.flight.lock().await;
-        let validator = {
-            let mut kept = fetched.kept();
-            if kept.attempts() != seen || !kept.begin_attempt(wanted, self.clock.now(), jitter()) {
-                return;
-            }
-            kept.validator().cloned()
-        };
-        let outcome = fetched.provider.fetch(&self.client, validator.as_ref()).await;
-        if let Err(reason) = &outcome {
-            tracing::warn!(issuer = issuer.as_str(), reason, "the issuer's keys could not be fetched");
+        let flight = Arc::clone(&fetched.flight).lock_owned().await;
+        let begun_at = self.clock.now();
+        let due = fetched.kept().attempts() == seen && fetched.kept().begin_attempt(wanted, begun_at);
+        if !due {
+            return;
         }
-        fetched.kept().end_attempt(outcome, self.clock.now(), jitter());
+        let (issuer, fetched) = (issuer.clone(), Arc::clone(fetched));
+        let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
+        let fetch = tokio::spawn(async move {
+            let _flight = flight;
+            let validator = fetched.kept().validator().cloned();
+            let outcome = fetched.provider.fetch(&client, validator.as_ref()).await;
+            if let Err(reason) = &outcome {
+                tracing::warn!(issuer = issuer.as_str(), reason, "the issuer's keys could not be fetched");
+            }
+            fetched.kept().end_attempt(outcome, begun_at, clock.now(), jitter());
+        });
+        let _ended = fetch.await;
     }
 }
 
@@ -161,8 +168,8 @@ impl Keys {
             JwksSource::Uri(uri) => Provider::Uri(uri),
             JwksSource::Discovery => Provider::Discovery { issuer: issuer.issuer.clone() },
         };
-        let (kept, flight) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self::Fetched(Box::new(Fetched { provider, kept, flight }))
+        let (kept, flight) = (Mutex::default(), Arc::default());
+        Self::Fetched(Arc::new(Fetched { provider, kept, flight }))
     }
 }
 

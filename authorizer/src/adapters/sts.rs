@@ -21,26 +21,17 @@ impl StsClient {
     pub fn new(client: reqwest::Client) -> Self {
         Self { client }
     }
-
-    /// The error never shows the URL: the proof is in it.
-    async fn send(&self, request: &StsRequest) -> Result<reqwest::Response, reqwest::Error> {
-        let mut call = self.client.get(request.url());
-        for (name, value) in request.headers() {
-            call = call.header(name, value);
-        }
-        call.send().await.map_err(reqwest::Error::without_url)
-    }
 }
 
 impl Sts for StsClient {
     async fn call(&self, request: &StsRequest) -> Result<StsAnswer, StsUnavailable> {
         let unavailable = |error: &dyn std::error::Error| StsUnavailable { reason: with_causes(error) };
-        let mut answer = self.send(request).await;
-        // A connection that was kept while the function was frozen is found dead by the first request.
-        if answer.as_ref().is_err_and(|error| !error.is_timeout()) {
-            answer = self.send(request).await;
+        let mut call = self.client.get(request.url());
+        for (name, value) in request.headers() {
+            call = call.header(name, value);
         }
-        let answer = answer.map_err(|error| unavailable(&error))?;
+        // The error never shows the URL: the proof is in it.
+        let answer = super::send_repeatable(call).await.map_err(|error| unavailable(&error.without_url()))?;
         let status = answer.status().as_u16();
         let content_type =
             answer.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);

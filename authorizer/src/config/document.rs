@@ -75,6 +75,9 @@ impl Reader<'_> {
         let answer = table.optional("answer", answer).unwrap_or_default();
         let caller_id_in_log = table.optional("log", log).unwrap_or_default();
         let stages = table.required("stages", |node| self.stages(node));
+        if let (Some(issuers), Some(stages)) = (&issuers, &stages) {
+            stages::refuse_audiences_that_no_token_names(&table, issuers, stages);
+        }
         table.finish();
         let credentials = credentials.unwrap_or_else(CredentialSource::default_list);
         Some(Config {

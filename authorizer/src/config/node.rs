@@ -187,7 +187,12 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn refuse_key(&self, key: &str, message: impl Into<String>) {
-        self.problems.report(&self.path_of(key), message);
+        self.refuse_at(&self.path_of(key), message);
+    }
+
+    /// Of another place in the document, where two places do not fit together.
+    pub(super) fn refuse_at(&self, path: &str, message: impl Into<String>) {
+        self.problems.report(path, message);
     }
 
     /// Reports a key that the contract names and this version does not carry yet, instead of reading past it.

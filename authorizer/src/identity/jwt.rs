@@ -130,7 +130,7 @@ impl<K: KeySource> JwtScheme<K> {
         found.ok_or(IdentityError::IssuerUnknown)
     }
 
-    /// The current keys; newer ones where the token names a key that is not among them.
+    /// The current keys; newer ones where those hold nothing of what the token names.
     async fn keys_for(
         &self,
         unverified: &Unverified<'_>,
@@ -139,7 +139,7 @@ impl<K: KeySource> JwtScheme<K> {
     ) -> Result<Arc<KeySet>, IdentityError> {
         let unavailable = |error: KeysUnavailable| keys_unavailable(issuer, error);
         let current = self.keys.current(&issuer.name).await.map_err(unavailable)?;
-        if current.find(unverified.unverified_kid(), algorithm).is_some() {
+        if current.knows(unverified.unverified_kid(), algorithm) {
             return Ok(current);
         }
         self.keys.refreshed(&issuer.name).await.map_err(unavailable)

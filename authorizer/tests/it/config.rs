@@ -196,6 +196,7 @@ fn what_cannot_hold_for_an_iam_caller_is_refused() {
             problem("https://0f1e2d3c.tokens", "http://0f1e2d3c.tokens"),
             problem("kind: aws_iam", "kind: aws_iam\n    algorithms: [RS256, ES256]"),
             problem("kind: aws_iam", "kind: aws_iam\n    audience_claim: azp"),
+            problem("kind: aws_iam", "kind: aws_iam\n    jwks: {uri: \"https://keys.example.com/jwks.json\"}"),
             problem("sts_regions: [eu-west-1]", "sts_regions: [nowhere]"),
             problem("sts_regions: [eu-west-1]", "sts_endpoint: \"http://sts.example.com\""),
             problem("sts_regions: [eu-west-1]", "sts_regions: [eu-west-1], sts_endpoint: \"http://127.0.0.1\""),
@@ -206,6 +207,38 @@ fn what_cannot_hold_for_an_iam_caller_is_refused() {
         ]
         .join("\n")
     );
+}
+
+#[test]
+fn a_stage_whose_audiences_no_token_can_name_is_refused() {
+    let document = |stage_audiences: &str, claim: &str| {
+        let partner = format!("audience_claim: {claim}");
+        let narrow = format!("audiences: {stage_audiences}");
+        let grant = "caller: {issuer: partner, any: true}\n";
+        let (before, stage) = CONFIG.rsplit_once("caller: {issuer: corp, any: true}\n").unwrap();
+        let document = format!("{before}{grant}{stage}");
+        document
+            .replace("audience_claim: client_id", &partner)
+            .replace("audiences: [orders-api-narrow]", &narrow)
+    };
+    assert_eq!(
+        problems(&document("[orders-api-narrow]", "client_id")),
+        [
+            "stages.narrow.audiences: no token of issuer `partner` can be for this stage: its `client_id` names one audience, and none of the issuer's `audiences` is among these"
+        ]
+    );
+    assert_eq!(problems(&document("[orders-api-narrow, orders-api]", "client_id")), Vec::<String>::new());
+    assert_eq!(
+        problems(&document("[orders-api-narrow]", "aud")),
+        Vec::<String>::new(),
+        "a list may name both"
+    );
+}
+
+#[test]
+fn an_issuer_of_aws_may_say_where_on_its_own_host_its_keys_are() {
+    let beside = "kind: aws_iam\n    jwks: {uri: \"https://0f1e2d3c.tokens.sts.global.api.aws/.well-known/jwks.json\"}";
+    assert_eq!(problems(&iam_config().replacen("kind: aws_iam", beside, 1)), Vec::<String>::new());
 }
 
 #[test]

@@ -21,6 +21,7 @@ stages:
       - {name: alice, mode: none, routes: ["GET /a"], caller: {issuer: corp, bound_subject: alice}}
       - {name: first, routes: ["GET /f"], caller: {issuer: corp, any: true}, token: {role: r1, policies: [p], ttl: 10m, wrap_ttl: 60s}}
       - {name: second, mode: none, routes: ["GET /f"], caller: {issuer: corp, any: true}}
+      - {name: scp, mode: none, routes: ["GET /s"], caller: {issuer: corp, bound_claims: {scp: [rest]}}}
       - {name: rest, mode: none, routes: ["* /*"], caller: {issuer: corp, bound_claims: {scope: [rest]}}}
 "#;
 
@@ -68,6 +69,9 @@ fn a_scope_is_read_by_words() {
     assert_eq!(grant(json!({"scope": ["a", "rest"]}), "GET", "/x"), "rest");
     assert_eq!(grant(json!({"scope": "restful"}), "GET", "/x"), "no_grant");
     assert_eq!(grant(json!({"scope": "a\trest"}), "GET", "/x"), "no_grant");
+    assert_eq!(grant(json!({"scope": "", "scp": "a rest b"}), "GET", "/s"), "scp");
+    assert_eq!(grant(json!({"scope": "", "scp": ["rest"]}), "GET", "/s"), "scp");
+    assert_eq!(grant(json!({"scope": "", "scp": "rest.all"}), "GET", "/s"), "no_grant");
 }
 
 #[test]

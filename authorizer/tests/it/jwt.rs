@@ -1,6 +1,6 @@
 //! Every check of a JWT: one that accepts, one that refuses with the exact code. Attacks by their names.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -257,15 +257,25 @@ fn rejects_a_kid_that_two_keys_have() {
     assert_eq!(twice.code_for(&good_token()), "allowed", "the other keys serve on");
 }
 
-#[test]
-fn rejects_an_embedded_key_and_every_pointer_to_one() {
-    let claims = claims();
-    let embedded = json!({"alg": "EdDSA", "kid": "mine", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"},
-        "jku": "https://attacker.example/jwks", "x5u": "https://attacker.example/cert", "x5c": ["AAAA"]});
-    refused(&keys().partner(&embedded, &claims), "key_unknown");
-    let with_own_kid =
-        json!({"alg": "EdDSA", "kid": "ed", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}});
-    refused(&keys().partner(&with_own_kid, &claims), "signature_invalid");
+/// The attacker's key is a good one, is embedded, and is served where the header points.
+#[tokio::test]
+async fn rejects_an_embedded_key_and_every_pointer_to_one() {
+    let attacker = Keys::generate();
+    let mut jwk = attacker.jwks()["keys"].as_array().unwrap().last().unwrap().clone();
+    let bed = Bed::new();
+    for (kid, code) in [("ed", "signature_invalid"), ("attackers", "key_unknown")] {
+        jwk["kid"] = kid.into();
+        let served = json!({"keys": [jwk]}).to_string();
+        let server = Server::start(move |_| (200, served.clone())).await;
+        let (jku, x5u) = (format!("{}/jwks", server.url), format!("{}/cert", server.url));
+        let header =
+            json!({"alg": "EdDSA", "kid": kid, "jwk": jwk, "jku": jku, "x5u": x5u, "x5c": [jwk["x"]]});
+        let token = attacker.ed25519(&header, &claims());
+        let trusting = Bed::with_keys(&json!({"keys": [jwk]}));
+        assert_eq!(trusting.code_of(&event(&token)).await, "allowed", "it is the key that is not trusted");
+        assert_eq!(bed.code_of(&event(&token)).await, code, "{kid}");
+        assert_eq!(server.asked(), Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -414,6 +424,21 @@ fn rejects_a_list_where_the_audience_is_one_client() {
     refused(&token(json!("other")), "audience_mismatch");
 }
 
+/// OpenID Connect Core: the party that the token was issued to.
+#[test]
+fn rejects_a_token_that_was_issued_to_another_party() {
+    let bed = Bed::with(&CONFIG.replacen("audience_claim: client_id", "audience_claim: azp", 1));
+    let code = |azp: Value| {
+        let claims = json!({"iss": "https://partner.example.net", "azp": azp, "aud": "orders-api", "client_id": "orders-api",
+            "exp": NOW + 600, "user": {"name": "a"}});
+        bed.code_for(&keys().partner(&json!({"alg": "EdDSA"}), &claims))
+    };
+    assert_eq!(code(json!("orders-api")), "allowed");
+    assert_eq!(code(json!("other")), "audience_mismatch");
+    assert_eq!(code(json!(["orders-api"])), "claim_missing");
+    assert_eq!(code(json!(null)), "claim_missing");
+}
+
 #[test]
 fn a_stage_narrows_the_audiences() {
     let bed = Bed::new();
@@ -437,6 +462,23 @@ fn exp_is_required_and_has_no_leeway() {
     }
 }
 
+/// The keys came, and by then the token was over: also where no Vault token would end with it.
+#[tokio::test]
+async fn rejects_a_token_that_ends_while_its_issuers_keys_are_fetched() {
+    let clock = Arc::new(OnceLock::<Arc<SetClock>>::new());
+    let (slow, jwks) = (Arc::clone(&clock), keys().jwks().to_string());
+    let server = Server::start(move |_| {
+        slow.get().unwrap().forward_seconds(3);
+        (200, jwks.clone())
+    })
+    .await;
+    let bed =
+        Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
+    clock.set(Arc::clone(&bed.clock)).ok().unwrap();
+    let status = event_on(&token_with(json!({"exp": NOW + 2})), "prod", "GET", "/status");
+    assert_eq!(bed.code_of(&status).await, "token_expired");
+}
+
 #[test]
 fn nbf_and_iat_have_the_leeway_and_no_more() {
     for claim in ["nbf", "iat"] {
@@ -444,6 +486,19 @@ fn nbf_and_iat_have_the_leeway_and_no_more() {
         refused(&token_with(json!({claim: NOW + 31})), "token_not_yet_valid");
         refused(&token_with(json!({claim: "soon"})), "claim_missing");
     }
+}
+
+#[test]
+fn leeway_and_types_are_the_issuers_own() {
+    let own = "leeway: 0s\n    types: [dpop+jwt]\n    max_age: 1h";
+    let bed = Bed::with(&CONFIG.replacen("max_age: 1h", own, 1));
+    let code = |typ: &str, iat: u64| {
+        let header = json!({"alg": "EdDSA", "kid": "ed", "typ": typ});
+        bed.code_for(&keys().ed25519(&header, &claims_with(json!({"iat": iat}))))
+    };
+    assert_eq!(code("dpop+jwt", NOW), "allowed");
+    assert_eq!(code("dpop+jwt", NOW + 1), "token_not_yet_valid");
+    assert_eq!(code("JWT", NOW), "type_refused");
 }
 
 #[test]

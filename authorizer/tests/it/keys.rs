@@ -1,14 +1,19 @@
 //! The issuers' keys: when they are fetched, and what never replaces them.
 
 use std::{
+    io::{Read, Write},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use axum::{extract::Request, response::IntoResponse};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use vault_authorizer::{
     adapters::{identity_client, jwks::Jwks},
     config::Config,
@@ -31,6 +36,8 @@ struct Served {
     etag: Option<&'static str>,
     /// Takes the request and does not answer.
     hangs: bool,
+    /// Takes the request and answers when it is let.
+    gate: Option<Arc<Semaphore>>,
     /// Where the discovery document says that the keys are.
     jwks_path: &'static str,
 }
@@ -43,6 +50,7 @@ impl Served {
             body: jwks.to_string(),
             etag: None,
             hangs: false,
+            gate: None,
             jwks_path: "/keys",
         }
     }
@@ -88,6 +96,9 @@ impl Provider {
             async move {
                 if served.hangs {
                     std::future::pending::<()>().await;
+                }
+                if let Some(gate) = &served.gate {
+                    gate.acquire().await.unwrap().forget();
                 }
                 if path == "/.well-known/openid-configuration" {
                     let jwks_uri = format!("{url}{}", served.jwks_path);
@@ -247,6 +258,74 @@ async fn stale_keys_wait_a_second_at_most_for_anothers_fetch() {
     assert_eq!(current, Ok(Ok(USABLE)));
 }
 
+/// It takes longer than a caller whose keys are old waits for it, and than one whose time is up. Were the fetch dropped
+/// with its caller, such a provider would not be heard until its keys are a day old, nor would any new key of it.
+#[tokio::test]
+async fn a_slow_provider_is_heard_although_nobody_waits_for_it() {
+    let world = World::with_keys(good()).await;
+    let gate = Arc::new(Semaphore::new(0));
+    world.serve(Served {
+        gate: Some(Arc::clone(&gate)),
+        ..Served::keys(&json!({"keys": [keys().rsa_public_jwk()]}))
+    });
+    world.clock.forward_seconds(3601);
+    assert_eq!(world.current().await, Ok(USABLE), "the old ones serve meanwhile");
+    assert!(world.refreshed().now_or_never().is_none(), "its caller's time is up");
+    gate.add_permits(1);
+    assert_eq!((world.refreshed().await, world.fetches()), (Ok(1), 1));
+    assert_eq!((world.current().await, world.fetches()), (Ok(1), 0));
+}
+
+/// The first to use a connection that died while the function was frozen finds out.
+#[tokio::test]
+async fn a_connection_that_died_costs_no_caller_anything() {
+    let (url, connections) = one_answer_for_each_connection(keys().jwks().to_string());
+    let document = CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{url}/keys\"}}"), 1);
+    let config = Config::parse(&document, &task_root()).unwrap();
+    let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
+    let corp: IssuerName = "corp".parse().unwrap();
+    for expected in [1, 2, 3] {
+        assert_eq!(jwks.refreshed(&corp).await.map(|keys| keys.len()), Ok(USABLE));
+        assert_eq!(connections.load(Ordering::SeqCst), expected);
+    }
+}
+
+/// A server that lets a connection die where a second request comes on it.
+fn one_answer_for_each_connection(body: String) -> (String, Arc<AtomicU64>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            read_head(&mut connection);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            connection.write_all((head + &body).as_bytes()).unwrap();
+            std::thread::spawn(move || read_head(&mut connection));
+        }
+    });
+    (url, connections)
+}
+
+fn read_head(connection: &mut std::net::TcpStream) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).is_ok_and(|bytes| bytes == 1) {
+        head.push(byte[0]);
+    }
+}
+
+/// Without keys there is nothing to serve meanwhile: the caller waits as long as the client does, and learns why.
+#[tokio::test]
+async fn without_keys_a_provider_that_hangs_is_an_outage_in_the_clients_time() {
+    let world = World::new().await;
+    world.serve(Served { hangs: true, ..good() });
+    let reason = tokio::time::timeout(Duration::from_secs(30), world.current()).await.unwrap().unwrap_err();
+    assert!(reason.ends_with("/keys: no answer in time"), "{reason}");
+}
+
 #[tokio::test]
 async fn stale_keys_are_not_used_while_the_provider_answers() {
     let world = World::with_keys(good()).await;
@@ -329,6 +408,33 @@ async fn an_entity_tag_says_nothing_of_another_uri() {
     assert_eq!(provider.asked(), expected);
 }
 
+/// What a discovery document may not lead to.
+#[tokio::test]
+async fn rejects_a_discovery_document_that_names_a_user_or_has_no_end() {
+    for (document, expected) in [
+        (json!({"jwks_uri": "https://user:secret@127.0.0.1/keys"}), "its `jwks_uri` is not an https URL"),
+        (json!({"jwks_uri": "http://keys.example.com/keys"}), "its `jwks_uri` is not an https URL"),
+        (json!({"jwks_uri": "file:///etc/passwd"}), "its `jwks_uri` is not an https URL"),
+        (json!({"padding": " ".repeat(65_536)}), "the answer is longer than 65536 bytes"),
+    ] {
+        let own = Arc::new(OnceLock::<String>::new());
+        let issuer = Arc::clone(&own);
+        let server = Server::start(move |_| {
+            let mut document = document.clone();
+            document["issuer"] = issuer.get().unwrap().as_str().into();
+            (200, document.to_string())
+        })
+        .await;
+        own.set(server.url.clone()).unwrap();
+        let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &server.url, 1);
+        let config = Config::parse(&document, &task_root()).unwrap();
+        let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
+        let reason = jwks.current(&"corp".parse().unwrap()).await.unwrap_err().reason;
+        assert!(reason.ends_with(expected), "{reason}");
+        assert_eq!(server.asked().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_no_key_set_never_replaces_good_keys() {
     let world = World::new().await;
@@ -396,19 +502,17 @@ async fn without_any_keys_a_provider_is_asked_again_after_a_second() {
 
 #[tokio::test]
 async fn a_clock_set_back_does_not_stop_the_fetching() {
-    let world = World::new().await;
-    world.current().await.unwrap();
+    let world = World::with_keys(good()).await;
     world.clock.back_seconds(86_400);
-    world.fetches();
-    world.refreshed().await.unwrap();
-    assert_eq!(world.fetches(), 1);
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1), "keys of the future are not fresh");
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0));
 }
 
 #[tokio::test]
-async fn a_fetch_given_up_at_init_is_tried_again_by_the_first_request() {
+async fn a_fetch_that_init_did_not_wait_for_is_the_first_requests() {
     let world = World::new().await;
     assert!(world.current().now_or_never().is_none(), "given up while the fetch is under way");
-    assert_eq!(world.current().await, Ok(USABLE));
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1));
 }
 
 #[tokio::test]

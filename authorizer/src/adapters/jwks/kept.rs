@@ -101,56 +101,50 @@ impl Kept {
         self.keys.as_ref()?.validator.as_ref()
     }
 
-    /// Whether the provider may be asked now. Each yes is followed by [`Kept::end_attempt`], unless the attempt is given
-    /// up half-way, at the caller's deadline: that is an outage until a later attempt says otherwise. Without usable keys
-    /// it makes no pause, so that the next caller tries at once.
-    pub(super) fn begin_attempt(&mut self, wanted: Wanted, now: UnixTime, jitter: u8) -> bool {
+    /// Whether the provider may be asked now. Each yes is followed by [`Kept::end_attempt`].
+    pub(super) fn begin_attempt(&mut self, wanted: Wanted, now: UnixTime) -> bool {
         let pausing = self.failure.as_ref().is_some_and(|failure| failure.is_pausing(now));
-        if pausing || (wanted == Wanted::Newer && !self.budget.take(now)) {
-            return false;
-        }
-        let in_a_row = self.failures_in_a_row().saturating_add(1);
-        let pause =
-            if self.usable(now).is_some() { self.pause(in_a_row, now, jitter) } else { Duration::ZERO };
-        let reason = "the last attempt to fetch them was given up".to_owned();
-        self.failure = Some(Failure { reason, at: now, pause, in_a_row });
-        true
+        !pausing && (wanted == Wanted::Any || self.budget.take(now))
     }
 
-    /// Takes in what came of the attempt.
-    pub(super) fn end_attempt(&mut self, outcome: Result<Update, String>, now: UnixTime, jitter: u8) {
+    /// Takes in what came of the attempt. What it fetched is as old as its beginning: a frozen function can find an
+    /// answer that has waited for it.
+    pub(super) fn end_attempt(
+        &mut self,
+        outcome: Result<Update, String>,
+        begun_at: UnixTime,
+        ended_at: UnixTime,
+        jitter: u8,
+    ) {
         self.attempts = self.attempts.wrapping_add(1);
         match outcome {
-            Ok(Update::Changed(published)) => self.replace(published, now),
-            Ok(Update::Unchanged { fresh_seconds }) => self.renew(fresh_seconds, now),
-            Err(reason) => self.fail(reason, now, jitter),
+            Ok(Update::Changed(published)) => self.replace(published, begun_at),
+            Ok(Update::Unchanged { fresh_seconds }) => self.renew(fresh_seconds, begun_at),
+            Err(reason) => self.fail(reason, ended_at, jitter),
         }
     }
 
-    fn replace(&mut self, published: Published, now: UnixTime) {
+    fn replace(&mut self, published: Published, confirmed_at: UnixTime) {
         let Published { keys, validator, fresh_seconds } = published;
-        self.keys = Some(Current { keys: Arc::new(keys), validator, confirmed_at: now, fresh_seconds });
+        self.keys = Some(Current { keys: Arc::new(keys), validator, confirmed_at, fresh_seconds });
         self.failure = None;
     }
 
-    /// Only who has keys asks whether they are unchanged.
-    fn renew(&mut self, fresh_seconds: u64, now: UnixTime) {
+    /// Only who has keys asks whether they are unchanged. An answer that does not say how long they are fresh leaves
+    /// that as it was (RFC 9111, section 4.3.4).
+    fn renew(&mut self, fresh_seconds: Option<u64>, confirmed_at: UnixTime) {
         if let Some(current) = &mut self.keys {
-            current.confirmed_at = now;
-            current.fresh_seconds = fresh_seconds;
+            current.confirmed_at = confirmed_at;
+            current.fresh_seconds = fresh_seconds.unwrap_or(current.fresh_seconds);
             self.failure = None;
         }
     }
 
-    /// The attempt is counted already, by its beginning.
     fn fail(&mut self, reason: String, now: UnixTime, jitter: u8) {
-        let in_a_row = self.failures_in_a_row();
+        let before = self.failure.as_ref().map_or(0, |failure| failure.in_a_row);
+        let in_a_row = before.saturating_add(1);
         let pause = self.pause(in_a_row, now, jitter);
         self.failure = Some(Failure { reason, at: now, pause, in_a_row });
-    }
-
-    fn failures_in_a_row(&self) -> u32 {
-        self.failure.as_ref().map_or(0, |failure| failure.in_a_row)
     }
 
     /// Doubles with each failure, from 2 s to 60 s; of that the second half by chance.

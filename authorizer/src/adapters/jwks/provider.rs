@@ -8,13 +8,16 @@
 
 use reqwest::{
     Client, Response, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH},
+    header::{ACCEPT, AGE, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH},
 };
 use serde_json::Value;
 use url::Url;
 use vault_context::http;
 
-use crate::identity::jwt::{KeySet, MAX_JWKS_BYTES};
+use crate::{
+    adapters,
+    identity::jwt::{KeySet, MAX_JWKS_BYTES},
+};
 
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 /// An entity tag longer than this is not kept.
@@ -38,7 +41,8 @@ pub(super) enum Update {
     Changed(Published),
     /// They are as the validator says (RFC 9110, section 15.4.5).
     Unchanged {
-        fresh_seconds: u64,
+        /// `None` where the provider did not say.
+        fresh_seconds: Option<u64>,
     },
 }
 
@@ -69,6 +73,7 @@ impl Provider {
         if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
             return Ok(Update::Unchanged { fresh_seconds });
         }
+        let fresh_seconds = fresh_seconds.unwrap_or(FRESH_SECONDS);
         let validator = Validator::of(&uri, response.headers());
         let document = body(response, &uri, MAX_JWKS_BYTES).await?;
         let keys = KeySet::parse(&document).map_err(|error| format!("{}: {error}", shown(&uri)))?;
@@ -112,7 +117,7 @@ async fn ask(client: &Client, uri: &Url, etag: Option<&HeaderValue>) -> Result<R
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
-    request.send().await.map_err(|error| format!("{}: {}", shown(uri), reason(error)))
+    adapters::send_repeatable(request).await.map_err(|error| format!("{}: {}", shown(uri), reason(error)))
 }
 
 async fn body(response: Response, uri: &Url, max_bytes: usize) -> Result<Vec<u8>, String> {
@@ -124,11 +129,14 @@ async fn body(response: Response, uri: &Url, max_bytes: usize) -> Result<Vec<u8>
 }
 
 /// How long the answer is fresh by its `Cache-Control` (RFC 9111, section 5.2.2), within our bounds. What cannot be read
-/// is not fresh (section 4.2.1), nor is what says so; of several values the least counts.
-fn fresh_seconds(headers: &HeaderMap) -> u64 {
-    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let said = values.flat_map(|value| value.split(',')).filter_map(directive_seconds).min();
-    said.map_or(FRESH_SECONDS, |seconds| seconds.clamp(MIN_FRESH_SECONDS, MAX_FRESH_SECONDS))
+/// is not fresh (section 4.2.1), nor is what says so; of several values the least counts. What it spent in a cache on the
+/// way is taken off (section 4.2.3).
+fn fresh_seconds(headers: &HeaderMap) -> Option<u64> {
+    let texts = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let directives = texts(CACHE_CONTROL).flat_map(|value| value.split(','));
+    let said = directives.filter_map(directive_seconds).min()?;
+    let age_seconds = texts(AGE).next().and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    Some(said.saturating_sub(age_seconds).clamp(MIN_FRESH_SECONDS, MAX_FRESH_SECONDS))
 }
 
 fn directive_seconds(directive: &str) -> Option<u64> {
@@ -168,7 +176,7 @@ mod tests {
         for value in values {
             headers.append(CACHE_CONTROL, HeaderValue::from_str(value).unwrap());
         }
-        fresh_seconds(&headers)
+        fresh_seconds(&headers).unwrap_or(FRESH_SECONDS)
     }
 
     #[test]
@@ -186,6 +194,22 @@ mod tests {
             assert_eq!(fresh(&[asked_each_time]), 300, "{asked_each_time}");
             assert_eq!(fresh(&["max-age=7200", asked_each_time]), 300, "{asked_each_time}");
         }
+    }
+
+    #[test]
+    fn what_an_answer_spent_in_a_cache_is_taken_off() {
+        let aged = |age: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+            headers.insert(AGE, HeaderValue::from_str(age).unwrap());
+            fresh_seconds(&headers)
+        };
+        assert_eq!(
+            [aged("0"), aged("600"), aged("3500"), aged("9999")].map(Option::unwrap),
+            [3600, 3000, 300, 300]
+        );
+        assert_eq!(aged("-1"), Some(3600), "no age");
+        assert_eq!(fresh_seconds(&HeaderMap::from_iter([(AGE, HeaderValue::from_static("60"))])), None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Reader<'_> {
         let jwks = if is_aws && !table.has("jwks") {
             Some(JwksSource::Discovery)
         } else {
-            table.required("jwks", |node| self.jwks(node, issuer.as_deref()))
+            table.required("jwks", |node| self.jwks(node, issuer.as_deref(), is_aws))
         };
         let leeway_seconds = table.optional("leeway", |node| seconds(node, 0, MAX_LEEWAY_SECONDS));
         let max_age_seconds = table.optional("max_age", |node| seconds(node, 1, MAX_AGE_SECONDS));
@@ -77,7 +77,7 @@ impl Reader<'_> {
         Some((issuer, jwks?))
     }
 
-    fn jwks(&self, node: &Node<'_>, issuer: Option<&str>) -> Option<JwksSource> {
+    fn jwks(&self, node: &Node<'_>, issuer: Option<&str>, is_aws: bool) -> Option<JwksSource> {
         if let Value::String(text) = node.value() {
             if text != "discovery" {
                 return node.refuse("must be `discovery`, {uri: …} or {file: …}");
@@ -90,7 +90,15 @@ impl Reader<'_> {
             };
         }
         let mut table = node.table()?;
-        let uri = table.optional("uri", |node| node.parsed(key_uri));
+        let uri = table.optional("uri", |node| {
+            let uri = node.parsed(key_uri)?;
+            if is_aws && !is_beside(&uri, issuer?) {
+                return node.refuse(
+                    "must be on the issuer's own host: whoever has the keys says who every principal is",
+                );
+            }
+            Some(uri)
+        });
         let file = table.optional("file", |node| self.key_file(node));
         if table.has("uri") == table.has("file") {
             table.refuse("must be `discovery`, {uri: …} or {file: …}");
@@ -110,6 +118,15 @@ fn key_uri(text: &str) -> Result<Url, String> {
     let (endpoint, _query) = text.split_once('?').unwrap_or((text, ""));
     checked_endpoint(endpoint).map_err(|error| with_causes(&error))?;
     Url::parse(text).map_err(|error| with_causes(&error))
+}
+
+/// Ports differ where the issuer is one of development.
+fn is_beside(uri: &Url, issuer: &str) -> bool {
+    let issuer = Url::parse(issuer).ok();
+    issuer.is_some_and(|issuer| {
+        (uri.scheme(), uri.host()) == (issuer.scheme(), issuer.host())
+            && (uri.port() == issuer.port() || http::is_loopback(uri))
+    })
 }
 
 /// Whoever could put another host here would say who every principal is.

@@ -6,10 +6,13 @@ use sts_identity::ServerId;
 
 use super::{Node, Reader, key, seconds, texts};
 use crate::{
+    adapters::jwks::JwksSource,
+    config::node::{Table, quoted},
     event::Route,
     grant::{
         Apis, Callers, MAX_TTL_SECONDS_WITHOUT_END, MIN_TTL_SECONDS, Mode, Rule, Stage, Stages, TokenRule,
     },
+    identity::jwt::{AudienceClaim, Issuer},
     names::{ApiId, PolicyName, StageName},
 };
 
@@ -90,6 +93,36 @@ impl Reader<'_> {
             wrap_ttl_seconds: wrap_ttl_seconds?,
             num_uses,
         })
+    }
+}
+
+/// A claim that holds one audience cannot name one of the issuer's and another of the stage's.
+pub(super) fn refuse_audiences_that_no_token_names(
+    table: &Table<'_>,
+    issuers: &[(Issuer, JwksSource)],
+    stages: &Stages,
+) {
+    for stage in stages.values() {
+        let Some(audiences) = &stage.audiences else { continue };
+        let is_caller = |issuer: &Issuer| {
+            stage.rules.iter().any(|rule| rule.callers == Callers::OfIssuer(issuer.name.clone()))
+        };
+        let hopeless = issuers.iter().map(|(issuer, _)| issuer).filter(|issuer| {
+            issuer.audience_claim != AudienceClaim::Aud
+                && is_caller(issuer)
+                && !issuer.audiences.iter().any(|own| audiences.contains(own))
+        });
+        for issuer in hopeless {
+            let path = format!("stages.{}.audiences", quoted(stage.name.as_str()));
+            table.refuse_at(
+                &path,
+                format!(
+                    "no token of issuer `{}` can be for this stage: its `{}` names one audience, and none of the issuer's `audiences` is among these",
+                    issuer.name,
+                    issuer.audience_claim.as_str()
+                ),
+            );
+        }
     }
 }
 

@@ -55,3 +55,26 @@ pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, Ident
     }
     Ok(Proven::AwsIam { issuer, claims, arn })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_caller_asked_for_is_forgotten_and_what_aws_says_is_kept() {
+        let tags = json!({"team": "orders"});
+        let Value::Object(map) = json!({AWS_CLAIM: {"request_tags": tags, "principal_tags": tags}}) else {
+            panic!()
+        };
+        let mut claims = Claims::assertion(map);
+        let team = |claims: &Claims, tags: &str| {
+            claims.get(&format!("/https:~1~1sts.amazonaws.com~1/{tags}/team")).cloned()
+        };
+        assert_eq!(team(&claims, "request_tags"), Some(json!("orders")));
+        forget_request_tags(&mut claims);
+        assert_eq!(team(&claims, "request_tags"), None);
+        assert_eq!(team(&claims, "principal_tags"), Some(json!("orders")));
+    }
+}

@@ -61,6 +61,15 @@ impl KeySet {
         fitting.next().filter(|_| fitting.next().is_none())
     }
 
+    /// Whether the set settles which key is meant: it has the token's `kid`, or for a token without one, a key that fits.
+    /// Then no newer set is asked for, even where [`find`](Self::find) finds none: what a key is for does not change.
+    pub(super) fn knows(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> bool {
+        self.0.iter().any(|key| match unverified_kid {
+            Some(kid) => key.kid.as_deref() == Some(kid),
+            None => key.fits(algorithm),
+        })
+    }
+
     /// How many keys can verify.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -24,18 +24,15 @@ fn away() -> Result<Update, String> {
 /// Keys fetched now, fresh for an hour.
 fn kept() -> Kept {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW, 0));
-    kept.end_attempt(published(3600), NOW, 0);
+    assert!(kept.begin_attempt(Wanted::Any, NOW));
+    kept.end_attempt(published(3600), NOW, NOW, 0);
     kept
 }
 
 /// The first time, in milliseconds from `from`, at which an attempt may begin; the attempt is made there and fails.
 fn next_failure_millis(kept: &mut Kept, wanted: Wanted, from: u64, jitter: u8) -> u64 {
-    let due = (from..)
-        .step_by(10)
-        .find(|millis| kept.begin_attempt(wanted, millis_later(*millis), jitter))
-        .unwrap();
-    kept.end_attempt(away(), millis_later(due), jitter);
+    let due = (from..).step_by(10).find(|millis| kept.begin_attempt(wanted, millis_later(*millis))).unwrap();
+    kept.end_attempt(away(), millis_later(due), millis_later(due), jitter);
     due - from
 }
 
@@ -53,8 +50,8 @@ fn keys_are_fresh_as_long_as_the_provider_says_and_usable_for_a_day() {
 #[test]
 fn an_unchanged_set_is_as_fresh_as_a_new_one() {
     let mut kept = kept();
-    assert!(kept.begin_attempt(Wanted::Any, later(3601), 0));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: 600 }), later(3601), 0);
+    assert!(kept.begin_attempt(Wanted::Any, later(3601)));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: Some(600) }), later(3601), later(3601), 0);
     assert!(kept.fresh(later(4201)).is_some() && kept.fresh(later(4202)).is_none());
     assert!(kept.usable(later(3601 + DAY_SECONDS)).is_some());
     assert!(kept.newest(later(3601)).is_ok());
@@ -63,8 +60,8 @@ fn an_unchanged_set_is_as_fresh_as_a_new_one() {
 #[test]
 fn nothing_is_no_unchanged_set() {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW, 0));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: 600 }), NOW, 0);
+    assert!(kept.begin_attempt(Wanted::Any, NOW));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: Some(600) }), NOW, NOW, 0);
     assert!(kept.fresh(NOW).is_none() && kept.any(NOW).is_err());
 }
 
@@ -104,28 +101,34 @@ fn a_success_ends_the_pauses() {
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
     assert!(kept.newest(later(4002)).is_err(), "the last attempt failed");
-    assert!(kept.begin_attempt(Wanted::Newer, later(4010), 255));
-    kept.end_attempt(published(3600), later(4010), 255);
+    assert!(kept.begin_attempt(Wanted::Newer, later(4010)));
+    kept.end_attempt(published(3600), later(4010), later(4010), 255);
     assert!(kept.newest(later(4010)).is_ok());
-    assert!(kept.begin_attempt(Wanted::Newer, later(4010), 255));
-    kept.end_attempt(away(), later(4010), 255);
+    assert!(kept.begin_attempt(Wanted::Newer, later(4010)));
+    kept.end_attempt(away(), later(4010), later(4010), 255);
     assert_eq!(next_failure_millis(&mut kept, Wanted::Newer, 4_010_000, 255), 2000, "as after the first");
 }
 
-/// Given up at the caller's deadline: the beginning is all there is of it.
+/// A frozen function can find an answer that has waited for it.
 #[test]
-fn an_attempt_that_was_given_up_is_an_outage_and_pauses_only_where_keys_are_left() {
-    let mut empty = Kept::default();
-    assert!(empty.begin_attempt(Wanted::Any, NOW, 255) && empty.begin_attempt(Wanted::Any, NOW, 255));
-    let mut kept = kept();
-    assert!(kept.begin_attempt(Wanted::Newer, later(10), 255));
-    assert_eq!(kept.newest(later(10)).unwrap_err().reason, "the last attempt to fetch them was given up");
-    assert!(kept.any(later(10)).is_ok(), "a known key is served");
-    assert!(
-        !kept.begin_attempt(Wanted::Newer, later(11), 255)
-            && !kept.begin_attempt(Wanted::Any, later(11), 255)
-    );
-    assert!(kept.begin_attempt(Wanted::Newer, later(12), 255));
+fn keys_are_as_old_as_the_question_for_them() {
+    let mut kept = Kept::default();
+    assert!(kept.begin_attempt(Wanted::Any, NOW));
+    kept.end_attempt(published(3600), NOW, later(3000), 0);
+    assert!(kept.fresh(later(3600)).is_some() && kept.fresh(later(3601)).is_none());
+    assert!(kept.begin_attempt(Wanted::Any, later(3601)));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: None }), later(3601), later(DAY_SECONDS), 0);
+    assert!(kept.fresh(later(7201)).is_some() && kept.fresh(later(7202)).is_none());
+}
+
+#[test]
+fn an_unchanged_set_of_which_the_provider_says_no_age_keeps_the_one_it_had() {
+    let mut kept = Kept::default();
+    assert!(kept.begin_attempt(Wanted::Any, NOW));
+    kept.end_attempt(published(300), NOW, NOW, 0);
+    assert!(kept.begin_attempt(Wanted::Any, later(301)));
+    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: None }), later(301), later(301), 0);
+    assert!(kept.fresh(later(601)).is_some() && kept.fresh(later(602)).is_none());
 }
 
 #[test]
@@ -133,16 +136,13 @@ fn unknown_keys_cost_four_attempts_at_once_and_then_one_every_one_and_a_half_sec
     let mut kept = kept();
     let mut begun = Vec::new();
     for millis in 0..10_000 {
-        if kept.begin_attempt(Wanted::Newer, millis_later(millis), 0) {
-            kept.end_attempt(published(3600), millis_later(millis), 0);
+        if kept.begin_attempt(Wanted::Newer, millis_later(millis)) {
+            kept.end_attempt(published(3600), millis_later(millis), millis_later(millis), 0);
             begun.push(millis);
         }
     }
     assert_eq!(begun, [0, 1, 2, 3, 1500, 3000, 4500, 6000, 7500, 9000]);
-    let rested =
-        |kept: &mut Kept| (0..9).filter(|_| kept.begin_attempt(Wanted::Newer, later(3600), 0)).count();
-    // Each is given up here; with no keys left to lose, nothing but the budget is in the way.
-    kept.keys = None;
+    let rested = |kept: &mut Kept| (0..9).filter(|_| kept.begin_attempt(Wanted::Newer, later(3600))).count();
     assert_eq!(rested(&mut kept), 4, "the budget is bounded");
 }
 
@@ -153,8 +153,8 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
     let past = UnixTime::from_seconds(1_700_000_000);
     assert!(kept.fresh(past).is_none(), "else they would be fresh for years");
     assert!(kept.usable(past).is_some());
-    assert!(kept.begin_attempt(Wanted::Any, past, 255));
-    kept.end_attempt(published(3600), past, 255);
+    assert!(kept.begin_attempt(Wanted::Any, past));
+    kept.end_attempt(published(3600), past, past, 255);
     assert!(kept.fresh(past).is_some() && kept.fresh(past.plus_seconds(3601)).is_none());
 }
 
@@ -162,10 +162,10 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
 fn a_clock_set_back_does_not_stop_attempts_for_unknown_keys() {
     let mut kept = kept();
     for _ in 0..4 {
-        assert!(kept.begin_attempt(Wanted::Newer, NOW, 0));
-        kept.end_attempt(published(3600), NOW, 0);
+        assert!(kept.begin_attempt(Wanted::Newer, NOW));
+        kept.end_attempt(published(3600), NOW, NOW, 0);
     }
     let past = UnixTime::from_seconds(1_700_000_000);
-    assert!(!kept.begin_attempt(Wanted::Newer, past, 0), "nor does it make any");
-    assert!(kept.begin_attempt(Wanted::Newer, past.plus_seconds(2), 0));
+    assert!(!kept.begin_attempt(Wanted::Newer, past), "nor does it make any");
+    assert!(kept.begin_attempt(Wanted::Newer, past.plus_seconds(2)));
 }
