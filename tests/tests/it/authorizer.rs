@@ -1,10 +1,13 @@
 //! The authorizer's release binary on a Lambda Runtime API in this process, with a real OpenBao and a real issuer: what
 //! it asks of Vault, counted at the server, and what it does while its neighbours are away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::issuer::{Issuer, Signing, TokenSpec};
+use test_bed::http::Server;
+use test_bed::issuer::{Failure, Issuer, Signing, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::Scratch;
@@ -104,6 +107,50 @@ fn error(invocation: Invocation) -> String {
 /// The decisions in the function's log, oldest first.
 fn records(function: &Function) -> Vec<Value> {
     function.log_lines().into_iter().filter(|line| line["outcome"].is_string()).collect()
+}
+
+#[tokio::test]
+async fn an_issuers_keys_are_there_before_the_first_event() {
+    let bed = Bed::new("init").await;
+    let function = bed.function();
+    assert!(function.first_poll().await.is_some());
+    assert_eq!((bed.issuer.discovery_fetches(), bed.issuer.jwks_fetches()), (1, 1));
+    assert_eq!(effect(function.invoke(&event(&bed.good_token(), "/orders")).await), "Allow");
+    assert_eq!((bed.issuer.discovery_fetches(), bed.issuer.jwks_fetches()), (1, 1));
+}
+
+/// Neither a provider nor a Vault that hangs keeps init from the other, nor the function from its first event.
+#[tokio::test]
+async fn init_asks_the_issuer_and_vault_side_by_side_and_waits_for_neither() {
+    let scratch = Scratch::new("side-by-side");
+    let issuer = Issuer::start();
+    issuer.fail(Failure::Hang);
+    let logins = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&logins);
+    let vault = Server::start(
+        0,
+        axum::Router::new().fallback(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>()
+        }),
+    );
+    let login = "login: {method: aws, role: api-authorizer, server_id: vault.example.com}";
+    let config = config(&vault.url(), "s.none", &issuer.url()).replacen(
+        "login: {method: token, token: s.none}",
+        login,
+        1,
+    );
+    let function = Function::start(
+        &parts::binary("release", "bootstrap"),
+        [
+            ("AUTHORIZER_CONFIG", config.as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ],
+        &scratch,
+    );
+    assert!(function.first_poll().await.is_some());
+    assert_eq!((issuer.discovery_fetches(), logins.load(Ordering::SeqCst)), (1, 1));
 }
 
 #[tokio::test]
