@@ -107,7 +107,7 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
 
     /// event -> identity -> grant -> mint -> response.
     async fn walk(&self, event: &Value, request_id: &str, record: &mut Record) -> Result<Answer, Refusal> {
-        let Resolved { request, stage, identity, grant } = self.resolver.resolve(event, record).await?;
+        let Resolved { request, stage, mut identity, grant } = self.resolver.resolve(event, record).await?;
 
         let stopwatch = Stopwatch::start();
         let clock = &*self.resolver.clock;
@@ -118,8 +118,10 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let delivery = delivery?;
         record.delivery(&delivery);
 
-        response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
-            .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
+        let answer = response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
+            .map_err(|bytes| Refusal::AnswerTooLarge { bytes })?;
+        identity.spend();
+        Ok(answer)
     }
 }
 
@@ -148,12 +150,14 @@ impl<K: KeySource, S: Sts> Resolver<K, S> {
             server_id: stage.server_id.as_ref(),
             now: self.clock.now(),
         };
-        let identity = self.schemes.identify(&credential, asked).await?;
+        let mut identity = self.schemes.identify(&credential, asked).await?;
         observer.caller(&identity, &request, stage);
         observer.timed(Step::Identity, stopwatch);
 
         let stopwatch = Stopwatch::start();
-        let grant = grant::resolve(&identity, &request, stage, self.clock.now())?;
+        let grant = grant::resolve(&identity, &request, stage, self.clock.now());
+        // A denial is an answer, too.
+        let grant = grant.inspect_err(|_| identity.spend())?;
         observer.grant(&grant);
         observer.timed(Step::Grant, stopwatch);
         Ok(Resolved { request, stage, identity, grant })

@@ -18,7 +18,7 @@ pub mod aws_identity;
 mod claims;
 pub mod jwt;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ProofError, ServerId, Sts};
 use vault_context::CallerKind;
@@ -45,8 +45,8 @@ enum Proven {
     Jwt { issuer: IssuerName, claims: Claims },
     /// A JWT of `sts:GetWebIdentityToken`: AWS says who the caller is, in claims.
     AwsIam { issuer: IssuerName, claims: Claims, arn: PrincipalArn },
-    /// A presigned GetCallerIdentity that STS answered.
-    AwsIdentity { caller: CallerIdentity },
+    /// A presigned GetCallerIdentity that STS answered, and its use where it has but one.
+    AwsIdentity { caller: Arc<CallerIdentity>, only_use: Option<aws_identity::Use> },
 }
 
 impl Identity {
@@ -104,7 +104,7 @@ impl Identity {
         match &self.proven {
             Proven::Jwt { .. } => None,
             Proven::AwsIam { arn, .. } => Some(arn.as_str()),
-            Proven::AwsIdentity { caller } => Some(caller.arn().canonical()),
+            Proven::AwsIdentity { caller, .. } => Some(caller.arn().canonical()),
         }
     }
 
@@ -112,7 +112,17 @@ impl Identity {
     pub fn principal_id(&self) -> Option<&str> {
         match &self.proven {
             Proven::Jwt { .. } | Proven::AwsIam { .. } => None,
-            Proven::AwsIdentity { caller } => Some(caller.unique_id()),
+            Proven::AwsIdentity { caller, .. } => Some(caller.unique_id()),
+        }
+    }
+
+    /// The call is answered: a credential that is good once has been used. Where this is not said, because something of
+    /// ours broke before, it may be used again.
+    pub fn spend(&mut self) {
+        if let Proven::AwsIdentity { only_use, .. } = &mut self.proven
+            && let Some(only_use) = only_use.take()
+        {
+            only_use.spend();
         }
     }
 
@@ -287,6 +297,9 @@ pub enum IdentityError {
     /// New proofs come faster than this instance asks STS.
     #[error("new IAM proofs come faster than this instance may ask STS about them")]
     TooManyProofs,
+    /// With `single_use`, every proof is remembered until its window ends, and there is no room for one more.
+    #[error("this instance remembers as many IAM proofs as it can, until the windows of some have closed")]
+    TooManyOpenProofs,
     /// The caller's account is not among those accepted, or AWS names two.
     #[error("the caller's account {account} is not among those accepted")]
     AccountRefused {

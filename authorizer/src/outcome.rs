@@ -224,7 +224,7 @@ fn identity(error: &IdentityError) -> Code {
         | IdentityError::SignatureRefused { .. } => Code::ProofRefused,
         IdentityError::Proof(ProofError::Expired { .. }) => Code::ProofExpired,
         IdentityError::ProofReplayed => Code::ProofReplayed,
-        IdentityError::TooManyProofs => Code::RateLimited,
+        IdentityError::TooManyProofs | IdentityError::TooManyOpenProofs => Code::RateLimited,
         IdentityError::AccountRefused { .. } => Code::AccountRefused,
         IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
     }

@@ -3,13 +3,10 @@
 //! Receives a request that `sts-identity` rebuilt; sends it, once more where the connection breaks, and produces whatever
 //! was answered, bounded. Leaves to [`identity::aws_identity`](crate::identity::aws_identity) what the answer proves.
 
-use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
+use sts_identity::{MAX_ANSWER_BYTES, Sts, StsAnswer, StsRequest, StsUnavailable};
 use vault_context::http;
 
 use crate::causes::with_causes;
-
-/// STS answers in about 600 bytes.
-const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// STS over https, or an emulator of it on this machine.
 pub struct StsClient {

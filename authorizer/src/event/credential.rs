@@ -199,39 +199,64 @@ impl Places {
         match source {
             CredentialSource::Header(name) => sole_value(&self.headers, name),
             CredentialSource::Query(name) => sole_value(&self.query, name),
-            CredentialSource::Cookie(name) => sole(self.cookies(), name),
+            CredentialSource::Cookie(name) => self.cookie(name),
             CredentialSource::WebSocketProtocol(name) => self.subprotocol_after(name),
         }
     }
 
-    /// `name=value; name=value` (RFC 6265, section 4.2.1), from however many headers.
-    fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn cookie(&self, name: &str) -> Result<Option<&str>, CredentialError> {
         let apart = self.cookies.iter().flatten().map(String::as_str);
-        let in_headers = self.headers.all("cookie").filter(|_| self.cookies.is_none());
-        let pairs = apart.chain(in_headers).flat_map(|cookies| cookies.split(';'));
-        pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        one_of_both(
+            sole(cookies(apart), name)?,
+            sole(cookies(every_value(&self.headers, "cookie")?.into_iter()), name)?,
+        )
     }
 
     fn subprotocol_after(&self, name: &str) -> Result<Option<&str>, CredentialError> {
-        let lists = self.headers.all("sec-websocket-protocol");
+        let lists = every_value(&self.headers, "sec-websocket-protocol")?.into_iter();
         let offered: Vec<&str> =
             lists.flat_map(|list| list.split(',')).map(|offer| offer.trim_matches([' ', '\t'])).collect();
-        let mut places = offered.iter().enumerate().filter(|(_, offer)| **offer == name);
+        let after = |place: usize| offered.get(place + 1).copied();
+        let mut places = offered.iter().enumerate().filter(|(_, offer)| offer.eq_ignore_ascii_case(name));
         match (places.next(), places.next()) {
-            (None, _) => Ok(None),
-            (Some(_), Some(_)) => Err(CredentialError::Duplicate),
-            (Some((place, _)), None) => {
-                offered.get(place + 1).copied().map(Some).ok_or(CredentialError::Malformed)
+            (_, Some(_)) => Err(CredentialError::Duplicate),
+            (Some((place, offer)), None) if *offer == name => {
+                after(place).map(Some).ok_or(CredentialError::Malformed)
             }
+            (None | Some(_), None) => Ok(None),
         }
     }
 }
 
+/// `name=value; name=value` (RFC 6265, section 4.2.1), from however many headers.
+fn cookies<'a>(headers: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let pairs = headers.flat_map(|cookies| cookies.split(';'));
+    pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+}
+
 /// One map keeps one value of a repeated name and the other keeps all: both must tell of the same one.
 fn sole_value<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, CredentialError> {
-    match (sole(pairs(&fields.single), name)?, sole(pairs(&fields.multi), name)?) {
-        (Some(single), Some(multi)) if single != multi => Err(CredentialError::Duplicate),
-        (single, multi) => Ok(single.or(multi)),
+    one_of_both(sole(pairs(&fields.single), name)?, sole(pairs(&fields.multi), name)?)
+}
+
+fn one_of_both<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Result<Option<&'a str>, CredentialError> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Err(CredentialError::Duplicate),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+/// Every value of a name of which several may stand: all of them where the event has all, among which must be the one
+/// that it kept elsewhere.
+fn every_value<'a>(fields: &'a Fields, name: &str) -> Result<Vec<&'a str>, CredentialError> {
+    let named = |fields: &'a [(String, String)]| -> Vec<&'a str> {
+        pairs(fields).filter(|(own, _)| *own == name).map(|(_, value)| value).collect()
+    };
+    let (kept, all) = (named(&fields.single), named(&fields.multi));
+    match (kept.as_slice(), all.as_slice()) {
+        (_, []) => Ok(kept),
+        (kept, all) if kept.iter().all(|value| all.contains(value)) => Ok(all.to_vec()),
+        _ => Err(CredentialError::Duplicate),
     }
 }
 
@@ -391,6 +416,8 @@ mod tests {
     #[test]
     fn rejects_a_cookie_tossed_in_by_another_host() {
         for event in [
+            json!({"headers": {"cookie": "session=a.b.c"}, "multiValueHeaders": {"cookie": ["session=x.y.z"]}}),
+            json!({"headers": {"cookie": "session=a.b.c"}, "cookies": ["session=x.y.z"]}),
             json!({"headers": {"cookie": "session=a.b.c; session=x.y.z"}}),
             json!({"headers": {"cookie": "session=a.b.c; SESSION=x.y.z"}}),
             json!({"multiValueHeaders": {"cookie": ["session=a.b.c", "session=a.b.c"]}}),
@@ -425,12 +452,16 @@ mod tests {
         }
         let lines = json!({"multiValueHeaders": {"Sec-WebSocket-Protocol": ["bearer", "a.b.c"]}});
         assert_eq!(found(lines, subprotocol()), Ok("a.b.c".to_owned()));
+        let other = json!({"headers": {"Sec-WebSocket-Protocol": "bearer, a.b.c"},
+            "multiValueHeaders": {"Sec-WebSocket-Protocol": ["bearer, x.y.z"]}});
+        assert_eq!(found(other, subprotocol()), Err(CredentialError::Duplicate));
         for (list, expected) in [
             ("graphql-ws, json", CredentialError::Missing),
             ("Bearer, a.b.c", CredentialError::Missing),
             ("bearer", CredentialError::Malformed),
             ("bearer, a b", CredentialError::Malformed),
             ("bearer, a.b.c, bearer, x.y.z", CredentialError::Duplicate),
+            ("Bearer, x.y.z, bearer, a.b.c", CredentialError::Duplicate),
             ("bearer, ", CredentialError::Missing),
         ] {
             assert_eq!(found(offers(list), subprotocol()), Err(expected), "{list}");

@@ -47,15 +47,6 @@ impl Fields {
         }
         Ok(fields)
     }
-
-    /// Every value of a name: all of them where the event has all, else the one it kept.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = move |fields: &'a [(String, String)]| {
-            fields.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
-        };
-        let kept = if named(&self.multi).next().is_some() { &self.multi } else { &self.single };
-        named(kept)
-    }
 }
 
 /// The names in a map of the event, with or without a value.

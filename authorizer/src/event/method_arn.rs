@@ -139,9 +139,8 @@ impl<'a> Parts<'a> {
     /// The method is the caller's to choose, so a strange one is a denial, and what no method looks like is no ARN.
     fn is_a_method_with_its_path_or_connect(&self) -> bool {
         match self.path {
-            Some(_) => {
-                (1..=32).contains(&self.method.len()) && self.method.bytes().all(|b| b.is_ascii_uppercase())
-            }
+            // A token of RFC 9110, section 5.6.2, but for the `*` of a policy.
+            Some(_) => is_word(self.method, b"!#$%&'+-.^_`|~"),
             None => self.method == CONNECT,
         }
     }
@@ -232,6 +231,17 @@ mod tests {
         assert_eq!(MethodArn::parse(&arn(513)), Err(InvalidMethodArn::TooLong));
     }
 
+    /// The client chooses it, and so it is no fault.
+    #[test]
+    fn rejects_a_method_that_no_route_can_name() {
+        for method in
+            ["get", "Get", "TRACE", "CONNECT", "M-SEARCH", "VERSION-CONTROL", "$connect", "ANY", "X!"]
+        {
+            let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/{method}/x");
+            assert_eq!(MethodArn::parse(&arn), Err(InvalidMethodArn::MethodUnknown), "{method}");
+        }
+    }
+
     #[test]
     fn rejects_a_wildcard_in_any_other_part() {
         for arn in [
@@ -247,9 +257,9 @@ mod tests {
             "arn:aws:execute-api:eu-west-1:123456789012:a1/*/GET/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*PUT/x",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/get/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/P?T/x",
+            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/${x}/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod//x",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$connect/x",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$disconnect",
             "arn:aws:execute-api:eu-west-1:123456789012:a1/*/$connect",
         ] {

@@ -109,7 +109,8 @@ impl Event<'_> {
         let (method_arn, path) = self.method_arn_with_path("methodArn")?;
         let template = self.text("resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
         // Payload 1.0 is not documented for `$default`: should it ever show the path here, no caller may spell a template.
-        if shape == Shape::HttpV1 && template.contains('{') && template == path {
+        let bent = template.contains('{') || !path_has_one_spelling(template);
+        if shape == Shape::HttpV1 && template == path && bent {
             return Err(EventError::PathAmbiguous);
         }
         self.check_origin(&method_arn)?;
@@ -126,7 +127,10 @@ impl Event<'_> {
     fn http_v2(&self) -> Result<Request, EventError> {
         let (method_arn, _) = self.method_arn_with_path("routeArn")?;
         let key = self.text("routeKey").ok_or(EventError::Unsupported("it has no `routeKey`"))?;
-        let template = key.split_once(' ').map_or(key, |(_, template)| template);
+        let (own_method, template) = key.split_once(' ').unwrap_or(("ANY", key));
+        if own_method != "ANY" && own_method != method_arn.method() {
+            return Err(EventError::RouteDisagrees);
+        }
         let http = self.in_context("http").and_then(Value::as_object);
         let http = |field: &str| http.and_then(|http| http.get(field));
         self.check_origin(&method_arn)?;
@@ -376,6 +380,10 @@ mod tests {
                 );
             }
         }
+        // The route's own method, where nothing else tells of one.
+        let mut other = with(http_v2(), "/routeKey", json!("POST /orders/{id}"));
+        other["requestContext"] = json!({});
+        assert_eq!(error(&other), EventError::RouteDisagrees);
         let moved = with(websocket(), "/requestContext/routeKey", json!("$default"));
         assert_eq!(error(&moved), EventError::RouteDisagrees);
     }

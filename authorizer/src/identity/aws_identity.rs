@@ -11,7 +11,7 @@ mod proofs;
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,7 +27,8 @@ use crate::{
     token_bucket::TokenBucket,
 };
 
-use proofs::{Key, Known, Proofs};
+pub(super) use proofs::Use;
+use proofs::{Claim, Key, Proofs};
 
 /// Proofs never seen before that one instance takes to STS: 20 at once, and 10 in a second. A Lambda instance serves one
 /// request at a time.
@@ -52,25 +53,22 @@ pub struct AwsIdentitySettings {
 pub struct AwsIdentityScheme<S> {
     settings: AwsIdentitySettings,
     sts: S,
-    proofs: Proofs,
+    proofs: Arc<Proofs>,
     new_proofs: Mutex<TokenBucket>,
 }
 
 impl<S: Sts> AwsIdentityScheme<S> {
     /// A scheme by these settings, which asks `sts`.
     pub fn new(settings: AwsIdentitySettings, sts: S) -> Self {
-        Self { settings, sts, proofs: Proofs::default(), new_proofs: Mutex::new(NEW_PROOFS) }
+        Self { settings, sts, proofs: Arc::default(), new_proofs: Mutex::new(NEW_PROOFS) }
     }
 
     async fn verify(&self, proof: &EncodedProof, asked: Asked<'_>) -> Result<Identity, IdentityError> {
         let server_id = asked.server_id.unwrap_or(&self.settings.server_id);
         let request = self.request(proof, server_id, asked.now)?;
-        let caller = self.caller(&request, server_id, asked.now).await?;
-        if !self.settings.accounts.contains(caller.account()) {
-            return Err(IdentityError::AccountRefused { account: caller.account().to_owned() });
-        }
+        let (caller, only_use) = self.caller(&request, server_id, asked.now).await?;
         let canonical = caller.arn().canonical().to_owned();
-        Identity::assertion(Proven::AwsIdentity { caller }, &canonical, None)
+        Identity::assertion(Proven::AwsIdentity { caller, only_use }, &canonical, None)
     }
 
     /// Pure: everything that can be refused without STS is refused here.
@@ -100,26 +98,27 @@ impl<S: Sts> AwsIdentityScheme<S> {
         request: &StsRequest,
         server_id: &ServerId,
         now: UnixTime,
-    ) -> Result<CallerIdentity, IdentityError> {
-        let key = key(request, server_id);
-        match (self.proofs.known(&key, now), self.settings.single_use) {
-            (Known::Nothing, _) | (Known::Pending, false) => {}
-            (Known::Pending | Known::Caller(_), true) => return Err(IdentityError::ProofReplayed),
-            (Known::Caller(caller), false) => return Ok(caller),
-        }
+    ) -> Result<(Arc<CallerIdentity>, Option<Use>), IdentityError> {
+        let once = self.settings.single_use;
+        let ends_at = UnixTime::from_system_time(request.ends_at());
+        let place = match self.proofs.claim(key(request, server_id), ends_at, now, once) {
+            Claim::Known(caller, only_use) => return Ok((caller, only_use)),
+            Claim::New(place) => Some(place),
+            Claim::Pending if !once => None,
+            Claim::Pending | Claim::Taken => return Err(IdentityError::ProofReplayed),
+            Claim::Full if !once => None,
+            Claim::Full => return Err(IdentityError::TooManyOpenProofs),
+        };
         if !self.may_ask(now) {
             return Err(IdentityError::TooManyProofs);
         }
-        let ends_at = UnixTime::from_system_time(request.ends_at());
-        let reserved = self.proofs.reserve(key, ends_at, now);
-        if reserved.is_none() && self.settings.single_use {
-            return Err(IdentityError::TooManyProofs);
+        let caller = Arc::new(self.ask(request).await?);
+        // Before it is remembered: nobody else's accounts may fill the memory.
+        if !self.settings.accounts.contains(caller.account()) {
+            return Err(IdentityError::AccountRefused { account: caller.account().to_owned() });
         }
-        let caller = self.ask(request).await?;
-        if let Some(reserved) = reserved {
-            reserved.keep(caller.clone());
-        }
-        Ok(caller)
+        let only_use = place.and_then(|place| place.keep(Arc::clone(&caller), once));
+        Ok((caller, only_use))
     }
 
     /// A flood of made-up proofs must not become a flood of calls to STS in the name of this account's address.

@@ -42,13 +42,15 @@ fn the_context_is_flat_text() {
 
 #[test]
 fn an_answer_that_api_gateway_would_not_take_is_a_fault() {
-    let long = |length: usize| {
-        let mut wrap = wrap_info("auth/token/create/orders-prod-reader", 30);
-        wrap["wrapped_accessor"] = "a".repeat(length).into();
-        Bed::with_vault(CONFIG, vec![Ok(answer(json!({"wrap_info": wrap})))], 0)
-    };
-    assert_eq!(long(7000).code_for(&good_token()), "allowed");
-    assert_eq!(long(8000).code_for(&good_token()), "answer_too_large");
+    assert_eq!(with_accessor(7000).code_for(&good_token()), "allowed");
+    assert_eq!(with_accessor(8000).code_for(&good_token()), "answer_too_large");
+}
+
+/// Where Vault's accessor has so many bytes.
+fn with_accessor(bytes: usize) -> Bed {
+    let mut wrap = wrap_info("auth/token/create/orders-prod-reader", 30);
+    wrap["wrapped_accessor"] = "a".repeat(bytes).into();
+    Bed::with_vault(CONFIG, vec![Ok(answer(json!({"wrap_info": wrap})))], 0)
 }
 
 /// Every case, as `code: answer | answer with unauthorized: deny`.
@@ -153,11 +155,13 @@ fn the_matrix_and_the_faults_cover_every_code() {
     seen.extend(
         faults.into_iter().map(|error| Bed::with_vault(CONFIG, vec![Err(error)], 0).code_for(&good_token())),
     );
-    // Those of an IAM proof are in `aws_identity`.
-    let proofs = ["proof_expired", "proof_refused", "proof_replayed", "rate_limited", "sts_unavailable"];
-    seen.extend(proofs.map(str::to_owned));
-    // The rest needs a provider that is down, a deadline that passes and an answer too large: each has its own test.
-    seen.extend(["jwks_unavailable", "deadline_exceeded", "answer_too_large"].map(str::to_owned));
+    seen.extend(crate::aws_identity::codes());
+    let provider_down = Bed::with(&CONFIG.replace("{file: jwks.json}", "{uri: \"http://127.0.0.1:9/jwks\"}"));
+    seen.push(provider_down.code_for(&good_token()));
+    seen.push(with_accessor(8000).code_for(&good_token()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (_listener, hanging) = with_a_provider_that_never_answers();
+    seen.push(runtime.block_on(hanging.code_within(&event(&good_token()), 0)));
     let unseen: Vec<_> =
         Code::ALL.iter().filter(|code| !seen.iter().any(|seen| seen == code.as_str())).collect();
     assert!(unseen.is_empty(), "{unseen:?}");
@@ -169,13 +173,18 @@ fn a_deadline_that_has_passed_is_a_fault() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let deadline = vault_authorizer::clock::Clock::now(&*bed.clock);
     let invocation = vault_authorizer::authorize::Invocation { request_id: "r", trace_id: None, deadline };
-    // The keys come from a provider that accepts the connection and never answers.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("{{uri: \"http://{}/jwks\"}}", listener.local_addr().unwrap());
-    let hanging = Bed::with(&CONFIG.replace("{file: jwks.json}", &uri));
+    let (_listener, hanging) = with_a_provider_that_never_answers();
     let (answer, record) = runtime.block_on(hanging.authorizer.decide(&event(&good_token()), invocation));
     assert_eq!(answer, Answer::Error("deadline_exceeded"));
     assert_eq!(record.line(deadline)["outcome"], "fault");
+}
+
+/// It accepts the connection.
+fn with_a_provider_that_never_answers() -> (std::net::TcpListener, Bed) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("{{uri: \"http://{}/jwks\"}}", listener.local_addr().unwrap());
+    let bed = Bed::with(&CONFIG.replace("{file: jwks.json}", &uri));
+    (listener, bed)
 }
 
 #[test]

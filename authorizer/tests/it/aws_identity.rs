@@ -7,6 +7,9 @@ use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 use sts_identity::{SigningRequest, StsEndpoint, StsUnavailable, presign_get_caller_identity};
 
+use vault_authorizer::mint::MintError;
+use vault_context::vault::VaultError;
+
 use crate::support::*;
 
 const IAM_CONFIG: &str = r#"
@@ -96,6 +99,18 @@ fn proof_with(change: impl Fn(&str) -> String) -> Value {
     let changed = change(&url);
     assert_ne!(changed, url);
     event_with(&format!("AWS-Identity {}", b64(changed.as_bytes())))
+}
+
+/// The codes that only an IAM proof can have, each from a call that has it.
+pub fn codes() -> Vec<String> {
+    let (bed, away) = (single_use(), StsUnavailable { reason: "no answer in time".to_owned() });
+    let old = proof_at(NOW - 61, "orders.example.com");
+    let refused = proof_with(|url| format!("{url}#x"));
+    let mut codes = vec![bed.code(&old), bed.code(&refused)];
+    bed.sts.answer(Err(away));
+    codes.extend([proof(), proof(), proof()].map(|proof| bed.code(&proof)));
+    codes.extend((1..=20).map(|n| bed.code(&proof_at(NOW - n, "orders.example.com"))));
+    codes
 }
 
 fn on_stage(mut event: Value, stage: &str) -> Value {
@@ -199,6 +214,72 @@ fn rejects_a_proof_replayed_while_sts_is_still_asked_about_it() {
     let mut codes = bed.codes_at_once(&[proof(), proof(), proof()]);
     codes.sort();
     assert_eq!(codes, ["allowed", "proof_replayed", "proof_replayed"]);
+    assert_eq!(bed.sts.asked().len(), 1, "the others were refused before it answered");
+}
+
+#[test]
+fn a_proof_sent_twice_at_once_is_good_twice_where_it_may_be() {
+    let bed = bed();
+    assert_eq!(bed.codes_at_once(&[proof(), proof(), proof()]), ["allowed"; 3]);
+    assert_eq!((bed.sts.asked().len(), bed.code(&proof())), (3, "allowed".to_owned()));
+    assert!(bed.sts.asked().is_empty(), "and remembered");
+}
+
+/// The caller does what 503 and `Retry-After` say, and must not be told that somebody stole the proof.
+#[tokio::test]
+async fn a_proof_is_not_used_up_by_a_call_that_came_to_no_answer() {
+    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: "p".to_owned() }));
+    let document = IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:");
+    let bed = Bed::with_vault(&document, vec![sealed(), sealed()], 0);
+    for _ in 0..2 {
+        assert_eq!(bed.code_of(&proof()).await, "vault_sealed");
+    }
+    assert_eq!(bed.code_of(&proof()).await, "allowed");
+    assert_eq!(bed.sts.asked().len(), 1, "STS has judged it");
+    assert_eq!(bed.code_of(&proof()).await, "proof_replayed");
+
+    bed.sts.hang(true);
+    let second = proof_at(NOW - 1, "orders.example.com");
+    assert_eq!(bed.code_within(&second, 1).await, "deadline_exceeded");
+    bed.sts.hang(false);
+    assert_eq!(bed.code_of(&second).await, "allowed");
+}
+
+#[test]
+fn rejects_a_proof_replayed_after_a_denial() {
+    let bed = single_use();
+    let elsewhere = |route: &str| {
+        let mut event = proof();
+        event["methodArn"] = event["methodArn"].as_str().unwrap().replace("/orders", route).into();
+        for pointer in ["/resource", "/path", "/requestContext/resourcePath"] {
+            *event.pointer_mut(pointer).unwrap() = route.into();
+        }
+        event
+    };
+    assert_eq!(bed.code(&elsewhere("/nowhere")), "no_grant");
+    assert_eq!(bed.code(&proof()), "proof_replayed", "a call that was denied is an answer");
+}
+
+/// Anybody with an AWS account can make good proofs: they must not take the place of those that may call.
+#[test]
+fn rejects_a_strangers_proofs_without_remembering_them() {
+    let bed = single_use();
+    for _ in 0..2 {
+        bed.sts.answer(Ok(caller_answer("arn:aws:iam::999999999999:user/eve", "AIDAEXAMPLEEVE")));
+        assert_eq!(bed.code(&proof()), "account_refused");
+    }
+    assert_eq!(bed.sts.asked().len(), 2);
+}
+
+#[test]
+fn a_role_is_known_by_its_unique_id() {
+    let bed = Bed::with(
+        &IAM_CONFIG.replace("AIDAEXAMPLEALICE", "AROAEXAMPLEBATCH").replace("role/batch", "role/none"),
+    );
+    assert_eq!(bed.line(&proof())["grant"], "by-id");
+    // A role of the same name, made after the first was deleted.
+    bed.sts.answer(Ok(caller_answer(ROLE_SESSION, "AROAEXAMPLEANOTHER:nightly-7")));
+    assert_eq!(bed.code(&proof_at(NOW - 1, "orders.example.com")), "no_grant");
 }
 
 #[test]

@@ -1,12 +1,8 @@
 //! The issuers' keys: when they are fetched, and what never replaces them.
 
 use std::{
-    io::{Read, Write},
     pin::pin,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -287,33 +283,6 @@ async fn a_connection_that_died_costs_no_caller_anything() {
     for expected in [1, 2, 3] {
         assert_eq!(jwks.refreshed(&corp).await.map(|keys| keys.len()), Ok(USABLE));
         assert_eq!(connections.load(Ordering::SeqCst), expected);
-    }
-}
-
-/// A server that lets a connection die where a second request comes on it.
-fn one_answer_for_each_connection(body: String) -> (String, Arc<AtomicU64>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let connections = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&connections);
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            counted.fetch_add(1, Ordering::SeqCst);
-            read_head(&mut connection);
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            connection.write_all((head + &body).as_bytes()).unwrap();
-            std::thread::spawn(move || read_head(&mut connection));
-        }
-    });
-    (url, connections)
-}
-
-fn read_head(connection: &mut std::net::TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).is_ok_and(|bytes| bytes == 1) {
-        head.push(byte[0]);
     }
 }
 

@@ -24,4 +24,5 @@ mod mint;
 mod redaction;
 mod sessions;
 mod shapes;
+mod sts;
 mod support;

@@ -343,3 +343,50 @@ fn each_shape_decides_and_answers_as_the_table_says() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+/// The prefix is copied into the policy as it came, so every partition's will do.
+#[test]
+fn each_shape_is_served_in_every_partition() {
+    let (table, credentials) = (table(), credentials());
+    for shape in SHAPES {
+        let call = Call { case: &table["cases"][0], shape };
+        for partition in ["aws-cn", "aws-us-gov"] {
+            let event = call.event().to_string().replace("arn:aws:", &format!("arn:{partition}:"));
+            let event = filled(&serde_json::from_str(&event).unwrap(), &credentials);
+            let (answer, _) = call.bed(&table).decide(&event);
+            let Answer::Decision(answer) = answer else { panic!("{shape}: {answer:?}") };
+            if shape == "http_v2_simple" {
+                assert_eq!(answer["isAuthorized"], true);
+                continue;
+            }
+            let arn = event.get("methodArn").or_else(|| event.get("routeArn")).unwrap();
+            assert!(arn.as_str().unwrap().starts_with(&format!("arn:{partition}:")));
+            let statement = &answer["policyDocument"]["Statement"][0];
+            assert_eq!((&statement["Effect"], &statement["Resource"]), (&json!("Allow"), arn), "{shape}");
+        }
+    }
+}
+
+#[test]
+fn no_shape_answers_with_an_error_where_a_denial_is_asked_for() {
+    let mut table = table();
+    table["configuration"]["answer"] = json!({"unauthorized": "deny"});
+    table["configuration_of"]["http_v2_simple"]["answer"]["unauthorized"] = json!("deny");
+    let credentials = credentials();
+    for shape in SHAPES {
+        let call = Call { case: &table["cases"][0], shape };
+        let event = call.event().to_string().replace("${jwt}", "${jwt_expired}");
+        let (answer, record) =
+            call.bed(&table).decide(&filled(&serde_json::from_str(&event).unwrap(), &credentials));
+        assert_eq!(
+            form(shape, &answer),
+            if shape == "http_v2_simple" { "isAuthorized false" } else { "Deny" }
+        );
+        let Answer::Decision(answer) = answer else { panic!("{shape}") };
+        assert_eq!(answer["context"]["reason"], "token_expired", "{shape}");
+        assert_eq!(
+            record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW))["Code"],
+            "token_expired"
+        );
+    }
+}

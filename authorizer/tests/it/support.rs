@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     fs,
+    io::{Read, Write},
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock,
@@ -104,6 +105,7 @@ pub struct FakeSts(Arc<Mutex<StsState>>);
 struct StsState {
     answers: VecDeque<Result<StsAnswer, StsUnavailable>>,
     asked: Vec<String>,
+    hangs: bool,
 }
 
 pub const ROLE_SESSION: &str = "arn:aws:sts::123456789012:assumed-role/batch/nightly-7";
@@ -112,6 +114,11 @@ impl FakeSts {
     /// What the next call gets.
     pub fn answer(&self, answer: Result<StsAnswer, StsUnavailable>) {
         self.0.lock().unwrap().answers.push_back(answer);
+    }
+
+    /// Whether it takes a question and does not answer.
+    pub fn hang(&self, hangs: bool) {
+        self.0.lock().unwrap().hangs = hangs;
     }
 
     /// What was asked since the last time: each call's URL and headers.
@@ -123,6 +130,11 @@ impl FakeSts {
 impl Sts for FakeSts {
     async fn call(&self, request: &StsRequest) -> Result<StsAnswer, StsUnavailable> {
         let headers: Vec<_> = request.headers().map(|(name, value)| format!("{name}: {value}")).collect();
+        // Others come in between, as they do where there is a network.
+        tokio::task::yield_now().await;
+        if self.0.lock().unwrap().hangs {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.0.lock().unwrap();
         state.asked.push(format!("{} {}", request.url(), headers.join(", ")));
         state
@@ -610,6 +622,36 @@ impl Dropping {
             }
         });
         Self { url, connections }
+    }
+}
+
+/// A server that lets a connection die where a second request comes on it.
+pub fn one_answer_for_each_connection(body: String) -> (String, Arc<AtomicU64>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            read_head(&mut connection);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            connection.write_all((head + &body).as_bytes()).unwrap();
+            std::thread::spawn(move || read_head(&mut connection));
+        }
+    });
+    (url, connections)
+}
+
+fn read_head(connection: &mut std::net::TcpStream) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).is_ok_and(|bytes| bytes == 1) {
+        head.push(byte[0]);
     }
 }
 

@@ -4,10 +4,18 @@
 //!
 //! A map of our own and no cache: a cache may drop what it likes, and a signature that may be used once must not be
 //! forgotten while it is good. Where the map is full, nothing is dropped; the newcomer is turned away or not remembered.
+//!
+//! ```text
+//!            claim          keep, each good more than once
+//! (nothing) ──────▶ Asked ────────────────────────────────▶ Known
+//!     ▲               │  └─────────────────────┐            ▲   │ claim, each good once
+//!     └───────────────┘       keep, good once  │    dropped │   ▼
+//!      dropped: no answer, or a refusal        └──────────▶ Taken ──▶ (spent: Taken to the end)
+//! ```
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use sts_identity::CallerIdentity;
@@ -26,48 +34,81 @@ pub(super) struct Proofs(Mutex<BTreeMap<Key, Entry>>);
 
 struct Entry {
     ends_at: UnixTime,
-    /// `None` while STS is asked.
-    caller: Option<CallerIdentity>,
+    state: State,
 }
 
-/// What is known of one proof.
-pub(super) enum Known {
-    /// Nothing.
-    Nothing,
+enum State {
+    /// STS is being asked.
+    Asked,
+    /// STS named this caller, and the proof may be used.
+    Known(Arc<CallerIdentity>),
+    /// It is good once, and somebody is using it or has used it.
+    Taken,
+}
+
+/// What is known of a proof, and whose it is from now on.
+pub(super) enum Claim {
+    /// Nothing is known: STS has to be asked.
+    New(Place),
     /// STS is being asked about it.
     Pending,
     /// STS named this caller.
-    Caller(CallerIdentity),
+    Known(Arc<CallerIdentity>, Option<Use>),
+    /// It is good once, and somebody is using it or has used it.
+    Taken,
+    /// Nothing is known, and there is no room.
+    Full,
 }
 
 /// A place for a proof while STS is asked; given back unless the proof turns out good.
-pub(super) struct Reserved<'a> {
-    proofs: &'a Proofs,
+pub(super) struct Place {
+    proofs: Arc<Proofs>,
     key: Key,
-    ends_at: UnixTime,
     kept: bool,
 }
 
-impl Proofs {
-    pub(super) fn known(&self, key: &Key, now: UnixTime) -> Known {
-        match self.entries().get(key).filter(|entry| now <= entry.ends_at) {
-            None => Known::Nothing,
-            Some(Entry { caller: None, .. }) => Known::Pending,
-            Some(Entry { caller: Some(caller), .. }) => Known::Caller(caller.clone()),
-        }
-    }
+/// The one use of a proof that is good once. Dropped unspent, because the call came to no answer, the proof may be used
+/// again: whether a caller is refused must not depend on what else was down.
+pub(in crate::identity) struct Use {
+    proofs: Arc<Proofs>,
+    key: Key,
+    /// `None` once it is spent.
+    caller: Option<Arc<CallerIdentity>>,
+}
 
-    /// `None` where there is no room.
-    pub(super) fn reserve(&self, key: Key, ends_at: UnixTime, now: UnixTime) -> Option<Reserved<'_>> {
+impl Proofs {
+    /// Asks for a proof, `once` where each may be used once only.
+    pub(super) fn claim(self: &Arc<Self>, key: Key, ends_at: UnixTime, now: UnixTime, once: bool) -> Claim {
         let mut entries = self.entries();
+        if let Some(entry) = entries.get_mut(&key).filter(|entry| now <= entry.ends_at) {
+            let State::Known(caller) = &entry.state else {
+                return if matches!(entry.state, State::Asked) { Claim::Pending } else { Claim::Taken };
+            };
+            let caller = Arc::clone(caller);
+            let taken = once.then(|| {
+                entry.state = State::Taken;
+                self.in_use(key, Arc::clone(&caller))
+            });
+            return Claim::Known(caller, taken);
+        }
         if entries.len() >= MAX_PROOFS {
             entries.retain(|_, entry| now <= entry.ends_at);
         }
         if entries.len() >= MAX_PROOFS {
-            return None;
+            return Claim::Full;
         }
-        entries.insert(key, Entry { ends_at, caller: None });
-        Some(Reserved { proofs: self, key, ends_at, kept: false })
+        entries.insert(key, Entry { ends_at, state: State::Asked });
+        Claim::New(Place { proofs: Arc::clone(self), key, kept: false })
+    }
+
+    fn in_use(self: &Arc<Self>, key: Key, caller: Arc<CallerIdentity>) -> Use {
+        Use { proofs: Arc::clone(self), key, caller: Some(caller) }
+    }
+
+    fn set(&self, key: &Key, state: State) {
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.state = state;
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
@@ -76,18 +117,38 @@ impl Proofs {
     }
 }
 
-impl Reserved<'_> {
+impl Place {
     /// The proof is good: it is remembered until its window ends.
-    pub(super) fn keep(mut self, caller: CallerIdentity) {
-        self.proofs.entries().insert(self.key, Entry { ends_at: self.ends_at, caller: Some(caller) });
+    pub(super) fn keep(mut self, caller: Arc<CallerIdentity>, once: bool) -> Option<Use> {
         self.kept = true;
+        if once {
+            self.proofs.set(&self.key, State::Taken);
+            return Some(self.proofs.in_use(self.key, caller));
+        }
+        self.proofs.set(&self.key, State::Known(caller));
+        None
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         if !self.kept {
             self.proofs.entries().remove(&self.key);
+        }
+    }
+}
+
+impl Use {
+    /// The proof has served: it is good for nothing from now on.
+    pub(in crate::identity) fn spend(mut self) {
+        self.caller = None;
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            self.proofs.set(&self.key, State::Known(caller));
         }
     }
 }
@@ -106,23 +167,21 @@ mod tests {
 
     #[test]
     fn rejects_a_newcomer_rather_than_forget_a_proof_that_is_still_good() {
-        let proofs = Proofs::default();
+        let proofs = Arc::new(Proofs::default());
         let ends_at = NOW.plus_seconds(60);
-        let held: Vec<_> = (0..MAX_PROOFS).map(|n| proofs.reserve(key(n), ends_at, NOW).unwrap()).collect();
-        assert!(proofs.reserve(key(MAX_PROOFS), ends_at, ends_at).is_none());
-        assert!(matches!(proofs.known(&key(0), ends_at), Known::Pending));
-        let later = ends_at.plus_seconds(1);
-        assert!(
-            proofs.reserve(key(MAX_PROOFS), later.plus_seconds(60), later).is_some(),
-            "the old ones are over"
-        );
-        drop(held);
+        let claim = |n: usize, now: UnixTime| proofs.claim(key(n), now.plus_seconds(60), now, true);
+        let held: Vec<_> = (0..MAX_PROOFS).map(|n| claim(n, NOW)).collect();
+        assert!(held.iter().all(|claim| matches!(claim, Claim::New(_))));
+        assert!(matches!(claim(MAX_PROOFS, ends_at), Claim::Full));
+        assert!(matches!(claim(0, ends_at), Claim::Pending));
+        assert!(matches!(claim(MAX_PROOFS, ends_at.plus_seconds(1)), Claim::New(_)), "the old ones are over");
     }
 
     #[test]
     fn a_place_that_came_to_nothing_is_given_back() {
-        let proofs = Proofs::default();
-        drop(proofs.reserve(key(1), NOW.plus_seconds(60), NOW));
-        assert!(matches!(proofs.known(&key(1), NOW), Known::Nothing));
+        let proofs = Arc::new(Proofs::default());
+        for _ in 0..2 {
+            assert!(matches!(proofs.claim(key(1), NOW.plus_seconds(60), NOW, false), Claim::New(_)));
+        }
     }
 }
