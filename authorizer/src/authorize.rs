@@ -13,11 +13,12 @@ use serde_json::Value;
 use sts_identity::Sts;
 
 use crate::{
+    caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
     event::{CredentialSource, Request, Shape, Sighting},
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
-    mint::{self, Minter},
+    mint::{self, Inscription, Minter},
     outcome::Refusal,
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::{CallerIdInLog, Observer, Record, Step, Stopwatch},
@@ -33,6 +34,8 @@ const LONGEST_WALK: Duration = Duration::from_millis(9_500);
 pub struct Authorizer<K, S, M> {
     /// Steps 1 to 3.
     pub resolver: Resolver<K, S>,
+    /// How often one caller may have something minted.
+    pub caller_limit: CallerLimit,
     /// Who mints.
     pub minter: M,
     /// Where the integration finds Vault.
@@ -111,7 +114,13 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
 
         let stopwatch = Stopwatch::start();
         let clock = &*self.resolver.clock;
-        let delivery = mint::deliver(&grant, stage.name.as_str(), request_id, &self.minter, clock).await;
+        if grant.to_mint().is_some() && !self.caller_limit.take(identity.caller_id(), clock.now()) {
+            return Err(Refusal::RateLimited);
+        }
+        let caller_id = self.caller_id_in_log.shown(identity.caller_id());
+        let inscription =
+            Inscription { stage: stage.name.as_str(), request_id, caller_id: caller_id.as_deref() };
+        let delivery = mint::deliver(&grant, inscription, &self.minter, clock).await;
         if grant.to_mint().is_some() {
             record.timed(Step::Mint, stopwatch);
         }

@@ -8,7 +8,7 @@ mod document;
 mod node;
 mod source;
 
-use std::{fmt, path::Path};
+use std::{fmt, num::NonZeroU32, path::Path};
 
 use crate::{
     adapters::{jwks::JwksSource, vault::VaultSettings},
@@ -37,8 +37,20 @@ pub struct Config {
     pub answer: AnswerSettings,
     /// How the log names callers.
     pub caller_id_in_log: CallerIdInLog,
+    /// How much may be minted.
+    pub limits: Limits,
     /// The stages, their APIs and grants.
     pub stages: Stages,
+}
+
+/// How much may be minted, so that neither one caller nor one grant uses up what Vault can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For each caller, by each instance of the function.
+    pub caller_mints_per_second: NonZeroU32,
+    /// For each grant, by each client address, at Vault: the rate limit quota on its token role. Written by `vault apply`,
+    /// and never sent.
+    pub grant_mints_per_second: NonZeroU32,
 }
 
 impl Config {

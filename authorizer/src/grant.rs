@@ -6,6 +6,7 @@
 //! The first rule whose route and caller match decides, and what fails later is final: a caller never falls through to
 //! a weaker rule.
 
+mod alias;
 mod bounds;
 mod ttl;
 
@@ -21,6 +22,7 @@ use crate::{
     names::{ApiId, GrantName, IssuerName, PolicyName, RoleName, StageName},
 };
 
+pub use alias::EntityAlias;
 pub use bounds::{BoundClaim, Bounds, Pattern, Unbound};
 pub use ttl::{MIN_TTL_SECONDS, Ttls, ladder};
 
@@ -103,6 +105,8 @@ pub struct TokenRule {
     pub wrap_ttl_seconds: u64,
     /// How often the token may be used, every call counted.
     pub num_uses: Option<u64>,
+    /// The claim that gives the token its entity alias.
+    pub alias_claim: Option<String>,
 }
 
 /// The rule that decides for this caller and call. The proof that step 3 ran.
@@ -112,11 +116,11 @@ pub struct Grant<'a> {
 }
 
 /// The part of a grant that asks for a Vault token.
-#[derive(Clone, Copy)]
 pub struct MintGrant<'a> {
     rule: &'a TokenRule,
     ttls: Ttls,
     credential_ends: Option<UnixTime>,
+    entity_alias: Option<EntityAlias>,
 }
 
 impl<'a> Grant<'a> {
@@ -126,8 +130,8 @@ impl<'a> Grant<'a> {
     }
 
     /// What to mint; `None` for `mode: none`.
-    pub fn to_mint(&self) -> Option<MintGrant<'a>> {
-        self.mint
+    pub fn to_mint(&self) -> Option<&MintGrant<'a>> {
+        self.mint.as_ref()
     }
 }
 
@@ -150,6 +154,11 @@ impl<'a> MintGrant<'a> {
     /// When the caller's credential ends, which the token must not outlive; `None` for an IAM proof.
     pub fn credential_ends(&self) -> Option<UnixTime> {
         self.credential_ends
+    }
+
+    /// Whose path a templated policy opens.
+    pub fn entity_alias(&self) -> Option<&EntityAlias> {
+        self.entity_alias.as_ref()
     }
 }
 
@@ -179,7 +188,8 @@ pub fn stage<'a>(stages: &'a Stages, request: &Request) -> Result<&'a Stage, Gra
 /// # Errors
 ///
 /// [`GrantError::Ended`] when the credential did, whatever the rules; [`GrantError::NoGrant`] when no rule matches,
-/// [`GrantError::Expiring`] when the rule that does has no time left.
+/// [`GrantError::Expiring`] when the rule that does has no time left, [`GrantError::AliasRefused`] when it wants an alias
+/// that the identity does not give.
 pub fn resolve<'a>(
     identity: &Identity,
     request: &Request,
@@ -197,6 +207,11 @@ pub fn resolve<'a>(
             rule: token,
             ttls: fit(token, identity, now)?,
             credential_ends: identity.ends_at(),
+            entity_alias: token
+                .alias_claim
+                .as_ref()
+                .map(|claim| EntityAlias::of(identity, claim))
+                .transpose()?,
         }),
     };
     Ok(Grant { rule, mint })
@@ -275,7 +290,7 @@ pub enum Mismatch<'a> {
 }
 
 /// Why there is no grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// The stage is not configured.
     #[error("the stage is not in the configuration's `stages`")]
@@ -289,6 +304,14 @@ pub enum GrantError {
     /// No rule covers this route and caller.
     #[error("no grant of the stage matches both the route and the caller")]
     NoGrant,
+    /// The claim that gives the entity alias is absent, or could stand for something else in a policy's path.
+    #[error(
+        "the claim `{claim}` gives no entity alias: it must be 1 to 128 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first"
+    )]
+    AliasRefused {
+        /// The claim.
+        claim: String,
+    },
     /// Less of the credential is left than the shortest token lives.
     #[error(
         "the credential ends in {seconds_left} s, and the shortest token lives {MIN_TTL_SECONDS} s from its mint"

@@ -28,6 +28,7 @@
 
 pub mod adapters;
 pub mod authorize;
+pub mod caller_limit;
 pub mod causes;
 pub mod clock;
 pub mod config;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use vault_authorizer::{
     adapters::{identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter},
     authorize::{Authorizer, Invocation, Resolver},
+    caller_limit::CallerLimit,
     causes::with_causes,
     clock::{Clock, SystemClock, UnixTime},
     config::Config,
@@ -55,6 +56,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let authorizer = Authorizer {
         envelope: Envelope::of(minter.vault()),
         resolver: Resolver { schemes, credentials: config.credentials, stages: config.stages, clock },
+        caller_limit: CallerLimit::new(config.limits.caller_mints_per_second),
         minter,
         answer: config.answer,
         caller_id_in_log: config.caller_id_in_log,

@@ -41,15 +41,22 @@ pub struct Order {
     pub num_uses: Option<u64>,
     /// When the caller's credential ends, where that is known: the token must end by then.
     pub credential_ends: Option<UnixTime>,
+    /// The alias whose templated policies the token has.
+    pub entity_alias: Option<String>,
     /// What the audit log shows of the caller's token.
     pub meta: Vec<(&'static str, String)>,
 }
 
 impl Order {
     fn new(grant: &MintGrant<'_>, meta: Vec<(&'static str, String)>) -> Self {
-        let creation_path = format!("auth/token/create/{}", grant.role());
-        let (ttls, num_uses) = (grant.ttls(), grant.num_uses());
-        Self { creation_path, ttls, num_uses, credential_ends: grant.credential_ends(), meta }
+        Self {
+            creation_path: format!("auth/token/create/{}", grant.role()),
+            ttls: grant.ttls(),
+            num_uses: grant.num_uses(),
+            credential_ends: grant.credential_ends(),
+            entity_alias: grant.entity_alias().map(ToString::to_string),
+            meta,
+        }
     }
 
     /// The body of the call. The TTL is text with its unit, exactly as the authorizer's Vault policy lists it.
@@ -58,6 +65,9 @@ impl Order {
         body.insert("ttl".to_owned(), format!("{}s", self.ttls.token_seconds).into());
         if let Some(num_uses) = self.num_uses {
             body.insert("num_uses".to_owned(), num_uses.into());
+        }
+        if let Some(entity_alias) = &self.entity_alias {
+            body.insert("entity_alias".to_owned(), entity_alias.as_str().into());
         }
         let meta: Map<_, _> =
             self.meta.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -138,6 +148,18 @@ impl fmt::Debug for Delivery {
     }
 }
 
+/// What is written into the token for whoever reads Vault's audit log, where it stands in clear from the unwrap on: names,
+/// and never a secret.
+#[derive(Debug, Clone, Copy)]
+pub struct Inscription<'a> {
+    /// The stage that was called.
+    pub stage: &'a str,
+    /// Lambda's request id, which finds the log line.
+    pub request_id: &'a str,
+    /// The caller, as the log names them; `None` where it does not.
+    pub caller_id: Option<&'a str>,
+}
+
 /// Has Vault mint what the grant gives.
 ///
 /// # Errors
@@ -145,13 +167,12 @@ impl fmt::Debug for Delivery {
 /// See [`MintError`]: each is a fault.
 pub async fn deliver<M: Minter>(
     grant: &Grant<'_>,
-    stage: &str,
-    request_id: &str,
+    inscription: Inscription<'_>,
     minter: &M,
     clock: &dyn Clock,
 ) -> Result<Delivery, MintError> {
     let Some(to_mint) = grant.to_mint() else { return Ok(Delivery(Delivered::None)) };
-    let order = Order::new(&to_mint, meta(grant.name(), stage, request_id));
+    let order = Order::new(to_mint, inscription.meta(grant.name()));
     let asked_at = clock.now();
     let answer = minter.mint(&order).await?;
     match check(answer, &order, Times { asked_at, answered_at: clock.now() }) {
@@ -160,9 +181,12 @@ pub async fn deliver<M: Minter>(
     }
 }
 
-/// What Vault's audit log shows in clear when the token is unwrapped: names, never a secret and never the caller.
-fn meta(grant: &GrantName, stage: &str, request_id: &str) -> Vec<(&'static str, String)> {
-    vec![("grant", grant.to_string()), ("stage", stage.to_owned()), ("request_id", request_id.to_owned())]
+impl Inscription<'_> {
+    fn meta(&self, grant: &GrantName) -> Vec<(&'static str, String)> {
+        let caller_id = self.caller_id.map(|caller_id| ("caller_id", caller_id.to_owned()));
+        let rest = [("stage", self.stage.to_owned()), ("request_id", self.request_id.to_owned())];
+        [("grant", grant.to_string())].into_iter().chain(rest).chain(caller_id).collect()
+    }
 }
 
 /// When Vault was asked and when it had answered. It starts to count a TTL somewhere between.

@@ -102,9 +102,9 @@ codes! {
     HeaderReserved = "header_reserved", Permission;
     /// The account in the event is not the ARN's, or the caller's is not among those accepted.
     AccountRefused = "account_refused", Permission;
-    /// The caller's name cannot stand in a header.
+    /// The caller's name cannot stand in a header, or a claim not in an entity alias.
     IdentityValueRefused = "identity_value_refused", Permission;
-    /// More new proofs than this instance lets through.
+    /// More new proofs, or more tokens for one caller, than this instance lets through.
     RateLimited = "rate_limited", Permission;
     /// No grant matches.
     NoGrant = "no_grant", Permission;
@@ -147,6 +147,9 @@ pub enum Refusal {
     /// Step 3.
     #[error(transparent)]
     Grant(#[from] GrantError),
+    /// Before step 4.
+    #[error("the caller has more tokens minted than `limits.caller_mints_per_second` lets one instance mint")]
+    RateLimited,
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -168,7 +171,8 @@ impl Refusal {
             Self::Event(error) => event(*error),
             Self::Credential(error) => credential(*error),
             Self::Identity(error) => identity(error),
-            Self::Grant(error) => grant(*error),
+            Self::Grant(error) => grant(error),
+            Self::RateLimited => Code::RateLimited,
             Self::Mint(error) => mint(error),
             Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
@@ -230,12 +234,13 @@ fn identity(error: &IdentityError) -> Code {
     }
 }
 
-fn grant(error: GrantError) -> Code {
+fn grant(error: &GrantError) -> Code {
     match error {
         GrantError::StageUnknown => Code::StageUnknown,
         GrantError::ApiUnknown => Code::ApiUnknown,
         GrantError::Ended => Code::TokenExpired,
         GrantError::NoGrant => Code::NoGrant,
+        GrantError::AliasRefused { .. } => Code::IdentityValueRefused,
         GrantError::Expiring { .. } => Code::TokenExpiring,
     }
 }

@@ -37,6 +37,17 @@ pub enum CallerIdInLog {
     Omitted,
 }
 
+impl CallerIdInLog {
+    /// The caller's name for a log: this one's, and Vault's audit log.
+    pub fn shown(self, caller_id: &str) -> Option<String> {
+        match self {
+            Self::Plain => Some(caller_id.to_owned()),
+            Self::Hashed => Some(hash(caller_id)),
+            Self::Omitted => None,
+        }
+    }
+}
+
 /// Sends the log to standard output as JSON, at the level of `RUST_LOG`, `info` where it is absent.
 ///
 /// INVARIANT (no secret in a log): never below `info`, whatever `RUST_LOG` says, since the Lambda runtime prints whole
@@ -241,11 +252,7 @@ impl Observer for Record {
     fn caller(&mut self, identity: &Identity, _request: &Request, _stage: &Stage) {
         self.caller_kind = Some(identity.kind().as_str());
         self.caller_issuer = identity.issuer().map(ToString::to_string);
-        self.caller_id = match self.caller_id_in_log {
-            CallerIdInLog::Plain => Some(identity.caller_id().to_owned()),
-            CallerIdInLog::Hashed => Some(hash(identity.caller_id())),
-            CallerIdInLog::Omitted => None,
-        };
+        self.caller_id = self.caller_id_in_log.shown(identity.caller_id());
     }
 
     fn grant(&mut self, grant: &Grant<'_>) {

@@ -22,16 +22,28 @@ impl TokenBucket {
         Self { capacity, interval, saved: interval.saturating_mul(capacity), counted_at: None }
     }
 
+    /// Whether nothing was taken that has not grown again.
+    pub fn is_full(&self, now: UnixTime) -> bool {
+        self.grown(now) >= self.most()
+    }
+
     /// Takes one, if there is one. A clock that was set back gives nothing, and locks nobody out either: time is saved
     /// anew from there.
     pub fn take(&mut self, now: UnixTime) -> bool {
-        let grown = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
+        self.saved = self.grown(now);
         self.counted_at = Some(now);
-        let most = self.interval.saturating_mul(self.capacity);
-        self.saved = self.saved.saturating_add(grown).min(most);
         let left = self.saved.checked_sub(self.interval);
         self.saved = left.unwrap_or(self.saved);
         left.is_some()
+    }
+
+    fn grown(&self, now: UnixTime) -> Duration {
+        let grown = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
+        self.saved.saturating_add(grown).min(self.most())
+    }
+
+    fn most(&self) -> Duration {
+        self.interval.saturating_mul(self.capacity)
     }
 }
 

@@ -163,8 +163,10 @@ impl TokenRole {
         let steps = TTL_STEPS.into_iter().filter(|step| *step < self.ttl_seconds).chain([self.ttl_seconds]);
         let ttls = steps.map(|step| format!("\"{step}s\"")).collect::<Vec<_>>().join(", ");
         let (name, wrap_ttl) = (&self.name, self.wrap_ttl_seconds);
+        let globs = self.allowed_entity_aliases.iter().map(|glob| format!("\"{glob}\""));
+        let globs = globs.collect::<Vec<_>>().join(", ");
         let entity_alias =
-            if self.allowed_entity_aliases.is_empty() { "" } else { "    \"entity_alias\" = []\n" };
+            if globs.is_empty() { String::new() } else { format!("    \"entity_alias\" = [{globs}]\n") };
         format!(
             r#"path "auth/token/create/{name}" {{
   capabilities        = ["update"]
@@ -266,7 +268,9 @@ fn login_token() -> Value {
     })
 }
 
-fn policy_file(name: &str) -> String {
+/// One of the policies that ship.
+#[must_use]
+pub fn policy_file(name: &str) -> String {
     let path = parts::repository().join(format!("infra/vault/policies/{name}.hcl"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

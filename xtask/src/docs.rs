@@ -147,7 +147,7 @@ impl Documents<'_> {
         let is_reader = |name: &String| name.starts_with("authorizer/src/config/document");
         let files = self.tracked(".rs")?.into_iter().filter(is_reader);
         let source = files.map(|name| self.read(&name)).collect::<Result<String, Failure>>()?;
-        let readers = ["table.required(\"", "table.optional(\"", "table.not_available(\""];
+        let readers = ["table.required(\"", "table.optional(\""];
         let source: String = source.split_whitespace().collect(); // a call may stand on several lines
         let keys: BTreeSet<&str> =
             readers.iter().flat_map(|reader| between_all(&source, reader, "\"")).collect();

@@ -9,13 +9,13 @@ mod issuers;
 mod stages;
 mod vault;
 
-use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, str::FromStr};
+use std::{cell::RefCell, collections::BTreeMap, fs, num::NonZeroU32, path::Path, str::FromStr};
 
 use serde_json::Value;
 
 use super::{
-    Config, InvalidConfig,
-    node::{Node, Problems},
+    Config, InvalidConfig, Limits,
+    node::{Node, Problems, Table},
 };
 use crate::{
     event::CredentialSource,
@@ -24,6 +24,12 @@ use crate::{
 };
 
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// More than one caller needs of one instance, which serves one request at a time.
+const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
+/// About what one Vault on an ordinary disk can mint.
+const DEFAULT_GRANT_MINTS_PER_SECOND: u32 = 200;
+const MAX_MINTS_PER_SECOND: u32 = 100_000;
 
 pub(super) fn read(document: &str, task_root: &Path) -> Result<Config, InvalidConfig> {
     let value: Value = serde_saphyr::from_str_with_options(document, yaml_options()).map_err(|error| {
@@ -74,6 +80,7 @@ impl Reader<'_> {
             table.optional("credentials", |node| node.list(|node| self.credential_source(node)));
         let answer = table.optional("answer", answer).unwrap_or_default();
         let caller_id_in_log = table.optional("log", log).unwrap_or_default();
+        let limits = limits(&mut table);
         let stages = table.required("stages", |node| self.stages(node));
         if let (Some(issuers), Some(stages)) = (&issuers, &stages) {
             stages::refuse_audiences_that_no_token_names(&table, issuers, stages);
@@ -87,6 +94,7 @@ impl Reader<'_> {
             credentials,
             answer,
             caller_id_in_log,
+            limits: limits?,
             stages: stages?,
         })
     }
@@ -179,6 +187,28 @@ fn answer(node: &Node<'_>) -> Option<AnswerSettings> {
         response: response.unwrap_or(default.response),
         unauthorized: unauthorized.unwrap_or(default.unauthorized),
     })
+}
+
+/// What is absent has its default; `None` where something was refused.
+fn limits(table: &mut Table<'_>) -> Option<Limits> {
+    let read = |node: &Node<'_>| {
+        let mut table = node.table()?;
+        let caller = table.optional("caller_mints_per_second", per_second);
+        let grant = table.optional("grant_mints_per_second", per_second);
+        table.finish();
+        Some((caller, grant))
+    };
+    let (caller, grant) = table.optional("limits", read).unwrap_or_default();
+    Some(Limits {
+        caller_mints_per_second: caller.or(NonZeroU32::new(DEFAULT_CALLER_MINTS_PER_SECOND))?,
+        grant_mints_per_second: grant.or(NonZeroU32::new(DEFAULT_GRANT_MINTS_PER_SECOND))?,
+    })
+}
+
+fn per_second(node: &Node<'_>) -> Option<NonZeroU32> {
+    let rate = u32::try_from(node.integer()?).ok().and_then(NonZeroU32::new);
+    let rate = rate.filter(|rate| rate.get() <= MAX_MINTS_PER_SECOND);
+    rate.or_else(|| node.refuse(format!("must be from 1 to {MAX_MINTS_PER_SECOND}")))
 }
 
 fn log(node: &Node<'_>) -> Option<CallerIdInLog> {

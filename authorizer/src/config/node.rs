@@ -195,14 +195,6 @@ impl<'a> Table<'a> {
         self.problems.report(path, message);
     }
 
-    /// Reports a key that the contract names and this version does not carry yet, instead of reading past it.
-    pub(super) fn not_available(&mut self, key: &'static str) {
-        self.known.push(key);
-        if self.has(key) {
-            self.refuse_key(key, "is not available in this version");
-        }
-    }
-
     pub(super) fn finish(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let known = self.known.join(", ");

@@ -32,8 +32,69 @@ fn exactly_what_the_contract_allows_is_sent() {
     assert_eq!(orders[0].creation_path, PATH);
     assert_eq!((orders[0].ttls.token_seconds, orders[0].ttls.wrap_seconds), (120, 30));
     let body = json!({"ttl": "120s", "num_uses": 5,
-        "meta": {"grant": "orders-reader", "stage": "prod", "request_id": "lambda-request-1"}});
+        "meta": {"grant": "orders-reader", "stage": "prod", "request_id": "lambda-request-1", "caller_id": "corp:alice"}});
     assert_eq!(orders[0].body(), body);
+}
+
+#[test]
+fn the_tokens_metadata_names_the_caller_as_the_log_does() {
+    let named = |setting: &str| {
+        let bed = Bed::with(&CONFIG.replace("stages:", &format!("log: {{caller_id: {setting}}}\nstages:")));
+        let line = bed.line(&event(&good_token()));
+        let orders = bed.authorizer.minter.orders.take();
+        let meta = orders[0].body()["meta"].clone();
+        assert_eq!(meta.get("caller_id"), line.get("caller_id"));
+        meta.get("caller_id").cloned()
+    };
+    assert_eq!(named("plain"), Some(json!("corp:alice")));
+    assert_eq!(named("omit"), None);
+    let hashed = named("hash").unwrap();
+    assert_eq!((hashed.as_str().unwrap().len(), hashed == json!("corp:alice")), (43, false));
+}
+
+const TENANTS: &str = "num_uses: 5, entity_alias: {claim: /org/tenant}";
+
+#[test]
+fn a_tenants_alias_is_sent_with_its_issuers_name() {
+    let bed = Bed::with(&CONFIG.replacen("num_uses: 5", TENANTS, 1));
+    assert_eq!(bed.code_for(&token_with(json!({"org": {"tenant": "blue-1"}}))), "allowed");
+    assert_eq!(bed.authorizer.minter.orders.take()[0].body()["entity_alias"], "blue-1@corp");
+}
+
+#[test]
+fn rejects_a_tenant_that_vault_could_take_for_another() {
+    let bed = Bed::with(&CONFIG.replacen("num_uses: 5", TENANTS, 1));
+    for tenant in [
+        json!("Blue"),
+        json!("a/../b"),
+        json!("*"),
+        json!("a@partner"),
+        json!(""),
+        json!(7),
+        json!(["a"]),
+        json!(null),
+    ] {
+        let token = token_with(json!({"org": {"tenant": tenant}}));
+        assert_eq!(bed.code_for(&token), "identity_value_refused", "{tenant}");
+    }
+    assert_eq!(bed.code_for(&good_token()), "identity_value_refused", "no claim, no alias");
+    assert!(bed.authorizer.minter.orders.take().is_empty());
+}
+
+#[test]
+fn rejects_a_callers_flood_before_vault_is_asked() {
+    let bed = Bed::with(&CONFIG.replace("stages:", "limits: {caller_mints_per_second: 3}\nstages:"));
+    let codes = (0..10).map(|_| bed.code_for(&good_token())).filter(|code| code == "allowed");
+    assert_eq!((codes.count(), bed.authorizer.minter.orders.take().len()), (6, 6));
+    assert_eq!(bed.code_for(&good_token()), "rate_limited");
+    assert_eq!(bed.code_for(&token_with(json!({"sub": "bob"}))), "allowed");
+    assert_eq!(
+        bed.code(&event_on(&good_token(), "prod", "GET", "/status")),
+        "allowed",
+        "nothing is minted for it"
+    );
+    bed.clock.forward_seconds(1);
+    assert_eq!(bed.code_for(&good_token()), "allowed");
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn vault(url: &str) -> Vault {
 
 fn order() -> Order {
     Order {
+        entity_alias: None,
         creation_path: "auth/token/create/r".to_owned(),
         ttls: Ttls { token_seconds: 120, wrap_seconds: 30 },
         num_uses: None,

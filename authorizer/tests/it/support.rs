@@ -27,6 +27,7 @@ use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use vault_authorizer::{
     adapters::{identity_client, jwks::Jwks},
     authorize::{Authorizer, Invocation, Resolver},
+    caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
     config::Config,
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
@@ -241,6 +242,7 @@ impl Bed {
                 stages: config.stages,
                 clock: clock.clone(),
             },
+            caller_limit: CallerLimit::new(config.limits.caller_mints_per_second),
             minter: FakeVault {
                 answers: RefCell::new(answers.into()),
                 orders: RefCell::default(),

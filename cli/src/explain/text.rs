@@ -110,6 +110,7 @@ fn token_fields(token: &TokenSeen) -> Vec<String> {
         field("wrap ttl", &format!("{}s", token.wrap_ttl_seconds)),
     ];
     fields.extend(token.num_uses.map(|uses| field("num_uses", &uses.to_string())));
+    fields.extend(token.entity_alias.as_deref().map(|alias| field("entity alias", alias)));
     fields
 }
 

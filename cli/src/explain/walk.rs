@@ -13,7 +13,7 @@ use vault_authorizer::{
     event::{Credential, CredentialSource, Request, Shape, Sighting},
     grant::{Grant, Rule, Stage},
     identity::Identity,
-    mint,
+    mint::{self, Inscription},
     outcome::{Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::Observer,
@@ -130,6 +130,7 @@ pub(super) struct TokenSeen {
     pub(super) ttl_seconds: u64,
     pub(super) wrap_ttl_seconds: u64,
     pub(super) num_uses: Option<u64>,
+    pub(super) entity_alias: Option<String>,
 }
 
 impl Walk {
@@ -167,8 +168,10 @@ impl Walk {
     /// The function's own five steps; the fourth asks nobody.
     async fn decide(&self, event: &Value, seen: &mut Seen) -> Result<Answer, Refusal> {
         let resolved = self.resolver.resolve(event, seen).await?;
-        let (stage, clock) = (resolved.stage.name.as_str(), &*self.resolver.clock);
-        let delivery = mint::deliver(&resolved.grant, stage, REQUEST_ID, &DryRun, clock).await?;
+        let stage = resolved.stage.name.as_str();
+        let inscription = Inscription { stage, request_id: REQUEST_ID, caller_id: None };
+        let clock = &*self.resolver.clock;
+        let delivery = mint::deliver(&resolved.grant, inscription, &DryRun, clock).await?;
         let (request, identity, grant) = (&resolved.request, &resolved.identity, &resolved.grant);
         response::allow(request, identity, grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
@@ -205,6 +208,7 @@ impl Observer for Seen {
             ttl_seconds: mint.ttls().token_seconds,
             wrap_ttl_seconds: mint.ttls().wrap_seconds,
             num_uses: mint.num_uses(),
+            entity_alias: mint.entity_alias().map(ToString::to_string),
         });
     }
 }

@@ -206,7 +206,7 @@ async fn the_minted_token_is_what_the_context_says() {
     assert_eq!(auth["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
     assert_eq!((&auth["lease_duration"], &auth["renewable"]), (&json!(120), &json!(false)));
     assert_eq!((&auth["orphan"], &auth["token_type"]), (&json!(true), &json!("service")));
-    let meta = json!({"grant": "orders-prod-reader", "stage": "prod",
+    let meta = json!({"grant": "orders-prod-reader", "stage": "prod", "caller_id": "corp:alice",
         "request_id": "00000000-0000-4000-8000-000000000001"});
     assert_eq!(auth["metadata"], meta);
     let record = records(&function).remove(0);

@@ -17,4 +17,5 @@ mod iam_callers;
 mod quickstart;
 mod shapes;
 mod stack;
+mod tenants;
 mod tls;

@@ -72,6 +72,10 @@ impl Reader<'_> {
         Some(if is_aws { Kind::AwsIam } else { Kind::Jwt })
     }
 
+    pub(super) fn is_aws(&self, issuer: &IssuerName) -> bool {
+        self.issuer_kind(issuer.as_str()) == Some(Kind::AwsIam)
+    }
+
     fn kind(&self, callers: &Callers) -> Kind {
         match callers {
             Callers::OfIssuer(name) => self.issuer_kind(name.as_str()).unwrap_or(Kind::Jwt),

@@ -12,7 +12,7 @@ use crate::{
     grant::{
         Apis, Callers, MAX_TTL_SECONDS_WITHOUT_END, MIN_TTL_SECONDS, Mode, Rule, Stage, Stages, TokenRule,
     },
-    identity::jwt::{AudienceClaim, Issuer},
+    identity::jwt::{AudienceClaim, Issuer, aws_iam},
     names::{ApiId, PolicyName, StageName},
 };
 
@@ -50,7 +50,8 @@ impl Reader<'_> {
         let routes = table.required("routes", |node| node.list(|node| node.parsed(Route::from_str)));
         let caller = table.required("caller", |node| self.caller(node));
         let passage_only = table.optional("mode", |node| node.one_of(&[("none", ())])).is_some();
-        let token = table.optional("token", |node| self.token(node));
+        let token =
+            table.optional("token", |node| self.token(node, caller.as_ref().map(|(callers, _)| callers)));
         if table.has("mode") == table.has("token") {
             table.refuse("needs either `token` or `mode: none`");
         }
@@ -67,7 +68,7 @@ impl Reader<'_> {
         Some(Rule { name: name?, routes: routes?, callers, bounds, mode: mode? })
     }
 
-    fn token(&self, node: &Node<'_>) -> Option<TokenRule> {
+    fn token(&self, node: &Node<'_>, callers: Option<&Callers>) -> Option<TokenRule> {
         let mut table = node.table()?;
         let role = table.required("role", |node| {
             self.unique(node, "two grants with one role");
@@ -84,7 +85,7 @@ impl Reader<'_> {
             0 | 1 => node.refuse("must be at least 2: the revoke at the end counts as well"),
             uses => Some(uses),
         });
-        table.not_available("entity_alias");
+        let alias_claim = table.optional("entity_alias", |node| self.alias_claim(node, callers));
         table.finish();
         Some(TokenRule {
             role: role?,
@@ -92,7 +93,26 @@ impl Reader<'_> {
             ttl_seconds: ttl_seconds?,
             wrap_ttl_seconds: wrap_ttl_seconds?,
             num_uses,
+            alias_claim,
         })
+    }
+
+    fn alias_claim(&self, node: &Node<'_>, callers: Option<&Callers>) -> Option<String> {
+        let mut table = node.table()?;
+        let claim = table.required("claim", |node| {
+            let claim = node.text()?;
+            match callers {
+                Some(Callers::AwsIdentity) => node.refuse("never holds: an IAM proof has no claims"),
+                Some(Callers::OfIssuer(issuer))
+                    if self.is_aws(issuer) && aws_iam::is_chosen_by_the_caller(claim) =>
+                {
+                    node.refuse("`request_tags` are whatever the caller asked for: use `principal_tags`")
+                }
+                Some(Callers::OfIssuer(_)) | None => Some(claim.to_owned()),
+            }
+        });
+        table.finish();
+        claim
     }
 }
 

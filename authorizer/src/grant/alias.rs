@@ -1,0 +1,91 @@
+//! The entity alias of a caller's token: how one static, templated Vault policy keeps each tenant to its own path.
+//!
+//! Receives a verified identity and the claim that a grant names; produces `<value>@<issuer name>`, in an alphabet that
+//! cannot leave its place in a policy's path. Leaves to Vault whether the token role allows it (`allowed_entity_aliases`).
+//!
+//! ```hcl
+//! path "secret/data/tenants/{{identity.entity.aliases.auth_token_0a1b2c.name}}/*" { capabilities = ["read"] }
+//! ```
+//!
+//! Vault compares aliases without case, so an upper-case value is refused rather than folded into another's. The issuer's
+//! name keeps the same value of two issuers apart.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::GrantError;
+use crate::identity::Identity;
+
+const MAX_VALUE_BYTES: usize = 128;
+
+/// `<value>@<issuer name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityAlias(String);
+
+impl EntityAlias {
+    /// The alias that `claim` of a verified identity gives.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::AliasRefused`] where the claim is absent or no such value.
+    pub(super) fn of(identity: &Identity, claim: &str) -> Result<Self, GrantError> {
+        let refused = || GrantError::AliasRefused { claim: claim.to_owned() };
+        let issuer = identity.issuer().ok_or_else(refused)?;
+        let value = identity.claims().and_then(|claims| claims.get(claim)).and_then(Value::as_str);
+        let value = value.filter(|value| is_value(value)).ok_or_else(refused)?;
+        Ok(Self(format!("{value}@{issuer}")))
+    }
+
+    /// The alias, as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EntityAlias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// No slash, so that it is one segment of a path; no `*` and no `+`, which a policy reads as patterns; no `@`, which ends
+/// it; and no dot segment, since it begins with a letter or digit.
+fn is_value(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= MAX_VALUE_BYTES
+        && text.bytes().next().is_some_and(word)
+        && text.bytes().all(|byte| word(byte) || b"._-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_a_value_that_could_leave_its_place_in_a_path() {
+        for good in ["blue", "0", "a.b_c-d", &"a".repeat(128)] {
+            assert!(is_value(good), "{good}");
+        }
+        for bad in [
+            "",
+            "Blue",
+            "a/b",
+            "../b",
+            ".",
+            "..",
+            "-a",
+            "_a",
+            "a b",
+            "a*",
+            "+",
+            "a@b",
+            "a\n",
+            "\u{e9}",
+            "a\u{0}",
+            &"a".repeat(129),
+        ] {
+            assert!(!is_value(bad), "{bad:?}");
+        }
+    }
+}
