@@ -152,7 +152,7 @@ async fn vault_refuses_an_alias_of_another_issuer() {
         let headers = [("X-Vault-Wrap-TTL", "30s")];
         let token = Some(world.authorizer_token.as_str());
         let (status, _) =
-            world.openbao.api_with("POST", "auth/token/create/corp-tenants", token, body, &headers).await;
+            world.openbao.api_with("POST", "auth/token/create/corp-tenants", token, &headers, body).await;
         assert_eq!(status, expected, "{alias}");
     }
 }
