@@ -80,12 +80,12 @@ impl OpenBao {
 
     /// Freezes the server: connections are accepted and nothing is answered, until [`OpenBao::resume`].
     pub fn pause(&self) {
-        self.server.as_ref().expect("the server runs").signal("STOP");
+        self.server.as_ref().expect("the server runs").freeze();
     }
 
     /// Thaws it.
     pub fn resume(&self) {
-        self.server.as_ref().expect("the server runs").signal("CONT");
+        self.server.as_ref().expect("the server runs").thaw();
     }
 
     /// Seals it: it answers 503 until [`OpenBao::unseal`].

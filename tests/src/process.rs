@@ -95,6 +95,34 @@ impl Child {
         let _ = kill.expect("sh runs");
     }
 
+    /// Freezes it. The signal takes a moment on a busy machine: this waits until every thread of the process stands still.
+    ///
+    /// # Panics
+    /// If it does not within 3 seconds.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        let start = Instant::now();
+        while !self.is_frozen() {
+            assert!(start.elapsed() < GRACE, "{}", self.complaint("does not freeze"));
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Thaws it.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// `T` in `/proc/<pid>/task/<thread>/stat`, after the name in parentheses (proc(5)).
+    fn is_frozen(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid()));
+        let stopped = |thread: fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
+        };
+        threads.is_ok_and(|mut threads| threads.all(|thread| thread.is_ok_and(stopped)))
+    }
+
     /// Asks it to end, and ends it if it does not within 3 seconds.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");

@@ -205,12 +205,12 @@ impl Function {
 
     /// Freezes it, as Lambda does between invocations.
     pub fn pause(&self) {
-        self.child.lock().expect("not poisoned").signal("STOP");
+        self.child.lock().expect("not poisoned").freeze();
     }
 
     /// Thaws it.
     pub fn resume(&self) {
-        self.child.lock().expect("not poisoned").signal("CONT");
+        self.child.lock().expect("not poisoned").thaw();
     }
 
     /// Ends it.
