@@ -7,6 +7,7 @@ pub mod vault;
 
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use reqwest::{RequestBuilder, Response};
 use vault_context::http::{self, HttpOptions, HttpSetupError};
 
@@ -24,6 +25,14 @@ pub fn identity_client() -> Result<reqwest::Client, HttpSetupError> {
     let options =
         HttpOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ca_pem: None, loopback_http: true };
     http::client(&options)
+}
+
+/// Spreads the attempts of many instances. Where there is no randomness, they are not spread.
+fn jitter() -> u8 {
+    let mut byte = [0];
+    let _spread = rand::fill(&mut byte);
+    let [byte] = byte;
+    byte
 }
 
 /// Sends a request that may arrive twice, once more where it broke: a connection that was kept while the function was

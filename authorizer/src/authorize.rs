@@ -98,8 +98,9 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let seen = Sighting::of(event);
         let mut record = Record::of(seen, self.caller_id_in_log);
         record.invocation(invocation.request_id, invocation.trace_id, cold_start);
-        let time = time_for_the_walk(invocation.deadline, self.resolver.clock.now());
-        let walk = self.walk(event, invocation.request_id, &mut record);
+        let now = self.resolver.clock.now();
+        let time = time_for_the_walk(invocation.deadline, now);
+        let walk = self.walk(event, invocation.request_id, now.plus(time), &mut record);
         let outcome = tokio::time::timeout(time, walk).await.unwrap_or(Err(Refusal::DeadlineExceeded));
         record.decided(outcome.as_ref().map(|_| ()), stopwatch);
         let refuse = |refusal: Refusal| {
@@ -109,7 +110,13 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
     }
 
     /// event -> identity -> grant -> mint -> response.
-    async fn walk(&self, event: &Value, request_id: &str, record: &mut Record) -> Result<Answer, Refusal> {
+    async fn walk(
+        &self,
+        event: &Value,
+        request_id: &str,
+        answer_by: UnixTime,
+        record: &mut Record,
+    ) -> Result<Answer, Refusal> {
         let Resolved { request, stage, mut identity, grant } = self.resolver.resolve(event, record).await?;
 
         let stopwatch = Stopwatch::start();
@@ -120,7 +127,7 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let caller_id = self.caller_id_in_log.shown(identity.caller_id());
         let inscription =
             Inscription { stage: stage.name.as_str(), request_id, caller_id: caller_id.as_deref() };
-        let delivery = mint::deliver(&grant, inscription, &self.minter, clock).await;
+        let delivery = mint::deliver(&grant, inscription, answer_by, &self.minter, clock).await;
         if grant.to_mint().is_some() {
             record.timed(Step::Mint, stopwatch);
         }

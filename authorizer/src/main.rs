@@ -49,7 +49,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
     let minter = VaultMinter::new(config.vault, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
-    let warm_up = async { tokio::join!(keys.warm(), minter.warm()) };
+    let warm_up = async { tokio::join!(keys.warm(), minter.warm(WARM_UP)) };
     let _unfinished = tokio::time::timeout(WARM_UP, warm_up).await;
 
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };

@@ -21,6 +21,9 @@ use crate::{
     names::GrantName,
 };
 
+/// Lambda's request id in a token's metadata.
+const REQUEST_ID: &str = "request_id";
+
 /// Asks Vault for tokens. Returns what Vault said, unproven.
 pub trait Minter {
     /// `POST auth/token/create/<role>` with the wrap TTL of the order, by the authorizer's own token.
@@ -45,10 +48,12 @@ pub struct Order {
     pub entity_alias: Option<String>,
     /// What the audit log shows of the caller's token.
     pub meta: Vec<(&'static str, String)>,
+    /// When the answer must be here: a call that could not end by then is not made again.
+    pub answer_by: UnixTime,
 }
 
 impl Order {
-    fn new(grant: &MintGrant<'_>, meta: Vec<(&'static str, String)>) -> Self {
+    fn new(grant: &MintGrant<'_>, meta: Vec<(&'static str, String)>, answer_by: UnixTime) -> Self {
         Self {
             creation_path: format!("auth/token/create/{}", grant.role()),
             ttls: grant.ttls(),
@@ -56,7 +61,13 @@ impl Order {
             credential_ends: grant.credential_ends(),
             entity_alias: grant.entity_alias().map(ToString::to_string),
             meta,
+            answer_by,
         }
+    }
+
+    /// Lambda's request id, for the log.
+    pub fn request_id(&self) -> Option<&str> {
+        self.meta.iter().find(|(name, _)| *name == REQUEST_ID).map(|(_, value)| value.as_str())
     }
 
     /// The body of the call. The TTL is text with its unit, exactly as the authorizer's Vault policy lists it.
@@ -168,11 +179,12 @@ pub struct Inscription<'a> {
 pub async fn deliver<M: Minter>(
     grant: &Grant<'_>,
     inscription: Inscription<'_>,
+    answer_by: UnixTime,
     minter: &M,
     clock: &dyn Clock,
 ) -> Result<Delivery, MintError> {
     let Some(to_mint) = grant.to_mint() else { return Ok(Delivery(Delivered::None)) };
-    let order = Order::new(to_mint, inscription.meta(grant.name()));
+    let order = Order::new(to_mint, inscription.meta(grant.name()), answer_by);
     let asked_at = clock.now();
     let answer = minter.mint(&order).await?;
     match check(answer, &order, Times { asked_at, answered_at: clock.now() }) {
@@ -184,7 +196,7 @@ pub async fn deliver<M: Minter>(
 impl Inscription<'_> {
     fn meta(&self, grant: &GrantName) -> Vec<(&'static str, String)> {
         let caller_id = self.caller_id.map(|caller_id| ("caller_id", caller_id.to_owned()));
-        let rest = [("stage", self.stage.to_owned()), ("request_id", self.request_id.to_owned())];
+        let rest = [("stage", self.stage.to_owned()), (REQUEST_ID, self.request_id.to_owned())];
         [("grant", grant.to_string())].into_iter().chain(rest).chain(caller_id).collect()
     }
 }
@@ -272,6 +284,18 @@ pub enum MintError {
     /// Vault did not mint.
     #[error("Vault did not mint a token")]
     Vault(#[source] VaultError),
+    /// Vault was not asked, since it did not answer lately.
+    #[error(
+        "Vault is left alone for a moment, since it failed {failures} times in a row, the last time so: {reason}"
+    )]
+    NotAsked {
+        /// How many calls.
+        failures: u32,
+        /// The last one's failure.
+        reason: String,
+        /// Whether Vault said that it is sealed.
+        sealed: bool,
+    },
     /// Vault answered so late that the token could have outlived the caller's credential. It was undone.
     #[error(
         "Vault's answer came so late that the token could outlive the caller's credential; it was undone"
@@ -283,4 +307,17 @@ pub enum MintError {
         /// What was wrong with it.
         reason: &'static str,
     },
+}
+
+impl MintError {
+    /// What Vault, or the way to it, said; `None` where Vault was not called or its answer was no failure.
+    pub fn vault_error(&self) -> Option<&VaultError> {
+        match self {
+            Self::Login(error) | Self::Vault(error) => Some(error),
+            Self::LoginCredentials { .. }
+            | Self::NotAsked { .. }
+            | Self::Late
+            | Self::AnswerInvalid { .. } => None,
+        }
+    }
 }

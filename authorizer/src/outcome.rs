@@ -250,7 +250,8 @@ fn mint(error: &MintError) -> Code {
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
         MintError::Vault(error) => vault(error, Code::VaultMintRefused),
-        MintError::Late => Code::VaultUnreachable,
+        MintError::NotAsked { sealed: true, .. } => Code::VaultSealed,
+        MintError::NotAsked { sealed: false, .. } | MintError::Late => Code::VaultUnreachable,
         MintError::AnswerInvalid { .. } => Code::VaultAnswerInvalid,
     }
 }

@@ -16,10 +16,10 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::rand;
 use futures_util::future::join_all;
 use url::Url;
 
+use super::jitter;
 use crate::{
     clock::Clock,
     identity::{
@@ -178,12 +178,4 @@ impl Fetched {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Spreads the attempts of many instances. Where there is no randomness, they are not spread.
-fn jitter() -> u8 {
-    let mut byte = [0];
-    let _spread = rand::fill(&mut byte);
-    let [byte] = byte;
-    byte
 }

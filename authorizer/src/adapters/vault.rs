@@ -4,6 +4,8 @@
 //! decided in [`mint`](crate::mint).
 
 mod aws;
+mod breaker;
+mod repeat;
 mod session;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -20,6 +22,7 @@ use crate::{
 };
 
 pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
+use repeat::Repeating;
 use session::Sessions;
 pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
 
@@ -60,7 +63,9 @@ impl fmt::Debug for LoginSettings {
 /// Mints at one Vault.
 pub struct VaultMinter {
     vault: Vault,
+    calls: Arc<Repeating>,
     sessions: Sessions,
+    clock: Arc<dyn Clock>,
 }
 
 impl VaultMinter {
@@ -85,7 +90,9 @@ impl VaultMinter {
 
     /// A minter with any login.
     pub fn with_login(vault: Vault, login: BoxedLogin, clock: Arc<dyn Clock>) -> Self {
-        Self { sessions: Sessions::new(vault.clone(), login, clock), vault }
+        let calls = Arc::new(Repeating::new(Arc::clone(&clock)));
+        let sessions = Sessions::new(vault.clone(), login, Arc::clone(&calls), Arc::clone(&clock));
+        Self { vault, calls, sessions, clock }
     }
 
     /// The transport.
@@ -94,31 +101,75 @@ impl VaultMinter {
     }
 
     /// Logs in, so that the first request need not. A failure is logged and tried again with that request.
-    pub async fn warm(&self) {
-        if let Err(error) = self.sessions.token().await {
+    pub async fn warm(&self, within: Duration) {
+        if let Err(error) = self.sessions.token(self.clock.now().plus(within)).await {
             let reason = with_causes(&error);
             tracing::warn!(reason, "the authorizer could not log in to Vault at init");
         }
     }
 
     /// A mint may be sent twice: a token that nobody received is wrapped, unreadable by anyone, and ends with its TTL.
-    async fn create(&self, order: &Order, token: &VaultToken) -> Result<Answer, VaultError> {
+    async fn create(&self, order: &Order, token: &VaultToken) -> Result<Answer, MintError> {
         let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
-        self.vault.send_repeatable(call.body(&order.body())?).await
+        let call = call.body(&order.body()).map_err(MintError::Vault)?;
+        let once = async || {
+            let mut asked = Asked { order, unknown: true };
+            let answer = self.vault.send(call.clone()).await;
+            asked.unknown = answer.as_ref().is_err_and(may_have_minted);
+            answer.map_err(MintError::Vault)
+        };
+        self.calls.attempt(order.answer_by, once).await
+    }
+}
+
+/// A mint on its way. Where its end is not known, also because its request ran out of time, the log says so.
+struct Asked<'a> {
+    order: &'a Order,
+    unknown: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.unknown {
+            tracing::warn!(
+                creation_path = self.order.creation_path,
+                lambda_request_id = self.order.request_id(),
+                ttl_seconds = self.order.ttls.token_seconds,
+                "it is not known whether Vault minted a token: if it did, nobody can read it, and it ends with its TTL"
+            );
+        }
+    }
+}
+
+/// Whether a token may be there although its mint failed.
+fn may_have_minted(error: &VaultError) -> bool {
+    match error {
+        VaultError::Unreachable { .. } => !error.request_not_sent(),
+        VaultError::TimedOut { .. }
+        | VaultError::Unavailable { .. }
+        | VaultError::AnswerInvalid { .. }
+        | VaultError::AnswerTooLarge { .. } => true,
+        VaultError::CallInvalid { .. }
+        | VaultError::Sealed { .. }
+        | VaultError::Throttled { .. }
+        | VaultError::TokenNotValid { .. }
+        | VaultError::Forbidden { .. }
+        | VaultError::WrappingTokenNotValid { .. }
+        | VaultError::Refused { .. } => false,
     }
 }
 
 impl Minter for VaultMinter {
     async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
-        let token = self.sessions.token().await?;
+        let token = self.sessions.token(order.answer_by).await?;
         match self.create(order, &token).await {
             // The token was revoked, or Vault forgot it: log in again, once.
-            Err(VaultError::TokenNotValid { .. }) => {
+            Err(MintError::Vault(VaultError::TokenNotValid { .. })) => {
                 self.sessions.forget(&token).await;
-                let token = self.sessions.token().await?;
-                self.create(order, &token).await.map_err(MintError::Vault)
+                let token = self.sessions.token(order.answer_by).await?;
+                self.create(order, &token).await
             }
-            answer => answer.map_err(MintError::Vault),
+            answer => answer,
         }
     }
 

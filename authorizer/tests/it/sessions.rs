@@ -106,6 +106,7 @@ fn order() -> Order {
         num_uses: None,
         credential_ends: Some(UnixTime::from_seconds(NOW + 600)),
         meta: Vec::new(),
+        answer_by: UnixTime::from_seconds(NOW + 8),
     }
 }
 
@@ -250,7 +251,7 @@ async fn an_acl_denial_is_no_reason_to_log_in_again() {
 async fn a_login_that_fails_is_tried_again_by_the_next_request() {
     let world = World::new(3600, always_wrapped).await;
     world.login.refuses.store(1, Ordering::SeqCst);
-    world.minter.warm().await;
+    world.minter.warm(Duration::from_secs(2)).await;
     assert!(world.mint().await.is_err());
     world.login.refuses.store(0, Ordering::SeqCst);
     world.mint().await.unwrap();
@@ -258,13 +259,138 @@ async fn a_login_that_fails_is_tried_again_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_vault_that_is_down_is_tried_twice_and_no_more() {
+async fn a_vault_that_is_down_is_tried_four_times_and_no_more() {
     let dropping = Dropping::start();
     let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
     assert!(matches!(error, MintError::Vault(VaultError::Unreachable { .. })), "{error:?}");
-    assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(dropping.connections.load(Ordering::SeqCst), 4);
+}
+
+/// One answer after the other, the last for all that follow.
+#[derive(Clone)]
+struct Scripted(&'static [(u16, &'static str, Option<&'static str>)]);
+
+impl Scripted {
+    async fn start(self) -> (String, Arc<AtomicU64>) {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&asked);
+        let handler = move || {
+            let at = usize::try_from(counted.fetch_add(1, Ordering::SeqCst)).unwrap();
+            let (status, body, retry_after) = self.0[at.min(self.0.len() - 1)];
+            let mut answer = axum::response::Response::new(axum::body::Body::from(body));
+            *answer.status_mut() = axum::http::StatusCode::from_u16(status).unwrap();
+            if let Some(seconds) = retry_after {
+                answer.headers_mut().insert("retry-after", seconds.parse().unwrap());
+            }
+            async move { answer }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            axum::serve(listener, axum::Router::new().fallback(handler)).await.unwrap();
+        });
+        (url, asked)
+    }
+
+    /// What comes of a mint, and how often Vault was asked.
+    async fn mint(self, order: Order) -> (Result<(), MintError>, u64) {
+        let (url, asked) = self.start().await;
+        let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+        let minter = VaultMinter::with_login(vault(&url), Box::new(login), SetClock::at(NOW));
+        (minter.mint(&order).await.map(|_| ()), asked.load(Ordering::SeqCst))
+    }
+}
+
+const LEADER_LOST: &str =
+    r#"{"errors": ["failed to persist accessor index entry: leadership lost while committing log"]}"#;
+const QUOTA: &str = r#"{"errors": ["request path \"auth/token/create/r\": rate limit quota exceeded"]}"#;
+
+/// What OpenBao and Vault say while they pass from one leader to the next.
+#[tokio::test]
+async fn a_failure_that_passes_is_no_callers_fault() {
+    const ONE_OF_EACH: [&[(u16, &str, Option<&str>)]; 8] = [
+        &[
+            (500, r#"{"errors": ["local node not active but active cluster node not found"]}"#, None),
+            (200, WRAPPED, None),
+        ],
+        &[(503, r#"{"errors": ["Vault is sealed"]}"#, None), (200, WRAPPED, None)],
+        &[(502, "<html>a load balancer</html>", None), (504, "", None), (200, WRAPPED, None)],
+        &[(412, r#"{"errors": ["required index state not present"]}"#, None), (200, WRAPPED, None)],
+        &[(429, r#"{"errors": []}"#, Some("1")), (200, WRAPPED, None)],
+        &[(400, LEADER_LOST, None), (200, WRAPPED, None)],
+        &[(473, "", None), (200, WRAPPED, None)],
+        &[(429, QUOTA, Some("0")), (200, WRAPPED, None)],
+    ];
+    for script in ONE_OF_EACH {
+        let (outcome, asked) = Scripted(script).mint(order()).await;
+        assert!(outcome.is_ok(), "{script:?}: {outcome:?}");
+        assert_eq!(usize::try_from(asked).unwrap(), script.len(), "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_and_so_is_a_wait_that_does_not_fit() {
+    const REFUSALS: [&[(u16, &str, Option<&str>)]; 5] = [
+        &[(403, ACL_403, None)],
+        &[(400, r#"{"errors": ["unknown role r"]}"#, None)],
+        &[(404, "", None)],
+        &[(429, QUOTA, None)],
+        &[(429, QUOTA, Some("8"))],
+    ];
+    for script in REFUSALS {
+        let (outcome, asked) = Scripted(script).mint(order()).await;
+        assert!(outcome.is_err());
+        assert_eq!(asked, 1, "{script:?}");
+    }
+    // No time is left for another attempt.
+    let hurried = Order { answer_by: UnixTime::from_seconds(NOW), ..order() };
+    assert_eq!(Scripted(&[(500, "", None)]).mint(hurried).await.1, 1);
+}
+
+#[tokio::test]
+async fn a_vault_that_is_down_is_left_alone_and_tried_by_one_call() {
+    let (url, asked) = Scripted(&[
+        (500, "", None),
+        (500, "", None),
+        (500, "", None),
+        (500, "", None),
+        (503, "", None),
+        (200, WRAPPED, None),
+    ])
+    .start()
+    .await;
+    let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+    let clock = SetClock::at(NOW);
+    let minter = VaultMinter::with_login(vault(&url), Box::new(login), clock.clone());
+    let mint = async || minter.mint(&Order { answer_by: UnixTime::from_seconds(NOW + 60), ..order() }).await;
+    for _ in 0..2 {
+        assert!(matches!(mint().await, Err(MintError::Vault(VaultError::Unavailable { .. }))));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 5, "the fifth failure in a row was one too many");
+    for _ in 0..10 {
+        let refused = mint().await.unwrap_err();
+        assert!(matches!(refused, MintError::NotAsked { failures: 5, sealed: false, .. }), "{refused:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
+    clock.forward_seconds(1);
+    assert!(mint().await.is_ok() && mint().await.is_ok(), "and back, it is asked as before");
+    assert_eq!(asked.load(Ordering::SeqCst), 7);
+}
+
+/// Vault says no to whoever sends too much: it is there, and others are not turned away for it.
+#[tokio::test]
+async fn refusals_and_quotas_never_stop_the_asking() {
+    for script in [&[(403, ACL_403, None)][..], &[(429, QUOTA, None)], &[(400, "", None)]] {
+        let (url, asked) = Scripted(script).start().await;
+        let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+        let minter = VaultMinter::with_login(vault(&url), Box::new(login), SetClock::at(NOW));
+        for _ in 0..20 {
+            assert!(minter.mint(&order()).await.is_err());
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 20);
+    }
 }
 
 /// What a login meets after a freeze: a connection that the other side has forgotten.
@@ -283,7 +409,7 @@ async fn a_login_whose_connection_breaks_is_sent_again() {
     let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
     assert!(matches!(error, MintError::Login(VaultError::Unreachable { .. })), "{error:?}");
-    assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(dropping.connections.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ impl Walk {
         let stage = resolved.stage.name.as_str();
         let inscription = Inscription { stage, request_id: REQUEST_ID, caller_id: None };
         let clock = &*self.resolver.clock;
-        let delivery = mint::deliver(&resolved.grant, inscription, &DryRun, clock).await?;
+        let delivery = mint::deliver(&resolved.grant, inscription, clock.now(), &DryRun, clock).await?;
         let (request, identity, grant) = (&resolved.request, &resolved.identity, &resolved.grant);
         response::allow(request, identity, grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })

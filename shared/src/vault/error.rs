@@ -46,8 +46,8 @@ pub enum VaultError {
         /// Vault's `Retry-After`, in seconds, if it sends one.
         retry_after_seconds: Option<u64>,
     },
-    /// Vault, or what stands before it, cannot answer now: 5xx, 412 (a node that lags behind), the health codes 472,
-    /// 473, 474 and 530, and a leader lost half way.
+    /// Vault, or what stands before it, cannot answer now: 5xx, 412 or a 429 without a word (a node that lags behind), the
+    /// health codes 472, 473, 474 and 530, and a leader lost half way.
     #[error("Vault cannot answer `{path}` now (status {status}): {message}")]
     Unavailable {
         /// The call's path.
@@ -204,6 +204,8 @@ impl VaultError {
         let message = || message::sanitised(texts.first().map_or("", String::as_str), sent_token);
         let says = |words: &str| texts.iter().any(|text| text.contains(words));
         match status {
+            // A standby that lags behind says nothing more; a quota names the path.
+            429 if texts.is_empty() => Self::Unavailable { path, status, message: message() },
             429 => Self::Throttled { path, retry_after_seconds },
             503 if says("Vault is sealed") => Self::Sealed { path },
             400 if says("wrapping token is not valid or does not exist") => {

@@ -76,7 +76,7 @@ impl AwsLogin {
         let call = Call::post(&path)
             .body(&Body::new(self.settings.role.as_str(), &signed))
             .map_err(MintError::Login)?;
-        let answer = vault.send_repeatable(call).await.map_err(MintError::Login)?;
+        let answer = vault.send(call).await.map_err(MintError::Login)?;
         let odd = || {
             MintError::Login(VaultError::AnswerInvalid {
                 path,

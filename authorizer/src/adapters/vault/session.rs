@@ -9,9 +9,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 use vault_context::{
     VaultToken,
-    vault::{Auth, Call, Vault, VaultError},
+    vault::{Auth, Call, Vault},
 };
 
+use super::repeat::Repeating;
 use crate::{
     causes::with_causes,
     clock::{Clock, UnixTime},
@@ -25,7 +26,7 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One way to get a token. Returns what Vault said.
 pub trait Login: Send + Sync {
-    /// Logs in.
+    /// Logs in, by one call to Vault.
     fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a>;
 }
 
@@ -98,6 +99,7 @@ impl Session {
 pub(super) struct Sessions {
     vault: Vault,
     login: BoxedLogin,
+    calls: Arc<Repeating>,
     clock: Arc<dyn Clock>,
     /// Held through a login: whoever asks meanwhile waits for the same one.
     current: Mutex<Option<Session>>,
@@ -105,16 +107,16 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// No session yet.
-    pub(super) fn new(vault: Vault, login: BoxedLogin, clock: Arc<dyn Clock>) -> Self {
-        Self { vault, login, clock, current: Mutex::new(None) }
+    pub(super) fn new(vault: Vault, login: BoxedLogin, calls: Arc<Repeating>, clock: Arc<dyn Clock>) -> Self {
+        Self { vault, login, calls, clock, current: Mutex::new(None) }
     }
 
-    /// A token that is good now, from the session or from a new login.
+    /// A token that is good now, from the session or from a new login, `by` the time it is needed.
     ///
     /// # Errors
     ///
     /// The login's, where there is no session left to use.
-    pub(super) async fn token(&self) -> Result<VaultToken, MintError> {
+    pub(super) async fn token(&self, by: UnixTime) -> Result<VaultToken, MintError> {
         let mut current = self.current.lock().await;
         let now = self.clock.now();
         // The session stays in its place while it is refreshed: a call that is given up half-way must not lose it.
@@ -127,7 +129,7 @@ impl Sessions {
                     return Ok(session.token.clone());
                 }
             },
-            Some(_) | None => self.log_in().await?,
+            Some(_) | None => self.log_in(by).await?,
         };
         let token = session.token.clone();
         *current = Some(session);
@@ -143,10 +145,11 @@ impl Sessions {
     /// A new session in place of one that is due; `None` where neither renewal nor login works in the time that a
     /// request with a usable session can be made to wait.
     async fn refreshed(&self, session: &Session) -> Option<Session> {
+        let by = self.clock.now().plus(REFRESH_TIMEOUT);
         let renewed_or_new = async {
-            match self.renewed(session).await {
+            match self.renewed(session, by).await {
                 Some(renewed) => Ok(renewed),
-                None => self.log_in().await,
+                None => self.log_in(by).await,
             }
         };
         let outcome = tokio::time::timeout(REFRESH_TIMEOUT, renewed_or_new).await;
@@ -163,12 +166,12 @@ impl Sessions {
     }
 
     /// `None` where the token cannot be renewed, or so near its maximum TTL that a login is better.
-    async fn renewed(&self, session: &Session) -> Option<Session> {
+    async fn renewed(&self, session: &Session, by: UnixTime) -> Option<Session> {
         if !session.renewable {
             return None;
         }
         let now = self.clock.now();
-        let renewed = self.renew_self(&session.token).await;
+        let renewed = self.calls.attempt(by, async || self.renew_self(&session.token).await).await;
         let auth = renewed
             .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
             .ok()??;
@@ -177,15 +180,19 @@ impl Sessions {
         worth_it.then(|| Session::new(granted, Some(session.first_ttl_seconds), now))
     }
 
-    async fn renew_self(&self, token: &VaultToken) -> Result<Option<Auth>, VaultError> {
-        let call = Call::post("auth/token/renew-self").token(token).body(&serde_json::json!({}))?;
-        Ok(self.vault.send_repeatable(call).await?.auth)
+    async fn renew_self(&self, token: &VaultToken) -> Result<Option<Auth>, MintError> {
+        let call = Call::post("auth/token/renew-self").token(token).body(&serde_json::json!({}));
+        let answer = self.vault.send(call.map_err(MintError::Login)?).await;
+        Ok(answer.map_err(MintError::Login)?.auth)
     }
 
     /// The life counts from before the call: Vault starts it somewhere between.
-    async fn log_in(&self) -> Result<Session, MintError> {
-        let now = self.clock.now();
-        let granted = self.login.login(&self.vault).await?;
-        Ok(Session::new(granted, None, now))
+    async fn log_in(&self, by: UnixTime) -> Result<Session, MintError> {
+        let once = async || {
+            let now = self.clock.now();
+            let granted = self.login.login(&self.vault).await?;
+            Ok(Session::new(granted, None, now))
+        };
+        self.calls.attempt(by, once).await
     }
 }

@@ -1,0 +1,196 @@
+//! Calls to Vault that are made again where the failure passes, and not made at all while Vault is down.
+//!
+//! Receives an attempt and the time by which its answer is needed; produces what came of it. Leaves which calls may be sent
+//! twice to those who make them: a login and a mint may, an unwrap never comes here.
+//!
+//! | failure | made again |
+//! |---|---|
+//! | the connection broke | at once the first time: that is how one dies while a function is frozen |
+//! | no connection, 5xx, 412, a standby that lags (429 without a word), a leader lost half-way | after a pause |
+//! | a quota (429) | after its `Retry-After`, where that fits |
+//! | no answer in time, and every refusal | no |
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use vault_context::vault::VaultError;
+
+use super::breaker::Breaker;
+use crate::{
+    adapters::jitter,
+    causes::with_causes,
+    clock::{Clock, UnixTime},
+    mint::MintError,
+};
+
+/// What a single request adds to Vault's trouble at most.
+const MAX_ATTEMPTS: u32 = 4;
+/// Before the second attempt; three times as long before each further one. Half of it is chance.
+const FIRST_PAUSE: Duration = Duration::from_millis(60);
+/// Where less time than this would be left, no attempt is worth it.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
+
+/// Makes calls again, and stops making them.
+pub(super) struct Repeating {
+    clock: Arc<dyn Clock>,
+    breaker: Mutex<Breaker>,
+}
+
+impl Repeating {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, breaker: Mutex::default() }
+    }
+
+    /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end `by` then.
+    ///
+    /// # Errors
+    ///
+    /// The last attempt's; [`MintError::NotAsked`] where there was none.
+    pub(super) async fn attempt<T>(
+        &self,
+        by: UnixTime,
+        attempt: impl AsyncFn() -> Result<T, MintError>,
+    ) -> Result<T, MintError> {
+        self.breaker().begin(self.clock.now())?;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let outcome = attempt().await;
+            self.count(&outcome);
+            let Err(error) = outcome else { return outcome };
+            let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
+                return Err(error);
+            };
+            let ends_in_time = self.clock.now().plus(pause).plus(SHORTEST_ATTEMPT) <= by;
+            if attempts >= MAX_ATTEMPTS || !ends_in_time {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            if self.breaker().begin(self.clock.now()).is_err() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Whatever Vault answered, it answered: only what says that it is away counts against it.
+    fn count<T>(&self, outcome: &Result<T, MintError>) {
+        match outcome.as_ref().map_err(MintError::vault_error) {
+            Err(Some(failure)) if is_down(failure) => {
+                let sealed = matches!(failure, VaultError::Sealed { .. });
+                self.breaker().failed(with_causes(failure), sealed, self.clock.now(), jitter());
+            }
+            Ok(_) | Err(Some(_)) => self.breaker().answered(),
+            // Vault was not even called.
+            Err(None) => self.breaker().given_back(),
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        // Each change is one call: a panic elsewhere leaves it whole.
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long to wait before the call is made again; `None` where that would not help.
+fn pause(failure: &VaultError, attempts: u32) -> Option<Duration> {
+    match failure {
+        VaultError::Unreachable { .. } if attempts == 1 && !failure.request_not_sent() => {
+            Some(Duration::ZERO)
+        }
+        VaultError::Unreachable { .. } | VaultError::Unavailable { .. } | VaultError::Sealed { .. } => {
+            Some(backed_off(attempts, jitter()))
+        }
+        VaultError::Throttled { retry_after_seconds, .. } => retry_after_seconds.map(Duration::from_secs),
+        VaultError::TimedOut { .. }
+        | VaultError::CallInvalid { .. }
+        | VaultError::TokenNotValid { .. }
+        | VaultError::Forbidden { .. }
+        | VaultError::WrappingTokenNotValid { .. }
+        | VaultError::Refused { .. }
+        | VaultError::AnswerInvalid { .. }
+        | VaultError::AnswerTooLarge { .. } => None,
+    }
+}
+
+fn backed_off(attempts: u32, jitter: u8) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(3u32.saturating_pow(attempts.saturating_sub(1)));
+    let half = longest / 2;
+    half + half * u32::from(jitter) / u32::from(u8::MAX)
+}
+
+/// No connection, no answer, or a 5xx. A Vault that refuses, or lags behind, or wants callers to slow down, is there.
+fn is_down(failure: &VaultError) -> bool {
+    match failure {
+        VaultError::Unreachable { .. } | VaultError::TimedOut { .. } | VaultError::Sealed { .. } => true,
+        VaultError::Unavailable { status, .. } => *status >= 500,
+        VaultError::CallInvalid { .. }
+        | VaultError::Throttled { .. }
+        | VaultError::TokenNotValid { .. }
+        | VaultError::Forbidden { .. }
+        | VaultError::WrappingTokenNotValid { .. }
+        | VaultError::Refused { .. }
+        | VaultError::AnswerInvalid { .. }
+        | VaultError::AnswerTooLarge { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path() -> String {
+        "auth/token/create/r".to_owned()
+    }
+
+    #[test]
+    fn what_passes_is_waited_for_and_a_refusal_is_final() {
+        let unavailable = |status| VaultError::Unavailable { path: path(), status, message: String::new() };
+        let throttled = |retry_after_seconds| VaultError::Throttled { path: path(), retry_after_seconds };
+        for passes in
+            [unavailable(412), unavailable(429), unavailable(500), VaultError::Sealed { path: path() }]
+        {
+            assert!(pause(&passes, 1).is_some_and(|pause| pause > Duration::ZERO), "{passes}");
+        }
+        assert_eq!(pause(&throttled(Some(2)), 1), Some(Duration::from_secs(2)));
+        for final_one in [
+            throttled(None),
+            VaultError::TimedOut { path: path() },
+            VaultError::Forbidden { path: path() },
+            VaultError::TokenNotValid { path: path() },
+            VaultError::Refused { path: path(), status: 400, message: String::new() },
+        ] {
+            assert_eq!(pause(&final_one, 1), None, "{final_one}");
+        }
+    }
+
+    #[test]
+    fn only_what_says_that_vault_is_away_counts_against_it() {
+        let unavailable = |status| VaultError::Unavailable { path: path(), status, message: String::new() };
+        for down in [
+            unavailable(500),
+            unavailable(530),
+            VaultError::Sealed { path: path() },
+            VaultError::TimedOut { path: path() },
+        ] {
+            assert!(is_down(&down), "{down}");
+        }
+        for there in [
+            unavailable(400),
+            unavailable(412),
+            unavailable(429),
+            VaultError::Throttled { path: path(), retry_after_seconds: None },
+            VaultError::Forbidden { path: path() },
+        ] {
+            assert!(!is_down(&there), "{there}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_half_of_each_is_chance() {
+        let millis = |attempts, jitter| backed_off(attempts, jitter).as_millis();
+        assert_eq!([millis(1, 0), millis(2, 0), millis(3, 0)], [30, 90, 270]);
+        assert_eq!([millis(1, 255), millis(2, 255), millis(3, 255)], [60, 180, 540]);
+    }
+}
