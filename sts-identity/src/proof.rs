@@ -149,6 +149,11 @@ impl StsRequest {
         self.ends_at
     }
 
+    /// Which STS is asked, for messages: its host, with the port where that is not the scheme's own.
+    pub fn host(&self) -> &str {
+        self.endpoint.host()
+    }
+
     /// The region whose STS is asked.
     pub fn region(&self) -> &Region {
         self.endpoint.region()

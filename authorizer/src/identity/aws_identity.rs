@@ -127,7 +127,9 @@ impl<S: Sts> AwsIdentityScheme<S> {
     }
 
     async fn ask(&self, request: &StsRequest) -> Result<CallerIdentity, IdentityError> {
-        let unavailable = |reason: String| IdentityError::StsUnavailable { reason };
+        let unavailable = |reason: String| IdentityError::StsUnavailable {
+            reason: format!("{}: {reason}", request.host()),
+        };
         let answer = self.sts.call(request).await.map_err(|error| unavailable(error.reason))?;
         CallerIdentity::verify(&answer, request).map_err(|error| match error {
             AnswerError::Refused { code } => IdentityError::SignatureRefused { code },
