@@ -5,7 +5,9 @@
 //!
 //! A command never logs, whatever `RUST_LOG` says: no subscriber is installed, so there is nowhere for a secret to go.
 
+mod aws_credentials;
 mod check;
+mod doctor;
 mod explain;
 mod failure;
 mod input;
@@ -19,7 +21,7 @@ use vault_authorizer::causes::with_causes;
 
 use output::Output;
 
-/// Checks a configuration, explains a decision, signs a proof: vault-authorizer by hand.
+/// Checks a configuration or a deployment, explains a decision, signs a proof: vault-authorizer by hand.
 #[derive(Parser)]
 #[command(name = "vault-authorizer", version, disable_help_subcommand = true)]
 struct CommandLine {
@@ -30,6 +32,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Sign(sign::Arguments),
 }
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
     let command = CommandLine::parse().command;
     let outcome = match command {
         Command::Check(arguments) => check::run(&arguments, &Output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &Output).await,
         Command::Explain(arguments) => explain::run(&arguments, &Output).await,
         Command::Sign(arguments) => sign::run(&arguments, &Output).await,
     };

@@ -5,11 +5,6 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError},
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Args, ValueEnum};
 use sts_identity::{Region, ServerId, SigningRequest, StsEndpoint, presign_get_caller_identity};
@@ -18,7 +13,7 @@ use vault_authorizer::{
     event::MAX_CREDENTIAL_BYTES,
 };
 
-use crate::{failure::Failure, output::Output};
+use crate::{aws_credentials::credentials, failure::Failure, output::Output};
 
 /// Makes the header that proves your AWS identity to an API
 ///
@@ -115,13 +110,4 @@ impl Format {
             Self::Curl => format!("header = \"Authorization: {value}\"\n"),
         }
     }
-}
-
-/// The chain of the AWS SDKs. The region is where a profile's role is assumed; it is named so that nobody asks an instance
-/// for its own.
-async fn credentials(region: &Region) -> Result<Credentials, CredentialsError> {
-    let region = aws_config::Region::new(region.as_str().to_owned());
-    let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-    let provider = config.credentials_provider().ok_or_else(CredentialsError::not_loaded_no_source)?;
-    provider.provide_credentials().await
 }

@@ -148,7 +148,8 @@ impl Pattern {
         }
     }
 
-    fn matches_text(&self, text: &str) -> bool {
+    /// Whether a text is this one, or one that it stands for.
+    pub fn matches_text(&self, text: &str) -> bool {
         match self {
             Self::Exactly(own) => own == text,
             Self::Glob(pattern) => glob(pattern, text),

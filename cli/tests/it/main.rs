@@ -12,6 +12,7 @@
 )]
 
 mod check;
+mod doctor;
 mod explain;
 mod redaction;
 mod reference;

@@ -45,7 +45,7 @@ fn the_examples_are_real() {
 
 #[test]
 fn every_option_has_its_row() {
-    for command in ["check", "explain", "sign"] {
+    for command in ["check", "explain", "sign", "doctor"] {
         let help = run(&[command, "--help"], "", &[]).printed(0);
         let section = REFERENCE.split(&format!("\n## {command}\n")).nth(1).unwrap();
         let section = section.split("\n## ").next().unwrap();
@@ -82,4 +82,25 @@ fn every_lint_has_its_row() {
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
     assert_eq!(fired, rows, "{printed}");
+}
+
+#[test]
+fn every_check_of_the_doctor_has_its_row() {
+    const SOURCES: [&str; 3] = [
+        include_str!("../../src/doctor/aws.rs"),
+        include_str!("../../src/doctor/issuers.rs"),
+        include_str!("../../src/doctor/vault.rs"),
+    ];
+    let is_check = |text: &&str| {
+        ["vault-", "issuer-", "function", "authorizer-", "stage"].iter().any(|start| text.starts_with(start))
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    let shipped = SOURCES.map(|source| source.split("#[cfg(test)]").next().unwrap());
+    let named: BTreeSet<&str> =
+        shipped.iter().flat_map(|source| source.split('"').skip(1).step_by(2)).filter(is_check).collect();
+    let section =
+        REFERENCE.split("\n| check | wrong where |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: BTreeSet<&str> =
+        section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+    assert_eq!(rows, &named - &BTreeSet::from(["stages"]));
 }

@@ -48,7 +48,9 @@ impl VaultAddress {
         &self.url
     }
 
-    pub(super) fn is_loopback_http(&self) -> bool {
+    /// Whether it is plain `http`, which only a loopback host may be.
+    #[must_use]
+    pub fn is_loopback_http(&self) -> bool {
         self.url.scheme() == "http"
     }
 }

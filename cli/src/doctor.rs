@@ -1,0 +1,86 @@
+//! `vault-authorizer doctor`: what is wrong with a live deployment, and what to do.
+//!
+//! Receives a configuration; looks at the Vault and the issuers that it names and, with AWS credentials, at the function and
+//! its APIs; produces findings. It reads, and changes nothing. A check that could not be made says why: it never passes.
+
+mod aws;
+mod aws_api;
+mod finding;
+mod issuers;
+mod vault;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use sts_identity::Region;
+use vault_authorizer::adapters::identity_client;
+
+use crate::{failure::Failure, input::ConfigArguments, output::Output};
+use aws::Deployment;
+use aws_api::AwsApi;
+use finding::{Finding, report};
+
+/// Says what is wrong with a live deployment, and what to do
+///
+/// Looks at Vault and the issuers as the function would. With --function also at AWS: the function, who may invoke it, and
+/// how its APIs cache and log. It only reads.
+#[derive(Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The authorizer's Lambda function, to look at it and at its APIs
+    #[arg(long, value_name = "NAME", requires = "region")]
+    function: Option<String>,
+    /// The region of the function and its APIs
+    #[arg(long, value_name = "REGION")]
+    region: Option<Region>,
+    /// APIs to look at, where the configuration says `api_ids: ["*"]`
+    #[arg(long = "api", value_name = "ID", requires = "function")]
+    apis: Vec<String>,
+    /// For development: an AWS on this machine
+    #[arg(long, value_name = "URL", requires = "function")]
+    aws_endpoint: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  vault-authorizer doctor --config authorizer.yaml
+  vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
+
+For AWS it needs lambda:GetFunctionConfiguration, lambda:GetPolicy and apigateway:GET.
+
+Exit codes:
+  0  nothing is wrong
+  1  something is; or the configuration cannot be used
+  2  the command line is wrong
+  3  nothing is wrong as far as could be seen: some checks could not be made";
+
+/// Some checks could not be made.
+const INCOMPLETE: u8 = 3;
+
+/// Examines.
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let config = arguments.config.read()?;
+    let client = identity_client()?;
+    let mut findings = vault::examine(&config.vault).await;
+    let stages = config.stages;
+    findings.extend(issuers::examine(config.issuers, client.clone()).await);
+    if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {
+        let api = AwsApi::new(client, region.clone(), arguments.aws_endpoint.as_deref()).await;
+        let deployment = Deployment { function, stages: &stages, also: &arguments.apis };
+        match api {
+            Ok(api) => findings.extend(deployment.examine(&api).await),
+            Err(reason) => findings.push(Finding::unseen("aws-credentials", reason)),
+        }
+    }
+    output.print(&report(&findings, arguments.json))?;
+    Ok(match () {
+        () if findings.iter().any(Finding::is_wrong) => ExitCode::FAILURE,
+        () if findings.iter().any(Finding::is_unseen) => ExitCode::from(INCOMPLETE),
+        () => ExitCode::SUCCESS,
+    })
+}

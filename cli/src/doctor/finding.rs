@@ -1,0 +1,85 @@
+//! What a check found, and how it is told.
+//!
+//! Receives findings; produces text for people or JSON for programs. A finding names its check, so that people can talk
+//! about it and a pipeline can look for it.
+
+use serde::Serialize;
+
+use crate::output::{BAD, CAUTION, GOOD, plain, styled};
+
+/// What came of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+enum Verdict {
+    /// As it should be.
+    Good { found: String },
+    /// Not as it should be, and what to do about it.
+    Wrong { found: String, remedy: String },
+    /// It could not be looked at.
+    Unseen { reason: String },
+}
+
+impl Finding {
+    pub(super) fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Good { found: found.into() } }
+    }
+
+    pub(super) fn wrong(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Wrong { found: found.into(), remedy: remedy.into() } }
+    }
+
+    pub(super) fn unseen(check: &'static str, reason: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Unseen { reason: reason.into() } }
+    }
+
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::Wrong { .. })
+    }
+
+    pub(super) fn is_unseen(&self) -> bool {
+        matches!(self.verdict, Verdict::Unseen { .. })
+    }
+
+    fn text(&self) -> String {
+        let check = self.check;
+        match &self.verdict {
+            Verdict::Good { found } => format!("{}  {check}: {}\n", styled(GOOD, "good  "), plain(found)),
+            Verdict::Wrong { found, remedy } => {
+                format!(
+                    "{}  {check}: {}\n        do: {}\n",
+                    styled(BAD, "wrong "),
+                    plain(found),
+                    plain(remedy)
+                )
+            }
+            Verdict::Unseen { reason } => {
+                format!("{}  {check}: {}\n", styled(CAUTION, "unseen"), plain(reason))
+            }
+        }
+    }
+}
+
+/// All findings, and the sum of them.
+pub(super) fn report(findings: &[Finding], json: bool) -> String {
+    if json {
+        return serde_json::to_string_pretty(findings).unwrap_or_default() + "\n";
+    }
+    let lines: String = findings.iter().map(Finding::text).collect();
+    let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();
+    let unseen = findings.iter().filter(|finding| finding.is_unseen()).count();
+    let verdict = match (wrong, unseen) {
+        (0, 0) => styled(GOOD, "nothing is wrong"),
+        (0, _) => styled(CAUTION, "nothing is wrong as far as could be seen"),
+        (1, _) => styled(BAD, "1 thing is wrong"),
+        (more, _) => styled(BAD, format_args!("{more} things are wrong")),
+    };
+    let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be looked at") };
+    format!("{lines}{verdict}: {} checks{not_made}\n", findings.len())
+}

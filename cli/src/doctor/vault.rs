@@ -1,0 +1,118 @@
+//! Vault, seen from here: whether it answers, is open, and goes by the same time.
+//!
+//! Receives the configuration's `vault`; produces findings. It asks `sys/health`, which needs no token. What the function
+//! itself can reach from its subnet, it cannot tell.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use vault_authorizer::{
+    adapters::vault::VaultSettings,
+    causes::with_causes,
+    clock::{Clock, SystemClock},
+};
+use vault_context::http::{self, HttpOptions};
+
+use super::finding::Finding;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A health answer has about 500 bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// STS takes a signature of the login that is 15 minutes off; a token's TTL is shorter by any difference.
+const MAX_CLOCK_DIFFERENCE_SECONDS: u64 = 30;
+
+/// `sys/health` (Vault API documentation): with these codes each state is a 200 with its fields.
+const HEALTH: &str =
+    "v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200&drsecondarycode=200";
+
+#[derive(Deserialize)]
+struct Health {
+    initialized: bool,
+    sealed: bool,
+    server_time_utc: u64,
+    version: String,
+}
+
+/// Every check of Vault.
+pub(super) async fn examine(settings: &VaultSettings) -> Vec<Finding> {
+    let address = settings.address.as_str();
+    match health(settings).await {
+        Ok(health) => {
+            let reachable =
+                Finding::good("vault-reachable", format!("{address} answers, version {}", health.version));
+            vec![reachable, sealed(&health), clock(&health)]
+        }
+        Err(reason) => {
+            let found = format!("{address} does not answer: {reason}");
+            let remedy = "start Vault; or mend `vault.address`, the DNS, the routes, or `vault.ca_file`";
+            let unseen = |check| Finding::unseen(check, "Vault does not answer");
+            vec![
+                Finding::wrong("vault-reachable", found, remedy),
+                unseen("vault-sealed"),
+                unseen("vault-clock"),
+            ]
+        }
+    }
+}
+
+async fn health(settings: &VaultSettings) -> Result<Health, String> {
+    let options = HttpOptions {
+        timeout: TIMEOUT,
+        ca_pem: settings.ca_pem.clone(),
+        loopback_http: settings.address.is_loopback_http(),
+        ..HttpOptions::default()
+    };
+    let client = http::client(&options).map_err(|error| with_causes(&error))?;
+    let url = format!("{}/{HEALTH}", settings.address.as_str().trim_end_matches('/'));
+    let answer = client.get(url).send().await.map_err(|error| with_causes(&error.without_url()))?;
+    let status = answer.status().as_u16();
+    let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
+    serde_json::from_slice(&body)
+        .map_err(|_| format!("status {status}, and not what Vault says of its health"))
+}
+
+fn sealed(health: &Health) -> Finding {
+    let check = "vault-sealed";
+    match (health.initialized, health.sealed) {
+        (false, _) => {
+            Finding::wrong(check, "it was never initialized", "`vault operator init`, and then unseal it")
+        }
+        (true, true) => Finding::wrong(check, "it is sealed", "`vault operator unseal`, on each node"),
+        (true, false) => Finding::good(check, "it is unsealed"),
+    }
+}
+
+fn clock(health: &Health) -> Finding {
+    let difference = SystemClock.now().seconds().abs_diff(health.server_time_utc);
+    let found = format!("{difference} s between Vault's clock and this one");
+    if difference <= MAX_CLOCK_DIFFERENCE_SECONDS {
+        return Finding::good("vault-clock", found);
+    }
+    Finding::wrong(
+        "vault-clock",
+        found,
+        "synchronise both with NTP: logins and the ends of tokens go by them",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(initialized: bool, sealed: bool, off_seconds: u64) -> Health {
+        let server_time_utc = SystemClock.now().seconds() - off_seconds;
+        Health { initialized, sealed, server_time_utc, version: "1".to_owned() }
+    }
+
+    #[test]
+    fn a_vault_that_is_sealed_or_was_never_initialized_is_wrong() {
+        assert!(sealed(&health(true, true, 0)).is_wrong() && sealed(&health(false, true, 0)).is_wrong());
+        assert!(!sealed(&health(true, false, 0)).is_wrong());
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_wrong() {
+        assert!(!clock(&health(true, false, 20)).is_wrong());
+        assert!(clock(&health(true, false, 60)).is_wrong());
+    }
+}

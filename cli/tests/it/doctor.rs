@@ -1,0 +1,221 @@
+//! `doctor` of a Vault, issuers and an AWS that each have one thing wrong with them: it is named.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+use vault_authorizer::clock::{Clock, SystemClock};
+
+use crate::support::{Ran, file, run};
+
+/// Answers by the path of the request, and writes down what was asked.
+struct Server {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                let head: Vec<String> =
+                    lines.by_ref().map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
+                let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else { continue };
+                let (status, body) = answer(path);
+                seen.lock().unwrap().push(head.join("\n"));
+                let body = body.to_string();
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                connection.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        Self { url, asked }
+    }
+}
+
+fn now() -> u64 {
+    SystemClock.now().seconds()
+}
+
+fn health(changes: &Value) -> Value {
+    let mut health =
+        json!({"initialized": true, "sealed": false, "server_time_utc": now(), "version": "2.7.2"});
+    for (name, value) in changes.as_object().unwrap() {
+        health[name] = value.clone();
+    }
+    health
+}
+
+fn vault(changes: Value) -> Server {
+    Server::start(move |path| {
+        assert!(path.starts_with("/v1/sys/health?"), "{path}");
+        (200, health(&changes))
+    })
+}
+
+fn provider() -> Server {
+    Server::start(|_| {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        (200, json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "one", "x": x}]}))
+    })
+}
+
+fn config(vault: &str, jwks: &str) -> String {
+    format!(
+        "vault: {{address: \"{vault}\", login: {{method: token, token: s.AuthorizerTokenOfTheTest}}}}\n\
+         issuers: {{corp: {{kind: jwt, issuer: \"https://login.example.com/\", audiences: [a], algorithms: [EdDSA], jwks: {{uri: \"{jwks}/keys\"}}}}}}\n\
+         stages: {{prod: {{api_ids: [a1b2c3d4e5], grants: [{{name: n, mode: none, routes: [\"GET /\"], caller: {{issuer: corp, any: true}}}}]}}}}\n"
+    )
+}
+
+fn doctor(vault: &str, jwks: &str, options: &[&str]) -> Ran {
+    let config = file("yaml", &config(vault, jwks));
+    let env =
+        [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")];
+    run(&[&["doctor", "--config", &config], options].concat(), "", &env)
+}
+
+/// The checks that found something wrong.
+fn wrong(vault: &str, jwks: &str, options: &[&str]) -> Vec<String> {
+    let ran = doctor(vault, jwks, &[&["--json"], options].concat());
+    let findings: Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
+    let wrong = findings.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "wrong");
+    let wrong: Vec<String> = wrong.map(|finding| finding["check"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ran.code, i32::from(!wrong.is_empty()), "{}", ran.stdout);
+    wrong
+}
+
+#[test]
+fn where_nothing_is_wrong_it_says_what_it_saw() {
+    let (vault, provider) = (vault(json!({})), provider());
+    let printed = doctor(&vault.url, &provider.url, &[]).printed(0).replace(&vault.url, "http://vault");
+    assert!(
+        printed.contains("0 s between Vault's clock and this one") || printed.contains("1 s between"),
+        "{printed}"
+    );
+    let printed = printed.replace("1 s between", "0 s between");
+    insta::assert_snapshot!(printed, @r"
+    good    vault-reachable: http://vault answers, version 2.7.2
+    good    vault-sealed: it is unsealed
+    good    vault-clock: 0 s between Vault's clock and this one
+    good    issuer-keys: `corp`: 1 keys that can verify
+    nothing is wrong: 4 checks
+    ");
+}
+
+#[test]
+fn a_vault_that_is_away_sealed_new_or_late_is_named() {
+    let provider = provider();
+    assert_eq!(wrong("http://127.0.0.1:9", &provider.url, &[]), ["vault-reachable"]);
+    for (changes, check) in [
+        (json!({"sealed": true}), "vault-sealed"),
+        (json!({"initialized": false, "sealed": true}), "vault-sealed"),
+        (json!({"server_time_utc": now() - 300}), "vault-clock"),
+        (json!({"server_time_utc": now() + 300}), "vault-clock"),
+    ] {
+        assert_eq!(wrong(&vault(changes).url, &provider.url, &[]), [check]);
+    }
+    let other = Server::start(|_| (200, json!({"hello": "I am a load balancer"})));
+    assert_eq!(wrong(&other.url, &provider.url, &[]), ["vault-reachable"]);
+}
+
+#[test]
+fn an_issuer_whose_keys_cannot_be_had_is_named() {
+    let vault = vault(json!({}));
+    assert_eq!(wrong(&vault.url, "http://127.0.0.1:9", &[]), ["issuer-keys"]);
+    let empty = Server::start(|_| (200, json!({"keys": []})));
+    assert_eq!(wrong(&vault.url, &empty.url, &[]), ["issuer-keys"]);
+}
+
+/// An account in which this one thing is as given.
+fn aws(change: &'static str, value: Value) -> Server {
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders-authorizer";
+    let source = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
+    let statement = json!({"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "lambda:InvokeFunction",
+        "Resource": arn, "Condition": {"ArnLike": {"AWS:SourceArn": source}}});
+    let mut account = json!({
+        "function": {"FunctionArn": arn, "Timeout": 8, "Environment": {"Variables": {"AUTHORIZER_CONFIG": "x"}}},
+        "policy": {"Statement": [statement]},
+        "authorizer": {"id": "abc123", "name": "vault", "authorizerResultTtlInSeconds": 0,
+            "authorizerUri": format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{arn}/invocations")},
+        "stage": {"methodSettings": {"*/*": {"dataTraceEnabled": false}}, "accessLogSettings": {"format": "$context.requestId"}},
+    });
+    if !change.is_empty() {
+        *account.pointer_mut(change).unwrap() = value;
+    }
+    Server::start(move |path| match path {
+        "/2015-03-31/functions/orders-authorizer/configuration" => (200, account["function"].clone()),
+        "/2015-03-31/functions/orders-authorizer/policy" => {
+            (200, json!({"Policy": account["policy"].to_string()}))
+        }
+        "/restapis/a1b2c3d4e5" => (200, json!({"id": "a1b2c3d4e5"})),
+        "/restapis/a1b2c3d4e5/authorizers" => (200, json!({"item": [account["authorizer"]]})),
+        "/restapis/a1b2c3d4e5/stages/prod" => (200, account["stage"].clone()),
+        _ => (404, json!({"message": "not found"})),
+    })
+}
+
+#[test]
+fn a_deployment_that_breaks_a_promise_is_named() {
+    let (vault, provider) = (vault(json!({})), provider());
+    let found = |change, value| {
+        let aws = aws(change, value);
+        let options =
+            ["--function", "orders-authorizer", "--region", "eu-west-1", "--aws-endpoint", aws.url.as_str()];
+        wrong(&vault.url, &provider.url, &options)
+    };
+    assert_eq!(found("", Value::Null), Vec::<String>::new());
+    for (change, value, check) in [
+        ("/function/Timeout", json!(10), "function-timeout"),
+        (
+            "/function/Environment/Variables/AUTHORIZER_CONFIG",
+            json!("x".repeat(4000)),
+            "function-environment",
+        ),
+        ("/authorizer/authorizerResultTtlInSeconds", json!(300), "authorizer-caching"),
+        ("/authorizer/authorizerUri", json!("another"), "authorizer-api"),
+        ("/policy/Statement", json!([]), "authorizer-permission"),
+        ("/stage/methodSettings/*~1*/dataTraceEnabled", json!(true), "stage-data-trace"),
+        (
+            "/stage/accessLogSettings/format",
+            json!("$context.authorizer.vaultWrappingToken"),
+            "stage-access-log",
+        ),
+    ] {
+        assert_eq!(found(change, value), [check]);
+    }
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_not_called_good() {
+    let (vault, provider) = (vault(json!({})), provider());
+    let refusing = Server::start(|_| {
+        (403, json!({"Message": "User is not authorized to perform: lambda:GetFunctionConfiguration"}))
+    });
+    let options =
+        ["--function", "orders-authorizer", "--region", "eu-west-1", "--aws-endpoint", refusing.url.as_str()];
+    let printed = doctor(&vault.url, &provider.url, &options).printed(3);
+    assert!(
+        printed.contains("unseen  function: GET") && printed.contains("lambda:GetFunctionConfiguration"),
+        "{printed}"
+    );
+    assert!(
+        printed.ends_with("nothing is wrong as far as could be seen: 5 checks, 1 could not be looked at\n"),
+        "{printed}"
+    );
+    let asked = refusing.asked.lock().unwrap().join("\n").to_lowercase();
+    assert!(asked.contains("authorization: aws4-hmac-sha256 credential=akiaiosfodnn7example/"), "{asked}");
+    assert!(!printed.contains("AKIAIOSFODNN7EXAMPLE") && !printed.contains("Signature"), "{printed}");
+}
