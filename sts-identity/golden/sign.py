@@ -2,8 +2,11 @@
 
 import datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import botocore.auth
+import botocore.serialize
+import botocore.session
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -31,15 +34,20 @@ PRESIGNED_CASES = {
     "emulator": (USER, "http://127.0.0.1:4566/", "eu-west-1"),
 }
 
+WEB_IDENTITY_CASES = {
+    "user": (USER, "https://sts.us-east-1.amazonaws.com/", "us-east-1"),
+    "role": (SESSION, "https://sts.eu-west-1.amazonaws.com/", "eu-west-1"),
+}
+AUDIENCE = "https://vault.example.com:8200/?a=b&c"
 
-def signed(keys, url, region, server_id):
+
+def signed(keys, url, region, server_id, body="Action=GetCallerIdentity&Version=2011-06-15"):
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Host": url.split("/")[2],
     }
     if server_id:
         headers["X-Vault-AWS-IAM-Server-ID"] = server_id
-    body = "Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest("POST", url, headers=headers, data=body)
     botocore.auth.SigV4Auth(Credentials(*keys), "sts", region).add_auth(request)
     names = sorted(request.headers.keys(), key=lambda name: (name == "Authorization", name.lower()))
@@ -55,8 +63,20 @@ def presigned(keys, url, region):
     return f"{request.url}\n"
 
 
+def web_identity_form():
+    """The body as botocore's own model of STS has it."""
+    sts = botocore.session.get_session().get_service_model("sts")
+    serializer = botocore.serialize.create_serializer(sts.metadata["protocol"])
+    parameters = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384", "DurationSeconds": 60}
+    request = serializer.serialize_to_request(parameters, sts.operation_model("GetWebIdentityToken"))
+    return urlencode(request["body"])
+
+
 botocore.auth.get_current_datetime = lambda: NOW
 for name, case in CASES.items():
     Path(__file__).with_name(f"{name}.http").write_text(signed(*case))
 for name, case in PRESIGNED_CASES.items():
     Path(__file__).with_name(f"{name}.presigned").write_text(presigned(*case))
+for name, (keys, url, region) in WEB_IDENTITY_CASES.items():
+    request = signed(keys, url, region, None, web_identity_form())
+    Path(__file__).with_name(f"{name}.web-identity.http").write_text(request)

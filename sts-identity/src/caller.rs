@@ -4,8 +4,9 @@
 //! caller's credential was refused or STS gave no answer that can be used. It does not decide what the caller may do.
 
 use crate::arn::{self, Kind};
-use crate::{MAX_ANSWER_BYTES, PrincipalArn, PrincipalArnError, StsAnswer, StsRequest};
-use roxmltree::{Document, Node, ParsingOptions};
+use crate::xml::{self, is_named, members, value};
+use crate::{PrincipalArn, PrincipalArnError, StsAnswer, StsRequest};
+use roxmltree::Document;
 
 /// Who the caller is, as STS says. The only way to have one is [`verify`](Self::verify).
 ///
@@ -57,9 +58,9 @@ impl CallerIdentity {
     /// is no identity is [`AnswerError::Unavailable`]: an outage must never look like a denial.
     pub fn verify(answer: &StsAnswer, request: &StsRequest) -> Result<Self, AnswerError> {
         match answer.status {
-            200 => identity(xml(answer)?, request.partition()),
+            200 => identity(xml::text(answer).map_err(unavailable)?, request.partition()),
             TOO_MANY_REQUESTS => Err(unavailable("status 429")),
-            status @ 400..=499 => Err(refusal(xml(answer)?, status)),
+            status @ 400..=499 => Err(refusal(xml::text(answer).map_err(unavailable)?, status)),
             status => Err(unavailable(format!("status {status}"))),
         }
     }
@@ -85,41 +86,9 @@ impl CallerIdentity {
     }
 }
 
-/// The body, if it can be XML of STS at all: of its type, in its size, and of elements and text alone.
-///
-/// Comments, processing instructions, CDATA and a DTD are ways to make two readers see two documents, and STS writes
-/// none. All of them begin with `<!` or `<?`, which no text of XML may hold. An XML declaration may come first.
-fn xml(answer: &StsAnswer) -> Result<&str, AnswerError> {
-    if !answer.content_type.as_deref().is_some_and(is_text_xml) {
-        return Err(unavailable(format!("status {}, and not `text/xml`", answer.status)));
-    }
-    if answer.body.len() > MAX_ANSWER_BYTES {
-        return Err(unavailable(format!("an answer longer than {MAX_ANSWER_BYTES} bytes")));
-    }
-    let text = std::str::from_utf8(&answer.body).map_err(|_| unavailable("an answer that is not UTF-8"))?;
-    let document = match text.strip_prefix("<?xml ").and_then(|rest| rest.split_once("?>")) {
-        Some((_, document)) => document.trim_ascii_start(),
-        None => text,
-    };
-    if !document.starts_with('<') || document.contains("<!") || document.contains("<?") {
-        return Err(unavailable("an answer that is not STS's XML"));
-    }
-    Ok(document)
-}
-
-/// `text/xml`, and perhaps `; charset=utf-8`.
-fn is_text_xml(content_type: &str) -> bool {
-    let (kind, parameter) = match content_type.split_once(';') {
-        Some((kind, parameter)) => (kind.trim_ascii_end(), Some(parameter.trim_ascii())),
-        None => (content_type, None),
-    };
-    let utf_8 = parameter.is_none_or(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"));
-    kind.eq_ignore_ascii_case("text/xml") && utf_8
-}
-
 fn identity(text: &str, partition: &str) -> Result<CallerIdentity, AnswerError> {
     // Of this document only a path of an ARN can need an escape, and then one of XML's own five by its name.
-    let document = if text.contains("&#") { None } else { parse(text) };
+    let document = if text.contains("&#") { None } else { xml::parse(text) };
     let result = document.as_ref().and_then(read_result);
     let Answered { arn, user_id, account } =
         result.ok_or_else(|| unavailable("an answer that is not GetCallerIdentity's"))?;
@@ -177,69 +146,13 @@ fn unique_id<'a>(user_id: &'a str, arn: &PrincipalArn) -> Option<&'a str> {
 
 /// What an answer with a status of 400 to 499 means.
 fn refusal(text: &str, status: u16) -> AnswerError {
-    let document = parse(text);
-    let Some(code) = document.as_ref().and_then(read_error_code) else {
+    let document = xml::parse(text);
+    let Some(code) = document.as_ref().and_then(xml::error_code) else {
         return unavailable(format!("status {status}, and no error document of STS"));
     };
     match REFUSALS.into_iter().find(|known| *known == code) {
         Some(code) => AnswerError::Refused { code },
         None => unavailable(format!("status {status}, error `{code}`")),
-    }
-}
-
-/// The code of an error that STS lays to the sender:
-///
-/// ```xml
-/// <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-///   <Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>…</Message></Error>
-///   <RequestId>…</RequestId>
-/// </ErrorResponse>
-/// ```
-fn read_error_code<'a>(document: &'a Document<'_>) -> Option<&'a str> {
-    let root = document.root_element();
-    if !is_named(root, "ErrorResponse") {
-        return None;
-    }
-    let [error, request_id] = members(root, ["Error", "RequestId"])?;
-    value(request_id)?;
-    let [kind, code, message] = members(error, ["Type", "Code", "Message"])?;
-    value(message)?;
-    let code = value(code)?;
-    // It is written into a log.
-    let word = code.len() <= MAX_ERROR_CODE_LENGTH && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (value(kind)? == "Sender" && word).then_some(code)
-}
-
-/// No DTD, so no entities beyond XML's own five; and no more nodes than any answer of STS has.
-fn parse(text: &str) -> Option<Document<'_>> {
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options).ok()
-}
-
-fn is_named(node: Node<'_, '_>, name: &str) -> bool {
-    node.tag_name().name() == name && node.tag_name().namespace() == Some(NAMESPACE)
-}
-
-/// The children of an element that has these and no others, each once. Between them stands nothing but white space.
-fn members<'a, 'd, const N: usize>(element: Node<'a, 'd>, names: [&str; N]) -> Option<[Node<'a, 'd>; N]> {
-    let blank = |text: &str| text.trim_ascii().is_empty();
-    let (elements, others): (Vec<Node<'_, '_>>, Vec<Node<'_, '_>>) =
-        element.children().partition(Node::is_element);
-    let stray = others.iter().any(|node| !node.is_text() || !node.text().is_some_and(blank));
-    if stray || elements.len() != N || element.attributes().len() != 0 {
-        return None;
-    }
-    let find = |name: &str| elements.iter().copied().find(|element| is_named(*element, name));
-    let found: Option<Vec<Node<'_, '_>>> = names.into_iter().map(find).collect();
-    found?.try_into().ok()
-}
-
-/// The text of an element that holds text and nothing else.
-fn value<'a>(element: Node<'a, '_>) -> Option<&'a str> {
-    let mut children = element.children();
-    match (children.next(), children.next()) {
-        (Some(only), None) if only.is_text() && element.attributes().len() == 0 => only.text(),
-        _ => None,
     }
 }
 
@@ -260,10 +173,7 @@ const REFUSALS: [&str; 7] = [
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const TOO_MANY_REQUESTS: u16 = 429;
-const MAX_ERROR_CODE_LENGTH: usize = 64;
-const MAX_NODES: u32 = 64;
 /// IAM's `idType`.
 const MAX_UNIQUE_ID_LENGTH: usize = 128;
 

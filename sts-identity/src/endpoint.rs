@@ -50,11 +50,16 @@ impl StsEndpoint {
     /// unless its mount is configured otherwise, and the global host takes signatures scoped to `us-east-1` only. Every
     /// other region has a host of its own.
     pub fn regional(region: &Region) -> Self {
-        let host = match region.as_str() {
-            "us-east-1" => "sts.amazonaws.com".to_owned(),
-            name => format!("sts.{name}.{}", region.partition().dns_suffix),
-        };
-        Self::at(host, region)
+        match region.as_str() {
+            "us-east-1" => Self::at("sts.amazonaws.com".to_owned(), region),
+            _ => Self::of_region(region),
+        }
+    }
+
+    /// The region's own host, for `us-east-1` as well: what the global host does not serve, such as GetWebIdentityToken
+    /// (STS API reference: "not available on the STS Global endpoint").
+    pub fn of_region(region: &Region) -> Self {
+        Self::at(format!("sts.{region}.{}", region.partition().dns_suffix), region)
     }
 
     /// A host that AWS runs.
@@ -169,6 +174,19 @@ mod tests {
         for (name, url, host) in cases {
             let endpoint = StsEndpoint::regional(&region(name));
             assert_eq!((endpoint.url(), endpoint.host(), endpoint.region().as_str()), (url, host, name));
+        }
+    }
+
+    #[test]
+    fn a_regions_own_host_is_never_the_global_one() {
+        for (name, host) in [
+            ("us-east-1", "sts.us-east-1.amazonaws.com"),
+            ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
+            ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        ] {
+            let endpoint = StsEndpoint::of_region(&region(name));
+            assert_eq!((endpoint.host(), endpoint.region().as_str()), (host, name));
+            assert_eq!(endpoint.url(), format!("https://{host}/"));
         }
     }
 

@@ -38,6 +38,12 @@
 //! # }
 //! ```
 //!
+//! # A JWT in place of a proof
+//!
+//! A receiver that verifies JWTs and asks no STS can be given one: [`sign_get_web_identity_token`] signs the request for it,
+//! its user sends that, and [`WebIdentityToken::read`] takes the JWT from the answer. What the JWT says is for the receiver
+//! to verify.
+//!
 //! # The verifier's half
 //!
 //! ```text
@@ -110,6 +116,8 @@ mod query;
 mod server_id;
 mod sign;
 mod sts;
+mod web_identity;
+mod xml;
 
 pub use arn::{PrincipalArn, PrincipalArnError};
 pub use caller::{AnswerError, CallerIdentity};
@@ -120,3 +128,7 @@ pub use proof::{CLOCK_SKEW, Expected, ProofDefect, ProofError, StsRequest};
 pub use server_id::{ServerId, ServerIdError};
 pub use sign::{SignError, SignedRequest, SigningRequest, sign_get_caller_identity};
 pub use sts::{MAX_ANSWER_BYTES, Sts, StsAnswer, StsUnavailable};
+pub use web_identity::{
+    Audience, AudienceError, WebIdentityError, WebIdentityRequest, WebIdentityToken,
+    sign_get_web_identity_token,
+};

@@ -1,10 +1,11 @@
 //! Signs a GetCallerIdentity request. Receives credentials, an endpoint, a server id and the time; produces the request,
-//! ready to be handed over. Sends nothing.
+//! ready to be handed over. Sends nothing. `web_identity` has its form signed here as well.
 
 use crate::{ServerId, StsEndpoint};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,13 +30,27 @@ use zeroize::Zeroizing;
 /// Every header but `Authorization` is signed, and there is no other.
 pub fn sign_get_caller_identity(request: SigningRequest<'_>) -> Result<SignedRequest, SignError> {
     let SigningRequest { credentials, endpoint, server_id, now } = request;
+    let server_id = server_id.map(|server_id| Header::new(ServerId::HEADER, server_id.as_str()));
+    sign_form(Form { body: BODY.into(), header: server_id, credentials, endpoint, now })
+}
+
+/// A call to STS as it will be sent: a form, and at most one header beside those that every such call has.
+pub(crate) struct Form<'a> {
+    pub(crate) body: Cow<'static, str>,
+    pub(crate) header: Option<Header>,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) endpoint: &'a StsEndpoint,
+    pub(crate) now: SystemTime,
+}
+
+/// Signs a `POST` of a form to STS. Every header but `Authorization` is signed, and there is no other.
+pub(crate) fn sign_form(form: Form<'_>) -> Result<SignedRequest, SignError> {
+    let Form { body, header, credentials, endpoint, now } = form;
     check_access_key_id(credentials.access_key_id())?;
     check_time(now)?;
 
     let mut headers = vec![Header::new("Content-Type", FORM), Header::new("Host", endpoint.host())];
-    if let Some(server_id) = server_id {
-        headers.push(Header::new(ServerId::HEADER, server_id.as_str()));
-    }
+    headers.extend(header);
 
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
@@ -51,7 +66,7 @@ pub fn sign_get_caller_identity(request: SigningRequest<'_>) -> Result<SignedReq
         METHOD,
         endpoint.url(),
         headers.iter().map(|header| (header.name, header.value.as_str())),
-        SignableBody::Bytes(BODY.as_bytes()),
+        SignableBody::Bytes(body.as_bytes()),
     )
     .map_err(SignError::signer)?;
     let (instructions, _) = sign(unsigned, &params).map_err(SignError::signer)?.into_parts();
@@ -59,7 +74,7 @@ pub fn sign_get_caller_identity(request: SigningRequest<'_>) -> Result<SignedReq
     for (name, value) in instructions.headers() {
         headers.push(Header::new(conventional_name(name)?, value));
     }
-    Ok(SignedRequest { url: endpoint.url().to_owned(), headers })
+    Ok(SignedRequest { url: endpoint.url().to_owned(), body, headers })
 }
 
 /// What a signature is made of.
@@ -81,6 +96,7 @@ pub struct SigningRequest<'a> {
 /// The signer's own working copies are not: its crate gives no hold on them.
 pub struct SignedRequest {
     url: String,
+    body: Cow<'static, str>,
     headers: Vec<Header>,
 }
 
@@ -96,8 +112,8 @@ impl SignedRequest {
     }
 
     /// The form that names the call.
-    pub fn body(&self) -> &'static str {
-        BODY
+    pub fn body(&self) -> &str {
+        &self.body
     }
 
     /// Names and values of the headers, `Host` among them. Secret: the signature and the session token are here.
@@ -145,13 +161,13 @@ impl SignError {
     }
 }
 
-struct Header {
+pub(crate) struct Header {
     name: &'static str,
     value: Zeroizing<String>,
 }
 
 impl Header {
-    fn new(name: &'static str, value: &str) -> Self {
+    pub(crate) fn new(name: &'static str, value: &str) -> Self {
         Self { name, value: Zeroizing::new(value.to_owned()) }
     }
 }

@@ -1,7 +1,7 @@
 //! Answers that prove an identity, answers that refuse one, and everything else, which is an outage.
 
 use super::*;
-use crate::{Expected, StsHosts, fixture};
+use crate::{Expected, MAX_ANSWER_BYTES, StsHosts, fixture};
 use proptest::prelude::*;
 use std::time::Duration;
 
