@@ -22,8 +22,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// Where no TLS client can be built.
 pub fn identity_client() -> Result<reqwest::Client, HttpSetupError> {
-    let options =
-        HttpOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ca_pem: None, loopback_http: true };
+    let options = HttpOptions {
+        connect_timeout: CONNECT_TIMEOUT,
+        timeout: TIMEOUT,
+        loopback_http: true,
+        ..HttpOptions::default()
+    };
     http::client(&options)
 }
 

@@ -4,12 +4,14 @@
 //! any host), asks no proxy, speaks HTTP/1.1 over rustls, repeats nothing and gives up in time. Which requests to send
 //! is left to the callers: the Vault transport here, the authorizer's JWKS and STS adapters.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, Identity, Response};
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 /// How a client behaves. Start from `HttpOptions::default()` and change what differs.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// PEM bundle of private roots. When given, these are trusted and nothing else.
     pub ca_pem: Option<Vec<u8>>,
+    /// What this side shows of itself to a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
     /// Lets `http` through at all; [`checked_endpoint`] then holds it to loopback hosts. For development.
     pub loopback_http: bool,
 }
@@ -31,9 +35,64 @@ impl Default for HttpOptions {
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
             ca_pem: None,
+            client_certificate: None,
             loopback_http: false,
         }
     }
+}
+
+/// A certificate for TLS, with its private key. `Debug` shows neither; the key is wiped when the last clone is dropped, the
+/// TLS library's own copy excepted.
+#[derive(Clone)]
+pub struct ClientCertificate(Zeroizing<Vec<u8>>);
+
+impl ClientCertificate {
+    /// Takes a certificate, with those that lead to its CA behind it if there are any, and its key, both in PEM. The key is
+    /// PKCS#8, PKCS#1 or SEC1, and not encrypted.
+    ///
+    /// # Errors
+    /// [`ClientCertificateError`].
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, ClientCertificateError> {
+        if !Certificate::from_pem_bundle(certificate).is_ok_and(|list| !list.is_empty()) {
+            return Err(ClientCertificateError::Certificate);
+        }
+        let length = certificate.len().saturating_add(key.len()).saturating_add(1);
+        let mut pem = Zeroizing::new(Vec::with_capacity(length));
+        pem.extend_from_slice(certificate);
+        pem.push(b'\n');
+        pem.extend_from_slice(key);
+        if Identity::from_pem(&pem).is_err() {
+            // Its error says no more: a certificate is there, so it is the key that is not.
+            return Err(ClientCertificateError::Key);
+        }
+        let pair = Self(pem);
+        // Only a client that is built compares the two. Roots are needed for that, any will do, and these need not be read
+        // from the system.
+        let ca_pem = Some(certificate.to_vec());
+        let trial = HttpOptions { ca_pem, client_certificate: Some(pair.clone()), ..HttpOptions::default() };
+        client(&trial).map_err(|error| ClientCertificateError::Pair(Box::new(error)))?;
+        Ok(pair)
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").finish_non_exhaustive()
+    }
+}
+
+/// Why two texts are no client certificate. Never quotes them.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientCertificateError {
+    /// The first one.
+    #[error("the client certificate is not a list of PEM certificates")]
+    Certificate,
+    /// The second one.
+    #[error("the client key is not a private key in PEM, unencrypted")]
+    Key,
+    /// Each is one, but not of the other.
+    #[error("the client key is not the certificate's own")]
+    Pair(#[source] Box<HttpSetupError>),
 }
 
 /// Why no client could be built: always the operator's to mend, always at start.
@@ -48,6 +107,12 @@ pub enum HttpSetupError {
     /// The PEM bundle parses, and holds no certificate: nothing would be trusted.
     #[error("the CA bundle contains no certificate")]
     CaEmpty,
+    /// The client certificate cannot be used.
+    #[error("the client certificate cannot be used")]
+    ClientCertificate {
+        /// The client's reason.
+        source: reqwest::Error,
+    },
     /// The TLS set-up failed, most often because the system has no roots.
     #[error("the HTTP client could not be set up")]
     Client {
@@ -108,6 +173,10 @@ pub fn client(options: &HttpOptions) -> Result<Client, HttpSetupError> {
     let mut builder = Client::builder();
     if let Some(pem) = &options.ca_pem {
         builder = builder.tls_certs_only(roots(pem)?);
+    }
+    if let Some(ClientCertificate(pem)) = &options.client_certificate {
+        let identity = Identity::from_pem(pem);
+        builder = builder.identity(identity.map_err(|source| HttpSetupError::ClientCertificate { source })?);
     }
     builder
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))

@@ -65,9 +65,16 @@ impl Vault {
     /// # Errors
     /// [`VaultSetupError`], for a CA bundle that holds no certificates or a system without roots.
     pub fn new(options: VaultOptions) -> Result<Self, VaultSetupError> {
-        let VaultOptions { address, namespace, ca_pem, connect_timeout, timeout } = options;
+        let VaultOptions { address, namespace, ca_pem, client_certificate, connect_timeout, timeout } =
+            options;
         let loopback_http = address.is_loopback_http();
-        let client = http::client(&HttpOptions { connect_timeout, timeout, ca_pem, loopback_http })?;
+        let client = http::client(&HttpOptions {
+            connect_timeout,
+            timeout,
+            ca_pem,
+            client_certificate,
+            loopback_http,
+        })?;
         Ok(Self { inner: Arc::new(Inner { client, address, namespace }) })
     }
 

@@ -76,8 +76,14 @@ impl VaultMinter {
     /// Where no TLS client can be built.
     pub fn new(settings: VaultSettings, clock: Arc<dyn Clock>) -> Result<Self, VaultSetupError> {
         let VaultSettings { address, namespace, ca_pem, login } = settings;
-        let options =
-            VaultOptions { address, namespace, ca_pem, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT };
+        let options = VaultOptions {
+            address,
+            namespace,
+            ca_pem,
+            client_certificate: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+        };
         let vault = Vault::new(options)?;
         let login: BoxedLogin = match login {
             LoginSettings::Aws(settings) => {

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::address::{AddressError, InvalidNamespace, Namespace, VaultAddress};
+use crate::http::{ClientCertificate, ClientCertificateError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,6 +22,8 @@ pub struct VaultOptions {
     pub namespace: Option<Namespace>,
     /// PEM bundle of private roots; when given, nothing else is trusted.
     pub ca_pem: Option<Vec<u8>>,
+    /// The certificate for a Vault that asks its clients for one.
+    pub client_certificate: Option<ClientCertificate>,
     /// How long connecting, TLS included, may take.
     pub connect_timeout: Duration,
     /// How long one call may take in all.
@@ -40,17 +45,38 @@ pub enum VariableError {
     /// The file `VAULT_CACERT` names cannot be read.
     #[error("the file VAULT_CACERT names cannot be read")]
     CaFile(#[source] std::io::Error),
+    /// The file `VAULT_CLIENT_CERT` or `VAULT_CLIENT_KEY` names cannot be read.
+    #[error("the file {variable} names cannot be read")]
+    ClientFile {
+        /// Which of the two.
+        variable: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Only one of `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY` is set.
+    #[error("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY need each other")]
+    ClientHalf,
+    /// What the two name is no client certificate.
+    #[error("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are not usable")]
+    Client(#[source] ClientCertificateError),
 }
 
 impl VaultOptions {
     /// Options for a Vault at `address`: no namespace, the system's roots, one second to connect, five in all.
     #[must_use]
     pub fn new(address: VaultAddress) -> Self {
-        Self { address, namespace: None, ca_pem: None, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT }
+        Self {
+            address,
+            namespace: None,
+            ca_pem: None,
+            client_certificate: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+        }
     }
 
-    /// Options from `VAULT_ADDR`, `VAULT_NAMESPACE` and `VAULT_CACERT` (the path of a PEM file), as Vault's own
-    /// clients name them; an empty one counts as not set. `variable` is `|name| std::env::var(name).ok()`.
+    /// Options from `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY` (paths of
+    /// PEM files), as Vault's own clients name them; an empty one counts as not set. `variable` is `|name| std::env::var(name).ok()`.
     ///
     /// # Errors
     /// Every [`VariableError`] there is, at once.
@@ -63,14 +89,35 @@ impl VaultOptions {
         let namespace = variable("VAULT_NAMESPACE").map(|name| Namespace::parse(&name));
         let namespace = namespace.transpose().map_err(VariableError::Namespace);
         let ca_pem = variable("VAULT_CACERT").map(std::fs::read).transpose().map_err(VariableError::CaFile);
-        let parts =
-            (kept(address, &mut problems), kept(namespace, &mut problems), kept(ca_pem, &mut problems));
+        let parts = (
+            kept(address, &mut problems),
+            kept(namespace, &mut problems),
+            kept(ca_pem, &mut problems),
+            kept(client_certificate(variable), &mut problems),
+        );
         match parts {
-            (Some(address), Some(namespace), Some(ca_pem)) => {
-                Ok(Self { namespace, ca_pem, ..Self::new(address) })
+            (Some(address), Some(namespace), Some(ca_pem), Some(client_certificate)) => {
+                Ok(Self { namespace, ca_pem, client_certificate, ..Self::new(address) })
             }
-            (None, _, _) | (_, None, _) | (_, _, None) => Err(problems),
+            (None, ..) | (_, None, ..) | (_, _, None, _) | (.., None) => Err(problems),
         }
+    }
+}
+
+fn client_certificate(
+    variable: impl Fn(&'static str) -> Option<String>,
+) -> Result<Option<ClientCertificate>, VariableError> {
+    let file = |name| {
+        let path = variable(name);
+        let pem = path.map(|path| std::fs::read(path).map(Zeroizing::new)).transpose();
+        pem.map_err(|source| VariableError::ClientFile { variable: name, source })
+    };
+    match (file("VAULT_CLIENT_CERT")?, file("VAULT_CLIENT_KEY")?) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            ClientCertificate::from_pem(&certificate, &key).map(Some).map_err(VariableError::Client)
+        }
+        (Some(_), None) | (None, Some(_)) => Err(VariableError::ClientHalf),
     }
 }
 
@@ -121,5 +168,25 @@ mod tests {
             "{problems:?}"
         );
         assert!(matches!(read(&[]).unwrap_err().as_slice(), [VariableError::AddressMissing]));
+    }
+
+    #[test]
+    fn a_client_certificate_needs_both_files_and_that_they_are_one() {
+        let pem = format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+        let client = |variables: &[(&str, &str)]| {
+            let all = [&[("VAULT_ADDR", "https://v.example")], variables].concat();
+            let mut problems = read(&all).unwrap_err();
+            assert_eq!(problems.len(), 1);
+            problems.remove(0)
+        };
+        let (cert, key) = (("VAULT_CLIENT_CERT", pem.as_str()), ("VAULT_CLIENT_KEY", pem.as_str()));
+        assert!(matches!(client(&[cert]), VariableError::ClientHalf));
+        assert!(matches!(client(&[key]), VariableError::ClientHalf));
+        assert!(matches!(client(&[cert, key]), VariableError::Client(ClientCertificateError::Certificate)));
+        let missing = client(&[cert, ("VAULT_CLIENT_KEY", "/nonexistent")]);
+        assert!(
+            matches!(missing, VariableError::ClientFile { variable: "VAULT_CLIENT_KEY", .. }),
+            "{missing:?}"
+        );
     }
 }
