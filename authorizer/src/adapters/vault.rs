@@ -3,26 +3,35 @@
 //! Receives the settings; produces a [`Minter`] that keeps a login warm. Whether an answer is what was asked for is
 //! decided in [`mint`](crate::mint).
 
+mod approle;
 mod aws;
 mod breaker;
+mod jwt;
+mod login;
 mod repeat;
+mod secret;
 mod session;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use vault_context::{
     VaultToken,
+    http::ClientCertificate,
     vault::{Answer, Auth, Call, Namespace, Vault, VaultAddress, VaultError, VaultOptions, VaultSetupError},
 };
 
 use crate::{
+    adapters::sts::StsClient,
     causes::with_causes,
     clock::Clock,
     mint::{MintError, Minter, Order, Undo},
 };
 
+pub use approle::{AppRoleLogin, AppRoleLoginSettings, SecretId};
 pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
+pub use jwt::{JwtLogin, JwtLoginSettings, JwtSource};
 use repeat::Repeating;
+pub use secret::{InvalidSecret, LoginSecret, SecretFile, SecretFileError};
 use session::Sessions;
 pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
 
@@ -39,6 +48,8 @@ pub struct VaultSettings {
     pub namespace: Option<Namespace>,
     /// The only certificates trusted, if given.
     pub ca_pem: Option<Vec<u8>>,
+    /// The certificate for a Vault that asks its clients for one.
+    pub client_certificate: Option<ClientCertificate>,
     /// How the authorizer gets its own token.
     pub login: LoginSettings,
 }
@@ -47,6 +58,10 @@ pub struct VaultSettings {
 pub enum LoginSettings {
     /// With its IAM role.
     Aws(AwsLoginSettings),
+    /// With a JWT, of a file or of AWS.
+    Jwt(JwtLoginSettings),
+    /// With a role id and a secret id.
+    AppRole(AppRoleLoginSettings),
     /// With a token of the configuration, for development.
     Token(VaultToken),
 }
@@ -55,6 +70,8 @@ impl fmt::Debug for LoginSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aws(settings) => f.debug_tuple("Aws").field(settings).finish(),
+            Self::Jwt(settings) => f.debug_tuple("Jwt").field(settings).finish(),
+            Self::AppRole(settings) => f.debug_tuple("AppRole").field(settings).finish(),
             Self::Token(_) => f.write_str("Token(** redacted **)"),
         }
     }
@@ -69,18 +86,23 @@ pub struct VaultMinter {
 }
 
 impl VaultMinter {
-    /// A minter by these settings. Logs in when first needed, or at [`VaultMinter::warm`].
+    /// A minter by these settings. Logs in when first needed, or at [`VaultMinter::warm`]; asks `sts` for a JWT where the
+    /// login is by one of AWS.
     ///
     /// # Errors
     ///
     /// Where no TLS client can be built.
-    pub fn new(settings: VaultSettings, clock: Arc<dyn Clock>) -> Result<Self, VaultSetupError> {
-        let VaultSettings { address, namespace, ca_pem, login } = settings;
+    pub fn new(
+        settings: VaultSettings,
+        sts: StsClient,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VaultSetupError> {
+        let VaultSettings { address, namespace, ca_pem, client_certificate, login } = settings;
         let options = VaultOptions {
             address,
             namespace,
             ca_pem,
-            client_certificate: None,
+            client_certificate,
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
         };
@@ -89,6 +111,10 @@ impl VaultMinter {
             LoginSettings::Aws(settings) => {
                 Box::new(AwsLogin::new(settings, Box::new(EnvironmentCredentials), Arc::clone(&clock)))
             }
+            LoginSettings::Jwt(settings) => {
+                Box::new(JwtLogin::new(settings, sts, Box::new(EnvironmentCredentials), Arc::clone(&clock)))
+            }
+            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings)),
             LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
         };
         Ok(Self::with_login(vault, login, clock))

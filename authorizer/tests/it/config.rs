@@ -97,7 +97,7 @@ fn single_problems_say_what_would_be_right() {
             problem("{file: jwks.json}", "introspection"),
             problem("any: true", "any: false"),
             problem("kind: jwt", "kind: saml"),
-            problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: approle, role_id: x"),
+            problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: kubernetes, role: x"),
             problem("method: token, token: s.AuthorizerTokenOfTheTest", "method: token"),
             problem("name: status", "name: orders-reader"),
             problem("role: partner-reader", "role: orders-prod-reader"),
@@ -273,6 +273,98 @@ fn rejects_a_ca_bundle_that_trusts_nobody() {
     assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
 }
 
+/// [`CONFIG`] with another login; more of `vault` may stand before it.
+fn with_login(more: &str, login: &str) -> String {
+    let token = "  login: {method: token, token: s.AuthorizerTokenOfTheTest}";
+    assert!(CONFIG.contains(token));
+    CONFIG.replacen(token, &format!("{more}  login: {{{login}}}"), 1)
+}
+
+#[test]
+fn every_login_is_read() {
+    for login in [
+        "method: aws, role: r, server_id: v.example, mount: team/aws, sts_endpoint: \"http://127.0.0.1:4566\"",
+        "method: jwt, role: r, jwt_file: not-there-yet.jwt, mount: team/jwt",
+        "method: jwt, role: r, jwt_file: /tmp/vault.jwt",
+        "method: jwt, role: r, web_identity_audience: v.example, sts_region: eu-west-1",
+        "method: jwt, role: r, web_identity_audience: v.example, sts_endpoint: \"http://127.0.0.1:4566\"",
+        "method: approle, role_id: r, secret_id: s, mount: team/approle",
+        "method: approle, role_id: r, secret_id_file: secret-id",
+    ] {
+        assert_eq!(problems(&with_login("", login)), Vec::<String>::new(), "{login}");
+    }
+}
+
+/// The global STS does not know the call.
+#[test]
+fn a_web_identity_is_asked_of_a_region() {
+    for (login, host) in [
+        ("web_identity_audience: v.example", "sts.us-east-1.amazonaws.com"),
+        ("web_identity_audience: v.example, sts_region: eu-west-1", "sts.eu-west-1.amazonaws.com"),
+    ] {
+        let document = with_login("", &format!("method: jwt, role: r, {login}"));
+        let config = Config::parse(&document, &task_root()).unwrap();
+        let shown = format!("{:?}", config.vault.login);
+        assert!(shown.contains(&format!("host: \"{host}\"")), "{shown}");
+    }
+}
+
+#[test]
+fn what_a_login_lacks_or_has_too_much_of_is_reported_together() {
+    let problems = |login: &str| problems(&with_login("", login)).join(" | ");
+    insta::assert_snapshot!(
+        [
+            problems("method: jwt"),
+            problems("method: jwt, role: r"),
+            problems("method: jwt, role: \"a/b\", jwt_file: a, web_identity_audience: b, mount: \"/x\""),
+            problems(
+                "method: jwt, role: r, jwt_file: a, sts_region: eu-west-1, sts_endpoint: \"http://127.0.0.1\""
+            ),
+            problems("method: jwt, role: r, web_identity_audience: \"a b\", sts_region: nowhere"),
+            problems(
+                "method: jwt, role: r, web_identity_audience: a, sts_endpoint: \"https://sts.example.com\""
+            ),
+            problems("method: jwt, role: r, jwt_file: \"\", server_id: v.example"),
+            problems("method: approle"),
+            problems("method: approle, role_id: r, secret_id: a, secret_id_file: b"),
+            problems("method: approle, role_id: \"a b\", secret_id: 1234, role: r"),
+            problems("method: aws, role: r, server_id: v.example, web_identity_audience: a, jwt_file: b"),
+            problems("method: token, token: s.x, secret_id: a"),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn a_client_certificate_is_two_files_that_belong_together() {
+    let root = task_root();
+    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/tls");
+    for name in ["client.pem", "client.key.pem", "other.key.pem"] {
+        fs::copy(pem.join(name), root.join(name)).unwrap();
+    }
+    let aws = "method: aws, role: r, server_id: v.example";
+    let problems = |certificate: &str, key: &str| {
+        let line = |name: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!("  {name}: {value}\n"),
+        };
+        let both = line("client_cert_file", certificate) + &line("client_key_file", key);
+        problems(&with_login(&both, aws)).join(" | ").replace(root.to_str().unwrap(), "<task root>")
+    };
+    assert_eq!(problems("client.pem", "client.key.pem"), "");
+    insta::assert_snapshot!(
+        [
+            problems("client.pem", ""),
+            problems("", "client.key.pem"),
+            problems("missing.pem", "missing.key.pem"),
+            problems("client.key.pem", "client.key.pem"),
+            problems("client.pem", "client.pem"),
+            problems("client.pem", "other.key.pem"),
+        ]
+        .join("\n")
+    );
+}
+
 /// Every example of the README is a whole document, and every one of the identities' pages is but for its `vault`; those of
 /// the reference are one together.
 #[test]
@@ -325,6 +417,16 @@ fn a_problem_never_quotes_a_secret() {
         CONFIG.replace("https://vault.example.com:8200", &format!("https://user:{secret}@vault.example.com")),
     ] {
         let found = problems(&document);
+        assert!(!found.is_empty() && !found.join("\n").contains(secret), "{found:#?}");
+    }
+    for login in [
+        format!("method: approle, role_id: r, secret_id: [\"{secret}\"]"),
+        format!("method: approle, role_id: r, secret_id: \"{secret} \""),
+        format!("method: approle, role_id: \"{secret} \", secret_id: s"),
+        format!("method: approle, role_id: r, secret_id: {secret}, secret_id_file: f"),
+        format!("method: jwt, role: r, secret_id: {secret}"),
+    ] {
+        let found = problems(&with_login("", &login));
         assert!(!found.is_empty() && !found.join("\n").contains(secret), "{found:#?}");
     }
     let config = Config::parse(CONFIG, &task_root()).unwrap();

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use vault_authorizer::{
+    config::Config,
     event::{CredentialSource, Request},
     mint::{Order, Undo},
 };
@@ -53,6 +54,30 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
     assert!(!shown.contains(CLEAR_TOKEN) && !shown.contains(WRAPPING_TOKEN), "{shown}");
     let answer = good_answer(&order());
     assert!(!format!("{answer:?}").contains(WRAPPING_TOKEN));
+}
+
+#[test]
+fn debug_of_a_login_shows_no_secret() {
+    let login = |login: &str| {
+        let token = "method: token, token: s.AuthorizerTokenOfTheTest";
+        let config = Config::parse(&CONFIG.replacen(token, login, 1), &task_root()).unwrap();
+        format!("{:?}", config.vault.login).replace(task_root().to_str().unwrap(), "/task")
+    };
+    assert_eq!(login("method: token, token: s.secret"), "Token(** redacted **)");
+    assert_eq!(
+        login("method: approle, role_id: secret-role, secret_id: secret-id"),
+        "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
+         secret_id: Given(LoginSecret(** redacted **)) })"
+    );
+    assert_eq!(
+        login("method: approle, role_id: secret-role, secret_id_file: secret-id"),
+        "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
+         secret_id: File(SecretFile(\"/task/secret-id\")) })"
+    );
+    assert_eq!(
+        login("method: jwt, role: r, jwt_file: vault.jwt"),
+        "Jwt(JwtLoginSettings { mount: MountPath(\"jwt\"), role: RoleName(\"r\"), jwt: File(SecretFile(\"/task/vault.jwt\")) })"
+    );
 }
 
 fn order() -> Order {

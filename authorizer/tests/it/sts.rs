@@ -9,8 +9,9 @@ use std::{
 use aws_credential_types::Credentials;
 use axum::{extract::Request, response::IntoResponse};
 use sts_identity::{
-    AnswerError, CallerIdentity, Expected, MAX_ANSWER_BYTES, ServerId, SigningRequest, Sts, StsAnswer,
-    StsEndpoint, StsHosts, StsRequest, StsUnavailable, presign_get_caller_identity,
+    AnswerError, CallerIdentity, Expected, MAX_ANSWER_BYTES, ServerId, SignedRequest, SigningRequest, Sts,
+    StsAnswer, StsEndpoint, StsHosts, StsRequest, StsUnavailable, WebIdentityRequest,
+    presign_get_caller_identity, sign_get_web_identity_token,
 };
 use vault_authorizer::adapters::{identity_client, sts::StsClient};
 
@@ -126,6 +127,48 @@ async fn an_sts_that_drops_every_connection_is_asked_twice_and_its_error_shows_n
     let error = call(&request).await.unwrap_err();
     assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
     for secret in ["X-Amz-", "session-token", "ASIAEXAMPLE0EXAMPLE0"] {
+        assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+    }
+}
+
+/// A question of the authorizer's own, for its login.
+fn signed(url: &str) -> SignedRequest {
+    let endpoint = StsEndpoint::loopback(url, &"eu-west-1".parse().unwrap()).unwrap();
+    let credentials =
+        Credentials::new("ASIAEXAMPLE0EXAMPLE0", "secret", Some("session-token".into()), None, "test");
+    let audience = "vault.example.com".parse().unwrap();
+    let now = UNIX_EPOCH + Duration::from_secs(NOW);
+    let request =
+        WebIdentityRequest { credentials: &credentials, endpoint: &endpoint, audience: &audience, now };
+    sign_get_web_identity_token(request).unwrap()
+}
+
+#[tokio::test]
+async fn a_question_of_our_own_is_sent_as_it_was_signed_and_follows_no_redirect() {
+    let (elsewhere, asked_elsewhere) = server(|| good_body().into_response()).await;
+    let (url, asked) = server(move || {
+        (axum::http::StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere.clone())]).into_response()
+    })
+    .await;
+    let request = signed(&url);
+    let answer = StsClient::new(identity_client().unwrap()).send(&request).await.unwrap();
+    assert_eq!(answer.status, 307);
+    assert!(asked_elsewhere.lock().unwrap().is_empty());
+    let asked = asked.lock().unwrap().concat();
+    assert!(asked.starts_with("POST / accept: text/xml, "), "{asked}");
+    for (name, value) in request.headers().filter(|(name, _)| *name != "Host") {
+        let line = format!("{}: {value}", name.to_ascii_lowercase());
+        assert_eq!(asked.matches(&line).count(), 1, "{line}: {asked}");
+    }
+    assert!(asked.contains(&format!("content-length: {}", request.body().len())), "{asked}");
+}
+
+#[tokio::test]
+async fn a_question_of_our_own_that_nobody_answers_shows_no_signature() {
+    let dropping = Dropping::start();
+    let error = StsClient::new(identity_client().unwrap()).send(&signed(&dropping.url)).await.unwrap_err();
+    assert_eq!(dropping.connections.load(Ordering::SeqCst), 2);
+    for secret in ["Signature", "session-token", "ASIAEXAMPLE0EXAMPLE0"] {
         assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
     }
 }

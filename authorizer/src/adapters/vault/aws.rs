@@ -15,10 +15,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sts_identity::{ServerId, SignedRequest, SigningRequest, StsEndpoint, sign_get_caller_identity};
-use vault_context::vault::{Call, Vault, VaultError};
+use vault_context::vault::Vault;
 use zeroize::Zeroizing;
 
-use super::session::{Granted, Login, LoginFuture};
+use super::{
+    login,
+    session::{Granted, Login, LoginFuture},
+};
 use crate::{
     causes::with_causes,
     clock::Clock,
@@ -72,18 +75,8 @@ impl AwsLogin {
     async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
         // Fresh for each login: STS takes a signature for 15 minutes only.
         let signed = self.signed().await.map_err(|reason| MintError::LoginCredentials { reason })?;
-        let path = format!("auth/{}/login", self.settings.mount);
-        let call = Call::post(&path)
-            .body(&Body::new(self.settings.role.as_str(), &signed))
-            .map_err(MintError::Login)?;
-        let answer = vault.send(call).await.map_err(MintError::Login)?;
-        let odd = || {
-            MintError::Login(VaultError::AnswerInvalid {
-                path,
-                reason: "it holds no whole `auth`".to_owned(),
-            })
-        };
-        answer.auth.filter(|_| !answer.malformed).map(Granted::from).ok_or_else(odd)
+        let AwsLoginSettings { mount, role, .. } = &self.settings;
+        login::post(vault, mount, &Body::new(role.as_str(), &signed)).await
     }
 }
 

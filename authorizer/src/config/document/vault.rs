@@ -2,18 +2,23 @@
 
 use std::str::FromStr;
 
-use sts_identity::{Region, ServerId, StsEndpoint};
+use sts_identity::{Audience, Region, ServerId, StsEndpoint};
 use vault_context::{
     VaultToken,
-    http::{self, HttpOptions},
+    http::{self, ClientCertificate, ClientCertificateError, HttpOptions},
     vault::{Namespace, VaultAddress},
 };
+use zeroize::Zeroizing;
 
 use super::{Node, Reader};
 use crate::{
-    adapters::vault::{AwsLoginSettings, LoginSettings, VaultSettings},
+    adapters::vault::{
+        AppRoleLoginSettings, AwsLoginSettings, JwtLoginSettings, JwtSource, LoginSecret, LoginSettings,
+        SecretFile, SecretId, VaultSettings,
+    },
     causes::with_causes,
     config::node::Table,
+    names::MountPath,
 };
 
 impl Reader<'_> {
@@ -24,9 +29,10 @@ impl Reader<'_> {
         });
         let namespace = table.optional("namespace", |node| node.parsed(Namespace::parse));
         let ca_pem = table.optional("ca_file", |node| self.ca_file(node));
-        let login = table.required("login", login);
+        let client_certificate = self.client_certificate(&mut table);
+        let login = table.required("login", |node| self.login(node));
         table.finish();
-        Some(VaultSettings { address: address?, namespace, ca_pem, login: login? })
+        Some(VaultSettings { address: address?, namespace, ca_pem, client_certificate, login: login? })
     }
 
     /// A bundle that trusts nobody would show at the first call only.
@@ -38,32 +44,112 @@ impl Reader<'_> {
             Err(error) => node.refuse(with_causes(&error)),
         }
     }
+
+    /// Both files or neither: a Vault that asks for a certificate would refuse every call, and the log would say no more
+    /// than that the connection broke.
+    fn client_certificate(&self, table: &mut Table<'_>) -> Option<ClientCertificate> {
+        let (certificate, key) = ("client_cert_file", "client_key_file");
+        let certificate_pem = table.optional("client_cert_file", |node| self.file(node));
+        let key_pem = table.optional("client_key_file", |node| self.file(node)).map(Zeroizing::new);
+        for (missing, other) in [(certificate, key), (key, certificate)] {
+            if table.has(other) && !table.has(missing) {
+                table.refuse_key(missing, format!("is missing: `{other}` is of no use without it"));
+            }
+        }
+        let pair = ClientCertificate::from_pem(&certificate_pem?, &key_pem?);
+        pair.map_err(|error| {
+            let wrong = match &error {
+                ClientCertificateError::Certificate => certificate,
+                ClientCertificateError::Key | ClientCertificateError::Pair(_) => key,
+            };
+            table.refuse_key(wrong, with_causes(&error));
+        })
+        .ok()
+    }
 }
 
-fn login(node: &Node<'_>) -> Option<LoginSettings> {
-    let mut table = node.table()?;
-    let method = table.required("method", |node| match node.text()? {
-        method @ ("aws" | "token") => Some(method.to_owned()),
-        "jwt" | "approle" => {
-            node.refuse("`jwt` and `approle` are not available in this version; use `aws` or `token`")
+/// How a login proves who logs in.
+#[derive(Clone, Copy)]
+enum Method {
+    Aws,
+    Jwt,
+    AppRole,
+    Token,
+}
+
+const METHODS: [(&str, Method); 4] =
+    [("aws", Method::Aws), ("jwt", Method::Jwt), ("approle", Method::AppRole), ("token", Method::Token)];
+
+impl Reader<'_> {
+    /// The keys are the method's own: one of another method is unknown.
+    fn login(&self, node: &Node<'_>) -> Option<LoginSettings> {
+        let mut table = node.table()?;
+        let method = table.required("method", |node| node.one_of(&METHODS))?;
+        let settings = match method {
+            Method::Aws => aws_login(&mut table).map(LoginSettings::Aws),
+            Method::Jwt => self.jwt_login(&mut table).map(LoginSettings::Jwt),
+            Method::AppRole => self.approle_login(&mut table).map(LoginSettings::AppRole),
+            Method::Token => table
+                .required("token", |node| node.parsed(|text| VaultToken::parse(text)))
+                .map(LoginSettings::Token),
+        };
+        table.finish();
+        settings
+    }
+
+    fn jwt_login(&self, table: &mut Table<'_>) -> Option<JwtLoginSettings> {
+        let mount = mount(table, "jwt");
+        let role = table.required("role", |node| node.parsed(str::parse));
+        let file = table.optional("jwt_file", |node| self.secret_file(node));
+        let audience = table.optional("web_identity_audience", |node| node.parsed(Audience::from_str));
+        let sts = sts(table, StsEndpoint::of_region);
+        let from_file = table.has("jwt_file");
+        if from_file == table.has("web_identity_audience") {
+            table.refuse("needs either `jwt_file` or `web_identity_audience`");
+        } else if from_file {
+            for key in ["sts_region", "sts_endpoint"].into_iter().filter(|key| table.has(key)) {
+                table
+                    .refuse_key(key, "is for `web_identity_audience`: nobody asks STS for what is in a file");
+            }
         }
-        _ => node.refuse("must be `aws` or `token`"),
-    });
-    let settings = match method.as_deref() {
-        Some("aws") => aws_login(&mut table).map(LoginSettings::Aws),
-        Some(_) => table
-            .required("token", |node| node.parsed(|text| VaultToken::parse(text)))
-            .map(LoginSettings::Token),
-        None => return None,
-    };
-    table.finish();
-    settings
+        let web_identity = || Some(JwtSource::WebIdentity { audience: audience?, sts: sts? });
+        let jwt = file.map(JwtSource::File).or_else(web_identity);
+        Some(JwtLoginSettings { mount: mount?, role: role?, jwt: jwt? })
+    }
+
+    fn approle_login(&self, table: &mut Table<'_>) -> Option<AppRoleLoginSettings> {
+        let mount = mount(table, "approle");
+        let role_id = table.required("role_id", |node| node.parsed(LoginSecret::parse));
+        let given = table.optional("secret_id", |node| node.parsed(LoginSecret::parse));
+        let file = table.optional("secret_id_file", |node| self.secret_file(node));
+        if table.has("secret_id") == table.has("secret_id_file") {
+            table.refuse("needs either `secret_id` or `secret_id_file`");
+        }
+        let secret_id = given.map(SecretId::Given).or(file.map(SecretId::File));
+        Some(AppRoleLoginSettings { mount: mount?, role_id: role_id?, secret_id: secret_id? })
+    }
+
+    /// Read at each login, and not here: what writes it may start beside the function.
+    fn secret_file(&self, node: &Node<'_>) -> Option<SecretFile> {
+        Some(SecretFile::new(self.task_root.join(node.text()?)))
+    }
 }
 
 fn aws_login(table: &mut Table<'_>) -> Option<AwsLoginSettings> {
-    let mount = table.optional("mount", |node| node.parsed(str::parse));
+    let mount = mount(table, "aws");
     let role = table.required("role", |node| node.parsed(str::parse));
     let server_id = table.required("server_id", |node| node.parsed(ServerId::from_str));
+    let sts = sts(table, StsEndpoint::regional);
+    Some(AwsLoginSettings { mount: mount?, role: role?, server_id: server_id?, sts: sts? })
+}
+
+fn mount(table: &mut Table<'_>, default: &str) -> Option<MountPath> {
+    let mount = table.optional("mount", |node| node.parsed(str::parse));
+    mount.or_else(|| default.parse().ok())
+}
+
+/// The STS of a region, or one on this machine.
+fn sts(table: &mut Table<'_>, of_region: fn(&Region) -> StsEndpoint) -> Option<StsEndpoint> {
     let default_region = || Region::from_str("us-east-1").ok();
     let region = table.optional("sts_region", |node| node.parsed(Region::from_str)).or_else(default_region);
     let development = table.has("sts_endpoint");
@@ -71,7 +157,5 @@ fn aws_login(table: &mut Table<'_>) -> Option<AwsLoginSettings> {
         let region = region.clone()?;
         node.parsed(|text| StsEndpoint::loopback(text, &region))
     });
-    let sts = if development { loopback } else { region.as_ref().map(StsEndpoint::regional) };
-    let mount = mount.or_else(|| "aws".parse().ok());
-    Some(AwsLoginSettings { mount: mount?, role: role?, server_id: server_id?, sts: sts? })
+    if development { loopback } else { region.as_ref().map(of_region) }
 }

@@ -1,0 +1,73 @@
+//! Vault's AppRole auth method: a role id and a secret id.
+//!
+//! Receives the settings; produces what Vault granted. Keeping the token is left to [`session`](super::session).
+//!
+//! Vault documentation, "AppRole auth method (API)", `POST /auth/approle/login`.
+
+use serde::Serialize;
+use vault_context::vault::Vault;
+
+use super::{
+    login,
+    secret::{LoginSecret, SecretFile},
+    session::{Granted, Login, LoginFuture},
+};
+use crate::{causes::with_causes, mint::MintError, names::MountPath};
+
+/// How to log in as an AppRole.
+#[derive(Debug)]
+pub struct AppRoleLoginSettings {
+    /// Where the auth method is mounted.
+    pub mount: MountPath,
+    /// Which role. No secret to Vault, and half of a login all the same.
+    pub role_id: LoginSecret,
+    /// What proves it.
+    pub secret_id: SecretId,
+}
+
+/// Where the secret id comes from.
+#[derive(Debug)]
+pub enum SecretId {
+    /// The configuration.
+    Given(LoginSecret),
+    /// A file, read at each login.
+    File(SecretFile),
+}
+
+/// The login as an AppRole.
+pub struct AppRoleLogin(AppRoleLoginSettings);
+
+impl AppRoleLogin {
+    /// A login by these settings.
+    pub fn new(settings: AppRoleLoginSettings) -> Self {
+        Self(settings)
+    }
+
+    async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
+        let AppRoleLoginSettings { mount, role_id, secret_id } = &self.0;
+        let read;
+        let secret_id = match secret_id {
+            SecretId::Given(secret_id) => secret_id,
+            SecretId::File(file) => {
+                read = file
+                    .read()
+                    .map_err(|error| MintError::LoginCredentials { reason: with_causes(&error) })?;
+                &read
+            }
+        };
+        let body = Body { role_id: role_id.expose(), secret_id: secret_id.expose() };
+        login::post(vault, mount, &body).await
+    }
+}
+
+impl Login for AppRoleLogin {
+    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
+        Box::pin(self.log_in(vault))
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    role_id: &'a str,
+    secret_id: &'a str,
+}

@@ -1,0 +1,25 @@
+//! What every login at Vault has in common: `POST auth/<mount>/login`, and what Vault granted.
+//!
+//! Receives the mount and the body; sends it once and produces what was granted. Leaves the proof in the body to the
+//! methods, and trying again to [`repeat`](super::repeat).
+
+use serde::Serialize;
+use vault_context::vault::{Call, Vault, VaultError};
+
+use super::session::Granted;
+use crate::{mint::MintError, names::MountPath};
+
+/// Logs in with `body`, and takes what Vault granted, if its answer holds a token and all that belongs to one.
+pub(super) async fn post(
+    vault: &Vault,
+    mount: &MountPath,
+    body: &impl Serialize,
+) -> Result<Granted, MintError> {
+    let path = format!("auth/{mount}/login");
+    let call = Call::post(&path).body(body).map_err(MintError::Login)?;
+    let answer = vault.send(call).await.map_err(MintError::Login)?;
+    let odd = || {
+        MintError::Login(VaultError::AnswerInvalid { path, reason: "it holds no whole `auth`".to_owned() })
+    };
+    answer.auth.filter(|_| !answer.malformed).map(Granted::from).ok_or_else(odd)
+}
