@@ -12,7 +12,7 @@ mod tests;
 use vault_authorizer::{
     adapters::{
         jwks::JwksSource,
-        vault::{LoginSettings, VaultSettings},
+        vault::{LoginSettings, SecretId, VaultSettings},
     },
     config::{Config, quoted},
     event::CredentialSource,
@@ -62,7 +62,7 @@ impl Finding {
 /// Everything that the lints find.
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(login_token(&config.vault));
+    findings.extend(login(&config.vault));
     findings.extend(config.issuers.iter().filter_map(keys_in_file));
     findings.extend(config.aws_identity.as_ref().and_then(proof_window));
     findings.extend(config.credentials.iter().enumerate().filter_map(credential_source));
@@ -71,14 +71,24 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn login_token(vault: &VaultSettings) -> Option<Finding> {
-    let LoginSettings::Token(_) = vault.login else { return None };
-    Some(Finding::warning(
-        "login-token",
-        "vault.login",
-        "for development only: whoever may read the function's settings has this token, and it is never renewed; when it ends, every grant with a token is a fault",
-        "{method: aws, role: …, server_id: …}, which stores nothing",
-    ))
+fn login(vault: &VaultSettings) -> Option<Finding> {
+    match &vault.login {
+        LoginSettings::Token(_) => Some(Finding::warning(
+            "login-token",
+            "vault.login",
+            "for development only: whoever may read the function's settings has this token, and it is never renewed; when it ends, every grant with a token is a fault",
+            "{method: aws, role: …, server_id: …}, which stores nothing",
+        )),
+        LoginSettings::AppRole(settings) if matches!(settings.secret_id, SecretId::Given(_)) => {
+            Some(Finding::warning(
+                "login-secret",
+                "vault.login.secret_id",
+                "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment",
+                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing",
+            ))
+        }
+        LoginSettings::Aws(_) | LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => None,
+    }
 }
 
 fn keys_in_file((issuer, source): &(Issuer, JwksSource)) -> Option<Finding> {

@@ -72,7 +72,8 @@ fn every_lint_has_its_row() {
         .replacen("NAME", "two", 1)
         + "\naws_identity: {server_id: a, accounts: [\"123456789012\"], sts_regions: [eu-west-1], max_age: 15m}\n\
            credentials: [{query: token}, {cookie: session}]\nanswer: {response: simple}\n";
-    let printed = check(&document, &[]).printed(0);
+    let approle = document.replace("method: token, token: s.x", "method: approle, role_id: r, secret_id: s");
+    let printed = check(&document, &[]).printed(0) + &check(&approle, &[]).printed(0);
     let name = |line: &str| Some(line.split_once('[')?.1.split_once("]: ")?.0.to_owned());
     let fired: BTreeSet<String> =
         printed.lines().filter(|line| !line.starts_with(' ')).filter_map(name).collect();

@@ -82,6 +82,19 @@ fn a_token_in_the_document_is_for_development() {
 }
 
 #[test]
+fn a_secret_id_in_the_document_has_many_readers() {
+    let aws = "{method: aws, role: api-authorizer, server_id: vault.example.com}";
+    let found = findings(aws, "{method: approle, role_id: r, secret_id: OfTheTest}");
+    assert_eq!(
+        (found.len(), found[0].lint, found[0].place.as_str()),
+        (1, "login-secret", "vault.login.secret_id")
+    );
+    assert!(!format!("{found:?}").contains("OfTheTest"));
+    assert_eq!(fired(aws, "{method: approle, role_id: r, secret_id_file: secret-id}"), []);
+    assert_eq!(fired(aws, "{method: jwt, role: r, web_identity_audience: vault.example.com}"), []);
+}
+
+#[test]
 fn keys_in_a_file_do_not_rotate() {
     // RFC 8037, appendix A.2.
     let keys = br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
