@@ -5,6 +5,7 @@
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
 //! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
+//! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
@@ -49,3 +50,4 @@ pub mod process;
 pub mod raw_http;
 pub mod runtime_api;
 pub mod vault_setup;
+pub mod web_identity;

@@ -14,6 +14,7 @@
 mod authorizer;
 mod bed;
 mod iam_callers;
+mod logins;
 mod quickstart;
 mod shapes;
 mod stack;

@@ -1,15 +1,17 @@
-//! The authorizer and a Vault that speaks TLS with a certificate of a private CA.
+//! The authorizer and a Vault that speaks TLS with a certificate of a private CA, and one that asks its clients for theirs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::{Child, Scratch, free_port};
 use test_bed::runtime_api::{Function, Invocation};
 use vault_context::VaultToken;
+use vault_context::http::ClientCertificate;
 use vault_context::vault::{Call, Vault, VaultAddress, VaultOptions};
 
 const ROOT: &str = "root-of-the-tls-test";
@@ -36,19 +38,134 @@ async fn a_private_ca_is_trusted_where_it_is_configured_and_nowhere_else() {
     }
 }
 
+#[tokio::test]
+async fn a_vault_that_asks_for_a_certificate_gets_the_configured_one() {
+    let scratch = Scratch::new("mtls");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let (ca, other_ca) = (Ca::new(&openbao, "pki").await, Ca::new(&openbao, "other").await);
+    let server = ca.certificate(&scratch, "server").await;
+    let (_server, address) = serve_mutual_tls(&scratch, &ca, &server).await;
+
+    let client = ca.certificate(&scratch, "client").await;
+    let (certificate, key) =
+        (std::fs::read(&client.certificate).unwrap(), std::fs::read(&client.key).unwrap());
+    let vault = Vault::new(VaultOptions {
+        ca_pem: Some(ca.pem.clone().into_bytes()),
+        client_certificate: Some(ClientCertificate::from_pem(&certificate, &key).unwrap()),
+        ..VaultOptions::new(VaultAddress::parse(&address).unwrap())
+    });
+    make_role(&vault.unwrap()).await;
+
+    let ca_file = scratch.path().join("ca.pem");
+    std::fs::write(&ca_file, &ca.pem).unwrap();
+    let trust = format!("ca_file: {}", ca_file.display());
+    let shown = |files: &CertificateFiles| {
+        let (certificate, key) = (files.certificate.display(), files.key.display());
+        format!("{trust}\n  client_cert_file: {certificate}\n  client_key_file: {key}")
+    };
+    let (invocation, log) = decide(&scratch, &address, &shown(&client)).await;
+    assert!(matches!(invocation, Invocation::Response(_)), "{invocation:?} {log}");
+    let stranger = other_ca.certificate(&scratch, "stranger").await;
+    for config in [trust.clone(), shown(&stranger)] {
+        let (invocation, log) = decide(&scratch, &address, &config).await;
+        let Invocation::Error { message, .. } = invocation else { panic!("{config}: {invocation:?}") };
+        assert_eq!(message, "vault_unreachable", "{config}");
+        assert!(log.contains("received fatal alert"), "the log says who ended it: {log}");
+    }
+    for (_, printed) in scratch.logs() {
+        assert!(!printed.contains("PRIVATE KEY"));
+    }
+}
+
+/// A CA of OpenBao's own.
+struct Ca<'b> {
+    openbao: &'b OpenBao,
+    mount: &'static str,
+    pem: String,
+}
+
+/// A certificate and its key.
+struct CertificateFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl<'b> Ca<'b> {
+    async fn new(openbao: &'b OpenBao, mount: &'static str) -> Self {
+        openbao.as_root("POST", &format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
+        let root = json!({"common_name": format!("{mount} of the tests"), "key_type": "ec"});
+        let root = openbao.as_root("POST", &format!("{mount}/root/generate/internal"), root).await;
+        let role = json!({"allow_any_name": true, "enforce_hostnames": false, "key_type": "ec"});
+        openbao.as_root("POST", &format!("{mount}/roles/any"), role).await;
+        Self { openbao, mount, pem: text(&root["data"]["certificate"]) }
+    }
+
+    async fn certificate(&self, scratch: &Scratch, name: &str) -> CertificateFiles {
+        let request = json!({"common_name": name, "ip_sans": "127.0.0.1", "ttl": "1h"});
+        let issued = self.openbao.as_root("POST", &format!("{}/issue/any", self.mount), request).await;
+        let folder = scratch.folder(name);
+        let files = CertificateFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+        std::fs::write(&files.certificate, text(&issued["data"]["certificate"])).unwrap();
+        std::fs::write(&files.key, text(&issued["data"]["private_key"])).unwrap();
+        files
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("PEM").to_owned()
+}
+
+/// OpenBao in memory that takes no client without a certificate of this CA.
+async fn serve_mutual_tls(scratch: &Scratch, ca: &Ca<'_>, own: &CertificateFiles) -> (Child, String) {
+    let (plain_port, port, folder) = (free_port(), free_port(), scratch.folder("mtls"));
+    std::fs::write(folder.join("ca.pem"), &ca.pem).unwrap();
+    let listener = format!(
+        r#"listener "tcp" {{
+  address                            = "127.0.0.1:{port}"
+  tls_cert_file                      = "{}"
+  tls_key_file                       = "{}"
+  tls_client_ca_file                 = "{}"
+  tls_require_and_verify_client_cert = true
+}}
+"#,
+        own.certificate.display(),
+        own.key.display(),
+        folder.join("ca.pem").display()
+    );
+    std::fs::write(folder.join("openbao.hcl"), listener).unwrap();
+    let mut command = dev_server(plain_port);
+    command.arg(format!("-config={}", folder.join("openbao.hcl").display()));
+    (started(command, port, &folder).await, format!("https://127.0.0.1:{port}"))
+}
+
+/// A server in memory that is unsealed, with [`ROOT`].
+fn dev_server(port: u16) -> Command {
+    let mut command = Command::new(parts::openbao());
+    command.args(["server", "-dev", "-dev-no-store-token"]);
+    command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
+    command.arg(format!("-dev-root-token-id={ROOT}"));
+    command
+}
+
+/// Starts it, and waits until it listens and is unsealed.
+async fn started(command: Command, port: u16, folder: &Path) -> Child {
+    let log = folder.join("openbao.log");
+    let mut server = Child::spawn("openbao", command, &log);
+    let ready = async || {
+        let unsealed = std::fs::read_to_string(&log).is_ok_and(|log| log.contains("vault is unsealed"));
+        unsealed && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    };
+    server.ready(Duration::from_secs(20), ready).await.unwrap();
+    server
+}
+
 /// OpenBao in memory with a certificate and a CA that it makes for this run.
 async fn serve_tls(scratch: &Scratch) -> (Child, String, PathBuf) {
     let (port, folder) = (free_port(), scratch.folder("tls"));
-    let mut command = Command::new(parts::openbao());
-    command.args(["server", "-dev", "-dev-tls", "-dev-no-store-token"]);
-    command.arg(format!("-dev-tls-cert-dir={}", folder.display()));
-    command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
-    command.arg(format!("-dev-root-token-id={ROOT}"));
-    let mut server = Child::spawn("openbao", command, &folder.join("openbao.log"));
-    let ca_file = folder.join("vault-ca.pem");
-    let ready = async || ca_file.exists() && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-    server.ready(Duration::from_secs(20), ready).await.unwrap();
-    (server, format!("https://127.0.0.1:{port}"), ca_file)
+    let mut command = dev_server(port);
+    command.arg("-dev-tls").arg(format!("-dev-tls-cert-dir={}", folder.display()));
+    let server = started(command, port, &folder).await;
+    (server, format!("https://127.0.0.1:{port}"), folder.join("vault-ca.pem"))
 }
 
 async fn make_role(vault: &Vault) {
