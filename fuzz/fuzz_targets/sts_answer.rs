@@ -1,4 +1,5 @@
-//! What answers as STS: an identity comes out of STS's own words alone, and an outage never looks like a denial.
+//! What answers as STS: an identity comes out of STS's own words alone, and so does a JWT; an outage never looks like a
+//! denial.
 //!
 //! The input is a line with the status and the content type, and then the body.
 #![no_main]
@@ -9,12 +10,17 @@ use std::time::{Duration, UNIX_EPOCH};
 use libfuzzer_sys::fuzz_target;
 use sts_identity::{
     AnswerError, CallerIdentity, Expected, MAX_ANSWER_BYTES, StsAnswer, StsHosts, StsRequest,
+    WebIdentityToken,
 };
 
 fuzz_target!(
-    init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),
+    init: assert!(
+        SEEDS.into_iter().all(check) && check_token(TOKEN_SEED),
+        "a target that accepts nothing checks nothing"
+    ),
     |input: &[u8]| {
         check(input);
+        check_token(input);
     }
 );
 
@@ -35,6 +41,19 @@ fn check(input: &[u8]) -> bool {
     verified.is_ok()
 }
 
+/// Whether there was a JWT. It is STS's, word for word, in an answer of nothing else: response, result and its two members,
+/// metadata and its one.
+fn check_token(input: &[u8]) -> bool {
+    let Some(answer) = answer(input) else { return false };
+    let Ok(token) = WebIdentityToken::read(answer.clone()) else { return false };
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.len() <= MAX_ANSWER_BYTES);
+    assert!(says(&answer, token.expose()), "the answer does not say it");
+    assert_eq!(tags(&answer), 12, "there is more in the answer than STS says");
+    assert_eq!(token.expose().split('.').filter(|part| !part.is_empty()).count(), 3);
+    true
+}
+
 fn answer(input: &[u8]) -> Option<StsAnswer> {
     let end = input.iter().position(|byte| *byte == b'\n')?;
     let (line, body) = input.split_at_checked(end)?;
@@ -53,12 +72,8 @@ fn check_identity(caller: &CallerIdentity, answer: &StsAnswer) {
     for word in [arn.as_str(), account, caller.user_id()] {
         assert!(says(answer, word), "the answer does not say `{word}`");
     }
-    // Response, result and its three members, metadata and its one: seven tags that open and seven that close. What an
-    // XML declaration holds is never read.
-    let body = std::str::from_utf8(&answer.body).expect("text");
-    let document =
-        body.strip_prefix("<?xml ").and_then(|rest| rest.split_once("?>")).map_or(body, |(_, rest)| rest);
-    assert_eq!(document.matches('<').count(), 14, "there is more in the answer than STS says");
+    // Response, result and its three members, metadata and its one: seven tags that open and seven that close.
+    assert_eq!(tags(answer), 14, "there is more in the answer than STS says");
     assert!(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
     assert_eq!(arn.as_str().split(':').nth(4), Some(account), "the ARN is of another account");
     assert_eq!((arn.partition(), arn.as_str().split(':').nth(1)), (REQUEST.partition(), Some("aws")));
@@ -69,6 +84,14 @@ fn check_identity(caller: &CallerIdentity, answer: &StsAnswer) {
     };
     assert_eq!(caller.user_id(), expected);
     assert!(!caller.unique_id().contains(':'));
+}
+
+/// How many tags there are. What an XML declaration holds is never read.
+fn tags(answer: &StsAnswer) -> usize {
+    let body = std::str::from_utf8(&answer.body).expect("text");
+    let document =
+        body.strip_prefix("<?xml ").and_then(|rest| rest.split_once("?>")).map_or(body, |(_, rest)| rest);
+    document.matches('<').count()
 }
 
 /// Whether some element of the body holds this text and nothing else. No other place of XML can: comments, CDATA and all
@@ -90,6 +113,8 @@ const SEEDS: [&[u8]; 3] = [
     include_bytes!("../seeds/sts_answer/user.txt"),
     include_bytes!("../seeds/sts_answer/user_with_escapes.txt"),
 ];
+
+const TOKEN_SEED: &[u8] = include_bytes!("../seeds/sts_answer/web_identity.txt");
 
 /// The proof that STS was asked about.
 static REQUEST: LazyLock<StsRequest> = LazyLock::new(|| {

@@ -137,24 +137,27 @@ impl fmt::Debug for WebIdentityToken {
 }
 
 fn read(answer: &StsAnswer) -> Result<WebIdentityToken, WebIdentityError> {
-    let status = answer.status;
-    if status != 200 && !(400..=499).contains(&status) {
-        return Err(unavailable(format!("status {status}")));
+    match answer.status {
+        200 => token(xml::text(answer).map_err(unavailable)?),
+        status @ 400..=499 => Err(refusal(xml::text(answer).map_err(unavailable)?, status)),
+        status => Err(unavailable(format!("status {status}"))),
     }
-    let text = xml::text(answer).map_err(unavailable)?;
-    let document = xml::parse(text);
-    let document =
-        document.as_ref().ok_or_else(|| unavailable(format!("status {status}, and no XML of STS")))?;
-    if status != 200 {
-        let code = xml::error_code(document);
-        let refused = code.map(|code| WebIdentityError::Refused { code: code.to_owned() });
-        return Err(
-            refused.unwrap_or_else(|| unavailable(format!("status {status}, and no error document of STS")))
-        );
-    }
-    let jwt =
-        read_result(document).ok_or_else(|| unavailable("an answer that is not GetWebIdentityToken's"))?;
+}
+
+fn token(text: &str) -> Result<WebIdentityToken, WebIdentityError> {
+    // Nothing in this document needs an escape.
+    let document = if text.contains('&') { None } else { xml::parse(text) };
+    let jwt = document.as_ref().and_then(read_result);
+    let jwt = jwt.ok_or_else(|| unavailable("an answer that is not GetWebIdentityToken's"))?;
     Ok(WebIdentityToken(Zeroizing::new(jwt.to_owned())))
+}
+
+fn refusal(text: &str, status: u16) -> WebIdentityError {
+    let document = xml::parse(text);
+    match document.as_ref().and_then(xml::error_code) {
+        Some(code) => WebIdentityError::Refused { code: code.to_owned() },
+        None => unavailable(format!("status {status}, and no error document of STS")),
+    }
 }
 
 /// The JWT's text, if it has the form of one. When it ends is not read: it is used at once, and says so itself.
@@ -261,6 +264,7 @@ mod tests {
             good.replace("https://sts.amazonaws.com/doc/2011-06-15/", "https://other.example/"),
             good.replace("<WebIdentityToken>", &twice),
             good.replace("<Expiration>", "<!-- --><Expiration>"),
+            good.replace("eyJ", "&#101;yJ"),
             good.replace("<Expiration>2027-01-15T08:01:00Z</Expiration>", ""),
             format!("<!DOCTYPE x>{good}"),
             format!("{good}{good}"),

@@ -59,6 +59,7 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
     let options = HttpOptions {
         timeout: TIMEOUT,
         ca_pem: settings.ca_pem.clone(),
+        client_certificate: settings.client_certificate.clone(),
         loopback_http: settings.address.is_loopback_http(),
         ..HttpOptions::default()
     };
