@@ -7,6 +7,7 @@ mod aws;
 mod aws_api;
 mod finding;
 mod issuers;
+mod login;
 mod vault;
 
 use std::process::ExitCode;
@@ -41,6 +42,10 @@ pub(crate) struct Arguments {
     /// For development: an AWS on this machine
     #[arg(long, value_name = "URL", requires = "function")]
     aws_endpoint: Option<String>,
+    /// Log in to Vault as the function does, and end that login at once. Needs what the function logs in with: for a login by
+    /// AWS, credentials of the function's role
+    #[arg(long)]
+    log_in: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,6 +55,7 @@ const HELP: &str = "\
 Examples:
   vault-authorizer doctor --config authorizer.yaml
   vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
+  AWS_PROFILE=the-functions-role vault-authorizer doctor --config authorizer.yaml --log-in
 
 For AWS it needs lambda:GetFunctionConfiguration, lambda:GetPolicy and apigateway:GET.
 
@@ -67,6 +73,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
+    findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
     let stages = config.stages;
     findings.extend(issuers::examine(config.issuers, client.clone()).await);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {

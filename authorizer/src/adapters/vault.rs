@@ -14,6 +14,7 @@ mod session;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use aws_credential_types::provider::ProvideCredentials;
 use vault_context::{
     VaultToken,
     http::ClientCertificate,
@@ -77,6 +78,38 @@ impl fmt::Debug for LoginSettings {
     }
 }
 
+impl VaultSettings {
+    /// The transport and the login by these settings; with these credentials, where AWS vouches for the login. Sends
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where no TLS client can be built.
+    pub fn connect(
+        self,
+        sts: StsClient,
+        credentials: Box<dyn ProvideCredentials>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Vault, BoxedLogin), VaultSetupError> {
+        let Self { address, namespace, ca_pem, client_certificate, login } = self;
+        let options = VaultOptions {
+            address,
+            namespace,
+            ca_pem,
+            client_certificate,
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+        };
+        let login: BoxedLogin = match login {
+            LoginSettings::Aws(settings) => Box::new(AwsLogin::new(settings, credentials, clock)),
+            LoginSettings::Jwt(settings) => Box::new(JwtLogin::new(settings, sts, credentials, clock)),
+            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings)),
+            LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
+        };
+        Ok((Vault::new(options)?, login))
+    }
+}
+
 /// Mints at one Vault.
 pub struct VaultMinter {
     vault: Vault,
@@ -97,26 +130,7 @@ impl VaultMinter {
         sts: StsClient,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultSetupError> {
-        let VaultSettings { address, namespace, ca_pem, client_certificate, login } = settings;
-        let options = VaultOptions {
-            address,
-            namespace,
-            ca_pem,
-            client_certificate,
-            connect_timeout: CONNECT_TIMEOUT,
-            timeout: TIMEOUT,
-        };
-        let vault = Vault::new(options)?;
-        let login: BoxedLogin = match login {
-            LoginSettings::Aws(settings) => {
-                Box::new(AwsLogin::new(settings, Box::new(EnvironmentCredentials), Arc::clone(&clock)))
-            }
-            LoginSettings::Jwt(settings) => {
-                Box::new(JwtLogin::new(settings, sts, Box::new(EnvironmentCredentials), Arc::clone(&clock)))
-            }
-            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings)),
-            LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
-        };
+        let (vault, login) = settings.connect(sts, Box::new(EnvironmentCredentials), Arc::clone(&clock))?;
         Ok(Self::with_login(vault, login, clock))
     }
 

@@ -58,10 +58,49 @@ fn health(changes: &Value) -> Value {
 }
 
 fn vault(changes: Value) -> Server {
-    Server::start(move |path| {
-        assert!(path.starts_with("/v1/sys/health?"), "{path}");
-        (200, health(&changes))
+    Server::start(move |path| match path {
+        "/v1/auth/token/lookup-self" => (200, json!({"data": {"ttl": 3600}})),
+        "/v1/auth/approle/login" => (400, json!({"errors": ["invalid secret id"]})),
+        "/v1/auth/spare/login" => (
+            200,
+            json!({"auth": {"client_token": "s.doctor", "accessor": "a", "policies": [],
+            "lease_duration": 60, "renewable": true}}),
+        ),
+        "/v1/auth/token/revoke-self" => (204, Value::Null),
+        _ => {
+            assert!(path.starts_with("/v1/sys/health?"), "{path}");
+            (200, health(&changes))
+        }
     })
+}
+
+/// With the options for a login that stores nothing.
+fn with_approle(config: &str, mount: &str) -> String {
+    let login =
+        format!("{{method: approle, mount: {mount}, role_id: r, secret_id: the-secret-id-of-the-test}}");
+    config.replace("{method: token, token: s.AuthorizerTokenOfTheTest}", &login)
+}
+
+#[test]
+fn a_login_that_vault_refuses_is_named_and_a_good_one_is_ended() {
+    let (vault, provider) = (vault(json!({})), provider());
+    let doctor = |mount: &str, options: &[&str]| {
+        let config = file("yaml", &with_approle(&config(&vault.url, &provider.url), mount));
+        run(&[&["doctor", "--config", &config], options].concat(), "", &[])
+    };
+    let refused = doctor("approle", &["--log-in"]).printed(1);
+    assert!(
+        refused.contains("wrong   vault-login: ") && refused.contains("do: the secret id is used up"),
+        "{refused}"
+    );
+    assert!(!refused.contains("the-secret-id-of-the-test"));
+    let good = doctor("spare", &["--log-in"]).printed(0);
+    assert!(
+        good.contains("good    vault-login: Vault grants a token for 60 s; this one is revoked again"),
+        "{good}"
+    );
+    assert!(vault.asked.lock().unwrap().last().unwrap().starts_with("POST /v1/auth/token/revoke-self"));
+    assert!(doctor("spare", &[]).printed(3).contains("unseen  vault-login: not tried"));
 }
 
 fn provider() -> Server {
@@ -110,15 +149,16 @@ fn where_nothing_is_wrong_it_says_what_it_saw() {
     good    vault-reachable: http://vault answers, version 2.7.2
     good    vault-sealed: it is unsealed
     good    vault-clock: 0 s between Vault's clock and this one
+    good    vault-login: Vault knows the token of the configuration, which is for development
     good    issuer-keys: `corp`: 1 keys that can verify
-    nothing is wrong: 4 checks
+    nothing is wrong: 5 checks
     ");
 }
 
 #[test]
 fn a_vault_that_is_away_sealed_new_or_late_is_named() {
     let provider = provider();
-    assert_eq!(wrong("http://127.0.0.1:9", &provider.url, &[]), ["vault-reachable"]);
+    assert_eq!(wrong("http://127.0.0.1:9", &provider.url, &[]), ["vault-reachable", "vault-login"]);
     for (changes, check) in [
         (json!({"sealed": true}), "vault-sealed"),
         (json!({"initialized": false, "sealed": true}), "vault-sealed"),
@@ -127,8 +167,8 @@ fn a_vault_that_is_away_sealed_new_or_late_is_named() {
     ] {
         assert_eq!(wrong(&vault(changes).url, &provider.url, &[]), [check]);
     }
-    let other = Server::start(|_| (200, json!({"hello": "I am a load balancer"})));
-    assert_eq!(wrong(&other.url, &provider.url, &[]), ["vault-reachable"]);
+    let other = Server::start(|_| (404, json!({"hello": "I am a load balancer"})));
+    assert_eq!(wrong(&other.url, &provider.url, &[]), ["vault-reachable", "vault-login"]);
 }
 
 #[test]
@@ -212,7 +252,7 @@ fn what_could_not_be_looked_at_is_not_called_good() {
         "{printed}"
     );
     assert!(
-        printed.ends_with("nothing is wrong as far as could be seen: 5 checks, 1 could not be looked at\n"),
+        printed.ends_with("nothing is wrong as far as could be seen: 6 checks, 1 could not be looked at\n"),
         "{printed}"
     );
     let asked = refusing.asked.lock().unwrap().join("\n").to_lowercase();

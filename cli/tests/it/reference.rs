@@ -87,9 +87,10 @@ fn every_lint_has_its_row() {
 
 #[test]
 fn every_check_of_the_doctor_has_its_row() {
-    const SOURCES: [&str; 3] = [
+    const SOURCES: [&str; 4] = [
         include_str!("../../src/doctor/aws.rs"),
         include_str!("../../src/doctor/issuers.rs"),
+        include_str!("../../src/doctor/login.rs"),
         include_str!("../../src/doctor/vault.rs"),
     ];
     let is_check = |text: &&str| {

@@ -1,0 +1,159 @@
+//! The authorizer's login at Vault, made from here with the function's own code.
+//!
+//! Receives the configuration's `vault`; logs in, ends that login again, and produces a finding. Where Vault refuses, its
+//! words are told apart: each has another cause, and Vault names none of them.
+
+use std::sync::Arc;
+
+use aws_config::BehaviorVersion;
+use vault_authorizer::{
+    adapters::{
+        sts::StsClient,
+        vault::{Granted, LoginSettings, VaultSettings},
+    },
+    causes::with_causes,
+    clock::SystemClock,
+    mint::MintError,
+};
+use vault_context::{
+    VaultToken,
+    vault::{Call, Vault, VaultError},
+};
+
+use super::finding::Finding;
+
+const CHECK: &str = "vault-login";
+
+/// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with.
+pub(super) async fn examine(settings: VaultSettings, client: reqwest::Client, log_in: bool) -> Finding {
+    let is_token = matches!(settings.login, LoginSettings::Token(_));
+    if !log_in && !is_token {
+        return Finding::unseen(CHECK, "not tried: `--log-in` does, with what the function logs in with");
+    }
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let credentials: Box<dyn aws_credential_types::provider::ProvideCredentials> =
+        match sdk.credentials_provider() {
+            Some(provider) => Box::new(provider),
+            None => Box::new(vault_authorizer::adapters::vault::EnvironmentCredentials),
+        };
+    let connected = settings.connect(StsClient::new(client), credentials, Arc::new(SystemClock));
+    let (vault, login) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return Finding::wrong(CHECK, with_causes(&error), "mend this machine's TLS roots"),
+    };
+    match login.login(&vault).await {
+        Ok(granted) if is_token => given(&vault, &granted.token).await,
+        Ok(granted) => granted_and_ended(&vault, granted).await,
+        Err(error) => refused(&error),
+    }
+}
+
+/// A token of the configuration is looked at, and lives on.
+async fn given(vault: &Vault, token: &VaultToken) -> Finding {
+    match vault.send(Call::get("auth/token/lookup-self").token(token)).await {
+        Ok(_) => Finding::good(CHECK, "Vault knows the token of the configuration, which is for development"),
+        Err(error) => {
+            Finding::wrong(CHECK, with_causes(&error), "another token; or a login that stores none")
+        }
+    }
+}
+
+async fn granted_and_ended(vault: &Vault, granted: Granted) -> Finding {
+    let life = match granted.ttl_seconds {
+        Some(seconds) => format!("for {seconds} s"),
+        None => "without end".to_owned(),
+    };
+    match vault.send(Call::post("auth/token/revoke-self").token(&granted.token)).await {
+        Ok(_) => Finding::good(CHECK, format!("Vault grants a token {life}; this one is revoked again")),
+        Err(error) => Finding::wrong(
+            CHECK,
+            format!("Vault grants a token {life}, and it may not revoke itself: {}", with_causes(&error)),
+            "give the authorizer's policy `update` on auth/token/revoke-self",
+        ),
+    }
+}
+
+fn refused(error: &MintError) -> Finding {
+    let remedy = match error.vault_error() {
+        Some(VaultError::Refused { message, status, .. }) => remedy(message, *status),
+        Some(_) => "see vault-reachable and vault-sealed",
+        None => "give this shell what the function logs in with: credentials of its role, or its files",
+    };
+    Finding::wrong(CHECK, with_causes(error), remedy)
+}
+
+/// What to do, by what the auth methods of Vault and OpenBao say.
+fn remedy(message: &str, status: u16) -> &'static str {
+    const REMEDIES: [(&str, &str); 9] = [
+        (
+            "does not belong to the role",
+            "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
+        ),
+        (
+            "X-Vault-AWS-IAM-Server-ID",
+            "`vault.login.server_id` must be the mount's `iam_server_id_header_value`",
+        ),
+        (
+            "valid region",
+            "`vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`",
+        ),
+        (
+            "from STS",
+            "STS refuses the login: the credentials have expired, or `sts_region` is not the mount's",
+        ),
+        (
+            "invalid audience",
+            "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
+        ),
+        ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
+        ("secret id", "the secret id is used up, expired, or of another role: issue another"),
+        ("secret_id", "the secret id is used up, expired, or of another role: issue another"),
+        (
+            "role",
+            "`vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them",
+        ),
+    ];
+    if status == 403 {
+        return "nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`";
+    }
+    let known = REMEDIES.iter().find(|(words, _)| message.contains(words));
+    known.map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the methods really say.
+    #[test]
+    fn each_refusal_of_vault_has_its_own_remedy() {
+        for (message, expected) in [
+            (
+                "IAM Principal \"arn:aws:sts::123456789012:assumed-role/other/x\" does not belong to the role \"api-authorizer\"",
+                "bound_iam_principal_arn",
+            ),
+            (
+                "error validating X-Vault-AWS-IAM-Server-ID header: missing header",
+                "iam_server_id_header_value",
+            ),
+            (
+                "error making upstream request: received error code 403 from STS: Credential should be scoped to a valid region",
+                "sts_region",
+            ),
+            ("error making upstream request: received error code 403 from STS: ExpiredToken", "expired"),
+            ("entry for role api-authorizer not found", "must name a role"),
+            ("role \"nope\" could not be found", "must name a role"),
+            (
+                "error validating token: invalid audience (aud) claim: audience claim does not match",
+                "bound_audiences",
+            ),
+            ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
+            ("invalid role or secret ID", "must name a role"),
+            ("invalid secret id", "secret id is used up"),
+        ] {
+            assert!(remedy(message, 400).contains(expected), "{message}: {}", remedy(message, 400));
+        }
+        assert!(remedy("permission denied", 403).contains("vault.login.mount"));
+        assert!(remedy("something new", 400).contains("server log"));
+    }
+}
