@@ -6,10 +6,13 @@ use std::{io, process::ExitCode};
 
 use aws_credential_types::provider::error::CredentialsError;
 use sts_identity::{EndpointError, RegionError, SignError};
-use vault_authorizer::config::InvalidConfig;
-use vault_context::http::HttpSetupError;
+use vault_authorizer::{config::InvalidConfig, names::PolicyName};
+use vault_context::{http::HttpSetupError, vault::VaultSetupError};
 
-use crate::input::InputError;
+use crate::{
+    input::InputError,
+    vault::{ConnectionError, ServerError},
+};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,43 @@ pub(crate) enum Failure {
         /// That are accepted.
         most: usize,
     },
+    /// No address or no token.
+    #[error(transparent)]
+    VaultConnection(#[from] ConnectionError),
+    /// No HTTP client for Vault.
+    #[error(transparent)]
+    VaultSetup(#[from] VaultSetupError),
+    /// Whoever has the authorizer's policy can mint for every grant.
+    #[error(
+        "grant `{grant}` gives `{policy}`, the authorizer's own policy: its callers could make tokens of every grant; give it another policy, or call the authorizer's own by another name with `--policy`"
+    )]
+    OwnPolicyGranted {
+        /// The grant.
+        grant: String,
+        /// The policy.
+        policy: PolicyName,
+    },
+    /// What Vault has cannot be told.
+    #[error(transparent)]
+    Vault(#[from] ServerError),
+    /// Something is there that another made.
+    #[error("nothing was changed: {count} in conflict, as said above")]
+    VaultConflict {
+        /// How many.
+        count: usize,
+    },
+    /// A step failed.
+    #[error(
+        "{done} done, and then this failed; run it again to go on. Not done: {}", undone.join("; ")
+    )]
+    VaultUnfinished {
+        /// How many steps went well before.
+        done: usize,
+        /// The one that failed and those behind it, by name.
+        undone: Vec<String>,
+        /// Why.
+        source: ServerError,
+    },
     /// Standard output.
     #[error("the output could not be written")]
     Output(#[source] io::Error),
@@ -80,6 +120,12 @@ impl Failure {
             | Self::Credentials(_)
             | Self::Sign(_)
             | Self::ProofTooLarge { .. }
+            | Self::VaultConnection(_)
+            | Self::VaultSetup(_)
+            | Self::Vault(_)
+            | Self::OwnPolicyGranted { .. }
+            | Self::VaultConflict { .. }
+            | Self::VaultUnfinished { .. }
             | Self::Output(_) => 1,
         })
     }

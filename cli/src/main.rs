@@ -13,6 +13,7 @@ mod failure;
 mod input;
 mod output;
 mod sign;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ use vault_authorizer::causes::with_causes;
 
 use output::Output;
 
-/// Checks a configuration or a deployment, explains a decision, signs a proof: vault-authorizer by hand.
+/// Checks a configuration or a deployment, explains a decision, signs a proof, sets Vault up: vault-authorizer by hand.
 #[derive(Parser)]
 #[command(name = "vault-authorizer", version, disable_help_subcommand = true)]
 struct CommandLine {
@@ -35,6 +36,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Sign(sign::Arguments),
+    Vault(vault::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,6 +47,7 @@ async fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments, &Output).await,
         Command::Explain(arguments) => explain::run(&arguments, &Output).await,
         Command::Sign(arguments) => sign::run(&arguments, &Output).await,
+        Command::Vault(arguments) => vault::run(&arguments, &Output).await,
     };
     outcome.unwrap_or_else(|failure| {
         Output.complain(&with_causes(&failure));

@@ -54,6 +54,23 @@ impl Call {
         Self::new(Method::POST, path.into())
     }
 
+    /// The names below `path`, written as for [`Call::get`]. Vault takes a method of its own for that.
+    ///
+    /// # Errors
+    /// None in practice: [`VaultError::CallInvalid`] where the HTTP client had no such method.
+    pub fn list(path: impl Into<String>) -> Result<Self, VaultError> {
+        let path = path.into();
+        match Method::from_bytes(b"LIST") {
+            Ok(method) => Ok(Self::new(method, path)),
+            Err(_) => Err(VaultError::CallInvalid { path, reason: "it cannot be listed" }),
+        }
+    }
+
+    /// Removes what is at `path`, written as for [`Call::get`].
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
     fn new(method: Method, path: String) -> Self {
         Self { method, path, token: None, wrap_ttl_seconds: None, body: None, timeout: None }
     }
@@ -181,6 +198,12 @@ mod tests {
             url("https://v.example", "kv/a b/%2e%2e/é").unwrap(),
             "https://v.example/v1/kv/a%20b/%252e%252e/%C3%A9"
         );
+    }
+
+    #[test]
+    fn each_kind_of_call_has_its_method() {
+        let methods = [Call::get("a"), Call::post("a"), Call::list("a").unwrap(), Call::delete("a")];
+        assert_eq!(methods.map(|call| call.method().to_string()), ["GET", "POST", "LIST", "DELETE"]);
     }
 
     #[test]

@@ -1,0 +1,213 @@
+//! `vault-authorizer vault plan` and `vault apply`: what Vault must hold, made from the configuration.
+//!
+//! Receives a configuration; [`desired`] derives from it everything that Vault must hold, [`server`] looks at what a server
+//! has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it out step by step. [`script`] is the same
+//! for those who would rather run it themselves. Only [`server`] makes calls.
+
+mod compare;
+mod connection;
+mod desired;
+mod place;
+mod script;
+mod server;
+mod setting;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use sts_identity::{PrincipalArn, PrincipalArnError};
+use vault_authorizer::{config::Config, names::PolicyName};
+
+use crate::{failure::Failure, input::ConfigArguments, output::Output};
+use compare::{Allowed, Plan, plan};
+use desired::{Choices, Desired, SELF_POLICY, desired};
+use server::Server;
+
+pub(crate) use connection::ConnectionError;
+pub(crate) use server::ServerError;
+
+const CHANGES: u8 = 5;
+
+/// Compares Vault with what the configuration needs there, and sets it up
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Plan(PlanArguments),
+    Apply(ApplyArguments),
+}
+
+/// Says what Vault lacks of what the configuration needs there; changes nothing
+///
+/// Derives from the configuration the authorizer's policy, a token role and a rate limit quota for each grant, and the
+/// authorizer's login, and compares them with the server's. VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT override the
+/// configuration; the token is VAULT_TOKEN's or ~/.vault-token's.
+#[derive(Args)]
+#[command(after_long_help = PLAN_HELP)]
+struct PlanArguments {
+    #[command(flatten)]
+    common: Common,
+    /// What to print; `hcl` asks no server
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// End with 5 where `apply` would change something, or is in conflict
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// Makes Vault hold what the configuration needs there
+///
+/// Prints the plan and carries it out. It may be run again at any time. It stops before the first change where something is
+/// in conflict, and where a change fails: run it again, and it goes on.
+#[derive(Args)]
+#[command(after_long_help = APPLY_HELP)]
+struct ApplyArguments {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The name of the authorizer's own policy in Vault: one for each configuration
+    #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
+    policy: PolicyName,
+    /// For `vault.login.method: aws`: the function's execution role, which may log in [default: the login is left alone]
+    #[arg(long, value_name = "ARN", value_parser = principal)]
+    aws_principal: Option<PrincipalArn>,
+    /// Leave rate limit quotas alone, which a token of a namespace cannot change
+    #[arg(long)]
+    no_quotas: bool,
+    /// Take over, and change, what has these names and was not made by vault-authorizer
+    #[arg(long)]
+    adopt: bool,
+    /// Remove what vault-authorizer made and no grant needs any more
+    #[arg(long)]
+    prune: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The differences
+    Text,
+    /// Everything, as policies in HCL and commands for a shell
+    Hcl,
+}
+
+const PLAN_HELP: &str = "\
+Examples:
+  vault-authorizer vault plan --config authorizer.yaml
+  vault-authorizer vault plan --config authorizer.yaml --detailed-exitcode      in a pipeline, to hear of a drift
+  vault-authorizer vault plan --config authorizer.yaml --format hcl > vault.sh
+
+Exit codes:
+  0  the plan is printed
+  1  there is none: the configuration, the connection or the token's power
+  2  the command line is wrong
+  5  with `--detailed-exitcode`: there is something to do";
+
+const APPLY_HELP: &str = "\
+Examples:
+  vault-authorizer vault apply --config authorizer.yaml
+  vault-authorizer vault apply --config authorizer.yaml --aws-principal arn:aws:iam::123456789012:role/api-authorizer
+  vault-authorizer vault apply --config authorizer.yaml --prune
+
+Exit codes:
+  0  Vault holds what it must
+  1  it does not: a conflict, or a change that failed
+  2  the command line is wrong";
+
+/// Plans or applies.
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Plan(arguments) if arguments.format == Format::Hcl => {
+            let (config, desired) = arguments.common.derive()?;
+            let options =
+                connection::options(&config.vault, arguments.common.choices(&config)?.namespace, variable)?;
+            let namespace = options.namespace.as_ref().map(|namespace| namespace.as_str().to_owned());
+            output.print(&script::of(&desired, options.address.as_str(), namespace.as_deref()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plan(arguments) => {
+            let (_, plan) = arguments.common.look(output).await?;
+            let changes = arguments.detailed_exitcode && !plan.is_done();
+            Ok(if changes { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
+        }
+        Command::Apply(arguments) => {
+            let (server, plan) = arguments.common.look(output).await?;
+            apply(&server, &plan, output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Failure> {
+    if plan.obstacles() > 0 {
+        return Err(Failure::VaultConflict { count: plan.obstacles() });
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        server.carry_out(step).await.map_err(|source| {
+            let undone = plan.steps.iter().skip(index).map(text::named).collect();
+            Failure::VaultUnfinished { done: index, undone, source }
+        })?;
+        output.print(&text::done(step))?;
+    }
+    Ok(())
+}
+
+impl Common {
+    fn choices(&self, config: &Config) -> Result<Choices, Failure> {
+        Ok(Choices {
+            policy: self.policy.clone(),
+            aws_principal: self.aws_principal.clone(),
+            namespace: connection::namespace(&config.vault, variable)?,
+            quotas: !self.no_quotas,
+        })
+    }
+
+    fn derive(&self) -> Result<(Config, Desired), Failure> {
+        let config = self.config.read()?;
+        let desired = desired(&config, &self.choices(&config)?);
+        match desired.named_policies.get(self.policy.as_str()).and_then(|grants| grants.first()) {
+            Some(grant) => {
+                Err(Failure::OwnPolicyGranted { grant: grant.clone(), policy: self.policy.clone() })
+            }
+            None => Ok((config, desired)),
+        }
+    }
+
+    async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
+        let (config, desired) = self.derive()?;
+        let namespace = self.choices(&config)?.namespace;
+        let options = connection::options(&config.vault, namespace, variable)?;
+        let server = Server::new(options, connection::token(variable)?)?;
+        let found = server.look(&desired).await?;
+        let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
+        output.print(&text::of(&plan, server.address(), server.namespace()))?;
+        Ok((server, plan))
+    }
+}
+
+/// Other names are somebody's already.
+fn own_policy(text: &str) -> Result<PolicyName, String> {
+    match text.parse::<PolicyName>() {
+        Ok(name) if name.as_str() == SELF_POLICY || name.as_str() == "default" => {
+            Err(format!("must not be `{name}`, which others carry"))
+        }
+        name => name.map_err(|error| error.to_string()),
+    }
+}
+
+fn principal(text: &str) -> Result<PrincipalArn, PrincipalArnError> {
+    PrincipalArn::parse(text)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,356 @@
+//! What a server lacks of what it must hold, whose the things are that are there, and what to do in which order.
+//!
+//! Receives [`Desired`], what was [`Found`], and how much is [`Allowed`]; produces a [`Plan`]. Pure.
+//!
+//! INVARIANT (only what is ours): nothing is changed or removed that this command did not make, unless `--adopt` says so. A
+//! policy of ours has a mark in its first line. The rest has no comments, so the authorizer's own policy lists it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    desired::{Desired, Object, SELF_POLICY, is_marked, manifest},
+    place::Place,
+};
+use crate::output::plain;
+
+/// What a server has.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The names of all its policies.
+    pub(crate) policies: BTreeSet<String>,
+    /// What was looked for and is there.
+    pub(crate) objects: BTreeMap<Place, Value>,
+    /// Auth methods that are not enabled.
+    pub(crate) missing_mounts: BTreeSet<String>,
+}
+
+/// What may be done beyond changing what is ours.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Allowed {
+    /// Take over what another made.
+    pub(crate) adopt: bool,
+    /// Remove what is ours and no longer needed.
+    pub(crate) prune: bool,
+}
+
+/// What there is to do, and all that was looked at.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// One for each thing that must be there, and for each that need not any more.
+    pub(crate) entries: Vec<Entry>,
+    /// What only the user can make.
+    pub(crate) missing: Vec<Missing>,
+    /// Of the login: what is not looked at, since nobody said who may log in.
+    pub(crate) not_looked_at: Vec<Place>,
+    /// The calls, in an order in which each finds what it needs, and an end half way leaves nothing forgotten.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One thing, and what becomes of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// What becomes of it.
+    pub(crate) fate: Fate,
+    /// What is, or would be, other than it must be.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// What becomes of one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is not there.
+    Create,
+    /// It is ours, and differs.
+    Change,
+    /// It is another's, and `--adopt` makes it ours.
+    TakeOver,
+    /// It is as it must be.
+    Keep,
+    /// It is another's and differs.
+    Conflict,
+    /// It is shared with others, who rely on what it says. Nothing makes it ours.
+    Shared,
+    /// It is ours, and no grant needs it.
+    Unneeded,
+    /// The same, with `--prune`.
+    Remove,
+}
+
+/// One difference.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// Of a field.
+    Field {
+        /// Its name.
+        name: &'static str,
+        /// What the server has; nothing where the whole thing is not there.
+        found: Option<String>,
+        /// What it must say.
+        wanted: String,
+    },
+    /// A line that a policy has and should not.
+    LineGone(String),
+    /// A line that it has not and should.
+    LineNew(String),
+}
+
+/// What only the user can make.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// A policy that grants name.
+    Policy {
+        /// Its name.
+        name: String,
+        /// The grants.
+        grants: Vec<String>,
+    },
+    /// An auth method.
+    Mount(String),
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Writes something that was not there, or differs.
+    Write {
+        /// What.
+        place: Place,
+        /// Its content.
+        body: Value,
+        /// What it is for people: `create`, `change`, `take over`.
+        fate: Fate,
+    },
+    /// Removes something.
+    Remove(Place),
+}
+
+impl Fate {
+    /// Whether it stands in the way of everything: what would be written beside it counts on it.
+    pub(crate) fn stops(self) -> bool {
+        matches!(self, Self::Conflict | Self::Shared)
+    }
+}
+
+impl Plan {
+    /// How many things have this fate.
+    pub(crate) fn count(&self, fate: Fate) -> usize {
+        self.entries.iter().filter(|entry| entry.fate == fate).count()
+    }
+
+    /// How many stand in the way.
+    pub(crate) fn obstacles(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.fate.stops()).count()
+    }
+
+    /// Whether the server is as it must be, as far as this command may say.
+    pub(crate) fn is_done(&self) -> bool {
+        self.steps.is_empty() && self.obstacles() == 0
+    }
+}
+
+/// Which places to look at, beside the policies' names: what must be there, and what a manifest lists.
+pub(crate) fn places(desired: &Desired, authorizer_policy: Option<&Value>) -> BTreeSet<Place> {
+    let wanted = desired.objects.iter().map(|object| object.place.clone());
+    let listed = authorizer_policy.map(text).filter(|text| is_marked(text)).map(manifest).unwrap_or_default();
+    wanted.chain(listed).filter(|place| !desired.left_alone.contains(place)).collect()
+}
+
+/// Compares.
+pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
+    let own = &desired.authorizer_policy;
+    let own_found = found.objects.get(&own.place()).map(text);
+    let listed = own_found.filter(|text| is_marked(text)).map(manifest).unwrap_or_default();
+
+    let there =
+        |object: &&Object| object.place.mount().is_none_or(|mount| !found.missing_mounts.contains(mount));
+    let objects: Vec<(&Object, Entry)> = desired
+        .objects
+        .iter()
+        .filter(there)
+        .map(|object| (object, compared(object, found, &listed, allowed)))
+        .collect();
+    let unneeded = unneeded(desired, found, &listed, allowed);
+
+    // The list is written before what it lists, and what is removed leaves it last: an end half way leaves nothing of ours
+    // that is not on it.
+    let made = made(&objects, &listed, &unneeded, desired);
+    let remain = made.iter().filter(|place| !is_removed(place, &unneeded)).cloned().collect();
+    let self_place = Place::Policy(SELF_POLICY.to_owned());
+    let self_policy = policy(self_place, &desired.self_policy, found, allowed);
+    let own_policy = policy(own.place(), &own.text(&remain), found, allowed);
+
+    let mut steps = Vec::new();
+    steps.extend(written(&self_policy, &json!({"policy": desired.self_policy})));
+    if made == remain {
+        steps.extend(written(&own_policy, &json!({"policy": own.text(&remain)})));
+    } else if own_found != Some(own.text(&made).as_str()) {
+        let body = json!({"policy": own.text(&made)});
+        steps.push(Step::Write { place: own.place(), body, fate: Fate::Change });
+    }
+    for (object, entry) in &objects {
+        steps.extend(written(entry, &object.body(found.objects.get(&object.place))));
+    }
+    let removed = unneeded.iter().filter(|entry| entry.fate == Fate::Remove);
+    // A quota without its role does no harm; a role without its quota is without a limit.
+    steps.extend(removed.rev().map(|entry| Step::Remove(entry.place.clone())));
+    if made != remain {
+        steps.extend(written(&own_policy, &json!({"policy": own.text(&remain)})));
+    }
+
+    let mut entries = vec![self_policy, own_policy];
+    entries.extend(objects.into_iter().map(|(_, entry)| entry));
+    entries.extend(unneeded);
+    let is_login = |place: &&Place| matches!(place, Place::AwsRole { .. });
+    let not_looked_at = desired.left_alone.iter().filter(is_login).cloned().collect();
+    Plan { entries, missing: missing(desired, found), not_looked_at, steps }
+}
+
+fn text(data: &Value) -> &str {
+    data.get("policy").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: Allowed) -> Entry {
+    let data = found.objects.get(&object.place);
+    let differences: Vec<Difference> = object
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let (wanted, has) = (field.on(data), field.found(data));
+            let found = data.is_some().then(|| has.to_string());
+            let differs = found.is_none() || wanted != has;
+            differs.then(|| Difference::Field { name: field.name, found, wanted: wanted.to_string() })
+        })
+        .collect();
+    let ours = listed.contains(&object.place);
+    let fate = match (data, differences.is_empty()) {
+        (None, _) => Fate::Create,
+        (Some(_), true) if ours || !allowed.adopt || !object.place.is_listed() => Fate::Keep,
+        (Some(_), false) if ours => Fate::Change,
+        (Some(data), false) if is_shared(object, data) => Fate::Shared,
+        (Some(_), _) if allowed.adopt => Fate::TakeOver,
+        (Some(_), _) => Fate::Conflict,
+    };
+    Entry { place: object.place.clone(), fate, differences }
+}
+
+/// A server id that is set holds for the whole mount: with another one, whoever logs in with it no longer could.
+fn is_shared(object: &Object, data: &Value) -> bool {
+    matches!(object.place, Place::AwsClient { .. })
+        && object.fields.iter().any(|field| field.found(Some(data)).to_string() != "(none)")
+}
+
+fn policy(place: Place, wanted: &str, found: &Found, allowed: Allowed) -> Entry {
+    let has = found.objects.get(&place).map(text);
+    // Vault's command line and its interface differ in what they make of the last line's end.
+    let same = has.is_some_and(|has| has.trim_end() == wanted.trim_end());
+    let differences = if same { Vec::new() } else { lines(has.unwrap_or_default(), wanted) };
+    let fate = match has {
+        None => Fate::Create,
+        Some(_) if same => Fate::Keep,
+        Some(has) if is_marked(has) => Fate::Change,
+        Some(_) if allowed.adopt => Fate::TakeOver,
+        Some(_) => Fate::Conflict,
+    };
+    Entry { place, fate, differences }
+}
+
+/// What is listed, is there, and is not wanted. Looked at and not guessed: what is gone needs no removal.
+fn unneeded(desired: &Desired, found: &Found, listed: &BTreeSet<Place>, allowed: Allowed) -> Vec<Entry> {
+    let wanted: BTreeSet<&Place> = desired.objects.iter().map(|object| &object.place).collect();
+    let fate = if allowed.prune { Fate::Remove } else { Fate::Unneeded };
+    listed
+        .iter()
+        .filter(|place| !wanted.contains(place) && !desired.left_alone.contains(place))
+        .filter(|place| found.objects.contains_key(place))
+        .map(|place| Entry { place: place.clone(), fate, differences: Vec::new() })
+        .collect()
+}
+
+/// What was made, is about to be, or is taken over: all that the manifest lists before anything is removed.
+fn made(
+    objects: &[(&Object, Entry)],
+    listed: &BTreeSet<Place>,
+    unneeded: &[Entry],
+    desired: &Desired,
+) -> BTreeSet<Place> {
+    let ours = |entry: &&Entry| match entry.fate {
+        Fate::Create | Fate::Change | Fate::TakeOver => entry.place.is_listed(),
+        Fate::Keep => listed.contains(&entry.place),
+        Fate::Conflict | Fate::Shared | Fate::Unneeded | Fate::Remove => false,
+    };
+    let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
+    let alone = listed.iter().filter(|place| desired.left_alone.contains(place));
+    wanted.chain(alone).chain(unneeded.iter().map(|entry| &entry.place)).cloned().collect()
+}
+
+fn is_removed(place: &Place, unneeded: &[Entry]) -> bool {
+    unneeded.iter().any(|entry| entry.fate == Fate::Remove && &entry.place == place)
+}
+
+fn written(entry: &Entry, body: &Value) -> Option<Step> {
+    let writes = match entry.fate {
+        Fate::Create | Fate::Change => true,
+        // Where nothing differs, to be on the list is all.
+        Fate::TakeOver => !entry.differences.is_empty(),
+        Fate::Keep | Fate::Conflict | Fate::Shared | Fate::Unneeded | Fate::Remove => false,
+    };
+    writes.then(|| Step::Write { place: entry.place.clone(), body: body.clone(), fate: entry.fate })
+}
+
+fn missing(desired: &Desired, found: &Found) -> Vec<Missing> {
+    let policies = desired
+        .named_policies
+        .iter()
+        .filter(|(name, _)| !found.policies.contains(*name))
+        .map(|(name, grants)| Missing::Policy { name: name.clone(), grants: grants.clone() });
+    policies.chain(found.missing_mounts.iter().cloned().map(Missing::Mount)).collect()
+}
+
+/// A policy longer than this was not written by hand, and not by this command: its lines are counted, and not compared.
+const MAX_LINES: usize = 4000;
+
+/// The lines that are on one side only, in order: what is left beside a longest common part.
+fn lines(found: &str, wanted: &str) -> Vec<Difference> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (found.lines().collect(), wanted.lines().collect());
+    if old.len().max(new.len()) > MAX_LINES {
+        let (found, wanted) = (Some(format!("{} lines", old.len())), format!("{} lines", new.len()));
+        return vec![Difference::Field { name: "policy", found, wanted }];
+    }
+    // common[i][j]: how long the longest common part of old[i..] and new[j..] is.
+    let mut common: Vec<Vec<usize>> = vec![vec![0; new.len() + 1]];
+    for line in old.iter().rev() {
+        let below = common.last().cloned().unwrap_or_default();
+        let mut row = vec![0];
+        for (other, pair) in new.iter().rev().zip(below.windows(2).rev()) {
+            let (diagonal, down) = (pair.last().copied().unwrap_or(0), pair.first().copied().unwrap_or(0));
+            let right = row.last().copied().unwrap_or(0);
+            row.push(if line == other { diagonal + 1 } else { down.max(right) });
+        }
+        row.reverse();
+        common.push(row);
+    }
+    common.reverse();
+    let length = |i: usize, j: usize| common.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    let (mut i, mut j, mut differences) = (0, 0, Vec::new());
+    loop {
+        match (old.get(i), new.get(j)) {
+            (None, None) => return differences,
+            (Some(kept), Some(same)) if kept == same => (i, j) = (i + 1, j + 1),
+            (Some(line), other) if other.is_none() || length(i + 1, j) >= length(i, j + 1) => {
+                differences.push(Difference::LineGone(plain(line)));
+                i += 1;
+            }
+            (_, line) => {
+                differences.extend(line.map(|line| Difference::LineNew(plain(line))));
+                j += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! Everything that Vault must hold for one configuration: policies, token roles, quotas, the authorizer's login.
+//!
+//! Receives the configuration and the few [`Choices`] that it does not make; produces [`Desired`]. Pure. Leaves to
+//! [`compare`](super::compare) what a server has of it, and to [`server`](super::server) the calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use sts_identity::PrincipalArn;
+use vault_authorizer::{
+    adapters::vault::LoginSettings,
+    config::Config,
+    grant::{Callers, MIN_TTL_SECONDS, Mode, Rule, TokenRule, ladder},
+    names::PolicyName,
+};
+use vault_context::vault::Namespace;
+
+use super::{
+    place::Place,
+    setting::{Field, Setting},
+};
+
+/// The policy that every token role carries.
+pub(crate) const SELF_POLICY: &str = "vault-authorizer-self";
+
+/// The first words of each policy that this command writes. It overwrites no policy without them.
+pub(crate) const MARK: &str = "# Managed by vault-authorizer: ";
+
+/// Before each line of the manifest, which stands in the authorizer's own policy.
+const MADE: &str = "# made: ";
+
+/// The generation of tokens that a new role begins with. Another one on the server stays: an operator has ended the
+/// tokens of the one before.
+const FIRST_GENERATION: &str = "v01";
+
+/// What the configuration does not say.
+#[derive(Debug, Clone)]
+pub(crate) struct Choices {
+    /// The name of the authorizer's own policy.
+    pub(crate) policy: PolicyName,
+    /// Who may log in with the AWS auth method. Without it, the login is left alone.
+    pub(crate) aws_principal: Option<PrincipalArn>,
+    /// Where all of it is.
+    pub(crate) namespace: Option<Namespace>,
+    /// Whether quotas are looked after.
+    pub(crate) quotas: bool,
+}
+
+/// Everything that Vault must hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Desired {
+    /// What lets the tokens of all roles revoke themselves.
+    pub(crate) self_policy: String,
+    /// The authorizer's own.
+    pub(crate) authorizer_policy: AuthorizerPolicy,
+    /// What follows, in the order in which it is written.
+    pub(crate) objects: Vec<Object>,
+    /// The policies that grants name, each with the grants. They are the user's: looked for, and never written.
+    pub(crate) named_policies: BTreeMap<String, Vec<String>>,
+    /// What is neither compared nor removed.
+    pub(crate) left_alone: BTreeSet<Place>,
+}
+
+/// The authorizer's own policy: what it allows, without the list of what was made, which depends on the server.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthorizerPolicy {
+    /// Its name.
+    pub(crate) name: String,
+    stanzas: String,
+}
+
+/// One thing at the server, field by field.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// What it must say.
+    pub(crate) fields: Vec<Field>,
+}
+
+/// Derives it.
+pub(crate) fn desired(config: &Config, choices: &Choices) -> Desired {
+    let tokens: Vec<(&Rule, &TokenRule)> = config
+        .stages
+        .values()
+        .flat_map(|stage| &stage.rules)
+        .filter_map(|rule| match &rule.mode {
+            Mode::Token(token) => Some((rule, token)),
+            Mode::None => None,
+        })
+        .collect();
+    let mut objects: Vec<Object> = tokens.iter().map(|(rule, token)| token_role(rule, token)).collect();
+    let mut left_alone = BTreeSet::new();
+    let rate = config.limits.grant_mints_per_second.get();
+    for (_, token) in &tokens {
+        let quota = quota(token, rate, choices.namespace.as_ref());
+        if choices.quotas {
+            objects.push(quota);
+        } else {
+            left_alone.insert(quota.place);
+        }
+    }
+    match (login(&config.vault.login, choices), &choices.aws_principal) {
+        (login, Some(_)) => objects.extend(login),
+        (login, None) => left_alone.extend(login.into_iter().map(|object| object.place)),
+    }
+    let mut named_policies: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (rule, token) in &tokens {
+        for policy in token.policies.iter().filter(|policy| policy.as_str() != SELF_POLICY) {
+            named_policies.entry(policy.to_string()).or_default().push(rule.name.to_string());
+        }
+    }
+    let stanzas = tokens.iter().map(|(rule, token)| mint_stanza(rule, token) + "\n").collect::<String>();
+    Desired {
+        self_policy: self_policy(),
+        authorizer_policy: AuthorizerPolicy {
+            name: choices.policy.to_string(),
+            stanzas: stanzas + &own_stanzas(),
+        },
+        objects,
+        named_policies,
+        left_alone,
+    }
+}
+
+impl AuthorizerPolicy {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place {
+        Place::Policy(self.name.clone())
+    }
+
+    /// Its text, with the list of what was made beside it. Of a role or a quota nobody could tell otherwise: they have no
+    /// comments.
+    pub(crate) fn text(&self, made: &BTreeSet<Place>) -> String {
+        let list: String = made.iter().map(|place| format!("{MADE}{}\n", place.path())).collect();
+        let listed = if made.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "#\n# It has made these as well, and changes them, and with --prune removes those that no grant needs:\n{list}"
+            )
+        };
+        format!(
+            "{MARK}`vault apply` overwrites what is written here by hand.\n\
+             # The authorizer mints tokens of these roles, always wrapped, and looks after its own token. Nothing else.\n\
+             {listed}\n{}",
+            self.stanzas
+        )
+    }
+}
+
+/// What a policy of ours says was made with it. Lines that name nothing of the kinds that are made say nothing.
+pub(crate) fn manifest(policy: &str) -> BTreeSet<Place> {
+    let made = policy.lines().filter_map(|line| line.strip_prefix(MADE));
+    made.filter_map(|path| Place::of_made(path.trim())).collect()
+}
+
+/// Whether a policy was written by this command.
+pub(crate) fn is_marked(policy: &str) -> bool {
+    policy.starts_with(MARK)
+}
+
+fn self_policy() -> String {
+    format!(
+        "{MARK}`vault apply` overwrites what is written here by hand.\n\
+         # Every token role carries it: without the default policy, a token could not revoke itself.\n\
+         {}",
+        stanza("revoke-self", "update")
+    )
+}
+
+fn own_stanzas() -> String {
+    let own = [("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")];
+    own.map(|(path, capability)| stanza(path, capability)).join("\n")
+}
+
+fn stanza(path: &str, capability: &str) -> String {
+    format!("path \"auth/token/{path}\" {{\n  capabilities = [\"{capability}\"]\n}}\n")
+}
+
+/// Vault compares `allowed_parameters` to the letter, and refuses what is not listed: so the authorizer can choose neither
+/// policies nor the token's type, and a mint that is not wrapped is refused by Vault itself.
+fn mint_stanza(rule: &Rule, token: &TokenRule) -> String {
+    let TokenRule { role, ttl_seconds, wrap_ttl_seconds, .. } = token;
+    let ttls: Vec<String> = ladder(*ttl_seconds).map(|seconds| format!("\"{seconds}s\"")).collect();
+    let aliases = alias_globs(rule, token).into_iter();
+    let aliases: String = aliases.map(|glob| format!("    \"entity_alias\" = [\"{glob}\"]\n")).collect();
+    format!(
+        r#"# grant {}
+path "auth/token/create/{role}" {{
+  capabilities        = ["update"]
+  min_wrapping_ttl    = "{MIN_TTL_SECONDS}s"
+  max_wrapping_ttl    = "{wrap_ttl_seconds}s"
+  required_parameters = ["ttl"]
+  allowed_parameters = {{
+    "ttl"      = [{}]
+    "num_uses" = []
+    "meta"     = []
+{aliases}  }}
+}}
+"#,
+        rule.name,
+        ttls.join(", ")
+    )
+}
+
+/// None where the grant gives no alias; then the authorizer may send none, and the role takes none.
+fn alias_globs(rule: &Rule, token: &TokenRule) -> BTreeSet<String> {
+    match (&rule.callers, &token.alias_claim) {
+        (Callers::OfIssuer(issuer), Some(_)) => BTreeSet::from([format!("*@{issuer}")]),
+        (Callers::OfIssuer(_), None) | (Callers::AwsIdentity, _) => BTreeSet::new(),
+    }
+}
+
+/// Fields that could only narrow what the tokens may (`token_bound_cidrs`, `disallowed_policies`) are not held: the
+/// configuration has no word for them, and an operator may have a reason.
+fn token_role(rule: &Rule, token: &TokenRule) -> Object {
+    let policies = token.policies.iter().map(ToString::to_string).chain([SELF_POLICY.to_owned()]);
+    let fields = vec![
+        Field::exactly("allowed_policies", Setting::Set(policies.collect())),
+        Field::exactly("allowed_policies_glob", Setting::Set(BTreeSet::new())),
+        Field::exactly("allowed_entity_aliases", Setting::Set(alias_globs(rule, token))),
+        // The tokens do not end with the authorizer's own.
+        Field::exactly("orphan", Setting::Flag(true)),
+        Field::exactly("renewable", Setting::Flag(false)),
+        // Left to its default, a request for a batch token escapes the role's TTL.
+        Field::exactly("token_type", Setting::Text("service".to_owned())),
+        Field::exactly("token_no_default_policy", Setting::Flag(true)),
+        Field::exactly("token_explicit_max_ttl", Setting::Seconds(token.ttl_seconds)),
+        Field::exactly("token_period", Setting::Seconds(0)),
+        Field::exactly("token_num_uses", Setting::Number(0)),
+        Field::unless_set("path_suffix", Setting::Text(FIRST_GENERATION.to_owned())),
+    ];
+    Object { place: Place::TokenRole(token.role.to_string()), fields }
+}
+
+/// Quotas lie in the root namespace, with the namespace as the beginning of their path and, since all share one set of
+/// names, of ours.
+fn quota(token: &TokenRule, per_second: u32, namespace: Option<&Namespace>) -> Object {
+    let role = &token.role;
+    let (names, paths) = match namespace.map(Namespace::as_str) {
+        Some(namespace) => (format!("{}-", namespace.replace('/', "-")), format!("{namespace}/")),
+        None => (String::new(), String::new()),
+    };
+    let fields = vec![
+        Field::exactly("path", Setting::Text(format!("{paths}auth/token/create/{role}"))),
+        Field::exactly("rate", Setting::Number(per_second.into())),
+        Field::exactly("interval", Setting::Seconds(1)),
+        Field::exactly("block_interval", Setting::Seconds(0)),
+    ];
+    Object { place: Place::Quota(format!("{}{names}{role}", Place::QUOTA_PREFIX)), fields }
+}
+
+/// The authorizer's own login. One arm for each method that it can log in with.
+fn login(settings: &LoginSettings, choices: &Choices) -> Vec<Object> {
+    match settings {
+        LoginSettings::Aws(aws) => {
+            let server_id = Setting::Text(aws.server_id.to_string());
+            let mount = aws.mount.to_string();
+            let principals: BTreeSet<String> = choices.aws_principal.iter().map(without_path).collect();
+            let role = vec![
+                Field::exactly("auth_type", Setting::Text("iam".to_owned())),
+                Field::exactly("bound_iam_principal_arn", Setting::Set(principals)),
+                // Vault then needs no IAM permissions, and a role that is made anew logs in as before.
+                Field::exactly("resolve_aws_unique_ids", Setting::Flag(false)),
+                Field::exactly("token_policies", Setting::Set(BTreeSet::from([choices.policy.to_string()]))),
+                Field::exactly("token_no_default_policy", Setting::Flag(true)),
+                // Neither a batch token nor one of limited use can make others.
+                Field::exactly("token_type", Setting::Text("service".to_owned())),
+                Field::exactly("token_num_uses", Setting::Number(0)),
+                Field::exactly("token_ttl", Setting::Seconds(3600)),
+                Field::exactly("token_max_ttl", Setting::Seconds(86_400)),
+            ];
+            vec![
+                Object {
+                    place: Place::AwsClient { mount: mount.clone() },
+                    fields: vec![Field::exactly("iam_server_id_header_value", server_id)],
+                },
+                Object { place: Place::AwsRole { mount, role: aws.role.to_string() }, fields: role },
+            ]
+        }
+        // The token is made by hand, for development.
+        LoginSettings::Token(_) => Vec::new(),
+    }
+}
+
+/// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.
+fn without_path(principal: &PrincipalArn) -> String {
+    let arn = principal.canonical();
+    match (arn.split_once(":role/"), arn.rsplit_once('/')) {
+        (Some((account, _)), Some((_, name))) => format!("{account}:role/{name}"),
+        (None, _) | (_, None) => arn.to_owned(),
+    }
+}
+
+impl Object {
+    /// What is sent to write it. Where the server may keep its own, `found` says what that is.
+    pub(crate) fn body(&self, found: Option<&Value>) -> Value {
+        let field = |field: &Field| (field.name.to_owned(), field.on(found).to_json());
+        Value::Object(self.fields.iter().map(field).collect::<Map<_, _>>())
+    }
+}

@@ -1,0 +1,122 @@
+//! Where something lies at the server, and which of these places are ours to change.
+//!
+//! Receives names; produces API paths, names for people, and from a line of the manifest the place it speaks of.
+
+use std::fmt;
+
+use vault_authorizer::names::{MountPath, RoleName};
+
+/// One thing at the server. The order is that of the manifest, and of nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// An ACL policy.
+    Policy(String),
+    /// A token role.
+    TokenRole(String),
+    /// A rate limit quota.
+    Quota(String),
+    /// The server id and more of an AWS auth method, shared by all who log in there.
+    AwsClient {
+        /// Where the method is mounted.
+        mount: String,
+    },
+    /// A role of an AWS auth method.
+    AwsRole {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role.
+        role: String,
+    },
+}
+
+impl Place {
+    /// All our quotas are called so: they lie in one set of names with everybody's.
+    pub(crate) const QUOTA_PREFIX: &str = "vault-authorizer-";
+
+    /// Below `/v1/`.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Policy(name) => format!("sys/policies/acl/{name}"),
+            Self::TokenRole(name) => format!("auth/token/roles/{name}"),
+            Self::Quota(name) => format!("sys/quotas/rate-limit/{name}"),
+            Self::AwsClient { mount } => format!("auth/{mount}/config/client"),
+            Self::AwsRole { mount, role } => format!("auth/{mount}/role/{role}"),
+        }
+    }
+
+    /// What a path of the manifest names. `None` for what is never in it: whoever may write the policy could otherwise
+    /// have anything removed by the next `--prune`.
+    pub(crate) fn of_made(path: &str) -> Option<Self> {
+        let role = |name: &str| name.parse::<RoleName>().is_ok().then(|| name.to_owned());
+        if let Some(name) = path.strip_prefix("auth/token/roles/") {
+            return role(name).map(Self::TokenRole);
+        }
+        if let Some(name) = path.strip_prefix("sys/quotas/rate-limit/") {
+            return role(name).filter(|name| name.starts_with(Self::QUOTA_PREFIX)).map(Self::Quota);
+        }
+        let (mount, name) = path.strip_prefix("auth/")?.rsplit_once("/role/")?;
+        let mount = mount.parse::<MountPath>().ok()?.to_string();
+        Some(Self::AwsRole { mount, role: role(name)? })
+    }
+
+    /// Whether the manifest lists it. Policies carry their own mark, and an auth method's settings are never only ours.
+    pub(crate) fn is_listed(&self) -> bool {
+        match self {
+            Self::TokenRole(_) | Self::Quota(_) | Self::AwsRole { .. } => true,
+            Self::Policy(_) | Self::AwsClient { .. } => false,
+        }
+    }
+
+    /// The mount without which it cannot be, where that is not always there.
+    pub(crate) fn mount(&self) -> Option<&str> {
+        match self {
+            Self::AwsClient { mount } | Self::AwsRole { mount, .. } => Some(mount),
+            Self::Policy(_) | Self::TokenRole(_) | Self::Quota(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(name) => write!(f, "policy `{name}`"),
+            Self::TokenRole(name) => write!(f, "token role `{name}`"),
+            Self::Quota(name) => write!(f, "rate limit quota `{name}`"),
+            Self::AwsClient { mount } => write!(f, "server id of `auth/{mount}`"),
+            Self::AwsRole { mount, role } => write!(f, "login role `{role}` of `auth/{mount}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_what_this_command_makes() {
+        for place in [
+            Place::TokenRole("orders".to_owned()),
+            Place::Quota("vault-authorizer-orders".to_owned()),
+            Place::AwsRole { mount: "team/aws".to_owned(), role: "api".to_owned() },
+        ] {
+            assert!(place.is_listed());
+            assert_eq!(Place::of_made(&place.path()), Some(place));
+        }
+    }
+
+    #[test]
+    fn rejects_a_manifest_that_names_what_is_not_made() {
+        for path in [
+            "sys/policies/acl/default",
+            "sys/quotas/rate-limit/global",
+            "sys/mounts/secret",
+            "auth/token/roles/../../sys/seal",
+            "auth/token/roles/a/b",
+            "auth/aws/config/client",
+            "auth/../role/x",
+            "",
+        ] {
+            assert_eq!(Place::of_made(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Everything that Vault must hold, as a shell script: for those who review first and run it themselves.
+//!
+//! Receives [`Desired`]; produces commands of Vault's own command line, policies in HCL and the rest in the JSON that the
+//! API takes. Asks no server, so it knows nothing of what is there: it creates and overwrites.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use super::{
+    desired::{Desired, SELF_POLICY},
+    place::Place,
+};
+
+/// The script. No text in it comes from anywhere but the configuration's checked names, so that nothing in it ends a
+/// here-document.
+pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> String {
+    let own = &desired.authorizer_policy;
+    let made: BTreeSet<Place> = desired
+        .objects
+        .iter()
+        .map(|object| &object.place)
+        .filter(|place| place.is_listed())
+        .cloned()
+        .collect();
+    let mut text = head(address, namespace);
+    for (name, policy) in [(SELF_POLICY, &desired.self_policy), (&own.name, &own.text(&made))] {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "\n\"$cli\" policy write {name} - <<'EOF'\n{policy}EOF\n");
+    }
+    for object in &desired.objects {
+        let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
+        let root = if matches!(object.place, Place::Quota(_)) { "VAULT_NAMESPACE= " } else { "" };
+        let path = object.place.path();
+        let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
+    }
+    for (name, grants) in &desired.named_policies {
+        let grants = grants.join(", ");
+        let _infallible = write!(text, "\n# Yours to write: policy {name}, which is given by: {grants}\n");
+    }
+    text
+}
+
+fn head(address: &str, namespace: Option<&str>) -> String {
+    let namespace = namespace.map_or_else(String::new, |namespace| {
+        format!("export VAULT_NAMESPACE='{namespace}'    # quotas, further down, lie in the root namespace\n")
+    });
+    format!(
+        "#!/bin/sh\n\
+         # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format hcl`.\n\
+         # It overwrites what has these names. A role whose generation of tokens is not v01 any more: keep its path_suffix.\n\
+         #\n\
+         #   VAULT_TOKEN=… sh this-script\n\
+         #   VAULT_TOKEN=… VAULT_CLI=bao sh this-script         # OpenBao\n\
+         set -eu\n\
+         cli=${{VAULT_CLI:-vault}}\n\
+         export VAULT_ADDR=\"${{VAULT_ADDR:-{address}}}\"\n\
+         {namespace}"
+    )
+}

@@ -1,0 +1,169 @@
+//! One field of something at the server, compared by what it means: seconds are seconds, a list has no order, and what is
+//! absent has its default.
+//!
+//! Receives what is wanted and what a server answered; produces the difference, and the forms to send and to print.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::{Value, json};
+
+use crate::output::plain;
+
+/// A field and what it must say.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// Its name in Vault's API.
+    pub(crate) name: &'static str,
+    wanted: Setting,
+    /// Whether another value of the server's may stay, so long as there is one.
+    servers_may_stay: bool,
+}
+
+/// What a field says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Yes or no.
+    Flag(bool),
+    /// A text.
+    Text(String),
+    /// A list whose order means nothing.
+    Set(BTreeSet<String>),
+    /// A duration.
+    Seconds(u64),
+    /// A number.
+    Number(u64),
+    /// What the server has, and which is of no form that would be wanted.
+    Other(String),
+}
+
+impl Field {
+    /// It must say this.
+    pub(crate) fn exactly(name: &'static str, wanted: Setting) -> Self {
+        Self { name, wanted, servers_may_stay: false }
+    }
+
+    /// It must say this where the server says nothing.
+    pub(crate) fn unless_set(name: &'static str, wanted: Setting) -> Self {
+        Self { name, wanted, servers_may_stay: true }
+    }
+
+    /// What it must say on a server that has `found`.
+    pub(crate) fn on(&self, found: Option<&Value>) -> Setting {
+        if self.servers_may_stay
+            && let Setting::Text(text) = self.found(found)
+            && !text.is_empty()
+        {
+            return Setting::Text(text);
+        }
+        self.wanted.clone()
+    }
+
+    /// What it says on a server.
+    pub(crate) fn found(&self, found: Option<&Value>) -> Setting {
+        let value = found.and_then(|data| data.get(self.name)).unwrap_or(&Value::Null);
+        self.wanted.read_alike(value).unwrap_or_else(|| Setting::Other(plain(&value.to_string())))
+    }
+}
+
+impl Setting {
+    /// A value of the server's in the form of this one.
+    fn read_alike(&self, value: &Value) -> Option<Self> {
+        let none = value.is_null();
+        match self {
+            Self::Flag(_) => value.as_bool().or(none.then_some(false)).map(Self::Flag),
+            Self::Text(_) => value.as_str().or(none.then_some("")).map(|text| Self::Text(plain(text))),
+            Self::Set(_) if none => Some(Self::Set(BTreeSet::new())),
+            Self::Set(_) => {
+                let items = value.as_array()?.iter().map(|item| item.as_str().map(plain));
+                items.collect::<Option<BTreeSet<_>>>().map(Self::Set)
+            }
+            Self::Seconds(_) => whole(value).or(none.then_some(0)).map(Self::Seconds),
+            Self::Number(_) => whole(value).or(none.then_some(0)).map(Self::Number),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// As it is sent.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Self::Flag(flag) => json!(flag),
+            Self::Text(text) | Self::Other(text) => json!(text),
+            Self::Set(items) => json!(items),
+            Self::Seconds(seconds) => json!(format!("{seconds}s")),
+            Self::Number(number) => json!(number),
+        }
+    }
+}
+
+/// A number without a fraction, in whichever of JSON's forms: `200` and `200.0` are one.
+fn whole(value: &Value) -> Option<u64> {
+    let text = value.as_number()?.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Text(text) if text.is_empty() => f.write_str("(none)"),
+            Self::Text(text) | Self::Other(text) => f.write_str(text),
+            Self::Set(items) if items.is_empty() => f.write_str("(none)"),
+            Self::Set(items) => f.write_str(&items.iter().cloned().collect::<Vec<_>>().join(", ")),
+            Self::Seconds(seconds) => write!(f, "{seconds}s"),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(wanted: Setting, value: &Value) -> Setting {
+        Field::exactly("x", wanted).found(Some(&json!({"x": value})))
+    }
+
+    fn set(items: &[&str]) -> Setting {
+        Setting::Set(items.iter().map(|item| (*item).to_owned()).collect())
+    }
+
+    #[test]
+    fn values_are_compared_by_what_they_mean() {
+        assert_eq!(found(set(&["a", "b"]), &json!(["b", "a", "b"])), set(&["a", "b"]));
+        assert_eq!(found(Setting::Number(200), &json!(200.0)), Setting::Number(200));
+        assert_eq!(found(Setting::Seconds(120), &json!(120)), Setting::Seconds(120));
+        for (wanted, default) in [
+            (Setting::Flag(true), Setting::Flag(false)),
+            (Setting::Text("v01".to_owned()), Setting::Text(String::new())),
+            (set(&["a"]), set(&[])),
+            (Setting::Seconds(1), Setting::Seconds(0)),
+            (Setting::Number(1), Setting::Number(0)),
+        ] {
+            assert_eq!(found(wanted.clone(), &Value::Null), default, "null is the default");
+            assert_eq!(Field::exactly("x", wanted).found(Some(&json!({}))), default, "and so is absence");
+        }
+    }
+
+    #[test]
+    fn rejects_a_value_of_another_form_as_a_difference() {
+        for (wanted, value, shown) in [
+            (Setting::Number(100), json!(100.5), "100.5"),
+            (Setting::Flag(true), json!("true"), "\"true\""),
+            (set(&["a"]), json!([1]), "[1]"),
+            (Setting::Seconds(15), json!(-15), "-15"),
+        ] {
+            assert_eq!(found(wanted, &value), Setting::Other(shown.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_servers_value_stays_only_where_it_may() {
+        let suffix = Field::unless_set("path_suffix", Setting::Text("v01".to_owned()));
+        for (found, kept) in [(json!({"path_suffix": "v07"}), "v07"), (json!({"path_suffix": ""}), "v01")] {
+            assert_eq!(suffix.on(Some(&found)), Setting::Text(kept.to_owned()));
+        }
+        assert_eq!(suffix.on(None), Setting::Text("v01".to_owned()));
+        let exact = Field::exactly("path_suffix", Setting::Text("v01".to_owned()));
+        assert_eq!(exact.on(Some(&json!({"path_suffix": "v07"}))), Setting::Text("v01".to_owned()));
+    }
+}
