@@ -45,8 +45,9 @@ fn the_examples_are_real() {
 
 #[test]
 fn every_option_has_its_row() {
-    for command in ["check", "explain", "sign", "doctor"] {
-        let help = run(&[command, "--help"], "", &[]).printed(0);
+    for command in ["check", "explain", "sign", "doctor", "vault plan", "vault apply"] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = run(&arguments, "", &[]).printed(0);
         let section = REFERENCE.split(&format!("\n## {command}\n")).nth(1).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let options: Vec<_> = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")).collect();

@@ -20,3 +20,4 @@ mod shapes;
 mod stack;
 mod tenants;
 mod tls;
+mod vault_plan;

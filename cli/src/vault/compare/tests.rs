@@ -1,1 +1,277 @@
+//! Whole plans against servers that are written down here; what a real one makes of them is tested end to end.
 
+use std::path::Path;
+
+use insta::assert_snapshot;
+use vault_authorizer::config::Config;
+
+use super::*;
+use crate::vault::{
+    desired::{Choices, MARK, desired},
+    text,
+};
+
+const ARN: &str = "arn:aws:iam::123456789012:role/service/api-authorizer";
+
+fn configuration(grants: &str) -> Config {
+    let document = format!(
+        r#"
+vault: {{address: "https://vault.example.com:8200", login: {{method: aws, role: api-authorizer, server_id: vault.example.com}}}}
+issuers: {{corp: {{kind: jwt, issuer: "https://login.example.com/", audiences: [a], algorithms: [RS256], jwks: discovery}}}}
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+{grants}"#
+    );
+    Config::parse(&document, Path::new(".")).unwrap()
+}
+
+const READER: &str = "      - {name: orders-reader, routes: [\"GET /orders\"], caller: {issuer: corp, any: true}, \
+    token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s}}\n";
+const TENANTS: &str = "      - {name: tenants, routes: [\"GET /tenants\"], caller: {issuer: corp, any: true}, \
+    token: {role: tenant, policies: [tenant-read, orders-read], ttl: 45s, wrap_ttl: 20s, entity_alias: {claim: tenant}}}\n";
+
+fn wanted(grants: &str, namespace: Option<&str>, principal: Option<&str>) -> Desired {
+    let choices = Choices {
+        policy: "vault-authorizer".parse().unwrap(),
+        aws_principal: principal.map(|arn| sts_identity::PrincipalArn::parse(arn).unwrap()),
+        namespace: namespace.map(|name| vault_context::vault::Namespace::parse(name).unwrap()),
+        quotas: true,
+    };
+    desired(&configuration(grants), &choices)
+}
+
+fn both() -> Desired {
+    wanted(&format!("{READER}{TENANTS}"), None, None)
+}
+
+/// A server after the steps of a plan, as Vault merges them.
+fn after(mut found: Found, steps: &[Step]) -> Found {
+    for step in steps {
+        match step {
+            Step::Write { place, body, .. } => {
+                if let Place::Policy(name) = place {
+                    found.policies.insert(name.clone());
+                }
+                let seconds =
+                    |value: &Value| Some(value.as_str()?.strip_suffix('s')?.parse::<u64>().ok()?.into());
+                let data = found.objects.entry(place.clone()).or_insert_with(|| json!({}));
+                for (name, value) in body.as_object().unwrap() {
+                    data[name] = seconds(value).unwrap_or_else(|| value.clone());
+                }
+            }
+            Step::Remove(place) => drop(found.objects.remove(place)),
+        }
+    }
+    found
+}
+
+fn applied(desired: &Desired) -> Found {
+    after(Found::default(), &plan(desired, &Found::default(), Allowed::default()).steps)
+}
+
+fn role(name: &str) -> Place {
+    Place::TokenRole(name.to_owned())
+}
+
+fn words(plan: &Plan) -> String {
+    let text = text::of(plan, "https://vault.example.com:8200", Some("platform"));
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+#[test]
+fn a_plan_for_a_server_that_has_some_of_it() {
+    let mut found = applied(&both());
+    found.objects.get_mut(&role("orders-prod-reader")).unwrap()["token_explicit_max_ttl"] = json!(900);
+    found.objects.get_mut(&role("orders-prod-reader")).unwrap()["path_suffix"] = json!("v07");
+    found.policies.insert("orders-read".to_owned());
+    let theirs =
+        json!({"policy": "path \"auth/token/revoke-self\" {\n  capabilities = [\"update\", \"sudo\"]\n}\n"});
+    found.objects.insert(Place::Policy(SELF_POLICY.to_owned()), theirs);
+    let desired = wanted(READER, None, None);
+    assert_snapshot!(words(&plan(&desired, &found, Allowed::default())), @r###"
+    Vault https://vault.example.com:8200, namespace platform
+    conflict: policy `vault-authorizer-self`: vault-authorizer did not make it, and leaves it as it is; `--adopt` changes it so:
+      + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
+      + # Every token role carries it: without the default policy, a token could not revoke itself.
+      -   capabilities = ["update", "sudo"]
+      +   capabilities = ["update"]
+    change: policy `vault-authorizer`
+      - # grant tenants
+      - path "auth/token/create/tenant" {
+      -   capabilities        = ["update"]
+      -   min_wrapping_ttl    = "15s"
+      -   max_wrapping_ttl    = "20s"
+      -   required_parameters = ["ttl"]
+      -   allowed_parameters = {
+      -     "ttl"      = ["15s", "30s", "45s"]
+      -     "num_uses" = []
+      -     "meta"     = []
+      -     "entity_alias" = ["*@corp"]
+      -   }
+      - }
+      -
+    change: token role `orders-prod-reader`
+      token_explicit_max_ttl: 900s -> 120s
+    not needed: token role `tenant`: no grant needs it any more; `--prune` removes it
+    not needed: rate limit quota `vault-authorizer-tenant`: no grant needs it any more; `--prune` removes it
+    left alone: login role `api-authorizer` of `auth/aws`: `--aws-principal` says who may log in
+    plan: 2 to change, 1 in conflict, 2 not needed any more, 1 unchanged
+    "###);
+    assert_snapshot!(words(&plan(&desired, &found, Allowed { adopt: true, prune: true })), @r###"
+    Vault https://vault.example.com:8200, namespace platform
+    take over: policy `vault-authorizer-self`, which vault-authorizer did not make
+      + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
+      + # Every token role carries it: without the default policy, a token could not revoke itself.
+      -   capabilities = ["update", "sudo"]
+      +   capabilities = ["update"]
+    change: policy `vault-authorizer`
+      - # made: auth/token/roles/tenant
+      - # made: sys/quotas/rate-limit/vault-authorizer-tenant
+      - # grant tenants
+      - path "auth/token/create/tenant" {
+      -   capabilities        = ["update"]
+      -   min_wrapping_ttl    = "15s"
+      -   max_wrapping_ttl    = "20s"
+      -   required_parameters = ["ttl"]
+      -   allowed_parameters = {
+      -     "ttl"      = ["15s", "30s", "45s"]
+      -     "num_uses" = []
+      -     "meta"     = []
+      -     "entity_alias" = ["*@corp"]
+      -   }
+      - }
+      -
+    change: token role `orders-prod-reader`
+      token_explicit_max_ttl: 900s -> 120s
+    remove: token role `tenant`: no grant needs it any more
+    remove: rate limit quota `vault-authorizer-tenant`: no grant needs it any more
+    left alone: login role `api-authorizer` of `auth/aws`: `--aws-principal` says who may log in
+    plan: 2 to change, 1 to take over, 2 to remove, 1 unchanged
+    "###);
+}
+
+#[test]
+fn the_authorizers_policy_of_a_namespace() {
+    let desired = wanted(TENANTS, Some("platform/team1"), Some(ARN));
+    let places: BTreeSet<Place> = desired.objects.iter().map(|object| object.place.clone()).collect();
+    let listed = places.into_iter().filter(Place::is_listed).collect();
+    assert_snapshot!(desired.authorizer_policy.text(&listed), @r###"
+    # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
+    # The authorizer mints tokens of these roles, always wrapped, and looks after its own token. Nothing else.
+    #
+    # It has made these as well, and changes them, and with --prune removes those that no grant needs:
+    # made: auth/token/roles/tenant
+    # made: sys/quotas/rate-limit/vault-authorizer-platform-team1-tenant
+    # made: auth/aws/role/api-authorizer
+
+    # grant tenants
+    path "auth/token/create/tenant" {
+      capabilities        = ["update"]
+      min_wrapping_ttl    = "15s"
+      max_wrapping_ttl    = "20s"
+      required_parameters = ["ttl"]
+      allowed_parameters = {
+        "ttl"      = ["15s", "30s", "45s"]
+        "num_uses" = []
+        "meta"     = []
+        "entity_alias" = ["*@corp"]
+      }
+    }
+
+    path "auth/token/lookup-self" {
+      capabilities = ["read"]
+    }
+
+    path "auth/token/renew-self" {
+      capabilities = ["update"]
+    }
+
+    path "auth/token/revoke-self" {
+      capabilities = ["update"]
+    }
+    "###);
+}
+
+#[test]
+fn what_was_applied_is_done_for_each_kind_of_login() {
+    for desired in [both(), wanted(READER, Some("platform"), Some(ARN)), wanted(TENANTS, None, Some(ARN))] {
+        let again = plan(&desired, &applied(&desired), Allowed { adopt: true, prune: true });
+        assert!(again.is_done(), "{:?}", again.steps);
+    }
+}
+
+/// However an apply ends half way, the next one finishes it, and forgets nothing that was made.
+#[test]
+fn an_end_half_way_is_made_good_by_the_next_time() {
+    let allowed = Allowed { prune: true, ..Allowed::default() };
+    let one = wanted(READER, None, Some(ARN));
+    let target = applied(&one);
+    for start in [Found::default(), applied(&both()), applied(&wanted(TENANTS, None, Some(ARN)))] {
+        let start_plan = plan(&one, &start, allowed);
+        for done in 0..=start_plan.steps.len() {
+            let start = Found {
+                objects: start.objects.clone(),
+                policies: start.policies.clone(),
+                ..Found::default()
+            };
+            let half = after(start, &start_plan.steps[..done]);
+            let rest = plan(&one, &half, allowed);
+            assert_eq!(rest.obstacles(), 0, "after {done} steps");
+            let whole = after(half, &rest.steps);
+            assert_eq!(whole.objects, target.objects, "after {done} steps");
+        }
+    }
+}
+
+#[test]
+fn rejects_changing_what_another_made() {
+    let desired = both();
+    let mut found = applied(&desired);
+    let own = desired.authorizer_policy.place();
+    // Somebody has written the policy anew: nothing says any more that the role is ours.
+    found.objects.insert(own.clone(), json!({"policy": "path \"a\" { capabilities = [\"read\"] }"}));
+    found.objects.get_mut(&role("tenant")).unwrap()["orphan"] = json!(false);
+    let careful = plan(&desired, &found, Allowed::default());
+    assert_eq!((careful.count(Fate::Conflict), careful.obstacles(), careful.is_done()), (2, 2, false));
+    let adopting = plan(&desired, &found, Allowed { adopt: true, ..Allowed::default() });
+    assert_eq!((adopting.obstacles(), adopting.count(Fate::TakeOver)), (0, 5));
+    let adopted = after(found, &adopting.steps);
+    assert!(plan(&desired, &adopted, Allowed::default()).is_done());
+    let text = adopted.objects[&own]["policy"].as_str().unwrap().to_owned();
+    assert!(text.starts_with(MARK));
+    assert_eq!(manifest(&text).len(), 4);
+}
+
+#[test]
+fn rejects_another_server_id_even_when_adopting() {
+    let desired = wanted(READER, None, Some(ARN));
+    let mut found = applied(&desired);
+    let client = Place::AwsClient { mount: "aws".to_owned() };
+    found.objects.insert(client.clone(), json!({"iam_server_id_header_value": "others.example.com"}));
+    let adopting = Allowed { adopt: true, ..Allowed::default() };
+    assert_eq!(plan(&desired, &found, adopting).count(Fate::Shared), 1);
+    found.objects.insert(client, json!({"iam_server_id_header_value": ""}));
+    assert_eq!(plan(&desired, &found, Allowed::default()).count(Fate::Conflict), 1);
+    assert_eq!(plan(&desired, &found, adopting).obstacles(), 0);
+}
+
+#[test]
+fn lines_that_differ_are_told_in_order() {
+    let told = |found: &str, wanted: &str| {
+        let told = lines(found, wanted).into_iter().map(|difference| match difference {
+            Difference::LineGone(line) => format!("-{line}"),
+            Difference::LineNew(line) => format!("+{line}"),
+            Difference::Field { found, wanted, .. } => format!("{found:?} {wanted}"),
+        });
+        told.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(told("a\nb\nc", "a\nb\nc"), "");
+    assert_eq!(told("", "a\nb"), "+a +b");
+    assert_eq!(told("a\nb", ""), "-a -b");
+    assert_eq!(told("a\nb\nc\nd", "a\nx\nc\ny\nd"), "-b +x +y");
+    assert_eq!(told("x\na\nb", "a\nb\nx"), "-x +x");
+    assert_eq!(told("a\u{1b}[2J", "a"), "-a\\u{1b}[2J +a", "a terminal obeys whoever wrote to it");
+    assert_eq!(told(&"a\n".repeat(MAX_LINES + 1), "a"), "Some(\"4001 lines\") 1 lines");
+}
