@@ -84,7 +84,7 @@ pub(crate) enum Failure {
     },
     /// What Vault has cannot be told.
     #[error(transparent)]
-    Vault(#[from] ServerError),
+    Vault(#[from] Box<ServerError>),
     /// Something is there that another made.
     #[error("nothing was changed: {count} in conflict, as said above")]
     VaultConflict {
@@ -101,7 +101,7 @@ pub(crate) enum Failure {
         /// The one that failed and those behind it, by name.
         undone: Vec<String>,
         /// Why.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Standard output.
     #[error("the output could not be written")]

@@ -152,7 +152,8 @@ async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Fail
         return Err(Failure::VaultConflict { count: plan.obstacles() });
     }
     for (index, step) in plan.steps.iter().enumerate() {
-        server.carry_out(step).await.map_err(|source| {
+        server.carry_out(step).await.map_err(|error| {
+            let source = Box::new(error);
             let undone = plan.steps.iter().skip(index).map(text::named).collect();
             Failure::VaultUnfinished { done: index, undone, source }
         })?;
@@ -187,7 +188,7 @@ impl Common {
         let namespace = self.choices(&config)?.namespace;
         let options = connection::options(&config.vault, namespace, variable)?;
         let server = Server::new(options, connection::token(variable)?)?;
-        let found = server.look(&desired).await?;
+        let found = server.look(&desired).await.map_err(Box::new)?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
