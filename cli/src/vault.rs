@@ -4,9 +4,9 @@
 //! has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it out step by step. [`script`] is the same
 //! for those who would rather run it themselves. Only [`server`] makes calls.
 
-mod compare;
+pub(crate) mod compare;
 mod connection;
-mod desired;
+pub(crate) mod desired;
 mod place;
 mod script;
 mod server;

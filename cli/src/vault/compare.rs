@@ -225,6 +225,7 @@ fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: A
             differs.then(|| Difference::Field { name: field.name, found, wanted: wanted.to_string() })
         })
         .collect();
+    // INVARIANT (only what is ours): what is not on the list is changed where `--adopt` says so, and nowhere else.
     let ours = listed.contains(&object.place);
     let fate = match (data, differences.is_empty()) {
         (None, _) => Fate::Create,
@@ -321,7 +322,7 @@ fn lines(found: &str, wanted: &str) -> Vec<Difference> {
         return vec![Difference::Field { name: "policy", found, wanted }];
     }
     // common[i][j]: how long the longest common part of old[i..] and new[j..] is.
-    let mut common: Vec<Vec<usize>> = vec![vec![0; new.len() + 1]];
+    let mut common: Vec<Vec<u16>> = vec![vec![0; new.len() + 1]];
     for line in old.iter().rev() {
         let below = common.last().cloned().unwrap_or_default();
         let mut row = vec![0];

@@ -234,21 +234,18 @@ fn token_role(rule: &Rule, token: &TokenRule) -> Object {
     Object { place: Place::TokenRole(token.role.to_string()), fields }
 }
 
-/// Quotas lie in the root namespace, with the namespace as the beginning of their path and, since all share one set of
-/// names, of ours.
+/// Quotas lie in the root namespace, with the namespace as the beginning of their path.
 fn quota(token: &TokenRule, per_second: u32, namespace: Option<&Namespace>) -> Object {
     let role = &token.role;
-    let (names, paths) = match namespace.map(Namespace::as_str) {
-        Some(namespace) => (format!("{}-", namespace.replace('/', "-")), format!("{namespace}/")),
-        None => (String::new(), String::new()),
-    };
+    let namespace = namespace.map(Namespace::as_str);
+    let within = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
     let fields = vec![
-        Field::exactly("path", Setting::Text(format!("{paths}auth/token/create/{role}"))),
+        Field::exactly("path", Setting::Text(format!("{within}auth/token/create/{role}"))),
         Field::exactly("rate", Setting::Number(per_second.into())),
         Field::exactly("interval", Setting::Seconds(1)),
         Field::exactly("block_interval", Setting::Seconds(0)),
     ];
-    Object { place: Place::Quota(format!("{}{names}{role}", Place::QUOTA_PREFIX)), fields }
+    Object { place: Place::quota(namespace, role.as_str()), fields }
 }
 
 /// The authorizer's own login. One arm for each method that it can log in with.

@@ -31,7 +31,14 @@ pub(crate) enum Place {
 
 impl Place {
     /// All our quotas are called so: they lie in one set of names with everybody's.
-    pub(crate) const QUOTA_PREFIX: &str = "vault-authorizer-";
+    const QUOTA_PREFIX: &str = "vault-authorizer-";
+
+    /// The quota of a token role. All quotas have one set of names, whatever namespace they are about.
+    pub(crate) fn quota(namespace: Option<&str>, role: &str) -> Self {
+        let namespace = namespace
+            .map_or_else(String::new, |namespace| namespace.replace(|c: char| !is_name_char(c), "-") + "-");
+        Self::Quota(format!("{}{namespace}{role}", Self::QUOTA_PREFIX))
+    }
 
     /// Below `/v1/`.
     pub(crate) fn path(&self) -> String {
@@ -52,7 +59,8 @@ impl Place {
             return role(name).map(Self::TokenRole);
         }
         if let Some(name) = path.strip_prefix("sys/quotas/rate-limit/") {
-            return role(name).filter(|name| name.starts_with(Self::QUOTA_PREFIX)).map(Self::Quota);
+            let ours = name.starts_with(Self::QUOTA_PREFIX) && name.chars().all(is_name_char);
+            return ours.then(|| Self::Quota(name.to_owned()));
         }
         let (mount, name) = path.strip_prefix("auth/")?.rsplit_once("/role/")?;
         let mount = mount.parse::<MountPath>().ok()?.to_string();
@@ -88,6 +96,11 @@ impl fmt::Display for Place {
     }
 }
 
+/// As Vault has it in names, less what would be another path.
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +109,8 @@ mod tests {
     fn the_manifest_names_what_this_command_makes() {
         for place in [
             Place::TokenRole("orders".to_owned()),
-            Place::Quota("vault-authorizer-orders".to_owned()),
+            Place::quota(None, "orders"),
+            Place::quota(Some("team/one+two"), &"a".repeat(128)),
             Place::AwsRole { mount: "team/aws".to_owned(), role: "api".to_owned() },
         ] {
             assert!(place.is_listed());
@@ -109,6 +123,7 @@ mod tests {
         for path in [
             "sys/policies/acl/default",
             "sys/quotas/rate-limit/global",
+            "sys/quotas/rate-limit/vault-authorizer-/../global",
             "sys/mounts/secret",
             "auth/token/roles/../../sys/seal",
             "auth/token/roles/a/b",

@@ -10,8 +10,9 @@ use super::{
     place::Place,
 };
 
-/// The script. No text in it comes from anywhere but the configuration's checked names, so that nothing in it ends a
-/// here-document.
+/// The script. Whoever runs it may do everything, so no text of the configuration is read by the shell: the address and the
+/// namespace are quoted, names have no letters that it reads, and the rest stands in here-documents that it does not look
+/// into, where no line is their end.
 pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> String {
     let own = &desired.authorizer_policy;
     let made: BTreeSet<Place> = desired
@@ -41,7 +42,10 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
 
 fn head(address: &str, namespace: Option<&str>) -> String {
     let namespace = namespace.map_or_else(String::new, |namespace| {
-        format!("export VAULT_NAMESPACE='{namespace}'    # quotas, further down, lie in the root namespace\n")
+        let namespace = quoted(namespace);
+        format!(
+            "export VAULT_NAMESPACE={namespace}    # but quotas, further down, lie in the root namespace\n"
+        )
     });
     format!(
         "#!/bin/sh\n\
@@ -52,7 +56,30 @@ fn head(address: &str, namespace: Option<&str>) -> String {
          #   VAULT_TOKEN=… VAULT_CLI=bao sh this-script         # OpenBao\n\
          set -eu\n\
          cli=${{VAULT_CLI:-vault}}\n\
-         export VAULT_ADDR=\"${{VAULT_ADDR:-{address}}}\"\n\
-         {namespace}"
+         [ -n \"${{VAULT_ADDR:-}}\" ] || VAULT_ADDR={}\n\
+         export VAULT_ADDR\n\
+         {namespace}",
+        quoted(address)
     )
+}
+
+/// One word for the shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', QUOTE))
+}
+
+/// Ends the quotation, adds a quote, and begins it again.
+const QUOTE: &str = r"'\''";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_a_namespace_that_would_be_a_command() {
+        assert_eq!(quoted("a'$(id)`id`"), format!("'a{QUOTE}$(id)`id`'"));
+        let head = head("https://vault.example.com/$(id)", Some("a';id;b"));
+        assert!(head.contains(&format!("\nexport VAULT_NAMESPACE='a{QUOTE};id;b'    #")), "{head}");
+        assert!(head.contains("|| VAULT_ADDR='https://vault.example.com/$(id)'\n"), "{head}");
+    }
 }

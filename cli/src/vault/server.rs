@@ -59,12 +59,14 @@ pub(crate) enum ServerError {
         advice: &'static str,
     },
     /// Anything else.
-    #[error("could not {what} {place}")]
+    #[error("could not {what} {place}{advice}")]
     Vault {
         /// `read`, `list`, `write`, `remove`.
         what: &'static str,
         /// Of what.
         place: String,
+        /// What to do, where that is known.
+        advice: &'static str,
         /// What happened.
         source: VaultError,
     },
@@ -168,11 +170,18 @@ impl Server {
         if matches!(error, VaultError::TokenNotValid { .. }) {
             return ServerError::TokenRefused { what, place, advice };
         }
-        ServerError::Vault { what, place, source: error }
+        // Vault takes one quota for a path, whatever its name.
+        let taken =
+            matches!(&error, VaultError::Refused { message, .. } if message.contains("similar properties"));
+        let advice = if taken { TAKEN_ADVICE } else { "" };
+        ServerError::Vault { what, place, advice, source: error }
     }
 }
 
 const QUOTA_ADVICE: &str = "; Vault keeps quotas in the root namespace: use a token that may change them there, or `--no-quotas`, and have them made by whoever may";
+
+const TAKEN_ADVICE: &str =
+    ", since there is one for this path by another name: remove that one, or keep it with `--no-quotas`";
 
 struct Doing {
     what: &'static str,

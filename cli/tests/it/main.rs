@@ -18,3 +18,4 @@ mod redaction;
 mod reference;
 mod sign;
 mod support;
+mod vault;

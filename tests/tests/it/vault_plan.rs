@@ -625,6 +625,30 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     assert!(pruned.contains("\ndone: remove token role `tenant`\n"), "{pruned}");
 }
 
+/// Vault takes one quota for a path: another's is no reason to guess, and not ours to remove.
+#[tokio::test]
+async fn a_quota_by_another_name_is_said() {
+    let scratch = Scratch::new("plan-quota-taken");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let configuration = configuration(&openbao, ONE_GRANT, 200);
+    let theirs = json!({"path": "auth/token/create/orders-prod-reader", "rate": 50});
+    openbao.as_root("POST", "sys/quotas/rate-limit/theirs", theirs).await;
+    let told = as_root(&openbao, &["apply"], &configuration).complained(1);
+    assert!(
+        told.starts_with(
+            "error: 3 done, and then this failed; run it again to go on. Not done: create rate limit quota"
+        ),
+        "{told}"
+    );
+    assert!(
+        told.contains("there is one for this path by another name") && told.contains("`--no-quotas`"),
+        "{told}"
+    );
+    assert!(told.contains("exists under the name"), "{told}");
+    as_root(&openbao, &["apply", "--no-quotas"], &configuration).printed(0);
+    assert_eq!(read(&openbao, "sys/quotas/rate-limit/theirs").await["rate"], 50);
+}
+
 #[tokio::test]
 async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     let scratch = Scratch::new("plan-token");

@@ -1,0 +1,46 @@
+use crate::support::{LOGIN_TOKEN, file, plain_config, run};
+
+#[test]
+fn everything_is_printed_without_a_server_or_a_token() {
+    let config = file("yaml", &plain_config());
+    let script = run(&["vault", "plan", "--format", "hcl", "--config", &config], "", &[]).printed(0);
+    assert!(script.starts_with("#!/bin/sh\n") && !script.contains(LOGIN_TOKEN), "{script}");
+    for written in [
+        "policy write vault-authorizer-self",
+        "policy write vault-authorizer -",
+        "write auth/token/roles/orders-prod-batch",
+        "VAULT_NAMESPACE= \"$cli\" write sys/quotas/rate-limit/vault-authorizer-platform-chat",
+        "\"path\": \"platform/auth/token/create/chat\"",
+        "export VAULT_NAMESPACE='platform'",
+        "# Yours to write: policy orders-write, which is given by: orders-writer",
+    ] {
+        assert!(script.contains(written), "{written}: {script}");
+    }
+    let other = [("VAULT_ADDR", "https://other.example.com"), ("VAULT_NAMESPACE", "team")];
+    let script = run(&["vault", "plan", "--format", "hcl", "--config", &config], "", &other).printed(0);
+    assert!(script.contains("VAULT_ADDR='https://other.example.com'"), "the environment's: {script}");
+    assert!(script.contains("write sys/quotas/rate-limit/vault-authorizer-team-chat"), "{script}");
+}
+
+#[test]
+fn what_cannot_be_planned_is_said_in_one_line() {
+    let config = file("yaml", &plain_config());
+    let plan = |options: &[&str], env: &[(&str, &str)]| {
+        run(&[&["vault", "plan", "--config", &config], options].concat(), "", env)
+    };
+    assert_eq!(
+        plan(&[], &[]).complained(1),
+        "error: there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token\n"
+    );
+    let told = plan(&[], &[("VAULT_TOKEN", "s.secretOfTheOperator secret")]).complained(1);
+    assert!(
+        told.starts_with("error: the token in VAULT_TOKEN is refused: ") && !told.contains("secret"),
+        "{told}"
+    );
+    let plain_http = [("VAULT_ADDR", "http://vault.example.com:8200"), ("VAULT_TOKEN", "s.x")];
+    let told = plan(&[], &plain_http).complained(1);
+    assert!(told.starts_with("error: VAULT_ADDR is not usable: the Vault address is refused: "), "{told}");
+    let root = ["--aws-principal", "arn:aws:iam::123456789012:root"];
+    assert!(plan(&root, &[]).complained(2).contains("root user"));
+    assert!(plan(&["--policy", "default"], &[]).complained(2).contains("must not be `default`"));
+}
