@@ -61,7 +61,8 @@ pub(crate) fn options(
     let address = address.map_err(VariableError::Address)?.unwrap_or_else(|| settings.address.clone());
     let ca_pem = set(&variable, "VAULT_CACERT").map(fs::read).transpose().map_err(VariableError::CaFile)?;
     let ca_pem = ca_pem.or_else(|| settings.ca_pem.clone());
-    Ok(VaultOptions { namespace, ca_pem, ..VaultOptions::new(address) })
+    let client_certificate = settings.client_certificate.clone();
+    Ok(VaultOptions { namespace, ca_pem, client_certificate, ..VaultOptions::new(address) })
 }
 
 /// The token.

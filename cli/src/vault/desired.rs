@@ -276,6 +276,8 @@ fn login(settings: &LoginSettings, choices: &Choices) -> Vec<Object> {
                 Object { place: Place::AwsRole { mount, role: aws.role.to_string() }, fields: role },
             ]
         }
+        // Whom such a role trusts is not in the configuration, so it is written by hand.
+        LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => Vec::new(),
         // The token is made by hand, for development.
         LoginSettings::Token(_) => Vec::new(),
     }
