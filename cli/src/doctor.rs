@@ -8,15 +8,16 @@ mod aws_api;
 mod finding;
 mod issuers;
 mod login;
+mod objects;
 mod vault;
 
 use std::process::ExitCode;
 
 use clap::Args;
 use sts_identity::Region;
-use vault_authorizer::adapters::identity_client;
+use vault_authorizer::{adapters::identity_client, names::PolicyName};
 
-use crate::{failure::Failure, input::ConfigArguments, output::Output};
+use crate::{failure::Failure, input::ConfigArguments, output::Output, vault::own_policy};
 use aws::Deployment;
 use aws_api::AwsApi;
 use finding::{Finding, report};
@@ -42,6 +43,9 @@ pub(crate) struct Arguments {
     /// For development: an AWS on this machine
     #[arg(long, value_name = "URL", requires = "function")]
     aws_endpoint: Option<String>,
+    /// The name of the authorizer's own policy in Vault
+    #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
+    policy: PolicyName,
     /// Log in to Vault as the function does, and end that login at once. Needs what the function logs in with: for a login by
     /// AWS, credentials of the function's role
     #[arg(long)]
@@ -57,7 +61,7 @@ Examples:
   vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
   AWS_PROFILE=the-functions-role vault-authorizer doctor --config authorizer.yaml --log-in
 
-For AWS it needs lambda:GetFunctionConfiguration, lambda:GetPolicy and apigateway:GET.
+With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetPolicy and apigateway:GET.
 
 Exit codes:
   0  nothing is wrong
@@ -73,6 +77,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
+    findings.push(objects::examine(&config, &arguments.policy).await);
     findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
     let stages = config.stages;
     findings.extend(issuers::examine(config.issuers, client.clone()).await);

@@ -18,9 +18,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use sts_identity::{PrincipalArn, PrincipalArnError};
 use vault_authorizer::{config::Config, names::PolicyName};
+use vault_context::vault::Namespace;
 
 use crate::{failure::Failure, input::ConfigArguments, output::Output};
-use compare::{Allowed, Plan, plan};
+use compare::{Allowed, Found, Plan, plan};
 use desired::{Choices, Desired, SELF_POLICY, desired};
 use server::Server;
 
@@ -186,17 +187,36 @@ impl Common {
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
         let (config, desired) = self.derive()?;
         let namespace = self.choices(&config)?.namespace;
-        let options = connection::options(&config.vault, namespace, variable)?;
-        let server = Server::new(options, connection::token(variable)?)?;
-        let found = server.look(&desired).await.map_err(Box::new)?;
+        let (server, found) = look(&config, &desired, namespace).await?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
     }
 }
 
+/// What Vault has of what is desired.
+async fn look(
+    config: &Config,
+    desired: &Desired,
+    namespace: Option<Namespace>,
+) -> Result<(Server, Found), Failure> {
+    let options = connection::options(&config.vault, namespace, variable)?;
+    let server = Server::new(options, connection::token(variable)?)?;
+    let found = server.look(desired).await.map_err(Box::new)?;
+    Ok((server, found))
+}
+
+/// What `plan` would find with no options, for whoever only wants to know whether there is anything.
+pub(crate) async fn drift(config: &Config, policy: PolicyName) -> Result<Plan, Failure> {
+    let namespace = connection::namespace(&config.vault, variable)?;
+    let choices = Choices { policy, aws_principal: None, namespace: namespace.clone(), quotas: true };
+    let desired = desired(config, &choices);
+    let (_, found) = look(config, &desired, namespace).await?;
+    Ok(plan(&desired, &found, Allowed::default()))
+}
+
 /// Other names are somebody's already.
-fn own_policy(text: &str) -> Result<PolicyName, String> {
+pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
     match text.parse::<PolicyName>() {
         Ok(name) if name.as_str() == SELF_POLICY || name.as_str() == "default" => {
             Err(format!("must not be `{name}`, which others carry"))
