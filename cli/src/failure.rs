@@ -11,6 +11,9 @@ use vault_context::{http::HttpSetupError, vault::VaultSetupError};
 
 use crate::{
     input::InputError,
+    operator::OperatorError,
+    revoke::RevokeError,
+    trace::TraceError,
     vault::{ConnectionError, ServerError},
 };
 
@@ -103,6 +106,15 @@ pub(crate) enum Failure {
         /// Why.
         source: Box<ServerError>,
     },
+    /// Vault, asked by an operator.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// `revoke`, before anything was revoked.
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
+    /// `trace`.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// Standard output.
     #[error("the output could not be written")]
     Output(#[source] io::Error),
@@ -112,7 +124,9 @@ impl Failure {
     /// 2 where the command line itself is wrong, as for every usage error; else 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::TwoFromStdin | Self::Region(_) | Self::Endpoint(_) | Self::StsMissing => 2,
+            Self::TwoFromStdin | Self::Region(_) | Self::Endpoint(_) | Self::StsMissing | Self::Revoke(_) => {
+                2
+            }
             Self::Input(_)
             | Self::Config(_)
             | Self::EventNotJson { .. }
@@ -126,6 +140,8 @@ impl Failure {
             | Self::OwnPolicyGranted { .. }
             | Self::VaultConflict { .. }
             | Self::VaultUnfinished { .. }
+            | Self::Operator(_)
+            | Self::Trace(_)
             | Self::Output(_) => 1,
         })
     }

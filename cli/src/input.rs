@@ -5,7 +5,7 @@
 use std::{
     convert::Infallible,
     fmt, fs,
-    io::{self, Read},
+    io::{self, BufRead, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -13,7 +13,26 @@ use std::{
 use clap::Args;
 use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::Output};
+
+/// Logs are read in pieces of this size.
+const READ_BYTES: usize = 64 * 1024;
+/// The longest answer to a question.
+const MAX_ANSWER_BYTES: u64 = 64;
+
+/// Whether there is somebody to ask.
+pub(crate) fn is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks, and takes `yes` alone for a yes.
+pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputError> {
+    output.ask(question);
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(MAX_ANSWER_BYTES).read_line(&mut answer);
+    read.map_err(|source| InputError::Unreadable { name: Source::Stdin.to_string(), source })?;
+    Ok(answer.trim() == "yes")
+}
 
 /// The configuration to work with.
 #[derive(Args)]
@@ -61,6 +80,18 @@ impl Source {
             return Ok(text);
         }
         Err(InputError::TooLarge { name: self.to_string(), most_bytes })
+    }
+
+    /// Its bytes as they come, for what is too long to hold.
+    pub(crate) fn open(&self) -> Result<Box<dyn BufRead>, InputError> {
+        Ok(match self {
+            Self::Stdin => Box::new(io::stdin().lock()),
+            Self::File(path) => {
+                let file = fs::File::open(path)
+                    .map_err(|source| InputError::Unreadable { name: self.to_string(), source })?;
+                Box::new(BufReader::with_capacity(READ_BYTES, file))
+            }
+        })
     }
 
     fn folder(&self) -> &Path {

@@ -1,7 +1,7 @@
 //! The command `vault-authorizer`: what an operator does by hand, with the code that the Lambda runs.
 //!
 //! Receives the command line; produces text and an exit code. One module for each command, which leaves every decision
-//! to the libraries; [`output`] alone prints, [`input`] alone reads files.
+//! to the libraries; [`output`] alone prints, [`input`] alone reads files, [`operator`] alone has Vault's token.
 //!
 //! A command never logs, whatever `RUST_LOG` says: no subscriber is installed, so there is nowhere for a secret to go.
 
@@ -11,8 +11,11 @@ mod doctor;
 mod explain;
 mod failure;
 mod input;
+mod operator;
 mod output;
+mod revoke;
 mod sign;
+mod trace;
 mod vault;
 
 use std::process::ExitCode;
@@ -22,7 +25,8 @@ use vault_authorizer::causes::with_causes;
 
 use output::Output;
 
-/// Checks a configuration or a deployment, explains a decision, signs a proof, sets Vault up: vault-authorizer by hand.
+/// Checks a configuration or a deployment, explains a decision, signs a proof, sets Vault up, revokes tokens, traces a request:
+/// vault-authorizer by hand.
 #[derive(Parser)]
 #[command(name = "vault-authorizer", version, disable_help_subcommand = true)]
 struct CommandLine {
@@ -36,6 +40,8 @@ enum Command {
     Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Sign(sign::Arguments),
+    Revoke(revoke::Arguments),
+    Trace(trace::Arguments),
     Vault(vault::Arguments),
 }
 
@@ -47,6 +53,8 @@ async fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments, &Output).await,
         Command::Explain(arguments) => explain::run(&arguments, &Output).await,
         Command::Sign(arguments) => sign::run(&arguments, &Output).await,
+        Command::Revoke(arguments) => revoke::run(&arguments, &Output).await,
+        Command::Trace(arguments) => trace::run(&arguments, &Output).await,
         Command::Vault(arguments) => vault::run(&arguments, &Output).await,
     };
     outcome.unwrap_or_else(|failure| {

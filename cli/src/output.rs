@@ -47,6 +47,12 @@ impl Output {
         let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(line.as_bytes());
     }
 
+    /// Asks a person at a terminal, on standard error.
+    pub(crate) fn ask(&self, question: &str) {
+        let mut stderr = AutoStream::auto(io::stderr().lock());
+        let _unwritable = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
+    }
+
     /// Tells a person at a terminal something that a pipe need not know.
     pub(crate) fn hint(&self, text: &str) {
         if io::stdout().is_terminal() {

@@ -32,6 +32,7 @@ pub use self::address::{AddressError, InvalidNamespace, Namespace, VaultAddress}
 pub use self::answer::{Answer, Auth, Lease, WrapInfo};
 pub use self::call::Call;
 pub use self::error::VaultError;
+pub use self::message::harmless;
 pub use self::options::{VariableError, VaultOptions};
 
 /// The longest answer read from Vault, in bytes.

@@ -9,6 +9,13 @@ const MAX_CHARS: usize = 200;
 /// What stands where something was removed.
 const REMOVED: &str = "…";
 
+/// A text of Vault's, such as the `error` of an audit entry, fit to be shown: its first line, bounded, without anything that
+/// looks like a secret.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    sanitised(text, None)
+}
+
 pub(super) fn sanitised(text: &str, sent_token: Option<&str>) -> String {
     let text = match sent_token {
         Some(token) => text.replace(token, REMOVED),

@@ -1,0 +1,325 @@
+//! `vault-authorizer revoke`: ends tokens that were minted, at once.
+//!
+//! Receives a configuration and what is to end: a grant's tokens, a stage's, or one by its accessor. Says what it is about to
+//! do, asks, does it with the operator's own power, and says what it did not do. That new tokens stop is left to others: the
+//! authorizer's policy and the function's concurrency.
+//!
+//! ```text
+//! POST sys/leases/revoke-prefix/auth/token/create/<role>   {"sync": true}
+//!      auth/token/create/<role>/<path_suffix>/<lease>      a caller's token, of whatever generation
+//!      auth/token/create/<role>/<lease>                    a wrapping token, which has no path_suffix
+//! ```
+//!
+//! So the role's own path ends what was opened and what was not. Its path_suffix would leave the second kind, and whatever
+//! was minted before the suffix was changed. A role whose name only begins the same is not touched: Vault compares whole
+//! segments.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use vault_authorizer::{
+    causes::with_causes,
+    grant::{Mode, Rule, Stage, Stages},
+};
+
+use crate::{
+    failure::Failure,
+    input::{self, ConfigArguments},
+    operator::{Needs, Operator, OperatorError},
+    output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
+};
+
+/// Revokes the Vault tokens of a grant or a stage, or one by its accessor
+///
+/// Vault's address, namespace and CA are those of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT, else of the configuration.
+/// The token is that of VAULT_TOKEN, else of ~/.vault-token. New tokens are minted as before.
+#[derive(Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    #[command(flatten)]
+    what: What,
+    /// Do not ask first; required where there is no terminal
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Every token of this grant, opened or not
+    #[arg(long, value_name = "NAME")]
+    grant: Option<String>,
+    /// Every token of every grant of this stage
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
+    /// The one token with this accessor: `wrapped_accessor` of the authorizer's log line
+    #[arg(long, value_name = "ACCESSOR")]
+    accessor: Option<String>,
+}
+
+const HELP: &str = "\
+Examples:
+  vault-authorizer revoke --config authorizer.yaml --grant orders-prod-reader
+  vault-authorizer revoke --config authorizer.yaml --stage prod --yes
+  vault-authorizer revoke --config authorizer.yaml --accessor BJ2J7fl2ksKbSCQaYIgIx3cU
+
+What your token needs in Vault:
+  --grant, --stage   `update` and `sudo` on sys/leases/revoke-prefix/auth/token/create/<token role>;
+                     `read` on auth/token/roles/<token role>, to see that this is the right Vault
+  --accessor         `update` on auth/token/revoke-accessor
+
+Exit codes:
+  0  revoked
+  1  something was not revoked, or there was nothing to revoke: a token role or an accessor that this Vault does not have
+  2  the command line is wrong, a name is not in the configuration, or it was not confirmed";
+
+const REVOKE_PREFIX: Needs = Needs("`update` and `sudo`");
+const UPDATE: Needs = Needs("`update`");
+const READ: Needs = Needs("`read`");
+
+/// No accessor of Vault's or OpenBao's is nearly as long.
+const MAX_ACCESSOR_BYTES: usize = 128;
+
+/// Why nothing was even tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RevokeError {
+    /// A name that is not there.
+    #[error("no {kind} is called `{name}`: there {}", listed(.known))]
+    Unknown {
+        /// Grant or stage.
+        kind: &'static str,
+        /// As given.
+        name: String,
+        /// What is there.
+        known: Vec<String>,
+    },
+    /// `mode: none`.
+    #[error("{what} gives no Vault token (`mode: none`): there is nothing to revoke")]
+    NoToken {
+        /// Grant or stage, with its name.
+        what: String,
+    },
+    /// Not quoted: it may be a token.
+    #[error("`--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token")]
+    Accessor,
+    /// Nobody to ask.
+    #[error("there is no terminal to ask on: say `--yes`")]
+    NobodyToAsk,
+    /// Asked, and not confirmed.
+    #[error("not confirmed: nothing was revoked")]
+    NotConfirmed,
+}
+
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "is none".to_owned(),
+        [only] => format!("is `{only}`"),
+        names => format!("are `{}`", names.join("`, `")),
+    }
+}
+
+/// What is to end.
+enum Target<'a> {
+    /// All tokens of a grant, by its token role.
+    Grant { rule: &'a Rule, stage: &'a Stage, role: &'a str },
+    /// One token.
+    Accessor(&'a str),
+}
+
+/// Revokes.
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let config = arguments.config.read()?;
+    let targets = arguments.what.targets(&config.stages)?;
+    if !arguments.yes && !input::is_terminal() {
+        return Err(RevokeError::NobodyToAsk.into());
+    }
+    let operator = Operator::new(|name| std::env::var(name).ok(), Some(&config.vault))?;
+
+    let mut text = format!("at {}:\n", plain(&operator.place()));
+    let mut absent = false;
+    for target in &targets {
+        let seen = target.look(&operator).await?;
+        absent |= seen == Seen::Absent;
+        text += &format!("  {}{}\n", target.intention(), seen.remark());
+    }
+    output.print(&text)?;
+    if !arguments.yes && !input::confirmed(output, "type `yes` to revoke: ")? {
+        return Err(RevokeError::NotConfirmed.into());
+    }
+
+    let mut failed = false;
+    for target in &targets {
+        match target.revoke(&operator).await {
+            Ok(true) => output.print(&format!("{} {}\n", styled(GOOD, "revoked"), target.what()))?,
+            Ok(false) => {
+                failed = true;
+                output.print(&format!(
+                    "{} {}: {NO_SUCH_TOKEN}\n",
+                    styled(CAUTION, "not found"),
+                    target.what()
+                ))?;
+            }
+            // One refusal must not keep the others' tokens alive.
+            Err(error) => {
+                failed = true;
+                let why = plain(&with_causes(&error));
+                output.print(&format!("{} {}: {why}\n", styled(BAD, "not revoked"), target.what()))?;
+            }
+        }
+    }
+    output.print(&what_goes_on(&targets))?;
+    Ok(if failed || absent { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+const NO_SUCH_TOKEN: &str =
+    "no token here has this accessor: it has ended, or it is of another Vault or namespace";
+
+impl What {
+    fn targets<'a>(&'a self, stages: &'a Stages) -> Result<Vec<Target<'a>>, RevokeError> {
+        if let Some(accessor) = &self.accessor {
+            return Ok(vec![Target::Accessor(checked_accessor(accessor)?)]);
+        }
+        let all = stages.values().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule)));
+        let (kind, name) = match (&self.grant, &self.stage) {
+            (Some(grant), _) => ("grant", grant),
+            (None, Some(stage)) => ("stage", stage),
+            // The parser of the command line asks for one of the three.
+            (None, None) => return Err(RevokeError::Accessor),
+        };
+        let is_meant = |(stage, rule): &(&Stage, &Rule)| match kind {
+            "grant" => rule.name.as_str() == name,
+            _ => stage.name.as_str() == name,
+        };
+        let meant: Vec<_> = all.filter(is_meant).collect();
+        if meant.is_empty() {
+            let known = if kind == "grant" {
+                stages.values().flat_map(|stage| &stage.rules).map(|rule| rule.name.to_string()).collect()
+            } else {
+                stages.keys().map(ToString::to_string).collect()
+            };
+            return Err(RevokeError::Unknown { kind, name: name.clone(), known });
+        }
+        let targets = meant.into_iter().filter_map(|(stage, rule)| match &rule.mode {
+            Mode::Token(token) => Some(Target::Grant { rule, stage, role: token.role.as_str() }),
+            Mode::None => None,
+        });
+        let targets: Vec<_> = targets.collect();
+        if targets.is_empty() {
+            return Err(RevokeError::NoToken { what: format!("{kind} `{name}`") });
+        }
+        Ok(targets)
+    }
+}
+
+/// A token in the place of an accessor would be known to the shell's history already; it goes no further.
+fn checked_accessor(accessor: &str) -> Result<&str, RevokeError> {
+    let is_token = ["s.", "b.", "hvs.", "hvb."].iter().any(|prefix| accessor.starts_with(prefix));
+    let fits = (1..=MAX_ACCESSOR_BYTES).contains(&accessor.len())
+        && accessor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if fits && !is_token { Ok(accessor) } else { Err(RevokeError::Accessor) }
+}
+
+/// Whether a token role is at this Vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Present,
+    Absent,
+    /// May not be looked at, or there is nothing to look at.
+    Unknown,
+}
+
+impl Seen {
+    fn remark(self) -> String {
+        match self {
+            Self::Present | Self::Unknown => String::new(),
+            Self::Absent => format!(
+                "\n    {}: this Vault has no such token role: is it the right address and namespace?",
+                styled(CAUTION, "warning")
+            ),
+        }
+    }
+}
+
+impl Target<'_> {
+    /// A prefix under which there is nothing is revoked without complaint, and so is one at the wrong Vault. The role tells.
+    async fn look(&self, operator: &Operator) -> Result<Seen, OperatorError> {
+        let Self::Grant { role, .. } = self else { return Ok(Seen::Unknown) };
+        match operator.read(&format!("auth/token/roles/{role}"), READ).await {
+            Ok(_) => Ok(Seen::Present),
+            Err(error) if error.is_absent() => Ok(Seen::Absent),
+            // Whoever may revoke need not be allowed to look.
+            Err(OperatorError::Forbidden { .. }) => Ok(Seen::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there was something to revoke, as far as Vault tells.
+    async fn revoke(&self, operator: &Operator) -> Result<bool, OperatorError> {
+        match self {
+            Self::Grant { role, .. } => {
+                let path = format!("sys/leases/revoke-prefix/auth/token/create/{role}");
+                // Without `sync` Vault answers before it has done it.
+                operator.write(&path, &json!({"sync": true}), REVOKE_PREFIX).await.map(|_| true)
+            }
+            Self::Accessor(accessor) => {
+                let body = json!({"accessor": accessor});
+                let answer = operator.write("auth/token/revoke-accessor", &body, UPDATE).await?;
+                Ok(!answer.warnings.iter().any(|warning| warning.contains("No token found")))
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Self::Grant { rule, .. } => {
+                format!("every token of grant `{}`, opened or not, with its leases", rule.name)
+            }
+            Self::Accessor(accessor) => format!("the token with accessor {accessor}, with its leases"),
+        }
+    }
+
+    fn intention(&self) -> String {
+        match self {
+            Self::Grant { rule, stage, role } => format!(
+                "revoke every token of grant `{}` on stage `{}`, opened or not, with its leases (auth/token/create/{role})",
+                rule.name, stage.name
+            ),
+            Self::Accessor(accessor) => {
+                format!("revoke the token with accessor {accessor}, with its leases")
+            }
+        }
+    }
+}
+
+fn what_goes_on(targets: &[Target<'_>]) -> String {
+    let mut text = format!("{}\n", styled(HEADING, "what this does not do"));
+    text += "  New tokens are minted as before. To stop them: docs/operations.md, \"Emergency stop\".\n";
+    text += "  What was read is known: a password that was not leased has to be changed.\n";
+    if targets.iter().any(|target| matches!(target, Target::Accessor(_))) {
+        text += "  A wrapping token that was not opened yet still opens, to a token that is dead.\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accessor_is_taken_and_one_in_a_namespace_too() {
+        for accessor in ["BJ2J7fl2ksKbSCQaYIgIx3cU", "3TrGgAUvPhvXxjPBS9FUmkwf.2KfehQ"] {
+            assert_eq!(checked_accessor(accessor).unwrap(), accessor);
+        }
+    }
+
+    #[test]
+    fn rejects_a_token_in_the_place_of_an_accessor() {
+        for text in ["", "s.KGXDu8CLc1DnGKEU4KBqXzzW", "hvs.CAESIJ", "a b", "../x", &"a".repeat(129)] {
+            let error = checked_accessor(text).unwrap_err().to_string();
+            assert!(text.is_empty() || !error.contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The entries of one token in Vault's audit log.
+//!
+//! Receives the log's files and what the authorizer's line says of the token; produces its [`Chain`], each call to Vault one
+//! [`Step`]. It reads the files three times and holds nothing but what it found: first who bears the request id, then what
+//! stands for the token and its wrapping, then every entry with one of these.
+//!
+//! ```text
+//! mint    response.wrap_info   token, accessor: the wrapping's own     wrapped_accessor: the token's
+//! lookup  request.data.token   the wrapping token
+//! unwrap  auth.accessor        the wrapping's      response.auth       accessor, client_token, metadata: the token's
+//! use     auth.accessor        the token's         auth.metadata       request_id, in clear
+//! dead    request.client_token the token, or the wrapping token, alone
+//! ```
+//!
+//! The device writes all of these as HMACs, or in clear where it is told to, so none of them leaves this module.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_smithy_types::{DateTime, date_time::Format};
+use serde::Serialize;
+use serde_json::Value;
+use vault_context::vault::harmless;
+
+use super::{MAX_STEPS, lines};
+use crate::input::{InputError, Source};
+
+/// So many tokens with one request id are enough to know that it is not one token's.
+const MAX_ACCESSORS: usize = 8;
+
+/// What a call to Vault was to the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// It was made, wrapped.
+    Mint,
+    /// The wrapping token was looked at.
+    Lookup,
+    /// The wrapping token was exchanged for it.
+    Unwrap,
+    /// It was sent with a call.
+    Use,
+    /// It was ended.
+    Revoke,
+    /// Its wrapping was ended.
+    RevokeWrapping,
+    /// Its wrapping token was sent with a call, which burns it.
+    Misuse,
+    /// Somebody asked Vault about it by its accessor.
+    Inquiry,
+}
+
+/// One call to Vault.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Step {
+    #[serde(rename = "step")]
+    pub(super) kind: Kind,
+    /// As Vault wrote it, UTC.
+    pub(super) time: String,
+    pub(super) operation: String,
+    pub(super) path: String,
+    /// Why Vault refused.
+    pub(super) error: Option<String>,
+    /// Whether the log has Vault's answer, or its refusal.
+    pub(super) answered: bool,
+    pub(super) remote_address: Option<String>,
+    /// Vault's own id of the call.
+    pub(super) vault_request_id: String,
+}
+
+/// Every step of one token, in the order of time.
+#[derive(Default)]
+pub(super) struct Chain {
+    pub(super) steps: Vec<Step>,
+    /// Steps that are not kept.
+    pub(super) left_out: u64,
+    /// Lines that could not be read.
+    pub(super) unreadable: u64,
+}
+
+/// Which tokens bear a request id.
+#[derive(Default)]
+pub(super) struct Bearers {
+    /// As the log writes them.
+    pub(super) accessors: Vec<String>,
+    /// The log writes accessors in clear.
+    pub(super) in_clear: bool,
+    pub(super) unreadable: u64,
+}
+
+/// The files of one audit log.
+pub(super) struct AuditLog<'a> {
+    files: &'a [String],
+}
+
+/// What stands for one token, as the log writes it. Without `Debug`: a device may be told to write tokens in clear.
+struct Marks {
+    accessor: String,
+    token: Option<String>,
+    wrapping_accessor: Option<String>,
+    wrapping_token: Option<String>,
+}
+
+impl<'a> AuditLog<'a> {
+    pub(super) fn new(files: &'a [String]) -> Self {
+        Self { files }
+    }
+
+    /// The tokens whose metadata has the request id; or the one with this accessor, where the log writes it in clear.
+    pub(super) fn accessors_of(
+        &self,
+        request_id: &str,
+        wrapped_accessor: Option<&str>,
+    ) -> Result<Bearers, InputError> {
+        let mut accessors = BTreeSet::new();
+        let mut in_clear = false;
+        let needles: Vec<String> =
+            [Some(request_id), wrapped_accessor].into_iter().flatten().map(str::to_owned).collect();
+        let unreadable = self.scan(&needles, |entry| {
+            let made = text(entry, "/response/wrap_info/wrapped_accessor");
+            in_clear |= made.is_some() && made == wrapped_accessor;
+            for auth in ["/auth", "/response/auth"] {
+                let bears_it = text(entry, &format!("{auth}/metadata/request_id")) == Some(request_id);
+                let accessor = text(entry, &format!("{auth}/accessor")).filter(|_| bears_it);
+                if let Some(accessor) = accessor.filter(|_| accessors.len() < MAX_ACCESSORS) {
+                    accessors.insert(accessor.to_owned());
+                }
+            }
+        })?;
+        let accessors = match wrapped_accessor {
+            Some(accessor) if in_clear => vec![accessor.to_owned()],
+            _ => accessors.into_iter().collect(),
+        };
+        Ok(Bearers { accessors, in_clear, unreadable })
+    }
+
+    /// Everything that happened to the token with this accessor, as the log writes it.
+    pub(super) fn chain(&self, accessor: &str) -> Result<Chain, InputError> {
+        let marks = self.marks(accessor)?;
+        let mut chain = Chain::default();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        chain.unreadable = self.scan(&marks.needles(), |entry| {
+            let Some(kind) = marks.kind(entry) else { return };
+            let id = text(entry, "/request/id").unwrap_or_default();
+            if let Some(step) = places.get(id).and_then(|place| chain.steps.get_mut(*place)) {
+                step.add(entry);
+            } else if chain.steps.len() < MAX_STEPS {
+                places.insert(id.to_owned(), chain.steps.len());
+                chain.steps.push(Step::of(kind, entry));
+            } else {
+                chain.left_out += u64::from(text(entry, "/type") == Some("request"));
+            }
+        })?;
+        // Files may be given in any order, and a cluster's servers each write one.
+        chain.steps.sort_by_cached_key(|step| instant(&step.time));
+        Ok(chain)
+    }
+
+    fn marks(&self, accessor: &str) -> Result<Marks, InputError> {
+        let mut marks = Marks {
+            accessor: accessor.to_owned(),
+            token: None,
+            wrapping_accessor: None,
+            wrapping_token: None,
+        };
+        self.scan(&[accessor.to_owned()], |entry| {
+            let owned = |pointer: &str| text(entry, pointer).map(str::to_owned);
+            if text(entry, "/response/wrap_info/wrapped_accessor") == Some(accessor) {
+                marks.wrapping_accessor = owned("/response/wrap_info/accessor");
+                marks.wrapping_token = owned("/response/wrap_info/token");
+            }
+            for auth in ["/auth", "/response/auth"] {
+                if text(entry, &format!("{auth}/accessor")) == Some(accessor) {
+                    marks.token = owned(&format!("{auth}/client_token")).or_else(|| marks.token.take());
+                }
+            }
+        })?;
+        Ok(marks)
+    }
+
+    fn scan(&self, needles: &[String], mut found: impl FnMut(&Value)) -> Result<u64, InputError> {
+        let mut unreadable: u64 = 0;
+        for file in self.files {
+            let source = Source::File(file.into());
+            let damaged = lines::scan(source.open()?, needles, &mut found)
+                .map_err(|error| InputError::Unreadable { name: source.to_string(), source: error })?;
+            unreadable = unreadable.saturating_add(damaged);
+        }
+        Ok(unreadable)
+    }
+}
+
+impl Marks {
+    fn needles(&self) -> Vec<String> {
+        let optional = [&self.token, &self.wrapping_accessor, &self.wrapping_token];
+        [&self.accessor].into_iter().chain(optional.into_iter().flatten()).cloned().collect()
+    }
+
+    /// What an entry is to the token, if anything.
+    fn kind(&self, entry: &Value) -> Option<Kind> {
+        let is = |pointer: &str, mark: Option<&String>| {
+            text(entry, pointer).is_some_and(|value| mark.is_some_and(|mark| mark == value))
+        };
+        let (accessor, token) = (Some(&self.accessor), self.token.as_ref());
+        let (wrapping_accessor, wrapping_token) =
+            (self.wrapping_accessor.as_ref(), self.wrapping_token.as_ref());
+        let path = text(entry, "/request/path").unwrap_or_default();
+        if is("/response/wrap_info/wrapped_accessor", accessor) {
+            return Some(Kind::Mint);
+        }
+        let by_wrapping = is("/auth/accessor", wrapping_accessor)
+            || is("/request/client_token", wrapping_token)
+            || is("/request/data/token", wrapping_token);
+        match path {
+            "sys/wrapping/lookup" if by_wrapping => return Some(Kind::Lookup),
+            "sys/wrapping/unwrap" if by_wrapping || is("/response/auth/accessor", accessor) => {
+                return Some(Kind::Unwrap);
+            }
+            "auth/token/revoke-accessor" if is("/request/data/accessor", accessor) => {
+                return Some(Kind::Revoke);
+            }
+            "auth/token/revoke-accessor" if is("/request/data/accessor", wrapping_accessor) => {
+                return Some(Kind::RevokeWrapping);
+            }
+            "auth/token/lookup-accessor"
+                if is("/request/data/accessor", accessor)
+                    || is("/request/data/accessor", wrapping_accessor) =>
+            {
+                return Some(Kind::Inquiry);
+            }
+            _ if by_wrapping => return Some(Kind::Misuse),
+            _ => {}
+        }
+        let by_token = is("/auth/accessor", accessor) || is("/request/client_token", token);
+        by_token.then_some(if path == "auth/token/revoke-self" { Kind::Revoke } else { Kind::Use })
+    }
+}
+
+impl Step {
+    fn of(kind: Kind, entry: &Value) -> Self {
+        let owned = |pointer: &str| text(entry, pointer).map(str::to_owned);
+        let mut step = Self {
+            kind,
+            time: owned("/time").unwrap_or_default(),
+            operation: owned("/request/operation").unwrap_or_default(),
+            path: without_tokens(text(entry, "/request/path").unwrap_or_default()),
+            error: None,
+            answered: false,
+            remote_address: owned("/request/remote_address"),
+            vault_request_id: owned("/request/id").unwrap_or_default(),
+        };
+        step.add(entry);
+        step
+    }
+
+    /// Takes the other entry of the same call.
+    fn add(&mut self, entry: &Value) {
+        // What a plugin answered may quote anything.
+        self.error = self.error.take().or_else(|| text(entry, "/error").map(harmless));
+        self.answered |= self.error.is_some() || text(entry, "/type") == Some("response");
+    }
+}
+
+fn text<'v>(entry: &'v Value, pointer: &str) -> Option<&'v str> {
+    entry.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// Vault's old calls have a token in the path, which the audit log has in clear.
+fn without_tokens(path: &str) -> String {
+    let is_token = |segment: &str| {
+        ["s.", "b.", "r.", "hvs.", "hvb.", "hvr."]
+            .iter()
+            .any(|prefix| segment.strip_prefix(prefix).is_some_and(|rest| rest.len() >= 16))
+    };
+    let segments = path.split('/').map(|segment| if is_token(segment) { "…" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// For the order alone; what is no time comes first.
+fn instant(time: &str) -> Option<(i64, u32)> {
+    let time = DateTime::from_str(time, Format::DateTimeWithOffset).ok()?;
+    Some((time.secs(), time.subsec_nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_any_precision_are_in_order() {
+        let times =
+            ["2026-11-24T19:19:25.94159989Z", "2026-11-24T19:19:25.941894126Z", "2026-11-24T19:19:26Z"];
+        assert!(times.map(instant).is_sorted() && instant(times[0]).is_some());
+    }
+
+    #[test]
+    fn rejects_a_token_in_a_path() {
+        assert_eq!(without_tokens("auth/token/lookup/s.KGXDu8CLc1DnGKEU4KBqXzzW"), "auth/token/lookup/…");
+        assert_eq!(without_tokens("secret/data/b.txt"), "secret/data/b.txt");
+    }
+}

@@ -1,0 +1,133 @@
+//! The authorizer's line on one request.
+//!
+//! Receives its log and an id; produces the one [`Decision`] that has it. What Vault did is left to the chain.
+
+use aws_smithy_types::{DateTime, date_time::Format};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{TraceError, lines};
+use crate::{
+    failure::Failure,
+    input::{InputError, Source},
+};
+
+/// The fields that hold an id, as a client, a support ticket or API Gateway's own log may name it.
+const IDS: [&str; 3] = ["lambda_request_id", "request_id", "extended_request_id"];
+
+/// What is told of the line: nothing that another program may have put beside it.
+const FIELDS: [&str; 22] = [
+    "outcome",
+    "code",
+    "message",
+    "lambda_request_id",
+    "request_id",
+    "extended_request_id",
+    "trace_id",
+    "api_id",
+    "stage",
+    "route",
+    "method",
+    "caller_kind",
+    "caller_issuer",
+    "caller_id",
+    "grant",
+    "token_role",
+    "wrapped_accessor",
+    "creation_path",
+    "ttl_seconds",
+    "wrap_ttl_seconds",
+    "decision_micros",
+    "mint_micros",
+];
+
+/// So many are kept where an id is not one request's.
+const MAX_DECISIONS: usize = 20;
+
+/// One line of the authorizer's log.
+pub(super) struct Decision {
+    fields: Map<String, Value>,
+    /// When it was made, if the line says.
+    pub(super) time: Option<String>,
+}
+
+/// Finds it, and counts the lines that could not be read.
+pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
+    if id.is_empty() {
+        return Err(TraceError::IdEmpty.into());
+    }
+    let mut decisions: Vec<Decision> = Vec::new();
+    let keep = |line: &Value| {
+        let has_it = |name: &&str| line.get(*name).and_then(Value::as_str) == Some(id);
+        let is_decision = line.get("outcome").is_some_and(Value::is_string);
+        if !is_decision || !IDS.iter().any(has_it) || decisions.len() > MAX_DECISIONS {
+            return;
+        }
+        let decision = Decision::of(line);
+        // A log that was put together of two exports may have a line twice.
+        if !decisions.iter().any(|known| known.fields == decision.fields) {
+            decisions.push(decision);
+        }
+    };
+    let unreadable = lines::scan(log.open()?, &[id.to_owned()], keep)
+        .map_err(|source| InputError::Unreadable { name: log.to_string(), source })?;
+    let of_lambda = |decision: &Decision| decision.lambda_request_id() == id;
+    // Lambda makes its ids; a client can choose API Gateway's, that of another request too.
+    if decisions.iter().any(of_lambda) {
+        decisions.retain(of_lambda);
+    }
+    if decisions.len() > 1 {
+        let lambda_request_ids = decisions.iter().map(|one| one.lambda_request_id().to_owned()).collect();
+        return Err(
+            TraceError::Ambiguous { log: log.to_string(), id: id.to_owned(), lambda_request_ids }.into()
+        );
+    }
+    match decisions.pop() {
+        Some(decision) => Ok((decision, unreadable)),
+        None => Err(TraceError::Unknown { log: log.to_string(), id: id.to_owned(), unreadable }.into()),
+    }
+}
+
+impl Decision {
+    fn of(line: &Value) -> Self {
+        let field = |name: &&str| Some(((*name).to_owned(), line.get(*name)?.clone()));
+        let millis = line.pointer("/_aws/Timestamp").and_then(Value::as_i64);
+        let time = millis.and_then(|millis| {
+            let time = DateTime::from_millis(millis);
+            time.fmt(Format::DateTime).ok()
+        });
+        Self { fields: FIELDS.iter().filter_map(field).collect(), time }
+    }
+
+    /// A field in words; empty where it is absent.
+    pub(super) fn text(&self, name: &str) -> String {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        }
+    }
+
+    /// The id that the token's metadata has too.
+    pub(super) fn lambda_request_id(&self) -> &str {
+        self.fields.get("lambda_request_id").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The accessor of the token that was given to the integration.
+    pub(super) fn wrapped_accessor(&self) -> Option<&str> {
+        self.fields.get("wrapped_accessor").and_then(Value::as_str).filter(|accessor| !accessor.is_empty())
+    }
+
+    /// Where it was minted.
+    pub(super) fn creation_path(&self) -> Option<&str> {
+        self.fields.get("creation_path").and_then(Value::as_str)
+    }
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = self.fields.clone();
+        fields.insert("time".to_owned(), self.time.clone().into());
+        fields.serialize(serializer)
+    }
+}

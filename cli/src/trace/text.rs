@@ -1,0 +1,139 @@
+//! A trace in words, for whoever is on call: first the decision, then what Vault did, then what to make of it.
+//!
+//! Receives a trace; produces its text. What came from the logs is made harmless here: a caller chooses much of it.
+
+use super::{
+    JoinedBy, Trace,
+    chain::{Kind, Step},
+    decision::Decision,
+};
+use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
+
+/// Room for the longest name of a field.
+const NAME_WIDTH: usize = 12;
+/// `2027-01-15T08:00:00.123Z`.
+const TIME_WIDTH: usize = 24;
+
+pub(super) fn of(trace: &Trace) -> String {
+    let mut text = verdict(&trace.decision);
+    text += &format!("\n{}\n", styled(HEADING, "Vault"));
+    if trace.steps.is_empty() {
+        text += "  nothing found\n";
+    }
+    let words: Vec<&str> = trace.steps.iter().map(word).collect();
+    let width = words.iter().map(|word| word.len()).max().unwrap_or_default();
+    for (step, word) in trace.steps.iter().zip(words) {
+        text += &line(step, word, width);
+    }
+    if let Some(joined_by) = trace.joined_by {
+        text += &format!("\n  joined by {}\n", means(joined_by));
+    }
+    for note in &trace.notes {
+        text += &format!("  {} {}\n", styled(HEADING, "note:"), plain(note));
+    }
+    text
+}
+
+fn verdict(decision: &Decision) -> String {
+    let outcome = decision.text("outcome");
+    let style = match outcome.as_str() {
+        "allowed" => GOOD,
+        "denied" => BAD,
+        _ => CAUTION,
+    };
+    let words = [outcome.to_uppercase(), decision.text("code")];
+    let words: Vec<String> = words.iter().filter(|word| !word.is_empty()).map(|word| plain(word)).collect();
+    let mut text = format!("{}\n", styled(style, words.join(" ")));
+    let message = decision.text("message");
+    if !message.is_empty() {
+        text += &format!("  {}\n", plain(&message));
+    }
+    let call = format!("{} {}", decision.text("method"), decision.text("route"));
+    let stage = match decision.text("api_id") {
+        api if api.is_empty() => decision.text("stage"),
+        api => format!("{} of API {api}", decision.text("stage")),
+    };
+    let seconds = |name: &str| match decision.text(name) {
+        seconds if seconds.is_empty() => seconds,
+        seconds => format!("{seconds}s"),
+    };
+    for (name, value) in [
+        ("decided at", decision.time.clone().unwrap_or_default()),
+        ("request", decision.lambda_request_id().to_owned()),
+        ("call", call.trim().to_owned()),
+        ("stage", stage),
+        ("caller", decision.text("caller_id")),
+        ("grant", decision.text("grant")),
+        ("role", decision.text("token_role")),
+        ("ttl", seconds("ttl_seconds")),
+        ("wrap ttl", seconds("wrap_ttl_seconds")),
+        ("accessor", decision.text("wrapped_accessor")),
+    ] {
+        if !value.is_empty() {
+            text += &format!("  {name:NAME_WIDTH$}{}\n", plain(&value));
+        }
+    }
+    text
+}
+
+fn word(step: &Step) -> &'static str {
+    match (step.kind, step.error.is_some()) {
+        (Kind::Mint, _) => "minted",
+        (Kind::Lookup, false) => "looked up",
+        (Kind::Lookup, true) => "not looked up",
+        (Kind::Unwrap, false) => "opened",
+        (Kind::Unwrap, true) => "not opened",
+        (Kind::Use, false) => "used",
+        (Kind::Use, true) => "refused",
+        (Kind::Revoke, false) => "revoked",
+        (Kind::Revoke, true) => "not revoked",
+        (Kind::RevokeWrapping, false) => "wrapping revoked",
+        (Kind::RevokeWrapping, true) => "wrapping not revoked",
+        (Kind::Misuse, _) => "burnt",
+        (Kind::Inquiry, _) => "asked about",
+    }
+}
+
+fn line(step: &Step, word: &str, width: usize) -> String {
+    let Step { time, operation, path, error, answered, remote_address, .. } = step;
+    let style = if error.is_some() { BAD } else { GOOD };
+    let word = styled(style, format!("{word:width$}"));
+    let address = remote_address.as_deref().map(|address| format!("  from {address}")).unwrap_or_default();
+    let called = plain(&format!("{operation} {path}{address}"));
+    let mut line = format!("  {:TIME_WIDTH$}  {word}  {called}\n", plain(&in_millis(time)));
+    let indent = TIME_WIDTH + width + 6;
+    match error {
+        Some(error) => line += &format!("{:indent$}{}\n", "", plain(error)),
+        None if !answered => line += &format!("{:indent$}no answer in the log\n", ""),
+        None => {}
+    }
+    line
+}
+
+/// `…:00.088835552Z` as `…:00.088Z`.
+fn in_millis(time: &str) -> String {
+    let Some((seconds, fraction)) = time.split_once('.') else { return time.to_owned() };
+    let digits: String = fraction.chars().take_while(char::is_ascii_digit).take(3).collect();
+    let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{seconds}.{digits:0<3}{zone}")
+}
+
+fn means(joined_by: JoinedBy) -> &'static str {
+    match joined_by {
+        JoinedBy::Metadata => "the request id in the token's metadata",
+        JoinedBy::Accessor => "the accessor, which this audit device writes in clear",
+        JoinedBy::AuditHash => "the accessor's HMAC, which the server told",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_to_the_millisecond() {
+        assert_eq!(in_millis("2026-11-24T19:19:25.94159989Z"), "2026-11-24T19:19:25.941Z");
+        assert_eq!(in_millis("2026-11-24T19:19:25.9Z"), "2026-11-24T19:19:25.900Z");
+        assert_eq!(in_millis("2026-11-24T19:19:25Z"), "2026-11-24T19:19:25Z");
+    }
+}
