@@ -169,14 +169,14 @@ async fn follow(
         }
         _ => (None, None),
     };
-    if seen.accessors.len() > 1 {
-        notes.push("more than one token bears this request id in its metadata".to_owned());
-    }
     // A decision without an accessor gave nobody a token.
     if let (None, Some(clear)) = (&accessor, decision.wrapped_accessor()) {
         match hashed(clear, arguments).await {
             Ok(hash) => (accessor, joined_by) = (Some(hash), Some(JoinedBy::AuditHash)),
-            Err(reason) => notes.push(format!("{UNSEEN}; {reason}")),
+            Err(reason) => {
+                let why = if seen.accessors.is_empty() { UNSEEN } else { AMBIGUOUS };
+                notes.push(format!("{why}; {reason}"));
+            }
         }
     }
     let mut chain = match &accessor {
@@ -198,6 +198,8 @@ async fn follow(
 }
 
 const UNSEEN: &str = "the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log";
+const AMBIGUOUS: &str =
+    "more than one token bears this request id in its metadata, which whoever may make tokens can write";
 const NOT_IN_THIS_LOG: &str =
     "the audit log has nothing on this token: it is of another time, another server or another audit device";
 

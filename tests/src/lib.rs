@@ -8,6 +8,7 @@
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
+//! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
@@ -39,6 +40,7 @@
 pub mod apis;
 pub mod aws_auth;
 pub mod cases;
+pub mod command;
 pub mod deployment;
 pub mod emulator;
 pub mod http;

@@ -145,10 +145,16 @@ impl OpenBao {
         answer
     }
 
+    /// The audit log's file.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.json")
+    }
+
     /// Every entry of the audit log, oldest first.
     #[must_use]
     pub fn audit_entries(&self) -> Vec<Value> {
-        let log = fs::read_to_string(self.folder.join("audit.json")).expect("the audit log can be read");
+        let log = fs::read_to_string(self.audit_log()).expect("the audit log can be read");
         log.lines().map(|line| serde_json::from_str(line).expect("an audit entry")).collect()
     }
 

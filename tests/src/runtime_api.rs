@@ -137,7 +137,7 @@ impl Function {
 
     /// Invokes it with any bytes, and a deadline counted from now.
     pub async fn invoke_raw(&self, event: Vec<u8>, deadline: Duration) -> Invocation {
-        let id = format!("00000000-0000-4000-8000-{:012}", self.next_id.fetch_add(1, Ordering::SeqCst));
+        let id = self.next_request_id();
         let (answer, mut answered) = oneshot::channel();
         let end = Instant::now() + deadline;
         let deadline_ms =
@@ -157,6 +157,14 @@ impl Function {
                 return answered.try_recv().unwrap_or(Invocation::Exited(status));
             }
         }
+    }
+
+    /// Of no other invocation of any function in the bed.
+    fn next_request_id(&self) -> String {
+        let folder = self.task_root.file_name().unwrap_or_default().to_string_lossy();
+        let nth: u64 = folder.rsplit('-').next().and_then(|nth| nth.parse().ok()).unwrap_or(1);
+        let series = 0x8000 + nth - 1;
+        format!("00000000-0000-4000-{series:04x}-{:012}", self.next_id.fetch_add(1, Ordering::SeqCst))
     }
 
     /// Waits until it asks for its first event, and answers how long that took from its start; `None` if it ended

@@ -49,6 +49,7 @@ pub(crate) fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
     build(workspace, &["--package", "orders", "--package", "end-to-end", "--bin", "orders", "--bin", "demo"])
 }
 
-fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {
+/// One release build.
+pub(crate) fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {
     workspace::run(workspace.cargo(["build", "--release", "--locked"]).args(what))
 }

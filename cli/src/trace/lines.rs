@@ -9,6 +9,7 @@ use std::{
     io::{self, BufRead},
 };
 
+use memchr::{memchr, memmem::Finder};
 use serde_json::{Deserializer, Value};
 
 /// Longer lines are skipped and counted: an audit entry of this size is a list of very many names.
@@ -21,6 +22,7 @@ pub(super) fn scan(
     mut found: impl FnMut(&Value),
 ) -> io::Result<u64> {
     let needles: Vec<String> = needles.iter().map(|needle| as_json_writes(needle)).collect();
+    let needles: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
     let mut damaged = 0;
     let mut line = Vec::new();
     while let Some(whole) = next_line(&mut log, &mut line)? {
@@ -29,7 +31,7 @@ pub(super) fn scan(
             continue;
         };
         let cut_off = !whole || text.trim_ascii_end().last() != Some(&b'}');
-        let matters = needles.iter().any(|needle| holds(&line, needle.as_bytes()));
+        let matters = needles.iter().any(|needle| needle.find(&line).is_some());
         let readable = !matters || objects(&text, &mut found);
         damaged += u64::from(cut_off || !readable);
     }
@@ -42,7 +44,7 @@ fn json_in(line: &[u8]) -> Option<Cow<'_, [u8]>> {
         let message = Deserializer::from_slice(message).into_iter::<String>().next()?.ok()?;
         return message.starts_with('{').then(|| Cow::Owned(message.into_bytes()));
     }
-    let start = line.iter().position(|byte| *byte == b'{')?;
+    let start = memchr(b'{', line)?;
     line.get(start..).map(Cow::Borrowed)
 }
 
@@ -65,7 +67,7 @@ fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bo
             return Ok(any.then_some(whole));
         }
         any = true;
-        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', buffer);
         let piece = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
         if piece.len() > MAX_LINE_BYTES.saturating_sub(line.len()) {
             whole = false;
@@ -80,10 +82,6 @@ fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bo
     }
 }
 
-fn holds(line: &[u8], needle: &[u8]) -> bool {
-    line.windows(needle.len().max(1)).any(|window| window == needle)
-}
-
 /// Hands out every object of the text, which begins with one. `aws logs filter-log-events --output text` puts several into
 /// a line. `false` where one is damaged.
 fn objects(mut text: &[u8], found: &mut impl FnMut(&Value)) -> bool {
@@ -96,7 +94,7 @@ fn objects(mut text: &[u8], found: &mut impl FnMut(&Value)) -> bool {
             None => found(&value),
         }
         let rest = text.get(end..).unwrap_or_default();
-        let Some(start) = rest.iter().position(|byte| *byte == b'{') else { return true };
+        let Some(start) = memchr(b'{', rest) else { return true };
         text = rest.get(start..).unwrap_or_default();
     }
 }
