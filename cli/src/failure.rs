@@ -124,9 +124,12 @@ impl Failure {
     /// 2 where the command line itself is wrong, as for every usage error; else 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::TwoFromStdin | Self::Region(_) | Self::Endpoint(_) | Self::StsMissing | Self::Revoke(_) => {
-                2
-            }
+            Self::TwoFromStdin
+            | Self::Region(_)
+            | Self::Endpoint(_)
+            | Self::StsMissing
+            | Self::Revoke(_)
+            | Self::Trace(TraceError::IdEmpty) => 2,
             Self::Input(_)
             | Self::Config(_)
             | Self::EventNotJson { .. }
@@ -141,7 +144,7 @@ impl Failure {
             | Self::VaultConflict { .. }
             | Self::VaultUnfinished { .. }
             | Self::Operator(_)
-            | Self::Trace(_)
+            | Self::Trace(TraceError::Unknown { .. } | TraceError::Ambiguous { .. })
             | Self::Output(_) => 1,
         })
     }

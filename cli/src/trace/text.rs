@@ -58,7 +58,7 @@ fn verdict(decision: &Decision) -> String {
         seconds => format!("{seconds}s"),
     };
     for (name, value) in [
-        ("decided at", decision.time.clone().unwrap_or_default()),
+        ("decided at", decision.time.as_deref().map(in_millis).unwrap_or_default()),
         ("request", decision.lambda_request_id().to_owned()),
         ("call", call.trim().to_owned()),
         ("stage", stage),
@@ -96,7 +96,7 @@ fn word(step: &Step) -> &'static str {
 
 fn line(step: &Step, word: &str, width: usize) -> String {
     let Step { time, operation, path, error, answered, remote_address, .. } = step;
-    let style = if error.is_some() { BAD } else { GOOD };
+    let style = if error.is_some() || step.kind == Kind::Misuse { BAD } else { GOOD };
     let word = styled(style, format!("{word:width$}"));
     let address = remote_address.as_deref().map(|address| format!("  from {address}")).unwrap_or_default();
     let called = plain(&format!("{operation} {path}{address}"));

@@ -16,6 +16,8 @@ mod doctor;
 mod explain;
 mod redaction;
 mod reference;
+mod revoke;
 mod sign;
 mod support;
+mod trace;
 mod vault;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     check::GOOD,
     support::{check, explain, orders, plain_config, run, token},
+    trace::{LIVED, OPENED_TWICE, trace},
 };
 
 const REFERENCE: &str = include_str!("../../../docs/cli.md");
@@ -44,8 +45,22 @@ fn the_examples_are_real() {
 }
 
 #[test]
+fn the_traces_are_real() {
+    for id in [LIVED, OPENED_TWICE] {
+        let printed = trace(id, &[]).printed(0);
+        let command = format!(
+            "$ vault-authorizer trace --request-id {id} --authorizer-log authorizer.log --audit-log audit.json"
+        );
+        assert!(
+            REFERENCE.contains(&format!("```\n{command}\n{printed}```\n")),
+            "docs/cli.md should show:\n{command}\n{printed}"
+        );
+    }
+}
+
+#[test]
 fn every_option_has_its_row() {
-    for command in ["check", "explain", "sign", "doctor", "vault plan", "vault apply"] {
+    for command in ["check", "explain", "sign", "doctor", "vault plan", "vault apply", "revoke", "trace"] {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = run(&arguments, "", &[]).printed(0);
         let section = REFERENCE.split(&format!("\n## {command}\n")).nth(1).unwrap();

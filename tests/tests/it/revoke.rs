@@ -124,6 +124,12 @@ async fn a_grants_tokens_die_opened_or_not_and_nobody_elses() {
          What was read is known: a password that was not leased has to be changed.\n"
     );
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, expected.as_str(), ""));
+    let reference = fs::read_to_string(parts::repository().join("docs/cli.md")).unwrap();
+    let shown = ran.stdout.replace(address, "https://vault.example.com:8200");
+    let shown = format!(
+        "```\n$ vault-authorizer revoke --config authorizer.yaml --grant {READER} --yes\n{shown}```\n"
+    );
+    assert!(reference.contains(&shown), "docs/cli.md should show:\n{shown}");
 
     assert!(!world.lives(&opened).await && !world.lives(&wrapped).await);
     assert_eq!(world.open(&wrapped).await, 400, "what was not opened does not open any more");

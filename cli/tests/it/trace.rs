@@ -1,0 +1,118 @@
+//! `trace` over logs that were recorded: `trace/authorizer.log` by the release binary, `trace/audit.json` by OpenBao 2.7.2.
+
+use std::{fs, path::PathBuf};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{Ran, file, run};
+
+/// Opened, used, refused once, revoked.
+pub const LIVED: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
+/// The second opening was refused.
+pub const OPENED_TWICE: &str = "d7b00bd7-7b61-11e6-9a41-93e8deadbeef";
+/// No token.
+const DENIED: &str = "e8c11ce8-7b61-11e6-9a41-93e8deadbeef";
+/// Minted, and nobody opened it.
+const UNOPENED: &str = "f9d22df9-7b61-11e6-9a41-93e8deadbeef";
+
+pub fn trace(id: &str, options: &[&str]) -> Ran {
+    trace_of(id, &recorded("authorizer.log"), &recorded("audit.json"), options)
+}
+
+fn trace_of(id: &str, authorizer_log: &str, audit_log: &str, options: &[&str]) -> Ran {
+    let logs = ["--authorizer-log", authorizer_log, "--audit-log", audit_log];
+    run(&[&["trace", "--request-id", id], &logs[..], options].concat(), "", &[("RUST_LOG", "trace")])
+}
+
+fn recorded(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/trace");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+fn text_of(name: &str) -> String {
+    fs::read_to_string(recorded(name)).unwrap()
+}
+
+#[test]
+fn a_denial_has_no_steps() {
+    assert_snapshot!(trace(DENIED, &[]).printed(0), @r"
+    DENIED no_grant
+      no grant of the stage matches both the route and the caller
+      decided at  2026-11-24T19:45:47.334Z
+      request     00000000-0000-4000-8000-000000000003
+      call        GET /orders
+      stage       prod of API a1b2c3d4e5
+      caller      corp:alice
+
+    Vault
+      nothing found
+      note: no token was minted, and the audit log has none of this request
+    ");
+}
+
+#[test]
+fn a_token_that_nobody_opened_is_told_as_what_the_logs_alone_can_say() {
+    let printed = trace(UNOPENED, &[]).printed(3);
+    let (_, vault) = printed.split_once("\nVault\n").unwrap();
+    assert_snapshot!(vault, @r"
+    nothing found
+    note: the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log; the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set
+    ");
+}
+
+#[test]
+fn json_holds_every_step_with_its_time_and_address() {
+    let json: Value = serde_json::from_str(&trace(OPENED_TWICE, &["--json"]).printed(0)).unwrap();
+    assert_snapshot!(serde_json::to_string_pretty(&json["steps"][2]).unwrap(), @r#"
+    {
+      "answered": true,
+      "error": "wrapping token is not valid or does not exist",
+      "operation": "update",
+      "path": "sys/wrapping/unwrap",
+      "remote_address": "127.0.0.1",
+      "step": "unwrap",
+      "time": "2026-11-24T19:45:47.332997012Z",
+      "vault_request_id": "693e3948-22af-47a2-62be-8673dd882a51"
+    }
+    "#);
+    let members: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["complete", "decision", "joined_by", "notes", "steps"]);
+    assert_eq!(json["decision"]["time"], "2026-11-24T19:45:47.33Z");
+}
+
+#[test]
+fn what_cannot_be_traced_is_said_in_one_line() {
+    let log = file("log", &format!("{}{{\"request_id\":\"zzz\n", text_of("authorizer.log")));
+    let told = |id: &str| trace_of(id, &log, &recorded("audit.json"), &[]).complained(1).replace(&log, "LOG");
+    assert_snapshot!(told("zzz"), @"error: no decision in `LOG` has the request id `zzz`; 1 line of it is damaged");
+    let empty = trace("", &[]).complained(2);
+    assert_snapshot!(empty, @"error: `--request-id` is empty");
+    // A client may take another request's id.
+    let twice = text_of("authorizer.log").replace(DENIED, LIVED);
+    let log = file("log", &twice);
+    let told = trace_of(LIVED, &log, &recorded("audit.json"), &[]).complained(1).replace(&log, "LOG");
+    assert_snapshot!(told, @"error: more than one decision in `LOG` has the request id `c6af9ac6-7b61-11e6-9a41-93e8deadbeef`: give the `lambda_request_id` of one, such as `00000000-0000-4000-8000-000000000001`, `00000000-0000-4000-8000-000000000003`");
+    let missing = trace_of(LIVED, &recorded("authorizer.log"), "/nonexistent", &[]).complained(1);
+    assert_snapshot!(missing, @"error: `/nonexistent` cannot be read: No such file or directory (os error 2)");
+    trace_of(LIVED, &recorded("authorizer.log"), &recorded("audit.json"), &["--token", "s.x"]).complained(2);
+}
+
+/// A terminal obeys escape sequences, and an error in Vault's log may quote anything.
+#[test]
+fn rejects_escape_sequences_and_secrets_from_the_logs() {
+    let token = "hvs.CAESIJ0mlWcdwLPLXy3cPoCbMLBJm3oqfcDcJ9cGdSkvqYQ7Gh4KHGh2cy5GSmVsZ";
+    let audit_log = text_of("audit.json")
+        .replace(
+            "\"error\":\"1 error occurred:\\n\\t* permission denied",
+            &format!("\"error\":\"\\u001b[2J{token} denied"),
+        )
+        .replace("secret/data/prod/orders", &format!("auth/token/lookup/{token}/\\u001b[31m"));
+    let authorizer_log = text_of("authorizer.log").replace("corp:alice", "corp:\\u001b[2Jalice");
+    let (log, audit_log) = (file("log", &authorizer_log), file("json", &audit_log));
+    for options in [&[][..], &["--json"]] {
+        let printed = trace_of(LIVED, &log, &audit_log, options).printed(0);
+        assert!(!printed.contains('\u{1b}') && !printed.contains("CAESIJ"), "{printed}");
+        assert!(!printed.contains("hmac-sha256"), "{printed}");
+    }
+}
