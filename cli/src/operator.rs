@@ -170,6 +170,11 @@ impl OperatorError {
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Vault { error: VaultError::Refused { status: 404, .. }, .. })
     }
+
+    /// Whether Vault may have done it all the same.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Vault { error: VaultError::TimedOut { .. }, .. })
+    }
 }
 
 #[cfg(test)]

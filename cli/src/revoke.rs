@@ -166,7 +166,12 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
             Err(error) => {
                 failed = true;
                 let why = plain(&with_causes(&error));
-                output.print(&format!("{} {}: {why}\n", styled(BAD, "not revoked"), target.what()))?;
+                let word = if error.is_open() {
+                    styled(CAUTION, "not known whether revoked:")
+                } else {
+                    styled(BAD, "not revoked")
+                };
+                output.print(&format!("{word} {}: {why}\n", target.what()))?;
             }
         }
     }

@@ -75,7 +75,7 @@ Exit codes:
   0  the request was found, and what Vault did for it
   1  no request has this id, more than one has it, or a log cannot be read
   2  the command line is wrong
-  3  the request was found, and its token was not found in the audit log";
+  3  the request was found, and its token was not found in the audit log, or another's was";
 
 const INCOMPLETE: u8 = 3;
 
@@ -193,7 +193,8 @@ async fn follow(
     notes.extend(remarks(&decision, &chain.steps));
     notes.extend(damage("the authorizer's log", unreadable));
     notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
-    let complete = decision.wrapped_accessor().is_none() || !chain.steps.is_empty();
+    let found = !chain.steps.is_empty() && minted_elsewhere(&decision, &chain.steps).is_none();
+    let complete = decision.wrapped_accessor().is_none() || found;
     Ok(Trace { complete, joined_by, decision, steps: std::mem::take(&mut chain.steps), notes })
 }
 
@@ -256,11 +257,12 @@ fn remarks(decision: &Decision, steps: &[Step]) -> Vec<String> {
     if steps.is_empty() {
         return notes;
     }
-    let path = |step: &&Step| decision.creation_path().is_none_or(|path| path == step.path);
-    if !went_well(Kind::Mint) {
+    if let Some(path) = minted_elsewhere(decision, steps) {
+        notes.push(format!(
+            "this is another's token: it was minted at `{path}`, by somebody who gave it this request id"
+        ));
+    } else if !went_well(Kind::Mint) {
         notes.push("the mint is not in this audit log: it is in an older file".to_owned());
-    } else if !of(Kind::Mint).all(|step| path(&step)) {
-        notes.push("the token was minted at another path than the decision says: somebody else made it with this request id".to_owned());
     }
     if !went_well(Kind::Unwrap) {
         notes.push("nobody opened the token".to_owned());
@@ -277,6 +279,13 @@ fn remarks(decision: &Decision, steps: &[Step]) -> Vec<String> {
         );
     }
     notes
+}
+
+/// Where a token was made that the decision does not speak of. The metadata alone proves nothing: whoever may make tokens
+/// writes into it.
+fn minted_elsewhere<'s>(decision: &Decision, steps: &'s [Step]) -> Option<&'s str> {
+    let own = decision.creation_path()?;
+    steps.iter().find(|step| step.kind == Kind::Mint && step.path != own).map(|step| step.path.as_str())
 }
 
 fn damage(log: &str, lines: u64) -> Option<String> {

@@ -30,9 +30,11 @@ pub(super) fn scan(
             damaged += u64::from(!whole);
             continue;
         };
-        let cut_off = !whole || text.trim_ascii_end().last() != Some(&b'}');
+        let text = text.trim_ascii_end();
+        // A bracket alone opens what is printed over several lines.
+        let cut_off = !whole || (text != b"{" && text.last() != Some(&b'}'));
         let matters = needles.iter().any(|needle| needle.find(&line).is_some());
-        let readable = !matters || objects(&text, &mut found);
+        let readable = !matters || objects(text, &mut found);
         damaged += u64::from(cut_off || !readable);
     }
     Ok(damaged)
@@ -51,7 +53,8 @@ fn json_in(line: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// The text inside of quotes: what a JSON writer makes of it.
 fn as_json_writes(text: &str) -> String {
     let quoted = Value::from(text).to_string();
-    quoted.trim_matches('"').to_owned()
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
 }
 
 /// Reads one line into `line`; `false` if its end was left out. Nothing at the end.
@@ -129,7 +132,7 @@ mod tests {
             {\"id\":\"8\"}\n\n\
             REPORT RequestId: 7\tDuration: 3.1 ms\tBilled Duration: 4 ms\n\
             {\"timestamp\":1,\"message\":\"{\\\"id\\\":\\\"7\\\",\\\"n\\\":2}\\n\"}\n\
-              \"message\": \"{\\\"id\\\":\\\"7\\\",\\\"n\\\":5}\\n\",\n\
+            {\n  \"events\": [\n    {\n      \"message\": \"{\\\"id\\\":\\\"7\\\",\\\"n\\\":5}\\n\",\n\
             {\"id\":\"7\",\"n\":3}\t{\"id\":\"7\",\"n\":4}";
         let expected = [
             json!({"id": "7"}),

@@ -81,6 +81,34 @@ fn json_holds_every_step_with_its_time_and_address() {
     assert_eq!(json["decision"]["time"], "2026-11-24T19:45:47.33Z");
 }
 
+/// The recorded logs with the authorizer's line changed.
+fn retold(from: &str, to: &str, code: i32) -> Value {
+    let log = text_of("authorizer.log");
+    assert!(log.contains(from), "{log}");
+    let log = file("log", &log.replace(from, to));
+    serde_json::from_str(&trace_of(LIVED, &log, &recorded("audit.json"), &["--json"]).printed(code)).unwrap()
+}
+
+/// What was not as ordered is opened and revoked by the authorizer: the decision is a fault, and Vault has the token.
+#[test]
+fn a_token_that_the_authorizer_gave_back_is_shown() {
+    let trace =
+        retold("\"wrapped_accessor\":\"vG9R06yF0tcJ5Q9G3h76MPUI\"", "\"code\":\"vault_answer_invalid\"", 0);
+    assert_eq!(trace["steps"].as_array().unwrap().len(), 6);
+    let note = trace["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("the decision gave nobody a token, and Vault minted one"), "{note}");
+}
+
+/// Whoever may make tokens may write any request id into them.
+#[test]
+fn rejects_a_token_of_another_path_as_the_requests() {
+    let (own, other) = ("auth/token/create/orders-prod-reader", "auth/token/create/orders-prod-writer");
+    let trace = retold(own, other, 3);
+    assert_eq!(trace["complete"], false);
+    let note = trace["notes"][0].as_str().unwrap();
+    assert!(note.starts_with(&format!("this is another's token: it was minted at `{own}`")), "{note}");
+}
+
 #[test]
 fn what_cannot_be_traced_is_said_in_one_line() {
     let log = file("log", &format!("{}{{\"request_id\":\"zzz\n", text_of("authorizer.log")));
