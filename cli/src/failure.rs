@@ -10,11 +10,8 @@ use vault_authorizer::{config::InvalidConfig, names::PolicyName};
 use vault_context::{http::HttpSetupError, vault::VaultSetupError};
 
 use crate::{
-    input::InputError,
-    operator::OperatorError,
-    revoke::RevokeError,
-    trace::TraceError,
-    vault::{ConnectionError, ServerError},
+    connection::ConnectionError, input::InputError, operator::OperatorError, revoke::RevokeError,
+    trace::TraceError, vault::ServerError,
 };
 
 /// Why there is no result.

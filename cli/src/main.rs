@@ -7,6 +7,7 @@
 
 mod aws_credentials;
 mod check;
+mod connection;
 mod doctor;
 mod explain;
 mod failure;

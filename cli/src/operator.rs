@@ -1,23 +1,18 @@
-//! Vault as an operator reaches it: with the address, the namespace, the CA and the token of Vault's own command line.
+//! Vault as an operator asks it: one call, and what is missing where it is refused.
 //!
-//! Receives the environment, and the configuration's `vault` for what is not set there; produces an [`Operator`], whose
-//! calls say which capability on which path is missing. Leaves to the commands what to call. The token is never an option,
-//! which the list of processes would show, and never printed.
+//! Receives paths and bodies; produces answers, or errors that say which capability on which path is missing. Where Vault is
+//! and who asks comes from [`connection`]. Leaves to the commands what to call.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::PathBuf,
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::Value;
-use vault_authorizer::{adapters::vault::VaultSettings, causes::with_causes};
+use vault_authorizer::adapters::vault::VaultSettings;
 use vault_context::{
     VaultToken,
-    secret::{InvalidToken, MAX_TOKEN_BYTES},
-    vault::{Answer, Call, VariableError, Vault, VaultError, VaultOptions, VaultSetupError},
+    vault::{Answer, Call, Vault, VaultError, VaultOptions, VaultSetupError},
 };
+
+use crate::connection::{self, ConnectionError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A revocation of many tokens takes its time.
@@ -34,29 +29,14 @@ pub(crate) struct Operator {
 pub(crate) struct Needs(pub(crate) &'static str);
 
 impl Operator {
-    /// Reads `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT` and `VAULT_TOKEN`. For the first three the configuration stands
-    /// in, for the last `~/.vault-token`, where `vault login` puts it. Sends nothing.
+    /// Vault by the environment, and by the configuration where that says nothing. Sends nothing.
     pub(crate) fn new(
         variable: impl Fn(&str) -> Option<String>,
         configured: Option<&VaultSettings>,
     ) -> Result<Self, OperatorError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let stands_in = |name: &str| match (name, configured) {
-            ("VAULT_ADDR", Some(settings)) => Some(settings.address.as_str().to_owned()),
-            ("VAULT_NAMESPACE", Some(settings)) => {
-                settings.namespace.as_ref().map(|namespace| namespace.as_str().to_owned())
-            }
-            _ => None,
-        };
-        let options = VaultOptions::from_variables(|name| variable(name).or_else(|| stands_in(name)))
-            .map_err(OperatorError::Variables)?;
-        let ca_pem = options.ca_pem.or_else(|| configured.and_then(|settings| settings.ca_pem.clone()));
-        let options = VaultOptions { ca_pem, connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ..options };
-        let token = match variable("VAULT_TOKEN") {
-            Some(token) => token,
-            None => kept_token(variable("HOME"))?,
-        };
-        let token = VaultToken::parse(token).map_err(OperatorError::TokenInvalid)?;
+        let options = connection::options(configured, &variable)?;
+        let options = VaultOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ..options };
+        let token = connection::token(&variable)?;
         Ok(Self { vault: Vault::new(options)?, token })
     }
 
@@ -100,37 +80,12 @@ impl Operator {
     }
 }
 
-/// Vault's command line keeps the token of `vault login` there.
-fn kept_token(home: Option<String>) -> Result<String, OperatorError> {
-    let path = PathBuf::from(home.ok_or(OperatorError::TokenMissing)?).join(".vault-token");
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(OperatorError::TokenMissing),
-        Err(error) => return Err(OperatorError::TokenFile(error)),
-    };
-    // One byte more than the longest token and its end of line: what is longer is refused as a token.
-    let most_bytes = u64::try_from(MAX_TOKEN_BYTES).unwrap_or(u64::MAX).saturating_add(2);
-    let mut token = String::new();
-    file.take(most_bytes).read_to_string(&mut token).map_err(OperatorError::TokenFile)?;
-    token.truncate(token.trim_end().len());
-    Ok(token)
-}
-
 /// Why Vault did not do what the operator asked of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OperatorError {
-    /// Every problem with the variables.
-    #[error("Vault cannot be addressed: {}", .0.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; "))]
-    Variables(Vec<VariableError>),
-    /// Neither the variable nor the file.
-    #[error("there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token")]
-    TokenMissing,
-    /// The file is there.
-    #[error("~/.vault-token cannot be read")]
-    TokenFile(#[source] io::Error),
-    /// Not fit for a header.
-    #[error("VAULT_TOKEN, or else ~/.vault-token, is no Vault token")]
-    TokenInvalid(#[source] InvalidToken),
+    /// No address or no token.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     /// The CA or the system's roots.
     #[error(transparent)]
     Setup(#[from] VaultSetupError),
@@ -195,18 +150,5 @@ mod tests {
             ("VAULT_TOKEN", "s.OfTheTest"),
         ]);
         assert_eq!(operator.unwrap().place(), "`http://127.0.0.1:8200`, namespace `platform`");
-    }
-
-    #[test]
-    fn rejects_an_environment_without_address_or_token() {
-        let told = |variables: &[(&str, &str)]| with_causes(&operator(variables).map(|_| ()).unwrap_err());
-        assert_eq!(told(&[("VAULT_TOKEN", "s.x")]), "Vault cannot be addressed: VAULT_ADDR is not set");
-        let missing =
-            "there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token";
-        assert_eq!(told(&[("VAULT_ADDR", "http://127.0.0.1:1")]), missing);
-        assert_eq!(told(&[("VAULT_ADDR", "http://127.0.0.1:1"), ("HOME", "/nonexistent")]), missing);
-        let invalid = told(&[("VAULT_ADDR", "http://127.0.0.1:1"), ("VAULT_TOKEN", "s.secret token")]);
-        assert!(invalid.starts_with("VAULT_TOKEN, or else ~/.vault-token, is no Vault token"), "{invalid}");
-        assert!(!invalid.contains("secret"), "{invalid}");
     }
 }

@@ -5,7 +5,6 @@
 //! for those who would rather run it themselves. Only [`server`] makes calls.
 
 pub(crate) mod compare;
-mod connection;
 pub(crate) mod desired;
 mod place;
 mod script;
@@ -18,14 +17,12 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use sts_identity::{PrincipalArn, PrincipalArnError};
 use vault_authorizer::{config::Config, names::PolicyName};
-use vault_context::vault::Namespace;
 
-use crate::{failure::Failure, input::ConfigArguments, output::Output};
+use crate::{connection, failure::Failure, input::ConfigArguments, output::Output};
 use compare::{Allowed, Found, Plan, plan};
 use desired::{Choices, Desired, SELF_POLICY, desired};
 use server::Server;
 
-pub(crate) use connection::ConnectionError;
 pub(crate) use server::ServerError;
 
 const CHANGES: u8 = 5;
@@ -129,8 +126,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     match &arguments.command {
         Command::Plan(arguments) if arguments.format == Format::Hcl => {
             let (config, desired) = arguments.common.derive()?;
-            let options =
-                connection::options(&config.vault, arguments.common.choices(&config)?.namespace, variable)?;
+            let options = connection::options(Some(&config.vault), variable)?;
             let namespace = options.namespace.as_ref().map(|namespace| namespace.as_str().to_owned());
             output.print(&script::of(&desired, options.address.as_str(), namespace.as_deref()))?;
             Ok(ExitCode::SUCCESS)
@@ -168,7 +164,7 @@ impl Common {
         Ok(Choices {
             policy: self.policy.clone(),
             aws_principal: self.aws_principal.clone(),
-            namespace: connection::namespace(&config.vault, variable)?,
+            namespace: connection::options(Some(&config.vault), variable)?.namespace,
             quotas: !self.no_quotas,
         })
     }
@@ -186,8 +182,7 @@ impl Common {
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
         let (config, desired) = self.derive()?;
-        let namespace = self.choices(&config)?.namespace;
-        let (server, found) = look(&config, &desired, namespace).await?;
+        let (server, found) = look(&config, &desired).await?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
@@ -195,12 +190,8 @@ impl Common {
 }
 
 /// What Vault has of what is desired.
-async fn look(
-    config: &Config,
-    desired: &Desired,
-    namespace: Option<Namespace>,
-) -> Result<(Server, Found), Failure> {
-    let options = connection::options(&config.vault, namespace, variable)?;
+async fn look(config: &Config, desired: &Desired) -> Result<(Server, Found), Failure> {
+    let options = connection::options(Some(&config.vault), variable)?;
     let server = Server::new(options, connection::token(variable)?)?;
     let found = server.look(desired).await.map_err(Box::new)?;
     Ok((server, found))
@@ -208,10 +199,9 @@ async fn look(
 
 /// What `plan` would find with no options, for whoever only wants to know whether there is anything.
 pub(crate) async fn drift(config: &Config, policy: PolicyName) -> Result<Plan, Failure> {
-    let namespace = connection::namespace(&config.vault, variable)?;
-    let choices = Choices { policy, aws_principal: None, namespace: namespace.clone(), quotas: true };
-    let desired = desired(config, &choices);
-    let (_, found) = look(config, &desired, namespace).await?;
+    let namespace = connection::options(Some(&config.vault), variable)?.namespace;
+    let desired = desired(config, &Choices { policy, aws_principal: None, namespace, quotas: true });
+    let (_, found) = look(config, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }
 

@@ -7,9 +7,9 @@ use vault_authorizer::{causes::with_causes, config::Config, names::PolicyName};
 
 use super::finding::Finding;
 use crate::{
+    connection::ConnectionError,
     failure::Failure,
     vault::{
-        ConnectionError,
         compare::{Fate, Missing, Plan},
         drift,
     },

@@ -39,7 +39,7 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     );
     let plain_http = [("VAULT_ADDR", "http://vault.example.com:8200"), ("VAULT_TOKEN", "s.x")];
     let told = plan(&[], &plain_http).complained(1);
-    assert!(told.starts_with("error: VAULT_ADDR is not usable: the Vault address is refused: "), "{told}");
+    assert!(told.starts_with("error: Vault cannot be addressed: VAULT_ADDR is not usable: "), "{told}");
     let root = ["--aws-principal", "arn:aws:iam::123456789012:root"];
     assert!(plan(&root, &[]).complained(2).contains("root user"));
     assert!(plan(&["--policy", "default"], &[]).complained(2).contains("must not be `default`"));

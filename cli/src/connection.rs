@@ -1,19 +1,19 @@
-//! Where Vault is, and with which token it is asked: as Vault's own command line finds both.
+//! Where Vault is, and with which token an operator asks it: as Vault's own command line finds both.
 //!
-//! Receives the configuration's section `vault`, the environment and the home folder; produces the transport's options
-//! and a token. The environment overrides the configuration. A token comes from `VAULT_TOKEN` or `~/.vault-token` and
-//! never from the command line, which others on the machine can read.
+//! Receives the environment, and the configuration's `vault` for what is not set there; produces the transport's options and
+//! a token. The token comes from `VAULT_TOKEN` or `~/.vault-token`, and never from the command line, which others on the
+//! machine can read. Leaves what is asked to the commands.
 
 use std::{
-    fs,
+    fs::File,
     io::{self, Read},
     path::Path,
 };
 
-use vault_authorizer::adapters::vault::VaultSettings;
+use vault_authorizer::{adapters::vault::VaultSettings, causes::with_causes};
 use vault_context::{
     InvalidToken, VaultToken,
-    vault::{Namespace, VariableError, VaultAddress, VaultOptions},
+    vault::{VariableError, VaultOptions},
 };
 use zeroize::Zeroizing;
 
@@ -23,9 +23,9 @@ const MAX_FILE_BYTES: u64 = 4096;
 /// Why there is no connection to Vault to begin with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
-    /// A variable of the environment.
-    #[error(transparent)]
-    Variable(#[from] VariableError),
+    /// Every problem with the variables.
+    #[error("Vault cannot be addressed: {}", .0.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; "))]
+    Variables(Vec<VariableError>),
     /// Neither the variable nor the file.
     #[error("there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token")]
     TokenMissing,
@@ -42,27 +42,26 @@ pub(crate) enum ConnectionError {
     TokenFile(#[source] io::Error),
 }
 
-/// The namespace: the environment's, else the configuration's.
-pub(crate) fn namespace(
-    settings: &VaultSettings,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<Namespace>, ConnectionError> {
-    let named = set(&variable, "VAULT_NAMESPACE").map(|name| Namespace::parse(&name)).transpose();
-    Ok(named.map_err(VariableError::Namespace)?.or_else(|| settings.namespace.clone()))
-}
-
-/// What the transport needs, for that namespace.
+/// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`;
+/// the configuration stands in for each that is not set.
 pub(crate) fn options(
-    settings: &VaultSettings,
-    namespace: Option<Namespace>,
+    configured: Option<&VaultSettings>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<VaultOptions, ConnectionError> {
-    let address = set(&variable, "VAULT_ADDR").map(|address| VaultAddress::parse(&address)).transpose();
-    let address = address.map_err(VariableError::Address)?.unwrap_or_else(|| settings.address.clone());
-    let ca_pem = set(&variable, "VAULT_CACERT").map(fs::read).transpose().map_err(VariableError::CaFile)?;
-    let ca_pem = ca_pem.or_else(|| settings.ca_pem.clone());
-    let client_certificate = settings.client_certificate.clone();
-    Ok(VaultOptions { namespace, ca_pem, client_certificate, ..VaultOptions::new(address) })
+    let stands_in = |name: &str| match (name, configured) {
+        ("VAULT_ADDR", Some(settings)) => Some(settings.address.as_str().to_owned()),
+        ("VAULT_NAMESPACE", Some(settings)) => {
+            settings.namespace.as_ref().map(|namespace| namespace.as_str().to_owned())
+        }
+        _ => None,
+    };
+    let options = VaultOptions::from_variables(|name| set(&variable, name).or_else(|| stands_in(name)))
+        .map_err(ConnectionError::Variables)?;
+    let ca_pem = options.ca_pem.or_else(|| configured.and_then(|settings| settings.ca_pem.clone()));
+    let client_certificate = options
+        .client_certificate
+        .or_else(|| configured.and_then(|settings| settings.client_certificate.clone()));
+    Ok(VaultOptions { ca_pem, client_certificate, ..options })
 }
 
 /// The token.
@@ -72,7 +71,7 @@ pub(crate) fn token(variable: impl Fn(&str) -> Option<String>) -> Result<VaultTo
         return VaultToken::parse(token).map_err(|source| ConnectionError::Token { place, source });
     }
     let home = set(&variable, "HOME").ok_or(ConnectionError::TokenMissing)?;
-    let file = match fs::File::open(Path::new(&home).join(".vault-token")) {
+    let file = match File::open(Path::new(&home).join(".vault-token")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ConnectionError::TokenMissing),
         file => file.map_err(ConnectionError::TokenFile)?,
     };
@@ -100,5 +99,11 @@ mod tests {
         let error = token(broken).unwrap_err();
         assert!(matches!(error, ConnectionError::Token { .. }));
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    }
+
+    #[test]
+    fn rejects_an_environment_without_an_address() {
+        let error = options(None, |_| None).unwrap_err().to_string();
+        assert_eq!(error, "Vault cannot be addressed: VAULT_ADDR is not set");
     }
 }
