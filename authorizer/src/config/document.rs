@@ -25,6 +25,8 @@ use crate::{
 
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
+const ONE_PLACE: &str = "must be one of {header: …}, {cookie: …}, {query: …}, {websocket_protocol: …}";
+
 /// More than one caller needs of one instance, which serves one request at a time.
 const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
 /// About what one Vault on an ordinary disk can mint.
@@ -101,6 +103,9 @@ impl Reader<'_> {
 
     /// One place, by the one key that says of which kind it is.
     fn credential_source(&self, node: &Node<'_>) -> Option<CredentialSource> {
+        if !node.value().is_object() {
+            return node.refuse(ONE_PLACE);
+        }
         let mut table = node.table()?;
         let places = [
             table.optional("header", |node| {
@@ -115,7 +120,7 @@ impl Reader<'_> {
         if ["header", "cookie", "query", "websocket_protocol"].iter().filter(|key| table.has(key)).count()
             != 1
         {
-            table.refuse("must be one of {header: …}, {cookie: …}, {query: …}, {websocket_protocol: …}");
+            table.refuse(ONE_PLACE);
         }
         table.finish();
         places.into_iter().flatten().next()

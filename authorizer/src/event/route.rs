@@ -136,14 +136,14 @@ fn has_parameters(template: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRoute {
     /// Not two words.
-    #[error("must be `METHOD template`, such as `GET /orders/{{id}}`, or `$connect`")]
+    #[error("must be `METHOD template`, such as `GET /orders/{{id}}` or `GET $default`; or `$connect` alone")]
     Shape,
     /// Not a method API Gateway routes by.
     #[error("the method must be `*` or one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT in capitals")]
     Method,
     /// Not a template.
     #[error(
-        "the template must be `$default` or start with `/`; `*` may stand only as its last segment, and no segment may be empty"
+        "the template must be `$default` or start with `/`; `*` may stand only as its last segment, and no segment may be empty, so that no slash stands at the end"
     )]
     Template,
 }

@@ -171,7 +171,9 @@ impl Event<'_> {
     }
 
     fn method_arn(&self, field: &str) -> Result<MethodArn, EventError> {
-        let arn = self.text(field).ok_or(EventError::Unsupported("it has no `methodArn` or `routeArn`"))?;
+        let arn = self
+            .text(field)
+            .ok_or(EventError::Unsupported("it has no `methodArn`, or with `version` 2.0 no `routeArn`"))?;
         Ok(MethodArn::parse(arn)?)
     }
 

@@ -79,7 +79,9 @@ fn refused(error: &MintError) -> Finding {
         Some(_) => "see vault-reachable and vault-sealed",
         None => "give this shell what the function logs in with: credentials of its role, or its files",
     };
-    Finding::wrong(CHECK, with_causes(error), remedy)
+    // The credentials' own words can have several lines.
+    let found = with_causes(error).split_whitespace().collect::<Vec<_>>().join(" ");
+    Finding::wrong(CHECK, found, remedy)
 }
 
 /// What to do, by what the auth methods of Vault and OpenBao say.

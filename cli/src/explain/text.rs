@@ -16,7 +16,7 @@ pub(super) fn of(explanation: &Explanation) -> String {
         "credential",
         &match &seen.credential {
             Some(found) => vec![field("scheme", found.scheme), field("found in", &found.place)],
-            None => vec![line("none found, or not looked for")],
+            None => vec![line("none, more than one, or not looked for")],
         },
     );
     text +=
@@ -110,7 +110,7 @@ fn token_fields(token: &TokenSeen) -> Vec<String> {
         field("wrap ttl", &format!("{}s", token.wrap_ttl_seconds)),
     ];
     fields.extend(token.num_uses.map(|uses| field("num_uses", &uses.to_string())));
-    fields.extend(token.entity_alias.as_deref().map(|alias| field("entity alias", alias)));
+    fields.extend(token.entity_alias.as_deref().map(|alias| field("alias", alias)));
     fields
 }
 

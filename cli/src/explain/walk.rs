@@ -236,6 +236,6 @@ fn client_sees(outcome: Outcome, answer: &Answer) -> &'static str {
         (Outcome::Allowed, _) => "the integration's answer",
         (Outcome::Denied, Answer::Error(_)) => "401",
         (Outcome::Denied, Answer::Decision(_)) => "403",
-        (Outcome::Fault, _) => "500, or what the API's gateway responses make of it",
+        (Outcome::Fault, _) => "500; of a REST API, what its gateway responses make of that",
     }
 }

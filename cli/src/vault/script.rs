@@ -33,11 +33,26 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         let path = object.place.path();
         let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
+    for place in &desired.left_alone {
+        let _infallible = write!(
+            text,
+            "\n# Left alone, since nobody said what it must be: {}{}\n",
+            place.path(),
+            remedy(place)
+        );
+    }
     for (name, grants) in &desired.named_policies {
         let grants = grants.join(", ");
         let _infallible = write!(text, "\n# Yours to write: policy {name}, which is given by: {grants}\n");
     }
     text
+}
+
+fn remedy(place: &Place) -> &'static str {
+    match place {
+        Place::AwsClient { .. } | Place::AwsRole { .. } => " (`--aws-principal` does)",
+        Place::Policy(_) | Place::TokenRole(_) | Place::Quota(_) => "",
+    }
 }
 
 fn head(address: &str, namespace: Option<&str>) -> String {
