@@ -3,6 +3,8 @@
 //! | value | stands for | is |
 //! |---|---|---|
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
+//! | [`cluster::Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
+//! | [`front::Front`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
 //! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
@@ -41,8 +43,10 @@ pub mod apis;
 pub mod aws_auth;
 pub mod cases;
 pub mod command;
+pub mod cluster;
 pub mod deployment;
 pub mod emulator;
+pub mod front;
 pub mod http;
 pub mod iam_callers;
 pub mod issuer;
@@ -51,5 +55,6 @@ pub mod parts;
 pub mod process;
 pub mod raw_http;
 pub mod runtime_api;
+pub mod tcp;
 pub mod vault_setup;
 pub mod web_identity;

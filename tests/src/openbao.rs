@@ -2,6 +2,7 @@
 //!
 //! [`OpenBao::start`] keeps its data on disk (raft, one node) over [`OpenBao::stop`] and [`OpenBao::start_again`]; it
 //! takes about two seconds. [`OpenBao::start_in_memory`] takes a quarter of one, mints eight times as fast, and forgets.
+//! Three of them as one are a [`Cluster`](crate::cluster::Cluster).
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::process::{Child, Scratch, free_port};
 pub struct OpenBao {
     folder: PathBuf,
     address: String,
+    cluster_port: u16,
+    storage: Storage,
     server: Option<Child>,
     unseal_key: String,
     root_token: String,
@@ -29,10 +32,16 @@ pub struct OpenBao {
 #[derive(Debug, Clone, Copy)]
 pub struct AuditMark(usize);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Storage {
     Raft,
     Memory,
+    /// Raft, as one node of a cluster.
+    Member {
+        name: String,
+        /// The port of 127.0.0.1 where the others reach it.
+        advertised_port: u16,
+    },
 }
 
 impl OpenBao {
@@ -46,6 +55,23 @@ impl OpenBao {
         Self::initialised(scratch, Storage::Memory).await
     }
 
+    /// Starts one node of a cluster, which the others reach at `advertised_port`. It has no data: [`OpenBao::initialise`] or
+    /// [`OpenBao::join`] is next.
+    pub(crate) async fn start_member(scratch: &Scratch, name: &str, advertised_port: u16) -> Self {
+        let storage = Storage::Member { name: name.to_owned(), advertised_port };
+        Self::launched(scratch, storage).await
+    }
+
+    /// Joins the cluster of `first`, which is initialised, and shares its keys.
+    pub(crate) async fn join(&mut self, first: &Self) {
+        self.unseal_key.clone_from(&first.unseal_key);
+        self.root_token.clone_from(&first.root_token);
+        let leader = json!({"leader_api_addr": first.address});
+        let (status, answer) = self.api("POST", "sys/storage/raft/join", None, leader).await;
+        assert!(status == 200 && answer["joined"] == true, "joining the cluster: {status} {answer}");
+        self.unseal().await;
+    }
+
     /// `http://127.0.0.1:<port>`, the same after a restart.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -56,6 +82,11 @@ impl OpenBao {
     #[must_use]
     pub fn root_token(&self) -> &str {
         &self.root_token
+    }
+
+    /// The port where it listens for other nodes itself.
+    pub(crate) fn cluster_port(&self) -> u16 {
+        self.cluster_port
     }
 
     /// The server's process id, while it runs.
@@ -71,11 +102,23 @@ impl OpenBao {
         }
     }
 
+    /// Ends the server at once, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill();
+        }
+    }
+
     /// Starts the server on the same port and data, and unseals it.
     pub async fn start_again(&mut self) {
+        self.start_sealed().await;
+        self.unseal().await;
+    }
+
+    /// Starts the server on the same port and data, and leaves it sealed.
+    pub(crate) async fn start_sealed(&mut self) {
         self.stop().await;
         self.launch().await.unwrap_or_else(|complaint| panic!("{complaint}"));
-        self.unseal().await;
     }
 
     /// Freezes the server: connections are accepted and nothing is answered, until [`OpenBao::resume`].
@@ -98,12 +141,23 @@ impl OpenBao {
         let (status, answer) = self.api("PUT", "sys/unseal", None, json!({"key": self.unseal_key})).await;
         assert_eq!(status, 200, "unseal: {answer}");
         for _ in 0..2000 {
-            if self.api("GET", "sys/health", None, Value::Null).await.0 == 200 {
+            if self.serves(self.api("GET", "sys/health", None, Value::Null).await.0) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("OpenBao is unsealed but does not serve: {}", self.log());
+    }
+
+    /// What `sys/health` answers (200 active, 429 standby, 503 sealed), if it does `within` that time.
+    pub async fn health(&self, within: Duration) -> Option<u16> {
+        let answer = self.http.get(format!("{}/v1/sys/health", self.address)).timeout(within).send().await;
+        answer.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// A node of a cluster serves as a standby, too: it asks the active one.
+    fn serves(&self, health: u16) -> bool {
+        health == 200 || (health == 429 && matches!(self.storage, Storage::Member { .. }))
     }
 
     /// One API call. `path` is what follows `/v1/`; `Null` is no body. Answers the status and the body, `Null` if it
@@ -191,9 +245,18 @@ impl OpenBao {
     }
 
     async fn initialised(scratch: &Scratch, storage: Storage) -> Self {
+        let mut bao = Self::launched(scratch, storage).await;
+        bao.initialise().await;
+        bao
+    }
+
+    /// Starts a server without data, on free ports.
+    async fn launched(scratch: &Scratch, storage: Storage) -> Self {
         let mut bao = Self {
             folder: scratch.folder("openbao"),
             address: String::new(),
+            cluster_port: 0,
+            storage,
             server: None,
             unseal_key: String::new(),
             root_token: String::new(),
@@ -202,24 +265,27 @@ impl OpenBao {
         // Another process may take a port between the moment it is found free and the server's own bind.
         let mut complaint = String::new();
         for _ in 0..3 {
-            bao.configure(storage);
+            bao.configure();
             match bao.launch().await {
-                Ok(()) => {
-                    bao.initialise().await;
-                    return bao;
-                }
+                Ok(()) => return bao,
                 Err(reason) => complaint = reason,
             }
         }
         panic!("{complaint}");
     }
 
-    /// Writes the server's configuration, on two free ports.
-    fn configure(&mut self, storage: Storage) {
+    /// Writes the server's configuration, on two free ports. The audit file is named relative to the server's folder: the
+    /// nodes of a cluster must all declare the same, or the next leader does not start.
+    fn configure(&mut self) {
         let (port, cluster_port) = (free_port(), free_port());
         self.address = format!("http://127.0.0.1:{port}");
+        self.cluster_port = cluster_port;
         let folder = self.folder.display();
-        let storage = match storage {
+        let advertised_port = match &self.storage {
+            Storage::Member { advertised_port, .. } => *advertised_port,
+            Storage::Raft | Storage::Memory => cluster_port,
+        };
+        let storage = match &self.storage {
             // A single node needs no time to notice a lost leader: the shortest election.
             Storage::Raft => format!(
                 r#"storage "raft" {{
@@ -229,6 +295,17 @@ impl OpenBao {
 }}"#
             ),
             Storage::Memory => r#"storage "inmem" {}"#.to_owned(),
+            // The election that OpenBao's documentation recommends for production. New nodes get their vote at once
+            // instead of after ten seconds.
+            Storage::Member { name, .. } => format!(
+                r#"storage "raft" {{
+  path                         = "{folder}"
+  node_id                      = "{name}"
+  performance_multiplier       = 1
+  autopilot_reconcile_interval = "500ms"
+  autopilot_update_interval    = "500ms"
+}}"#
+            ),
         };
         let configuration = format!(
             r#"{storage}
@@ -238,9 +315,9 @@ listener "tcp" {{
   tls_disable     = true
 }}
 api_addr     = "http://127.0.0.1:{port}"
-cluster_addr = "http://127.0.0.1:{cluster_port}"
+cluster_addr = "http://127.0.0.1:{advertised_port}"
 audit "file" "main" {{
-  options {{ file_path = "{folder}/audit.json" }}
+  options {{ file_path = "audit.json" }}
 }}
 "#
         );
@@ -250,7 +327,7 @@ audit "file" "main" {{
     /// Starts the process and waits until it answers, sealed.
     async fn launch(&mut self) -> Result<(), String> {
         let mut command = Command::new(parts::openbao());
-        command.arg("server").arg(format!("-config={}/openbao.hcl", self.folder.display()));
+        command.arg("server").arg("-config=openbao.hcl").current_dir(&self.folder);
         let mut server = Child::spawn("OpenBao", command, &self.folder.join("openbao.log"));
         let url = format!("{}/v1/sys/seal-status", self.address);
         let answers = async || self.http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200);
@@ -259,7 +336,8 @@ audit "file" "main" {{
         Ok(())
     }
 
-    async fn initialise(&mut self) {
+    /// Makes its data, with one unseal key, and unseals it.
+    pub(crate) async fn initialise(&mut self) {
         let shares = json!({"secret_shares": 1, "secret_threshold": 1});
         let (status, answer) = self.api("PUT", "sys/init", None, shares).await;
         assert_eq!(status, 200, "initialising OpenBao: {answer}");

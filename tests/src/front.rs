@@ -1,0 +1,238 @@
+//! The one address of a cluster: what a load balancer on TCP is, and what goes wrong on the way to Vault.
+//!
+//! Receives connections; gives each to one of the nodes that are healthy, in turn. It looks at each node every half second,
+//! and resets the connections of one that is not healthy any more. It repeats nothing. The faults are the bed's:
+//! [`Front::delay`], [`Front::reset_some`], [`Front::cut_off`].
+//!
+//! It knows where a request begins, since a client that waits for each answer speaks first. So it can delay an answer or
+//! lose one; and it can send a login to the stand-in beside that node (see [`AwsAuth`](crate::aws_auth::AwsAuth)), which
+//! shares the node's fate that way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::http;
+use crate::tcp::{self, Listener};
+
+/// How often it looks at each node.
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a node may take to say that it is healthy.
+pub const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+const LOGIN: &[u8] = b"POST /v1/auth/aws/login ";
+
+/// Where a node is.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream {
+    /// Its port.
+    pub node: u16,
+    /// The port of the stand-in for its AWS auth method.
+    pub login: u16,
+}
+
+/// The address. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Front {
+    listener: Listener,
+    state: Arc<State>,
+}
+
+impl Front {
+    /// Starts before these nodes, all of them taken for healthy at first.
+    #[must_use]
+    pub fn start(upstreams: &[Upstream]) -> Self {
+        let condition = || watch::Sender::new(Condition { healthy: true, cut_off: false });
+        let state = Arc::new(State {
+            nodes: upstreams.iter().map(|upstream| (*upstream, condition())).collect(),
+            turn: AtomicUsize::new(0),
+            delay_millis: AtomicU64::new(0),
+            resets_percent: AtomicU32::new(0),
+            chance: AtomicU64::new(0),
+        });
+        let (serving, looking) = (Arc::clone(&state), Arc::clone(&state));
+        let listener = Listener::start(move |client| serve(Arc::clone(&serving), client), look(looking));
+        Self { listener, state }
+    }
+
+    /// `http://127.0.0.1:<port>`
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.listener.port())
+    }
+
+    /// Holds back each answer for so long.
+    pub fn delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).expect("a short time");
+        self.state.delay_millis.store(millis, Ordering::SeqCst);
+    }
+
+    /// Resets the connection at so many of a hundred requests: half of these before the node has the request, half when it
+    /// has answered. Which ones is the same in each run.
+    pub fn reset_some(&self, percent: u32) {
+        self.state.resets_percent.store(percent, Ordering::SeqCst);
+    }
+
+    /// Nothing passes to or from this node, and whoever waits for it is not told.
+    pub fn cut_off(&self, node: usize) {
+        self.state.nodes[node].1.send_modify(|condition| condition.cut_off = true);
+    }
+
+    /// Ends [`Front::cut_off`].
+    pub fn reconnect(&self, node: usize) {
+        self.state.nodes[node].1.send_modify(|condition| condition.cut_off = false);
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    nodes: Vec<(Upstream, watch::Sender<Condition>)>,
+    turn: AtomicUsize,
+    delay_millis: AtomicU64,
+    resets_percent: AtomicU32,
+    chance: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Condition {
+    healthy: bool,
+    cut_off: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reset {
+    BeforeTheRequest,
+    AfterTheAnswer,
+}
+
+impl State {
+    fn next_node(&self) -> Option<(Upstream, watch::Receiver<Condition>)> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        let healthy: Vec<_> = self.nodes.iter().filter(|(_, condition)| condition.borrow().healthy).collect();
+        let (upstream, condition) = healthy.get(turn % healthy.len().max(1))?;
+        Some((*upstream, condition.subscribe()))
+    }
+
+    /// What becomes of this request.
+    fn reset(&self) -> Option<Reset> {
+        let percent = u64::from(self.resets_percent.load(Ordering::SeqCst));
+        if percent == 0 {
+            return None;
+        }
+        // A linear congruential generator (Knuth, MMIX): any sequence that looks like chance will do.
+        let step = |state: u64| {
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+        };
+        let drawn = step(
+            self.chance
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state)))
+                .unwrap_or_default(),
+        );
+        let drawn = drawn >> 33;
+        (drawn % 100 < percent)
+            .then(|| if drawn / 100 % 2 == 0 { Reset::BeforeTheRequest } else { Reset::AfterTheAnswer })
+    }
+}
+
+/// Looks at every node, forever.
+async fn look(state: Arc<State>) {
+    let client = http::client();
+    let checks = state.nodes.iter().enumerate().map(|(index, (upstream, _))| {
+        let (state, client) = (Arc::clone(&state), client.clone());
+        let url = format!("http://127.0.0.1:{}/v1/sys/health?standbyok=true", upstream.node);
+        async move {
+            let condition = &state.nodes[index].1;
+            loop {
+                let answer = client.get(&url).timeout(CHECK_LIMIT).send().await;
+                let healthy =
+                    answer.is_ok_and(|answer| answer.status() == 200) && !condition.borrow().cut_off;
+                condition.send_if_modified(|condition| {
+                    std::mem::replace(&mut condition.healthy, healthy) != healthy
+                });
+                tokio::time::sleep(CHECK_INTERVAL).await;
+            }
+        }
+    });
+    for check in checks {
+        tokio::spawn(check);
+    }
+}
+
+/// One connection, until either side ends it or its node is not healthy any more.
+async fn serve(state: Arc<State>, client: TcpStream) {
+    let Some((upstream, condition)) = state.next_node() else {
+        return tcp::reset(client);
+    };
+    let mut connection = Connection { client, node: None, login: None, condition };
+    // However it ended: a client with a request on its way must not take the end for an answer.
+    let _ = connection.carry(&state, upstream).await;
+    tcp::reset(connection.client);
+}
+
+struct Connection {
+    client: TcpStream,
+    node: Option<TcpStream>,
+    login: Option<TcpStream>,
+    condition: watch::Receiver<Condition>,
+}
+
+impl Connection {
+    async fn carry(&mut self, state: &State, upstream: Upstream) -> std::io::Result<()> {
+        let (mut asked, mut answer) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        let mut reset = None;
+        let (mut is_login, mut answered) = (false, true);
+        loop {
+            let Condition { healthy, cut_off } = *self.condition.borrow_and_update();
+            if !healthy {
+                return Ok(());
+            }
+            let current = if is_login { self.login.as_mut() } else { self.node.as_mut() };
+            tokio::select! {
+                changed = self.condition.changed() => if changed.is_err() { return Ok(()) },
+                read = self.client.read(&mut asked), if !cut_off => {
+                    let request = &asked[..read?];
+                    if request.is_empty() {
+                        return Ok(());
+                    }
+                    if answered {
+                        (is_login, answered, reset) = (request.starts_with(LOGIN), false, state.reset());
+                    }
+                    if reset == Some(Reset::BeforeTheRequest) {
+                        return Ok(());
+                    }
+                    let (stream, port) =
+                        if is_login { (&mut self.login, upstream.login) } else { (&mut self.node, upstream.node) };
+                    if stream.is_none() {
+                        *stream = Some(tcp::connect(port).await?);
+                    }
+                    if let Some(stream) = stream {
+                        stream.write_all(request).await?;
+                    }
+                }
+                read = read_some(current, &mut answer), if !cut_off => {
+                    let part = &answer[..read?];
+                    if part.is_empty() || reset == Some(Reset::AfterTheAnswer) {
+                        return Ok(());
+                    }
+                    if !answered {
+                        answered = true;
+                        tokio::time::sleep(Duration::from_millis(state.delay_millis.load(Ordering::SeqCst))).await;
+                    }
+                    self.client.write_all(part).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Waits forever where there is nobody to read from.
+async fn read_some(stream: Option<&mut TcpStream>, into: &mut [u8]) -> std::io::Result<usize> {
+    match stream {
+        Some(stream) => stream.read(into).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,83 @@
+//! TCP below HTTP: a listener that its own thread runs, and a connection that ends as a broken one does.
+
+use std::net::Ipv4Addr;
+use std::thread::JoinHandle;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// A loopback listener on a thread of its own, as [`http::Server`](crate::http::Server) is. Dropping it cuts every
+/// connection.
+#[derive(Debug)]
+pub struct Listener {
+    port: u16,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Listens on a free port. `serve` gets each connection, in a task of its own; `beside` runs next to them.
+    #[must_use]
+    pub fn start<S, F>(serve: S, beside: impl Future<Output = ()> + Send + 'static) -> Self
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a non-blocking listener");
+        let port = listener.local_addr().expect("a bound address").port();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                tokio::spawn(beside);
+                let accept = async {
+                    loop {
+                        if let Ok((connection, _)) = listener.accept().await {
+                            let _ = connection.set_nodelay(true);
+                            tokio::spawn(serve(connection));
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = accept => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { port, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Connects to a port of 127.0.0.1.
+///
+/// # Errors
+/// As the system says.
+pub async fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Ends a connection with RST and not with FIN: what was on its way is lost.
+pub fn reset(connection: TcpStream) {
+    let _ = connection.set_zero_linger();
+    drop(connection);
+}
