@@ -147,6 +147,11 @@ async fn read(call: &Call, response: Response) -> Result<Answer, VaultError> {
             Answer::parse(call.path(), &body)
         };
     }
+    if status == StatusCode::TEMPORARY_REDIRECT {
+        let message = "a standby that cannot pass the call on names another node; redirects are not followed";
+        let (path, status) = (call.path().to_owned(), status.as_u16());
+        return Err(VaultError::Unavailable { path, status, message: message.to_owned() });
+    }
     if !status.is_client_error() && !status.is_server_error() {
         let reason =
             format!("status {} is not one Vault answers with; redirects are not followed", status.as_u16());

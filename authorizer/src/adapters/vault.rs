@@ -191,8 +191,9 @@ impl Drop for Asked<'_> {
 fn may_have_minted(error: &VaultError) -> bool {
     match error {
         VaultError::Unreachable { .. } => !error.request_not_sent(),
+        // A standby that names another node did nothing itself.
+        VaultError::Unavailable { status, .. } => *status != 307,
         VaultError::TimedOut { .. }
-        | VaultError::Unavailable { .. }
         | VaultError::AnswerInvalid { .. }
         | VaultError::AnswerTooLarge { .. } => true,
         VaultError::CallInvalid { .. }

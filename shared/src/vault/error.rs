@@ -46,8 +46,8 @@ pub enum VaultError {
         /// Vault's `Retry-After`, in seconds, if it sends one.
         retry_after_seconds: Option<u64>,
     },
-    /// Vault, or what stands before it, cannot answer now: 5xx, 412 or a 429 without a word (a node that lags behind), the
-    /// health codes 472, 473, 474 and 530, and a leader lost half way.
+    /// Vault, or what stands before it, cannot answer now: 5xx, 412 or a 429 without a word (a node that lags behind), a 307
+    /// (a standby that cannot reach the active node), the health codes 472, 473, 474 and 530, and a leader lost half way.
     #[error("Vault cannot answer `{path}` now (status {status}): {message}")]
     Unavailable {
         /// The call's path.

@@ -73,10 +73,14 @@ async fn a_204_is_an_empty_answer() {
 #[tokio::test]
 async fn a_redirect_is_refused_and_the_token_stays_here() {
     let elsewhere = FakeVault::answering(|_| Reply::new(204, "")).await;
-    for status in [301, 302, 303, 307, 308] {
+    let redirected = async |status: u16| {
         let location = format!("{}/v1/auth/token/create/orders", elsewhere.address);
-        let error =
-            outcome(move || Reply::new(status, "").header("location", location.clone())).await.unwrap_err();
+        outcome(move || Reply::new(status, "").header("location", location.clone())).await.unwrap_err()
+    };
+    let error = redirected(307).await;
+    assert!(matches!(error, VaultError::Unavailable { status: 307, .. }), "a standby's: {error:?}");
+    for status in [301, 302, 303, 308] {
+        let error = redirected(status).await;
         let VaultError::AnswerInvalid { reason, .. } = error else { panic!("{error:?}") };
         assert!(reason.contains(&status.to_string()), "{reason}");
     }

@@ -6,7 +6,7 @@
 //! | failure | made again |
 //! |---|---|
 //! | the connection broke | at once the first time: that is how one dies while a function is frozen |
-//! | no connection, 5xx, 412, a standby that lags (429 without a word), a leader lost half-way | after a pause |
+//! | no connection, 5xx, 412, a leader lost half-way, a standby that lags (429 without a word) or has none (307) | after a pause |
 //! | a quota (429) | after its `Retry-After`, where that fits |
 //! | no answer in time, and every refusal | no |
 
@@ -120,7 +120,8 @@ fn backed_off(attempts: u32, jitter: u8) -> Duration {
     half + half * u32::from(jitter) / u32::from(u8::MAX)
 }
 
-/// No connection, no answer, or a 5xx. A Vault that refuses, or lags behind, or wants callers to slow down, is there.
+/// No connection, no answer, or a 5xx. A Vault that refuses, or lags behind, or elects a leader, or wants callers to slow
+/// down, is there.
 fn is_down(failure: &VaultError) -> bool {
     match failure {
         VaultError::Unreachable { .. } | VaultError::TimedOut { .. } | VaultError::Sealed { .. } => true,
@@ -148,9 +149,13 @@ mod tests {
     fn what_passes_is_waited_for_and_a_refusal_is_final() {
         let unavailable = |status| VaultError::Unavailable { path: path(), status, message: String::new() };
         let throttled = |retry_after_seconds| VaultError::Throttled { path: path(), retry_after_seconds };
-        for passes in
-            [unavailable(412), unavailable(429), unavailable(500), VaultError::Sealed { path: path() }]
-        {
+        for passes in [
+            unavailable(307),
+            unavailable(412),
+            unavailable(429),
+            unavailable(500),
+            VaultError::Sealed { path: path() },
+        ] {
             assert!(pause(&passes, 1).is_some_and(|pause| pause > Duration::ZERO), "{passes}");
         }
         assert_eq!(pause(&throttled(Some(2)), 1), Some(Duration::from_secs(2)));
@@ -177,6 +182,7 @@ mod tests {
             assert!(is_down(&down), "{down}");
         }
         for there in [
+            unavailable(307),
             unavailable(400),
             unavailable(412),
             unavailable(429),
