@@ -43,6 +43,7 @@ pub mod apis;
 pub mod aws_auth;
 pub mod cases;
 pub mod command;
+pub mod chaos;
 pub mod cluster;
 pub mod deployment;
 pub mod emulator;

@@ -13,6 +13,7 @@
 
 mod authorizer;
 mod bed;
+mod chaos;
 mod iam_callers;
 mod logins;
 mod quickstart;

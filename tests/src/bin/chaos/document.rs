@@ -1,0 +1,147 @@
+//! `docs/reliability.md`: what was broken, the bar, the figures. No date and no path, so that two runs differ in figures
+//! alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use test_bed::chaos::{
+    FUNCTIONS, FaultsAllowed, Figures, MARGIN, MOST_FAULTS_PERCENT, ONE_FORGED_IN, PAUSE, Pace, REMOVAL,
+    Scenario, TOKEN_TTL,
+};
+
+/// One run on one line, for the terminal.
+pub(crate) fn line(figures: &Figures) -> String {
+    format!(
+        "{} requests: {} allowed, {} forged denied; faults: {} where they may be, {} in {} elsewhere; longest {}; without a leader {}; last fault after {}; tokens left {}; exits {}",
+        figures.requests,
+        figures.allowed,
+        figures.denied,
+        codes(&figures.faults_within),
+        codes(&figures.faults_outside),
+        figures.requests_outside,
+        seconds(figures.longest),
+        figures.election.map_or_else(none, seconds),
+        figures.last_fault.map_or_else(none, seconds),
+        figures.tokens_left,
+        figures.exits,
+    )
+}
+
+/// The document.
+pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
+    let mut text = introduction();
+    text.push_str("\n## Figures\n\n");
+    text.push_str("| scenario | requests | allowed | forged, denied | faults where they may be | faults elsewhere | longest answer | without a leader | last fault after | tokens left | exits | bar |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for (scenario, figures) in results {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} | {} | {} in {} | {} | {} | {} | {} | {} | {} |",
+            scenario.name,
+            figures.requests,
+            figures.allowed,
+            figures.denied,
+            codes(&figures.faults_within),
+            codes(&figures.faults_outside),
+            figures.requests_outside,
+            seconds(figures.longest),
+            figures.election.map_or_else(none, seconds),
+            figures.last_fault.map_or_else(none, seconds),
+            figures.tokens_left,
+            figures.exits,
+            if figures.missed.is_empty() { "met" } else { "**missed**" },
+        );
+    }
+    text.push_str(COLUMNS);
+    text.push_str("\n## What was broken\n\n| scenario | | faults may be |\n|---|---|---|\n");
+    for (scenario, _) in results {
+        let faults = match scenario.faults {
+            FaultsAllowed::DuringElections => "in an election",
+            FaultsAllowed::WhileBroken => "while it is broken",
+        };
+        let _ = writeln!(text, "| `{}` | {} | {faults} |", scenario.name, scenario.injected);
+    }
+    text.push_str("\n## Missed\n\n");
+    let missed = results.iter().flat_map(|(scenario, figures)| {
+        figures.missed.iter().map(move |missed| format!("- `{}`: {missed}\n", scenario.name))
+    });
+    let missed: String = missed.collect();
+    text.push_str(if missed.is_empty() { "Nothing in this run.\n" } else { &missed });
+    text.push_str(LIMITS);
+    text
+}
+
+fn introduction() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let Pace { before, during, after, .. } = Pace::FULL;
+    let [before, during, after] = [before, during, after].map(|time| time.as_secs());
+    format!(
+        "\
+# Reliability
+
+What callers see while something around the authorizer is broken: measured, and compared with a bar.
+
+```sh
+cargo xtask chaos                             # all of it, a quarter of an hour; writes this document
+cargo xtask chaos leader-killed delay-5s      # some, printed only
+```
+
+Both fail where the bar is missed. `prlimit`, of util-linux, must be there; root's rights are not needed. These figures are
+of one run on a machine with {cores} cores, which everything here shared.
+
+Three real OpenBao 2.7.2 nodes with one Raft log (`performance_multiplier = 1`), each with an audit file, are unsealed with a
+key that the bed keeps. The authorizer's one Vault address is a TCP proxy of the bed: it gives connections to the healthy
+nodes in turn, looks at each every half second, and resets the connections of one that is not healthy. The nodes reach each
+other through proxies as well, so that one can be cut off. {functions} functions, the release binary on a Lambda Runtime API, get one
+request each, wait {pause} ms after its answer, and get the next; one in {forged} is forged. They log in with the AWS method, from a
+stand-in beside each node. Something is broken after {before} s, mended after {during} s, and the load goes on for {after} s.
+
+## The bar
+
+- No good caller gets a 401 or 403; every forged one does, also while Vault is away.
+- Every request is answered before its deadline of 10 s.
+- No function ends or panics, and each allows again when all is mended.
+- Vault holds no token of a caller, and no wrapping token, {ttl} s after the last answer: their TTL and {removal} s.
+- Outside the times in which faults may be, at most {percent} % of the good callers' requests are faults. An election is measured: from
+  when a node was last seen active until one says so again, asked ten times a second. {margin} s after it still count as its
+  own: a node that is not healthy is noticed within 1.5 s, and the authorizer leaves a Vault that failed alone for at most 8 s.
+",
+        functions = FUNCTIONS,
+        pause = PAUSE.as_millis(),
+        forged = ONE_FORGED_IN,
+        ttl = (TOKEN_TTL + REMOVAL).as_secs(),
+        removal = REMOVAL.as_secs(),
+        percent = MOST_FAULTS_PERCENT,
+        margin = MARGIN.as_secs(),
+    )
+}
+
+const COLUMNS: &str = "
+Faults are of good callers, by code: what each asks of you is in [operations.md](operations.md#codes). *Faults elsewhere*: so
+many, in so many requests. *Without a leader*: the longest time. *Last fault after*: counted from when it was broken to the
+last fault's answer. *Tokens left*: after their TTL. *Exits*: functions that ended or panicked.
+";
+
+const LIMITS: &str = "
+## What this does not show
+
+One machine and its loopback, plain http, OpenBao and not HashiCorp Vault, a handful of requests a second, and one run. A
+machine that is busy elects more often; such elections are measured and left out like any other. The limit on a file's size
+is not a full disk to the letter: the error is another one (`EFBIG`), and what a node does after it is the same.
+";
+
+fn codes(faults: &BTreeMap<String, usize>) -> String {
+    if faults.is_empty() {
+        return "0".to_owned();
+    }
+    faults.iter().map(|(code, count)| format!("{count} `{code}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn none() -> String {
+    "-".to_owned()
+}

@@ -1,0 +1,63 @@
+//! The scenarios of [`test_bed::chaos`], one after the other, and what they came to.
+//!
+//! Receives names of scenarios, or none for all; prints a line for each and, after all of them, writes
+//! `docs/reliability.md`. The exit code is 1 where a promise was missed.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "not shipped: it runs the test bed, and a broken one should stop at once"
+)]
+
+mod document;
+
+use std::process::ExitCode;
+
+use test_bed::chaos::{self, Figures, Pace, SCENARIOS, Scenario};
+use test_bed::parts;
+use test_bed::process::Scratch;
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let chosen: Vec<&Scenario> = if names.is_empty() {
+        SCENARIOS.iter().collect()
+    } else {
+        SCENARIOS.iter().filter(|each| names.iter().any(|name| name == each.name)).collect()
+    };
+    if let Some(unknown) = names.iter().find(|name| chaos::scenario(name).is_none()) {
+        let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        eprintln!("there is no scenario `{unknown}`; there are: {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+
+    let mut results: Vec<(&Scenario, Figures)> = Vec::new();
+    for (index, scenario) in chosen.iter().enumerate() {
+        println!("{}/{} {}: {}", index + 1, chosen.len(), scenario.name, scenario.injected);
+        let mut scratch = Scratch::new(scenario.name);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let figures = runtime.block_on(chaos::run(scenario, Pace::FULL, &scratch));
+        println!("    {}", document::line(&figures));
+        for missed in &figures.missed {
+            println!("    MISSED: {missed}");
+        }
+        if !figures.missed.is_empty() {
+            scratch.keep();
+            println!("    the logs of every process: {}", scratch.path().display());
+        }
+        results.push((scenario, figures));
+    }
+
+    if names.is_empty() {
+        let path = parts::repository().join("docs/reliability.md");
+        std::fs::write(&path, document::of(&results)).expect("the document can be written");
+        println!("written: docs/reliability.md");
+    }
+    match results.iter().filter(|(_, figures)| !figures.missed.is_empty()).count() {
+        0 => ExitCode::SUCCESS,
+        missed => {
+            eprintln!("{missed} of {} scenarios missed the bar", results.len());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The parts of a run: the cluster, the front before it, and the functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{FUNCTIONS, TOKEN_TTL};
+use crate::aws_auth::{AwsAuth, AwsAuthConfig};
+use crate::cluster::Cluster;
+use crate::emulator::Emulator;
+use crate::front::{Front, Upstream};
+use crate::issuer::Issuer;
+use crate::openbao::OpenBao;
+use crate::parts;
+use crate::process::Scratch;
+use crate::runtime_api::Function;
+use crate::vault_setup::{self, AUTHORIZER_POLICY, Setup, TokenRole};
+
+const ROLE: &str = "orders-prod-reader";
+const SERVER_ID: &str = "vault.example.com";
+
+/// All of it. The functions' callers are in [`Load`](super::load::Load).
+pub(super) struct Bed {
+    pub(super) cluster: Cluster,
+    pub(super) front: Front,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) functions: Vec<Arc<Function>>,
+    _stand_ins: Vec<AwsAuth>,
+    _emulator: Emulator,
+}
+
+impl Bed {
+    /// Starts everything; `login_ttl` is how long the authorizer's own tokens live.
+    pub(super) async fn start(login_ttl: Duration, scratch: &Scratch) -> Self {
+        let cluster = Cluster::start(scratch).await;
+        let seconds = TOKEN_TTL.as_secs();
+        let setup = Setup::default()
+            .policy("orders-prod-read", &vault_setup::policy_file("orders-prod-read"))
+            .role(TokenRole::new(ROLE, "orders-prod-read", seconds, seconds));
+        vault_setup::configure(cluster.node(cluster.leader().await), &setup).await;
+
+        let emulator = Emulator::start(scratch).await;
+        let identity = emulator.aws().iam_user("authorizer").await;
+        let mut aws = AwsAuthConfig::quickstart(&identity.arn, SERVER_ID);
+        for role in &mut aws.roles {
+            role.token_ttl_seconds = login_ttl.as_secs();
+        }
+        let stand_in = |node: &OpenBao| AwsAuth::start(node, &emulator.sts_url(), aws.clone());
+        let stand_ins: Vec<AwsAuth> = cluster.nodes().iter().map(stand_in).collect();
+        let upstream = |(node, stand_in): (&OpenBao, &AwsAuth)| Upstream {
+            node: port(node.address()),
+            login: port(&stand_in.address()),
+        };
+        let upstreams: Vec<Upstream> = cluster.nodes().iter().zip(&stand_ins).map(upstream).collect();
+        let front = Front::start(&upstreams);
+
+        let issuer = Issuer::start();
+        let config = config(&front.address(), &emulator.sts_url(), &issuer.url());
+        let keys = &identity.credentials;
+        let environment = [
+            ("AUTHORIZER_CONFIG", config.as_str()),
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
+        ];
+        let binary = parts::binary("release", "bootstrap");
+        let function = |_| Arc::new(Function::start(&binary, environment, scratch));
+        let functions = (0..FUNCTIONS).map(function).collect();
+        let issuer = Arc::new(issuer);
+        Self { cluster, front, issuer, functions, _stand_ins: stand_ins, _emulator: emulator }
+    }
+
+    /// Revokes every token of the authorizer's own.
+    pub(super) async fn revoke_logins(&self) {
+        let bao = self.cluster.node(self.cluster.leader().await);
+        for token in tokens(bao).await {
+            if token["policies"] == json!([AUTHORIZER_POLICY]) {
+                bao.as_root("POST", "auth/token/revoke-accessor", json!({"accessor": token["accessor"]}))
+                    .await;
+            }
+        }
+    }
+
+    /// How many tokens Vault still holds that were minted for callers, wrapped or not, and the tokens that wrap them: both
+    /// have the mint's path.
+    pub(super) async fn callers_tokens(&self) -> usize {
+        let bao = self.cluster.node(self.cluster.leader().await);
+        let path = format!("auth/token/create/{ROLE}");
+        tokens(bao).await.iter().filter(|token| token["path"] == path.as_str()).count()
+    }
+
+    /// How many functions have ended.
+    pub(super) async fn ended_functions(&self) -> usize {
+        let mut ended = 0;
+        for function in &self.functions {
+            if tokio::time::timeout(Duration::from_millis(50), function.exited()).await.is_ok() {
+                ended += 1;
+            }
+        }
+        ended
+    }
+
+    /// How often a function has said that it panicked, whether it lived on or not.
+    pub(super) fn panics(&self) -> usize {
+        self.functions.iter().map(|function| function.log().matches("panicked at").count()).sum()
+    }
+}
+
+/// What Vault says of each token that it holds.
+async fn tokens(bao: &OpenBao) -> Vec<Value> {
+    let accessors = bao.as_root("GET", "auth/token/accessors?list=true", Value::Null).await;
+    let mut tokens = Vec::new();
+    for accessor in accessors["data"]["keys"].as_array().into_iter().flatten() {
+        let root = Some(bao.root_token());
+        let asked = json!({"accessor": accessor});
+        // One that ends in between is none.
+        let (status, answer) = bao.api("POST", "auth/token/lookup-accessor", root, asked).await;
+        if status == 200 {
+            tokens.push(answer["data"].clone());
+        }
+    }
+    tokens
+}
+
+fn port(address: &str) -> u16 {
+    let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.expect("an address with a port")
+}
+
+fn config(vault: &str, sts: &str, issuer: &str) -> String {
+    let seconds = TOKEN_TTL.as_secs();
+    format!(
+        r#"
+vault:
+  address: {vault}
+  login: {{method: aws, role: api-authorizer, server_id: {SERVER_ID}, sts_endpoint: "{sts}"}}
+issuers:
+  corp: {{kind: jwt, issuer: "{issuer}", audiences: [orders-api], algorithms: [ES256], jwks: discovery}}
+stages:
+  prod:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: orders-prod-reader
+        routes: ["GET /orders"]
+        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
+        token: {{role: {ROLE}, policies: [orders-prod-read], ttl: {seconds}s, wrap_ttl: {seconds}s}}
+"#
+    )
+}

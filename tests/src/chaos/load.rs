@@ -1,0 +1,160 @@
+//! The callers: for each function one after the other, with a pause between them.
+//!
+//! Receives functions; produces a [`Sample`] of each request. Leaves what they mean to [`figures`](super::figures).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+use tokio::task::JoinHandle;
+
+use super::{ONE_FORGED_IN, PAUSE};
+use crate::issuer::{Issuer, Signing, TokenSpec};
+use crate::runtime_api::{Function, Invocation};
+
+/// One request and what became of it.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The function's number.
+    pub function: usize,
+    /// When the function got it.
+    pub began: Instant,
+    /// Until the answer.
+    pub took: Duration,
+    /// Whether the caller's token was forged.
+    pub forged: bool,
+    /// What the function answered.
+    pub outcome: Outcome,
+}
+
+/// What the caller would see.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// An Allow, with a token.
+    Allowed,
+    /// A 401 or a 403.
+    Denied,
+    /// An error with this code.
+    Fault(String),
+    /// Nothing before the deadline, or something that is no answer.
+    Unanswered,
+}
+
+/// The callers, until [`Load::finish`].
+pub(super) struct Load {
+    run: Arc<Run>,
+    callers: Vec<JoinHandle<()>>,
+}
+
+struct Run {
+    issuer: Arc<Issuer>,
+    samples: Mutex<Vec<Sample>>,
+    /// Read by each request; written by who wants none on its way.
+    gate: Arc<RwLock<()>>,
+    over: AtomicBool,
+}
+
+impl Load {
+    pub(super) fn start(functions: &[Arc<Function>], issuer: &Arc<Issuer>) -> Self {
+        // The forger's keys take a moment to make.
+        let _ = issuer.forged(&spec());
+        let run = Arc::new(Run {
+            issuer: Arc::clone(issuer),
+            samples: Mutex::default(),
+            gate: Arc::default(),
+            over: AtomicBool::new(false),
+        });
+        let caller = |(index, function): (usize, &Arc<Function>)| {
+            tokio::spawn(Arc::clone(&run).call(index, Arc::clone(function)))
+        };
+        let callers = functions.iter().enumerate().map(caller).collect();
+        Self { run, callers }
+    }
+
+    /// Waits until no request is on its way, and lets none begin while the guard is held.
+    pub(super) async fn hold(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.run.gate).write_owned().await
+    }
+
+    /// Waits until every function has allowed a request that began since then; answers whether each has, in time.
+    pub(super) async fn served_since(&self, since: Instant, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while Instant::now() < end {
+            let served = |function: usize| {
+                let samples = self.run.samples.lock().expect("not poisoned");
+                let mut its_own =
+                    samples.iter().filter(|sample| sample.function == function && sample.began >= since);
+                its_own.any(|sample| sample.outcome == Outcome::Allowed)
+            };
+            if (0..self.callers.len()).all(served) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
+    /// Lets the last requests end.
+    pub(super) async fn finish(self) -> Vec<Sample> {
+        self.run.over.store(true, Ordering::SeqCst);
+        for caller in self.callers {
+            caller.await.expect("a caller does not panic");
+        }
+        self.run.samples.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Run {
+    async fn call(self: Arc<Self>, index: usize, function: Arc<Function>) {
+        for turn in 1.. {
+            if self.over.load(Ordering::SeqCst) {
+                return;
+            }
+            let forged = turn % ONE_FORGED_IN == 0;
+            let token = if forged { self.issuer.forged(&spec()) } else { self.issuer.token(&spec()) };
+            let gate = self.gate.read().await;
+            let began = Instant::now();
+            let invocation = function.invoke(&event(&token)).await;
+            drop(gate);
+            let ended = matches!(invocation, Invocation::Exited(_));
+            let (took, outcome) = (began.elapsed(), outcome(invocation));
+            let sample = Sample { function: index, began, took, forged, outcome };
+            self.samples.lock().expect("not poisoned").push(sample);
+            if ended {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+fn outcome(invocation: Invocation) -> Outcome {
+    match invocation {
+        Invocation::Response(answer) => match answer["policyDocument"]["Statement"][0]["Effect"].as_str() {
+            Some("Allow") if answer["context"]["vaultWrappingToken"].is_string() => Outcome::Allowed,
+            Some("Deny") => Outcome::Denied,
+            _ => Outcome::Unanswered,
+        },
+        Invocation::Error { message, .. } if message == "Unauthorized" => Outcome::Denied,
+        Invocation::Error { message, .. } => Outcome::Fault(message),
+        Invocation::TimedOut | Invocation::Exited(_) => Outcome::Unanswered,
+    }
+}
+
+fn spec() -> TokenSpec {
+    TokenSpec::new().signing(Signing::Es256).claim("scope", "orders:read")
+}
+
+fn event(token: &str) -> Value {
+    json!({
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+        "resource": "/orders",
+        "path": "/orders",
+        "httpMethod": "GET",
+        "headers": {"authorization": format!("Bearer {token}")},
+        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
+    })
+}

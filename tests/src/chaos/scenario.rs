@@ -1,0 +1,185 @@
+//! The list of what is broken, each with how, and what may follow from it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::OwnedRwLockWriteGuard;
+
+use super::bed::Bed;
+use super::load::Load;
+use super::watch::Watch;
+use crate::cluster::NODES;
+
+/// One thing that goes wrong.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What is done, for the document.
+    pub injected: &'static str,
+    /// When callers may get faults.
+    pub faults: FaultsAllowed,
+    /// How long the authorizer's own Vault tokens live.
+    pub login_ttl: Duration,
+    pub(super) injection: Injection,
+}
+
+/// When callers may get faults: nowhere else more than [`MOST_FAULTS_PERCENT`](super::MOST_FAULTS_PERCENT).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultsAllowed {
+    /// While the cluster elects a leader, if it does. There is a quorum all the time.
+    DuringElections,
+    /// While it is broken: no quorum helps.
+    WhileBroken,
+}
+
+/// The scenario of this name.
+#[must_use]
+pub fn scenario(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}
+
+/// All of them, in the document's order.
+pub const SCENARIOS: &[Scenario] = &[
+    quorum(
+        "leader-killed",
+        "SIGKILL to the active node; started again and unsealed after 10 s",
+        Injection::LeaderKilled,
+    ),
+    quorum("leader-paused", "SIGSTOP to the active node for 10 s", Injection::LeaderPaused),
+    quorum(
+        "leader-cut-off",
+        "for 10 s nothing passes between the active node and the other two, nor between it and the front; connections stay open",
+        Injection::LeaderCutOff,
+    ),
+    quorum("leader-sealed", "`sys/seal` at the active node; unsealed after 10 s", Injection::LeaderSealed),
+    quorum(
+        "token-revoked",
+        "every token of the authorizer's own is revoked, and once more 10 s later",
+        Injection::TokenRevoked,
+    ),
+    quorum("delay-50ms", "the front holds back each answer for 50 ms, for 10 s", delay(50)),
+    quorum("delay-1s", "the same, 1 s", delay(1_000)),
+    broken("delay-5s", "the same, 5 s: as long as the authorizer waits for one call", delay(5_000)),
+    broken("delay-20s", "the same, 20 s", delay(20_000)),
+    quorum(
+        "resets",
+        "the front resets the connection at 10 % of the requests for 10 s, half of these after Vault has answered",
+        Injection::Resets { percent: 10 },
+    ),
+    broken(
+        "quota",
+        "a rate limit quota of 1 request a second on `auth/token/create/*`, for 10 s",
+        Injection::Quota,
+    ),
+    quorum(
+        "disk-full-standby",
+        "no file of one standby can grow for 10 s (`prlimit --fsize`)",
+        Injection::DiskFull { of_leader: false },
+    ),
+    broken(
+        "disk-full-leader",
+        "the same of the active node, which refuses what it cannot audit, and stays active",
+        Injection::DiskFull { of_leader: true },
+    ),
+    Scenario {
+        name: "function-stopped",
+        injected: "SIGSTOP to every function between two requests for 10 s, as Lambda freezes them; their Vault tokens live 5 s",
+        faults: FaultsAllowed::DuringElections,
+        login_ttl: Duration::from_secs(5),
+        injection: Injection::FunctionStopped,
+    },
+];
+
+/// Long enough to be renewed within a run, and short enough to end in an outage.
+const LOGIN_TTL: Duration = Duration::from_secs(20);
+
+const fn quorum(name: &'static str, injected: &'static str, injection: Injection) -> Scenario {
+    Scenario { name, injected, faults: FaultsAllowed::DuringElections, login_ttl: LOGIN_TTL, injection }
+}
+
+const fn broken(name: &'static str, injected: &'static str, injection: Injection) -> Scenario {
+    Scenario { name, injected, faults: FaultsAllowed::WhileBroken, login_ttl: LOGIN_TTL, injection }
+}
+
+const fn delay(millis: u64) -> Injection {
+    Injection::Delay(Duration::from_millis(millis))
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Injection {
+    LeaderKilled,
+    LeaderPaused,
+    LeaderCutOff,
+    LeaderSealed,
+    TokenRevoked,
+    Delay(Duration),
+    Resets { percent: u32 },
+    Quota,
+    DiskFull { of_leader: bool },
+    FunctionStopped,
+}
+
+/// What [`Injection::mend`] must know.
+pub(super) struct Injected {
+    node: usize,
+    _no_requests: Option<OwnedRwLockWriteGuard<()>>,
+}
+
+const QUOTA: &str = "sys/quotas/rate-limit/mints";
+
+impl Injection {
+    pub(super) async fn inject(self, bed: &mut Bed, load: &Load, watch: &Watch) -> Injected {
+        let leader = bed.cluster.leader().await;
+        let mut injected = Injected { node: leader, _no_requests: None };
+        match self {
+            Self::LeaderKilled => bed.cluster.kill(leader),
+            Self::LeaderPaused => bed.cluster.node(leader).pause(),
+            Self::LeaderCutOff => {
+                watch.leave_out(Some(leader));
+                bed.cluster.cut_off(leader);
+                bed.front.cut_off(leader);
+            }
+            Self::LeaderSealed => bed.cluster.node(leader).seal().await,
+            Self::TokenRevoked => bed.revoke_logins().await,
+            Self::Delay(delay) => bed.front.delay(delay),
+            Self::Resets { percent } => bed.front.reset_some(percent),
+            Self::Quota => {
+                let quota = json!({"path": "auth/token/create/*", "rate": 1, "interval": "1s"});
+                bed.cluster.node(leader).as_root("POST", QUOTA, quota).await;
+            }
+            Self::DiskFull { of_leader } => {
+                injected.node = if of_leader { leader } else { (leader + 1) % NODES };
+                bed.cluster.fill_disk(injected.node);
+            }
+            Self::FunctionStopped => {
+                injected._no_requests = Some(load.hold().await);
+                bed.functions.iter().for_each(|function| function.pause());
+            }
+        }
+        injected
+    }
+
+    pub(super) async fn mend(self, injected: Injected, bed: &mut Bed, watch: &Watch) {
+        let node = injected.node;
+        match self {
+            Self::LeaderKilled => bed.cluster.start_again(node).await,
+            Self::LeaderPaused => bed.cluster.node(node).resume(),
+            Self::LeaderCutOff => {
+                bed.cluster.reconnect();
+                bed.front.reconnect(node);
+                watch.leave_out(None);
+            }
+            Self::LeaderSealed => bed.cluster.node(node).unseal().await,
+            Self::TokenRevoked => bed.revoke_logins().await,
+            Self::Delay(_) => bed.front.delay(Duration::ZERO),
+            Self::Resets { .. } => bed.front.reset_some(0),
+            Self::Quota => {
+                let leader = bed.cluster.leader().await;
+                bed.cluster.node(leader).as_root("DELETE", QUOTA, Value::Null).await;
+            }
+            Self::DiskFull { .. } => bed.cluster.free_disk(node),
+            Self::FunctionStopped => bed.functions.iter().for_each(|function| function.resume()),
+        }
+    }
+}
