@@ -127,14 +127,10 @@ impl State {
         let step = |state: u64| {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
         };
-        let drawn = step(
-            self.chance
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state)))
-                .unwrap_or_default(),
-        );
-        let drawn = drawn >> 33;
-        (drawn % 100 < percent)
-            .then(|| if drawn / 100 % 2 == 0 { Reset::BeforeTheRequest } else { Reset::AfterTheAnswer })
+        let state = self.chance.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state)));
+        let drawn = step(state.unwrap_or_default()) >> 33;
+        let kind = if drawn / 100 % 2 == 0 { Reset::BeforeTheRequest } else { Reset::AfterTheAnswer };
+        (drawn % 100 < percent).then_some(kind)
     }
 }
 
