@@ -1,7 +1,7 @@
 //! The parts of a run: the cluster, the front before it, and the functions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -81,9 +81,22 @@ impl Bed {
         }
     }
 
-    /// How many tokens Vault still holds that were minted for callers, wrapped or not, and the tokens that wrap them: both
-    /// have the mint's path.
-    pub(super) async fn callers_tokens(&self) -> usize {
+    /// How many callers' tokens Vault still holds when their TTL and `removal` have passed since the last was minted.
+    pub(super) async fn tokens_left(&self, removal: Duration) -> usize {
+        tokio::time::sleep(TOKEN_TTL).await;
+        let end = Instant::now() + removal;
+        loop {
+            let left = self.callers_tokens().await;
+            if left == 0 || Instant::now() >= end {
+                return left;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// How many tokens Vault holds that were minted for callers, wrapped or not, and the tokens that wrap them: both have
+    /// the mint's path.
+    async fn callers_tokens(&self) -> usize {
         let bao = self.cluster.node(self.cluster.leader().await);
         let path = format!("auth/token/create/{ROLE}");
         tokens(bao).await.iter().filter(|token| token["path"] == path.as_str()).count()

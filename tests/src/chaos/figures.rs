@@ -31,8 +31,8 @@ pub struct Observed {
     pub mended: Instant,
     /// Whether each function allowed a caller after that.
     pub served_again: bool,
-    /// Callers' tokens that Vault holds after their TTL.
-    pub tokens_left: usize,
+    /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
+    pub tokens_left: Option<usize>,
     /// Functions that have ended.
     pub exits: usize,
     /// Functions' messages of a panic.
@@ -60,8 +60,8 @@ pub struct Figures {
     pub election: Option<Duration>,
     /// From when it was broken to the end of the last fault.
     pub last_fault: Option<Duration>,
-    /// Callers' tokens that Vault holds after their TTL.
-    pub tokens_left: usize,
+    /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
+    pub tokens_left: Option<usize>,
     /// Functions that ended or panicked.
     pub exits: usize,
     /// Which promises were not kept, in words.
@@ -127,15 +127,13 @@ impl Observed {
         let unanswered = count(&|sample| sample.outcome == Outcome::Unanswered);
         let outside: usize = figures.faults_outside.values().sum();
         let too_many = outside * 100 > figures.requests_outside * MOST_FAULTS_PERCENT;
+        let tokens_left = figures.tokens_left.unwrap_or_default();
         let promises = [
             (denied == 0, format!("{denied} good callers were denied")),
             (forged == 0, format!("{forged} forged callers got something else than a denial")),
             (unanswered == 0, format!("{unanswered} requests had no answer before the deadline")),
             (figures.exits == 0, format!("{} functions ended or panicked", figures.exits)),
-            (
-                figures.tokens_left == 0,
-                format!("Vault holds {} callers' tokens after their TTL", figures.tokens_left),
-            ),
+            (tokens_left == 0, format!("Vault holds {tokens_left} callers' tokens after their TTL")),
             (
                 self.served_again,
                 format!("not every function was served again within {} s", RECOVERY_LIMIT.as_secs()),

