@@ -20,7 +20,10 @@ mod watch;
 use std::time::{Duration, Instant};
 
 pub use self::figures::{Figures, MARGIN, MOST_FAULTS_PERCENT, Observed};
+pub use self::load::{Outcome, Sample};
 pub use self::scenario::{FaultsAllowed, SCENARIOS, Scenario, scenario};
+
+pub use self::watch::Election;
 
 use self::bed::Bed;
 use self::load::Load;

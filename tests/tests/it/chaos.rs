@@ -2,7 +2,10 @@
 //! faults does not depend on the machine's speed. Tokens after their TTL are counted where a leader was lost, which is when
 //! Vault could forget one; the full run counts them everywhere.
 
-use test_bed::chaos::{self, Pace};
+use std::time::{Duration, Instant};
+
+use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
+use test_bed::parts;
 use test_bed::process::Scratch;
 
 const WITHOUT_TOKENS: Pace = Pace { removal: None, ..Pace::SHORT };
@@ -27,4 +30,72 @@ async fn a_revoked_token_of_the_authorizers_own_is_replaced() {
 #[tokio::test]
 async fn a_function_stopped_for_longer_than_its_token_lives_goes_on() {
     holds("function-stopped", WITHOUT_TOKENS).await;
+}
+
+/// A hundred good requests, one in each of a hundred seconds, and nothing to complain of.
+fn uneventful() -> Observed {
+    let began = Instant::now();
+    let sample = |second| Sample {
+        function: 0,
+        began: began + Duration::from_secs(second),
+        took: Duration::from_millis(10),
+        forged: false,
+        outcome: Outcome::Allowed,
+    };
+    Observed {
+        samples: (0..100).map(sample).collect(),
+        leaders: Vec::new(),
+        broken: began,
+        mended: began,
+        served_again: true,
+        tokens_left: Some(0),
+        exits: 0,
+        panics: 0,
+    }
+}
+
+#[test]
+fn the_bar_tells_each_way_to_miss_it() {
+    let judged = |change: &dyn Fn(&mut Observed)| {
+        let mut observed = uneventful();
+        change(&mut observed);
+        observed.judged(chaos::scenario("leader-killed").unwrap(), Pace::FULL).missed
+    };
+    let fault = || Outcome::Fault("vault_unreachable".to_owned());
+    let missed = |change: &dyn Fn(&mut Observed), words: &str| {
+        let missed = judged(change);
+        assert!(missed.len() == 1 && missed[0].contains(words), "{words}: {missed:?}");
+    };
+    missed(&|seen| seen.samples[7].outcome = Outcome::Denied, "1 good callers were denied");
+    missed(&|seen| seen.samples[7].forged = true, "1 forged callers got something else");
+    missed(&|seen| seen.samples[7].outcome = Outcome::Unanswered, "1 requests had no answer");
+    missed(&|seen| seen.exits = 1, "1 functions ended");
+    missed(&|seen| seen.panics = 1, "1 functions ended or panicked");
+    missed(&|seen| seen.tokens_left = Some(2), "2 callers' tokens");
+    missed(&|seen| seen.served_again = false, "served again");
+    missed(&|seen| seen.samples.truncate(49), "too few");
+
+    let two_faults = |seen: &mut Observed| {
+        seen.samples[70].outcome = fault();
+        seen.samples[71].outcome = fault();
+    };
+    missed(&two_faults, "2 faults in 100 requests");
+    let elected = |seen: &mut Observed| {
+        two_faults(seen);
+        let ended = seen.samples[71].began - MARGIN;
+        seen.leaders = vec![Election { began: ended - Duration::from_secs(2), ended }];
+    };
+    assert_eq!(judged(&elected), [""; 0]);
+    assert_eq!(judged(&|seen| seen.samples[70].outcome = fault()), [""; 0], "one in a hundred");
+    assert_eq!(judged(&|_| {}), [""; 0]);
+}
+
+#[test]
+fn the_document_has_a_row_for_each_scenario() {
+    let text = std::fs::read_to_string(parts::repository().join("docs/reliability.md")).unwrap();
+    for scenario in SCENARIOS {
+        let rows = text.lines().filter(|line| line.starts_with(&format!("| `{}` |", scenario.name)));
+        assert_eq!(rows.count(), 2, "{}: cargo xtask chaos", scenario.name);
+        assert!(text.contains(scenario.injected), "{}: cargo xtask chaos", scenario.name);
+    }
 }
