@@ -45,8 +45,13 @@ fn driver(workspace: &Workspace) -> Command {
 /// The release binaries: the authorizer alone, as it ships, so that no other member's features reach it; then the sample
 /// integration and the demo's driver together, which share most of what they are built from.
 pub(crate) fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
-    build(workspace, &["--package", "vault-authorizer", "--bin", "bootstrap"])?;
+    build_authorizer(workspace)?;
     build(workspace, &["--package", "orders", "--package", "end-to-end", "--bin", "orders", "--bin", "demo"])
+}
+
+/// The authorizer as it ships.
+pub(crate) fn build_authorizer(workspace: &Workspace) -> Result<(), Failure> {
+    build(workspace, &["--package", "vault-authorizer", "--bin", "bootstrap"])
 }
 
 /// One release build.

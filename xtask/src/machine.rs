@@ -46,6 +46,11 @@ pub(crate) const OPENSSL: Tool = Tool {
     probe: &["openssl", "version"],
     remedy: "install it, for the sample in shell; Debian and Ubuntu: apt-get install openssl",
 };
+pub(crate) const PRLIMIT: Tool = Tool {
+    name: "prlimit",
+    probe: &["prlimit", "--version"],
+    remedy: "install util-linux, which most systems have",
+};
 pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
 
 /// Fails with the list of what is missing.

@@ -4,6 +4,7 @@
 //! it is about to do.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod chaos;
 mod demo;
 mod docs;
 mod fuzz;
@@ -32,6 +33,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
+        ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["test"] => test::run(&Workspace::find()?),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["parts"] => parts::run(&Workspace::find()?),
@@ -49,6 +51,8 @@ Usage: cargo xtask <task>
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
   test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
+  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
+                  All of them take a quarter of an hour and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 
