@@ -42,9 +42,9 @@
 pub mod apis;
 pub mod aws_auth;
 pub mod cases;
-pub mod command;
 pub mod chaos;
 pub mod cluster;
+pub mod command;
 pub mod deployment;
 pub mod emulator;
 pub mod front;
