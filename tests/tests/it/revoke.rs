@@ -214,7 +214,7 @@ async fn whose_token_and_which_vault_are_told_plainly() {
 
     let nobody = world.command(&yes).env("HOME", "/nonexistent").run();
     assert_eq!((nobody.code, nobody.stdout.as_str()), (1, ""));
-    assert!(nobody.stderr.contains("set VAULT_TOKEN, or run `vault login`"), "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("set VAULT_TOKEN, or `vault login`"), "{}", nobody.stderr);
     let stranger = world.revoke("s.ATokenOfAnotherVault0000", &yes);
     assert_eq!((stranger.code, stranger.stdout.as_str()), (1, ""));
     assert!(stranger.stderr.contains("does not know your token"), "{}", stranger.stderr);
