@@ -1,8 +1,8 @@
 //! The one Vault transport: one [`Call`] in, one [`Answer`] or one [`VaultError`] out.
 //!
 //! Receives calls; produces answers whose status, size and shape were checked, or errors that say what happened in
-//! Vault's terms without a word that could be a secret. It repeats nothing, follows no redirect, holds no token and
-//! decides nothing: when to log in, to retry or to give up is left to the callers.
+//! Vault's terms without a word that could be a secret. It repeats nothing, follows no redirect, holds no token, and keeps no
+//! connection to a node that failed. When to log in, to retry or to give up is left to the callers.
 //!
 //! ```text
 //! POST <address>/v1/<path>
@@ -15,6 +15,7 @@
 mod address;
 mod answer;
 mod call;
+mod connections;
 mod error;
 mod message;
 mod options;
@@ -31,6 +32,7 @@ use crate::http::{self, BodyError, HttpOptions, HttpSetupError};
 pub use self::address::{AddressError, InvalidNamespace, Namespace, VaultAddress};
 pub use self::answer::{Answer, Auth, Lease, WrapInfo};
 pub use self::call::Call;
+use self::connections::Connections;
 pub use self::error::VaultError;
 pub use self::message::harmless;
 pub use self::options::{VariableError, VaultOptions};
@@ -55,7 +57,7 @@ pub struct Vault {
 
 #[derive(Debug)]
 struct Inner {
-    client: Client,
+    connections: Connections,
     address: VaultAddress,
     namespace: Option<Namespace>,
 }
@@ -69,14 +71,14 @@ impl Vault {
         let VaultOptions { address, namespace, ca_pem, client_certificate, connect_timeout, timeout } =
             options;
         let loopback_http = address.is_loopback_http();
-        let client = http::client(&HttpOptions {
+        let connections = Connections::new(HttpOptions {
             connect_timeout,
             timeout,
             ca_pem,
             client_certificate,
             loopback_http,
         })?;
-        Ok(Self { inner: Arc::new(Inner { client, address, namespace }) })
+        Ok(Self { inner: Arc::new(Inner { connections, address, namespace }) })
     }
 
     /// The address, as configured.
@@ -91,15 +93,21 @@ impl Vault {
         self.inner.namespace.as_ref()
     }
 
-    /// Sends one call, once.
+    /// Sends one call, once. Where the answer is one that another node might not have given, later calls connect anew.
     ///
     /// # Errors
     /// [`VaultError`]; see [`VaultError::request_not_sent`] for what may be repeated.
     pub async fn send(&self, call: Call) -> Result<Answer, VaultError> {
         let url = call.url(&self.inner.address)?;
-        let response = self.request(&call, url).send().await;
-        let response = response.map_err(|error| VaultError::from_transport(call.path(), error))?;
-        read(&call, response).await
+        let generation = self.inner.connections.current();
+        let outcome = match self.request(&generation.client, &call, url).send().await {
+            Ok(response) => read(&call, response).await,
+            Err(error) => Err(VaultError::from_transport(call.path(), error)),
+        };
+        if outcome.as_ref().is_err_and(VaultError::may_be_one_nodes_own) {
+            self.inner.connections.forget(&generation);
+        }
+        outcome
     }
 
     /// Sends a call that may be sent twice, and sends it once more where the connection broke: a function that was frozen
@@ -114,8 +122,8 @@ impl Vault {
         }
     }
 
-    fn request(&self, call: &Call, url: Url) -> RequestBuilder {
-        let mut request = self.inner.client.request(call.method(), url).header("x-vault-request", "true");
+    fn request(&self, client: &Client, call: &Call, url: Url) -> RequestBuilder {
+        let mut request = client.request(call.method(), url).header("x-vault-request", "true");
         if let Some(namespace) = &self.inner.namespace {
             request = request.header("x-vault-namespace", namespace.as_str());
         }

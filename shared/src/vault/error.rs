@@ -142,6 +142,12 @@ impl VaultError {
         }
     }
 
+    /// Whether another node of the cluster might have answered: this one failed, lags behind, or broke off. A quota is the
+    /// cluster's, and where no connection came about there is none to give up.
+    pub(super) fn may_be_one_nodes_own(&self) -> bool {
+        self.is_outage() && !self.request_not_sent() && !matches!(self, Self::Throttled { .. })
+    }
+
     /// A stable name for logs and metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {

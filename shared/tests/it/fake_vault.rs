@@ -1,11 +1,12 @@
 //! A loopback HTTP server that remembers every request and answers by a script.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -15,6 +16,8 @@ use vault_context::vault::{Namespace, Vault, VaultAddress, VaultOptions};
 /// One request, as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
+    /// The client's end of the connection it came by.
+    pub(crate) connection: SocketAddr,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -84,7 +87,8 @@ impl FakeVault {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let shared = Shared { script: Arc::new(script), seen: Arc::clone(&seen) };
         let router = Router::new().fallback(answer).with_state(shared);
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { address, seen, server }
     }
 
@@ -115,11 +119,16 @@ pub(crate) fn vault_at(address: &str) -> Vault {
     Vault::new(options).unwrap()
 }
 
-async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {
+async fn answer(
+    State(shared): State<Shared>,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let headers =
         parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let seen = Seen {
+        connection,
         method: parts.method.to_string(),
         path: parts.uri.to_string(),
         headers: headers.collect(),

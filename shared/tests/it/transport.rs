@@ -166,6 +166,55 @@ async fn an_answer_that_does_not_come_is_timed_out() {
     assert!(matches!(error, VaultError::TimedOut { .. }), "{error:?}");
 }
 
+/// One call after another: one that works, one that gets `reply`, one that works. Says whether the last one came by another
+/// connection.
+async fn connects_anew_after(reply: fn() -> Reply) -> bool {
+    let calls = AtomicUsize::new(0);
+    let fake = FakeVault::answering(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        1 => reply(),
+        _ => Reply::new(204, ""),
+    })
+    .await;
+    let vault = fake.vault();
+    vault.send(call()).await.unwrap();
+    vault.send(call()).await.unwrap_err();
+    vault.clone().send(call()).await.unwrap();
+    let [first, failed, last] = fake.seen().try_into().unwrap();
+    assert_eq!(first.connection, failed.connection, "connections are kept");
+    last.connection != failed.connection
+}
+
+/// Behind a load balancer a connection leads to one node. One that cannot write its audit log passes health checks.
+#[tokio::test]
+async fn a_node_that_fails_does_not_keep_its_callers() {
+    for reply in [
+        || Reply::errors(500, "internal error"),
+        || Reply::errors(502, ""),
+        || Reply::errors(503, "Vault is sealed"),
+        || Reply::errors(412, "required index state not present"),
+        || Reply::new(429, r#"{"errors":[]}"#),
+        || Reply::new(307, ""),
+        || Reply::new(204, "").after(Duration::from_secs(5)),
+    ] {
+        let failure = FakeVault::answering(move |_| reply()).await.vault().send(call()).await.unwrap_err();
+        assert!(connects_anew_after(reply).await, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_costs_no_connection() {
+    for reply in [
+        || Reply::errors(400, "no such role"),
+        || Reply::errors(403, "permission denied"),
+        || Reply::errors(404, ""),
+        || Reply::errors(429, "rate limit quota exceeded").header("retry-after", "1"),
+        || Reply::new(200, "not JSON"),
+    ] {
+        let refusal = FakeVault::answering(move |_| reply()).await.vault().send(call()).await.unwrap_err();
+        assert!(!connects_anew_after(reply).await, "{refusal}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_connection_was_certainly_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

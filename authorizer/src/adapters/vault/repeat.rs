@@ -9,6 +9,9 @@
 //! | no connection, 5xx, 412, a leader lost half-way, a standby that lags (429 without a word) or has none (307) | after a pause |
 //! | a quota (429) | after its `Retry-After`, where that fits |
 //! | no answer in time, and every refusal | no |
+//!
+//! After all of these but a quota and a refusal the transport connects anew, so that behind a load balancer the next attempt
+//! may come to another node.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
