@@ -281,6 +281,12 @@ pub enum MintError {
         /// What is missing, for the operator.
         reason: String,
     },
+    /// STS, which vouches for the authorizer at the login, could not be asked.
+    #[error("STS could not be asked for the JWT to log in to Vault with: {reason}")]
+    LoginSts {
+        /// What came instead of an answer.
+        reason: String,
+    },
     /// Vault did not mint.
     #[error("Vault did not mint a token")]
     Vault(#[source] VaultError),
@@ -315,6 +321,7 @@ impl MintError {
         match self {
             Self::Login(error) | Self::Vault(error) => Some(error),
             Self::LoginCredentials { .. }
+            | Self::LoginSts { .. }
             | Self::NotAsked { .. }
             | Self::Late
             | Self::AnswerInvalid { .. } => None,

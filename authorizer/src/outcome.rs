@@ -248,6 +248,7 @@ fn grant(error: &GrantError) -> Code {
 fn mint(error: &MintError) -> Code {
     match error {
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
+        MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
         MintError::Vault(error) => vault(error, Code::VaultMintRefused),
         MintError::NotAsked { sealed: true, .. } => Code::VaultSealed,

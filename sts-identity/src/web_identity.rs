@@ -89,13 +89,13 @@ pub struct WebIdentityToken(Zeroizing<String>);
 /// Why an answer holds no JWT. No variant holds a part of the request or of the answer's texts.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum WebIdentityError {
-    /// STS answered that it gives none: a permission, a setting of the account, a signature, throttling.
+    /// STS answered that it gives none: a permission, a setting of the account, a signature.
     #[error("STS refused to give a web identity token: `{code}`")]
     Refused {
         /// STS's error code.
         code: String,
     },
-    /// An outage, a proxy's page, an answer in another form.
+    /// An outage, throttling, a proxy's page, an answer in another form.
     #[error("STS gave no usable answer: {reason}")]
     Unavailable {
         /// What came instead.
@@ -155,6 +155,7 @@ fn token(text: &str) -> Result<WebIdentityToken, WebIdentityError> {
 fn refusal(text: &str, status: u16) -> WebIdentityError {
     let document = xml::parse(text);
     match document.as_ref().and_then(xml::error_code) {
+        Some(code) if THROTTLING.contains(&code) => unavailable(format!("status {status}, `{code}`")),
         Some(code) => WebIdentityError::Refused { code: code.to_owned() },
         None => unavailable(format!("status {status}, and no error document of STS")),
     }
@@ -185,6 +186,8 @@ fn unavailable(reason: impl Into<String>) -> WebIdentityError {
     WebIdentityError::Unavailable { reason: reason.into() }
 }
 
+/// How STS and the front of all AWS APIs say that too much was asked. They come as a 400, like a mistake of the sender.
+const THROTTLING: [&str; 3] = ["Throttling", "ThrottlingException", "RequestLimitExceeded"];
 /// IAM's `webIdentityTokenAudienceStringType`.
 const MAX_AUDIENCE_LENGTH: usize = 1000;
 /// Of the two that STS knows the one with the short signature. Both are in every account's key set.
@@ -288,14 +291,15 @@ mod tests {
                  <Message>the canonical string was SECRET</Message></Error><RequestId>1</RequestId></ErrorResponse>"
             )
         };
-        for (status, code) in [
-            (403, "OutboundWebIdentityFederationDisabledException"),
-            (403, "AccessDenied"),
-            (400, "Throttling"),
-        ] {
+        for (status, code) in [(403, "OutboundWebIdentityFederationDisabledException"), (403, "AccessDenied")]
+        {
             let refused = read(status, &error(code)).unwrap_err();
             assert_eq!(refused, WebIdentityError::Refused { code: code.to_owned() });
             assert!(!format!("{refused:?} {refused}").contains("SECRET"));
+        }
+        for code in THROTTLING {
+            let throttled = read(400, &error(code)).unwrap_err();
+            assert_eq!(throttled.to_string(), format!("STS gave no usable answer: status 400, `{code}`"));
         }
         let unavailable = read(403, &error("not a word")).unwrap_err();
         assert_eq!(

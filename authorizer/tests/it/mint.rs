@@ -223,6 +223,7 @@ fn whatever_vault_fails_with_is_a_fault_with_its_own_code() {
         (MintError::Login(refused(400)), "vault_login_refused"),
         (MintError::Login(VaultError::TimedOut { path: path() }), "vault_unreachable"),
         (MintError::LoginCredentials { reason: String::new() }, "vault_login_refused"),
+        (MintError::LoginSts { reason: String::new() }, "sts_unavailable"),
     ];
     for (error, code) in cases {
         let bed = Bed::with_vault(CONFIG, vec![Err(error)], 0);

@@ -77,6 +77,9 @@ fn refused(error: &MintError) -> Finding {
     let remedy = match error.vault_error() {
         Some(VaultError::Refused { message, status, .. }) => remedy(message, *status),
         Some(_) => "see vault-reachable and vault-sealed",
+        None if matches!(error, MintError::LoginSts { .. }) => {
+            "open the way to the STS of `vault.login.sts_region`, or mend `vault.login.sts_endpoint`; or try again"
+        }
         None => "give this shell what the function logs in with: credentials of its role, or its files",
     };
     // The credentials' own words can have several lines.
@@ -86,7 +89,7 @@ fn refused(error: &MintError) -> Finding {
 
 /// What to do, by what the auth methods of Vault and OpenBao say.
 fn remedy(message: &str, status: u16) -> &'static str {
-    const REMEDIES: [(&str, &str); 9] = [
+    const REMEDIES: [(&str, &str); 10] = [
         (
             "does not belong to the role",
             "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
@@ -108,6 +111,10 @@ fn remedy(message: &str, status: u16) -> &'static str {
             "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
         ),
         ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
+        (
+            "role or secret ID",
+            "`vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another",
+        ),
         ("secret id", "the secret id is used up, expired, or of another role: issue another"),
         ("secret_id", "the secret id is used up, expired, or of another role: issue another"),
         (
@@ -150,7 +157,7 @@ mod tests {
                 "bound_audiences",
             ),
             ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
-            ("invalid role or secret ID", "must name a role"),
+            ("invalid role or secret ID", "vault.login.role_id"),
             ("invalid secret id", "secret id is used up"),
         ] {
             assert!(remedy(message, 400).contains(expected), "{message}: {}", remedy(message, 400));

@@ -71,11 +71,15 @@ stages:
 
     /// What the log says of a call that fails for want of a login. A credential that is refused is refused all the same.
     async fn login_refused(&self, function: &Function) -> String {
+        self.login_fails(function, "vault_login_refused").await
+    }
+
+    async fn login_fails(&self, function: &Function, code: &str) -> String {
         let forged = function.invoke(&event(&self.callers.forged(&TokenSpec::new()))).await;
         assert_eq!(error(forged), "Unauthorized");
-        assert_eq!(error(self.call(function).await), "vault_login_refused");
+        assert_eq!(error(self.call(function).await), code);
         let record = function.log_lines().into_iter().rfind(|line| line["outcome"] == "fault").unwrap();
-        assert_eq!(record["code"], "vault_login_refused");
+        assert_eq!(record["code"], code);
         record["message"].as_str().unwrap().to_owned()
     }
 
@@ -237,6 +241,11 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     sts.refuse(None);
     bed.allowed(&function).await;
     assert_eq!(sts.issued(), 2);
+    sts.refuse(Some("Throttling"));
+    bed.revoke_logins("jwt").await;
+    let message = bed.login_fails(&function, "sts_unavailable").await;
+    assert!(message.contains("`Throttling`"), "{message}");
+    sts.refuse(None);
     assert!(!function.log().contains(SESSION_TOKEN) && !function.log().contains("eyJ"));
 
     let other = bed.function_with(&login(AUTHORIZER_ROLE, "another.example.com"), &environment);
@@ -260,8 +269,8 @@ async fn an_sts_that_is_away_is_a_fault_that_says_so() {
         "method: jwt, role: {AUTHORIZER_ROLE}, web_identity_audience: {AUDIENCE}, sts_endpoint: \"http://127.0.0.1:9\""
     );
     let function = bed.function_with(&login, &WebIdentitySts::environment());
-    let message = bed.login_refused(&function).await;
-    assert!(message.contains("STS did not answer"), "{message}");
+    let message = bed.login_fails(&function, "sts_unavailable").await;
+    assert!(message.contains("STS could not be asked for the JWT"), "{message}");
 }
 
 #[tokio::test]

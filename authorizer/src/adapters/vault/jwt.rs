@@ -10,7 +10,8 @@ use std::sync::Arc;
 use aws_credential_types::provider::ProvideCredentials;
 use serde::Serialize;
 use sts_identity::{
-    Audience, SignedRequest, StsEndpoint, WebIdentityRequest, WebIdentityToken, sign_get_web_identity_token,
+    Audience, SignedRequest, StsEndpoint, WebIdentityError, WebIdentityRequest, WebIdentityToken,
+    sign_get_web_identity_token,
 };
 use vault_context::vault::Vault;
 
@@ -72,30 +73,34 @@ impl JwtLogin {
     }
 
     async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
-        let jwt = self.jwt().await.map_err(|reason| MintError::LoginCredentials { reason })?;
+        let jwt = self.jwt().await?;
         let JwtLoginSettings { mount, role, .. } = &self.settings;
         login::post(vault, mount, &Body { role: role.as_str(), jwt: jwt.expose() }).await
     }
 
     /// The errors are about a file, credentials or STS; none quotes a value.
-    async fn jwt(&self) -> Result<LoginSecret, String> {
+    async fn jwt(&self) -> Result<LoginSecret, MintError> {
         match &self.settings.jwt {
-            JwtSource::File(file) => file.read().map_err(|error| with_causes(&error)),
+            JwtSource::File(file) => file.read().map_err(|error| unusable(&error)),
             JwtSource::WebIdentity { audience, sts } => {
                 let request = self.signed(audience, sts).await?;
-                let answer = self.sts.send(&request).await.map_err(|error| with_causes(&error))?;
-                let token = WebIdentityToken::read(answer).map_err(|error| with_causes(&error))?;
-                LoginSecret::parse(token.expose()).map_err(|error| format!("the JWT of STS {error}"))
+                let answer = self.sts.send(&request).await;
+                let answer = answer.map_err(|away| MintError::LoginSts { reason: with_causes(&away) })?;
+                let token = WebIdentityToken::read(answer).map_err(|error| match error {
+                    WebIdentityError::Unavailable { reason } => MintError::LoginSts { reason },
+                    refused @ WebIdentityError::Refused { .. } => unusable(&refused),
+                })?;
+                let jwt = LoginSecret::parse(token.expose());
+                jwt.map_err(|error| MintError::LoginCredentials { reason: format!("the JWT of STS {error}") })
             }
         }
     }
 
-    async fn signed(&self, audience: &Audience, endpoint: &StsEndpoint) -> Result<SignedRequest, String> {
-        let credentials =
-            self.credentials.provide_credentials().await.map_err(|error| with_causes(&error))?;
+    async fn signed(&self, audience: &Audience, endpoint: &StsEndpoint) -> Result<SignedRequest, MintError> {
+        let credentials = self.credentials.provide_credentials().await.map_err(|error| unusable(&error))?;
         let now = self.clock.now().to_system_time();
         let request = WebIdentityRequest { credentials: &credentials, endpoint, audience, now };
-        sign_get_web_identity_token(request).map_err(|error| with_causes(&error))
+        sign_get_web_identity_token(request).map_err(|error| unusable(&error))
     }
 }
 
@@ -103,6 +108,10 @@ impl Login for JwtLogin {
     fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
         Box::pin(self.log_in(vault))
     }
+}
+
+fn unusable(error: &(dyn std::error::Error + 'static)) -> MintError {
+    MintError::LoginCredentials { reason: with_causes(error) }
 }
 
 #[derive(Serialize)]
