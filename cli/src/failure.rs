@@ -10,8 +10,12 @@ use vault_authorizer::{config::InvalidConfig, names::PolicyName};
 use vault_context::{http::HttpSetupError, vault::VaultSetupError};
 
 use crate::{
-    connection::ConnectionError, input::InputError, operator::OperatorError, revoke::RevokeError,
-    trace::TraceError, vault::ServerError,
+    connection::ConnectionError,
+    input::InputError,
+    operator::OperatorError,
+    revoke::RevokeError,
+    trace::TraceError,
+    vault::{ServerError, UnsuitedOption},
 };
 
 /// Why there is no result.
@@ -82,6 +86,9 @@ pub(crate) enum Failure {
         /// The policy.
         policy: PolicyName,
     },
+    /// The login's options.
+    #[error(transparent)]
+    VaultLogin(#[from] UnsuitedOption),
     /// What Vault has cannot be told.
     #[error(transparent)]
     Vault(#[from] Box<ServerError>),
@@ -125,6 +132,7 @@ impl Failure {
             | Self::Region(_)
             | Self::Endpoint(_)
             | Self::StsMissing
+            | Self::VaultLogin(_)
             | Self::Revoke(_)
             | Self::Trace(TraceError::IdEmpty) => 2,
             Self::Input(_)

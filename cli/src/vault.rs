@@ -6,6 +6,8 @@
 
 pub(crate) mod compare;
 pub(crate) mod desired;
+mod login;
+mod object;
 mod place;
 mod script;
 mod server;
@@ -14,15 +16,20 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use sts_identity::{PrincipalArn, PrincipalArnError};
-use vault_authorizer::{config::Config, names::PolicyName};
+use vault_authorizer::{
+    config::Config,
+    names::{PolicyName, RoleName},
+};
 
 use crate::{connection, failure::Failure, input::ConfigArguments, output::Output};
 use compare::{Allowed, Found, Plan, plan};
 use desired::{Choices, Desired, SELF_POLICY, desired};
+use login::Trusted;
 use server::Server;
 
+pub(crate) use login::UnsuitedOption;
 pub(crate) use server::ServerError;
 
 const CHANGES: u8 = 5;
@@ -76,9 +83,8 @@ struct Common {
     /// The name of the authorizer's own policy in Vault: one for each configuration
     #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
     policy: PolicyName,
-    /// For `vault.login.method: aws`: the function's execution role, which may log in [default: the login is left alone]
-    #[arg(long, value_name = "ARN", value_parser = principal)]
-    aws_principal: Option<PrincipalArn>,
+    #[command(flatten)]
+    trusted: TrustedArguments,
     /// Leave rate limit quotas alone, which a token of a namespace cannot change
     #[arg(long)]
     no_quotas: bool,
@@ -88,6 +94,33 @@ struct Common {
     /// Remove what vault-authorizer made and no grant needs any more
     #[arg(long)]
     prune: bool,
+}
+
+/// Who may log in, of which the configuration says nothing. One of them, by `vault.login`.
+#[derive(Args)]
+struct TrustedArguments {
+    /// For the login `aws`, and `jwt` with `web_identity_audience`: the function's execution role, which may log in [default: the login is left alone]
+    #[arg(long, value_name = "ARN", value_parser = principal, conflicts_with_all = ["jwt_subject", "approle"])]
+    aws_principal: Option<PrincipalArn>,
+    /// For the login `jwt` with `jwt_file`: the `sub` of the JWTs that may log in
+    #[arg(long, value_name = "SUB", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_audience", conflicts_with = "approle")]
+    jwt_subject: Option<String>,
+    /// Beside `--jwt-subject`: their `aud`
+    #[arg(long, value_name = "AUD", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_subject")]
+    jwt_audience: Option<String>,
+    /// For the login `approle`: the name of the role whose role id the configuration has
+    #[arg(long, value_name = "ROLE")]
+    approle: Option<RoleName>,
+}
+
+impl TrustedArguments {
+    fn trusted(&self) -> Option<Trusted> {
+        let Self { aws_principal, jwt_subject, jwt_audience, approle } = self;
+        let jwt = jwt_subject.clone().zip(jwt_audience.clone());
+        let jwt = jwt.map(|(subject, audience)| Trusted::Jwt { subject, audience });
+        let principal = aws_principal.clone().map(Trusted::AwsPrincipal);
+        principal.or(jwt).or_else(|| approle.clone().map(Trusted::AppRole))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -163,7 +196,7 @@ impl Common {
     fn choices(&self, config: &Config) -> Result<Choices, Failure> {
         Ok(Choices {
             policy: self.policy.clone(),
-            aws_principal: self.aws_principal.clone(),
+            trusted: self.trusted.trusted(),
             namespace: connection::options(Some(&config.vault), variable)?.namespace,
             quotas: !self.no_quotas,
         })
@@ -171,7 +204,7 @@ impl Common {
 
     fn derive(&self) -> Result<(Config, Desired), Failure> {
         let config = self.config.read()?;
-        let desired = desired(&config, &self.choices(&config)?);
+        let desired = desired(&config, &self.choices(&config)?)?;
         match desired.named_policies.get(self.policy.as_str()).and_then(|grants| grants.first()) {
             Some(grant) => {
                 Err(Failure::OwnPolicyGranted { grant: grant.clone(), policy: self.policy.clone() })
@@ -200,7 +233,7 @@ async fn look(config: &Config, desired: &Desired) -> Result<(Server, Found), Fai
 /// What `plan` would find with no options, for whoever only wants to know whether there is anything.
 pub(crate) async fn drift(config: &Config, policy: PolicyName) -> Result<Plan, Failure> {
     let namespace = connection::options(Some(&config.vault), variable)?.namespace;
-    let desired = desired(config, &Choices { policy, aws_principal: None, namespace, quotas: true });
+    let desired = desired(config, &Choices { policy, trusted: None, namespace, quotas: true })?;
     let (_, found) = look(config, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }

@@ -246,15 +246,20 @@ pub async fn approle_login(openbao: &OpenBao) -> AppRole {
 
 /// Enables JWT auth at `jwt`, with the authorizer's role bound to `issuer` and `audience`.
 pub async fn jwt_login(openbao: &OpenBao, issuer: &Issuer, audience: &str) {
-    openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
-    // Discovery alone does not bind the issuer: without `bound_issuer`, OpenBao accepts any `iss` that its keys signed.
-    let config = json!({"oidc_discovery_url": issuer.url(), "bound_issuer": issuer.url()});
-    openbao.as_root("POST", "auth/jwt/config", config).await;
+    jwt_method(openbao, issuer).await;
     let mut role = login_token();
     role["role_type"] = json!("jwt");
     role["user_claim"] = json!("sub");
     role["bound_audiences"] = json!([audience]);
     openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+}
+
+/// Enables JWT auth at `jwt`, and trusts `issuer`; without a role.
+pub async fn jwt_method(openbao: &OpenBao, issuer: &Issuer) {
+    openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
+    // Discovery alone does not bind the issuer: without `bound_issuer`, OpenBao accepts any `iss` that its keys signed.
+    let config = json!({"oidc_discovery_url": issuer.url(), "bound_issuer": issuer.url()});
+    openbao.as_root("POST", "auth/jwt/config", config).await;
 }
 
 /// The token that the authorizer's logins give, as roles of auth methods write it.

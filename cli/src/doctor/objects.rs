@@ -33,7 +33,7 @@ fn found(plan: &Plan) -> Finding {
         plan.entries.iter().filter(|entry| !matches!(entry.fate, Fate::Keep | Fate::Unneeded | Fate::Remove));
     let missing = plan.missing.iter().map(|missing| match missing {
         Missing::Policy { name, .. } => format!("policy {name}"),
-        Missing::Mount(mount) => format!("auth method {mount}"),
+        Missing::Mount { mount, .. } => format!("auth method {mount}"),
     });
     let wrong: Vec<String> = differs.map(|entry| entry.place.path()).chain(missing).collect();
     if wrong.is_empty() {

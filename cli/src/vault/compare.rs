@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    desired::{Desired, Object, SELF_POLICY, is_marked, manifest},
+    desired::{Desired, SELF_POLICY, is_marked, manifest},
+    login::LeftAlone,
+    object::Object,
     place::Place,
 };
 use crate::output::plain;
@@ -42,8 +44,8 @@ pub(crate) struct Plan {
     pub(crate) entries: Vec<Entry>,
     /// What only the user can make.
     pub(crate) missing: Vec<Missing>,
-    /// Of the login: what is not looked at, since nobody said who may log in.
-    pub(crate) not_looked_at: Vec<Place>,
+    /// The login, where it is not looked at, since nobody said who may log in.
+    pub(crate) login_left_alone: Option<LeftAlone>,
     /// The calls, in an order in which each finds what it needs, and an end half way leaves nothing forgotten.
     pub(crate) steps: Vec<Step>,
 }
@@ -109,7 +111,12 @@ pub(crate) enum Missing {
         grants: Vec<String>,
     },
     /// An auth method.
-    Mount(String),
+    Mount {
+        /// Where it must be mounted.
+        mount: String,
+        /// Its type.
+        method: &'static str,
+    },
 }
 
 /// One call.
@@ -156,7 +163,7 @@ impl Plan {
 pub(crate) fn places(desired: &Desired, authorizer_policy: Option<&Value>) -> BTreeSet<Place> {
     let wanted = desired.objects.iter().map(|object| object.place.clone());
     let listed = authorizer_policy.map(text).filter(|text| is_marked(text)).map(manifest).unwrap_or_default();
-    wanted.chain(listed).filter(|place| !desired.left_alone.contains(place)).collect()
+    wanted.chain(listed).filter(|place| !desired.leaves_alone(place)).collect()
 }
 
 /// Compares.
@@ -204,9 +211,8 @@ pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
     let mut entries = vec![self_policy, own_policy];
     entries.extend(objects.into_iter().map(|(_, entry)| entry));
     entries.extend(unneeded);
-    let is_login = |place: &&Place| matches!(place, Place::AwsRole { .. });
-    let not_looked_at = desired.left_alone.iter().filter(is_login).cloned().collect();
-    Plan { entries, missing: missing(desired, found), not_looked_at, steps }
+    let login_left_alone = desired.login_left_alone.clone();
+    Plan { entries, missing: missing(desired, found), login_left_alone, steps }
 }
 
 fn text(data: &Value) -> &str {
@@ -265,7 +271,7 @@ fn unneeded(desired: &Desired, found: &Found, listed: &BTreeSet<Place>, allowed:
     let fate = if allowed.prune { Fate::Remove } else { Fate::Unneeded };
     listed
         .iter()
-        .filter(|place| !wanted.contains(place) && !desired.left_alone.contains(place))
+        .filter(|place| !wanted.contains(place) && !desired.leaves_alone(place))
         .filter(|place| found.objects.contains_key(place))
         .map(|place| Entry { place: place.clone(), fate, differences: Vec::new() })
         .collect()
@@ -284,7 +290,7 @@ fn made(
         Fate::Conflict | Fate::Shared | Fate::Unneeded | Fate::Remove => false,
     };
     let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
-    let alone = listed.iter().filter(|place| desired.left_alone.contains(place));
+    let alone = listed.iter().filter(|place| desired.leaves_alone(place));
     wanted.chain(alone).chain(unneeded.iter().map(|entry| &entry.place)).cloned().collect()
 }
 
@@ -308,7 +314,11 @@ fn missing(desired: &Desired, found: &Found) -> Vec<Missing> {
         .iter()
         .filter(|(name, _)| !found.policies.contains(*name))
         .map(|(name, grants)| Missing::Policy { name: name.clone(), grants: grants.clone() });
-    policies.chain(found.missing_mounts.iter().cloned().map(Missing::Mount)).collect()
+    // That of an earlier login may be gone.
+    let needed: BTreeSet<&str> = desired.objects.iter().filter_map(|object| object.place.mount()).collect();
+    let mounts = found.missing_mounts.iter().filter(|mount| needed.contains(mount.as_str()));
+    let mounts = mounts.zip(desired.login_method.into_iter().cycle());
+    policies.chain(mounts.map(|(mount, method)| Missing::Mount { mount: mount.clone(), method })).collect()
 }
 
 /// A policy longer than this was not written by hand, and not by this command: its lines are counted, and not compared.

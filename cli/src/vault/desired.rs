@@ -5,10 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
-use sts_identity::PrincipalArn;
 use vault_authorizer::{
-    adapters::vault::LoginSettings,
     config::Config,
     grant::{Callers, MIN_TTL_SECONDS, Mode, Rule, TokenRule, ladder},
     names::PolicyName,
@@ -16,6 +13,8 @@ use vault_authorizer::{
 use vault_context::vault::Namespace;
 
 use super::{
+    login::{LeftAlone, Login, Trusted, UnsuitedOption, login},
+    object::Object,
     place::Place,
     setting::{Field, Setting},
 };
@@ -38,8 +37,8 @@ const FIRST_GENERATION: &str = "v01";
 pub(crate) struct Choices {
     /// The name of the authorizer's own policy.
     pub(crate) policy: PolicyName,
-    /// Who may log in with the AWS auth method. Without it, the login is left alone.
-    pub(crate) aws_principal: Option<PrincipalArn>,
+    /// Who may log in as the authorizer. Without it, the login is left alone.
+    pub(crate) trusted: Option<Trusted>,
     /// Where all of it is.
     pub(crate) namespace: Option<Namespace>,
     /// Whether quotas are looked after.
@@ -57,8 +56,12 @@ pub(crate) struct Desired {
     pub(crate) objects: Vec<Object>,
     /// The policies that grants name, each with the grants. They are the user's: looked for, and never written.
     pub(crate) named_policies: BTreeMap<String, Vec<String>>,
-    /// What is neither compared nor removed.
-    pub(crate) left_alone: BTreeSet<Place>,
+    /// The type of the auth method of the login, where that is among the objects.
+    pub(crate) login_method: Option<&'static str>,
+    /// The login, where nobody said who may log in.
+    pub(crate) login_left_alone: Option<LeftAlone>,
+    /// Quotas that are neither compared nor removed.
+    pub(crate) quotas_left_alone: BTreeSet<Place>,
 }
 
 /// The authorizer's own policy: what it allows, without the list of what was made, which depends on the server.
@@ -69,17 +72,12 @@ pub(crate) struct AuthorizerPolicy {
     stanzas: String,
 }
 
-/// One thing at the server, field by field.
-#[derive(Debug, Clone)]
-pub(crate) struct Object {
-    /// Where it is.
-    pub(crate) place: Place,
-    /// What it must say.
-    pub(crate) fields: Vec<Field>,
-}
-
 /// Derives it.
-pub(crate) fn desired(config: &Config, choices: &Choices) -> Desired {
+///
+/// # Errors
+///
+/// Where the choices speak of another login than the configuration's.
+pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, UnsuitedOption> {
     let tokens: Vec<(&Rule, &TokenRule)> = config
         .stages
         .values()
@@ -90,20 +88,25 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Desired {
         })
         .collect();
     let mut objects: Vec<Object> = tokens.iter().map(|(rule, token)| token_role(rule, token)).collect();
-    let mut left_alone = BTreeSet::new();
+    let mut quotas_left_alone = BTreeSet::new();
     let rate = config.limits.grant_mints_per_second.get();
     for (_, token) in &tokens {
         let quota = quota(token, rate, choices.namespace.as_ref());
         if choices.quotas {
             objects.push(quota);
         } else {
-            left_alone.insert(quota.place);
+            quotas_left_alone.insert(quota.place);
         }
     }
-    match (login(&config.vault.login, choices), &choices.aws_principal) {
-        (login, Some(_)) => objects.extend(login),
-        (login, None) => left_alone.extend(login.into_iter().map(|object| object.place)),
-    }
+    let (login_method, login_left_alone) =
+        match login(&config.vault.login, choices.trusted.as_ref(), &choices.policy)? {
+            Login::Objects { method, objects: of_login } => {
+                objects.extend(of_login);
+                (Some(method), None)
+            }
+            Login::LeftAlone(left_alone) => (None, Some(left_alone)),
+            Login::Token => (None, None),
+        };
     let mut named_policies: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (rule, token) in &tokens {
         for policy in token.policies.iter().filter(|policy| policy.as_str() != SELF_POLICY) {
@@ -111,7 +114,7 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Desired {
         }
     }
     let stanzas = tokens.iter().map(|(rule, token)| mint_stanza(rule, token) + "\n").collect::<String>();
-    Desired {
+    Ok(Desired {
         self_policy: self_policy(),
         authorizer_policy: AuthorizerPolicy {
             name: choices.policy.to_string(),
@@ -119,7 +122,17 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Desired {
         },
         objects,
         named_policies,
-        left_alone,
+        login_method,
+        login_left_alone,
+        quotas_left_alone,
+    })
+}
+
+impl Desired {
+    /// Whether a place is neither compared nor removed.
+    pub(crate) fn leaves_alone(&self, place: &Place) -> bool {
+        self.quotas_left_alone.contains(place)
+            || self.login_left_alone.as_ref().is_some_and(|login| login.covers(place))
     }
 }
 
@@ -246,56 +259,4 @@ fn quota(token: &TokenRule, per_second: u32, namespace: Option<&Namespace>) -> O
         Field::exactly("block_interval", Setting::Seconds(0)),
     ];
     Object { place: Place::quota(namespace, role.as_str()), fields }
-}
-
-/// The authorizer's own login. One arm for each method that it can log in with.
-fn login(settings: &LoginSettings, choices: &Choices) -> Vec<Object> {
-    match settings {
-        LoginSettings::Aws(aws) => {
-            let server_id = Setting::Text(aws.server_id.to_string());
-            let mount = aws.mount.to_string();
-            let principals: BTreeSet<String> = choices.aws_principal.iter().map(without_path).collect();
-            let role = vec![
-                Field::exactly("auth_type", Setting::Text("iam".to_owned())),
-                Field::exactly("bound_iam_principal_arn", Setting::Set(principals)),
-                // Vault then needs no IAM permissions, and a role that is made anew logs in as before.
-                Field::exactly("resolve_aws_unique_ids", Setting::Flag(false)),
-                Field::exactly("token_policies", Setting::Set(BTreeSet::from([choices.policy.to_string()]))),
-                Field::exactly("token_no_default_policy", Setting::Flag(true)),
-                // Neither a batch token nor one of limited use can make others.
-                Field::exactly("token_type", Setting::Text("service".to_owned())),
-                Field::exactly("token_num_uses", Setting::Number(0)),
-                Field::exactly("token_ttl", Setting::Seconds(3600)),
-                Field::exactly("token_max_ttl", Setting::Seconds(86_400)),
-            ];
-            vec![
-                Object {
-                    place: Place::AwsClient { mount: mount.clone() },
-                    fields: vec![Field::exactly("iam_server_id_header_value", server_id)],
-                },
-                Object { place: Place::AwsRole { mount, role: aws.role.to_string() }, fields: role },
-            ]
-        }
-        // Whom such a role trusts is not in the configuration, so it is written by hand.
-        LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => Vec::new(),
-        // The token is made by hand, for development.
-        LoginSettings::Token(_) => Vec::new(),
-    }
-}
-
-/// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.
-fn without_path(principal: &PrincipalArn) -> String {
-    let arn = principal.canonical();
-    match (arn.split_once(":role/"), arn.rsplit_once('/')) {
-        (Some((account, _)), Some((_, name))) => format!("{account}:role/{name}"),
-        (None, _) | (_, None) => arn.to_owned(),
-    }
-}
-
-impl Object {
-    /// What is sent to write it. Where the server may keep its own, `found` says what that is.
-    pub(crate) fn body(&self, found: Option<&Value>) -> Value {
-        let field = |field: &Field| (field.name.to_owned(), field.on(found).to_json());
-        Value::Object(self.fields.iter().map(field).collect::<Map<_, _>>())
-    }
 }

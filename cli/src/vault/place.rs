@@ -20,8 +20,8 @@ pub(crate) enum Place {
         /// Where the method is mounted.
         mount: String,
     },
-    /// A role of an AWS auth method.
-    AwsRole {
+    /// A role of an auth method, with which the authorizer logs in.
+    LoginRole {
         /// Where the method is mounted.
         mount: String,
         /// The role.
@@ -47,7 +47,7 @@ impl Place {
             Self::TokenRole(name) => format!("auth/token/roles/{name}"),
             Self::Quota(name) => format!("sys/quotas/rate-limit/{name}"),
             Self::AwsClient { mount } => format!("auth/{mount}/config/client"),
-            Self::AwsRole { mount, role } => format!("auth/{mount}/role/{role}"),
+            Self::LoginRole { mount, role } => format!("auth/{mount}/role/{role}"),
         }
     }
 
@@ -64,13 +64,13 @@ impl Place {
         }
         let (mount, name) = path.strip_prefix("auth/")?.rsplit_once("/role/")?;
         let mount = mount.parse::<MountPath>().ok()?.to_string();
-        Some(Self::AwsRole { mount, role: role(name)? })
+        Some(Self::LoginRole { mount, role: role(name)? })
     }
 
     /// Whether the manifest lists it. Policies carry their own mark, and an auth method's settings are never only ours.
     pub(crate) fn is_listed(&self) -> bool {
         match self {
-            Self::TokenRole(_) | Self::Quota(_) | Self::AwsRole { .. } => true,
+            Self::TokenRole(_) | Self::Quota(_) | Self::LoginRole { .. } => true,
             Self::Policy(_) | Self::AwsClient { .. } => false,
         }
     }
@@ -78,7 +78,7 @@ impl Place {
     /// The mount without which it cannot be, where that is not always there.
     pub(crate) fn mount(&self) -> Option<&str> {
         match self {
-            Self::AwsClient { mount } | Self::AwsRole { mount, .. } => Some(mount),
+            Self::AwsClient { mount } | Self::LoginRole { mount, .. } => Some(mount),
             Self::Policy(_) | Self::TokenRole(_) | Self::Quota(_) => None,
         }
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Place {
             Self::TokenRole(name) => write!(f, "token role `{name}`"),
             Self::Quota(name) => write!(f, "rate limit quota `{name}`"),
             Self::AwsClient { mount } => write!(f, "server id of `auth/{mount}`"),
-            Self::AwsRole { mount, role } => write!(f, "login role `{role}` of `auth/{mount}`"),
+            Self::LoginRole { mount, role } => write!(f, "login role `{role}` of `auth/{mount}`"),
         }
     }
 }
@@ -111,7 +111,7 @@ mod tests {
             Place::TokenRole("orders".to_owned()),
             Place::quota(None, "orders"),
             Place::quota(Some("team/one+two"), &"a".repeat(128)),
-            Place::AwsRole { mount: "team/aws".to_owned(), role: "api".to_owned() },
+            Place::LoginRole { mount: "team/aws".to_owned(), role: "api".to_owned() },
         ] {
             assert!(place.is_listed());
             assert_eq!(Place::of_made(&place.path()), Some(place));

@@ -33,12 +33,14 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         let path = object.place.path();
         let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
-    for place in &desired.left_alone {
+    for place in &desired.quotas_left_alone {
+        let _infallible = write!(text, "\n# Left alone, as you said: {place}\n");
+    }
+    if let Some(login) = &desired.login_left_alone {
         let _infallible = write!(
             text,
-            "\n# Left alone, since nobody said what it must be: {}{}\n",
-            place.path(),
-            remedy(place)
+            "\n# Left alone, since nobody said who may log in ({} does): {login}\n",
+            login.option
         );
     }
     for (name, grants) in &desired.named_policies {
@@ -46,13 +48,6 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         let _infallible = write!(text, "\n# Yours to write: policy {name}, which is given by: {grants}\n");
     }
     text
-}
-
-fn remedy(place: &Place) -> &'static str {
-    match place {
-        Place::AwsClient { .. } | Place::AwsRole { .. } => " (`--aws-principal` does)",
-        Place::Policy(_) | Place::TokenRole(_) | Place::Quota(_) => "",
-    }
 }
 
 fn head(address: &str, namespace: Option<&str>) -> String {

@@ -59,8 +59,10 @@ pub(crate) enum ServerError {
         advice: &'static str,
     },
     /// Anything else.
-    #[error("could not {what} {place}{advice}")]
+    #[error("could not {what} {place} at {address}{advice}")]
     Vault {
+        /// Of which Vault.
+        address: String,
         /// `read`, `list`, `write`, `remove`.
         what: &'static str,
         /// Of what.
@@ -145,7 +147,7 @@ impl Server {
         let vault = match place {
             Some(Place::Quota(_)) => &self.root,
             Some(
-                Place::Policy(_) | Place::TokenRole(_) | Place::AwsClient { .. } | Place::AwsRole { .. },
+                Place::Policy(_) | Place::TokenRole(_) | Place::AwsClient { .. } | Place::LoginRole { .. },
             )
             | None => &self.vault,
         };
@@ -174,7 +176,8 @@ impl Server {
         let taken =
             matches!(&error, VaultError::Refused { message, .. } if message.contains("similar properties"));
         let advice = if taken { TAKEN_ADVICE } else { "" };
-        ServerError::Vault { what, place, advice, source: error }
+        let address = self.address().to_owned();
+        ServerError::Vault { address, what, place, advice, source: error }
     }
 }
 

@@ -12,8 +12,8 @@ pub(crate) fn of(plan: &Plan, address: &str, namespace: Option<&str>) -> String 
     let mut text = format!("{} {address}{namespace}\n", styled(HEADING, "Vault"));
     text.extend(plan.entries.iter().map(entry));
     text.extend(plan.missing.iter().map(missing));
-    text.extend(plan.not_looked_at.iter().map(|place| {
-        format!("{} {place}: `--aws-principal` says who may log in\n", styled(HEADING, "left alone:"))
+    text.extend(plan.login_left_alone.iter().map(|login| {
+        format!("{} {login}: `{}` says who may log in\n", styled(HEADING, "left alone:"), login.option)
     }));
     text + &summary(plan)
 }
@@ -88,9 +88,9 @@ fn missing(missing: &Missing) -> String {
                 "{head} policy `{name}` of {word} {grants}: yours to write; until then it allows nothing\n"
             )
         }
-        Missing::Mount(mount) => {
+        Missing::Mount { mount, method } => {
             format!(
-                "{head} auth method at `auth/{0}`: `vault auth enable -path={0} aws`, and then again\n",
+                "{head} auth method at `auth/{0}`: `vault auth enable -path={0} {method}`, and then again\n",
                 plain(mount)
             )
         }

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use test_bed::http::Server;
+use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::{AuditMark, OpenBao};
 use test_bed::parts;
 use test_bed::process::Scratch;
@@ -661,7 +662,7 @@ async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     assert!(plan.starts_with(&format!("Vault {}\n", openbao.address())), "the environment's address: {plan}");
     let nowhere = run(&["plan"], &configuration, &env[..1]).complained(1);
     assert!(
-        nowhere.starts_with("error: could not list the policies' names: Vault could not be reached"),
+        nowhere.starts_with("error: could not list the policies' names at http://127.0.0.1:1: Vault could not be reached"),
         "{nowhere}"
     );
 }
@@ -818,4 +819,95 @@ async fn the_aws_login_is_set_up_on_request_and_a_shared_server_id_never_changed
     as_root(&openbao, &[&["apply", "--prune"], &principal[..]].concat(), &renamed).printed(0);
     assert!(!stored.lock().unwrap().contains_key(role));
     assert!(stored.lock().unwrap().contains_key(client), "and what is shared stays");
+}
+
+/// What a login answered, with the policies of its token.
+async fn logged_in(openbao: &OpenBao, path: &str, body: Value) -> (u16, Value) {
+    let (status, mut answer) = openbao.api("POST", path, None, body).await;
+    (status, answer["auth"]["token_policies"].take())
+}
+
+#[tokio::test]
+async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
+    let scratch = Scratch::new("plan-jwt");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let issuer = Issuer::start();
+    let login = "{method: jwt, role: api-authorizer, jwt_file: /tmp/vault.jwt}";
+    let configuration = with_login(openbao.address(), login, ONE_GRANT, 200);
+    let trusted = ["--jwt-subject", "api-authorizer", "--jwt-audience", "vault.example.com"];
+    let with_trusted =
+        |command: &[&str]| as_root(&openbao, &[command, &trusted[..]].concat(), &configuration);
+
+    let plan = with_trusted(&["plan"]).printed(0);
+    assert!(plan.contains("missing: auth method at `auth/jwt`: `vault auth enable -path=jwt jwt`"), "{plan}");
+    vault_setup::jwt_method(&openbao, &issuer).await;
+    with_trusted(&["apply"]).printed(0);
+    with_trusted(&["plan", "--detailed-exitcode"]).printed(0);
+
+    let token = |subject: &str, audience: &str| {
+        let jwt = issuer.token(&TokenSpec::new().claim("sub", subject).claim("aud", audience));
+        json!({"role": "api-authorizer", "jwt": jwt})
+    };
+    let path = "auth/jwt/login";
+    let good = logged_in(&openbao, path, token("api-authorizer", "vault.example.com")).await;
+    assert_eq!(good, (200, json!(["vault-authorizer"])));
+    for other in [token("mallory", "vault.example.com"), token("api-authorizer", "orders-api")] {
+        assert_eq!(logged_in(&openbao, path, other).await, (400, Value::Null));
+    }
+
+    // A role that somebody widened is narrowed again.
+    let wide = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "", "bound_audiences": ["vault.example.com"], "groups_claim": "groups"});
+    openbao.as_root("POST", "auth/jwt/role/api-authorizer", wide).await;
+    let drift = with_trusted(&["apply"]).printed(0);
+    for line in ["bound_subject: (none) -> api-authorizer", "groups_claim: groups -> (none)"] {
+        assert!(drift.contains(line), "{drift}");
+    }
+    assert_eq!(logged_in(&openbao, path, token("mallory", "vault.example.com")).await, (400, Value::Null));
+
+    let pruned = as_root(&openbao, &["apply", "--prune"], &configuration).printed(0);
+    assert!(
+        pruned.contains("left alone: login role `api-authorizer` of `auth/jwt`: `--jwt-subject`"),
+        "{pruned}"
+    );
+    assert_eq!(status(&openbao, "auth/jwt/role/api-authorizer").await, 200);
+    let unsuited = as_root(&openbao, &["apply", "--approle", "gateway"], &configuration).complained(2);
+    assert_eq!(
+        unsuited,
+        "error: `--approle` is not for this login: by `vault.login`, `--jwt-subject` says who may log in\n"
+    );
+}
+
+#[tokio::test]
+async fn an_approle_is_written_without_its_ids_and_never_pruned_unasked() {
+    let scratch = Scratch::new("plan-approle");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let login = "{method: approle, role_id: read-below, secret_id_file: /tmp/secret-id}";
+    let configuration = with_login(openbao.address(), login, ONE_GRANT, 200);
+    let apply =
+        |options: &[&str]| as_root(&openbao, &[&["apply"], options].concat(), &configuration).printed(0);
+    openbao.as_root("POST", "sys/auth/approle", json!({"type": "approle"})).await;
+    apply(&["--approle", "gateway"]);
+    as_root(&openbao, &["plan", "--detailed-exitcode", "--approle", "gateway"], &configuration).printed(0);
+
+    let role = "auth/approle/role/gateway";
+    let role_id = read(&openbao, &format!("{role}/role-id")).await["role_id"].take();
+    let secret_id = openbao.as_root("POST", &format!("{role}/secret-id"), json!({})).await;
+    let ids = json!({"role_id": role_id, "secret_id": secret_id["data"]["secret_id"]});
+    let good = logged_in(&openbao, "auth/approle/login", ids.clone()).await;
+    assert_eq!(good, (200, json!(["vault-authorizer"])));
+
+    // The configuration does not name the role, so without the option nothing says that it is needed.
+    let pruned = apply(&["--prune"]);
+    assert!(
+        pruned.contains("left alone: login role of `auth/approle`: `--approle` says who may log in"),
+        "{pruned}"
+    );
+    assert_eq!(logged_in(&openbao, "auth/approle/login", ids.clone()).await.0, 200);
+
+    // Another role instead: said, and removed where that is asked for.
+    let renamed = apply(&["--approle", "edge"]);
+    assert!(renamed.contains("not needed: login role `gateway` of `auth/approle`"), "{renamed}");
+    assert_eq!(logged_in(&openbao, "auth/approle/login", ids.clone()).await.0, 200);
+    apply(&["--approle", "edge", "--prune"]);
+    assert_ne!(logged_in(&openbao, "auth/approle/login", ids).await.0, 200);
 }

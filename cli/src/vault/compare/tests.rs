@@ -8,6 +8,7 @@ use vault_authorizer::config::Config;
 use super::*;
 use crate::vault::{
     desired::{Choices, MARK, desired},
+    login::Trusted,
     text,
 };
 
@@ -35,11 +36,11 @@ const TENANTS: &str = "      - {name: tenants, routes: [\"GET /tenants\"], calle
 fn wanted(grants: &str, namespace: Option<&str>, principal: Option<&str>) -> Desired {
     let choices = Choices {
         policy: "vault-authorizer".parse().unwrap(),
-        aws_principal: principal.map(|arn| sts_identity::PrincipalArn::parse(arn).unwrap()),
+        trusted: principal.map(|arn| Trusted::AwsPrincipal(sts_identity::PrincipalArn::parse(arn).unwrap())),
         namespace: namespace.map(|name| vault_context::vault::Namespace::parse(name).unwrap()),
         quotas: true,
     };
-    desired(&configuration(grants), &choices)
+    desired(&configuration(grants), &choices).unwrap()
 }
 
 fn both() -> Desired {
