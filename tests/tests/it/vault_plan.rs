@@ -662,7 +662,9 @@ async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     assert!(plan.starts_with(&format!("Vault {}\n", openbao.address())), "the environment's address: {plan}");
     let nowhere = run(&["plan"], &configuration, &env[..1]).complained(1);
     assert!(
-        nowhere.starts_with("error: could not list the policies' names at http://127.0.0.1:1: Vault could not be reached"),
+        nowhere.starts_with(
+            "error: could not list the policies' names at http://127.0.0.1:1: Vault could not be reached"
+        ),
         "{nowhere}"
     );
 }
