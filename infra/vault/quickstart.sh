@@ -1,8 +1,8 @@
 #!/bin/sh
 # Configures Vault or OpenBao for the quickstart: two stages of one API, `prod` and `staging`, each with a sample
 # secret and a token role that may read that secret only. Run it again at any time: it sets what is written here, the
-# policies among it (write yours into the files in policies/, or the next run takes them out), and leaves sample
-# secrets that exist alone.
+# policies among it, and leaves sample secrets that exist alone. It makes what `vault-authorizer vault apply` would make
+# for the quickstart's configuration; where that has made more since, it stops.
 #
 #   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh
 #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao ./quickstart.sh         # OpenBao
@@ -69,6 +69,11 @@ token_role() {
         token_type=service token_no_default_policy=true orphan=true renewable=false path_suffix=v01
 }
 
+# quota ROLE: at most 200 tokens a second, as `limits.grant_mints_per_second` has it.
+quota() {
+    "$cli" write "sys/quotas/rate-limit/vault-authorizer-$1" path="auth/token/create/$1" rate=200 interval=1s
+}
+
 # sample_secret PATH USERNAME PASSWORD
 sample_secret() {
     "$cli" kv get -mount=secret "$1" >/dev/null 2>&1 || "$cli" kv put -mount=secret "$1" username="$2" password="$3"
@@ -88,12 +93,33 @@ done
 sample_secret prod/orders orders-prod sample-prod-password
 sample_secret staging/orders orders-staging sample-staging-password
 
-for policy in orders-prod-read orders-staging-read vault-authorizer-self vault-authorizer; do
+# The authorizer's policy lists what was made for it: another list is that of a configuration that has grown since, and
+# whose grants would lose their tokens.
+more=$("$cli" policy read vault-authorizer 2>/dev/null | grep '^# made: ' | grep -vxF -f "$policies/vault-authorizer.hcl" || true)
+if [ -n "$more" ]; then
+    echo 'quickstart.sh: vault-authorizer vault apply has made more than this script knows; run that instead:' >&2
+    echo "$more" >&2
+    exit 1
+fi
+for policy in orders-prod-read orders-staging-read vault-authorizer-self; do
     "$cli" policy write "$policy" "$policies/$policy.hcl"
 done
+# Quotas lie in the root namespace, whose others may have made these.
+if [ -n "${VAULT_NAMESPACE:-}" ]; then
+    grep -v '^# made: sys/quotas/' "$policies/vault-authorizer.hcl" | "$cli" policy write vault-authorizer -
+else
+    "$cli" policy write vault-authorizer "$policies/vault-authorizer.hcl"
+fi
 
 token_role orders-prod-reader orders-prod-read 120s
 token_role orders-staging-reader orders-staging-read 600s
+
+if [ -n "${VAULT_NAMESPACE:-}" ]; then
+    echo 'quickstart.sh: no rate limit quotas were made: they lie outside of a namespace; vault-authorizer vault apply makes them' >&2
+else
+    quota orders-prod-reader
+    quota orders-staging-reader
+fi
 
 [ -n "$aws_principal" ] || exit 0
 

@@ -1,7 +1,13 @@
-# The authorizer's own policy: it mints tokens of these roles, always wrapped, and looks after its own token. Nothing else.
+# Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
+# The authorizer mints tokens of these roles, always wrapped, and looks after its own token. Nothing else.
 #
-# Vault compares the values of `allowed_parameters` literally: `ttl` is one of these strings or the request is refused.
+# It has made these as well, and changes them, and with --prune removes those that no grant needs:
+# made: auth/token/roles/orders-prod-reader
+# made: auth/token/roles/orders-staging-reader
+# made: sys/quotas/rate-limit/vault-authorizer-orders-prod-reader
+# made: sys/quotas/rate-limit/vault-authorizer-orders-staging-reader
 
+# grant orders-prod-reader
 path "auth/token/create/orders-prod-reader" {
   capabilities        = ["update"]
   min_wrapping_ttl    = "15s"
@@ -14,6 +20,7 @@ path "auth/token/create/orders-prod-reader" {
   }
 }
 
+# grant orders-staging-reader
 path "auth/token/create/orders-staging-reader" {
   capabilities        = ["update"]
   min_wrapping_ttl    = "15s"

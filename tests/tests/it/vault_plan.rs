@@ -472,20 +472,66 @@ async fn the_printed_commands_do_the_same_through_the_real_command_line() {
     nothing_to_do(&openbao, &configuration);
 }
 
-/// Whoever began with the script: its roles are as they must be; its policies are adopted once, and differ in form.
+/// The quickstart's grants, of which each has its token role in the script.
+const QUICKSTART: &str = r#"
+      - name: orders-prod-reader
+        routes: ["GET /orders"]
+        caller: {issuer: corp, bound_claims: {scope: ["orders:read"]}}
+        token: {role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}
+  staging:
+    api_ids: [a1b2c3d4e5]
+    grants:
+      - name: orders-staging-reader
+        routes: ["GET /orders"]
+        caller: {issuer: corp, bound_claims: {scope: ["orders:read"]}}
+        token: {role: orders-staging-reader, policies: [orders-staging-read], ttl: 10m, wrap_ttl: 60s}
+"#;
+
+/// Whoever began with the script goes on with `vault apply`, and the script does not undo what that made.
 #[tokio::test]
-async fn the_quickstarts_vault_is_taken_over() {
+async fn the_quickstarts_vault_grows_by_apply_and_the_script_takes_nothing_away() {
     let scratch = Scratch::new("plan-quickstart");
     let openbao = OpenBao::start_in_memory(&scratch).await;
     vault_setup::quickstart(&openbao).await;
-    let configuration = configuration(&openbao, ONE_GRANT, 200);
-    let plan = as_root(&openbao, &["plan"], &configuration).printed(0);
-    assert!(plan.ends_with("\nplan: 1 to create, 2 in conflict, 1 unchanged\n"), "{plan}");
-    as_root(&openbao, &["apply", "--adopt"], &configuration).printed(0);
-    nothing_to_do(&openbao, &configuration);
-    // The other stage's role is not in this configuration, and was not made by it.
-    as_root(&openbao, &["apply", "--prune"], &configuration).printed(0);
-    assert_eq!(status(&openbao, "auth/token/roles/orders-staging-reader").await, 200);
+    let quickstart = configuration(&openbao, QUICKSTART, 200);
+    nothing_to_do(&openbao, &quickstart);
+    vault_setup::quickstart(&openbao).await;
+    nothing_to_do(&openbao, &quickstart);
+
+    let tenants = TWO_GRANTS.split_once("      - name: tenants").unwrap().1;
+    let (prod, staging) = QUICKSTART.split_once("  staging:").unwrap();
+    let grown = format!("{prod}      - name: tenants{}  staging:{staging}", tenants);
+    let grown = configuration(&openbao, &grown, 200);
+    as_root(&openbao, &["apply"], &grown).printed(0);
+    let policy = read(&openbao, "sys/policies/acl/vault-authorizer").await;
+    let ran = vault_setup::quickstart_script(&openbao).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let complaint = String::from_utf8(ran.stderr).unwrap();
+    assert!(complaint.contains("run that instead:\n# made: auth/token/roles/tenant\n"), "{complaint}");
+    assert_eq!(read(&openbao, "sys/policies/acl/vault-authorizer").await, policy);
+    nothing_to_do(&openbao, &grown);
+
+    let shrunk = configuration(&openbao, prod, 200);
+    as_root(&openbao, &["apply", "--prune"], &shrunk).printed(0);
+    assert_eq!(status(&openbao, "auth/token/roles/orders-staging-reader").await, 404);
+}
+
+#[tokio::test]
+async fn the_quickstarts_script_in_a_namespace_claims_no_quota_outside_of_it() {
+    let scratch = Scratch::new("plan-quickstart-namespace");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    openbao.as_root("POST", "sys/namespaces/platform", json!({})).await;
+    vault_setup::quickstart(&openbao).await;
+    let ran = vault_setup::quickstart_script(&openbao).env("VAULT_NAMESPACE", "platform").output().unwrap();
+    let complaint = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success() && complaint.contains("no rate limit quotas were made"), "{complaint}");
+    let quickstart = configuration(&openbao, QUICKSTART, 200);
+    let env = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", "platform")];
+    let alone = run(&["plan", "--no-quotas", "--detailed-exitcode"], &quickstart, &env).printed(0);
+    assert!(alone.contains("\nnothing to do: "), "{alone}");
+    // What the root namespace has by nearly the same names is its own.
+    run(&["apply", "--prune"], &quickstart, &env).printed(0);
+    nothing_to_do(&openbao, &quickstart);
 }
 
 #[tokio::test]
