@@ -219,6 +219,10 @@ pub async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec
 /// # Errors
 /// [`EndpointError`].
 pub fn checked_endpoint(address: &str) -> Result<Url, EndpointError> {
+    // The parser drops line ends and tabs, which would still stand in the text as it was written.
+    if !address.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(EndpointError::NotAUrl);
+    }
     let url = Url::parse(address).map_err(|_reason| EndpointError::NotAUrl)?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err(EndpointError::NotAUrl);

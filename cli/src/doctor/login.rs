@@ -146,7 +146,7 @@ mod tests {
                 "iam_server_id_header_value",
             ),
             (
-                "error making upstream request: received error code 403 from STS: Credential should be scoped to a valid region",
+                "error making upstream request: received error code 403 from STS: SignatureDoesNotMatch, Credential should be scoped to a valid region",
                 "sts_region",
             ),
             ("error making upstream request: received error code 403 from STS: ExpiredToken", "expired"),

@@ -6,6 +6,9 @@
 
 /// The longest message kept, in characters.
 const MAX_CHARS: usize = 200;
+/// The longest error code of STS, and more.
+const MAX_CODE_CHARS: usize = 64;
+const WRONG_REGION: &str = "Credential should be scoped to a valid region";
 /// What stands where something was removed.
 const REMOVED: &str = "…";
 
@@ -22,8 +25,12 @@ pub(super) fn sanitised(text: &str, sent_token: Option<&str>) -> String {
         None => text.to_owned(),
     };
     let line = telling_line(&text);
-    let line = line.split('<').next().unwrap_or_default();
-    let words = split_keeping(line, |letter| !is_word_letter(letter));
+    let line = match line.split_once('<') {
+        // The document can quote the signed request with its session token.
+        Some((before, _)) => before.to_owned() + &of_sts(&text).unwrap_or_default(),
+        None => line.to_owned(),
+    };
+    let words = split_keeping(&line, |letter| !is_word_letter(letter));
     words.map(redacted).flat_map(str::chars).filter(|letter| !letter.is_control()).take(MAX_CHARS).collect()
 }
 
@@ -32,6 +39,15 @@ fn telling_line(text: &str) -> &str {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
     if first.ends_with("occurred:") { lines.next().unwrap_or(first).trim_start_matches("* ") } else { first }
+}
+
+/// What tells in an error document of STS, which Vault's AWS auth method quotes: its code, and of its words those that say
+/// that the signature is for another region, since the code is the same for every wrong signature.
+fn of_sts(text: &str) -> Option<String> {
+    let (code, rest) = text.split_once("<Code>")?.1.split_once("</Code>")?;
+    let is_code = code.len() <= MAX_CODE_CHARS && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let about_region = if rest.contains(WRONG_REGION) { format!(", {WRONG_REGION}") } else { String::new() };
+    is_code.then(|| format!("{code}{about_region}"))
 }
 
 fn redacted(word: &str) -> &str {

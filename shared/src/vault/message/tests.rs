@@ -60,6 +60,33 @@ fn cuts_a_quoted_request_with_its_session_token() {
 }
 
 #[test]
+fn keeps_of_an_error_of_sts_what_tells_and_nothing_else() {
+    let error = |code: &str, message: &str| {
+        let document = format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \
+             <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n</ErrorResponse>"
+        );
+        sanitised(
+            &format!("error making upstream request: received error code 403 from STS: {document}"),
+            None,
+        )
+    };
+    let kept =
+        |kept: &str| format!("error making upstream request: received error code 403 from STS: {kept}");
+    let region = "Credential should be scoped to a valid region, not 'eu-west-1'. ";
+    assert_eq!(
+        error("SignatureDoesNotMatch", region),
+        kept("SignatureDoesNotMatch, Credential should be scoped to a valid region")
+    );
+    assert_eq!(error("ExpiredToken", "FwoGZXIvYXdzEBYaDKJb"), kept("ExpiredToken"));
+    for secret in
+        ["x-amz-security-token:FwoG", "FwoGZXIvYXdzEBYaDKJb3QxlongSessionToken9FwoGZXIvYXdzEBYaDKJb3QxlongSe"]
+    {
+        assert_eq!(error(secret, "x"), kept(""));
+    }
+}
+
+#[test]
 fn is_bounded_and_holds_no_control_character() {
     let text = "é \u{1b}[31m\u{7f}word ".repeat(100);
     let message = sanitised(&text, None);
