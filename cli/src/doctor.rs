@@ -46,6 +46,9 @@ pub(crate) struct Arguments {
     /// The name of the authorizer's own policy in Vault
     #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
     policy: PolicyName,
+    /// Do not look at rate limit quotas, which a token of a namespace cannot
+    #[arg(long)]
+    no_quotas: bool,
     /// Log in to Vault as the function does, and end that login at once. Needs what the function logs in with: for a login by
     /// AWS, credentials of the function's role
     #[arg(long)]
@@ -77,7 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
-    findings.push(objects::examine(&config, &arguments.policy).await);
+    findings.push(objects::examine(&config, &arguments.policy, !arguments.no_quotas).await);
     findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
     let stages = config.stages;
     findings.extend(issuers::examine(config.issuers, client.clone()).await);

@@ -25,7 +25,7 @@ use vault_authorizer::{
 use crate::{
     failure::Failure,
     input::{ConfigArguments, Source},
-    output::Output,
+    output::{self, Output},
 };
 use time::{At, StandingClock};
 use walk::{Explanation, Outcome, Walk};
@@ -112,7 +112,7 @@ fn walk_of(config: Config, at: Option<At>) -> Result<Walk, Failure> {
 
 fn worded(explanation: &Explanation, json: bool) -> String {
     if json {
-        let json = serde_json::to_string_pretty(explanation).unwrap_or_default();
+        let json = output::json(explanation);
         return format!("{json}\n");
     }
     text::of(explanation)

@@ -6,7 +6,7 @@ use std::{io, process::ExitCode};
 
 use aws_credential_types::provider::error::CredentialsError;
 use sts_identity::{EndpointError, RegionError, SignError};
-use vault_authorizer::{config::InvalidConfig, names::PolicyName};
+use vault_authorizer::config::InvalidConfig;
 use vault_context::{http::HttpSetupError, vault::VaultSetupError};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     operator::OperatorError,
     revoke::RevokeError,
     trace::TraceError,
-    vault::{ServerError, UnsuitedOption},
+    vault::{DesiredError, ServerError},
 };
 
 /// Why there is no result.
@@ -76,19 +76,9 @@ pub(crate) enum Failure {
     /// No HTTP client for Vault.
     #[error(transparent)]
     VaultSetup(#[from] VaultSetupError),
-    /// Whoever has the authorizer's policy can mint for every grant.
-    #[error(
-        "grant `{grant}` gives `{policy}`, the authorizer's own policy: its callers could make tokens of every grant; give it another policy, or call the authorizer's own by another name with `--policy`"
-    )]
-    OwnPolicyGranted {
-        /// The grant.
-        grant: String,
-        /// The policy.
-        policy: PolicyName,
-    },
-    /// The login's options.
+    /// There is nothing that Vault should hold.
     #[error(transparent)]
-    VaultLogin(#[from] UnsuitedOption),
+    VaultDesired(#[from] DesiredError),
     /// What Vault has cannot be told.
     #[error(transparent)]
     Vault(#[from] Box<ServerError>),
@@ -98,6 +88,9 @@ pub(crate) enum Failure {
         /// How many.
         count: usize,
     },
+    /// An auth method that only the user can enable.
+    #[error("the authorizer cannot log in yet: an auth method is missing, as said above")]
+    VaultMountMissing,
     /// A step failed.
     #[error(
         "{done} done, and then this failed; run it again to go on. Not done: {}", undone.join("; ")
@@ -132,7 +125,7 @@ impl Failure {
             | Self::Region(_)
             | Self::Endpoint(_)
             | Self::StsMissing
-            | Self::VaultLogin(_)
+            | Self::VaultDesired(DesiredError::Login(_))
             | Self::Revoke(_)
             | Self::Trace(TraceError::IdEmpty) => 2,
             Self::Input(_)
@@ -145,8 +138,9 @@ impl Failure {
             | Self::VaultConnection(_)
             | Self::VaultSetup(_)
             | Self::Vault(_)
-            | Self::OwnPolicyGranted { .. }
+            | Self::VaultDesired(DesiredError::OwnPolicyGranted { .. })
             | Self::VaultConflict { .. }
+            | Self::VaultMountMissing
             | Self::VaultUnfinished { .. }
             | Self::Operator(_)
             | Self::Trace(TraceError::Unknown { .. } | TraceError::Ambiguous { .. })

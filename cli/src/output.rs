@@ -11,6 +11,7 @@ use std::{
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -66,11 +67,25 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Text from outside with its control characters spelt out.
+/// Text from outside with the characters spelt out that a terminal obeys or that turn the text around them.
 pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if acts(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// JSON for people and programs, with the same characters escaped.
+pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    // Beyond ASCII there is nothing but what strings hold. All of these have four digits.
     text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| if acts(c) && !c.is_ascii() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() })
         .collect()
+}
+
+/// Control characters, C1 among them, and those of Unicode that show nothing and change the order or the place of others
+/// (UAX #9, and zero width).
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -81,5 +96,14 @@ mod tests {
     fn rejects_an_escape_sequence_from_a_request() {
         assert_eq!(plain("/orders\u{1b}[2J\u{9b}31m\r\n"), "/orders\\u{1b}[2J\\u{9b}31m\\r\\n");
         assert_eq!(plain("/bücher/{id}"), "/bücher/{id}");
+        assert_eq!(plain("nimda\u{202e}admin"), "nimda\\u{202e}admin");
+    }
+
+    #[test]
+    fn rejects_an_escape_sequence_in_json() {
+        let value = serde_json::json!({"path": "/\u{9b}31m\u{202e}\u{1b}[2Jü"});
+        let text = json(&value);
+        assert_eq!(text, "{\n  \"path\": \"/\\u009b31m\\u202e\\u001b[2Jü\"\n}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

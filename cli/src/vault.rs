@@ -29,7 +29,7 @@ use desired::{Choices, Desired, SELF_POLICY, desired};
 use login::Trusted;
 use server::Server;
 
-pub(crate) use login::UnsuitedOption;
+pub(crate) use desired::DesiredError;
 pub(crate) use server::ServerError;
 
 const CHANGES: u8 = 5;
@@ -151,7 +151,7 @@ Examples:
 
 Exit codes:
   0  Vault holds what it must
-  1  it does not: a conflict, or a change that failed
+  1  it does not: a conflict, a change that failed, an auth method that is missing
   2  the command line is wrong";
 
 /// Plans or applies.
@@ -189,7 +189,7 @@ async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Fail
         })?;
         output.print(&text::done(step))?;
     }
-    Ok(())
+    if plan.lacks_mount() { Err(Failure::VaultMountMissing) } else { Ok(()) }
 }
 
 impl Common {
@@ -205,12 +205,7 @@ impl Common {
     fn derive(&self) -> Result<(Config, Desired), Failure> {
         let config = self.config.read()?;
         let desired = desired(&config, &self.choices(&config)?)?;
-        match desired.named_policies.get(self.policy.as_str()).and_then(|grants| grants.first()) {
-            Some(grant) => {
-                Err(Failure::OwnPolicyGranted { grant: grant.clone(), policy: self.policy.clone() })
-            }
-            None => Ok((config, desired)),
-        }
+        Ok((config, desired))
     }
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
@@ -230,10 +225,10 @@ async fn look(config: &Config, desired: &Desired) -> Result<(Server, Found), Fai
     Ok((server, found))
 }
 
-/// What `plan` would find with no options, for whoever only wants to know whether there is anything.
-pub(crate) async fn drift(config: &Config, policy: PolicyName) -> Result<Plan, Failure> {
+/// What `plan` would find, for whoever only wants to know whether there is anything.
+pub(crate) async fn drift(config: &Config, policy: PolicyName, quotas: bool) -> Result<Plan, Failure> {
     let namespace = connection::options(Some(&config.vault), variable)?.namespace;
-    let desired = desired(config, &Choices { policy, trusted: None, namespace, quotas: true })?;
+    let desired = desired(config, &Choices { policy, trusted: None, namespace, quotas })?;
     let (_, found) = look(config, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }

@@ -281,6 +281,10 @@ impl Proxy {
         if status != StatusCode::OK {
             return Err(format!("received error code {} from STS: {body}", status.as_u16()));
         }
+        // The emulator takes every region's signature. The STS of a mount without `sts_region` takes this one's.
+        if !signed.header("authorization").is_some_and(|value| value.contains(STS_SCOPE)) {
+            return Err(format!("received error code 403 from STS: {WRONG_REGION}"));
+        }
         CallerIdentity::parse(&body)
     }
 
@@ -303,6 +307,19 @@ impl Proxy {
         }
     }
 }
+
+/// In a signature for the global STS.
+const STS_SCOPE: &str = "/us-east-1/sts/aws4_request";
+
+/// What STS answers to one for another region.
+const WRONG_REGION: &str = r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <Error>
+    <Type>Sender</Type>
+    <Code>SignatureDoesNotMatch</Code>
+    <Message>Credential should be scoped to a valid region. </Message>
+  </Error>
+  <RequestId>1f2e3d4c-0000-4000-8000-000000000000</RequestId>
+</ErrorResponse>"#;
 
 /// The request that the client signed, as the login carries it.
 struct SignedRequest {

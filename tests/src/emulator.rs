@@ -161,6 +161,12 @@ impl Aws {
         String::from_utf8(output.stdout).expect("a script prints UTF-8")
     }
 
+    /// One call by boto3: `request("lambda", "get_policy", &json!({"FunctionName": "x"}))`.
+    pub async fn request(&self, service: &str, operation: &str, arguments: &Value) -> Value {
+        let answer = self.client_script("aws_call.py", &[service, operation, &arguments.to_string()]).await;
+        serde_json::from_str(&answer).expect("the script prints JSON")
+    }
+
     /// Every message in a log group, oldest first.
     ///
     /// A function's lines arrive when its invocation has ended. One that it prints after it has answered may arrive with

@@ -167,10 +167,8 @@ impl Api<'_> {
     /// Those of the API that call this function.
     fn authorizers(&self, kind: Kind, found: &Value) -> Vec<Finding> {
         let all = found.get(kind.items).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ours: Vec<&Value> = all
-            .iter()
-            .filter(|authorizer| text(authorizer, "authorizerUri").contains(self.function))
-            .collect();
+        let ours: Vec<&Value> =
+            all.iter().filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function)).collect();
         if ours.is_empty() {
             let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
             return vec![Finding::wrong(
@@ -192,50 +190,85 @@ impl Api<'_> {
         let role = [text(authorizer, "authorizerCredentials"), text(authorizer, "authorizerCredentialsArn")]
             .concat();
         if !role.is_empty() {
-            return Finding::good(
-                check,
-                format!("API `{}` invokes the function by the role {role}", self.id),
+            let reason = format!(
+                "API `{}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction",
+                self.id
             );
+            return Finding::unseen(check, reason);
         }
         let policy = match self.policy {
             Ok(policy) => policy,
             Err(reason) => return Finding::unseen(check, reason.clone()),
         };
-        let source = format!("{}/authorizers/{id}", self.id);
+        if text(authorizer, "authorizerUri").contains(&format!("{}:", self.function)) {
+            let reason = format!(
+                "API `{}` calls a version or an alias of the function, whose own policy is not read",
+                self.id
+            );
+            return Finding::unseen(check, reason);
+        }
+        let arn = source_arn(self.function, &format!("{}/authorizers/{id}", self.id));
         let statements =
             policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        if statements.iter().any(|statement| lets_invoke(statement, &source)) {
+        let verdicts: Vec<Option<bool>> =
+            statements.iter().map(|statement| lets_invoke(statement, &arn)).collect();
+        if verdicts.contains(&Some(true)) {
             return Finding::good(check, format!("API `{}` may invoke the function", self.id));
+        }
+        if verdicts.contains(&None) {
+            let reason = "the function's policy has conditions beside `aws:SourceArn`, or several of them: see for yourself whether they let this API in";
+            return Finding::unseen(check, reason);
         }
         let found = format!("API `{}` may not invoke the function: every call would be a 500", self.id);
         let remedy = format!(
-            "aws lambda add-permission --function-name {} --statement-id {}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn arn:aws:execute-api:<region>:<account>:{source}",
+            "aws lambda add-permission --function-name {} --statement-id {}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}",
             self.function, self.id
         );
         Finding::wrong(check, found, remedy)
     }
 }
 
-fn lets_invoke(statement: &Value, source: &str) -> bool {
+/// Whether a statement of the function's policy lets `source` invoke it; `None` where its conditions are not those that
+/// `aws lambda add-permission` writes.
+fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
     let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"));
-    let action = text(statement, "Action");
-    let sources = ["ArnLike", "ArnEquals", "StringLike", "StringEquals"].into_iter().find_map(|condition| {
-        let condition = statement.get("Condition")?.get(condition)?;
-        let key = condition.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn"))?;
-        key.1.as_str()
-    });
-    text(statement, "Effect") == "Allow"
+    let is_for_gateway = text(statement, "Effect") == "Allow"
         && principal
             .and_then(Value::as_str)
             .is_some_and(|principal| principal == "apigateway.amazonaws.com" || principal == "*")
-        && ["lambda:InvokeFunction", "lambda:*", "*"].contains(&action)
-        && sources.is_none_or(|own| covers(own, source))
+        && ["lambda:InvokeFunction", "lambda:*", "*"].contains(&text(statement, "Action"));
+    if !is_for_gateway {
+        return Some(false);
+    }
+    let conditions = statement.get("Condition").and_then(Value::as_object);
+    let mut values = conditions.into_iter().flatten().flat_map(|(operator, keys)| {
+        keys.as_object()
+            .into_iter()
+            .flatten()
+            .map(move |(key, value)| (operator.as_str(), key.as_str(), value))
+    });
+    let Some((operator, key, value)) = values.next() else { return Some(true) };
+    let is_source = ["ArnLike", "ArnEquals", "StringLike", "StringEquals"].contains(&operator)
+        && key.eq_ignore_ascii_case("aws:SourceArn");
+    let pattern = value.as_str().filter(|_| is_source)?;
+    // Whatever another condition says, this one must hold as well.
+    let covers = Pattern::Glob(pattern.to_owned()).matches_text(source);
+    if covers && values.next().is_some() { None } else { Some(covers) }
 }
 
-/// Whether a source ARN of a policy covers an authorizer, by what stands behind the account.
-fn covers(pattern: &str, source: &str) -> bool {
-    let resource = pattern.splitn(6, ':').nth(5).unwrap_or(pattern);
-    Pattern::Glob(resource.to_owned()).matches_text(source)
+/// Whether an authorizer's URI, `…:path/2015-03-31/functions/<arn>/invocations`, names this function, or one of its versions.
+fn calls(uri: &str, function: &str) -> bool {
+    let named = uri.split_once("/functions/").map(|(_, named)| named);
+    let behind = named.and_then(|named| named.strip_prefix(function));
+    behind.is_some_and(|behind| behind.starts_with('/') || behind.starts_with(':'))
+}
+
+/// What API Gateway says it is when it invokes this function for `resource` of an API of the same account and region.
+fn source_arn(function: &str, resource: &str) -> String {
+    let mut parts = function.split(':');
+    let [_arn, partition, _lambda, region, account] =
+        std::array::from_fn(|_| parts.next().unwrap_or_default());
+    format!("arn:{partition}:execute-api:{region}:{account}:{resource}")
 }
 
 fn caching(api: &str, kind: Kind, authorizer: &Value) -> Finding {
@@ -269,6 +302,10 @@ fn timeout(function: &Value) -> Finding {
 
 fn environment(function: &Value) -> Finding {
     let check = "function-environment";
+    if let Some(error) = function.pointer("/Environment/Error") {
+        let message = text(error, "Message");
+        return Finding::unseen(check, format!("Lambda does not show the variables: {message}"));
+    }
     let variables = function.pointer("/Environment/Variables").and_then(Value::as_object);
     let bytes: usize = variables
         .into_iter()
@@ -395,6 +432,7 @@ mod tests {
     fn an_api_that_may_not_invoke_the_function_is_wrong() {
         let found = |policy: Value| wrong(&findings(policy, REST, rest(json!(0)))).join(",");
         for covers in [
+            "arn:aws:execute-api:*:123456789012:a1b2c3d4e5/authorizers/abc123",
             "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*",
             "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/*",
             "arn:aws:execute-api:eu-west-1:123456789012:*",
@@ -405,6 +443,8 @@ mod tests {
             "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/other",
             "arn:aws:execute-api:eu-west-1:123456789012:zzzzzzzzzz/authorizers/abc123",
             "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+            "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/authorizers/abc123",
+            "arn:aws:execute-api:eu-west-1:999999999999:a1b2c3d4e5/authorizers/abc123",
         ] {
             assert_eq!(found(permission(other)), "authorizer-permission", "{other}");
         }
@@ -412,15 +452,44 @@ mod tests {
         let mut denied = good_permission();
         denied["Statement"][0]["Effect"] = json!("Deny");
         assert_eq!(found(denied), "authorizer-permission");
+    }
+
+    #[test]
+    fn a_permission_that_was_not_understood_is_not_called_good() {
+        let unseen = |policy: Value, authorizer: Value| {
+            let [caching, permission] = findings(policy, REST, authorizer).try_into().unwrap();
+            assert!(!caching.is_wrong() && !permission.is_wrong());
+            permission.is_unseen()
+        };
         let mut by_role = rest(json!(0));
         by_role["authorizerCredentials"] = json!("arn:aws:iam::123456789012:role/invoker");
-        assert_eq!(wrong(&findings(Value::Null, REST, by_role)), Vec::<&str>::new());
+        assert!(unseen(Value::Null, by_role));
+        let source = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
+        for condition in [
+            json!({"ArnLike": {"AWS:SourceArn": [source, "arn:aws:execute-api:eu-west-1:1:b/*"]}}),
+            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
+            json!({"ArnLike": {"AWS:SourceArn": source}, "StringEquals": {"aws:SourceAccount": "999999999999"}}),
+        ] {
+            let mut policy = good_permission();
+            policy["Statement"][0]["Condition"] = condition.clone();
+            assert!(unseen(policy, rest(json!(0))), "{condition}");
+        }
+        let mut open = good_permission();
+        open["Statement"][0].as_object_mut().unwrap().remove("Condition");
+        assert!(!unseen(open, rest(json!(0))));
     }
 
     #[test]
     fn an_api_without_this_authorizer_is_wrong() {
         let other = json!({"id": "x", "authorizerUri": "arn:aws:…:function:another/invocations"});
         assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
+        let longer_name = uri().replace("orders-authorizer", "orders-authorizer-v2");
+        let other = json!({"id": "x", "authorizerUri": longer_name});
+        assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
+        let alias = uri().replace("orders-authorizer/", "orders-authorizer:live/");
+        let ours = json!({"id": "abc123", "authorizerUri": alias, "authorizerResultTtlInSeconds": 0});
+        let of_alias = findings(Value::Null, REST, ours);
+        assert!(wrong(&of_alias).is_empty() && of_alias.iter().any(Finding::is_unseen));
     }
 
     #[test]
@@ -437,6 +506,8 @@ mod tests {
             |bytes: usize| environment(&json!({"Environment": {"Variables": {"A": "x".repeat(bytes - 1)}}}));
         assert!(!of(3686).is_wrong() && of(3687).is_wrong());
         assert!(!environment(&json!({})).is_wrong());
+        let denied = json!({"Environment": {"Error": {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}}});
+        assert!(environment(&denied).is_unseen(), "0 of 4096 bytes is what was not seen");
     }
 
     #[test]

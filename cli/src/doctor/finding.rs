@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::output::{BAD, CAUTION, GOOD, plain, styled};
+use crate::output::{self, BAD, CAUTION, GOOD, plain, styled};
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,7 +69,7 @@ impl Finding {
 /// All findings, and the sum of them.
 pub(super) fn report(findings: &[Finding], json: bool) -> String {
     if json {
-        return serde_json::to_string_pretty(findings).unwrap_or_default() + "\n";
+        return output::json(findings) + "\n";
     }
     let lines: String = findings.iter().map(Finding::text).collect();
     let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();

@@ -18,11 +18,14 @@ use crate::{
 const CHECK: &str = "vault-objects";
 
 /// One finding.
-pub(super) async fn examine(config: &Config, policy: &PolicyName) -> Finding {
-    match drift(config, policy.clone()).await {
+pub(super) async fn examine(config: &Config, policy: &PolicyName, quotas: bool) -> Finding {
+    match drift(config, policy.clone(), quotas).await {
         Ok(plan) => found(&plan),
         Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
             Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")
+        }
+        Err(Failure::VaultDesired(error)) => {
+            Finding::wrong(CHECK, with_causes(&error), "mend the configuration")
         }
         Err(failure) => Finding::unseen(CHECK, with_causes(&failure)),
     }
@@ -39,7 +42,7 @@ fn found(plan: &Plan) -> Finding {
     if wrong.is_empty() {
         return Finding::good(
             CHECK,
-            format!("{} roles, policies and quotas are as they must be", plan.entries.len()),
+            format!("{} roles, policies and quotas are as they must be", plan.count(Fate::Keep)),
         );
     }
     Finding::wrong(

@@ -29,6 +29,8 @@ const HEALTH: &str =
 struct Health {
     initialized: bool,
     sealed: bool,
+    /// HashiCorp Vault's; OpenBao says nothing of it.
+    replication_dr_mode: Option<String>,
     server_time_utc: u64,
     version: String,
 }
@@ -79,6 +81,11 @@ fn sealed(health: &Health) -> Finding {
             Finding::wrong(check, "it was never initialized", "`vault operator init`, and then unseal it")
         }
         (true, true) => Finding::wrong(check, "it is sealed", "`vault operator unseal`, on each node"),
+        (true, false) if health.replication_dr_mode.as_deref() == Some("secondary") => Finding::wrong(
+            check,
+            "it is a secondary for disaster recovery, which serves nobody until it is promoted",
+            "mend `vault.address`: it must lead to the primary's cluster",
+        ),
         (true, false) => Finding::good(check, "it is unsealed"),
     }
 }
@@ -102,13 +109,16 @@ mod tests {
 
     fn health(initialized: bool, sealed: bool, off_seconds: u64) -> Health {
         let server_time_utc = SystemClock.now().seconds() - off_seconds;
-        Health { initialized, sealed, server_time_utc, version: "1".to_owned() }
+        Health { initialized, sealed, replication_dr_mode: None, server_time_utc, version: "1".to_owned() }
     }
 
     #[test]
     fn a_vault_that_is_sealed_or_was_never_initialized_is_wrong() {
         assert!(sealed(&health(true, true, 0)).is_wrong() && sealed(&health(false, true, 0)).is_wrong());
         assert!(!sealed(&health(true, false, 0)).is_wrong());
+        let mode =
+            |mode: &str| Health { replication_dr_mode: Some(mode.to_owned()), ..health(true, false, 0) };
+        assert!(sealed(&mode("secondary")).is_wrong() && !sealed(&mode("primary")).is_wrong());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Receives an explanation; produces its text. What came from the event is made harmless here.
 
 use super::walk::{CallerSeen, EventSeen, Explanation, GrantSeen, Outcome, TokenSeen};
-use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
+use crate::output::{BAD, CAUTION, GOOD, HEADING, json, plain, styled};
 
 /// Room for the longest name of a field.
 const NAME_WIDTH: usize = 12;
@@ -28,7 +28,7 @@ pub(super) fn of(explanation: &Explanation) -> String {
     if let Some(token) = &seen.token {
         text += &section("asked of Vault", &token_fields(token));
     }
-    let answer = serde_json::to_string_pretty(answer).unwrap_or_default();
+    let answer = json(answer);
     let lines: Vec<String> = answer.lines().map(line).collect();
     text + &section("answer to API Gateway", &lines)
 }

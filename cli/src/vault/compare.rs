@@ -76,6 +76,8 @@ pub(crate) enum Fate {
     Conflict,
     /// It is shared with others, who rely on what it says. Nothing makes it ours.
     Shared,
+    /// It was made for another configuration, whose callers would get no tokens any more.
+    Others,
     /// It is ours, and no grant needs it.
     Unneeded,
     /// The same, with `--prune`.
@@ -138,7 +140,7 @@ pub(crate) enum Step {
 impl Fate {
     /// Whether it stands in the way of everything: what would be written beside it counts on it.
     pub(crate) fn stops(self) -> bool {
-        matches!(self, Self::Conflict | Self::Shared)
+        matches!(self, Self::Conflict | Self::Shared | Self::Others)
     }
 }
 
@@ -155,7 +157,12 @@ impl Plan {
 
     /// Whether the server is as it must be, as far as this command may say.
     pub(crate) fn is_done(&self) -> bool {
-        self.steps.is_empty() && self.obstacles() == 0
+        self.steps.is_empty() && self.obstacles() == 0 && !self.lacks_mount()
+    }
+
+    /// Whether the login cannot be written, since its auth method is not enabled.
+    pub(crate) fn lacks_mount(&self) -> bool {
+        self.missing.iter().any(|missing| matches!(missing, Missing::Mount { .. }))
     }
 }
 
@@ -188,7 +195,10 @@ pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
     let remain = made.iter().filter(|place| !is_removed(place, &unneeded)).cloned().collect();
     let self_place = Place::Policy(SELF_POLICY.to_owned());
     let self_policy = policy(self_place, &desired.self_policy, found, allowed);
-    let own_policy = policy(own.place(), &own.text(&remain), found, allowed);
+    let mut own_policy = policy(own.place(), &own.text(&remain), found, allowed);
+    if own_policy.fate == Fate::Change && is_anothers(&listed, desired) {
+        own_policy.fate = if allowed.adopt { Fate::TakeOver } else { Fate::Others };
+    }
 
     let mut steps = Vec::new();
     steps.extend(written(&self_policy, &json!({"policy": desired.self_policy})));
@@ -265,6 +275,14 @@ fn policy(place: Place, wanted: &str, found: &Found, allowed: Allowed) -> Entry 
     Entry { place, fate, differences }
 }
 
+/// A list of token roles of which this configuration has not one: two configurations share a policy's name.
+fn is_anothers(listed: &BTreeSet<Place>, desired: &Desired) -> bool {
+    let is_role = |place: &&Place| matches!(place, Place::TokenRole(_));
+    let wanted: BTreeSet<&Place> = desired.objects.iter().map(|object| &object.place).collect();
+    let mut roles = listed.iter().filter(is_role).peekable();
+    roles.peek().is_some() && roles.all(|role| !wanted.contains(role))
+}
+
 /// What is listed, is there, and is not wanted. Looked at and not guessed: what is gone needs no removal.
 fn unneeded(desired: &Desired, found: &Found, listed: &BTreeSet<Place>, allowed: Allowed) -> Vec<Entry> {
     let wanted: BTreeSet<&Place> = desired.objects.iter().map(|object| &object.place).collect();
@@ -287,7 +305,7 @@ fn made(
     let ours = |entry: &&Entry| match entry.fate {
         Fate::Create | Fate::Change | Fate::TakeOver => entry.place.is_listed(),
         Fate::Keep => listed.contains(&entry.place),
-        Fate::Conflict | Fate::Shared | Fate::Unneeded | Fate::Remove => false,
+        Fate::Conflict | Fate::Shared | Fate::Others | Fate::Unneeded | Fate::Remove => false,
     };
     let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
     let alone = listed.iter().filter(|place| desired.leaves_alone(place));
@@ -303,7 +321,7 @@ fn written(entry: &Entry, body: &Value) -> Option<Step> {
         Fate::Create | Fate::Change => true,
         // Where nothing differs, to be on the list is all.
         Fate::TakeOver => !entry.differences.is_empty(),
-        Fate::Keep | Fate::Conflict | Fate::Shared | Fate::Unneeded | Fate::Remove => false,
+        Fate::Keep | Fate::Conflict | Fate::Shared | Fate::Others | Fate::Unneeded | Fate::Remove => false,
     };
     writes.then(|| Step::Write { place: entry.place.clone(), body: body.clone(), fate: entry.fate })
 }
@@ -315,10 +333,8 @@ fn missing(desired: &Desired, found: &Found) -> Vec<Missing> {
         .filter(|(name, _)| !found.policies.contains(*name))
         .map(|(name, grants)| Missing::Policy { name: name.clone(), grants: grants.clone() });
     // That of an earlier login may be gone.
-    let needed: BTreeSet<&str> = desired.objects.iter().filter_map(|object| object.place.mount()).collect();
-    let mounts = found.missing_mounts.iter().filter(|mount| needed.contains(mount.as_str()));
-    let mounts = mounts.zip(desired.login_method.into_iter().cycle());
-    policies.chain(mounts.map(|(mount, method)| Missing::Mount { mount: mount.clone(), method })).collect()
+    let mount = desired.login_mount().filter(|(mount, _)| found.missing_mounts.contains(*mount));
+    policies.chain(mount.map(|(mount, method)| Missing::Mount { mount: mount.to_owned(), method })).collect()
 }
 
 /// A policy longer than this was not written by hand, and not by this command: its lines are counted, and not compared.

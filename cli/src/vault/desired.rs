@@ -57,11 +57,12 @@ pub(crate) struct Desired {
     /// The policies that grants name, each with the grants. They are the user's: looked for, and never written.
     pub(crate) named_policies: BTreeMap<String, Vec<String>>,
     /// The type of the auth method of the login, where that is among the objects.
-    pub(crate) login_method: Option<&'static str>,
+    login_method: Option<&'static str>,
     /// The login, where nobody said who may log in.
     pub(crate) login_left_alone: Option<LeftAlone>,
-    /// Quotas that are neither compared nor removed.
+    /// Quotas that would be wanted, where quotas are not looked after.
     pub(crate) quotas_left_alone: BTreeSet<Place>,
+    quotas: bool,
 }
 
 /// The authorizer's own policy: what it allows, without the list of what was made, which depends on the server.
@@ -72,12 +73,30 @@ pub(crate) struct AuthorizerPolicy {
     stanzas: String,
 }
 
+/// Why there is nothing that Vault should hold.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DesiredError {
+    /// The choices speak of another login than the configuration's.
+    #[error(transparent)]
+    Login(#[from] UnsuitedOption),
+    /// Whoever has the authorizer's policy can mint for every grant.
+    #[error(
+        "grant `{grant}` gives `{policy}`, the authorizer's own policy: its callers could make tokens of every grant; give it another policy, or call the authorizer's own by another name with `--policy`"
+    )]
+    OwnPolicyGranted {
+        /// The grant.
+        grant: String,
+        /// The policy.
+        policy: PolicyName,
+    },
+}
+
 /// Derives it.
 ///
 /// # Errors
 ///
-/// Where the choices speak of another login than the configuration's.
-pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, UnsuitedOption> {
+/// See [`DesiredError`].
+pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, DesiredError> {
     let tokens: Vec<(&Rule, &TokenRule)> = config
         .stages
         .values()
@@ -113,6 +132,10 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, Uns
             named_policies.entry(policy.to_string()).or_default().push(rule.name.to_string());
         }
     }
+    if let Some(grant) = named_policies.get(choices.policy.as_str()).and_then(|grants| grants.first()) {
+        let (grant, policy) = (grant.clone(), choices.policy.clone());
+        return Err(DesiredError::OwnPolicyGranted { grant, policy });
+    }
     let stanzas = tokens.iter().map(|(rule, token)| mint_stanza(rule, token) + "\n").collect::<String>();
     Ok(Desired {
         self_policy: self_policy(),
@@ -125,13 +148,21 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, Uns
         login_method,
         login_left_alone,
         quotas_left_alone,
+        quotas: choices.quotas,
     })
 }
 
 impl Desired {
+    /// Where the auth method of the login is mounted, and its type, where that is among the objects.
+    pub(crate) fn login_mount(&self) -> Option<(&str, &'static str)> {
+        let mount = self.objects.iter().find_map(|object| object.place.mount())?;
+        Some((mount, self.login_method?))
+    }
+
     /// Whether a place is neither compared nor removed.
     pub(crate) fn leaves_alone(&self, place: &Place) -> bool {
-        self.quotas_left_alone.contains(place)
+        // Also one that an earlier configuration had: a token of a namespace could not even look at it.
+        (!self.quotas && matches!(place, Place::Quota(_)))
             || self.login_left_alone.as_ref().is_some_and(|login| login.covers(place))
     }
 }

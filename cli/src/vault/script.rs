@@ -27,6 +27,9 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         // Writing to a String cannot fail.
         let _infallible = write!(text, "\n\"$cli\" policy write {name} - <<'EOF'\n{policy}EOF\n");
     }
+    if let Some((mount, method)) = desired.login_mount() {
+        let _infallible = write!(text, "\n# Must be enabled: \"$cli\" auth enable -path={mount} {method}\n");
+    }
     for object in &desired.objects {
         let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
         let root = if matches!(object.place, Place::Quota(_)) { "VAULT_NAMESPACE= " } else { "" };
@@ -51,12 +54,10 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
 }
 
 fn head(address: &str, namespace: Option<&str>) -> String {
-    let namespace = namespace.map_or_else(String::new, |namespace| {
-        let namespace = quoted(namespace);
-        format!(
-            "export VAULT_NAMESPACE={namespace}    # but quotas, further down, lie in the root namespace\n"
-        )
-    });
+    // Also where there is none: whoever runs it may have another in the shell.
+    let but =
+        if namespace.is_some() { "    # but quotas, further down, lie in the root namespace" } else { "" };
+    let namespace = format!("export VAULT_NAMESPACE={}{but}\n", quoted(namespace.unwrap_or_default()));
     format!(
         "#!/bin/sh\n\
          # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format hcl`.\n\

@@ -45,6 +45,10 @@ fn entry(entry: &Entry) -> String {
             BAD,
             ": whoever logs in there relies on it; have `vault.login.server_id` say the same, or use another mount",
         ),
+        Fate::Others => (
+            BAD,
+            ": it was made for another configuration, none of whose token roles is in this one, and whose callers would get no tokens any more; name this one's with `--policy`, or take it over with `--adopt`",
+        ),
         Fate::Unneeded => (CAUTION, ": no grant needs it any more; `--prune` removes it"),
         Fate::Remove => (BAD, ": no grant needs it any more"),
     };
@@ -60,6 +64,7 @@ fn word(fate: Fate) -> &'static str {
         Fate::Keep => "keep",
         Fate::Conflict => "conflict",
         Fate::Shared => "in use",
+        Fate::Others => "another's",
         Fate::Unneeded => "not needed",
         Fate::Remove => "remove",
     }

@@ -13,17 +13,17 @@ use test_bed::vault_setup;
 use test_bed::{http, parts};
 
 /// Everything, deployed and warm.
-struct Stack {
+pub(crate) struct Stack {
     // Dropped in this order: clients before servers, the folder last.
-    deployment: Deployment,
-    emulator: Emulator,
-    vault: Vault,
-    issuer: Issuer,
+    pub(crate) deployment: Deployment,
+    pub(crate) emulator: Emulator,
+    pub(crate) vault: Vault,
+    pub(crate) issuer: Issuer,
     scratch: Scratch,
 }
 
 impl Stack {
-    async fn new(name: &str) -> Self {
+    pub(crate) async fn new(name: &str) -> Self {
         let scratch = Scratch::new(name);
         let emulator = Emulator::start(&scratch).await;
         let role = QuickstartParameters::authorizer_role_arn("quickstart");

@@ -500,7 +500,7 @@ async fn the_quickstarts_vault_grows_by_apply_and_the_script_takes_nothing_away(
 
     let tenants = TWO_GRANTS.split_once("      - name: tenants").unwrap().1;
     let (prod, staging) = QUICKSTART.split_once("  staging:").unwrap();
-    let grown = format!("{prod}      - name: tenants{}  staging:{staging}", tenants);
+    let grown = format!("{prod}      - name: tenants{tenants}  staging:{staging}");
     let grown = configuration(&openbao, &grown, 200);
     as_root(&openbao, &["apply"], &grown).printed(0);
     let policy = read(&openbao, "sys/policies/acl/vault-authorizer").await;
@@ -809,6 +809,12 @@ async fn the_aws_login_is_set_up_on_request_and_a_shared_server_id_never_changed
     let plan = as_root(&openbao, &[&["plan"], &principal[..]].concat(), &bare).printed(0);
     assert!(plan.contains("missing: auth method at `auth/aws`: `vault auth enable -path=aws aws`"), "{plan}");
     assert!(plan.ends_with("\nplan: 4 to create, 2 missing\n"), "{plan}");
+    let applied = as_root(&openbao, &[&["apply"], &principal[..]].concat(), &bare).complained(1);
+    assert_eq!(
+        applied,
+        "error: the authorizer cannot log in yet: an auth method is missing, as said above\n"
+    );
+    as_root(&openbao, &[&["plan", "--detailed-exitcode"], &principal[..]].concat(), &bare).printed(5);
 
     let stored = Stored::default();
     let server = with_aws_auth(&openbao, &stored);

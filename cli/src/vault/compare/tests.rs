@@ -33,14 +33,17 @@ const READER: &str = "      - {name: orders-reader, routes: [\"GET /orders\"], c
 const TENANTS: &str = "      - {name: tenants, routes: [\"GET /tenants\"], caller: {issuer: corp, any: true}, \
     token: {role: tenant, policies: [tenant-read, orders-read], ttl: 45s, wrap_ttl: 20s, entity_alias: {claim: tenant}}}\n";
 
-fn wanted(grants: &str, namespace: Option<&str>, principal: Option<&str>) -> Desired {
-    let choices = Choices {
+fn choices(namespace: Option<&str>, principal: Option<&str>) -> Choices {
+    Choices {
         policy: "vault-authorizer".parse().unwrap(),
         trusted: principal.map(|arn| Trusted::AwsPrincipal(sts_identity::PrincipalArn::parse(arn).unwrap())),
         namespace: namespace.map(|name| vault_context::vault::Namespace::parse(name).unwrap()),
         quotas: true,
-    };
-    desired(&configuration(grants), &choices).unwrap()
+    }
+}
+
+fn wanted(grants: &str, namespace: Option<&str>, principal: Option<&str>) -> Desired {
+    desired(&configuration(grants), &choices(namespace, principal)).unwrap()
 }
 
 fn both() -> Desired {
@@ -206,10 +209,11 @@ fn what_was_applied_is_done_for_each_kind_of_login() {
 /// However an apply ends half way, the next one finishes it, and forgets nothing that was made.
 #[test]
 fn an_end_half_way_is_made_good_by_the_next_time() {
-    let allowed = Allowed { prune: true, ..Allowed::default() };
     let one = wanted(READER, None, Some(ARN));
     let target = applied(&one);
-    for start in [Found::default(), applied(&both()), applied(&wanted(TENANTS, None, Some(ARN)))] {
+    let others = applied(&wanted(TENANTS, None, Some(ARN)));
+    for (start, adopt) in [(Found::default(), false), (applied(&both()), false), (others, true)] {
+        let allowed = Allowed { prune: true, adopt };
         let start_plan = plan(&one, &start, allowed);
         for done in 0..=start_plan.steps.len() {
             let start = Found {
@@ -243,6 +247,58 @@ fn rejects_changing_what_another_made() {
     let text = adopted.objects[&own]["policy"].as_str().unwrap().to_owned();
     assert!(text.starts_with(MARK));
     assert_eq!(manifest(&text).len(), 4);
+}
+
+/// Two teams, one Vault, and the same policy's name: the second apply would end the first team's tokens.
+#[test]
+fn rejects_taking_the_policy_of_another_configuration() {
+    let found = applied(&wanted(TENANTS, None, None));
+    let desired = wanted(READER, None, None);
+    let prune = Allowed { prune: true, ..Allowed::default() };
+    let careful = plan(&desired, &found, prune);
+    assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
+    assert!(
+        words(&careful)
+            .contains("another's: policy `vault-authorizer`: it was made for another configuration")
+    );
+    let adopting = plan(&desired, &found, Allowed { adopt: true, ..prune });
+    assert_eq!((adopting.obstacles(), adopting.count(Fate::Remove)), (0, 2));
+    // A configuration that has grown, or shrunk, is still the same.
+    assert_eq!(plan(&both(), &found, prune).obstacles(), 0);
+    assert_eq!(plan(&desired, &applied(&both()), prune).obstacles(), 0);
+}
+
+#[test]
+fn rejects_touching_any_quota_where_quotas_are_left_alone() {
+    let found = applied(&both());
+    let choices = Choices { quotas: false, ..choices(None, None) };
+    let desired = desired(&configuration(READER), &choices).unwrap();
+    let own = found.objects.get(&desired.authorizer_policy.place());
+    assert!(
+        places(&desired, own).iter().all(|place| !matches!(place, Place::Quota(_))),
+        "not even looked at"
+    );
+    let pruning = plan(&desired, &found, Allowed { prune: true, ..Allowed::default() });
+    assert_eq!(pruning.count(Fate::Remove), 1, "the token role");
+    let after = after(found, &pruning.steps);
+    let quota = Place::quota(None, "tenant");
+    assert!(after.objects.contains_key(&quota));
+    let text = after.objects[&desired.authorizer_policy.place()]["policy"].as_str().unwrap();
+    assert!(manifest(text).contains(&quota), "it is still known to be ours");
+}
+
+#[test]
+fn a_login_that_cannot_be_written_is_not_done() {
+    let desired = wanted(READER, None, Some(ARN));
+    let mut found = applied(&desired);
+    assert!(plan(&desired, &found, Allowed::default()).is_done());
+    found.objects.retain(|place, _| place.mount().is_none());
+    found.missing_mounts.insert("aws".to_owned());
+    found.missing_mounts.insert("of-an-earlier-login".to_owned());
+    let plan = plan(&desired, &found, Allowed::default());
+    assert!(plan.lacks_mount() && !plan.is_done());
+    let missing = plan.missing.iter().filter(|missing| matches!(missing, Missing::Mount { .. }));
+    assert_eq!(missing.collect::<Vec<_>>(), [&Missing::Mount { mount: "aws".to_owned(), method: "aws" }]);
 }
 
 #[test]
