@@ -24,7 +24,7 @@ use axum::extract::{Path as Segment, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 use crate::http::Server;
@@ -43,6 +43,20 @@ pub struct Function {
     next_id: AtomicU64,
     started: Instant,
     _server: Server,
+}
+
+/// What a REST API gives a `REQUEST` authorizer for `GET <path>` on stage `prod` of the API `a1b2c3d4e5`.
+#[must_use]
+pub fn request_event(path: &str, authorization: &str) -> Value {
+    json!({
+        "type": "REQUEST",
+        "methodArn": format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET{path}"),
+        "resource": path,
+        "path": path,
+        "httpMethod": "GET",
+        "headers": {"authorization": authorization},
+        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
+    })
 }
 
 /// How an invocation ended.

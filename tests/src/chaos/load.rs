@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 
 use super::{ONE_FORGED_IN, PAUSE};
 use crate::issuer::{Issuer, Signing, TokenSpec};
-use crate::runtime_api::{Function, Invocation};
+use crate::runtime_api::{Function, Invocation, request_event};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
@@ -148,13 +148,5 @@ fn spec() -> TokenSpec {
 }
 
 fn event(token: &str) -> Value {
-    json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
-        "resource": "/orders",
-        "path": "/orders",
-        "httpMethod": "GET",
-        "headers": {"authorization": format!("Bearer {token}")},
-        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
-    })
+    request_event("/orders", &format!("Bearer {token}"))
 }

@@ -11,7 +11,7 @@ use test_bed::issuer::{Failure, Issuer, Signing, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::runtime_api::{Function, Invocation, request_event};
 use test_bed::vault_setup::{self, Setup};
 
 const MINT: &str = "update auth/token/create/orders-prod-reader";
@@ -80,15 +80,7 @@ stages:
 }
 
 fn event(token: &str, path: &str) -> Value {
-    json!({
-        "type": "REQUEST",
-        "methodArn": format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET{path}"),
-        "resource": path,
-        "path": path,
-        "httpMethod": "GET",
-        "headers": {"authorization": format!("Bearer {token}")},
-        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
-    })
+    request_event(path, &format!("Bearer {token}"))
 }
 
 fn effect(invocation: Invocation) -> Value {

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
 use sts_identity::{
     CallerIdentity, Expected, Region, ServerId, SigningRequest, StsAnswer, StsEndpoint, StsHosts, StsRequest,
     presign_get_caller_identity,
@@ -13,7 +12,7 @@ use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, 
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::runtime_api::{Function, Invocation, request_event};
 use test_bed::vault_setup::{self, Setup};
 use test_bed::{http, parts};
 use url::Url;
@@ -223,7 +222,7 @@ stages:
     for (caller, canonical) in [&user, &role].into_iter().zip(canonical) {
         for signer in Signer::ALL {
             let proof = caller.proof(signer, emulator.aws(), SERVER_ID).await;
-            let answer = function.invoke(&event(&proof)).await.response();
+            let answer = function.invoke(&request_event("/batch", &proof)).await.response();
             assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "{signer:?}: {answer}");
             assert_eq!(answer["principalId"], canonical, "{signer:?}");
             assert_eq!(answer["context"]["callerKind"], "aws_identity", "{signer:?}");
@@ -235,14 +234,14 @@ stages:
                     format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
                 });
                 let header = format!("AWS-Identity {}", proof_of(&tampered));
-                let refused = function.invoke(&event(&header)).await;
+                let refused = function.invoke(&request_event("/batch", &header)).await;
                 assert!(
                     matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
                     "{refused:?}"
                 );
             }
             let elsewhere = caller.proof(signer, emulator.aws(), "other.example.com").await;
-            let refused = function.invoke(&event(&elsewhere)).await;
+            let refused = function.invoke(&request_event("/batch", &elsewhere)).await;
             assert!(
                 matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
                 "{refused:?}"
@@ -284,27 +283,18 @@ stages:
     for (config, code) in [(&alone, "issuer_unknown"), (&config, "algorithm_refused")] {
         let binary = parts::binary("release", "bootstrap");
         let function = Function::start(&binary, [("AUTHORIZER_CONFIG", config)], &scratch);
-        let refused = function.invoke(&event(header)).await;
+        let refused = function.invoke(&request_event("/batch", header)).await;
         assert!(
             matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
             "{refused:?}"
         );
         let good = issuer.token(&TokenSpec::aws_iam("arn:aws:iam::123456789012:role/batch"));
-        let allowed = function.invoke(&event(&format!("Bearer {good}"))).await.response();
+        let allowed = function.invoke(&request_event("/batch", &format!("Bearer {good}"))).await.response();
         assert_eq!(allowed["policyDocument"]["Statement"][0]["Effect"], "Allow", "{allowed}");
         let decisions = function.log_lines().into_iter().filter(|line| line["outcome"].is_string());
         let codes: Vec<_> = decisions.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
         assert_eq!(codes, [code, "allowed"]);
     }
-}
-
-fn event(authorization: &str) -> Value {
-    json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/batch",
-        "resource": "/batch",
-        "headers": {"Authorization": authorization},
-    })
 }
 
 /// What STS leaves to whoever verifies a proof. If one of these changes, a check of ours would be needless, or wrong.

@@ -10,7 +10,7 @@ use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::runtime_api::{Function, Invocation, request_event};
 use test_bed::vault_setup::{self, AUTHORIZER_ROLE, AppRole, Setup};
 use test_bed::web_identity::{REGION, ROLE_ARN, SESSION_TOKEN, WebIdentitySts};
 
@@ -117,15 +117,7 @@ stages:
 }
 
 fn event(token: &str) -> Value {
-    json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
-        "resource": "/orders",
-        "path": "/orders",
-        "httpMethod": "GET",
-        "headers": {"authorization": format!("Bearer {token}")},
-        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
-    })
+    request_event("/orders", &format!("Bearer {token}"))
 }
 
 fn error(invocation: Invocation) -> String {

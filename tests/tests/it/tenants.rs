@@ -5,7 +5,7 @@ use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::Scratch;
-use test_bed::runtime_api::Function;
+use test_bed::runtime_api::{Function, request_event};
 use test_bed::vault_setup::{self, Setup, TokenRole};
 
 /// The secrets, each below its alias.
@@ -106,15 +106,7 @@ fn config(vault: &str, token: &str, corp: &str, partner: &str) -> String {
 }
 
 fn event(token: &str) -> Value {
-    json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
-        "resource": "/orders",
-        "path": "/orders",
-        "httpMethod": "GET",
-        "headers": {"authorization": format!("Bearer {token}")},
-        "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
-    })
+    request_event("/orders", &format!("Bearer {token}"))
 }
 
 #[tokio::test]

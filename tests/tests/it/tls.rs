@@ -9,7 +9,7 @@ use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::{Child, Scratch, free_port};
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::runtime_api::{Function, Invocation, request_event};
 use vault_context::VaultToken;
 use vault_context::http::ClientCertificate;
 use vault_context::vault::{Call, Vault, VaultAddress, VaultOptions};
@@ -198,12 +198,7 @@ stages:
     );
     let function =
         Function::start(&parts::binary("release", "bootstrap"), [("AUTHORIZER_CONFIG", &config)], scratch);
-    let event = json!({
-        "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/",
-        "resource": "/",
-        "headers": {"authorization": format!("Bearer {}", issuer.token(&TokenSpec::new()))},
-    });
+    let event = request_event("/", &format!("Bearer {}", issuer.token(&TokenSpec::new())));
     let invocation = function.invoke(&event).await;
     (invocation, function.log())
 }

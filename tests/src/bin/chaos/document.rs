@@ -11,48 +11,50 @@ use test_bed::chaos::{
 };
 use test_bed::parts;
 
+/// The columns of the figures, after the scenario's name.
+const HEADS: [&str; 10] = [
+    "requests",
+    "allowed",
+    "forged, denied",
+    "faults where they may be",
+    "faults elsewhere",
+    "longest answer",
+    "without a leader",
+    "last fault after",
+    "tokens left",
+    "exits",
+];
+
+fn cells(figures: &Figures) -> [String; 10] {
+    let or_none = |time: Option<Duration>| time.map_or_else(none, seconds);
+    [
+        figures.requests.to_string(),
+        figures.allowed.to_string(),
+        figures.denied.to_string(),
+        codes(&figures.faults_within),
+        format!("{} in {}", codes(&figures.faults_outside), figures.requests_outside),
+        seconds(figures.longest),
+        or_none(figures.election),
+        or_none(figures.last_fault),
+        figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
+        figures.exits.to_string(),
+    ]
+}
+
 /// One run on one line, for the terminal.
 pub(crate) fn line(figures: &Figures) -> String {
-    format!(
-        "{} requests: {} allowed, {} forged denied; faults: {} where they may be, {} in {} elsewhere; longest {}; without a leader {}; last fault after {}; tokens left {}; exits {}",
-        figures.requests,
-        figures.allowed,
-        figures.denied,
-        codes(&figures.faults_within),
-        codes(&figures.faults_outside),
-        figures.requests_outside,
-        seconds(figures.longest),
-        figures.election.map_or_else(none, seconds),
-        figures.last_fault.map_or_else(none, seconds),
-        figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
-        figures.exits,
-    )
+    let cells = cells(figures);
+    HEADS.iter().zip(cells).map(|(head, cell)| format!("{head}: {cell}")).collect::<Vec<_>>().join("; ")
 }
 
 /// The document.
 pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
     let mut text = introduction();
     text.push_str("\n## Figures\n\n");
-    text.push_str("| scenario | requests | allowed | forged, denied | faults where they may be | faults elsewhere | longest answer | without a leader | last fault after | tokens left | exits | bar |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    let _ = writeln!(text, "| scenario | {} | bar |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len() + 2));
     for (scenario, figures) in results {
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {} | {} | {} in {} | {} | {} | {} | {} | {} | {} |",
-            scenario.name,
-            figures.requests,
-            figures.allowed,
-            figures.denied,
-            codes(&figures.faults_within),
-            codes(&figures.faults_outside),
-            figures.requests_outside,
-            seconds(figures.longest),
-            figures.election.map_or_else(none, seconds),
-            figures.last_fault.map_or_else(none, seconds),
-            figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
-            figures.exits,
-            if figures.missed.is_empty() { "met" } else { "**missed**" },
-        );
+        let bar = if figures.missed.is_empty() { "met" } else { "**missed**" };
+        let _ = writeln!(text, "| `{}` | {} | {bar} |", scenario.name, cells(figures).join(" | "));
     }
     text.push_str(COLUMNS);
     text.push_str("\n## What was broken\n\n| scenario | | faults may be |\n|---|---|---|\n");
