@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     sts: Sts,
     /// How long the proof is good, in seconds; the API's `max_age` (60 s by default) counts as well
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds)]
     expires: u64,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Header)]
@@ -71,6 +71,11 @@ Exit codes:
 
 /// An emulator has no regions; the authorizer expects this one in a signature for it.
 const LOOPBACK_REGION: &str = "us-east-1";
+
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=900).contains(seconds));
+    seconds.ok_or("it must be seconds from 1 to 900, without a unit")
+}
 
 /// Signs.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {

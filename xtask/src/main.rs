@@ -32,15 +32,15 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Failure> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        [] | [.., "help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["test"] => test::run(&Workspace::find()?),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["parts"] => parts::run(&Workspace::find()?),
-        [] | ["help" | "--help" | "-h"] => {
-            println!("{USAGE}");
-            Ok(())
-        }
         _ => Err(Failure::new(format!("no such task: `{}`\n\n{USAGE}", arguments.join(" ")))),
     }
 }

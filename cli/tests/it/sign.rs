@@ -131,7 +131,8 @@ fn what_cannot_be_signed_is_said_in_one_line() {
     {
         sign(options, &KEYS).complained(2);
     }
-    for expires in ["0", "901", "1.5"] {
-        sign(&["--region", "eu-west-1", "--expires", expires], &KEYS).complained(2);
+    for expires in ["0", "901", "1.5", "60s", ""] {
+        let told = sign(&["--region", "eu-west-1", "--expires", expires], &KEYS).complained(2);
+        assert!(told.contains("seconds from 1 to 900, without a unit"), "{told}");
     }
 }
