@@ -17,6 +17,8 @@ use crate::connection::{self, ConnectionError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A revocation of many tokens takes its time.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A read does not, and what an operator waits for comes after it.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to Vault with the power of whoever runs the command.
 pub(crate) struct Operator {
@@ -49,7 +51,7 @@ impl Operator {
 
     /// Reads `path`.
     pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
-        self.send(Call::get(path), needs).await
+        self.send(Call::get(path).timeout(READ_TIMEOUT), needs).await
     }
 
     /// Writes `body` to `path`.
@@ -63,8 +65,10 @@ impl Operator {
         self.send(call.map_err(|error| self.failed(error, needs))?, needs).await
     }
 
+    /// Everything that is called here may be called twice: reads, HMACs, and revocations, which find nothing the second time.
     async fn send(&self, call: Call, needs: Needs) -> Result<Answer, OperatorError> {
-        self.vault.send(call.token(&self.token)).await.map_err(|error| self.failed(error, needs))
+        let answer = self.vault.send_repeatable(call.token(&self.token)).await;
+        answer.map_err(|error| self.failed(error, needs))
     }
 
     fn failed(&self, error: VaultError, needs: Needs) -> OperatorError {
@@ -126,9 +130,34 @@ impl OperatorError {
         matches!(self, Self::Vault { error: VaultError::Refused { status: 404, .. }, .. })
     }
 
-    /// Whether Vault may have done it all the same.
+    /// Whether no other call can go better: nobody is there, or the token is not good for anything.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::TokenNotValid { .. } | Self::Connection(_) | Self::Setup(_) => true,
+            Self::Vault { error, .. } => {
+                matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent()
+            }
+            Self::Forbidden { .. } => false,
+        }
+    }
+
+    /// Whether Vault may have done it all the same: it was sent, and no answer of Vault's own came.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Vault { error: VaultError::TimedOut { .. }, .. })
+        let Self::Vault { error, .. } = self else { return false };
+        match error {
+            VaultError::Unreachable { .. } => !error.request_not_sent(),
+            VaultError::TimedOut { .. }
+            | VaultError::Unavailable { .. }
+            | VaultError::AnswerInvalid { .. }
+            | VaultError::AnswerTooLarge { .. } => true,
+            VaultError::CallInvalid { .. }
+            | VaultError::Sealed { .. }
+            | VaultError::Throttled { .. }
+            | VaultError::TokenNotValid { .. }
+            | VaultError::Forbidden { .. }
+            | VaultError::WrappingTokenNotValid { .. }
+            | VaultError::Refused { .. } => false,
+        }
     }
 }
 

@@ -142,7 +142,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let mut absent = false;
     for target in &targets {
         let seen = target.look(&operator).await?;
-        absent |= seen == Seen::Absent;
+        absent |= matches!(seen, Seen::Absent);
         text += &format!("  {}{}\n", target.intention(), seen.remark());
     }
     output.print(&text)?;
@@ -228,18 +228,21 @@ fn checked_accessor(accessor: &str) -> Result<&str, RevokeError> {
 }
 
 /// Whether a token role is at this Vault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
-    Present,
+    /// It is, or there is no role to look for.
+    Fine,
     Absent,
-    /// May not be looked at, or there is nothing to look at.
-    Unknown,
+    /// Why that cannot be told.
+    Unknown(OperatorError),
 }
 
 impl Seen {
-    fn remark(self) -> String {
+    fn remark(&self) -> String {
         match self {
-            Self::Present | Self::Unknown => String::new(),
+            Self::Fine => String::new(),
+            Self::Unknown(why) => {
+                format!("\n    not known whether this Vault has the token role: {}", plain(&with_causes(why)))
+            }
             Self::Absent => format!(
                 "\n    {}: this Vault has no such token role: is it the right address and namespace?",
                 styled(CAUTION, "warning")
@@ -250,14 +253,16 @@ impl Seen {
 
 impl Target<'_> {
     /// A prefix under which there is nothing is revoked without complaint, and so is one at the wrong Vault. The role tells.
+    ///
+    /// Whoever may revoke need not be allowed to look, and one read that fails must not save the tokens of a whole stage: only
+    /// what every revocation would fail with stops here.
     async fn look(&self, operator: &Operator) -> Result<Seen, OperatorError> {
-        let Self::Grant { role, .. } = self else { return Ok(Seen::Unknown) };
+        let Self::Grant { role, .. } = self else { return Ok(Seen::Fine) };
         match operator.read(&format!("auth/token/roles/{role}"), READ).await {
-            Ok(_) => Ok(Seen::Present),
+            Ok(_) => Ok(Seen::Fine),
             Err(error) if error.is_absent() => Ok(Seen::Absent),
-            // Whoever may revoke need not be allowed to look.
-            Err(OperatorError::Forbidden { .. }) => Ok(Seen::Unknown),
-            Err(error) => Err(error),
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => Ok(Seen::Unknown(error)),
         }
     }
 

@@ -1,48 +1,9 @@
 //! `doctor` of a Vault, issuers and an AWS that each have one thing wrong with them: it is named.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::{Value, json};
 use vault_authorizer::clock::{Clock, SystemClock};
 
-use crate::support::{Ran, file, run};
-
-/// Answers by the path of the request, and writes down what was asked.
-struct Server {
-    url: String,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                let mut connection = connection.unwrap();
-                let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
-                let head: Vec<String> =
-                    lines.by_ref().map(|line| line.unwrap()).take_while(|line| !line.is_empty()).collect();
-                let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else { continue };
-                let (status, body) = answer(path);
-                seen.lock().unwrap().push(head.join("\n"));
-                let body = body.to_string();
-                let answer = format!(
-                    "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                connection.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        Self { url, asked }
-    }
-}
+use crate::support::{Ran, Server, file, run};
 
 fn now() -> u64 {
     SystemClock.now().seconds()

@@ -1,16 +1,23 @@
-//! `revoke` as far as it goes without a Vault; what it does there is tested end to end.
+//! `revoke` without a Vault, and at one that fails; what it does at a real one is tested end to end.
+
+use std::{process::Stdio, thread, time::Duration};
 
 use insta::assert_snapshot;
+use serde_json::{Value, json};
 
-use crate::support::{LOGIN_TOKEN, Ran, file, plain_config, run};
+use crate::support::{LOGIN_TOKEN, Ran, Server, file, plain_config, run_into};
 
 const TOKEN: &str = "s.OperatorTokenOfTheTest";
 
 /// At an address where nobody listens.
 fn revoke(what: &[&str]) -> Ran {
+    revoke_at("http://127.0.0.1:9", Stdio::piped(), what)
+}
+
+fn revoke_at(address: &str, stdout: Stdio, what: &[&str]) -> Ran {
     let config = file("yaml", &plain_config());
-    let env = [("RUST_LOG", "trace"), ("VAULT_ADDR", "http://127.0.0.1:9"), ("VAULT_TOKEN", TOKEN)];
-    let ran = run(&[&["revoke", "--config", &config], what].concat(), "yes\n", &env);
+    let env = [("RUST_LOG", "trace"), ("VAULT_ADDR", address), ("VAULT_TOKEN", TOKEN)];
+    let ran = run_into(stdout, &[&["revoke", "--config", &config], what].concat(), "yes\n", &env);
     for secret in [TOKEN, LOGIN_TOKEN] {
         assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{}{}", ran.stdout, ran.stderr);
     }
@@ -46,4 +53,98 @@ fn exactly_one_thing_is_revoked() {
 fn rejects_a_token_in_the_place_of_an_accessor() {
     let complaint = revoke(&["--accessor", "hvs.CAESIJ0mlWcdwLPLXy3cPoCbMLBJ", "--yes"]).complained(2);
     assert_snapshot!(complaint, @"error: `--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token");
+}
+
+/// The token roles of the grants of `prod`, in the order of the configuration.
+const ROLES: [&str; 4] = ["orders-prod-writer", "orders-prod-reader", "chat", "orders-prod-batch"];
+
+fn revocations(vault: &Server) -> Vec<String> {
+    vault.calls().into_iter().filter(|call| call.starts_with("POST ")).collect()
+}
+
+fn every_revocation() -> Vec<String> {
+    ROLES.map(|role| format!("POST sys/leases/revoke-prefix/auth/token/create/{role}")).to_vec()
+}
+
+/// The look at a role is for the operator's information, and no condition.
+#[test]
+fn a_look_that_fails_saves_no_token() {
+    for (status, answer, told) in [
+        (500, json!({"errors": ["internal error"]}), "status 500"),
+        (412, json!({"errors": ["required index state not present"]}), "status 412"),
+        (429, json!({"errors": ["rate limit quota exceeded"]}), "rate limit"),
+        (400, json!({"errors": ["odd"]}), "status 400"),
+        (403, json!({"errors": ["1 error occurred:\n\t* permission denied\n\n"]}), "need `read` on"),
+        (200, json!("no answer of Vault's"), "not one of Vault's"),
+    ] {
+        let vault = Server::start(move |path| match path.strip_prefix("/v1/auth/token/roles/") {
+            Some("orders-prod-reader") => (status, answer.clone()),
+            Some(_) => (200, json!({"data": {}})),
+            None => (204, Value::Null),
+        });
+        let printed = revoke_at(&vault.url, Stdio::piped(), &["--stage", "prod", "--yes"]).printed(0);
+        assert_eq!(revocations(&vault), every_revocation(), "{printed}");
+        let note = printed.lines().find(|line| line.starts_with("    not known whether")).unwrap();
+        assert!(note.contains(told), "{printed}");
+        assert_eq!(printed.matches("not known whether").count(), 1, "{printed}");
+    }
+}
+
+#[test]
+fn a_look_that_hangs_is_given_up_soon_and_saves_no_token() {
+    let vault = Server::start(|path| {
+        if path.starts_with("/v1/auth/token/roles/") {
+            thread::sleep(Duration::from_secs(20));
+        }
+        (204, Value::Null)
+    });
+    let printed = revoke_at(&vault.url, Stdio::piped(), &["--grant", "chat", "--yes"]).printed(0);
+    assert_eq!(revocations(&vault), ["POST sys/leases/revoke-prefix/auth/token/create/chat"]);
+    assert!(printed.contains("did not answer `auth/token/roles/chat` in time"), "{printed}");
+}
+
+/// With a token that is refused, nothing could be revoked.
+#[test]
+fn a_refused_token_stops_before_anything_is_tried() {
+    let vault = Server::start(|_| (403, json!({"errors": ["permission denied"]})));
+    let ran = revoke_at(&vault.url, Stdio::piped(), &["--stage", "prod", "--yes"]);
+    assert!(ran.complained(1).contains("does not know your token"));
+    assert_eq!(vault.calls(), ["GET auth/token/roles/orders-prod-writer"]);
+}
+
+/// A node that goes away breaks its connections off. A revocation does no harm twice.
+#[test]
+fn a_connection_that_breaks_is_made_anew_once() {
+    let broken = std::sync::atomic::AtomicBool::new(false);
+    let vault = Server::start_breaking(move |path| {
+        let breaks =
+            path.starts_with("/v1/sys/leases/") && !broken.swap(true, std::sync::atomic::Ordering::SeqCst);
+        (!breaks).then_some((204, Value::Null))
+    });
+    let printed = revoke_at(&vault.url, Stdio::piped(), &["--grant", "chat", "--yes"]).printed(0);
+    let call = "POST sys/leases/revoke-prefix/auth/token/create/chat";
+    assert_eq!(revocations(&vault), [call, call], "{printed}");
+}
+
+/// Of what was sent and not answered, nobody knows whether it was done.
+#[test]
+fn a_revocation_without_an_answer_is_not_said_to_be_none() {
+    let vault = Server::start_breaking(|path| match path {
+        path if path.starts_with("/v1/auth/token/roles/") => Some((200, json!({"data": {}}))),
+        path if path.ends_with("/chat") => None,
+        path if path.ends_with("/orders-prod-writer") => Some((504, Value::Null)),
+        path if path.ends_with("/orders-prod-reader") => Some((400, json!({"errors": ["odd"]}))),
+        _ => Some((204, Value::Null)),
+    });
+    let printed = revoke_at(&vault.url, Stdio::piped(), &["--stage", "prod", "--yes"]).printed(1);
+    let told = |grant: &str| {
+        let line = printed
+            .lines()
+            .find(|line| line.contains(&format!("grant `{grant}`, opened or not, with its leases: ")));
+        line.map(|line| line.split(" every token").next().unwrap())
+    };
+    assert_eq!(told("chat"), Some("not known whether revoked:"), "{printed}");
+    assert_eq!(told("orders-writer"), Some("not known whether revoked:"), "{printed}");
+    assert_eq!(told("orders-reader"), Some("not revoked"), "{printed}");
+    assert!(printed.contains("\nrevoked every token of grant `nightly-batch`"), "{printed}");
 }

@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -55,6 +55,11 @@ impl Ran {
 
 /// Runs the command. It sees these variables and no others.
 pub fn run(arguments: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ran {
+    run_into(Stdio::piped(), arguments, stdin, env)
+}
+
+/// The same with another standard output, of which nothing is seen then.
+pub fn run_into(stdout: Stdio, arguments: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_vault-authorizer"))
         .args(arguments)
         .env_clear()
@@ -62,7 +67,7 @@ pub fn run(arguments: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ran {
         .envs(env.iter().copied())
         .current_dir(folder())
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -73,6 +78,61 @@ pub fn run(arguments: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ran {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Answers by the path of the request, and writes down what was asked: the head alone. Without an answer the connection breaks.
+pub struct Server {
+    pub url: String,
+    pub asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub fn start(answer: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static) -> Self {
+        Self::start_breaking(move |path| Some(answer(path)))
+    }
+
+    pub fn start_breaking(answer: impl Fn(&str) -> Option<(u16, Value)> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                std::thread::spawn(move || Self::serve(&connection.unwrap(), &seen, &*answer));
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn serve(
+        mut connection: &TcpStream,
+        seen: &Mutex<Vec<String>>,
+        answer: &dyn Fn(&str) -> Option<(u16, Value)>,
+    ) {
+        let mut reader = BufReader::new(connection);
+        let head: Vec<String> =
+            reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else { return };
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+        // A socket that is closed with something unread breaks the answer off.
+        reader.read_exact(&mut vec![0; length.map_or(0, |length| length.parse().unwrap())]).unwrap();
+        seen.lock().unwrap().push(head.join("\n"));
+        let Some((status, body)) = answer(path) else { return };
+        let body = if status == 204 { String::new() } else { body.to_string() };
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        // A client that did not wait is gone.
+        let _gone = connection.write_all(answer.as_bytes());
+    }
+
+    /// Method and path of each request.
+    pub fn calls(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let call = |head: &String| head.split(" HTTP/").next().unwrap().replace("/v1/", "");
+        asked.iter().map(call).collect()
     }
 }
 
