@@ -38,6 +38,11 @@ impl Output {
         }
     }
 
+    /// Says on standard error what standard output did not take.
+    pub(crate) fn aside(&self, text: &str) {
+        let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes());
+    }
+
     /// Says why there is no result. Where not even that can be written, the exit code has to do.
     pub(crate) fn complain(&self, text: &str) {
         let line = format!(

@@ -145,22 +145,24 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         absent |= matches!(seen, Seen::Absent);
         text += &format!("  {}{}\n", target.intention(), seen.remark());
     }
-    output.print(&text)?;
-    if !arguments.yes && !input::confirmed(output, "type `yes` to revoke: ")? {
-        return Err(RevokeError::NotConfirmed.into());
+    let mut report = Report { output, unprinted: None };
+    if arguments.yes {
+        report.say(&text);
+    } else {
+        // Nobody confirms what they cannot read.
+        output.print(&text)?;
+        if !input::confirmed(output, "type `yes` to revoke: ")? {
+            return Err(RevokeError::NotConfirmed.into());
+        }
     }
 
     let mut failed = false;
     for target in &targets {
         match target.revoke(&operator).await {
-            Ok(true) => output.print(&format!("{} {}\n", styled(GOOD, "revoked"), target.what()))?,
+            Ok(true) => report.say(&format!("{} {}\n", styled(GOOD, "revoked"), target.what())),
             Ok(false) => {
                 failed = true;
-                output.print(&format!(
-                    "{} {}: {NO_SUCH_TOKEN}\n",
-                    styled(CAUTION, "not found"),
-                    target.what()
-                ))?;
+                report.say(&format!("{} {}: {NO_SUCH_TOKEN}\n", styled(CAUTION, "not found"), target.what()));
             }
             // One refusal must not keep the others' tokens alive.
             Err(error) => {
@@ -171,12 +173,31 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
                 } else {
                     styled(BAD, "not revoked")
                 };
-                output.print(&format!("{word} {}: {why}\n", target.what()))?;
+                report.say(&format!("{word} {}: {why}\n", target.what()));
             }
         }
     }
-    output.print(&what_goes_on(&targets))?;
-    Ok(if failed || absent { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    report.say(&what_goes_on(&targets));
+    match report.unprinted {
+        Some(failure) => Err(failure),
+        None => Ok(if failed || absent { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
+    }
+}
+
+/// What is said while tokens are revoked. A full disk under standard output must not keep the next ones alive: it is remembered
+/// for the end, and standard error has the text meanwhile.
+struct Report<'o> {
+    output: &'o Output,
+    unprinted: Option<Failure>,
+}
+
+impl Report<'_> {
+    fn say(&mut self, text: &str) {
+        if let Err(failure) = self.output.print(text) {
+            self.output.aside(text);
+            self.unprinted.get_or_insert(failure);
+        }
+    }
 }
 
 const NO_SUCH_TOKEN: &str =

@@ -1,6 +1,13 @@
 //! `revoke` without a Vault, and at one that fails; what it does at a real one is tested end to end.
 
-use std::{process::Stdio, thread, time::Duration};
+use std::{
+    fs::File,
+    io,
+    process::Stdio,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -115,10 +122,9 @@ fn a_refused_token_stops_before_anything_is_tried() {
 /// A node that goes away breaks its connections off. A revocation does no harm twice.
 #[test]
 fn a_connection_that_breaks_is_made_anew_once() {
-    let broken = std::sync::atomic::AtomicBool::new(false);
+    let broken = AtomicBool::new(false);
     let vault = Server::start_breaking(move |path| {
-        let breaks =
-            path.starts_with("/v1/sys/leases/") && !broken.swap(true, std::sync::atomic::Ordering::SeqCst);
+        let breaks = path.starts_with("/v1/sys/leases/") && !broken.swap(true, Ordering::SeqCst);
         (!breaks).then_some((204, Value::Null))
     });
     let printed = revoke_at(&vault.url, Stdio::piped(), &["--grant", "chat", "--yes"]).printed(0);
@@ -147,4 +153,36 @@ fn a_revocation_without_an_answer_is_not_said_to_be_none() {
     assert_eq!(told("orders-writer"), Some("not known whether revoked:"), "{printed}");
     assert_eq!(told("orders-reader"), Some("not revoked"), "{printed}");
     assert!(printed.contains("\nrevoked every token of grant `nightly-batch`"), "{printed}");
+}
+
+/// A full disk under the transcript is no reason to let tokens live.
+#[test]
+fn a_standard_output_that_takes_nothing_saves_no_token() {
+    let vault = Server::start(|path| match path {
+        path if path.ends_with("/create/chat") => (400, json!({"errors": ["odd"]})),
+        _ => (204, Value::Null),
+    });
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let ran = revoke_at(&vault.url, full(), &["--stage", "prod", "--yes"]);
+    assert_eq!(revocations(&vault), every_revocation(), "{}", ran.stderr);
+    assert_eq!(ran.code, 1);
+    // What became of them is told where it can be.
+    for told in
+        ["\nrevoked every token of grant `orders-writer`", "\nnot revoked every token of grant `chat`"]
+    {
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+    assert!(
+        ran.stderr
+            .ends_with("error: the output could not be written: No space left on device (os error 28)\n")
+    );
+
+    let gone = || {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let before = revocations(&vault).len();
+    revoke_at(&vault.url, gone(), &["--stage", "prod", "--yes"]);
+    assert_eq!(revocations(&vault).split_off(before), every_revocation());
 }
