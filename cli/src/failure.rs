@@ -121,6 +121,7 @@ impl Failure {
     /// 2 where the command line itself is wrong, as for every usage error; else 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Revoke(RevokeError::Config(failure)) => return failure.exit_code(),
             Self::TwoFromStdin
             | Self::Region(_)
             | Self::Endpoint(_)

@@ -41,7 +41,7 @@ pub(crate) struct ConfigArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Source,
     /// Where the files lie that the configuration names [default: the folder of the configuration; the current folder for `-`]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "config")]
     task_root: Option<PathBuf>,
 }
 

@@ -1,8 +1,9 @@
 //! `vault-authorizer revoke`: ends tokens that were minted, at once.
 //!
-//! Receives a configuration and what is to end: a grant's tokens, a stage's, or one by its accessor. Says what it is about to
-//! do, asks, does it with the operator's own power, and says what it did not do. That new tokens stop is left to others: the
-//! authorizer's policy and the function's concurrency.
+//! Receives what is to end: a grant's tokens, a stage's, a token role's, or one by its accessor; and for the first two a
+//! configuration, which the others do without, since it may be what is broken. Says what it is about to do, asks, does it with
+//! the operator's own power, and says what it did not do. That new tokens stop is left to others: the authorizer's policy and
+//! the function's concurrency.
 //!
 //! ```text
 //! POST sys/leases/revoke-prefix/auth/token/create/<role>   {"sync": true}
@@ -21,6 +22,7 @@ use serde_json::json;
 use vault_authorizer::{
     causes::with_causes,
     grant::{Mode, Rule, Stage, Stages},
+    names::RoleName,
 };
 
 use crate::{
@@ -30,15 +32,17 @@ use crate::{
     output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
 };
 
-/// Revokes the Vault tokens of a grant or a stage, or one by its accessor
+/// Revokes the Vault tokens of a grant, a stage or a token role, or one by its accessor
 ///
 /// Vault's address, namespace and CA are those of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT, else of the configuration.
-/// The token is that of VAULT_TOKEN, else of ~/.vault-token. New tokens are minted as before.
+/// The token is that of VAULT_TOKEN, else of ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need
+/// no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
+#[command(mut_arg("config", |config| config.required(false).required_unless_present_any(["role", "accessor"])))]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    config: ConfigArguments,
+    config: Option<ConfigArguments>,
     #[command(flatten)]
     what: What,
     /// Do not ask first; required where there is no terminal
@@ -55,6 +59,9 @@ struct What {
     /// Every token of every grant of this stage
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
+    /// Every token of this token role: `token_role` of the authorizer's log line
+    #[arg(long, value_name = "NAME")]
+    role: Option<RoleName>,
     /// The one token with this accessor: `wrapped_accessor` of the authorizer's log line
     #[arg(long, value_name = "ACCESSOR")]
     accessor: Option<String>,
@@ -64,12 +71,13 @@ const HELP: &str = "\
 Examples:
   vault-authorizer revoke --config authorizer.yaml --grant orders-prod-reader
   vault-authorizer revoke --config authorizer.yaml --stage prod --yes
-  vault-authorizer revoke --config authorizer.yaml --accessor BJ2J7fl2ksKbSCQaYIgIx3cU
+  vault-authorizer revoke --role orders-prod-reader
+  vault-authorizer revoke --accessor BJ2J7fl2ksKbSCQaYIgIx3cU
 
 What your token needs in Vault:
-  --grant, --stage   `update` and `sudo` on sys/leases/revoke-prefix/auth/token/create/<token role>;
-                     `read` on auth/token/roles/<token role>, to see that this is the right Vault
-  --accessor         `update` on auth/token/revoke-accessor
+  --grant, --stage, --role   `update` and `sudo` on sys/leases/revoke-prefix/auth/token/create/<token role>;
+                             `read` on auth/token/roles/<token role>, to see that this is the right Vault
+  --accessor                 `update` on auth/token/revoke-accessor
 
 Exit codes:
   0  revoked
@@ -102,6 +110,12 @@ pub(crate) enum RevokeError {
         /// Grant or stage, with its name.
         what: String,
     },
+    /// Whoever wants tokens dead now should not have to mend it first.
+    #[error("nothing was revoked; `--role` and `--accessor` need no configuration")]
+    Config(#[source] Box<Failure>),
+    /// No grants to look among.
+    #[error("`--grant` and `--stage` need `--config`")]
+    ConfigMissing,
     /// Not quoted: it may be a token.
     #[error("`--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token")]
     Accessor,
@@ -124,19 +138,23 @@ fn listed(known: &[String]) -> String {
 /// What is to end.
 enum Target<'a> {
     /// All tokens of a grant, by its token role.
-    Grant { rule: &'a Rule, stage: &'a Stage, role: &'a str },
+    Grant { rule: &'a Rule, stage: &'a Stage, role: &'a RoleName },
+    /// All tokens of a token role, whichever grant it is of.
+    Role(&'a RoleName),
     /// One token.
     Accessor(&'a str),
 }
 
 /// Revokes.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
-    let config = arguments.config.read()?;
-    let targets = arguments.what.targets(&config.stages)?;
+    let config = arguments.config.as_ref().map(ConfigArguments::read).transpose();
+    let config = config.map_err(|failure| RevokeError::Config(Box::new(failure)))?;
+    let targets = arguments.what.targets(config.as_ref().map(|config| &config.stages))?;
     if !arguments.yes && !input::is_terminal() {
         return Err(RevokeError::NobodyToAsk.into());
     }
-    let operator = Operator::new(|name| std::env::var(name).ok(), Some(&config.vault))?;
+    let operator =
+        Operator::new(|name| std::env::var(name).ok(), config.as_ref().map(|config| &config.vault))?;
 
     let mut text = format!("at {}:\n", plain(&operator.place()));
     let mut absent = false;
@@ -204,15 +222,20 @@ const NO_SUCH_TOKEN: &str =
     "no token here has this accessor: it has ended, or it is of another Vault or namespace";
 
 impl What {
-    fn targets<'a>(&'a self, stages: &'a Stages) -> Result<Vec<Target<'a>>, RevokeError> {
+    fn targets<'a>(&'a self, stages: Option<&'a Stages>) -> Result<Vec<Target<'a>>, RevokeError> {
         if let Some(accessor) = &self.accessor {
             return Ok(vec![Target::Accessor(checked_accessor(accessor)?)]);
         }
+        if let Some(role) = &self.role {
+            return Ok(vec![Target::Role(role)]);
+        }
+        // The parser of the command line asks for a configuration with the others.
+        let stages = stages.ok_or(RevokeError::ConfigMissing)?;
         let all = stages.values().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule)));
         let (kind, name) = match (&self.grant, &self.stage) {
             (Some(grant), _) => ("grant", grant),
             (None, Some(stage)) => ("stage", stage),
-            // The parser of the command line asks for one of the three.
+            // And for one of the four.
             (None, None) => return Err(RevokeError::Accessor),
         };
         let is_meant = |(stage, rule): &(&Stage, &Rule)| match kind {
@@ -229,7 +252,7 @@ impl What {
             return Err(RevokeError::Unknown { kind, name: name.clone(), known });
         }
         let targets = meant.into_iter().filter_map(|(stage, rule)| match &rule.mode {
-            Mode::Token(token) => Some(Target::Grant { rule, stage, role: token.role.as_str() }),
+            Mode::Token(token) => Some(Target::Grant { rule, stage, role: &token.role }),
             Mode::None => None,
         });
         let targets: Vec<_> = targets.collect();
@@ -278,7 +301,7 @@ impl Target<'_> {
     /// Whoever may revoke need not be allowed to look, and one read that fails must not save the tokens of a whole stage: only
     /// what every revocation would fail with stops here.
     async fn look(&self, operator: &Operator) -> Result<Seen, OperatorError> {
-        let Self::Grant { role, .. } = self else { return Ok(Seen::Fine) };
+        let Some(role) = self.role() else { return Ok(Seen::Fine) };
         match operator.read(&format!("auth/token/roles/{role}"), READ).await {
             Ok(_) => Ok(Seen::Fine),
             Err(error) if error.is_absent() => Ok(Seen::Absent),
@@ -290,7 +313,7 @@ impl Target<'_> {
     /// Whether there was something to revoke, as far as Vault tells.
     async fn revoke(&self, operator: &Operator) -> Result<bool, OperatorError> {
         match self {
-            Self::Grant { role, .. } => {
+            Self::Grant { role, .. } | Self::Role(role) => {
                 let path = format!("sys/leases/revoke-prefix/auth/token/create/{role}");
                 // Without `sync` Vault answers before it has done it.
                 operator.write(&path, &json!({"sync": true}), REVOKE_PREFIX).await.map(|_| true)
@@ -303,8 +326,18 @@ impl Target<'_> {
         }
     }
 
+    fn role(&self) -> Option<&RoleName> {
+        match self {
+            Self::Grant { role, .. } | Self::Role(role) => Some(role),
+            Self::Accessor(_) => None,
+        }
+    }
+
     fn what(&self) -> String {
         match self {
+            Self::Role(role) => {
+                format!("every token of token role `{role}`, opened or not, with its leases")
+            }
             Self::Grant { rule, .. } => {
                 format!("every token of grant `{}`, opened or not, with its leases", rule.name)
             }
@@ -318,9 +351,8 @@ impl Target<'_> {
                 "revoke every token of grant `{}` on stage `{}`, opened or not, with its leases (auth/token/create/{role})",
                 rule.name, stage.name
             ),
-            Self::Accessor(accessor) => {
-                format!("revoke the token with accessor {accessor}, with its leases")
-            }
+            Self::Role(role) => format!("revoke {} (auth/token/create/{role})", self.what()),
+            Self::Accessor(_) => format!("revoke {}", self.what()),
         }
     }
 }

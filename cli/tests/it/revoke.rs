@@ -12,7 +12,7 @@ use std::{
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{LOGIN_TOKEN, Ran, Server, file, plain_config, run_into};
+use crate::support::{LOGIN_TOKEN, Ran, Server, file, plain_config, run, run_into};
 
 const TOKEN: &str = "s.OperatorTokenOfTheTest";
 
@@ -185,4 +185,71 @@ fn a_standard_output_that_takes_nothing_saves_no_token() {
     let before = revocations(&vault).len();
     revoke_at(&vault.url, gone(), &["--stage", "prod", "--yes"]);
     assert_eq!(revocations(&vault).split_off(before), every_revocation());
+}
+
+/// `revoke` with these arguments and variables, and no configuration unless they name one.
+fn plainly(arguments: &[&str], env: &[(&str, &str)]) -> Ran {
+    run(&[&["revoke"], arguments].concat(), "", &[&[("VAULT_TOKEN", TOKEN)], env].concat())
+}
+
+/// In an emergency the configuration may be the thing that is broken, or on a machine that is away.
+#[test]
+fn a_configuration_that_does_not_load_saves_no_token() {
+    let vault = Server::start(|_| (204, Value::Null));
+    let at = [("VAULT_ADDR", vault.url.as_str())];
+    let printed = plainly(&["--role", "orders-prod-reader", "--yes"], &at).printed(0);
+    let role = "revoke every token of token role `orders-prod-reader`, opened or not, with its leases (auth/token/create/orders-prod-reader)";
+    assert!(printed.starts_with(&format!("at `{}`:\n  {role}\n", vault.url)), "{printed}");
+    let done = "\nrevoked every token of token role `orders-prod-reader`, opened or not, with its leases\n";
+    assert!(printed.contains(done), "{printed}");
+    plainly(&["--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU", "--yes"], &at).printed(0);
+    let expected = [
+        "GET auth/token/roles/orders-prod-reader",
+        "POST sys/leases/revoke-prefix/auth/token/create/orders-prod-reader",
+        "POST auth/token/revoke-accessor",
+    ];
+    assert_eq!(vault.calls(), expected);
+}
+
+/// Where it is given, it says where Vault is, as for a grant.
+#[test]
+fn a_role_is_revoked_at_the_configurations_vault() {
+    let vault = Server::start(|_| (204, Value::Null));
+    let config = file("yaml", &plain_config().replace("https://vault.example.com:8200", &vault.url));
+    for what in [["--role", "of-an-older-configuration"], ["--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU"]] {
+        let printed = plainly(&[&["--config", &config, "--yes"], &what[..]].concat(), &[]).printed(0);
+        assert!(printed.starts_with(&format!("at `{}`, namespace `platform`:\n", vault.url)), "{printed}");
+    }
+}
+
+#[test]
+fn what_is_missing_without_a_configuration_is_told() {
+    let told = plainly(&["--role", "chat", "--yes"], &[]).complained(1);
+    assert_snapshot!(told, @"error: Vault cannot be addressed: VAULT_ADDR is not set");
+    let broken = plain_config().replace("https://vault.example.com:8200", "vault.example.com");
+    let config = file("yaml", &broken);
+    let told = plainly(&["--config", &config, "--grant", "chat", "--yes"], &[]).complained(1);
+    let way_out = "error: nothing was revoked; `--role` and `--accessor` need no configuration: ";
+    assert!(
+        told.starts_with(way_out) && told.contains("the configuration is not usable: vault.address: "),
+        "{told}"
+    );
+    for what in [["--grant", "chat"], ["--stage", "prod"]] {
+        let told = plainly(&[&what[..], &["--yes"]].concat(), &[]).complained(2);
+        assert!(told.contains("--config <FILE>"), "{told}");
+    }
+    plainly(&["--role", "chat", "--task-root", ".", "--yes"], &[]).complained(2);
+    plainly(&["--role", "chat", "--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU", "--yes"], &[]).complained(2);
+}
+
+/// An empty name would be every role's tokens, and one with a slash a part of another's.
+#[test]
+fn rejects_what_is_no_token_roles_name() {
+    for role in ["", "/", "chat/", "chat/v01", "..", "../../login", "chat?", "*"] {
+        let told = plainly(&["--role", role, "--yes"], &[("VAULT_ADDR", "http://127.0.0.1:9")]).complained(2);
+        assert!(
+            told.contains("for '--role <NAME>': must be a Vault role's name") || role.is_empty(),
+            "{told}"
+        );
+    }
 }

@@ -154,6 +154,30 @@ async fn a_stages_tokens_die_and_another_stages_live() {
     assert!(world.lives(&staging).await);
 }
 
+/// The configuration may be what is broken, and of a grant that it no longer has, the tokens still live.
+#[tokio::test]
+async fn a_token_roles_tokens_die_without_a_configuration() {
+    let world = World::new("revoke-role").await;
+    let opened = world.mint(READER).await;
+    assert_eq!(world.open(&opened).await, 200);
+    let (wrapped, foreign) = (world.mint(READER).await, world.mint(FOREIGN).await);
+    let role = |name: &str, namespace: &str| {
+        let command = Command::new(&["revoke", "--role", name, "--yes"]);
+        let command = command.env("VAULT_ADDR", world.openbao.address()).env("VAULT_NAMESPACE", namespace);
+        command.env("VAULT_TOKEN", world.openbao.root_token()).run()
+    };
+    let ran = role(READER, "");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    assert!(!world.lives(&opened).await && !world.lives(&wrapped).await && world.lives(&foreign).await);
+    assert_eq!(world.open(&wrapped).await, 400);
+
+    world.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    let ran = role(FOREIGN, "team1");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("this Vault has no such token role"), "{}", ran.stdout);
+    assert!(world.lives(&foreign).await);
+}
+
 #[tokio::test]
 async fn one_token_dies_by_its_accessor_and_its_wrapping_opens_to_nothing() {
     let world = World::new("revoke-accessor").await;
