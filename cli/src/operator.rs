@@ -9,7 +9,7 @@ use serde_json::Value;
 use vault_authorizer::adapters::vault::VaultSettings;
 use vault_context::{
     VaultToken,
-    vault::{Answer, Call, Vault, VaultError, VaultOptions, VaultSetupError},
+    vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError},
 };
 
 use crate::connection::{self, ConnectionError};
@@ -37,21 +37,45 @@ impl Operator {
         configured: Option<&VaultSettings>,
     ) -> Result<Self, OperatorError> {
         let options = connection::options(configured, &variable)?;
+        Ok(Self::at(options, connection::token(&variable)?)?)
+    }
+
+    /// This Vault with this token. Sends nothing.
+    pub(crate) fn at(options: VaultOptions, token: VaultToken) -> Result<Self, VaultSetupError> {
         let options = VaultOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ..options };
-        let token = connection::token(&variable)?;
         Ok(Self { vault: Vault::new(options)?, token })
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> &str {
+        self.vault.address().as_str()
+    }
+
+    /// Its namespace.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.vault.namespace().map(Namespace::as_str)
     }
 
     /// The Vault that is meant, in words.
     pub(crate) fn place(&self) -> String {
-        let namespace = self.vault.namespace();
-        let namespace = namespace.map(|namespace| format!(", namespace `{}`", namespace.as_str()));
-        format!("`{}`{}", self.vault.address(), namespace.unwrap_or_default())
+        let namespace = self.namespace().map(|namespace| format!(", namespace `{namespace}`"));
+        format!("`{}`{}", self.address(), namespace.unwrap_or_default())
     }
 
     /// Reads `path`.
     pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
         self.send(Call::get(path).timeout(READ_TIMEOUT), needs).await
+    }
+
+    /// Lists what is below `path`.
+    pub(crate) async fn list(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+        let call = Call::list(path).map_err(|error| self.failed(error, needs))?;
+        self.send(call.timeout(READ_TIMEOUT), needs).await
+    }
+
+    /// Removes what is at `path`.
+    pub(crate) async fn remove(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+        self.send(Call::delete(path), needs).await
     }
 
     /// Writes `body` to `path`.
@@ -65,7 +89,8 @@ impl Operator {
         self.send(call.map_err(|error| self.failed(error, needs))?, needs).await
     }
 
-    /// Everything that is called here may be called twice: reads, HMACs, and revocations, which find nothing the second time.
+    /// Everything that is called here may be called twice: reads, HMACs, writes that say what is to be, and revocations, which
+    /// find nothing the second time.
     async fn send(&self, call: Call, needs: Needs) -> Result<Answer, OperatorError> {
         let answer = self.vault.send_repeatable(call.token(&self.token)).await;
         answer.map_err(|error| self.failed(error, needs))
@@ -125,9 +150,23 @@ pub(crate) enum OperatorError {
 }
 
 impl OperatorError {
+    /// What Vault refused of the call itself: the status and its words.
+    pub(crate) fn refusal(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Vault { error: VaultError::Refused { status, message, .. }, .. } => {
+                Some((*status, message))
+            }
+            Self::Vault { .. }
+            | Self::Connection(_)
+            | Self::Setup(_)
+            | Self::TokenNotValid { .. }
+            | Self::Forbidden { .. } => None,
+        }
+    }
+
     /// Whether Vault said that there is nothing at the path.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(self, Self::Vault { error: VaultError::Refused { status: 404, .. }, .. })
+        self.refusal().is_some_and(|(status, _)| status == 404)
     }
 
     /// Whether no other call can go better: nobody is there, or the token is not good for anything.

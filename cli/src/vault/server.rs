@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use vault_context::{
     VaultToken,
-    vault::{Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError},
+    vault::{Answer, VaultOptions, VaultSetupError},
 };
 
 use super::{
@@ -16,79 +16,50 @@ use super::{
     desired::{Desired, SELF_POLICY},
     place::Place,
 };
+use crate::operator::{Needs, Operator, OperatorError};
 
 const POLICIES: &str = "sys/policies/acl";
 
+const LIST: Needs = Needs("`list`");
+const READ: Needs = Needs("`read`");
+const WRITE: Needs = Needs("`create` and `update`");
+const REMOVE: Needs = Needs("`delete`");
+
 /// A Vault, as an operator calls it.
 pub(crate) struct Server {
-    vault: Vault,
+    operator: Operator,
     /// Without a namespace: quotas are kept there.
-    root: Vault,
-    token: VaultToken,
+    root: Operator,
 }
 
 /// Why the server gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ServerError {
-    /// The token is good for something else.
-    #[error(
-        "the token may not {what} {place}: it needs a policy with `path \"{path}\" {{ capabilities = [{capabilities}] }}`{advice}"
-    )]
-    Forbidden {
-        /// `read`, `list`, `write`, `remove`.
-        what: &'static str,
-        /// Of what.
-        place: String,
-        /// The same in Vault's words.
-        path: String,
-        /// What it lacks.
-        capabilities: &'static str,
-        /// What else to know.
-        advice: &'static str,
-    },
-    /// The token is good for nothing, or not there.
-    #[error(
-        "Vault does not take the token to {what} {place}: VAULT_TOKEN, or ~/.vault-token, is expired, revoked or another server's{advice}"
-    )]
-    TokenRefused {
-        /// `read`, `list`, `write`, `remove`.
-        what: &'static str,
-        /// Of what.
-        place: String,
-        /// What else to know.
-        advice: &'static str,
-    },
-    /// Anything else.
-    #[error("could not {what} {place} at {address}{advice}")]
-    Vault {
-        /// Of which Vault.
-        address: String,
-        /// `read`, `list`, `write`, `remove`.
-        what: &'static str,
-        /// Of what.
-        place: String,
-        /// What to do, where that is known.
-        advice: &'static str,
-        /// What happened.
-        source: VaultError,
-    },
+#[error("could not {what} {thing}{advice}")]
+pub(crate) struct ServerError {
+    /// `list`, `read`, `write`, `remove`.
+    what: &'static str,
+    /// Of what.
+    thing: String,
+    /// What else to know.
+    advice: &'static str,
+    source: OperatorError,
 }
 
 impl Server {
     /// Sets the transport up. Sends nothing.
     pub(crate) fn new(options: VaultOptions, token: VaultToken) -> Result<Self, VaultSetupError> {
-        let root = Vault::new(VaultOptions { namespace: None, ..options.clone() })?;
-        Ok(Self { vault: Vault::new(options)?, root, token })
+        let root = VaultOptions { namespace: None, ..options.clone() };
+        Ok(Self { operator: Operator::at(options, token.clone())?, root: Operator::at(root, token)? })
     }
 
     /// Its address.
     pub(crate) fn address(&self) -> &str {
-        self.vault.address().as_str()
+        self.operator.address()
     }
 
     /// The namespace of all but the quotas.
     pub(crate) fn namespace(&self) -> Option<&str> {
-        self.vault.namespace().map(Namespace::as_str)
+        self.operator.namespace()
     }
 
     /// Looks at everything that is wanted, and at everything that was made before. Writes nothing.
@@ -106,92 +77,73 @@ impl Server {
 
     /// Does one step.
     pub(crate) async fn carry_out(&self, step: &Step) -> Result<(), ServerError> {
-        let (doing, place) = match step {
-            Step::Write { place, .. } => (&WRITE, place),
-            Step::Remove(place) => (&REMOVE, place),
+        let (what, place, outcome) = match step {
+            Step::Write { place, body, .. } => {
+                ("write", place, self.of(place).write(&place.path(), body, WRITE).await)
+            }
+            Step::Remove(place) => ("remove", place, self.of(place).remove(&place.path(), REMOVE).await),
         };
-        let call = match step {
-            Step::Write { place, body, .. } => Call::post(place.path()).body(body),
-            Step::Remove(place) => Ok(Call::delete(place.path())),
-        };
-        let refused = |error| self.error(doing, place.to_string(), place.path(), Some(place), error);
-        self.send(Some(place), call.map_err(refused)?).await.map_err(refused).map(drop)
+        outcome.map(drop).map_err(|error| self.failed(what, place, error))
     }
 
     async fn policies(&self) -> Result<BTreeSet<String>, ServerError> {
-        let refused =
-            |error| self.error(&LIST, "the policies' names".to_owned(), POLICIES.to_owned(), None, error);
-        let data = self.send(None, Call::list(POLICIES).map_err(refused)?).await.map_err(refused)?;
+        let listed = self.operator.list(POLICIES, LIST).await.map_err(|source| ServerError {
+            what: "list",
+            thing: "the policies' names".to_owned(),
+            advice: "",
+            source,
+        })?;
+        let data = data(listed);
         let names = data.get("keys").and_then(Value::as_array).into_iter().flatten();
         Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
     }
 
     async fn look_at(&self, place: Place, found: &mut Found) -> Result<(), ServerError> {
-        match self.send(Some(&place), Call::get(place.path())).await {
-            Ok(data) => drop(found.objects.insert(place, data)),
-            Err(VaultError::Refused { status: 404, message, .. }) => {
-                // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
-                if let Some(mount) = place.mount().filter(|_| message.contains("no handler")) {
-                    found.missing_mounts.insert(mount.to_owned());
+        match self.of(&place).read(&place.path(), READ).await {
+            Ok(answer) => drop(found.objects.insert(place, data(answer))),
+            Err(error) => match error.refusal() {
+                Some((404, message)) => {
+                    // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
+                    if let Some(mount) = place.mount().filter(|_| message.contains("no handler")) {
+                        found.missing_mounts.insert(mount.to_owned());
+                    }
                 }
-            }
-            Err(error) => {
-                return Err(self.error(&READ, place.to_string(), place.path(), Some(&place), error));
-            }
+                Some(_) | None => return Err(self.failed("read", &place, error)),
+            },
         }
         Ok(())
     }
 
-    /// The answer's data; `null` where there is none.
-    async fn send(&self, place: Option<&Place>, call: Call) -> Result<Value, VaultError> {
-        let vault = match place {
-            Some(Place::Quota(_)) => &self.root,
-            Some(
-                Place::Policy(_) | Place::TokenRole(_) | Place::AwsClient { .. } | Place::LoginRole { .. },
-            )
-            | None => &self.vault,
-        };
-        let answer = vault.send_repeatable(call.token(&self.token)).await?;
-        Ok(answer.data.unwrap_or_default())
+    fn of(&self, place: &Place) -> &Operator {
+        if lies_in_root(place) { &self.root } else { &self.operator }
     }
 
-    fn error(
-        &self,
-        doing: &Doing,
-        place: String,
-        path: String,
-        at: Option<&Place>,
-        error: VaultError,
-    ) -> ServerError {
-        let Doing { what, capabilities } = *doing;
-        let in_root = matches!(at, Some(Place::Quota(_))) && self.vault.namespace().is_some();
-        let advice = if in_root { QUOTA_ADVICE } else { "" };
-        if matches!(error, VaultError::Forbidden { .. }) {
-            return ServerError::Forbidden { what, place, path, capabilities, advice };
-        }
-        if matches!(error, VaultError::TokenNotValid { .. }) {
-            return ServerError::TokenRefused { what, place, advice };
-        }
+    fn failed(&self, what: &'static str, place: &Place, source: OperatorError) -> ServerError {
         // Vault takes one quota for a path, whatever its name.
-        let taken =
-            matches!(&error, VaultError::Refused { message, .. } if message.contains("similar properties"));
-        let advice = if taken { TAKEN_ADVICE } else { "" };
-        let address = self.address().to_owned();
-        ServerError::Vault { address, what, place, advice, source: error }
+        let taken = source.refusal().is_some_and(|(_, message)| message.contains("similar properties"));
+        let powerless =
+            matches!(source, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
+        let advice = if taken {
+            TAKEN_ADVICE
+        } else if powerless && lies_in_root(place) && self.namespace().is_some() {
+            QUOTA_ADVICE
+        } else {
+            ""
+        };
+        ServerError { what, thing: place.to_string(), advice, source }
     }
 }
 
-const QUOTA_ADVICE: &str = "; Vault keeps quotas in the root namespace: use a token that may change them there, or `--no-quotas`, and have them made by whoever may";
+fn lies_in_root(place: &Place) -> bool {
+    matches!(place, Place::Quota(_))
+}
+
+/// The answer's data; `null` where there is none.
+fn data(answer: Answer) -> Value {
+    answer.data.unwrap_or_default()
+}
+
+const QUOTA_ADVICE: &str = " (Vault keeps quotas in the root namespace: use a token that may change them there, or `--no-quotas`, and have them made by whoever may)";
 
 const TAKEN_ADVICE: &str =
     ", since there is one for this path by another name: remove that one, or keep it with `--no-quotas`";
-
-struct Doing {
-    what: &'static str,
-    capabilities: &'static str,
-}
-
-const LIST: Doing = Doing { what: "list", capabilities: "\"list\"" };
-const READ: Doing = Doing { what: "read", capabilities: "\"read\"" };
-const WRITE: Doing = Doing { what: "write", capabilities: "\"create\", \"update\"" };
-const REMOVE: Doing = Doing { what: "remove", capabilities: "\"delete\"" };

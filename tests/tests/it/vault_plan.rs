@@ -630,17 +630,19 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     };
 
     let none = token_of("path \"none\" { capabilities = [\"read\"] }").await;
-    assert_eq!(
-        told(&none, "plan"),
-        "error: the token may not list the policies' names: it needs a policy with `path \"sys/policies/acl\" { capabilities = [\"list\"] }`\n"
-    );
+    let needs = |doing: &str, capabilities: &str, path: &str| {
+        let at = openbao.address();
+        format!(
+            "could not {doing}: your token may not do this at `{at}`: its policies need {capabilities} on `{path}`\n"
+        )
+    };
+    let lists = needs("list the policies' names", "`list`", "sys/policies/acl");
+    assert_eq!(told(&none, "plan"), format!("error: {lists}"));
     let list = token_of("path \"sys/policies/acl\" { capabilities = [\"list\"] }").await;
-    assert_eq!(
-        told(&list, "plan"),
-        "error: the token may not read policy `vault-authorizer`: it needs a policy with `path \"sys/policies/acl/vault-authorizer\" { capabilities = [\"read\"] }`\n"
-    );
+    let reads = needs("read policy `vault-authorizer`", "`read`", "sys/policies/acl/vault-authorizer");
+    assert_eq!(told(&list, "plan"), format!("error: {reads}"));
     let unknown = told("s.nobodysToken0123456789", "apply");
-    assert!(unknown.contains("expired, revoked or another server's"), "{unknown}");
+    assert!(unknown.contains("does not know your token, or not any more"), "{unknown}");
     let absent = run(&["plan"], &configuration, &[]).complained(1);
     assert_eq!(
         absent,
@@ -656,13 +658,15 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     let read_only = quotas.replacen("\"create\", \"read\", \"update\", \"delete\"", "\"read\"", 1);
     assert_ne!(read_only, quotas);
     let half = token_of(&format!("{before}path \"sys/quotas/{read_only}")).await;
-    let stopped = told(&half, "apply");
+    let writes = needs(
+        "write rate limit quota `vault-authorizer-orders-prod-reader`",
+        "`create` and `update`",
+        "sys/quotas/rate-limit/vault-authorizer-orders-prod-reader",
+    );
+    let undone = "create rate limit quota `vault-authorizer-orders-prod-reader`; create rate limit quota `vault-authorizer-tenant`";
     assert_eq!(
-        stopped,
-        "error: 4 done, and then this failed; run it again to go on. Not done: \
-         create rate limit quota `vault-authorizer-orders-prod-reader`; create rate limit quota `vault-authorizer-tenant`: \
-         the token may not write rate limit quota `vault-authorizer-orders-prod-reader`: it needs a policy with \
-         `path \"sys/quotas/rate-limit/vault-authorizer-orders-prod-reader\" { capabilities = [\"create\", \"update\"] }`\n"
+        told(&half, "apply"),
+        format!("error: 4 done, and then this failed; run it again to go on. Not done: {undone}: {writes}")
     );
     let whole = token_of(&documented).await;
     let env = [("VAULT_TOKEN", whole.as_str())];
@@ -709,7 +713,7 @@ async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     let nowhere = run(&["plan"], &configuration, &env[..1]).complained(1);
     assert!(
         nowhere.starts_with(
-            "error: could not list the policies' names at http://127.0.0.1:1: Vault could not be reached"
+            "error: could not list the policies' names: `http://127.0.0.1:1`: Vault could not be reached"
         ),
         "{nowhere}"
     );
