@@ -1,7 +1,7 @@
 //! `vault-authorizer vault plan` and `vault apply`: what Vault must hold, made from the configuration.
 //!
-//! Receives a configuration; [`desired`] derives from it everything that Vault must hold, [`server`] looks at what a server
-//! has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it out step by step. [`script`] is the same
+//! Receives a configuration; [`desired`] derives from it everything that Vault must hold, the [`login`] among it, [`server`]
+//! looks at what a server has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it out step by step. [`script`] is the same
 //! for those who would rather run it themselves. Only [`server`] makes calls.
 
 pub(crate) mod compare;
