@@ -38,7 +38,7 @@ pub enum VaultError {
         /// The call's path.
         path: String,
     },
-    /// A rate limit quota is used up (429).
+    /// A rate limit is used up (429): a quota of Vault's, or that of something before it.
     #[error("Vault's rate limit refused `{path}`")]
     Throttled {
         /// The call's path.
@@ -210,8 +210,11 @@ impl VaultError {
         let message = || message::sanitised(texts.first().map_or("", String::as_str), sent_token);
         let says = |words: &str| texts.iter().any(|text| text.contains(words));
         match status {
-            // A standby that lags behind says nothing more; a quota names the path.
-            429 if texts.is_empty() => Self::Unavailable { path, status, message: message() },
+            // A quota of Vault's names the path. A standby that lags behind has an empty list of errors, and of OpenBao's a
+            // `Retry-After`, too. No body at all is neither's: then a `Retry-After` tells the limit of something before Vault.
+            429 if texts.is_empty() && (retry_after_seconds.is_none() || !is_blank(body)) => {
+                Self::Unavailable { path, status, message: message() }
+            }
             429 => Self::Throttled { path, retry_after_seconds },
             503 if says("Vault is sealed") => Self::Sealed { path },
             400 if says("wrapping token is not valid or does not exist") => {
@@ -235,10 +238,15 @@ struct Refusal {
     errors: Vec<String>,
 }
 
-/// `{"errors":["…"]}`, or whatever text something before Vault answered with.
+fn is_blank(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty()
+}
+
+/// `{"errors":["…"]}`, or whatever text something before Vault answered with; none where it answered with nothing.
 fn texts(body: &[u8]) -> Vec<String> {
     match serde_json::from_slice::<Refusal>(body) {
         Ok(refusal) => refusal.errors,
+        Err(_) if is_blank(body) => Vec::new(),
         Err(_) => vec![String::from_utf8_lossy(body).into_owned()],
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | the connection broke | at once the first time: that is how one dies while a function is frozen |
 //! | no connection, 5xx, 412, a leader lost half-way, a standby that lags (429 without a word) or has none (307) | after a pause |
-//! | a quota (429) | after its `Retry-After`, where that fits |
+//! | a quota (429) | after its `Retry-After`, where that fits, and not sooner than the others |
 //! | no answer in time, and every refusal | no |
 //!
 //! After all of these but a quota and a refusal the transport connects anew, so that behind a load balancer the next attempt
@@ -105,7 +105,11 @@ fn pause(failure: &VaultError, attempts: u32) -> Option<Duration> {
         VaultError::Unreachable { .. } | VaultError::Unavailable { .. } | VaultError::Sealed { .. } => {
             Some(backed_off(attempts, jitter()))
         }
-        VaultError::Throttled { retry_after_seconds, .. } => retry_after_seconds.map(Duration::from_secs),
+        // Not sooner than after any other failure: with `Retry-After: 0` one attempt would follow the other at once.
+        VaultError::Throttled { retry_after_seconds, .. } => {
+            let asked_for = retry_after_seconds.map(Duration::from_secs);
+            asked_for.map(|asked_for| asked_for.max(backed_off(attempts, jitter())))
+        }
         VaultError::TimedOut { .. }
         | VaultError::CallInvalid { .. }
         | VaultError::TokenNotValid { .. }
@@ -170,6 +174,16 @@ mod tests {
             VaultError::Refused { path: path(), status: 400, message: String::new() },
         ] {
             assert_eq!(pause(&final_one, 1), None, "{final_one}");
+        }
+    }
+
+    /// As many attempts as there are, one right after the other, would be a flood by whoever was asked to slow down.
+    #[test]
+    fn a_quota_that_asks_for_no_pause_gets_one_all_the_same() {
+        let at_once = VaultError::Throttled { path: path(), retry_after_seconds: Some(0) };
+        for (attempts, shortest) in [(1, 30), (2, 90), (3, 270)] {
+            let pause = pause(&at_once, attempts);
+            assert!(pause.is_some_and(|pause| pause >= Duration::from_millis(shortest)), "{pause:?}");
         }
     }
 

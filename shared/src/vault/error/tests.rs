@@ -53,6 +53,20 @@ fn an_outage_is_an_outage_whatever_its_status() {
 }
 
 #[test]
+fn a_429_without_a_word_is_a_quota_only_where_something_else_than_vault_says_when_to_come_back() {
+    let told = |retry_after_seconds, body: &str| {
+        VaultError::from_refusal("a/b", Some("root-token"), 429, retry_after_seconds, body.as_bytes()).code()
+    };
+    for blank in ["", " ", "\r\n"] {
+        assert_eq!(told(None, blank), "vault_unavailable", "{blank:?}");
+        assert_eq!(told(Some(1), blank), "vault_throttled", "{blank:?}");
+    }
+    // A standby of OpenBao's that lags behind, word for word: it says when to come back, too.
+    assert_eq!(told(Some(1), r#"{"errors":[]}"#), "vault_unavailable");
+    assert_eq!(told(None, r#"{"errors":[]}"#), "vault_unavailable");
+}
+
+#[test]
 fn any_other_refusal_keeps_its_status_and_message() {
     let VaultError::Refused { path, status, message } = refusal(400, r#"{"errors":["unknown role x"]}"#)
     else {
