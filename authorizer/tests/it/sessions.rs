@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use vault_authorizer::{
     adapters::vault::{BoxedLogin, Granted, Login, LoginFuture, VaultMinter},
-    clock::UnixTime,
+    clock::{Clock, UnixTime},
     grant::Ttls,
     mint::{MintError, Minter, Order, Undo},
 };
@@ -90,7 +90,7 @@ impl World {
     }
 
     async fn mint(&self) -> Result<(), MintError> {
-        self.minter.mint(&order()).await.map(|_| ())
+        self.minter.mint(&order_at(&self.clock)).await.map(|_| ())
     }
 }
 
@@ -108,6 +108,11 @@ fn order() -> Order {
         meta: Vec::new(),
         answer_by: UnixTime::from_seconds(NOW + 8),
     }
+}
+
+/// An order that leaves as much time as [`order`] does, from the clock's now.
+fn order_at(clock: &SetClock) -> Order {
+    Order { answer_by: clock.now().plus_seconds(8), ..order() }
 }
 
 fn always_wrapped(_line: &str) -> (u16, &'static str) {
@@ -150,6 +155,29 @@ async fn near_its_maximum_ttl_a_session_is_replaced_by_a_login() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_cannot_be_read_or_says_nothing_of_a_life_is_no_session_without_end() {
+    const NO_LIFE: &str = r#"{"auth": {"client_token": "s.login1", "accessor": "a", "policies": []}}"#;
+    const ODD_FORM: &str = r#"{"auth": {"client_token": "s.login1", "lease_duration": "an hour"}}"#;
+    for renewal in [NO_LIFE, ODD_FORM] {
+        let server = Server::start(move |line| {
+            let body = if line.contains("/renew-self ") { renewal } else { WRAPPED };
+            (200, body.to_owned())
+        })
+        .await;
+        let (clock, login) =
+            (SetClock::at(NOW), FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() });
+        let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
+        minter.mint(&order()).await.unwrap();
+        clock.forward_seconds(2400);
+        minter.mint(&order_at(&clock)).await.unwrap();
+        assert_eq!(server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login2", "{renewal}");
+        clock.forward_seconds(2400);
+        minter.mint(&order_at(&clock)).await.unwrap();
+        assert_eq!(server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login3", "{renewal}");
+    }
+}
+
+#[tokio::test]
 async fn a_function_that_was_frozen_past_its_tokens_end_logs_in_again() {
     let world = World::new(3600, always_wrapped).await;
     world.mint().await.unwrap();
@@ -172,15 +200,15 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
         Box::new(not_renewable.clone()),
         world.clock.clone(),
     );
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&world.clock)).await.unwrap();
     not_renewable.refuses.store(1, Ordering::SeqCst);
     world.clock.forward_seconds(3000);
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&world.clock)).await.unwrap();
     world.clock.forward_seconds(598);
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&world.clock)).await.unwrap();
     // Within the time for which a refresh is not tried again, and past the token's end.
     world.clock.forward_seconds(2);
-    let over = minter.mint(&order()).await.unwrap_err();
+    let over = minter.mint(&order_at(&world.clock)).await.unwrap_err();
     assert!(matches!(over, MintError::Login(VaultError::TimedOut { .. })), "{over:?}");
 }
 
@@ -430,9 +458,9 @@ async fn a_sessions_life_counts_from_before_the_login() {
     let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
     let login = FakeLogin { ttl_seconds: 60, takes: Some((clock.clone(), 20)), ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&clock)).await.unwrap();
     clock.forward_seconds(40);
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&clock)).await.unwrap();
     assert_eq!(server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login2");
 }
 
@@ -441,13 +469,13 @@ async fn a_refresh_that_hangs_holds_a_request_up_for_a_second_and_the_next_one_n
     let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
     let login = FakeLogin { ttl_seconds: 60, ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&clock)).await.unwrap();
     login.hangs.store(1, Ordering::SeqCst);
     clock.forward_seconds(45);
-    let minted = tokio::time::timeout(Duration::from_secs(10), minter.mint(&order())).await;
+    let minted = tokio::time::timeout(Duration::from_secs(10), minter.mint(&order_at(&clock))).await;
     assert!(minted.is_ok_and(|minted| minted.is_ok()), "with the token that is still good");
     assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
     clock.forward_seconds(4);
-    minter.mint(&order()).await.unwrap();
+    minter.mint(&order_at(&clock)).await.unwrap();
     assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
 }

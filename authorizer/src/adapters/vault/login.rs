@@ -1,10 +1,10 @@
 //! What every login at Vault has in common: `POST auth/<mount>/login`, and what Vault granted.
 //!
-//! Receives the mount and the body; sends it once and produces what was granted. Leaves the proof in the body to the
-//! methods, and trying again to [`repeat`](super::repeat).
+//! Receives the mount and the body; sends it once and produces what was granted. Says of a renewal's answer, too, whether it
+//! grants anything. Leaves the proof in the body to the methods, and trying again to [`repeat`](super::repeat).
 
 use serde::Serialize;
-use vault_context::vault::{Call, Vault, VaultError};
+use vault_context::vault::{Answer, Auth, Call, Vault, VaultError};
 
 use super::session::Granted;
 use crate::{mint::MintError, names::MountPath};
@@ -18,8 +18,11 @@ pub(super) async fn post(
     let path = format!("auth/{mount}/login");
     let call = Call::post(&path).body(body).map_err(MintError::Login)?;
     let answer = vault.send(call).await.map_err(MintError::Login)?;
-    let odd = || {
-        MintError::Login(VaultError::AnswerInvalid { path, reason: "it holds no whole `auth`".to_owned() })
-    };
-    answer.auth.filter(|_| !answer.malformed).map(Granted::from).ok_or_else(odd)
+    auth(answer, path).map(Granted::from)
+}
+
+/// The `auth` of an answer, if it is whole: of a malformed one only the token is left, and its life would be without end.
+pub(super) fn auth(answer: Answer, path: String) -> Result<Auth, MintError> {
+    let odd = || VaultError::AnswerInvalid { path, reason: "it holds no whole `auth`".to_owned() };
+    answer.auth.filter(|_| !answer.malformed).ok_or_else(odd).map_err(MintError::Login)
 }

@@ -12,7 +12,7 @@ use vault_context::{
     vault::{Auth, Call, Vault},
 };
 
-use super::repeat::Repeating;
+use super::{login, repeat::Repeating};
 use crate::{
     causes::with_causes,
     clock::{Clock, UnixTime},
@@ -23,6 +23,7 @@ use crate::{
 const RETRY_SECONDS: u64 = 5;
 /// How long a request waits for a refresh while the session is still good.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+const RENEW_SELF: &str = "auth/token/renew-self";
 
 /// One way to get a token. Returns what Vault said.
 pub trait Login: Send + Sync {
@@ -174,16 +175,17 @@ impl Sessions {
         let renewed = self.calls.attempt(by, async || self.renew_self(&session.token).await).await;
         let auth = renewed
             .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
-            .ok()??;
+            .ok()?;
         let granted = Granted::from(auth);
-        let worth_it = granted.ttl_seconds.is_none_or(|ttl| ttl >= session.first_ttl_seconds / 2);
+        // A token that was due has an end: a renewal that says nothing of it is worth nothing.
+        let worth_it = granted.ttl_seconds.is_some_and(|ttl| ttl >= session.first_ttl_seconds / 2);
         worth_it.then(|| Session::new(granted, Some(session.first_ttl_seconds), now))
     }
 
-    async fn renew_self(&self, token: &VaultToken) -> Result<Option<Auth>, MintError> {
-        let call = Call::post("auth/token/renew-self").token(token).body(&serde_json::json!({}));
+    async fn renew_self(&self, token: &VaultToken) -> Result<Auth, MintError> {
+        let call = Call::post(RENEW_SELF).token(token).body(&serde_json::json!({}));
         let answer = self.vault.send(call.map_err(MintError::Login)?).await;
-        Ok(answer.map_err(MintError::Login)?.auth)
+        login::auth(answer.map_err(MintError::Login)?, RENEW_SELF.to_owned())
     }
 
     /// The life counts from before the call: Vault starts it somewhere between.
