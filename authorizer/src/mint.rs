@@ -48,7 +48,7 @@ pub struct Order {
     pub entity_alias: Option<String>,
     /// What the audit log shows of the caller's token.
     pub meta: Vec<(&'static str, String)>,
-    /// When the answer must be here: a call that could not end by then is not made again.
+    /// When the answer must be here: a call ends before, and one that could not is not made.
     pub answer_by: UnixTime,
 }
 
@@ -302,6 +302,9 @@ pub enum MintError {
         /// Whether Vault said that it is sealed.
         sealed: bool,
     },
+    /// Vault was not asked, since its answer could not have come in time.
+    #[error("too little time was left to ask Vault")]
+    NoTime,
     /// Vault answered so late that the token could have outlived the caller's credential. It was undone.
     #[error(
         "Vault's answer came so late that the token could outlive the caller's credential; it was undone"
@@ -323,6 +326,7 @@ impl MintError {
             Self::LoginCredentials { .. }
             | Self::LoginSts { .. }
             | Self::NotAsked { .. }
+            | Self::NoTime
             | Self::Late
             | Self::AnswerInvalid { .. } => None,
         }

@@ -253,6 +253,7 @@ fn mint(error: &MintError) -> Code {
         MintError::Vault(error) => vault(error, Code::VaultMintRefused),
         MintError::NotAsked { sealed: true, .. } => Code::VaultSealed,
         MintError::NotAsked { sealed: false, .. } | MintError::Late => Code::VaultUnreachable,
+        MintError::NoTime => Code::DeadlineExceeded,
         MintError::AnswerInvalid { .. } => Code::VaultAnswerInvalid,
     }
 }
@@ -297,6 +298,7 @@ mod tests {
         let sts = IdentityError::StsUnavailable { reason: String::new() };
         assert_eq!(Refusal::from(sts).code().kind(), Kind::Fault);
         assert_eq!(Refusal::DeadlineExceeded.code().kind(), Kind::Fault);
+        assert_eq!(Refusal::from(MintError::NoTime).code().kind(), Kind::Fault);
     }
 
     #[test]

@@ -31,12 +31,13 @@ use crate::{
 pub use approle::{AppRoleLogin, AppRoleLoginSettings, SecretId};
 pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
 pub use jwt::{JwtLogin, JwtLoginSettings, JwtSource};
-use repeat::Repeating;
+use repeat::{Repeating, time_for_a_call};
 pub use secret::{InvalidSecret, LoginSecret, SecretFile, SecretFileError};
 use session::Sessions;
 pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// For one call, where its request has as much time: see [`time_for_a_call`].
 const TIMEOUT: Duration = Duration::from_secs(5);
 const REVOKE_SELF: &str = "auth/token/revoke-self";
 
@@ -103,7 +104,7 @@ impl VaultSettings {
         let login: BoxedLogin = match login {
             LoginSettings::Aws(settings) => Box::new(AwsLogin::new(settings, credentials, clock)),
             LoginSettings::Jwt(settings) => Box::new(JwtLogin::new(settings, sts, credentials, clock)),
-            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings)),
+            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings, clock)),
             LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
         };
         Ok((Vault::new(options)?, login))
@@ -159,8 +160,9 @@ impl VaultMinter {
         let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
         let call = call.body(&order.body()).map_err(MintError::Vault)?;
         let once = async || {
+            let call = call.clone().timeout(time_for_a_call(order.answer_by, self.clock.now())?);
             let mut asked = Asked { order, unknown: true };
-            let answer = self.vault.send(call.clone()).await;
+            let answer = self.vault.send(call).await;
             asked.unknown = answer.as_ref().is_err_and(may_have_minted);
             answer.map_err(MintError::Vault)
         };

@@ -1,18 +1,29 @@
 //! The authorizer's own token: one login shared, renewed in time by the wall clock, replaced when it is dead.
 
+use std::io;
 use std::sync::{
-    Arc,
+    Arc, Mutex, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
+use tracing::{Dispatch, subscriber::NoSubscriber};
 use vault_authorizer::{
-    adapters::vault::{BoxedLogin, Granted, Login, LoginFuture, VaultMinter},
+    adapters::{
+        identity_client,
+        sts::StsClient,
+        vault::{
+            AppRoleLogin, AppRoleLoginSettings, BoxedLogin, Granted, JwtLogin, JwtLoginSettings, JwtSource,
+            Login, LoginFuture, LoginSecret, SecretId, VaultMinter,
+        },
+    },
+    causes::with_causes,
     clock::{Clock, UnixTime},
     grant::Ttls,
     mint::{MintError, Minter, Order, Undo},
+    outcome::{Code, Refusal},
 };
 use vault_context::{
     VaultToken, WrappingToken,
@@ -35,7 +46,7 @@ struct FakeLogin {
 }
 
 impl Login for FakeLogin {
-    fn login<'a>(&'a self, _vault: &'a Vault) -> LoginFuture<'a> {
+    fn login<'a>(&'a self, _vault: &'a Vault, _by: UnixTime) -> LoginFuture<'a> {
         Box::pin(async {
             self.attempts.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -52,6 +63,37 @@ impl Login for FakeLogin {
             let token = VaultToken::parse(format!("s.login{number}")).unwrap();
             Ok(Granted { token, ttl_seconds: Some(self.ttl_seconds), renewable: self.renewable })
         })
+    }
+}
+
+/// What the test's thread logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        // While there is but one subscriber, tracing asks that of the thread which comes to a line first whether anybody
+        // wants to hear it, and keeps the answer for all threads.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || log.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -372,9 +414,18 @@ async fn a_refusal_is_final_and_so_is_a_wait_that_does_not_fit() {
         assert!(outcome.is_err());
         assert_eq!(asked, 1, "{script:?}");
     }
-    // No time is left for another attempt.
-    let hurried = Order { answer_by: UnixTime::from_seconds(NOW), ..order() };
-    assert_eq!(Scripted(&[(500, "", None)]).mint(hurried).await.1, 1);
+    // No time is left for another attempt, whose pause is 30 ms at least.
+    let clock = SetClock::at(NOW);
+    let passes = clock.clone();
+    let server = Server::start(move |_| {
+        passes.forward_millis(7_900);
+        (500, String::new())
+    })
+    .await;
+    let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock);
+    minter.mint(&order()).await.unwrap_err();
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[tokio::test]
@@ -458,9 +509,10 @@ async fn a_sessions_life_counts_from_before_the_login() {
     let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
     let login = FakeLogin { ttl_seconds: 60, takes: Some((clock.clone(), 20)), ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
-    minter.mint(&order_at(&clock)).await.unwrap();
+    let order = || Order { answer_by: clock.now().plus_seconds(60), ..order() };
+    minter.mint(&order()).await.unwrap();
     clock.forward_seconds(40);
-    minter.mint(&order_at(&clock)).await.unwrap();
+    minter.mint(&order()).await.unwrap();
     assert_eq!(server.asked().last().unwrap(), "POST /v1/auth/token/create/r s.login2");
 }
 
@@ -478,4 +530,89 @@ async fn a_refresh_that_hangs_holds_a_request_up_for_a_second_and_the_next_one_n
     clock.forward_seconds(4);
     minter.mint(&order_at(&clock)).await.unwrap();
     assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
+}
+
+/// Takes a question and does not answer it.
+async fn hanging() -> Server {
+    Server::start_slow(|_| (200, WRAPPED.to_owned(), 60_000)).await
+}
+
+/// A function's time can be shorter than what a call may take: a Vault that hangs must count all the same.
+#[tokio::test]
+async fn a_vault_that_hangs_is_unreachable_and_counts_however_short_the_functions_time_is() {
+    let log = Log::default();
+    let _guard = log.capture();
+    let server = hanging().await;
+    let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), SetClock::at(NOW));
+    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 2), ..order() };
+    let mints = futures_util::future::join_all((0..5).map(|_| minter.mint(&hurried)));
+    let outcomes = tokio::time::timeout(Duration::from_secs(4), mints).await.expect("each ends by itself");
+    for outcome in outcomes {
+        let error = Refusal::from(outcome.unwrap_err());
+        assert_eq!(error.code(), Code::VaultUnreachable);
+        assert_eq!(
+            with_causes(&error),
+            "Vault did not mint a token: Vault did not answer `auth/token/create/r` in time"
+        );
+    }
+    let next = minter.mint(&hurried).await.unwrap_err();
+    assert!(matches!(next, MintError::NotAsked { failures: 5, .. }), "{next:?}");
+    assert_eq!(
+        log.text().matches("it is not known whether Vault minted a token").count(),
+        5,
+        "{}",
+        log.text()
+    );
+}
+
+#[tokio::test]
+async fn a_login_that_hangs_ends_before_its_request_and_names_its_path() {
+    let server = hanging().await;
+    let secret = |text| LoginSecret::parse(text).unwrap();
+    let settings = AppRoleLoginSettings {
+        mount: "approle".parse().unwrap(),
+        role_id: secret("role"),
+        secret_id: SecretId::Given(secret("secret")),
+    };
+    let clock = SetClock::at(NOW);
+    let login = AppRoleLogin::new(settings, clock.clone());
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock);
+    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 2), ..order() };
+    let minted = tokio::time::timeout(Duration::from_secs(4), minter.mint(&hurried)).await;
+    let error = minted.expect("it ends by itself").unwrap_err();
+    assert!(
+        matches!(&error, MintError::Login(VaultError::TimedOut { path }) if path == "auth/approle/login"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_sts_that_hangs_during_a_login_ends_before_its_request() {
+    let server = hanging().await;
+    let settings = JwtLoginSettings {
+        mount: "jwt".parse().unwrap(),
+        role: "r".parse().unwrap(),
+        jwt: JwtSource::WebIdentity {
+            audience: "vault.example.com".parse().unwrap(),
+            sts: sts_identity::StsEndpoint::loopback(&server.url, &"eu-west-1".parse().unwrap()).unwrap(),
+        },
+    };
+    let keys = aws_credential_types::Credentials::new("AKIAEXAMPLE", "secret", None, None, "test");
+    let (sts, clock) = (StsClient::new(identity_client().unwrap()), SetClock::at(NOW));
+    let login = JwtLogin::new(settings, sts, Box::new(keys), clock.clone());
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock);
+    // The client for STS would wait for three seconds.
+    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 1), ..order() };
+    let minted = tokio::time::timeout(Duration::from_millis(2500), minter.mint(&hurried)).await;
+    let error = minted.expect("it ends by itself").unwrap_err();
+    assert!(matches!(error, MintError::LoginSts { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_mint_that_could_not_end_in_time_is_not_sent() {
+    let hurried = Order { answer_by: UnixTime::from_seconds(NOW), ..order() };
+    let (outcome, asked) = Scripted(&[(200, WRAPPED, None)]).mint(hurried).await;
+    let error = Refusal::from(outcome.unwrap_err());
+    assert_eq!((error.code(), asked), (Code::DeadlineExceeded, 0), "{error}");
 }

@@ -3,7 +3,7 @@
 //! Receives the configuration's `vault`; logs in, ends that login again, and produces a finding. Where Vault refuses, its
 //! words are told apart: each has another cause, and Vault names none of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::BehaviorVersion;
 use vault_authorizer::{
@@ -12,7 +12,7 @@ use vault_authorizer::{
         vault::{Granted, LoginSettings, VaultSettings},
     },
     causes::with_causes,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     mint::MintError,
 };
 use vault_context::{
@@ -23,6 +23,8 @@ use vault_context::{
 use super::finding::Finding;
 
 const CHECK: &str = "vault-login";
+/// Longer than the function's own limits for STS and for Vault together: here they decide.
+const LONGEST_LOGIN: Duration = Duration::from_secs(10);
 
 /// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with.
 pub(super) async fn examine(settings: VaultSettings, client: reqwest::Client, log_in: bool) -> Finding {
@@ -41,7 +43,7 @@ pub(super) async fn examine(settings: VaultSettings, client: reqwest::Client, lo
         Ok(connected) => connected,
         Err(error) => return Finding::wrong(CHECK, with_causes(&error), "mend this machine's TLS roots"),
     };
-    match login.login(&vault).await {
+    match login.login(&vault, SystemClock.now().plus(LONGEST_LOGIN)).await {
         Ok(granted) if is_token => given(&vault, &granted.token).await,
         Ok(granted) => granted_and_ended(&vault, granted).await,
         Err(error) => refused(&error),

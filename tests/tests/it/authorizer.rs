@@ -269,7 +269,9 @@ async fn a_vault_that_hangs_is_a_fault_before_the_deadline() {
     let event = event(&bed.good_token(), "/orders").to_string().into_bytes();
     let invocation = function.invoke_raw(event, Duration::from_secs(3)).await;
     bed.openbao.resume();
-    assert_eq!(error(invocation), "deadline_exceeded");
+    assert_eq!(error(invocation), "vault_unreachable");
+    let message = records(&function).remove(1)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("did not answer `auth/token/create/orders-prod-reader` in time"), "{message}");
 }
 
 #[tokio::test]

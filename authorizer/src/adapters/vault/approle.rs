@@ -4,15 +4,23 @@
 //!
 //! Vault documentation, "AppRole auth method (API)", `POST /auth/approle/login`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use vault_context::vault::Vault;
 
 use super::{
     login,
+    repeat::time_for_a_call,
     secret::{LoginSecret, SecretFile},
     session::{Granted, Login, LoginFuture},
 };
-use crate::{causes::with_causes, mint::MintError, names::MountPath};
+use crate::{
+    causes::with_causes,
+    clock::{Clock, UnixTime},
+    mint::MintError,
+    names::MountPath,
+};
 
 /// How to log in as an AppRole.
 #[derive(Debug)]
@@ -35,16 +43,19 @@ pub enum SecretId {
 }
 
 /// The login as an AppRole.
-pub struct AppRoleLogin(AppRoleLoginSettings);
+pub struct AppRoleLogin {
+    settings: AppRoleLoginSettings,
+    clock: Arc<dyn Clock>,
+}
 
 impl AppRoleLogin {
     /// A login by these settings.
-    pub fn new(settings: AppRoleLoginSettings) -> Self {
-        Self(settings)
+    pub fn new(settings: AppRoleLoginSettings, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, clock }
     }
 
-    async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
-        let AppRoleLoginSettings { mount, role_id, secret_id } = &self.0;
+    async fn log_in(&self, vault: &Vault, by: UnixTime) -> Result<Granted, MintError> {
+        let AppRoleLoginSettings { mount, role_id, secret_id } = &self.settings;
         let read;
         let secret_id = match secret_id {
             SecretId::Given(secret_id) => secret_id,
@@ -56,13 +67,14 @@ impl AppRoleLogin {
             }
         };
         let body = Body { role_id: role_id.expose(), secret_id: secret_id.expose() };
-        login::post(vault, mount, &body).await
+        let time = time_for_a_call(by, self.clock.now())?;
+        login::post(vault, mount, &body, time).await
     }
 }
 
 impl Login for AppRoleLogin {
-    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
-        Box::pin(self.log_in(vault))
+    fn login<'a>(&'a self, vault: &'a Vault, by: UnixTime) -> LoginFuture<'a> {
+        Box::pin(self.log_in(vault, by))
     }
 }
 

@@ -20,11 +20,12 @@ use zeroize::Zeroizing;
 
 use super::{
     login,
+    repeat::time_for_a_call,
     session::{Granted, Login, LoginFuture},
 };
 use crate::{
     causes::with_causes,
-    clock::Clock,
+    clock::{Clock, UnixTime},
     mint::MintError,
     names::{MountPath, RoleName},
 };
@@ -72,17 +73,18 @@ impl AwsLogin {
         sign_get_caller_identity(request).map_err(|error| with_causes(&error))
     }
 
-    async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
+    async fn log_in(&self, vault: &Vault, by: UnixTime) -> Result<Granted, MintError> {
         // Fresh for each login: STS takes a signature for 15 minutes only.
         let signed = self.signed().await.map_err(|reason| MintError::LoginCredentials { reason })?;
         let AwsLoginSettings { mount, role, .. } = &self.settings;
-        login::post(vault, mount, &Body::new(role.as_str(), &signed)).await
+        let time = time_for_a_call(by, self.clock.now())?;
+        login::post(vault, mount, &Body::new(role.as_str(), &signed), time).await
     }
 }
 
 impl Login for AwsLogin {
-    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
-        Box::pin(self.log_in(vault))
+    fn login<'a>(&'a self, vault: &'a Vault, by: UnixTime) -> LoginFuture<'a> {
+        Box::pin(self.log_in(vault, by))
     }
 }
 

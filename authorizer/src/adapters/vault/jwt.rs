@@ -17,13 +17,14 @@ use vault_context::vault::Vault;
 
 use super::{
     login,
+    repeat::time_for_a_call,
     secret::{LoginSecret, SecretFile},
     session::{Granted, Login, LoginFuture},
 };
 use crate::{
     adapters::sts::StsClient,
     causes::with_causes,
-    clock::Clock,
+    clock::{Clock, UnixTime},
     mint::MintError,
     names::{MountPath, RoleName},
 };
@@ -72,20 +73,24 @@ impl JwtLogin {
         Self { settings, sts, credentials, clock }
     }
 
-    async fn log_in(&self, vault: &Vault) -> Result<Granted, MintError> {
-        let jwt = self.jwt().await?;
+    async fn log_in(&self, vault: &Vault, by: UnixTime) -> Result<Granted, MintError> {
+        let jwt = self.jwt(by).await?;
+        let time = time_for_a_call(by, self.clock.now())?;
         let JwtLoginSettings { mount, role, .. } = &self.settings;
-        login::post(vault, mount, &Body { role: role.as_str(), jwt: jwt.expose() }).await
+        login::post(vault, mount, &Body { role: role.as_str(), jwt: jwt.expose() }, time).await
     }
 
     /// The errors are about a file, credentials or STS; none quotes a value.
-    async fn jwt(&self) -> Result<LoginSecret, MintError> {
+    async fn jwt(&self, by: UnixTime) -> Result<LoginSecret, MintError> {
         match &self.settings.jwt {
             JwtSource::File(file) => file.read().map_err(|error| unusable(&error)),
             JwtSource::WebIdentity { audience, sts } => {
                 let request = self.signed(audience, sts).await?;
-                let answer = self.sts.send(&request).await;
-                let answer = answer.map_err(|away| MintError::LoginSts { reason: with_causes(&away) })?;
+                let time = time_for_a_call(by, self.clock.now())?;
+                let away = |reason| MintError::LoginSts { reason };
+                let answer = tokio::time::timeout(time, self.sts.send(&request)).await;
+                let answer = answer.map_err(|_elapsed| away("no answer in time".to_owned()))?;
+                let answer = answer.map_err(|error| away(with_causes(&error)))?;
                 let token = WebIdentityToken::read(answer).map_err(|error| match error {
                     WebIdentityError::Unavailable { reason } => MintError::LoginSts { reason },
                     refused @ WebIdentityError::Refused { .. } => unusable(&refused),
@@ -105,8 +110,8 @@ impl JwtLogin {
 }
 
 impl Login for JwtLogin {
-    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a> {
-        Box::pin(self.log_in(vault))
+    fn login<'a>(&'a self, vault: &'a Vault, by: UnixTime) -> LoginFuture<'a> {
+        Box::pin(self.log_in(vault, by))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What every login at Vault has in common: `POST auth/<mount>/login`, and what Vault granted.
 //!
-//! Receives the mount and the body; sends it once and produces what was granted. Says of a renewal's answer, too, whether it
+//! Receives the mount, the body and how long it may take; sends it once and produces what was granted. Says of a renewal's answer, too, whether it
 //! grants anything. Leaves the proof in the body to the methods, and trying again to [`repeat`](super::repeat).
+
+use std::time::Duration;
 
 use serde::Serialize;
 use vault_context::vault::{Answer, Auth, Call, Vault, VaultError};
@@ -9,14 +11,15 @@ use vault_context::vault::{Answer, Auth, Call, Vault, VaultError};
 use super::session::Granted;
 use crate::{mint::MintError, names::MountPath};
 
-/// Logs in with `body`, and takes what Vault granted, if its answer holds a token and all that belongs to one.
+/// Logs in with `body`, in `time`, and takes what Vault granted, if its answer holds a token and all that belongs to one.
 pub(super) async fn post(
     vault: &Vault,
     mount: &MountPath,
     body: &impl Serialize,
+    time: Duration,
 ) -> Result<Granted, MintError> {
     let path = format!("auth/{mount}/login");
-    let call = Call::post(&path).body(body).map_err(MintError::Login)?;
+    let call = Call::post(&path).timeout(time).body(body).map_err(MintError::Login)?;
     let answer = vault.send(call).await.map_err(MintError::Login)?;
     auth(answer, path).map(Granted::from)
 }

@@ -1,7 +1,7 @@
 //! Calls to Vault that are made again where the failure passes, and not made at all while Vault is down.
 //!
-//! Receives an attempt and the time by which its answer is needed; produces what came of it. Leaves which calls may be sent
-//! twice to those who make them: a login and a mint may, an unwrap never comes here.
+//! Receives an attempt and the time by which its answer is needed; produces what came of it, and says how long a call may
+//! last. Leaves which calls may be sent twice to those who make them: a login and a mint may, an unwrap never comes here.
 //!
 //! | failure | made again |
 //! |---|---|
@@ -20,7 +20,7 @@ use std::{
 
 use vault_context::vault::VaultError;
 
-use super::breaker::Breaker;
+use super::{TIMEOUT, breaker::Breaker};
 use crate::{
     adapters::jitter,
     causes::with_causes,
@@ -34,6 +34,8 @@ const MAX_ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(60);
 /// Where less time than this would be left, no attempt is worth it.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
+/// A call ends by so much before its request does: what came of it is still counted, logged and answered with.
+const END_MARGIN: Duration = Duration::from_millis(50);
 
 /// Makes calls again, and stops making them.
 pub(super) struct Repeating {
@@ -46,7 +48,8 @@ impl Repeating {
         Self { clock, breaker: Mutex::default() }
     }
 
-    /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end `by` then.
+    /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end `by` then. The calls of
+    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing.
     ///
     /// # Errors
     ///
@@ -66,7 +69,7 @@ impl Repeating {
             let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
                 return Err(error);
             };
-            let ends_in_time = self.clock.now().plus(pause).plus(SHORTEST_ATTEMPT) <= by;
+            let ends_in_time = time_for_a_call(by, self.clock.now().plus(pause)).is_ok();
             if attempts >= MAX_ATTEMPTS || !ends_in_time {
                 return Err(error);
             }
@@ -94,6 +97,17 @@ impl Repeating {
         // Each change is one call: a panic elsewhere leaves it whole.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long a call may last whose answer is needed `by` then. Lambda's own limit can be shorter than what Vault is given
+/// otherwise: its default is 3 s.
+///
+/// # Errors
+///
+/// [`MintError::NoTime`], where a call could hardly end: a mint would only leave a token that nobody reads.
+pub(super) fn time_for_a_call(by: UnixTime, now: UnixTime) -> Result<Duration, MintError> {
+    let left = by.duration_after(now).saturating_sub(END_MARGIN);
+    if left < SHORTEST_ATTEMPT { Err(MintError::NoTime) } else { Ok(left.min(TIMEOUT)) }
 }
 
 /// How long to wait before the call is made again; `None` where that would not help.
@@ -208,6 +222,16 @@ mod tests {
         ] {
             assert!(!is_down(&there), "{there}");
         }
+    }
+
+    #[test]
+    fn a_call_ends_before_its_request_and_is_not_made_where_it_could_not() {
+        let time = |left: u64| {
+            time_for_a_call(UnixTime::from_millis(9_000 + left), UnixTime::from_millis(9_000)).ok()
+        };
+        assert_eq!(time(60_000), Some(TIMEOUT));
+        assert_eq!(time(2_800), Some(Duration::from_millis(2_750)));
+        assert_eq!([time(100), time(99), time(0)], [Some(Duration::from_millis(50)), None, None]);
     }
 
     #[test]

@@ -12,7 +12,10 @@ use vault_context::{
     vault::{Auth, Call, Vault},
 };
 
-use super::{login, repeat::Repeating};
+use super::{
+    login,
+    repeat::{Repeating, time_for_a_call},
+};
 use crate::{
     causes::with_causes,
     clock::{Clock, UnixTime},
@@ -27,8 +30,8 @@ const RENEW_SELF: &str = "auth/token/renew-self";
 
 /// One way to get a token. Returns what Vault said.
 pub trait Login: Send + Sync {
-    /// Logs in, by one call to Vault.
-    fn login<'a>(&'a self, vault: &'a Vault) -> LoginFuture<'a>;
+    /// Logs in, by one call to Vault. Ends `by` then, also where Vault, or whoever else is asked, does not answer.
+    fn login<'a>(&'a self, vault: &'a Vault, by: UnixTime) -> LoginFuture<'a>;
 }
 
 /// What a login gives when it is done.
@@ -65,7 +68,7 @@ impl TokenLogin {
 }
 
 impl Login for TokenLogin {
-    fn login<'a>(&'a self, _vault: &'a Vault) -> LoginFuture<'a> {
+    fn login<'a>(&'a self, _vault: &'a Vault, _by: UnixTime) -> LoginFuture<'a> {
         let granted = Granted { token: self.0.clone(), ttl_seconds: None, renewable: false };
         Box::pin(std::future::ready(Ok(granted)))
     }
@@ -172,7 +175,7 @@ impl Sessions {
             return None;
         }
         let now = self.clock.now();
-        let renewed = self.calls.attempt(by, async || self.renew_self(&session.token).await).await;
+        let renewed = self.calls.attempt(by, async || self.renew_self(&session.token, by).await).await;
         let auth = renewed
             .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
             .ok()?;
@@ -182,9 +185,10 @@ impl Sessions {
         worth_it.then(|| Session::new(granted, Some(session.first_ttl_seconds), now))
     }
 
-    async fn renew_self(&self, token: &VaultToken) -> Result<Auth, MintError> {
-        let call = Call::post(RENEW_SELF).token(token).body(&serde_json::json!({}));
-        let answer = self.vault.send(call.map_err(MintError::Login)?).await;
+    async fn renew_self(&self, token: &VaultToken, by: UnixTime) -> Result<Auth, MintError> {
+        let call = Call::post(RENEW_SELF).token(token).timeout(time_for_a_call(by, self.clock.now())?);
+        let call = call.body(&serde_json::json!({})).map_err(MintError::Login)?;
+        let answer = self.vault.send(call).await;
         login::auth(answer.map_err(MintError::Login)?, RENEW_SELF.to_owned())
     }
 
@@ -192,7 +196,7 @@ impl Sessions {
     async fn log_in(&self, by: UnixTime) -> Result<Session, MintError> {
         let once = async || {
             let now = self.clock.now();
-            let granted = self.login.login(&self.vault).await?;
+            let granted = self.login.login(&self.vault, by).await?;
             Ok(Session::new(granted, None, now))
         };
         self.calls.attempt(by, once).await
