@@ -616,3 +616,32 @@ async fn a_mint_that_could_not_end_in_time_is_not_sent() {
     let error = Refusal::from(outcome.unwrap_err());
     assert_eq!((error.code(), asked), (Code::DeadlineExceeded, 0), "{error}");
 }
+
+/// Half a minute of trouble, and then a Vault that is well but slow to renew.
+#[tokio::test]
+async fn a_renewal_that_is_given_up_leaves_its_turn_to_the_mint_it_was_for() {
+    let down = Arc::new(AtomicU64::new(0));
+    let is_down = Arc::clone(&down);
+    let server = Server::start_slow(move |line| {
+        if line.contains("/renew-self ") {
+            (200, "{}".to_owned(), 60_000)
+        } else if is_down.load(Ordering::SeqCst) > 0 {
+            (500, String::new(), 0)
+        } else {
+            (200, WRAPPED.to_owned(), 0)
+        }
+    })
+    .await;
+    let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
+    let clock = SetClock::at(NOW);
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock.clone());
+    minter.mint(&order()).await.unwrap();
+    down.store(1, Ordering::SeqCst);
+    for _ in 0..2 {
+        minter.mint(&order()).await.unwrap_err();
+    }
+    assert!(matches!(minter.mint(&order()).await, Err(MintError::NotAsked { .. })));
+    down.store(0, Ordering::SeqCst);
+    clock.forward_seconds(2400);
+    minter.mint(&order_at(&clock)).await.unwrap();
+}

@@ -13,7 +13,7 @@ use crate::{clock::UnixTime, mint::MintError};
 const FAILURES_BEFORE_A_PAUSE: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// A call that tries Vault and does not come back, since its request ran out of time, is not waited for any longer.
+/// A call that tries Vault and is not heard of, since the function was frozen over it, is not waited for any longer.
 const LONGEST_TRY: Duration = Duration::from_secs(6);
 
 /// The failures in a row, and what follows from them.
@@ -35,21 +35,27 @@ struct Open {
     trying_since: Option<UnixTime>,
 }
 
+/// Leave to make one call; told apart by when it was given, where it is the one that tries a Vault that failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    trying_since: Option<UnixTime>,
+}
+
 impl Breaker {
     /// Whether Vault may be asked now.
     ///
     /// # Errors
     ///
     /// [`MintError::NotAsked`].
-    pub(super) fn begin(&mut self, now: UnixTime) -> Result<(), MintError> {
+    pub(super) fn begin(&mut self, now: UnixTime) -> Result<Turn, MintError> {
         let failures = self.failures;
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(open) = &mut self.open else { return Ok(Turn { trying_since: None }) };
         let tried = open.trying_since.is_some_and(|since| within(since, LONGEST_TRY, now));
         if tried || within(open.since, open.pause, now) {
             return Err(MintError::NotAsked { failures, reason: open.reason.clone(), sealed: open.sealed });
         }
         open.trying_since = Some(now);
-        Ok(())
+        Ok(Turn { trying_since: Some(now) })
     }
 
     /// Vault did not answer, or said that it cannot.
@@ -68,9 +74,10 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// The call was not made after all.
-    pub(super) fn given_back(&mut self) {
-        if let Some(open) = &mut self.open {
+    /// The call is over. If nothing was said of what became of it, and it was the one that tries Vault, the next one may.
+    pub(super) fn given_back(&mut self, turn: Turn) {
+        // Another call's turn stays that call's: only a turn that is still this one's is ended.
+        if let Some(open) = self.open.as_mut().filter(|open| open.trying_since == turn.trying_since) {
             open.trying_since = None;
         }
     }
@@ -135,11 +142,23 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_not_made_leaves_its_turn_to_the_next() {
+    fn a_call_that_came_to_nothing_leaves_its_turn_to_the_next() {
         let mut breaker = open();
+        let turn = breaker.begin(later(1000)).unwrap();
+        breaker.given_back(turn);
         assert!(breaker.begin(later(1000)).is_ok());
-        breaker.given_back();
-        assert!(breaker.begin(later(1000)).is_ok());
+    }
+
+    #[test]
+    fn a_turn_that_is_over_ends_no_other() {
+        let mut breaker = Breaker::default();
+        let from_before = breaker.begin(NOW).unwrap();
+        let mut breaker = open();
+        let lost = breaker.begin(later(1000)).unwrap();
+        breaker.begin(later(7000)).unwrap();
+        breaker.given_back(from_before);
+        breaker.given_back(lost);
+        assert!(breaker.begin(later(7000)).is_err(), "one call is trying");
     }
 
     #[test]

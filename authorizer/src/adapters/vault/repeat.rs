@@ -20,7 +20,10 @@ use std::{
 
 use vault_context::vault::VaultError;
 
-use super::{TIMEOUT, breaker::Breaker};
+use super::{
+    TIMEOUT,
+    breaker::{self, Breaker},
+};
 use crate::{
     adapters::jitter,
     causes::with_causes,
@@ -59,12 +62,13 @@ impl Repeating {
         by: UnixTime,
         attempt: impl AsyncFn() -> Result<T, MintError>,
     ) -> Result<T, MintError> {
-        self.breaker().begin(self.clock.now())?;
+        let mut turn = self.turn()?;
         let mut attempts = 0;
         loop {
             attempts += 1;
             let outcome = attempt().await;
             self.count(&outcome);
+            drop(turn);
             let Err(error) = outcome else { return outcome };
             let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
                 return Err(error);
@@ -74,10 +78,16 @@ impl Repeating {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
-            if self.breaker().begin(self.clock.now()).is_err() {
-                return Err(error);
-            }
+            turn = match self.turn() {
+                Ok(turn) => turn,
+                Err(_) => return Err(error),
+            };
         }
+    }
+
+    fn turn(&self) -> Result<Turn<'_>, MintError> {
+        let turn = self.breaker().begin(self.clock.now())?;
+        Ok(Turn { of: self, turn })
     }
 
     /// Whatever Vault answered, it answered: only what says that it is away counts against it.
@@ -88,14 +98,31 @@ impl Repeating {
                 self.breaker().failed(with_causes(failure), sealed, self.clock.now(), jitter());
             }
             Ok(_) | Err(Some(_)) => self.breaker().answered(),
-            // Vault was not even called.
-            Err(None) => self.breaker().given_back(),
+            // Vault was not even called: the turn goes back as it came.
+            Err(None) => {}
         }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         // Each change is one call: a panic elsewhere leaves it whole.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A turn that ends with its attempt, also where the attempt is dropped half-way.
+///
+/// That is a refresh whose request has waited long enough (a call that fails, and one that hangs, ends before its request
+/// does: [`time_for_a_call`]). It says that Vault is slow, if anything, and not that it is away. So the turn is given back and not
+/// counted as failed: then the mint for which the refresh was would be turned away although its session is good. It has
+/// more time than the refresh had, and what becomes of it counts.
+struct Turn<'a> {
+    of: &'a Repeating,
+    turn: breaker::Turn,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.of.breaker().given_back(self.turn);
     }
 }
 

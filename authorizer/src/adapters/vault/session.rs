@@ -126,7 +126,7 @@ impl Sessions {
         // The session stays in its place while it is refreshed: a call that is given up half-way must not lose it.
         let session = match current.as_mut() {
             Some(session) if now < session.due_at => return Ok(session.token.clone()),
-            Some(session) if now < session.ends_at => match self.refreshed(session).await {
+            Some(session) if now < session.ends_at => match self.refreshed(session, by).await {
                 Some(fresh) => fresh,
                 None => {
                     session.due_at = now.plus_seconds(RETRY_SECONDS).min(session.ends_at);
@@ -148,8 +148,10 @@ impl Sessions {
 
     /// A new session in place of one that is due; `None` where neither renewal nor login works in the time that a
     /// request with a usable session can be made to wait.
-    async fn refreshed(&self, session: &Session) -> Option<Session> {
-        let by = self.clock.now().plus(REFRESH_TIMEOUT);
+    ///
+    /// The calls have the request's own time, and are dropped before it is over: a call that was cut short here is none that
+    /// failed.
+    async fn refreshed(&self, session: &Session, by: UnixTime) -> Option<Session> {
         let renewed_or_new = async {
             match self.renewed(session, by).await {
                 Some(renewed) => Ok(renewed),
