@@ -645,3 +645,19 @@ async fn a_renewal_that_is_given_up_leaves_its_turn_to_the_mint_it_was_for() {
     clock.forward_seconds(2400);
     minter.mint(&order_at(&clock)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_refresh_that_hangs_holds_a_request_with_little_time_up_for_a_part_of_it() {
+    let nobody = Dropping::start();
+    let clock = SetClock::at(NOW);
+    let login = FakeLogin { ttl_seconds: 60, ..FakeLogin::default() };
+    let minter = VaultMinter::with_login(vault(&nobody.url), Box::new(login.clone()), clock.clone());
+    minter.warm(Duration::from_secs(8)).await;
+    login.hangs.store(1, Ordering::SeqCst);
+    clock.forward_seconds(45);
+    // A refresh has a second where there is enough time, and then this ends after it.
+    let refreshed =
+        tokio::time::timeout(Duration::from_millis(900), minter.warm(Duration::from_millis(200))).await;
+    assert!(refreshed.is_ok());
+    assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
+}

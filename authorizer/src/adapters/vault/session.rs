@@ -24,7 +24,7 @@ use crate::{
 
 /// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
 const RETRY_SECONDS: u64 = 5;
-/// How long a request waits for a refresh while the session is still good.
+/// How long a request waits for a refresh while the session is still good, at most.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
 
@@ -158,7 +158,7 @@ impl Sessions {
                 None => self.log_in(by).await,
             }
         };
-        let outcome = tokio::time::timeout(REFRESH_TIMEOUT, renewed_or_new).await;
+        let outcome = tokio::time::timeout(time_for_a_refresh(by, self.clock.now()), renewed_or_new).await;
         let reason = match outcome {
             Ok(Ok(session)) => return Some(session),
             Ok(Err(error)) => with_causes(&error),
@@ -202,5 +202,24 @@ impl Sessions {
             Ok(Session::new(granted, None, now))
         };
         self.calls.attempt(by, once).await
+    }
+}
+
+/// A refresh has half of what is left of its request's time, however little that is: the rest is for the mint, which can do
+/// with the session as it is.
+fn time_for_a_refresh(by: UnixTime, now: UnixTime) -> Duration {
+    REFRESH_TIMEOUT.min(by.duration_after(now) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_leaves_time_for_the_mint_it_is_for() {
+        let millis = |left: u64| {
+            time_for_a_refresh(UnixTime::from_millis(9_000 + left), UnixTime::from_millis(9_000)).as_millis()
+        };
+        assert_eq!([millis(8_000), millis(2_000), millis(300), millis(0)], [1_000, 1_000, 150, 0]);
     }
 }
