@@ -12,8 +12,8 @@
 //!                    opening on
 //! ```
 //!
-//! The left way needs no power and is taken where it leads to one token. A token that nobody opened shows no metadata: for
-//! that, and where two tokens bear one id, the server is asked.
+//! The left way needs no power and is taken where it leads to one token that was minted as the decision says. A token that
+//! nobody opened shows no metadata: for that, and where another's token bears the id, the server is asked.
 
 mod chain;
 mod decision;
@@ -33,7 +33,7 @@ use crate::{
     operator::{Needs, Operator, OperatorError},
     output::Output,
 };
-use chain::{AuditLog, Kind, Step};
+use chain::{AuditLog, Chain, Kind, Step};
 use decision::Decision;
 
 /// Shows what became of one request: the decision, the mint, the opening, each use, the revocation
@@ -75,7 +75,7 @@ Exit codes:
   0  the request was found, and what Vault did for it
   1  no request has this id, more than one has it, or a log cannot be read
   2  the command line is wrong
-  3  the request was found, and its token was not found in the audit log, or another's was";
+  3  the request was found, and its token was not found in the audit log, or not its mint, or another's token was";
 
 const INCOMPLETE: u8 = 3;
 
@@ -161,48 +161,98 @@ async fn follow(
     audit_log: &AuditLog<'_>,
     arguments: &Arguments,
 ) -> Result<Trace, Failure> {
-    let mut notes = Vec::new();
     let seen = audit_log.accessors_of(decision.lambda_request_id(), decision.wrapped_accessor())?;
-    let (mut accessor, mut joined_by) = match seen.accessors.as_slice() {
+    let (mut chain, mut joined_by) = match seen.accessors.as_slice() {
         [only] => {
-            (Some(only.clone()), Some(if seen.in_clear { JoinedBy::Accessor } else { JoinedBy::Metadata }))
+            let joined_by = if seen.in_clear { JoinedBy::Accessor } else { JoinedBy::Metadata };
+            (audit_log.chain(only)?, Some(joined_by))
         }
-        _ => (None, None),
+        _ => (Chain::default(), None),
     };
-    // A decision without an accessor gave nobody a token.
-    if let (None, Some(clear)) = (&accessor, decision.wrapped_accessor()) {
+    let mut doubt = Doubt::of(&decision, joined_by, &chain.steps, !seen.accessors.is_empty());
+    let mut notes = Vec::new();
+    if let (Some(why), Some(clear)) = (&doubt, decision.wrapped_accessor()) {
         match hashed(clear, arguments).await {
-            Ok(hash) => (accessor, joined_by) = (Some(hash), Some(JoinedBy::AuditHash)),
-            Err(reason) => {
-                let why = if seen.accessors.is_empty() { UNSEEN } else { AMBIGUOUS };
-                notes.push(format!("{why}; {reason}"));
+            Ok(hash) => {
+                let own = audit_log.chain(&hash)?;
+                if own.steps.is_empty() {
+                    let why = joined_by.map(|_| format!("{why}; ")).unwrap_or_default();
+                    notes.push(format!("{why}{NOT_IN_THIS_LOG}"));
+                } else {
+                    (chain, joined_by) = (own, Some(JoinedBy::AuditHash));
+                    doubt = Doubt::of(&decision, joined_by, &chain.steps, true);
+                    notes.extend(doubt.iter().map(ToString::to_string));
+                    if seen.accessors.iter().any(|accessor| *accessor != hash) {
+                        notes.push(ANOTHER_LEFT_OUT.to_owned());
+                    }
+                }
             }
+            Err(reason) => notes.push(format!("{why}; {reason}")),
         }
     }
-    let mut chain = match &accessor {
-        Some(accessor) => audit_log.chain(accessor)?,
-        None => chain::Chain::default(),
-    };
     if chain.left_out > 0 {
         notes.push(format!("{} more uses are left out", chain.left_out));
     }
-    if joined_by == Some(JoinedBy::AuditHash) && chain.steps.is_empty() {
-        notes.push(NOT_IN_THIS_LOG.to_owned());
-        joined_by = None;
-    }
-    notes.extend(remarks(&decision, &chain.steps));
+    notes.extend(remarks(&decision, &chain.steps, doubt.as_ref()));
     notes.extend(damage("the authorizer's log", unreadable));
     notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
-    let found = !chain.steps.is_empty() && minted_elsewhere(&decision, &chain.steps).is_none();
-    let complete = decision.wrapped_accessor().is_none() || found;
-    Ok(Trace { complete, joined_by, decision, steps: std::mem::take(&mut chain.steps), notes })
+    Ok(Trace {
+        complete: doubt.is_none(),
+        joined_by,
+        decision,
+        steps: std::mem::take(&mut chain.steps),
+        notes,
+    })
 }
 
-const UNSEEN: &str = "the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log";
-const AMBIGUOUS: &str =
-    "more than one token bears this request id in its metadata, which whoever may make tokens can write";
-const NOT_IN_THIS_LOG: &str =
-    "the audit log has nothing on this token: it is of another time, another server or another audit device";
+/// Why what was found is not known to be all, or to be the request's. The metadata alone proves nothing: whoever may make
+/// tokens writes into it, and some auth methods take it from whoever logs in.
+#[derive(Debug, thiserror::Error)]
+enum Doubt {
+    /// No token bears the id.
+    #[error(
+        "the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log"
+    )]
+    Unseen,
+    /// More than one does.
+    #[error(
+        "more than one token bears this request id in its metadata, which whoever may make tokens can write"
+    )]
+    Ambiguous,
+    /// One does, and was not made as the decision says.
+    #[error("this is another's token: it was minted at `{path}`{}, by somebody who gave it this request id", if *.wrapped { "" } else { ", unwrapped" })]
+    Anothers {
+        /// Where.
+        path: String,
+        /// As every token of the authorizer's is.
+        wrapped: bool,
+    },
+    /// One does, and nothing says who made it.
+    #[error(
+        "the mint is not in this audit log, and so it is not known whose token this is: whoever may make tokens can write a request id into one; an older file may have the mint"
+    )]
+    MintUnseen,
+}
+
+impl Doubt {
+    fn of(decision: &Decision, joined_by: Option<JoinedBy>, steps: &[Step], borne: bool) -> Option<Self> {
+        // A decision without an accessor gave nobody a token.
+        decision.wrapped_accessor()?;
+        let Some(joined_by) = joined_by else {
+            return Some(if borne { Self::Ambiguous } else { Self::Unseen });
+        };
+        let mints = || steps.iter().filter(|step| step.kind == Kind::Mint);
+        let is_own =
+            |mint: &&Step| mint.wrapped && decision.creation_path().is_none_or(|path| path == mint.path);
+        if let Some(mint) = mints().find(|mint| !is_own(mint)) {
+            return Some(Self::Anothers { path: mint.path.clone(), wrapped: mint.wrapped });
+        }
+        (joined_by == JoinedBy::Metadata && mints().next().is_none()).then_some(Self::MintUnseen)
+    }
+}
+
+const ANOTHER_LEFT_OUT: &str = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
+const NOT_IN_THIS_LOG: &str = "the audit log has nothing on the request's own token: it is of another time, another server or another audit device";
 
 /// The accessor as the audit device writes it.
 async fn hashed(accessor: &str, arguments: &Arguments) -> Result<String, String> {
@@ -243,7 +293,7 @@ fn paths(devices: &Map<String, Value>) -> Vec<String> {
 }
 
 /// What whoever reads the chain should not have to find out alone.
-fn remarks(decision: &Decision, steps: &[Step]) -> Vec<String> {
+fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Vec<String> {
     let mut notes = Vec::new();
     let of = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let went_well = |kind: Kind| of(kind).any(|step| step.error.is_none());
@@ -254,18 +304,19 @@ fn remarks(decision: &Decision, steps: &[Step]) -> Vec<String> {
         });
         return notes;
     }
-    if steps.is_empty() {
+    // What another's token was used for says nothing of this request.
+    if steps.is_empty() || matches!(doubt, Some(Doubt::Anothers { .. })) {
         return notes;
     }
-    if let Some(path) = minted_elsewhere(decision, steps) {
-        notes.push(format!(
-            "this is another's token: it was minted at `{path}`, by somebody who gave it this request id"
-        ));
-    } else if !went_well(Kind::Mint) {
+    if doubt.is_none() && !went_well(Kind::Mint) {
         notes.push("the mint is not in this audit log: it is in an older file".to_owned());
     }
     if !went_well(Kind::Unwrap) {
-        notes.push("nobody opened the token".to_owned());
+        let is_used = of(Kind::Use).next().is_some();
+        notes.push(
+            if is_used { "the opening is not in this audit log" } else { "nobody opened the token" }
+                .to_owned(),
+        );
     } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
         notes.push("one opening succeeded and another was refused: if the integration is the refused one, somebody else has had the token. Compare the addresses".to_owned());
     }
@@ -279,13 +330,6 @@ fn remarks(decision: &Decision, steps: &[Step]) -> Vec<String> {
         );
     }
     notes
-}
-
-/// Where a token was made that the decision does not speak of. The metadata alone proves nothing: whoever may make tokens
-/// writes into it.
-fn minted_elsewhere<'s>(decision: &Decision, steps: &'s [Step]) -> Option<&'s str> {
-    let own = decision.creation_path()?;
-    steps.iter().find(|step| step.kind == Kind::Mint && step.path != own).map(|step| step.path.as_str())
 }
 
 fn damage(log: &str, lines: u64) -> Option<String> {

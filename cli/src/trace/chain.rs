@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! mint    response.wrap_info   token, accessor: the wrapping's own     wrapped_accessor: the token's
+//!         response.auth        accessor: the token's, which was made in clear and so is no caller's
 //! lookup  request.data.token   the wrapping token
 //! unwrap  auth.accessor        the wrapping's      response.auth       accessor, client_token, metadata: the token's
 //! use     auth.accessor        the token's         auth.metadata       request_id, in clear
@@ -31,7 +32,7 @@ const MAX_ACCESSORS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// It was made, wrapped.
+    /// It was made.
     Mint,
     /// The wrapping token was looked at.
     Lookup,
@@ -65,6 +66,9 @@ pub(super) struct Step {
     pub(super) remote_address: Option<String>,
     /// Vault's own id of the call.
     pub(super) vault_request_id: String,
+    /// Of a mint: whether nobody saw the token yet.
+    #[serde(skip)]
+    pub(super) wrapped: bool,
 }
 
 /// Every step of one token, in the order of time.
@@ -118,9 +122,12 @@ impl<'a> AuditLog<'a> {
         let unreadable = self.scan(&needles, |entry| {
             let made = text(entry, "/response/wrap_info/wrapped_accessor");
             in_clear |= made.is_some() && made == wrapped_accessor;
+            // A login may give its token the id as well: AppRole has it of a secret id, JWT of a claim.
             for auth in ["/auth", "/response/auth"] {
                 let bears_it = text(entry, &format!("{auth}/metadata/request_id")) == Some(request_id);
-                let accessor = text(entry, &format!("{auth}/accessor")).filter(|_| bears_it);
+                let accessor = text(entry, &format!("{auth}/accessor"));
+                in_clear |= accessor.is_some() && accessor == wrapped_accessor;
+                let accessor = accessor.filter(|_| bears_it);
                 if let Some(accessor) = accessor.filter(|_| accessors.len() < MAX_ACCESSORS) {
                     accessors.insert(accessor.to_owned());
                 }
@@ -143,7 +150,7 @@ impl<'a> AuditLog<'a> {
             let id = text(entry, "/request/id").unwrap_or_default();
             if let Some(step) = places.get(id).and_then(|place| chain.steps.get_mut(*place)) {
                 step.add(entry);
-            } else if chain.steps.len() < MAX_STEPS {
+            } else if chain.steps.len() < MAX_STEPS || kind == Kind::Mint {
                 places.insert(id.to_owned(), chain.steps.len());
                 chain.steps.push(Step::of(kind, entry));
             } else {
@@ -204,7 +211,11 @@ impl Marks {
         let (wrapping_accessor, wrapping_token) =
             (self.wrapping_accessor.as_ref(), self.wrapping_token.as_ref());
         let path = text(entry, "/request/path").unwrap_or_default();
-        if is("/response/wrap_info/wrapped_accessor", accessor) {
+        // A renewal answers with the token as its making does, and an opening too.
+        let gives_back = path == "sys/wrapping/unwrap" || path.starts_with("auth/token/renew");
+        if is("/response/wrap_info/wrapped_accessor", accessor)
+            || (is("/response/auth/accessor", accessor) && !gives_back)
+        {
             return Some(Kind::Mint);
         }
         let by_wrapping = is("/auth/accessor", wrapping_accessor)
@@ -247,6 +258,7 @@ impl Step {
             answered: false,
             remote_address: owned("/request/remote_address"),
             vault_request_id: owned("/request/id").unwrap_or_default(),
+            wrapped: entry.pointer("/response/wrap_info").is_some(),
         };
         step.add(entry);
         step

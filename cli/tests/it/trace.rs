@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Ran, file, run};
+use crate::support::{Ran, Server, file, run};
 
 /// Opened, used, refused once, revoked.
 pub const LIVED: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
@@ -143,4 +143,130 @@ fn rejects_escape_sequences_and_secrets_from_the_logs() {
         assert!(!printed.contains('\u{1b}') && !printed.contains("CAESIJ"), "{printed}");
         assert!(!printed.contains("hmac-sha256"), "{printed}");
     }
+}
+
+/// The `lambda_request_id` of [`UNOPENED`].
+const UNOPENED_LAMBDA: &str = "00000000-0000-4000-8000-000000000004";
+
+/// Both entries of a call that succeeded, as an audit device writes them: `auth` is who called, and `auth` in the response what
+/// was made.
+fn entries(path: &str, auth: &Value, data: &Value, response: &Value) -> String {
+    let id = format!("{path} {auth} {data} {response}");
+    let request = json!({"id": id, "operation": "update", "path": path, "data": data,
+        "client_token": auth["client_token"], "remote_address": "10.0.0.7"});
+    let mut entry =
+        json!({"time": "2026-11-24T20:00:00Z", "type": "request", "auth": auth, "request": request});
+    let before = entry.to_string();
+    entry["type"] = "response".into();
+    entry["response"] = response.clone();
+    format!("{before}\n{entry}\n")
+}
+
+fn bearer(accessor: &str, token: &str, request_id: &str) -> Value {
+    let hmac = |text: &str| format!("hmac-sha256:{text}");
+    json!({"accessor": hmac(accessor), "client_token": hmac(token), "metadata": {"request_id": request_id}})
+}
+
+fn mallory() -> Value {
+    json!({"accessor": "hmac-sha256:mallorys", "client_token": "hmac-sha256:mallorys-token"})
+}
+
+/// The recorded audit log, and then this.
+fn trace_with(id: &str, entries: &str, code: i32) -> Value {
+    let audit_log = file("json", &format!("{}{entries}", text_of("audit.json")));
+    let printed = trace_of(id, &recorded("authorizer.log"), &audit_log, &["--json"]).printed(code);
+    serde_json::from_str(&printed).unwrap()
+}
+
+fn steps_of(trace: &Value) -> Vec<String> {
+    let step =
+        |step: &Value| format!("{} {}", step["step"].as_str().unwrap(), step["path"].as_str().unwrap());
+    trace["steps"].as_array().unwrap().iter().map(step).collect()
+}
+
+#[track_caller]
+fn is_anothers(trace: &Value, told: &str) {
+    assert_eq!(trace["complete"], false, "{trace}");
+    let note = trace["notes"][0].as_str().unwrap();
+    assert!(note.starts_with(&format!("this is another's token: {told}")), "{note}");
+}
+
+/// The genuine token was never opened, so that the forged one alone bears the id.
+#[test]
+fn rejects_a_token_that_was_made_unwrapped_as_the_requests() {
+    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
+    for path in ["auth/token/create", "auth/token/create-orphan", "auth/token/create/orders-staging-reader"] {
+        let made = entries(path, &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
+        let trace = trace_with(UNOPENED, &format!("{made}{used}"), 3);
+        is_anothers(&trace, &format!("it was minted at `{path}`"));
+        assert_eq!(steps_of(&trace), [&format!("mint {path}"), "use secret/data/prod/orders"]);
+    }
+    // The request's own is wrapped.
+    let own = "auth/token/create/orders-prod-reader";
+    let made = entries(own, &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
+    is_anothers(
+        &trace_with(UNOPENED, &format!("{made}{used}"), 3),
+        &format!("it was minted at `{own}`, unwrapped"),
+    );
+}
+
+/// Some auth methods write into the metadata what a caller says: AppRole a secret id's, JWT a claim.
+#[test]
+fn rejects_a_login_that_bears_the_request_id_as_the_requests() {
+    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    // Who calls is known with the answer alone, and is then the token that was made.
+    let login = entries("auth/approle/login", &forged, &json!({}), &json!({"auth": forged}));
+    let login = login.lines().nth(1).unwrap();
+    let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
+    is_anothers(
+        &trace_with(UNOPENED, &format!("{login}\n{used}"), 3),
+        "it was minted at `auth/approle/login`",
+    );
+}
+
+/// A use whose mint is not in the log may be anybody's.
+#[test]
+fn rejects_metadata_without_a_mint_as_proof() {
+    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
+    // A renewal answers with the token, and makes none.
+    let renewed = entries("auth/token/renew-self", &forged, &Value::Null, &json!({"auth": forged}));
+    let trace = trace_with(UNOPENED, &format!("{used}{renewed}"), 3);
+    assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &json!("metadata")));
+    assert_eq!(steps_of(&trace), ["use secret/data/prod/orders", "use auth/token/renew-self"]);
+    let note = trace["notes"][0].as_str().unwrap();
+    assert!(
+        note.starts_with("the mint is not in this audit log, and so it is not known whose token this is"),
+        "{note}"
+    );
+    assert!(
+        note.ends_with(
+            "the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set"
+        ),
+        "{note}"
+    );
+}
+
+/// The server tells the request's own token from one that bears its id.
+#[test]
+fn a_token_that_nobody_opened_is_found_behind_a_foreign_one() {
+    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let made = entries("auth/token/create", &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
+    let own = text_of("audit.json");
+    let own: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
+    let hash = own["response"]["wrap_info"]["wrapped_accessor"].clone();
+    let vault = Server::start(move |path| match path {
+        "/v1/sys/audit-hash/file" => (200, json!({"data": {"hash": hash}})),
+        _ => (403, json!({"errors": ["1 error occurred:\n\t* permission denied\n\n"]})),
+    });
+    let audit_log = file("json", &format!("{}{made}", text_of("audit.json")));
+    let logs = ["--authorizer-log", &recorded("authorizer.log"), "--audit-log", &audit_log];
+    let env = [("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", "s.OperatorTokenOfTheTest")];
+    let ran = run(&[&["trace", "--json", "--request-id", UNOPENED], &logs[..]].concat(), "", &env);
+    let trace: Value = serde_json::from_str(&ran.printed(0)).unwrap();
+    assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(true), &json!("audit_hash")));
+    assert_eq!(steps_of(&trace), ["mint auth/token/create/orders-prod-reader"]);
+    let foreign = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
+    assert_eq!(trace["notes"], json!([foreign, "nobody opened the token"]));
 }

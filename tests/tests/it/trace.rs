@@ -439,3 +439,42 @@ async fn rejects_a_foreign_token_that_bears_the_request_id() {
     let trace = told(command.env("VAULT_TOKEN", world.openbao.root_token()).run(), 0);
     assert_eq!(trace["steps"], real["steps"]);
 }
+
+/// The genuine token was not opened, so that the forged one alone bears the id. Neither was minted as the authorizer mints.
+#[tokio::test]
+async fn rejects_the_only_token_that_bears_the_request_id_where_it_was_made_unwrapped() {
+    let world = World::new("trace-unwrapped", 1).await;
+    let root = Some(world.openbao.root_token());
+    let auth = json!({"type": "approle"});
+    world.openbao.as_root("POST", "sys/auth/approle", auth).await;
+    world.openbao.as_root("POST", "auth/approle/role/batch", json!({"token_policies": ["p"]})).await;
+    let role_id = world.openbao.as_root("GET", "auth/approle/role/batch/role-id", Value::Null).await;
+
+    let (made, logged_in) = ("auth/token/create", "auth/approle/login");
+    for path in [made, logged_in] {
+        world.call(0, path).await;
+        let lambda = told(world.command(path, &["--json"]).run(), 3);
+        let lambda = lambda["decision"]["lambda_request_id"].as_str().unwrap().to_owned();
+        let body = if path == made {
+            json!({"ttl": "60s", "meta": {"request_id": lambda}})
+        } else {
+            let metadata = json!({"metadata": json!({"request_id": lambda}).to_string()});
+            let secret_id =
+                world.openbao.as_root("POST", "auth/approle/role/batch/secret-id", metadata).await;
+            json!({"role_id": role_id["data"]["role_id"], "secret_id": secret_id["data"]["secret_id"]})
+        };
+        let (status, forged) = world.openbao.api("POST", path, root.filter(|_| path == made), body).await;
+        assert_eq!(status, 200, "{forged}");
+        world.read(forged["auth"]["client_token"].as_str().unwrap(), SECRET).await;
+
+        let trace = told(world.command(path, &["--json"]).run(), 3);
+        assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &json!("metadata")));
+        let another = format!("this is another's token: it was minted at `{path}`, unwrapped, by somebody");
+        assert!(notes(&trace)[0].starts_with(&another), "{trace}");
+        assert_eq!(steps(&trace)[0], format!("mint {path}"));
+        let command = world.command(path, &["--json"]).env("VAULT_ADDR", world.openbao.address());
+        let trace = told(command.env("VAULT_TOKEN", world.openbao.root_token()).run(), 0);
+        assert_eq!(steps(&trace), [MINT]);
+        assert!(notes(&trace)[0].starts_with("another token bears this request id"), "{trace}");
+    }
+}
