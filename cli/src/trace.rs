@@ -321,7 +321,9 @@ fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Vec<St
         notes.push("one opening succeeded and another was refused: if the integration is the refused one, somebody else has had the token. Compare the addresses".to_owned());
     }
     if of(Kind::Misuse).next().is_some() {
-        notes.push("the wrapping token was used in place of the token inside, which burns it".to_owned());
+        notes.push(
+            "the wrapping token was used for something else than its opening, which burns it".to_owned(),
+        );
     }
     if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
         notes.push(

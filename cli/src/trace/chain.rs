@@ -11,6 +11,7 @@
 //! unwrap  auth.accessor        the wrapping's      response.auth       accessor, client_token, metadata: the token's
 //! use     auth.accessor        the token's         auth.metadata       request_id, in clear
 //! dead    request.client_token the token, or the wrapping token, alone
+//! other's request.data         token, accessor: of either, where somebody else revokes it or looks at it
 //! ```
 //!
 //! The device writes all of these as HMACs, or in clear where it is told to, so none of them leaves this module.
@@ -44,9 +45,9 @@ pub(super) enum Kind {
     Revoke,
     /// Its wrapping was ended.
     RevokeWrapping,
-    /// Its wrapping token was sent with a call, which burns it.
+    /// Its wrapping token was sent with a call, which burns it, or given for another one.
     Misuse,
-    /// Somebody asked Vault about it by its accessor.
+    /// Somebody else asked Vault about it or its wrapping, or to renew it.
     Inquiry,
 }
 
@@ -99,7 +100,8 @@ pub(super) struct AuditLog<'a> {
 /// What stands for one token, as the log writes it. Without `Debug`: a device may be told to write tokens in clear.
 struct Marks {
     accessor: String,
-    token: Option<String>,
+    /// More than one where a server knows a token by another text than it gives out.
+    tokens: BTreeSet<String>,
     wrapping_accessor: Option<String>,
     wrapping_token: Option<String>,
 }
@@ -165,7 +167,7 @@ impl<'a> AuditLog<'a> {
     fn marks(&self, accessor: &str) -> Result<Marks, InputError> {
         let mut marks = Marks {
             accessor: accessor.to_owned(),
-            token: None,
+            tokens: BTreeSet::new(),
             wrapping_accessor: None,
             wrapping_token: None,
         };
@@ -177,7 +179,7 @@ impl<'a> AuditLog<'a> {
             }
             for auth in ["/auth", "/response/auth"] {
                 if text(entry, &format!("{auth}/accessor")) == Some(accessor) {
-                    marks.token = owned(&format!("{auth}/client_token")).or_else(|| marks.token.take());
+                    marks.tokens.extend(owned(&format!("{auth}/client_token")));
                 }
             }
         })?;
@@ -198,8 +200,8 @@ impl<'a> AuditLog<'a> {
 
 impl Marks {
     fn needles(&self) -> Vec<String> {
-        let optional = [&self.token, &self.wrapping_accessor, &self.wrapping_token];
-        [&self.accessor].into_iter().chain(optional.into_iter().flatten()).cloned().collect()
+        let wrapping = self.wrapping_accessor.iter().chain(&self.wrapping_token);
+        [&self.accessor].into_iter().chain(&self.tokens).chain(wrapping).cloned().collect()
     }
 
     /// What an entry is to the token, if anything.
@@ -207,7 +209,8 @@ impl Marks {
         let is = |pointer: &str, mark: Option<&String>| {
             text(entry, pointer).is_some_and(|value| mark.is_some_and(|mark| mark == value))
         };
-        let (accessor, token) = (Some(&self.accessor), self.token.as_ref());
+        let is_token = |pointer: &str| text(entry, pointer).is_some_and(|value| self.tokens.contains(value));
+        let accessor = Some(&self.accessor);
         let (wrapping_accessor, wrapping_token) =
             (self.wrapping_accessor.as_ref(), self.wrapping_token.as_ref());
         let path = text(entry, "/request/path").unwrap_or_default();
@@ -218,31 +221,43 @@ impl Marks {
         {
             return Some(Kind::Mint);
         }
-        let by_wrapping = is("/auth/accessor", wrapping_accessor)
-            || is("/request/client_token", wrapping_token)
-            || is("/request/data/token", wrapping_token);
+        // Who calls, and whom the call is about. The second alone burns nothing.
+        let by_wrapping =
+            is("/auth/accessor", wrapping_accessor) || is("/request/client_token", wrapping_token);
+        let by_token = is("/auth/accessor", accessor) || is_token("/request/client_token");
+        let of_wrapping =
+            is("/request/data/token", wrapping_token) || is("/request/data/accessor", wrapping_accessor);
+        let of_token = is_token("/request/data/token") || is("/request/data/accessor", accessor);
         match path {
-            "sys/wrapping/lookup" if by_wrapping => return Some(Kind::Lookup),
-            "sys/wrapping/unwrap" if by_wrapping || is("/response/auth/accessor", accessor) => {
-                return Some(Kind::Unwrap);
-            }
-            "auth/token/revoke-accessor" if is("/request/data/accessor", accessor) => {
-                return Some(Kind::Revoke);
-            }
-            "auth/token/revoke-accessor" if is("/request/data/accessor", wrapping_accessor) => {
-                return Some(Kind::RevokeWrapping);
-            }
-            "auth/token/lookup-accessor"
-                if is("/request/data/accessor", accessor)
-                    || is("/request/data/accessor", wrapping_accessor) =>
+            "sys/wrapping/lookup" if by_wrapping || of_wrapping => Some(Kind::Lookup),
+            "sys/wrapping/unwrap"
+                if by_wrapping || of_wrapping || is("/response/auth/accessor", accessor) =>
             {
-                return Some(Kind::Inquiry);
+                Some(Kind::Unwrap)
             }
-            _ if by_wrapping => return Some(Kind::Misuse),
-            _ => {}
+            _ if by_wrapping => Some(Kind::Misuse),
+            // Whoever has it rewrapped holds another wrapping token of the same token.
+            "sys/wrapping/rewrap" if of_wrapping => Some(Kind::Misuse),
+            "auth/token/revoke-self" if by_token => Some(Kind::Revoke),
+            "auth/token/revoke" | "auth/token/revoke-orphan" | "auth/token/revoke-accessor" if of_token => {
+                Some(Kind::Revoke)
+            }
+            "auth/token/revoke" | "auth/token/revoke-orphan" | "auth/token/revoke-accessor"
+                if of_wrapping =>
+            {
+                Some(Kind::RevokeWrapping)
+            }
+            _ if by_token => Some(Kind::Use),
+            "auth/token/lookup"
+            | "auth/token/lookup-accessor"
+            | "auth/token/renew"
+            | "auth/token/renew-accessor"
+                if of_token || of_wrapping =>
+            {
+                Some(Kind::Inquiry)
+            }
+            _ => None,
         }
-        let by_token = is("/auth/accessor", accessor) || is("/request/client_token", token);
-        by_token.then_some(if path == "auth/token/revoke-self" { Kind::Revoke } else { Kind::Use })
     }
 }
 

@@ -270,3 +270,64 @@ fn a_token_that_nobody_opened_is_found_behind_a_foreign_one() {
     let foreign = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
     assert_eq!(trace["notes"], json!([foreign, "nobody opened the token"]));
 }
+
+/// What the audit log writes for the token and the wrapping token of a recorded request.
+fn marks_of(path: &str, n: usize) -> (Value, Value) {
+    let log = text_of("audit.json");
+    let of = |path: &str, member: &str| {
+        let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let made: Vec<Value> = entries.filter(|entry| entry["request"]["path"] == path).collect();
+        made.iter().map(|entry| entry["response"][member].clone()).filter(Value::is_object).nth(n).unwrap()
+    };
+    (of("sys/wrapping/unwrap", "auth")["client_token"].clone(), of(path, "wrap_info")["token"].clone())
+}
+
+const OWN: &str = "auth/token/create/orders-prod-reader";
+
+/// An operator who has the token, and not its accessor.
+#[test]
+fn a_revocation_by_the_token_itself_is_one() {
+    for path in ["auth/token/revoke", "auth/token/revoke-orphan"] {
+        let (token, _) = marks_of(OWN, 1);
+        let trace =
+            trace_with(OPENED_TWICE, &entries(path, &mallory(), &json!({"token": token}), &json!({})), 0);
+        assert_eq!(steps_of(&trace).last().unwrap(), &format!("revoke {path}"));
+        assert!(!trace["notes"].to_string().contains("not revoked by a call of its own"), "{trace}");
+    }
+}
+
+/// A token in the body of a call is spoken of, and not sent: only its own calls burn a wrapping token.
+#[test]
+fn a_call_about_the_wrapping_token_is_not_told_as_one_that_burns_it() {
+    let (token, wrapping_token) = marks_of(OWN, 1);
+    for (path, mark, step) in [
+        ("auth/token/lookup", &wrapping_token, "inquiry"),
+        ("auth/token/lookup", &token, "inquiry"),
+        ("auth/token/renew", &token, "inquiry"),
+        ("auth/token/revoke", &wrapping_token, "revoke_wrapping"),
+        ("auth/token/revoke-orphan", &wrapping_token, "revoke_wrapping"),
+        // It gives another wrapping token for this one.
+        ("sys/wrapping/rewrap", &wrapping_token, "misuse"),
+        ("sys/wrapping/lookup", &wrapping_token, "lookup"),
+        ("sys/wrapping/unwrap", &wrapping_token, "unwrap"),
+    ] {
+        let trace =
+            trace_with(OPENED_TWICE, &entries(path, &mallory(), &json!({"token": mark}), &json!({})), 0);
+        assert_eq!(steps_of(&trace).last().unwrap(), &format!("{step} {path}"));
+        assert_eq!(trace["notes"].to_string().contains("burns it"), step == "misuse", "{trace}");
+    }
+    // With the wrapping token itself as the caller's, each of them burns it.
+    let caller = json!({"accessor": "", "client_token": wrapping_token});
+    for path in ["auth/token/lookup", "auth/token/revoke", "auth/token/lookup-self", "secret/data/x"] {
+        let trace =
+            trace_with(OPENED_TWICE, &entries(path, &caller, &json!({"token": token}), &json!({})), 0);
+        assert_eq!(steps_of(&trace).last().unwrap(), &format!("misuse {path}"));
+    }
+    // Whatever else has a token in its body.
+    let trace = trace_with(
+        OPENED_TWICE,
+        &entries("secret/x", &mallory(), &json!({"token": wrapping_token}), &json!({})),
+        0,
+    );
+    assert!(!trace.to_string().contains("secret/x"), "{trace}");
+}

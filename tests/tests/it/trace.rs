@@ -417,6 +417,33 @@ async fn foreign_and_damaged_lines_rotated_files_and_clear_accessors_change_noth
     assert_eq!((&trace["joined_by"], &trace["steps"]), (&json!("accessor"), &expected["steps"]));
 }
 
+/// An operator who looks at tokens and ends them, by themselves and under another token.
+#[tokio::test]
+async fn what_an_operator_does_with_the_tokens_is_told_as_what_it_is() {
+    let world = World::new("trace-operator", 1).await;
+    let call = world.call(0, "ended").await;
+    let operate = async |path: &str, token: &str| {
+        let root = Some(world.openbao.root_token());
+        world.openbao.api("POST", path, root, json!({"token": token})).await.0
+    };
+    assert_eq!(operate("auth/token/lookup", &call.wrapping_token).await, 200);
+    let token = world.unwrap(&call).await.unwrap();
+    assert_eq!(operate("auth/token/lookup", &token).await, 200);
+    assert_eq!(operate("auth/token/revoke", &token).await, 204);
+    let trace = world.trace("ended");
+    let inquiry = "inquiry auth/token/lookup";
+    assert_eq!(steps(&trace), [MINT, inquiry, UNWRAP, inquiry, "revoke auth/token/revoke"]);
+    assert_eq!(notes(&trace), [""; 0]);
+    assert!(world.words("ended").contains("  revoked      update auth/token/revoke  from 127.0.0.1"));
+
+    let call = world.call(0, "stopped").await;
+    assert_eq!(operate("auth/token/revoke", &call.wrapping_token).await, 204);
+    let command = world.command("stopped", &["--json"]).env("VAULT_ADDR", world.openbao.address());
+    let trace = told(command.env("VAULT_TOKEN", world.openbao.root_token()).run(), 0);
+    assert_eq!(steps(&trace), [MINT, "revoke_wrapping auth/token/revoke"]);
+    assert_eq!(notes(&trace), ["nobody opened the token"]);
+}
+
 /// Whoever may make tokens may write any request id into them.
 #[tokio::test]
 async fn rejects_a_foreign_token_that_bears_the_request_id() {
