@@ -241,6 +241,9 @@ impl Doubt {
         let Some(joined_by) = joined_by else {
             return Some(if borne { Self::Ambiguous } else { Self::Unseen });
         };
+        if steps.is_empty() {
+            return Some(Self::Unseen);
+        }
         let mints = || steps.iter().filter(|step| step.kind == Kind::Mint);
         let is_own =
             |mint: &&Step| mint.wrapped && decision.creation_path().is_none_or(|path| path == mint.path);

@@ -216,9 +216,8 @@ impl Marks {
         let path = text(entry, "/request/path").unwrap_or_default();
         // A renewal answers with the token as its making does, and an opening too.
         let gives_back = path == "sys/wrapping/unwrap" || path.starts_with("auth/token/renew");
-        if is("/response/wrap_info/wrapped_accessor", accessor)
-            || (is("/response/auth/accessor", accessor) && !gives_back)
-        {
+        let gives = ["/response/wrap_info/wrapped_accessor", "/response/auth/accessor"];
+        if !gives_back && gives.iter().any(|pointer| is(pointer, accessor)) {
             return Some(Kind::Mint);
         }
         // Who calls, and whom the call is about. The second alone burns nothing.
@@ -273,7 +272,7 @@ impl Step {
             answered: false,
             remote_address: owned("/request/remote_address"),
             vault_request_id: owned("/request/id").unwrap_or_default(),
-            wrapped: entry.pointer("/response/wrap_info").is_some(),
+            wrapped: text(entry, "/response/wrap_info/wrapped_accessor").is_some(),
         };
         step.add(entry);
         step

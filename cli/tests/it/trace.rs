@@ -232,9 +232,12 @@ fn rejects_metadata_without_a_mint_as_proof() {
     let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
     // A renewal answers with the token, and makes none.
     let renewed = entries("auth/token/renew-self", &forged, &Value::Null, &json!({"auth": forged}));
-    let trace = trace_with(UNOPENED, &format!("{used}{renewed}"), 3);
+    let wrapped = json!({"wrap_info": {"wrapped_accessor": forged["accessor"], "token": "hmac-sha256:w"}});
+    let wrapped = entries("auth/token/renew-self", &forged, &Value::Null, &wrapped);
+    let trace = trace_with(UNOPENED, &format!("{used}{renewed}{wrapped}"), 3);
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &json!("metadata")));
-    assert_eq!(steps_of(&trace), ["use secret/data/prod/orders", "use auth/token/renew-self"]);
+    let renewal = "use auth/token/renew-self";
+    assert_eq!(steps_of(&trace), ["use secret/data/prod/orders", renewal, renewal]);
     let note = trace["notes"][0].as_str().unwrap();
     assert!(
         note.starts_with("the mint is not in this audit log, and so it is not known whose token this is"),
