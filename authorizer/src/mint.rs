@@ -290,6 +290,12 @@ pub enum MintError {
     /// Vault did not mint.
     #[error("Vault did not mint a token")]
     Vault(#[source] VaultError),
+    /// Vault gave the authorizer a token in place of one that it refused, and refuses that one, too.
+    #[error(
+        "Vault refuses the token that it gave the authorizer at its login, so there is no other login for some seconds: see \
+         `token_bound_cidrs` of the login's role, and whether the address leads to one cluster"
+    )]
+    NewTokenRefused(#[source] VaultError),
     /// Vault was not asked, since it did not answer lately.
     #[error(
         "Vault is left alone for a moment, since it failed {failures} times in a row, the last time so: {reason}"
@@ -322,7 +328,7 @@ impl MintError {
     /// What Vault, or the way to it, said; `None` where Vault was not called or its answer was no failure.
     pub fn vault_error(&self) -> Option<&VaultError> {
         match self {
-            Self::Login(error) | Self::Vault(error) => Some(error),
+            Self::Login(error) | Self::Vault(error) | Self::NewTokenRefused(error) => Some(error),
             Self::LoginCredentials { .. }
             | Self::LoginSts { .. }
             | Self::NotAsked { .. }

@@ -250,7 +250,7 @@ fn mint(error: &MintError) -> Code {
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
-        MintError::Vault(error) => vault(error, Code::VaultMintRefused),
+        MintError::Vault(error) | MintError::NewTokenRefused(error) => vault(error, Code::VaultMintRefused),
         MintError::NotAsked { sealed: true, .. } => Code::VaultSealed,
         MintError::NotAsked { sealed: false, .. } | MintError::Late => Code::VaultUnreachable,
         MintError::NoTime => Code::DeadlineExceeded,

@@ -211,14 +211,23 @@ fn may_have_minted(error: &VaultError) -> bool {
 impl Minter for VaultMinter {
     async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
         let token = self.sessions.token(order.answer_by).await?;
-        match self.create(order, &token).await {
-            // The token was revoked, or Vault forgot it: log in again, once.
-            Err(MintError::Vault(VaultError::TokenNotValid { .. })) => {
-                self.sessions.forget(&token).await;
-                let token = self.sessions.token(order.answer_by).await?;
-                self.create(order, &token).await
+        let refused = match self.create(order, &token).await {
+            Err(MintError::Vault(refused @ VaultError::TokenNotValid { .. })) => refused,
+            answer => return answer,
+        };
+        // The token was revoked, or Vault forgot it: log in again, once.
+        let Some(new) = self.sessions.instead_of(&token, order.answer_by).await? else {
+            return Err(MintError::NewTokenRefused(refused));
+        };
+        // A token of the configuration is the only one there is.
+        if new.expose() == token.expose() {
+            return Err(MintError::Vault(refused));
+        }
+        match self.create(order, &new).await {
+            Err(MintError::Vault(refused @ VaultError::TokenNotValid { .. })) => {
+                Err(MintError::NewTokenRefused(refused))
             }
-            answer => answer,
+            answer => answer.inspect(|_| self.sessions.new_token_taken()),
         }
     }
 

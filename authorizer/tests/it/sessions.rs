@@ -16,7 +16,7 @@ use vault_authorizer::{
         sts::StsClient,
         vault::{
             AppRoleLogin, AppRoleLoginSettings, BoxedLogin, Granted, JwtLogin, JwtLoginSettings, JwtSource,
-            Login, LoginFuture, LoginSecret, SecretId, VaultMinter,
+            Login, LoginFuture, LoginSecret, SecretId, TokenLogin, VaultMinter,
         },
     },
     causes::with_causes,
@@ -276,7 +276,7 @@ async fn a_token_that_vault_has_forgotten_is_replaced_once() {
 
     let always = World::new(3600, |_: &str| (403, BARE_403)).await;
     let error = always.mint().await.unwrap_err();
-    assert!(matches!(error, MintError::Vault(VaultError::TokenNotValid { .. })), "{error:?}");
+    assert!(matches!(error, MintError::NewTokenRefused(VaultError::TokenNotValid { .. })), "{error:?}");
     assert_eq!(always.server.asked().len(), 2, "no loop");
 }
 
@@ -660,4 +660,62 @@ async fn a_refresh_that_hangs_holds_a_request_with_little_time_up_for_a_part_of_
         tokio::time::timeout(Duration::from_millis(900), minter.warm(Duration::from_millis(200))).await;
     assert!(refreshed.is_ok());
     assert_eq!(login.attempts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_and_taken_is_replaced_again_without_a_pause() {
+    let revoked = Arc::new(AtomicU64::new(1));
+    let up_to = Arc::clone(&revoked);
+    let mint = move |line: &str| {
+        let number: u64 = line.rsplit("s.login").next().unwrap().parse().unwrap();
+        if number <= up_to.load(Ordering::SeqCst) { (403, BARE_403) } else { (200, WRAPPED) }
+    };
+    let world = World::new(3600, mint).await;
+    world.mint().await.unwrap();
+    revoked.store(2, Ordering::SeqCst);
+    world.mint().await.unwrap();
+    assert_eq!(world.login.logins.load(Ordering::SeqCst), 3);
+}
+
+/// As where the login's role is bound to addresses that the function does not have. Each login is a lease that Vault keeps.
+#[tokio::test]
+async fn a_new_token_that_is_refused_too_is_no_reason_for_a_login_by_every_request() {
+    let refuses = Arc::new(AtomicU64::new(1));
+    let refusing = Arc::clone(&refuses);
+    let mint = move |_: &str| match refusing.load(Ordering::SeqCst) {
+        0 => (200, WRAPPED),
+        _ => (403, BARE_403),
+    };
+    let world = World::new(3600, mint).await;
+    let logins = || world.login.logins.load(Ordering::SeqCst);
+    for _ in 0..10 {
+        let error = Refusal::from(world.mint().await.unwrap_err());
+        assert_eq!(error.code(), Code::VaultMintRefused);
+        let text = with_causes(&error);
+        assert!(text.contains("`auth/token/create/r`") && text.contains("token_bound_cidrs"), "{text}");
+    }
+    assert_eq!(logins(), 2, "the first, and the one in its place");
+    world.clock.forward_seconds(9);
+    world.mint().await.unwrap_err();
+    assert_eq!(logins(), 2);
+    world.clock.forward_seconds(1);
+    for _ in 0..10 {
+        world.mint().await.unwrap_err();
+    }
+    assert_eq!(logins(), 3);
+    refuses.store(0, Ordering::SeqCst);
+    world.mint().await.unwrap();
+    assert_eq!(logins(), 3, "a token that is taken after all is used");
+}
+
+#[tokio::test]
+async fn a_token_of_the_configuration_that_is_refused_is_not_sent_again() {
+    let server = Server::start(|_| (403, BARE_403.to_owned())).await;
+    let login = TokenLogin::new(VaultToken::parse("s.configured").unwrap());
+    let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), SetClock::at(NOW));
+    for _ in 0..2 {
+        let error = minter.mint(&order()).await.unwrap_err();
+        assert!(matches!(error, MintError::Vault(VaultError::TokenNotValid { .. })), "{error:?}");
+    }
+    assert_eq!(server.asked(), ["POST /v1/auth/token/create/r s.configured"; 2], "once for each request");
 }

@@ -4,7 +4,11 @@
 //!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{self, Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Mutex;
 use vault_context::{
@@ -24,6 +28,9 @@ use crate::{
 
 /// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
 const RETRY_SECONDS: u64 = 5;
+/// A token that came in place of a refused one, and is refused as well, is not replaced before that. It is bound to other
+/// addresses, say; the next would be, too, and each login leaves a lease at Vault for as long as its token lives.
+const PAUSE_AFTER_A_REPLACEMENT: Duration = Duration::from_secs(10);
 /// How long a request waits for a refresh while the session is still good, at most.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
@@ -107,12 +114,15 @@ pub(super) struct Sessions {
     clock: Arc<dyn Clock>,
     /// Held through a login: whoever asks meanwhile waits for the same one.
     current: Mutex<Option<Session>>,
+    /// When a login gave a token in place of one that Vault refused; `None` again once Vault took it. Not part of the
+    /// session, so that nobody who has a token waits for a login of others.
+    replaced_at: sync::Mutex<Option<UnixTime>>,
 }
 
 impl Sessions {
     /// No session yet.
     pub(super) fn new(vault: Vault, login: BoxedLogin, calls: Arc<Repeating>, clock: Arc<dyn Clock>) -> Self {
-        Self { vault, login, calls, clock, current: Mutex::new(None) }
+        Self { vault, login, calls, clock, current: Mutex::new(None), replaced_at: sync::Mutex::new(None) }
     }
 
     /// A token that is good now, from the session or from a new login, `by` the time it is needed.
@@ -121,7 +131,10 @@ impl Sessions {
     ///
     /// The login's, where there is no session left to use.
     pub(super) async fn token(&self, by: UnixTime) -> Result<VaultToken, MintError> {
-        let mut current = self.current.lock().await;
+        self.token_of(&mut *self.current.lock().await, by).await
+    }
+
+    async fn token_of(&self, current: &mut Option<Session>, by: UnixTime) -> Result<VaultToken, MintError> {
         let now = self.clock.now();
         // The session stays in its place while it is refreshed: a call that is given up half-way must not lose it.
         let session = match current.as_mut() {
@@ -140,10 +153,46 @@ impl Sessions {
         Ok(token)
     }
 
-    /// Drops the session if it is still the one with this token: another call may have replaced it meanwhile.
-    pub(super) async fn forget(&self, token: &VaultToken) {
+    /// Another token in place of one that Vault refuses: by a login, or the one that another call has got meanwhile. The same
+    /// again, where the login knows no other; `None` where it came in place of a refused one itself, and just now.
+    ///
+    /// # Errors
+    ///
+    /// The login's.
+    pub(super) async fn instead_of(
+        &self,
+        refused: &VaultToken,
+        by: UnixTime,
+    ) -> Result<Option<VaultToken>, MintError> {
+        let is_refused = |token: &VaultToken| token.expose() == refused.expose();
         let mut current = self.current.lock().await;
-        current.take_if(|session| session.token.expose() == token.expose());
+        if !current.as_ref().is_some_and(|session| is_refused(&session.token)) {
+            return self.token_of(&mut current, by).await.map(Some);
+        }
+        if self.has_replaced_just_now() {
+            return Ok(None);
+        }
+        *current = None;
+        let token = self.token_of(&mut current, by).await?;
+        if !is_refused(&token) {
+            *self.replaced_at() = Some(self.clock.now());
+        }
+        Ok(Some(token))
+    }
+
+    /// Vault took a token that came in place of another: should it refuse this one later, that has a new reason.
+    pub(super) fn new_token_taken(&self) {
+        *self.replaced_at() = None;
+    }
+
+    fn has_replaced_just_now(&self) -> bool {
+        let now = self.clock.now();
+        self.replaced_at().is_some_and(|at| at <= now && now.duration_after(at) < PAUSE_AFTER_A_REPLACEMENT)
+    }
+
+    fn replaced_at(&self) -> MutexGuard<'_, Option<UnixTime>> {
+        // Each change is one assignment: a panic elsewhere leaves it whole.
+        self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new session in place of one that is due; `None` where neither renewal nor login works in the time that a
