@@ -1,7 +1,8 @@
 //! What every login at Vault has in common: `POST auth/<mount>/login`, and what Vault granted.
 //!
-//! Receives the mount, the body and how long it may take; sends it once and produces what was granted. Says of a renewal's answer, too, whether it
-//! grants anything. Leaves the proof in the body to the methods, and trying again to [`repeat`](super::repeat).
+//! Receives the mount, the body and how long it may take; sends it once and produces what was granted. Says of a renewal's
+//! answer, too, whether it grants anything. Leaves the proof in the body to the methods, and trying again to
+//! [`repeat`](super::repeat).
 
 use std::time::Duration;
 
