@@ -180,6 +180,11 @@ impl OperatorError {
         }
     }
 
+    /// Whether it took too long.
+    pub(crate) fn timed_out(&self) -> bool {
+        matches!(self, Self::Vault { error: VaultError::TimedOut { .. }, .. })
+    }
+
     /// Whether Vault may have done it all the same: it was sent, and no answer of Vault's own came.
     pub(crate) fn is_open(&self) -> bool {
         let Self::Vault { error, .. } = self else { return false };

@@ -31,7 +31,7 @@ use crate::{
     failure::Failure,
     input::Source,
     operator::{Needs, Operator, OperatorError},
-    output::Output,
+    output::{self, Output},
 };
 use chain::{AuditLog, Chain, Kind, Step};
 use decision::Decision;
@@ -75,7 +75,7 @@ Exit codes:
   0  the request was found, and what Vault did for it
   1  no request has this id, more than one has it, or a log cannot be read
   2  the command line is wrong
-  3  the request was found, and its token was not found in the audit log, or not its mint, or another's token was";
+  3  the request was found, and its token was not found in the audit log, or by metadata alone and not its mint, or another's token was";
 
 const INCOMPLETE: u8 = 3;
 
@@ -147,11 +147,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let (decision, unreadable) = decision::find(&arguments.authorizer_log, &arguments.request_id)?;
     let audit_log = AuditLog::new(&arguments.audit_log);
     let trace = follow(decision, unreadable, &audit_log, arguments).await?;
-    output.print(&if arguments.json {
-        format!("{}\n", serde_json::to_string_pretty(&trace).unwrap_or_default())
-    } else {
-        text::of(&trace)
-    })?;
+    output.print(&if arguments.json { output::json(&trace) + "\n" } else { text::of(&trace) })?;
     Ok(if trace.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 

@@ -2,7 +2,7 @@
 # Configures Vault or OpenBao for the quickstart: two stages of one API, `prod` and `staging`, each with a sample
 # secret and a token role that may read that secret only. Run it again at any time: it sets what is written here, the
 # policies among it, and leaves sample secrets that exist alone. It makes what `vault-authorizer vault apply` would make
-# for the quickstart's configuration; where that has made more since, it stops.
+# for the quickstart's configuration; where that has made something else since, it stops.
 #
 #   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh
 #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao ./quickstart.sh         # OpenBao
@@ -93,23 +93,30 @@ done
 sample_secret prod/orders orders-prod sample-prod-password
 sample_secret staging/orders orders-staging sample-staging-password
 
-# The authorizer's policy lists what was made for it: another list is that of a configuration that has grown since, and
+# Quotas lie in the root namespace, whose others may have made these.
+if [ -n "${VAULT_NAMESPACE:-}" ]; then
+    authorizer_policy=$(grep -v '^# made: sys/quotas/' "$policies/vault-authorizer.hcl")
+else
+    authorizer_policy=$(cat "$policies/vault-authorizer.hcl")
+fi
+# A policy with vault apply's mark and another text is that of a configuration that is not the quickstart's any more, and
 # whose grants would lose their tokens.
-more=$("$cli" policy read vault-authorizer 2>/dev/null | grep '^# made: ' | grep -vxF -f "$policies/vault-authorizer.hcl" || true)
-if [ -n "$more" ]; then
-    echo 'quickstart.sh: vault-authorizer vault apply has made more than this script knows; run that instead:' >&2
-    echo "$more" >&2
-    exit 1
+names=$("$cli" policy list)
+if echo "$names" | grep -qx vault-authorizer; then
+    current=$("$cli" policy read vault-authorizer)
+    case $current in
+    "$authorizer_policy") ;;
+    '# Managed by vault-authorizer: '*)
+        echo 'quickstart.sh: the policy vault-authorizer is another configuration'\''s, made by vault-authorizer vault apply: run that' >&2
+        echo 'instead; or delete the policy, and this begins anew' >&2
+        exit 1
+        ;;
+    esac
 fi
 for policy in orders-prod-read orders-staging-read vault-authorizer-self; do
     "$cli" policy write "$policy" "$policies/$policy.hcl"
 done
-# Quotas lie in the root namespace, whose others may have made these.
-if [ -n "${VAULT_NAMESPACE:-}" ]; then
-    grep -v '^# made: sys/quotas/' "$policies/vault-authorizer.hcl" | "$cli" policy write vault-authorizer -
-else
-    "$cli" policy write vault-authorizer "$policies/vault-authorizer.hcl"
-fi
+echo "$authorizer_policy" | "$cli" policy write vault-authorizer -
 
 token_role orders-prod-reader orders-prod-read 120s
 token_role orders-staging-reader orders-staging-read 600s

@@ -144,6 +144,9 @@ pub enum EndpointError {
     /// It is not a URL with a host.
     #[error("it is not an absolute URL with a host")]
     NotAUrl,
+    /// A space, a line end, or a letter that is not ASCII.
+    #[error("it must be visible ASCII (an internationalised host in its `xn--` form)")]
+    Characters,
     /// Neither https, nor http to a loopback host.
     #[error("it must start with https:// (http:// is for a loopback host)")]
     NotHttps,
@@ -221,7 +224,7 @@ pub async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec
 pub fn checked_endpoint(address: &str) -> Result<Url, EndpointError> {
     // The parser drops line ends and tabs, which would still stand in the text as it was written.
     if !address.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(EndpointError::NotAUrl);
+        return Err(EndpointError::Characters);
     }
     let url = Url::parse(address).map_err(|_reason| EndpointError::NotAUrl)?;
     if url.host_str().is_none_or(str::is_empty) {

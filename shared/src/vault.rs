@@ -114,10 +114,15 @@ impl Vault {
     /// finds its connections dead on first use. Not for an unwrap, which may have happened.
     ///
     /// # Errors
-    /// [`VaultError`], the second one where both fail.
+    /// [`VaultError`]: the second one where both fail, but for a first that was sent and a second that was not. What the
+    /// first did is then not known, and the second says nothing of it.
     pub async fn send_repeatable(&self, call: Call) -> Result<Answer, VaultError> {
-        match self.send(call.clone()).await {
-            Err(VaultError::Unreachable { .. }) => self.send(call).await,
+        let first = match self.send(call.clone()).await {
+            Err(first @ VaultError::Unreachable { .. }) => first,
+            answer => return answer,
+        };
+        match self.send(call).await {
+            Err(second) if second.request_not_sent() && !first.request_not_sent() => Err(first),
             answer => answer,
         }
     }

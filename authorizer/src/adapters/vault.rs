@@ -213,7 +213,7 @@ impl Minter for VaultMinter {
         let token = self.sessions.token(order.answer_by).await?;
         let refused = match self.create(order, &token).await {
             Err(MintError::Vault(refused @ VaultError::TokenNotValid { .. })) => refused,
-            answer => return answer,
+            answer => return answer.inspect(|_| self.sessions.token_taken()),
         };
         // The token was revoked, or Vault forgot it: log in again, once.
         let Some(new) = self.sessions.instead_of(&token, order.answer_by).await? else {
@@ -227,7 +227,7 @@ impl Minter for VaultMinter {
             Err(MintError::Vault(refused @ VaultError::TokenNotValid { .. })) => {
                 Err(MintError::NewTokenRefused(refused))
             }
-            answer => answer.inspect(|_| self.sessions.new_token_taken()),
+            answer => answer.inspect(|_| self.sessions.token_taken()),
         }
     }
 

@@ -212,11 +212,12 @@ impl Api<'_> {
             policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let verdicts: Vec<Option<bool>> =
             statements.iter().map(|statement| lets_invoke(statement, &arn)).collect();
-        if verdicts.contains(&Some(true)) {
+        let denies = statements.iter().any(|statement| text(statement, "Effect") == "Deny");
+        if verdicts.contains(&Some(true)) && !denies {
             return Finding::good(check, format!("API `{}` may invoke the function", self.id));
         }
         if verdicts.contains(&None) {
-            let reason = "the function's policy has conditions beside `aws:SourceArn`, or several of them: see for yourself whether they let this API in";
+            let reason = "the function's policy denies something, or has lists or conditions beside one `aws:SourceArn`: see for yourself whether it lets this API in";
             return Finding::unseen(check, reason);
         }
         let found = format!("API `{}` may not invoke the function: every call would be a 500", self.id);
@@ -228,16 +229,23 @@ impl Api<'_> {
     }
 }
 
-/// Whether a statement of the function's policy lets `source` invoke it; `None` where its conditions are not those that
-/// `aws lambda add-permission` writes.
+/// Whether a statement of the function's policy lets `source` invoke it; `None` where it is not of the form that
+/// `aws lambda add-permission` writes, or denies something.
 fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
     let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"));
-    let is_for_gateway = text(statement, "Effect") == "Allow"
-        && principal
-            .and_then(Value::as_str)
-            .is_some_and(|principal| principal == "apigateway.amazonaws.com" || principal == "*")
-        && ["lambda:InvokeFunction", "lambda:*", "*"].contains(&text(statement, "Action"));
-    if !is_for_gateway {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let (effect, principal, action) =
+        (word(statement.get("Effect"))?, principal?, word(statement.get("Action"))?);
+    if effect != "Allow" {
+        return None;
+    }
+    // Another account or role, which is not API Gateway.
+    let Some(principal) = principal.as_str() else {
+        return if principal.get("AWS").is_some() { Some(false) } else { None };
+    };
+    if !["apigateway.amazonaws.com", "*"].contains(&principal)
+        || !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action.as_str())
+    {
         return Some(false);
     }
     let conditions = statement.get("Condition").and_then(Value::as_object);
@@ -248,11 +256,18 @@ fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
             .map(move |(key, value)| (operator.as_str(), key.as_str(), value))
     });
     let Some((operator, key, value)) = values.next() else { return Some(true) };
-    let is_source = ["ArnLike", "ArnEquals", "StringLike", "StringEquals"].contains(&operator)
-        && key.eq_ignore_ascii_case("aws:SourceArn");
-    let pattern = value.as_str().filter(|_| is_source)?;
+    if !key.eq_ignore_ascii_case("aws:SourceArn") {
+        return None;
+    }
+    let pattern = value.as_str()?.to_owned();
+    // IAM user guide, "Condition operators": both of ARNs take wildcards, and of texts only the one that says so.
+    let pattern = match operator {
+        "ArnLike" | "ArnEquals" | "StringLike" => Pattern::Glob(pattern),
+        "StringEquals" => Pattern::Exactly(pattern.into()),
+        _ => return None,
+    };
     // Whatever another condition says, this one must hold as well.
-    let covers = Pattern::Glob(pattern.to_owned()).matches_text(source);
+    let covers = pattern.matches_text(source);
     if covers && values.next().is_some() { None } else { Some(covers) }
 }
 
@@ -449,9 +464,9 @@ mod tests {
             assert_eq!(found(permission(other)), "authorizer-permission", "{other}");
         }
         assert_eq!(found(Value::Null), "authorizer-permission");
-        let mut denied = good_permission();
-        denied["Statement"][0]["Effect"] = json!("Deny");
-        assert_eq!(found(denied), "authorizer-permission");
+        let mut literal = permission("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*");
+        literal["Statement"][0]["Condition"] = json!({"StringEquals": {"aws:SourceArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*"}});
+        assert_eq!(found(literal), "authorizer-permission", "StringEquals knows no wildcard");
     }
 
     #[test]
@@ -473,6 +488,15 @@ mod tests {
             let mut policy = good_permission();
             policy["Statement"][0]["Condition"] = condition.clone();
             assert!(unseen(policy, rest(json!(0))), "{condition}");
+        }
+        for (name, value) in [
+            ("Effect", json!("Deny")),
+            ("Action", json!(["lambda:InvokeFunction"])),
+            ("Principal", json!({"Service": ["apigateway.amazonaws.com"]})),
+        ] {
+            let mut policy = good_permission();
+            policy["Statement"][0][name] = value;
+            assert!(unseen(policy, rest(json!(0))), "{name}");
         }
         let mut open = good_permission();
         open["Statement"][0].as_object_mut().unwrap().remove("Condition");

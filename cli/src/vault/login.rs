@@ -175,6 +175,8 @@ fn login_role(mount: String, role: &RoleName, who: Vec<Field>, policy: &PolicyNa
         // Neither a batch token nor one of limited use can make others.
         Field::exactly("token_type", Setting::Text("service".to_owned())),
         Field::exactly("token_num_uses", Setting::Number(0)),
+        // With one, a token could be renewed for ever.
+        Field::exactly("token_period", Setting::Seconds(0)),
         Field::exactly("token_ttl", Setting::Seconds(3600)),
         Field::exactly("token_max_ttl", Setting::Seconds(86_400)),
     ];

@@ -5,8 +5,11 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use serde_json::Value;
+
 use super::{
     desired::{Desired, SELF_POLICY},
+    object::Object,
     place::Place,
 };
 
@@ -31,6 +34,7 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         let _infallible = write!(text, "\n# Must be enabled: \"$cli\" auth enable -path={mount} {method}\n");
     }
     for object in &desired.objects {
+        text += &guard(object);
         let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
         let root = if matches!(object.place, Place::Quota(_)) { "VAULT_NAMESPACE= " } else { "" };
         let path = object.place.path();
@@ -51,6 +55,20 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         let _infallible = write!(text, "\n# Yours to write: policy {name}, which is given by: {grants}\n");
     }
     text
+}
+
+/// A server id holds for a whole mount: with another one, whoever logs in there no longer could.
+fn guard(object: &Object) -> String {
+    let Place::AwsClient { mount } = &object.place else { return String::new() };
+    let path = object.place.path();
+    let body = object.body(None);
+    let server_id = body.get("iam_server_id_header_value").and_then(Value::as_str).unwrap_or_default();
+    let server_id = quoted(server_id);
+    format!(
+        "\ncurrent=$(\"$cli\" read -field=iam_server_id_header_value {path} 2>/dev/null || true)\n\
+         if [ -n \"$current\" ] && [ \"$current\" != {server_id} ]; then\n    \
+         echo \"auth/{mount} has the server id $current, which others may log in with: use that one\" >&2\n    exit 1\nfi\n"
+    )
 }
 
 fn head(address: &str, namespace: Option<&str>) -> String {
@@ -85,6 +103,17 @@ const QUOTE: &str = r"'\''";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::setting::{Field, Setting};
+
+    #[test]
+    fn rejects_changing_a_server_id_that_others_log_in_with() {
+        let fields =
+            vec![Field::exactly("iam_server_id_header_value", Setting::Text("it's ours".to_owned()))];
+        let object = Object { place: Place::AwsClient { mount: "aws".to_owned() }, fields };
+        let guard = guard(&object);
+        assert!(guard.contains("read -field=iam_server_id_header_value auth/aws/config/client"), "{guard}");
+        assert!(guard.contains(&format!("!= 'it{QUOTE}s ours' ]; then\n    echo")), "{guard}");
+    }
 
     #[test]
     fn rejects_a_namespace_that_would_be_a_command() {

@@ -136,11 +136,15 @@ fn rejects_escape_sequences_and_secrets_from_the_logs() {
             &format!("\"error\":\"\\u001b[2J{token} denied"),
         )
         .replace("secret/data/prod/orders", &format!("auth/token/lookup/{token}/\\u001b[31m"));
-    let authorizer_log = text_of("authorizer.log").replace("corp:alice", "corp:\\u001b[2Jalice");
+    let authorizer_log =
+        text_of("authorizer.log").replace("corp:alice", "corp:\\u001b[2J\u{9b}31m\u{202e}alice");
     let (log, audit_log) = (file("log", &authorizer_log), file("json", &audit_log));
     for options in [&[][..], &["--json"]] {
         let printed = trace_of(LIVED, &log, &audit_log, options).printed(0);
-        assert!(!printed.contains('\u{1b}') && !printed.contains("CAESIJ"), "{printed}");
+        assert!(
+            !printed.contains(['\u{1b}', '\u{9b}', '\u{202e}']) && !printed.contains("CAESIJ"),
+            "{printed}"
+        );
         assert!(!printed.contains("hmac-sha256"), "{printed}");
     }
 }

@@ -20,6 +20,10 @@ fn accepts_https_and_loopback_http() {
 fn rejects_what_credentials_must_not_be_sent_to() {
     let cases = [
         ("", EndpointError::NotAUrl),
+        ("https://vault.example.com\n", EndpointError::Characters),
+        ("https://vault\t.example.com", EndpointError::Characters),
+        (" https://vault.example.com", EndpointError::Characters),
+        ("https://vault.bücher.example", EndpointError::Characters),
         ("vault.example.com", EndpointError::NotAUrl),
         ("https://", EndpointError::NotAUrl),
         ("mailto:a@b", EndpointError::NotAUrl),

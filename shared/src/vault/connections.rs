@@ -53,3 +53,20 @@ impl Connections {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fail_together_renew_the_connections_once() {
+        let options = HttpOptions { loopback_http: true, ..HttpOptions::default() };
+        let connections = Connections::new(options).unwrap();
+        let (one, other) = (connections.current(), connections.current());
+        connections.forget(&one);
+        connections.forget(&other);
+        assert_eq!(connections.current().number, 1);
+        connections.forget(&connections.current());
+        assert_eq!(connections.current().number, 2);
+    }
+}

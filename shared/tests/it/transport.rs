@@ -245,6 +245,20 @@ async fn a_repeatable_call_is_sent_once_more_where_the_connection_broke_and_not_
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
+/// A node that goes down: what the first call did is not known, whatever becomes of the second.
+#[tokio::test]
+async fn a_repeated_call_that_finds_nobody_may_have_been_done_by_the_first() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    });
+    let error = vault_at(&address).send_repeatable(call()).await.unwrap_err();
+    assert!(matches!(error, VaultError::Unreachable { .. }) && !error.request_not_sent(), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_connection_that_breaks_after_the_request_may_have_been_sent_and_is_not_repeated() {
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"] {

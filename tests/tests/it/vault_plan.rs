@@ -507,9 +507,21 @@ async fn the_quickstarts_vault_grows_by_apply_and_the_script_takes_nothing_away(
     let ran = vault_setup::quickstart_script(&openbao).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     let complaint = String::from_utf8(ran.stderr).unwrap();
-    assert!(complaint.contains("run that instead:\n# made: auth/token/roles/tenant\n"), "{complaint}");
+    assert!(complaint.contains("the policy vault-authorizer is another configuration's"), "{complaint}");
     assert_eq!(read(&openbao, "sys/policies/acl/vault-authorizer").await, policy);
     nothing_to_do(&openbao, &grown);
+
+    // The same two grants, and another life of one's tokens.
+    let longer = configuration(&openbao, &QUICKSTART.replace("ttl: 2m", "ttl: 5m"), 200);
+    as_root(&openbao, &["apply", "--prune"], &longer).printed(0);
+    assert_eq!(vault_setup::quickstart_script(&openbao).output().unwrap().status.code(), Some(1));
+    nothing_to_do(&openbao, &longer);
+    // A token that may not read the policy cannot tell whose it is.
+    let token = json!({"policies": ["default"], "ttl": "60s"});
+    let token = openbao.as_root("POST", "auth/token/create", token).await["auth"]["client_token"].take();
+    let mut blind = vault_setup::quickstart_script(&openbao);
+    assert!(!blind.env("VAULT_TOKEN", token.as_str().unwrap()).output().unwrap().status.success());
+    nothing_to_do(&openbao, &longer);
 
     let shrunk = configuration(&openbao, prod, 200);
     as_root(&openbao, &["apply", "--prune"], &shrunk).printed(0);
@@ -838,7 +850,7 @@ async fn the_aws_login_is_set_up_on_request_and_a_shared_server_id_never_changed
         "bound_account_id": [], "auth_type": "iam", "resolve_aws_unique_ids": false,
         "bound_iam_principal_arn": ["arn:aws:iam::123456789012:role/api-authorizer"],
         "token_policies": ["vault-authorizer"], "token_no_default_policy": true, "token_type": "service",
-        "token_num_uses": 0, "token_ttl": 3600, "token_max_ttl": 86400,
+        "token_num_uses": 0, "token_period": 0, "token_ttl": 3600, "token_max_ttl": 86400,
     });
     assert_eq!(stored.lock().unwrap()[role], expected);
     assert_eq!(stored.lock().unwrap()[client]["iam_server_id_header_value"], "vault.example.com");
@@ -914,10 +926,14 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     }
 
     // A role that somebody widened is narrowed again.
-    let wide = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "", "bound_audiences": ["vault.example.com"], "groups_claim": "groups"});
+    let wide = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "", "bound_audiences": ["vault.example.com"], "groups_claim": "groups", "token_period": "1h"});
     openbao.as_root("POST", "auth/jwt/role/api-authorizer", wide).await;
     let drift = with_trusted(&["apply"]).printed(0);
-    for line in ["bound_subject: (none) -> api-authorizer", "groups_claim: groups -> (none)"] {
+    for line in [
+        "bound_subject: (none) -> api-authorizer",
+        "groups_claim: groups -> (none)",
+        "token_period: 3600s -> 0s",
+    ] {
         assert!(drift.contains(line), "{drift}");
     }
     assert_eq!(logged_in(&openbao, path, token("mallory", "vault.example.com")).await, (400, Value::Null));

@@ -85,9 +85,9 @@ impl Repeating {
         }
     }
 
-    fn turn(&self) -> Result<Turn<'_>, MintError> {
+    fn turn(&self) -> Result<TurnGuard<'_>, MintError> {
         let turn = self.breaker().begin(self.clock.now())?;
-        Ok(Turn { of: self, turn })
+        Ok(TurnGuard { of: self, turn })
     }
 
     /// Whatever Vault answered, it answered: only what says that it is away counts against it.
@@ -115,12 +115,12 @@ impl Repeating {
 /// does: [`time_for_a_call`]). It says that Vault is slow, if anything, and not that it is away. So the turn is given back and not
 /// counted as failed: then the mint for which the refresh was would be turned away although its session is good. It has
 /// more time than the refresh had, and what becomes of it counts.
-struct Turn<'a> {
+struct TurnGuard<'a> {
     of: &'a Repeating,
     turn: breaker::Turn,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
         self.of.breaker().given_back(self.turn);
     }

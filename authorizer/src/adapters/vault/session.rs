@@ -26,8 +26,10 @@ use crate::{
     mint::MintError,
 };
 
-/// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed.
+/// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed; after
+/// each further time twice as many. A login that was only slow is done all the same, and leaves a lease at Vault.
 const RETRY_SECONDS: u64 = 5;
+const LONGEST_RETRY_SECONDS: u64 = 160;
 /// A token that came in place of a refused one, and is refused as well, is not replaced before that. It is bound to other
 /// addresses, say; the next would be, too, and each login leaves a lease at Vault for as long as its token lives.
 const PAUSE_AFTER_A_REPLACEMENT: Duration = Duration::from_secs(10);
@@ -91,6 +93,8 @@ pub(super) struct Session {
     due_at: UnixTime,
     /// When it is of no use any more.
     ends_at: UnixTime,
+    /// How long to wait after a refresh that came to nothing.
+    retry_seconds: u64,
 }
 
 impl Session {
@@ -102,7 +106,8 @@ impl Session {
             None => (FOREVER, FOREVER),
         };
         let first_ttl_seconds = first_ttl_seconds.or(granted.ttl_seconds).unwrap_or(u64::MAX);
-        Self { token: granted.token, renewable: granted.renewable, first_ttl_seconds, due_at, ends_at }
+        let (token, renewable) = (granted.token, granted.renewable);
+        Self { token, renewable, first_ttl_seconds, due_at, ends_at, retry_seconds: RETRY_SECONDS }
     }
 }
 
@@ -142,7 +147,8 @@ impl Sessions {
             Some(session) if now < session.ends_at => match self.refreshed(session, by).await {
                 Some(fresh) => fresh,
                 None => {
-                    session.due_at = now.plus_seconds(RETRY_SECONDS).min(session.ends_at);
+                    session.due_at = now.plus_seconds(session.retry_seconds).min(session.ends_at);
+                    session.retry_seconds = LONGEST_RETRY_SECONDS.min(session.retry_seconds * 2);
                     return Ok(session.token.clone());
                 }
             },
@@ -180,8 +186,8 @@ impl Sessions {
         Ok(Some(token))
     }
 
-    /// Vault took a token that came in place of another: should it refuse this one later, that has a new reason.
-    pub(super) fn new_token_taken(&self) {
+    /// Vault took the token: should it refuse it later, that has a new reason.
+    pub(super) fn token_taken(&self) {
         *self.replaced_at() = None;
     }
 
