@@ -254,6 +254,29 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
     assert!(matches!(over, MintError::Login(VaultError::TimedOut { .. })), "{over:?}");
 }
 
+/// Each login that Vault was only slow with leaves a lease there.
+#[tokio::test]
+async fn a_refresh_that_comes_to_nothing_is_tried_less_and_less() {
+    let world = World::new(3600, always_wrapped).await;
+    let login = FakeLogin { renewable: false, ttl_seconds: 36_000, ..world.login.clone() };
+    let minter =
+        VaultMinter::with_login(vault(&world.server.url), Box::new(login.clone()), world.clock.clone());
+    minter.mint(&order_at(&world.clock)).await.unwrap();
+    login.refuses.store(1, Ordering::SeqCst);
+    world.clock.forward_seconds(24_000);
+    // After 5, 10, 20, 40, 80 and 160 s, and then always after 160.
+    let due = [0, 5, 15, 35, 75, 155, 315, 475, 635];
+    let mut passed = 0;
+    for (earlier, at) in due.into_iter().enumerate() {
+        for (second, attempts) in [(at.max(1) - 1, earlier.max(1)), (at, earlier + 1)] {
+            world.clock.forward_seconds(second - passed);
+            passed = second;
+            minter.mint(&order_at(&world.clock)).await.unwrap();
+            assert_eq!(login.attempts.load(Ordering::SeqCst), 1 + attempts as u64, "{second}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_call_given_up_during_a_refresh_does_not_lose_the_session() {
     let world = World::new(3600, always_wrapped).await;
