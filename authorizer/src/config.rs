@@ -6,6 +6,8 @@
 
 mod document;
 mod node;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod source;
 
 use std::{fmt, num::NonZeroU32, path::Path};

@@ -16,6 +16,7 @@ mod input;
 mod operator;
 mod output;
 mod revoke;
+mod schema;
 mod sign;
 mod trace;
 mod vault;
@@ -43,6 +44,7 @@ enum Command {
     Explain(explain::Arguments),
     Sign(sign::Arguments),
     Revoke(revoke::Arguments),
+    Schema(schema::Arguments),
     Trace(trace::Arguments),
     Vault(vault::Arguments),
 }
@@ -56,6 +58,7 @@ async fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments, &Output).await,
         Command::Sign(arguments) => sign::run(&arguments, &Output).await,
         Command::Revoke(arguments) => revoke::run(&arguments, &Output).await,
+        Command::Schema(schema::Arguments) => schema::run(&Output),
         Command::Trace(arguments) => trace::run(&arguments, &Output).await,
         Command::Vault(arguments) => vault::run(&arguments, &Output).await,
     };

@@ -11,6 +11,7 @@ mod fuzz;
 mod glibc;
 mod machine;
 mod parts;
+mod schema;
 mod test;
 mod text;
 mod workspace;
@@ -40,6 +41,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["test"] => test::run(&Workspace::find()?),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
+        ["schema"] => schema::run(&Workspace::find()?),
         ["parts"] => parts::run(&Workspace::find()?),
         _ => Err(Failure::new(format!("no such task: `{}`\n\n{USAGE}", arguments.join(" ")))),
     }
@@ -54,6 +56,7 @@ Usage: cargo xtask <task>
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take a quarter of an hour and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.
+  schema          Write infra/authorizer.schema.json anew, after the configuration's form has changed.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 
 Everything is written under Cargo's target folder.";

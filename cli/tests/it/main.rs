@@ -17,6 +17,7 @@ mod explain;
 mod redaction;
 mod reference;
 mod revoke;
+mod schema;
 mod sign;
 mod support;
 mod trace;

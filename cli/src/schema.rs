@@ -1,0 +1,35 @@
+//! `vault-authorizer schema`: the configuration's form, for editors and for what renders it.
+//!
+//! Receives nothing; produces the JSON Schema beside the function's own reader.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use vault_authorizer::config::schema::schema;
+
+use crate::{
+    failure::Failure,
+    output::{self, Output},
+};
+
+/// Prints the configuration's JSON Schema
+///
+/// An editor that has it completes keys and marks what is wrong as you write. What a schema cannot say, `check` does.
+#[derive(Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Arguments;
+
+const HELP: &str = "\
+Examples:
+  vault-authorizer schema > authorizer.schema.json
+  # yaml-language-server: $schema=authorizer.schema.json      the first line of authorizer.yaml, for editors
+
+Exit codes:
+  0  the schema is printed
+  1  it could not be";
+
+/// Prints it.
+pub(crate) fn run(output: &Output) -> Result<ExitCode, Failure> {
+    output.print(&(output::json(&schema()) + "\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
