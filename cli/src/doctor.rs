@@ -89,7 +89,10 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         let deployment = Deployment { function, stages: &stages, also: &arguments.apis };
         match api {
             Ok(api) => findings.extend(deployment.examine(&api).await),
-            Err(reason) => findings.push(Finding::unseen("aws-credentials", reason)),
+            Err(reason) => findings.push(Finding::unseen(
+                "aws-credentials",
+                format!("no AWS credentials can be had: set AWS_PROFILE, or run `aws sso login` ({reason})"),
+            )),
         }
     }
     output.print(&report(&findings, arguments.json))?;

@@ -39,7 +39,7 @@ use crate::{
 /// no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
-#[command(mut_arg("config", |config| config.required(false).required_unless_present_any(["role", "accessor"])))]
+#[command(mut_arg("config", |config| config.required(false)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: Option<ConfigArguments>,

@@ -141,7 +141,7 @@ Exit codes:
   0  the plan is printed
   1  there is none: the configuration, the connection or the token's power
   2  the command line is wrong
-  5  with `--detailed-exitcode`: there is something to do";
+  5  with `--detailed-exitcode`: there is something to do, or an auth method is missing";
 
 const APPLY_HELP: &str = "\
 Examples:
@@ -225,10 +225,18 @@ async fn look(config: &Config, desired: &Desired) -> Result<(Server, Found), Fai
     Ok((server, found))
 }
 
-/// What `plan` would find, for whoever only wants to know whether there is anything.
+/// What `plan` would find at the configuration's own Vault, for whoever only wants to know whether there is anything.
+///
+/// # Errors
+///
+/// Also where VAULT_ADDR names another Vault: the token is that one's then, and no other may see it.
 pub(crate) async fn drift(config: &Config, policy: PolicyName, quotas: bool) -> Result<Plan, Failure> {
-    let namespace = connection::options(Some(&config.vault), variable)?.namespace;
-    let desired = desired(config, &Choices { policy, trusted: None, namespace, quotas })?;
+    let options = connection::options(Some(&config.vault), variable)?;
+    if options.address != config.vault.address || options.namespace != config.vault.namespace {
+        return Err(Failure::AnotherVault { address: options.address.as_str().to_owned() });
+    }
+    let choices = Choices { policy, trusted: None, namespace: options.namespace, quotas };
+    let desired = desired(config, &choices)?;
     let (_, found) = look(config, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }

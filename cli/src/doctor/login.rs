@@ -91,7 +91,7 @@ fn refused(error: &MintError) -> Finding {
 
 /// What to do, by what the auth methods of Vault and OpenBao say.
 fn remedy(message: &str, status: u16) -> &'static str {
-    const REMEDIES: [(&str, &str); 10] = [
+    const REMEDIES: [(&str, &str); 12] = [
         (
             "does not belong to the role",
             "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
@@ -111,6 +111,14 @@ fn remedy(message: &str, status: u16) -> &'static str {
         (
             "invalid audience",
             "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
+        ),
+        (
+            "invalid subject",
+            "`sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`",
+        ),
+        (
+            "error validating signature",
+            "the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT",
         ),
         ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
         (
@@ -159,6 +167,11 @@ mod tests {
                 "bound_audiences",
             ),
             ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
+            ("error validating token: invalid subject (sub) claim", "bound_subject"),
+            (
+                "error validating signature: no known key successfully validated the token signature",
+                "oidc_discovery_url",
+            ),
             ("invalid role or secret ID", "vault.login.role_id"),
             ("invalid secret id", "secret id is used up"),
         ] {

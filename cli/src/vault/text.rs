@@ -3,7 +3,10 @@
 //! Receives a [`Plan`]; produces its text: what is made, changed, removed and in the way, each with its differences, and
 //! last the sum of it.
 
-use super::compare::{Difference, Entry, Fate, Missing, Plan, Step};
+use super::{
+    compare::{Difference, Entry, Fate, Missing, Plan, Step},
+    place::Place,
+};
 use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
 
 /// All of it, for the Vault that it is about.
@@ -49,7 +52,14 @@ fn entry(entry: &Entry) -> String {
             BAD,
             ": it was made for another configuration, none of whose token roles is in this one, and whose callers would get no tokens any more; name this one's with `--policy`, or take it over with `--adopt`",
         ),
+        Fate::Unneeded if matches!(place, Place::LoginRole { .. }) => (
+            CAUTION,
+            ": the configuration logs in another way; `--prune` removes it, once no function uses it any more",
+        ),
         Fate::Unneeded => (CAUTION, ": no grant needs it any more; `--prune` removes it"),
+        Fate::Remove if matches!(place, Place::LoginRole { .. }) => {
+            (BAD, ": the configuration logs in another way")
+        }
         Fate::Remove => (BAD, ": no grant needs it any more"),
     };
     let lines: String = differences.iter().map(difference).collect();
@@ -94,8 +104,12 @@ fn missing(missing: &Missing) -> String {
             )
         }
         Missing::Mount { mount, method } => {
+            let otherwise = match *method {
+                "aws" => " (OpenBao has none: there, log in with `jwt` and `web_identity_audience`)",
+                _ => "",
+            };
             format!(
-                "{head} auth method at `auth/{0}`: `vault auth enable -path={0} {method}`, and then again\n",
+                "{head} auth method at `auth/{0}`: `vault auth enable -path={0} {method}`, and then again{otherwise}\n",
                 plain(mount)
             )
         }

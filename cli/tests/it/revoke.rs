@@ -236,8 +236,12 @@ fn what_is_missing_without_a_configuration_is_told() {
     );
     for what in [["--grant", "chat"], ["--stage", "prod"]] {
         let told = plainly(&[&what[..], &["--yes"]].concat(), &[]).complained(2);
-        assert!(told.contains("--config <FILE>"), "{told}");
+        assert_eq!(told, "error: `--grant` and `--stage` need `--config`\n");
     }
+    // Whoever names nothing is not sent to look for a file.
+    let told = plainly(&["--yes"], &[]).complained(2);
+    let (missing, _usage) = told.split_once("Usage:").unwrap();
+    assert!(missing.contains("--accessor <ACCESSOR>") && !missing.contains("--config"), "{told}");
     plainly(&["--role", "chat", "--task-root", ".", "--yes"], &[]).complained(2);
     plainly(&["--role", "chat", "--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU", "--yes"], &[]).complained(2);
 }

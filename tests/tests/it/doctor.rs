@@ -179,6 +179,13 @@ async fn what_is_not_there_is_named() {
     let expected = "vault-objects: not there, or not as they must be: auth/token/roles/orders-staging-reader, \
                     sys/quotas/rate-limit/vault-authorizer-orders-prod-reader, policy orders-prod-read: ";
     assert!(objects.starts_with(expected), "{objects}");
+    // The token is the environment's Vault's then, and no other's to see.
+    let mut elsewhere = Command::new(&["doctor", "--json", "--config", "-"]).stdin(&patient.config);
+    elsewhere = elsewhere.env("VAULT_TOKEN", openbao.root_token()).env("VAULT_ADDR", openbao.address());
+    let ran = elsewhere.run();
+    assert_eq!(wrong(&ran, &["vault-objects", "vault-login"]), Vec::<String>::new());
+    assert!(ran.stdout.contains("is another Vault than the configuration's"), "{}", ran.stdout);
+
     let own = patient.config.replacen("policies: [orders-prod-read]", "policies: [vault-authorizer]", 1);
     let own = look(&own, &function);
     assert!(own.starts_with("vault-objects: grant `orders-prod-reader` gives `vault-authorizer`"), "{own}");
