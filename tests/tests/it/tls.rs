@@ -94,7 +94,7 @@ impl<'b> Ca<'b> {
     async fn new(openbao: &'b OpenBao, mount: &'static str) -> Self {
         openbao.as_root("POST", &format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
         let root = json!({"common_name": format!("{mount} of the tests"), "key_type": "ec"});
-        let root = openbao.as_root("POST", &format!("{mount}/root/generate/internal"), root).await;
+        let root = openbao.as_root("POST", &[mount, "root", "generate", "internal"].join("/"), root).await;
         let role = json!({"allow_any_name": true, "enforce_hostnames": false, "key_type": "ec"});
         openbao.as_root("POST", &format!("{mount}/roles/any"), role).await;
         Self { openbao, mount, pem: text(&root["data"]["certificate"]) }
