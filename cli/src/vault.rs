@@ -22,6 +22,7 @@ use vault_authorizer::{
     config::Config,
     names::{PolicyName, RoleName},
 };
+use vault_context::vault::{Namespace, VaultOptions};
 
 use crate::{connection, failure::Failure, input::ConfigArguments, output::Output};
 use compare::{Allowed, Found, Plan, plan};
@@ -158,10 +159,9 @@ Exit codes:
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Plan(arguments) if arguments.format == Format::Hcl => {
-            let (config, desired) = arguments.common.derive()?;
-            let options = connection::options(Some(&config.vault), variable)?;
-            let namespace = options.namespace.as_ref().map(|namespace| namespace.as_str().to_owned());
-            output.print(&script::of(&desired, options.address.as_str(), namespace.as_deref()))?;
+            let (options, desired) = arguments.common.derive()?;
+            let namespace = options.namespace.as_ref().map(Namespace::as_str);
+            output.print(&script::of(&desired, options.address.as_str(), namespace))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(arguments) => {
@@ -193,24 +193,23 @@ async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Fail
 }
 
 impl Common {
-    fn choices(&self, config: &Config) -> Result<Choices, Failure> {
-        Ok(Choices {
+    /// The Vault that is meant, and what it must hold.
+    fn derive(&self) -> Result<(VaultOptions, Desired), Failure> {
+        let config = self.config.read()?;
+        let options = connection::options(Some(&config.vault), variable)?;
+        let choices = Choices {
             policy: self.policy.clone(),
             trusted: self.trusted.trusted(),
-            namespace: connection::options(Some(&config.vault), variable)?.namespace,
+            namespace: options.namespace.clone(),
             quotas: !self.no_quotas,
-        })
-    }
-
-    fn derive(&self) -> Result<(Config, Desired), Failure> {
-        let config = self.config.read()?;
-        let desired = desired(&config, &self.choices(&config)?)?;
-        Ok((config, desired))
+        };
+        let desired = desired(&config, &choices)?;
+        Ok((options, desired))
     }
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
-        let (config, desired) = self.derive()?;
-        let (server, found) = look(&config, &desired).await?;
+        let (options, desired) = self.derive()?;
+        let (server, found) = look(options, &desired).await?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
@@ -218,8 +217,7 @@ impl Common {
 }
 
 /// What Vault has of what is desired.
-async fn look(config: &Config, desired: &Desired) -> Result<(Server, Found), Failure> {
-    let options = connection::options(Some(&config.vault), variable)?;
+async fn look(options: VaultOptions, desired: &Desired) -> Result<(Server, Found), Failure> {
     let server = Server::new(options, connection::token(variable)?)?;
     let found = server.look(desired).await.map_err(Box::new)?;
     Ok((server, found))
@@ -235,9 +233,9 @@ pub(crate) async fn drift(config: &Config, policy: PolicyName, quotas: bool) -> 
     if options.address != config.vault.address || options.namespace != config.vault.namespace {
         return Err(Failure::AnotherVault { address: options.address.as_str().to_owned() });
     }
-    let choices = Choices { policy, trusted: None, namespace: options.namespace, quotas };
+    let choices = Choices { policy, trusted: None, namespace: options.namespace.clone(), quotas };
     let desired = desired(config, &choices)?;
-    let (_, found) = look(config, &desired).await?;
+    let (_, found) = look(options, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }
 

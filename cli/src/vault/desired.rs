@@ -60,9 +60,8 @@ pub(crate) struct Desired {
     login_method: Option<&'static str>,
     /// The login, where nobody said who may log in.
     pub(crate) login_left_alone: Option<LeftAlone>,
-    /// Quotas that would be wanted, where quotas are not looked after.
-    pub(crate) quotas_left_alone: BTreeSet<Place>,
-    quotas: bool,
+    /// Where quotas are not looked after: those that would be wanted.
+    pub(crate) quotas_left_alone: Option<BTreeSet<Place>>,
 }
 
 /// The authorizer's own policy: what it allows, without the list of what was made, which depends on the server.
@@ -107,16 +106,14 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, Des
         })
         .collect();
     let mut objects: Vec<Object> = tokens.iter().map(|(rule, token)| token_role(rule, token)).collect();
-    let mut quotas_left_alone = BTreeSet::new();
     let rate = config.limits.grant_mints_per_second.get();
-    for (_, token) in &tokens {
-        let quota = quota(token, rate, choices.namespace.as_ref());
-        if choices.quotas {
-            objects.push(quota);
-        } else {
-            quotas_left_alone.insert(quota.place);
-        }
-    }
+    let quotas = tokens.iter().map(|(_, token)| quota(token, rate, choices.namespace.as_ref()));
+    let quotas_left_alone = if choices.quotas {
+        objects.extend(quotas);
+        None
+    } else {
+        Some(quotas.map(|quota| quota.place).collect())
+    };
     let (login_method, login_left_alone) =
         match login(&config.vault.login, choices.trusted.as_ref(), &choices.policy)? {
             Login::Objects { method, objects: of_login } => {
@@ -148,7 +145,6 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, Des
         login_method,
         login_left_alone,
         quotas_left_alone,
-        quotas: choices.quotas,
     })
 }
 
@@ -162,7 +158,7 @@ impl Desired {
     /// Whether a place is neither compared nor removed.
     pub(crate) fn leaves_alone(&self, place: &Place) -> bool {
         // Also one that an earlier configuration had: a token of a namespace could not even look at it.
-        (!self.quotas && matches!(place, Place::Quota(_)))
+        (self.quotas_left_alone.is_some() && matches!(place, Place::Quota(_)))
             || self.login_left_alone.as_ref().is_some_and(|login| login.covers(place))
     }
 }

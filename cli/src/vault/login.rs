@@ -85,6 +85,23 @@ impl Trusted {
 }
 
 impl LeftAlone {
+    fn new(mount: &str, role: Option<&RoleName>, option: &'static str) -> Self {
+        Self { mount: mount.to_owned(), role: role.map(ToString::to_string), option }
+    }
+
+    /// What the server must hold where somebody is trusted; this where nobody is. `objects` gives nothing for whom another
+    /// method trusts.
+    fn unless(
+        self,
+        trusted: Option<&Trusted>,
+        method: &'static str,
+        objects: impl FnOnce(&Trusted) -> Option<Vec<Object>>,
+    ) -> Result<Login, UnsuitedOption> {
+        let Some(trusted) = trusted else { return Ok(Login::LeftAlone(self)) };
+        let unsuited = || UnsuitedOption { given: trusted.option(), wanted: Some(self.option) };
+        objects(trusted).map(|objects| Login::Objects { method, objects }).ok_or_else(unsuited)
+    }
+
     /// Whether something at the server is a part of it. A role of its mount that the configuration does not name may be
     /// one that it named before, or AppRole's, which it never names.
     pub(crate) fn covers(&self, place: &Place) -> bool {
@@ -112,60 +129,54 @@ pub(crate) fn login(
     trusted: Option<&Trusted>,
     policy: &PolicyName,
 ) -> Result<Login, UnsuitedOption> {
-    let (mount, role, option) = match settings {
-        LoginSettings::Aws(aws) => (&aws.mount, Some(aws.role.to_string()), AWS_PRINCIPAL),
+    match settings {
+        LoginSettings::Aws(aws) => {
+            let mount = aws.mount.to_string();
+            let alone = LeftAlone::new(&mount, Some(&aws.role), AWS_PRINCIPAL);
+            alone.unless(trusted, "aws", |trusted| {
+                let Trusted::AwsPrincipal(principal) = trusted else { return None };
+                let server_id = Setting::Text(aws.server_id.to_string());
+                let client = Object {
+                    place: Place::AwsClient { mount: mount.clone() },
+                    fields: vec![Field::exactly("iam_server_id_header_value", server_id)],
+                };
+                Some(vec![client, login_role(mount, &aws.role, aws_fields(principal), policy)])
+            })
+        }
         LoginSettings::Jwt(jwt) => {
+            let mount = jwt.mount.to_string();
             let option = match jwt.jwt {
                 JwtSource::WebIdentity { .. } => AWS_PRINCIPAL,
                 JwtSource::File(_) => JWT_SUBJECT,
             };
-            (&jwt.mount, Some(jwt.role.to_string()), option)
+            LeftAlone::new(&mount, Some(&jwt.role), option).unless(trusted, "jwt", |trusted| {
+                let (subject, audience) = match (&jwt.jwt, trusted) {
+                    // With its path: so AWS writes `sub`.
+                    (JwtSource::WebIdentity { audience, .. }, Trusted::AwsPrincipal(principal)) => {
+                        (principal.canonical(), audience.as_str())
+                    }
+                    (JwtSource::File(_), Trusted::Jwt { subject, audience }) => {
+                        (subject.as_str(), audience.as_str())
+                    }
+                    (JwtSource::WebIdentity { .. } | JwtSource::File(_), _) => return None,
+                };
+                Some(vec![login_role(mount, &jwt.role, jwt_fields(subject, audience), policy)])
+            })
         }
-        LoginSettings::AppRole(approle) => (&approle.mount, None, APPROLE),
-        LoginSettings::Token(_) => {
-            return match trusted {
-                Some(trusted) => Err(UnsuitedOption { given: trusted.option(), wanted: None }),
-                None => Ok(Login::Token),
-            };
+        LoginSettings::AppRole(approle) => {
+            let mount = approle.mount.to_string();
+            LeftAlone::new(&mount, None, APPROLE).unless(trusted, "approle", |trusted| {
+                let Trusted::AppRole(role) = trusted else { return None };
+                // How long secret ids live is for whoever issues them.
+                let fields = vec![Field::exactly("bind_secret_id", Setting::Flag(true))];
+                Some(vec![login_role(mount, role, fields, policy)])
+            })
         }
-    };
-    let mount = mount.to_string();
-    let Some(trusted) = trusted else {
-        return Ok(Login::LeftAlone(LeftAlone { mount, role, option }));
-    };
-    let unsuited = || UnsuitedOption { given: trusted.option(), wanted: Some(option) };
-    let (method, objects) = match (settings, trusted) {
-        (LoginSettings::Aws(aws), Trusted::AwsPrincipal(principal)) => {
-            let server_id = Setting::Text(aws.server_id.to_string());
-            let client = Object {
-                place: Place::AwsClient { mount: mount.clone() },
-                fields: vec![Field::exactly("iam_server_id_header_value", server_id)],
-            };
-            ("aws", vec![client, login_role(mount, &aws.role, aws_fields(principal), policy)])
-        }
-        (LoginSettings::Jwt(jwt), trusted) => {
-            let (subject, audience) = match (&jwt.jwt, trusted) {
-                // With its path: so AWS writes `sub`.
-                (JwtSource::WebIdentity { audience, .. }, Trusted::AwsPrincipal(principal)) => {
-                    (principal.canonical(), audience.as_str())
-                }
-                (JwtSource::File(_), Trusted::Jwt { subject, audience }) => {
-                    (subject.as_str(), audience.as_str())
-                }
-                (JwtSource::WebIdentity { .. } | JwtSource::File(_), _) => return Err(unsuited()),
-            };
-            ("jwt", vec![login_role(mount, &jwt.role, jwt_fields(subject, audience), policy)])
-        }
-        (LoginSettings::AppRole(_), Trusted::AppRole(role)) => {
-            // How long secret ids live is for whoever issues them.
-            let fields = vec![Field::exactly("bind_secret_id", Setting::Flag(true))];
-            ("approle", vec![login_role(mount, role, fields, policy)])
-        }
-        (LoginSettings::Aws(_) | LoginSettings::AppRole(_) | LoginSettings::Token(_), _) => {
-            return Err(unsuited());
-        }
-    };
-    Ok(Login::Objects { method, objects })
+        LoginSettings::Token(_) => match trusted {
+            Some(trusted) => Err(UnsuitedOption { given: trusted.option(), wanted: None }),
+            None => Ok(Login::Token),
+        },
+    }
 }
 
 fn login_role(mount: String, role: &RoleName, who: Vec<Field>, policy: &PolicyName) -> Object {

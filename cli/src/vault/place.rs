@@ -75,6 +75,11 @@ impl Place {
         }
     }
 
+    /// Whether it lies in the root namespace, whatever namespace it is about.
+    pub(crate) fn lies_in_root(&self) -> bool {
+        matches!(self, Self::Quota(_))
+    }
+
     /// The mount without which it cannot be, where that is not always there.
     pub(crate) fn mount(&self) -> Option<&str> {
         match self {

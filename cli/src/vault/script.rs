@@ -36,11 +36,11 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
     for object in &desired.objects {
         text += &guard(object);
         let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
-        let root = if matches!(object.place, Place::Quota(_)) { "VAULT_NAMESPACE= " } else { "" };
+        let root = if object.place.lies_in_root() { "VAULT_NAMESPACE= " } else { "" };
         let path = object.place.path();
         let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
-    for place in &desired.quotas_left_alone {
+    for place in desired.quotas_left_alone.iter().flatten() {
         let _infallible = write!(text, "\n# Left alone, as you said: {place}\n");
     }
     if let Some(login) = &desired.login_left_alone {

@@ -115,7 +115,7 @@ impl Server {
     }
 
     fn of(&self, place: &Place) -> &Operator {
-        if lies_in_root(place) { &self.root } else { &self.operator }
+        if place.lies_in_root() { &self.root } else { &self.operator }
     }
 
     fn failed(&self, what: &'static str, place: &Place, source: OperatorError) -> ServerError {
@@ -125,17 +125,13 @@ impl Server {
             matches!(source, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
         let advice = if taken {
             TAKEN_ADVICE
-        } else if powerless && lies_in_root(place) && self.namespace().is_some() {
+        } else if powerless && place.lies_in_root() && self.namespace().is_some() {
             QUOTA_ADVICE
         } else {
             ""
         };
         ServerError { what, thing: place.to_string(), advice, source }
     }
-}
-
-fn lies_in_root(place: &Place) -> bool {
-    matches!(place, Place::Quota(_))
 }
 
 /// The answer's data; `null` where there is none.
