@@ -187,21 +187,7 @@ impl OperatorError {
 
     /// Whether Vault may have done it all the same: it was sent, and no answer of Vault's own came.
     pub(crate) fn is_open(&self) -> bool {
-        let Self::Vault { error, .. } = self else { return false };
-        match error {
-            VaultError::Unreachable { .. } => !error.request_not_sent(),
-            VaultError::TimedOut { .. }
-            | VaultError::Unavailable { .. }
-            | VaultError::AnswerInvalid { .. }
-            | VaultError::AnswerTooLarge { .. } => true,
-            VaultError::CallInvalid { .. }
-            | VaultError::Sealed { .. }
-            | VaultError::Throttled { .. }
-            | VaultError::TokenNotValid { .. }
-            | VaultError::Forbidden { .. }
-            | VaultError::WrappingTokenNotValid { .. }
-            | VaultError::Refused { .. } => false,
-        }
+        matches!(self, Self::Vault { error, .. } if error.may_have_been_done())
     }
 }
 

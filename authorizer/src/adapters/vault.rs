@@ -163,7 +163,7 @@ impl VaultMinter {
             let call = call.clone().timeout(time_for_a_call(order.answer_by, self.clock.now())?);
             let mut asked = Asked { order, unknown: true };
             let answer = self.vault.send(call).await;
-            asked.unknown = answer.as_ref().is_err_and(may_have_minted);
+            asked.unknown = answer.as_ref().is_err_and(VaultError::may_have_been_done);
             answer.map_err(MintError::Vault)
         };
         self.calls.attempt(order.answer_by, once).await
@@ -186,25 +186,6 @@ impl Drop for Asked<'_> {
                 "it is not known whether Vault minted a token: if it did, nobody can read it, and it ends with its TTL"
             );
         }
-    }
-}
-
-/// Whether a token may be there although its mint failed.
-fn may_have_minted(error: &VaultError) -> bool {
-    match error {
-        VaultError::Unreachable { .. } => !error.request_not_sent(),
-        // A standby that names another node did nothing itself.
-        VaultError::Unavailable { status, .. } => *status != 307,
-        VaultError::TimedOut { .. }
-        | VaultError::AnswerInvalid { .. }
-        | VaultError::AnswerTooLarge { .. } => true,
-        VaultError::CallInvalid { .. }
-        | VaultError::Sealed { .. }
-        | VaultError::Throttled { .. }
-        | VaultError::TokenNotValid { .. }
-        | VaultError::Forbidden { .. }
-        | VaultError::WrappingTokenNotValid { .. }
-        | VaultError::Refused { .. } => false,
     }
 }
 

@@ -3,9 +3,9 @@
 //! Receives the document's text; produces a [`Config`], or every problem in it. Leaves where the text comes from to
 //! [`source`](super::source), and what the settings mean to the steps. The larger sections have a file each.
 
-mod aws_identity;
+pub(super) mod aws_identity;
 mod callers;
-mod issuers;
+pub(super) mod issuers;
 mod stages;
 mod vault;
 
@@ -28,10 +28,10 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 const ONE_PLACE: &str = "must be one of {header: …}, {cookie: …}, {query: …}, {websocket_protocol: …}";
 
 /// More than one caller needs of one instance, which serves one request at a time.
-const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
+pub(in crate::config) const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
 /// About what one Vault on an ordinary disk can mint.
-const DEFAULT_GRANT_MINTS_PER_SECOND: u32 = 200;
-const MAX_MINTS_PER_SECOND: u32 = 100_000;
+pub(in crate::config) const DEFAULT_GRANT_MINTS_PER_SECOND: u32 = 200;
+pub(in crate::config) const MAX_MINTS_PER_SECOND: u32 = 100_000;
 
 pub(super) fn read(document: &str, task_root: &Path) -> Result<Config, InvalidConfig> {
     let value: Value = serde_saphyr::from_str_with_options(document, yaml_options()).map_err(|error| {

@@ -13,6 +13,13 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Value, json};
 
+use super::document::{
+    DEFAULT_CALLER_MINTS_PER_SECOND, DEFAULT_GRANT_MINTS_PER_SECOND, MAX_MINTS_PER_SECOND,
+    aws_identity::DEFAULT_MAX_AGE_SECONDS,
+    issuers::{AWS_ALGORITHMS, DEFAULT_LEEWAY_SECONDS, DEFAULT_TYPES},
+};
+use crate::identity::jwt;
+
 /// The schema, in draft 2020-12.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(refined));
@@ -45,6 +52,14 @@ fn refined(schema: &mut Schema) {
             }
         }
     }
+}
+
+fn names(algorithms: &[jwt::Algorithm]) -> Vec<&'static str> {
+    algorithms.iter().map(|algorithm| algorithm.as_str()).collect()
+}
+
+fn in_seconds(seconds: u64) -> String {
+    format!("{seconds}s")
 }
 
 /// What each stage of an API gives to whom, and where the authorizer finds Vault and the callers' keys. A document is YAML or
@@ -191,12 +206,12 @@ pub enum Issuer {
         #[schemars(length(min = 1))]
         algorithms: Vec<Algorithm>,
         /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
-        #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = ["JWT", "at+jwt"]))]
+        #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from.
         jwks: Jwks,
         /// Clock difference allowed for `nbf` and `iat`, at most 300s. `exp` has none.
-        #[schemars(extend("default" = "30s"))]
+        #[schemars(extend("default" = in_seconds(DEFAULT_LEEWAY_SECONDS)))]
         leeway: Option<Span>,
         /// The longest time since `iat`, 1s to 24h. With it, `iat` is required.
         max_age: Option<Span>,
@@ -219,13 +234,13 @@ pub enum Issuer {
         #[schemars(length(min = 1))]
         algorithms: Option<Vec<AwsAlgorithm>>,
         /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
-        #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = ["JWT", "at+jwt"]))]
+        #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from; a `uri` must be on the issuer's own host.
         #[schemars(extend("default" = "discovery"))]
         jwks: Option<Jwks>,
         /// Clock difference allowed for `nbf` and `iat`, at most 300s. `exp` has none.
-        #[schemars(extend("default" = "30s"))]
+        #[schemars(extend("default" = in_seconds(DEFAULT_LEEWAY_SECONDS)))]
         leeway: Option<Span>,
         /// The longest time since `iat`, 1s to 24h. With it, `iat` is required.
         max_age: Option<Span>,
@@ -249,30 +264,13 @@ pub enum AudienceClaim {
 
 /// JWS `alg` (RFC 7518, section 3.1; RFC 8037).
 #[derive(JsonSchema)]
-#[schemars(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the standard's own names")]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    Es512,
-    #[schemars(rename = "EdDSA")]
-    EdDsa,
-}
+#[schemars(transparent)]
+pub struct Algorithm(#[schemars(extend("enum" = names(&jwt::Algorithm::ALL)))] pub String);
 
 /// What `sts:GetWebIdentityToken` can sign with.
 #[derive(JsonSchema)]
-#[schemars(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the standard's own names")]
-pub enum AwsAlgorithm {
-    Rs256,
-    Es384,
-}
+#[schemars(transparent)]
+pub struct AwsAlgorithm(#[schemars(extend("enum" = names(&AWS_ALGORITHMS)))] pub String);
 
 /// Where an issuer's keys come from.
 #[derive(JsonSchema)]
@@ -323,7 +321,7 @@ pub struct AwsIdentity {
     #[schemars(length(min = 1))]
     pub sts_endpoint: Option<String>,
     /// How long after its date a proof is taken, 1s to 15m.
-    #[schemars(extend("default" = "60s"))]
+    #[schemars(extend("default" = in_seconds(DEFAULT_MAX_AGE_SECONDS)))]
     pub max_age: Option<Span>,
     /// Whether each instance takes a proof once. It is no protection across instances.
     #[schemars(extend("default" = false))]
@@ -409,11 +407,11 @@ pub enum CallerId {
 #[schemars(deny_unknown_fields)]
 pub struct Limits {
     /// How many tokens one caller id may have minted each second, by each instance of the function; twice that at once.
-    #[schemars(range(min = 1, max = 100_000), extend("default" = 50))]
+    #[schemars(range(min = 1, max = MAX_MINTS_PER_SECOND), extend("default" = DEFAULT_CALLER_MINTS_PER_SECOND))]
     pub caller_mints_per_second: Option<u32>,
     /// How many tokens of one grant one client address may have minted each second: the rate limit quota that `vault apply`
     /// makes.
-    #[schemars(range(min = 1, max = 100_000), extend("default" = 200))]
+    #[schemars(range(min = 1, max = MAX_MINTS_PER_SECOND), extend("default" = DEFAULT_GRANT_MINTS_PER_SECOND))]
     pub grant_mints_per_second: Option<u32>,
 }
 

@@ -142,6 +142,24 @@ impl VaultError {
         }
     }
 
+    /// Whether Vault may have done what it was asked, although no answer says so: a token may have been minted, or revoked.
+    #[must_use]
+    pub fn may_have_been_done(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => !self.request_not_sent(),
+            // A standby that names another node did nothing itself.
+            Self::Unavailable { status, .. } => *status != 307,
+            Self::TimedOut { .. } | Self::AnswerInvalid { .. } | Self::AnswerTooLarge { .. } => true,
+            Self::CallInvalid { .. }
+            | Self::Sealed { .. }
+            | Self::Throttled { .. }
+            | Self::TokenNotValid { .. }
+            | Self::Forbidden { .. }
+            | Self::WrappingTokenNotValid { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
     /// Whether another node of the cluster might have answered: this one failed, lags behind, or broke off. A quota is the
     /// cluster's, and where no connection came about there is none to give up.
     pub(super) fn may_be_one_nodes_own(&self) -> bool {

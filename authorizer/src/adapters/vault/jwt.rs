@@ -92,7 +92,7 @@ impl JwtLogin {
                 let answer = answer.map_err(|_elapsed| away("no answer in time".to_owned()))?;
                 let answer = answer.map_err(|error| away(with_causes(&error)))?;
                 let token = WebIdentityToken::read(answer).map_err(|error| match error {
-                    WebIdentityError::Unavailable { reason } => MintError::LoginSts { reason },
+                    WebIdentityError::Unavailable { reason } => away(reason),
                     refused @ WebIdentityError::Refused { .. } => unusable(&refused),
                 })?;
                 let jwt = LoginSecret::parse(token.expose());

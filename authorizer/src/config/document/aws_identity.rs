@@ -7,7 +7,7 @@ use sts_identity::{Region, ServerId, StsEndpoint, StsHosts};
 use super::{Node, seconds};
 use crate::identity::aws_identity::AwsIdentitySettings;
 
-const DEFAULT_MAX_AGE_SECONDS: u64 = 60;
+pub(in crate::config) const DEFAULT_MAX_AGE_SECONDS: u64 = 60;
 /// STS takes a signature no longer.
 const MAX_MAX_AGE_SECONDS: u64 = 900;
 

@@ -15,11 +15,11 @@ use crate::{
 
 const MAX_AGE_SECONDS: u64 = 24 * 3600;
 const MAX_LEEWAY_SECONDS: u64 = 300;
-const DEFAULT_LEEWAY_SECONDS: u64 = 30;
-const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
+pub(in crate::config) const DEFAULT_LEEWAY_SECONDS: u64 = 30;
+pub(in crate::config) const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
 /// What `sts:GetWebIdentityToken` can sign with.
-const AWS_ALGORITHMS: [Algorithm; 2] = [Algorithm::Rs256, Algorithm::Es384];
+pub(in crate::config) const AWS_ALGORITHMS: [Algorithm; 2] = [Algorithm::Rs256, Algorithm::Es384];
 /// Below this lie the issuers of AWS accounts.
 const AWS_ISSUERS: &str = ".tokens.sts.global.api.aws";
 

@@ -85,3 +85,14 @@ fn the_text_never_holds_the_token_that_was_sent() {
         assert!(!format!("{error} {error:?}").contains("root-token"), "{error}");
     }
 }
+
+#[test]
+fn what_no_answer_settles_may_have_been_done() {
+    assert!(VaultError::TimedOut { path: "a/b".to_owned() }.may_have_been_done());
+    assert!(refusal(502, "<html>").may_have_been_done());
+    assert!(!refusal(307, "").may_have_been_done(), "a standby that names another node did nothing itself");
+    for (status, body) in [(503, r#"{"errors":["Vault is sealed"]}"#), (429, "{}"), (403, "{}"), (400, "{}")]
+    {
+        assert!(!refusal(status, body).may_have_been_done(), "{status}");
+    }
+}
