@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use aws_lc_rs::digest;
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::cloudformation::{self, BUCKET, Code};
 use crate::emulator::{ACCOUNT, Aws, Emulator, REGION};
-use crate::parts;
-
-const BUCKET: &str = "code";
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -91,15 +87,14 @@ impl Deployment {
     /// Uploads both functions and creates the stack, or updates the one of that name; about a second. A function whose
     /// code or configuration an update changes starts anew with its next call.
     pub async fn quickstart(emulator: &Emulator, parameters: &QuickstartParameters) -> Self {
-        let folder = emulator.aws().folder();
-        let (authorizer_key, authorizer_file) = package("authorizer", &parameters.authorizer_binary, folder);
-        let (orders_key, orders_file) = package("orders", &parameters.orders_binary, folder);
-        let values = parameters.template_parameters(emulator, &authorizer_key, &orders_key).to_string();
-        let template = template_path();
-        let template = template.to_str().expect("the repository's path is UTF-8");
-        let arguments = [&parameters.stack, template, &values, BUCKET, &authorizer_file, &orders_file];
-        let outputs = emulator.client_script("deploy.py", &arguments).await;
-        let outputs = serde_json::from_str(&outputs).expect("the script prints the stack's outputs");
+        let aws = emulator.aws();
+        let authorizer = Code::of("authorizer", &parameters.authorizer_binary, aws);
+        let orders = Code::of("orders", &parameters.orders_binary, aws);
+        let values = parameters.template_parameters(emulator, authorizer.key(), orders.key());
+        let template = cloudformation::file("quickstart.yaml");
+        let code = [authorizer, orders];
+        let outputs = cloudformation::deploy(aws, &parameters.stack, &template, &values, &code).await;
+        let outputs = outputs.unwrap_or_else(|reason| panic!("{}: {reason}", parameters.stack));
         Self { aws: emulator.aws().clone(), outputs }
     }
 
@@ -151,36 +146,8 @@ impl Deployment {
     /// The template as it is in the repository.
     #[must_use]
     pub fn template_body(&self) -> String {
-        fs::read_to_string(template_path()).expect("the template can be read")
+        fs::read_to_string(cloudformation::file("quickstart.yaml")).expect("the template can be read")
     }
-}
-
-/// The template as data, its tags in their long form: `{"Ref": "Api"}`, `{"Fn::GetAtt": ["Api", "RootResourceId"]}`.
-#[must_use]
-pub fn template() -> Value {
-    let script = parts::repository().join("tests/clients/template.py");
-    let output =
-        Command::new(parts::python()).arg(script).arg(template_path()).output().expect("Python runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("the script prints JSON")
-}
-
-fn template_path() -> PathBuf {
-    parts::repository().join("infra/cloudformation/quickstart.yaml")
-}
-
-/// Puts a binary into a zip file as `bootstrap`. The key holds the content's hash: CloudFormation replaces a function's
-/// code only where its key is another. Answers the key, and `<key>=<file>` for the script.
-fn package(name: &str, binary: &Path, folder: &Path) -> (String, String) {
-    let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-    let zip = zipped(&code);
-    let digest = digest::digest(&digest::SHA256, &zip);
-    let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("{name}-{hash}.zip");
-    let file = folder.join(&key);
-    fs::write(&file, zip).expect("the zip file can be written");
-    let argument = format!("{key}={}", file.display());
-    (key, argument)
 }
 
 /// The same bytes for the same code: no clock, no compression (which takes seconds for a debug binary).

@@ -151,14 +151,30 @@ impl Aws {
 
     /// The same with another access key. An account's number is that account's root key.
     pub(crate) async fn client_script_as(&self, key: &str, name: &str, arguments: &[&str]) -> String {
+        let printed = self.try_client_script_as(key, name, arguments).await;
+        printed.unwrap_or_else(|complaint| panic!("{name} failed:\n{complaint}"))
+    }
+
+    /// The same where AWS may well refuse: then with what the script complains of.
+    pub(crate) async fn try_client_script(&self, name: &str, arguments: &[&str]) -> Result<String, String> {
+        self.try_client_script_as(ROOT_KEY, name, arguments).await
+    }
+
+    async fn try_client_script_as(
+        &self,
+        key: &str,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<String, String> {
         let mut command = tokio::process::Command::new(parts::python());
         command.arg(parts::repository().join("tests/clients").join(name)).args(arguments).kill_on_drop(true);
         // Nothing of the developer's own AWS configuration may reach it.
         command.env_clear().envs(self.client_env()).env("HOME", &self.folder).env("AWS_ACCESS_KEY_ID", key);
         let output = command.output().await.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name} failed:\n{complaint}");
-        String::from_utf8(output.stdout).expect("a script prints UTF-8")
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(String::from_utf8(output.stdout).expect("a script prints UTF-8"))
     }
 
     /// One call by boto3: `request("lambda", "get_policy", &json!({"FunctionName": "x"}))`.

@@ -43,6 +43,7 @@ pub mod apis;
 pub mod aws_auth;
 pub mod cases;
 pub mod chaos;
+pub mod cloudformation;
 pub mod cluster;
 pub mod command;
 pub mod deployment;

@@ -14,6 +14,7 @@
 mod authorizer;
 mod bed;
 mod chaos;
+mod cloudformation;
 mod doctor;
 mod iam_callers;
 mod logins;

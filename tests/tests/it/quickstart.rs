@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use test_bed::deployment::{Deployment, QuickstartParameters, template};
+use test_bed::cloudformation;
+use test_bed::deployment::{Deployment, QuickstartParameters};
 use test_bed::emulator::Emulator;
 use test_bed::process::Scratch;
 use test_bed::{http, parts};
@@ -17,7 +18,7 @@ const FUNCTIONS: [&str; 2] = ["AuthorizerFunction", "OrdersFunction"];
 
 #[test]
 fn the_authorizer_sees_every_call_and_no_answer_of_it_is_kept() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let authorizers = of_type(&template, "AWS::ApiGateway::Authorizer");
     assert_eq!(authorizers.len(), 1);
     let authorizer = &authorizers[0].1["Properties"];
@@ -41,7 +42,7 @@ fn the_authorizer_sees_every_call_and_no_answer_of_it_is_kept() {
 
 #[test]
 fn functions_hold_no_secret_and_may_write_their_own_log_only() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         assert_eq!(parameter["NoEcho"], Value::Null, "{name}: no parameter is a secret");
         assert!(parameter["Description"].is_string(), "{name}");
@@ -83,7 +84,7 @@ fn functions_hold_no_secret_and_may_write_their_own_log_only() {
 
 #[test]
 fn functions_are_bounded() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let authorizer = resource(&template, "AuthorizerFunction");
     assert!(authorizer["Timeout"].as_u64().unwrap() < 10, "an HTTP API's authorizer has 10 seconds");
     let reserved =
@@ -100,7 +101,7 @@ fn functions_are_bounded() {
 
 #[test]
 fn each_function_can_be_invoked_by_one_part_of_one_api() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let mut permissions = Vec::new();
     for (name, permission) in of_type(&template, "AWS::Lambda::Permission") {
         let permission = &permission["Properties"];
@@ -122,7 +123,7 @@ fn each_function_can_be_invoked_by_one_part_of_one_api() {
 
 #[test]
 fn every_log_ends_some_day_and_exists_before_its_first_line() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let groups = of_type(&template, "AWS::Logs::LogGroup");
     assert_eq!(groups.len(), 3);
     for (name, group) in groups {
@@ -155,7 +156,7 @@ const LOGGED: [&str; 14] = [
 
 #[test]
 fn no_log_of_the_gateway_can_hold_a_token() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let stages = of_type(&template, "AWS::ApiGateway::Stage");
     let names: Vec<&Value> = stages.iter().map(|(_, stage)| &stage["Properties"]["StageName"]).collect();
     assert_eq!(names, ["prod", "staging"]);
@@ -182,7 +183,7 @@ fn no_log_of_the_gateway_can_hold_a_token() {
 
 #[test]
 fn the_gateway_says_what_happened_and_lets_browsers_read_it() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let origin = json!({"Fn::Sub": "'${AllowOrigin}'"});
     let mut answers = Vec::new();
     for (name, response) in of_type(&template, "AWS::ApiGateway::GatewayResponse") {
@@ -212,7 +213,7 @@ fn the_gateway_says_what_happened_and_lets_browsers_read_it() {
 
 #[test]
 fn the_deployment_comes_after_all_that_it_is_a_snapshot_of() {
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let waits_for = template["Resources"]["Deployment"]["DependsOn"].as_array().unwrap();
     for kind in ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse"] {
         for (name, _) in of_type(&template, kind) {

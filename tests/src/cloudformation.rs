@@ -1,0 +1,93 @@
+//! Templates of `infra/cloudformation/`, or any other, deployed into the emulator as CloudFormation deploys them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_lc_rs::digest;
+use serde_json::Value;
+
+use crate::deployment::zipped;
+use crate::emulator::Aws;
+use crate::parts;
+
+/// The bucket that [`upload`](Code) goes to: a template's `CodeBucket`.
+pub const BUCKET: &str = "code";
+
+/// A function's zip file, to be uploaded before a stack is made.
+#[derive(Debug, Clone)]
+pub struct Code {
+    key: String,
+    file: PathBuf,
+}
+
+impl Code {
+    /// Puts a binary into a zip file as `bootstrap`. The key holds the content's hash: CloudFormation replaces a
+    /// function's code only where its key is another.
+    #[must_use]
+    pub fn of(name: &str, binary: &Path, aws: &Aws) -> Self {
+        let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let zip = zipped(&code);
+        let digest = digest::digest(&digest::SHA256, &zip);
+        let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("{name}-{hash}.zip");
+        let file = aws.folder().join(&key);
+        fs::write(&file, zip).expect("the zip file can be written");
+        Self { key, file }
+    }
+
+    /// Where it lies in [`BUCKET`].
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The zip file on this machine.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// Uploads the code and creates the stack, or updates the one of that name; about a second. Answers its outputs, or why
+/// there is no stack.
+///
+/// # Errors
+/// With CloudFormation's own words: a parameter that the template refuses, a resource that could not be made.
+pub async fn deploy(
+    aws: &Aws,
+    stack: &str,
+    template: &Path,
+    parameters: &Value,
+    code: &[Code],
+) -> Result<BTreeMap<String, String>, String> {
+    let parameters = parameters.to_string();
+    let template = template.to_str().expect("the template's path is UTF-8");
+    let files: Vec<_> = code.iter().map(|code| format!("{}={}", code.key, code.file.display())).collect();
+    let mut arguments = vec![stack, template, parameters.as_str(), BUCKET];
+    arguments.extend(files.iter().map(String::as_str));
+    let outputs = aws.try_client_script("deploy.py", &arguments).await?;
+    Ok(serde_json::from_str(&outputs).expect("the script prints the stack's outputs"))
+}
+
+/// Deletes a stack and all that it made.
+pub async fn delete(aws: &Aws, stack: &str) {
+    aws.client_script("delete_stack.py", &[stack]).await;
+}
+
+/// The file of a template of `infra/cloudformation/`: `file("quickstart.yaml")`.
+#[must_use]
+pub fn file(name: &str) -> PathBuf {
+    parts::repository().join("infra/cloudformation").join(name)
+}
+
+/// A template of `infra/cloudformation/` as data, its tags in their long form: `{"Ref": "Api"}`,
+/// `{"Fn::GetAtt": ["Api", "RootResourceId"]}`.
+#[must_use]
+pub fn template(name: &str) -> Value {
+    let script = parts::repository().join("tests/clients/template.py");
+    let output = Command::new(parts::python()).arg(script).arg(file(name)).output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the script prints JSON")
+}

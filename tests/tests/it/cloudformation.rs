@@ -1,0 +1,304 @@
+//! `infra/cloudformation/authorizer.yaml` beside an API that is there already, and `container.yaml` in front of a container.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::cloudformation::{self, BUCKET, Code};
+use test_bed::emulator::{ACCOUNT, Emulator, REGION};
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::process::Scratch;
+use test_bed::vault_setup;
+use test_bed::{http, parts};
+use vault_context::context::FIELDS;
+
+const STACK: &str = "orders-prod";
+
+/// An API with one open route, and the authorizer's stack beside it.
+struct Bed {
+    // Dropped in this order: clients before servers, the folder last.
+    emulator: Emulator,
+    vault: Vault,
+    issuer: Issuer,
+    kind: &'static str,
+    api: String,
+    code: Code,
+    _scratch: Scratch,
+}
+
+impl Bed {
+    async fn new(kind: &'static str) -> Self {
+        let scratch = Scratch::new(&format!("cloudformation-{kind}"));
+        let emulator = Emulator::start(&scratch).await;
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/{STACK}");
+        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
+        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        vault_setup::quickstart(&vault.openbao).await;
+        let issuer = Issuer::start();
+        let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), emulator.aws());
+        let orders = Code::of("orders", &parts::binary("release", "orders"), emulator.aws());
+        let variables = json!({
+            "VAULT_ADDR": vault.address(),
+            "ALLOW_ORIGIN": "*",
+            "ORDERS_STAGES": json!({"prod": {
+                "creation_path": "auth/token/create/orders-prod-reader",
+                "secret_path": "secret/data/prod/orders",
+            }}).to_string(),
+        });
+        let file = orders.file().to_str().unwrap();
+        let made = ["make", kind, file, &variables.to_string()];
+        let api = emulator.client_script("existing_api.py", &made).await.trim().to_owned();
+        Self { emulator, vault, issuer, kind, api, code, _scratch: scratch }
+    }
+
+    fn configuration(&self) -> Value {
+        json!({
+            "vault": {"address": self.vault.address(), "login": {
+                "method": "aws", "role": "api-authorizer", "server_id": "vault.example.com",
+                "sts_region": REGION, "sts_endpoint": self.emulator.sts_url(),
+            }},
+            "issuers": {"corp": {
+                "kind": "jwt", "issuer": self.issuer.url(), "audiences": ["orders-api"],
+                "algorithms": ["RS256"], "jwks": "discovery",
+            }},
+            "stages": {"prod": {"api_ids": [self.api], "grants": [{
+                "name": "orders-prod-reader", "routes": ["GET /orders"],
+                "caller": {"issuer": "corp", "bound_claims": {"scope": ["orders:read"]}},
+                "token": {"role": "orders-prod-reader", "policies": ["orders-prod-read"], "ttl": "2m", "wrap_ttl": "30s"},
+            }]}},
+        })
+    }
+
+    fn parameters(&self, configuration: &str) -> Value {
+        json!({
+            "CodeBucket": BUCKET, "CodeKey": self.code.key(), "ApiType": self.kind, "ApiId": self.api,
+            "Stage": "prod", "Configuration": configuration,
+        })
+    }
+
+    async fn deploy(&self, parameters: &Value) -> Result<std::collections::BTreeMap<String, String>, String> {
+        let template = cloudformation::file("authorizer.yaml");
+        let code = std::slice::from_ref(&self.code);
+        cloudformation::deploy(self.emulator.aws(), STACK, &template, parameters, code).await
+    }
+
+    async fn protect(&self, authorizer: &str) {
+        let order = ["protect", self.kind, &self.api, authorizer];
+        self.emulator.client_script("existing_api.py", &order).await;
+    }
+
+    async fn get(&self, token: Option<&str>) -> (u16, Value) {
+        let url = format!("{}/_aws/execute-api/{}/prod/orders", self.emulator.url(), self.api);
+        let mut request = http::client().get(url);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    async fn function(&self) -> Value {
+        let about = json!({"FunctionName": STACK});
+        self.emulator.aws().request("lambda", "get_function_configuration", &about).await
+    }
+
+    /// The statuses of a good token, a forged one, one without the scope, and none.
+    async fn calls(&self) -> [u16; 4] {
+        let good = self.issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
+        let (status, answer) = self.get(Some(&good)).await;
+        if status == 200 {
+            assert_eq!(answer["caller"], "corp:alice", "{answer}");
+            assert_eq!(answer["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
+        }
+        let forged = self.issuer.forged(&TokenSpec::new().claim("scope", "orders:read"));
+        let weak = self.issuer.token(&TokenSpec::new());
+        [status, self.get(Some(&forged)).await.0, self.get(Some(&weak)).await.0, self.get(None).await.0]
+    }
+}
+
+#[tokio::test]
+async fn a_rest_api_that_is_there_takes_the_authorizer() {
+    let bed = Bed::new("REST").await;
+    let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
+    assert_eq!(outputs["AuthorizerRoleArn"], format!("arn:aws:iam::{ACCOUNT}:role/{STACK}"));
+    bed.protect(&outputs["AuthorizerId"]).await;
+    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+
+    let aws = bed.emulator.aws();
+    let authorizer = json!({"restApiId": bed.api, "authorizerId": outputs["AuthorizerId"]});
+    let authorizer = aws.request("apigateway", "get_authorizer", &authorizer).await;
+    assert_eq!(authorizer["authorizerResultTtlInSeconds"], 0);
+    let policy = aws.request("lambda", "get_policy", &json!({"FunctionName": STACK})).await;
+    let source =
+        format!("execute-api:{REGION}:{ACCOUNT}:{}/authorizers/{}", bed.api, outputs["AuthorizerId"]);
+    assert!(policy["Policy"].as_str().unwrap().contains(&source), "{policy}");
+
+    cloudformation::delete(aws, STACK).await;
+    let left = aws.request("lambda", "list_functions", &json!({})).await;
+    let left: Vec<_> =
+        left["Functions"].as_array().unwrap().iter().map(|f| f["FunctionName"].clone()).collect();
+    assert_eq!(left, ["existing-orders"], "the API and its integration stay");
+}
+
+#[tokio::test]
+async fn an_http_api_that_is_there_takes_the_authorizer() {
+    let bed = Bed::new("HTTP").await;
+    let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
+    bed.protect(&outputs["AuthorizerId"]).await;
+    assert_eq!(bed.calls().await, [200, 403, 403, 401]);
+    let lines = bed.emulator.aws().log_group(&outputs["AuthorizerLogGroup"]).await.join("\n");
+    assert!(lines.contains("signature_invalid") && !lines.contains("credential_missing"), "{lines}");
+}
+
+#[tokio::test]
+async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
+    let bed = Bed::new("REST").await;
+    let mut configuration = bed.configuration();
+    let grants = configuration["stages"]["prod"]["grants"].as_array_mut().unwrap();
+    for number in 0..60 {
+        let mut more = grants[0].clone();
+        more["name"] = json!(format!("orders-more-{number}"));
+        more["token"]["role"] = more["name"].clone();
+        grants.push(more);
+    }
+    let configuration = configuration.to_string();
+    // CloudFormation's own limit is 4096, the template's below it: a variable's name takes its share of Lambda's 4 KB.
+    let (longest, refused) = (format!("{{{}}}", " ".repeat(3998)), format!("{{{}}}", " ".repeat(3999)));
+    assert!(bed.deploy(&bed.parameters(&longest)).await.is_ok());
+    for refused in [refused, configuration.clone()] {
+        let reason = bed.deploy(&bed.parameters(&refused)).await.unwrap_err();
+        assert!(
+            reason.contains("Configuration") || reason.contains("less than or equal to 4096"),
+            "{reason}"
+        );
+    }
+
+    let compressed = format!("base64gzip:{}", STANDARD.encode(gzip(&configuration)));
+    let outputs = bed.deploy(&bed.parameters(&compressed)).await.unwrap();
+    assert_eq!(bed.function().await["Environment"]["Variables"]["AUTHORIZER_CONFIG"], json!(compressed));
+    bed.protect(&outputs["AuthorizerId"]).await;
+    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+}
+
+/// As README's command line does it.
+fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let child = Command::new("gzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+#[tokio::test]
+async fn what_would_fail_later_is_refused_by_the_template() {
+    let bed = Bed::new("REST").await;
+    for (parameter, value) in [
+        ("Concurrency", "0"),
+        ("Concurrency", "-1"),
+        ("Timeout", "10"),
+        ("ApiType", "WEBSOCKET"),
+        ("ApiId", "*"),
+        ("Stage", "prod/../x"),
+        ("IdentitySource", "$request.body.x"),
+    ] {
+        let mut parameters = bed.parameters("{}");
+        parameters[parameter] = json!(value);
+        let refused = bed.deploy(&parameters).await.unwrap_err();
+        assert!(refused.contains(parameter), "{parameter}={value}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_vpc_brings_its_permissions_and_only_then() {
+    let bed = Bed::new("HTTP").await;
+    let configuration = bed.configuration().to_string();
+    let policies = async || {
+        let about = json!({"RoleName": STACK});
+        bed.emulator.aws().request("iam", "list_role_policies", &about).await["PolicyNames"].take()
+    };
+    bed.deploy(&bed.parameters(&configuration)).await.unwrap();
+    assert_eq!(policies().await, json!(["write-own-log"]));
+    cloudformation::delete(bed.emulator.aws(), STACK).await;
+
+    let mut parameters = bed.parameters(&configuration);
+    parameters["SubnetIds"] = json!("subnet-0a,subnet-0b");
+    parameters["SecurityGroupIds"] = json!("sg-0a");
+    bed.deploy(&parameters).await.unwrap();
+    assert_eq!(policies().await, json!(["write-own-log", "join-vpc"]));
+    // The emulator's CloudFormation leaves it out.
+    let function = cloudformation::template("authorizer.yaml")["Resources"]["Function"]["Properties"].take();
+    let network = json!({"SubnetIds": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}});
+    assert_eq!(function["VpcConfig"], json!({"Fn::If": ["IsInVpc", network, {"Ref": "AWS::NoValue"}]}));
+}
+
+#[test]
+fn containers_get_every_field_of_the_contract_as_a_header_and_no_caller_can_add_one() {
+    let template = cloudformation::template("container.yaml");
+    let rest = &template["Resources"]["Method"]["Properties"]["Integration"]["RequestParameters"];
+    let http = &template["Resources"]["Integration"]["Properties"]["RequestParameters"];
+    for field in FIELDS {
+        let context = format!("context.authorizer.{}", field.key);
+        assert_eq!(rest[format!("integration.request.header.{}", field.header)], json!(context));
+        assert_eq!(http[format!("overwrite:header.{}", field.header)], json!(format!("${context}")));
+    }
+    let headers = |mapped: &Value| {
+        mapped
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| key.contains(":header.") || key.contains("request.header."))
+            .count()
+    };
+    assert_eq!([headers(rest), headers(http)], [FIELDS.len(); 2]);
+    assert!(
+        http.as_object().unwrap().keys().all(|key| key.starts_with("overwrite:")),
+        "never beside a caller's"
+    );
+    for (name, resource) in [("Method", "AuthorizationType"), ("Route", "AuthorizationType")] {
+        assert_eq!(template["Resources"][name]["Properties"][resource], "CUSTOM", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_key_to_vault_travels_in_plain_text_nor_behind_a_token_authorizer() {
+    let scratch = Scratch::new("container");
+    let emulator = Emulator::start(&scratch).await;
+    let good = json!({
+        "ApiType": "HTTP", "ApiId": "a1b2c3d4e5", "AuthorizerId": "x1y2z3", "HttpMethod": "GET",
+        "Path": "/orders", "BackendUri": "https://orders.example.com/orders",
+    });
+    let deploy = async |changes: &[(&str, &str)]| {
+        let mut parameters = good.clone();
+        for (name, value) in changes {
+            parameters[name] = json!(value);
+        }
+        cloudformation::deploy(
+            emulator.aws(),
+            "route",
+            &cloudformation::file("container.yaml"),
+            &parameters,
+            &[],
+        )
+        .await
+    };
+    for (parameter, value) in [
+        ("BackendUri", "http://orders.example.com/orders"),
+        ("BackendUri", "http://10.0.0.1/"),
+        ("BackendUri", "HTTPS://orders.example.com"),
+        ("AuthorizerType", "TOKEN"),
+    ] {
+        let refused = deploy(&[(parameter, value)]).await.unwrap_err();
+        assert!(refused.contains(parameter), "{parameter}={value}: {refused}");
+    }
+    // A listener behind a VPC link speaks plain http where there is no name to check. The emulator leaves Rules out.
+    let rule = &cloudformation::template("container.yaml")["Rules"]["PrivateListenersSpeakTls"];
+    assert_eq!(
+        rule["Assertions"][0]["Assert"],
+        json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "TlsServerName"}, ""]}]})
+    );
+    let when = rule["RuleCondition"].to_string();
+    assert!(when.contains("VpcLinkId") && when.contains("HTTP"), "{when}");
+}
