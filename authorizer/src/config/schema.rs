@@ -25,7 +25,38 @@ pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(refined));
     let mut schema = settings.into_generator().into_root_schema_for::<Document>();
     schema.insert("title".to_owned(), json!("vault-authorizer"));
+    schema.insert("examples".to_owned(), json!([example()]));
     schema.to_value()
+}
+
+/// The smallest document with which a caller of an identity provider gets a token of Vault's.
+fn example() -> Value {
+    json!({
+        "vault": {
+            "address": "https://vault.example.com:8200",
+            "login": {"method": "aws", "role": "api-authorizer", "server_id": "vault.example.com"},
+        },
+        "issuers": {
+            "corp": {
+                "kind": "jwt",
+                "issuer": "https://login.example.com/",
+                "audiences": ["orders-api"],
+                "algorithms": ["RS256"],
+                "jwks": "discovery",
+            },
+        },
+        "stages": {
+            "prod": {
+                "api_ids": ["a1b2c3d4e5"],
+                "grants": [{
+                    "name": "orders-reader",
+                    "routes": ["GET /orders", "GET /orders/{id}"],
+                    "caller": {"issuer": "corp", "bound_claims": {"scope": ["orders:read"]}},
+                    "token": {"role": "orders-prod-reader", "policies": ["orders-read"], "ttl": "2m", "wrap_ttl": "30s"},
+                }],
+            },
+        },
+    })
 }
 
 /// A key may be left out, but `null` is no value of any. A description is a paragraph, however its comment is set.
@@ -104,7 +135,7 @@ pub struct Vault {
     #[schemars(length(min = 1), extend("examples" = ["platform/team1"]))]
     pub namespace: Option<String>,
     /// PEM certificates, in a file beside the binary. When given, nothing else is trusted for Vault.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["vault-ca.pem"]))]
     pub ca_file: Option<String>,
     /// PEM certificate that the authorizer shows to a Vault that asks for one.
     #[schemars(length(min = 1))]
@@ -123,7 +154,7 @@ pub enum Login {
     /// With the function's IAM role, at HashiCorp Vault's AWS auth method. No secret is stored.
     Aws {
         /// The role of the AWS auth method.
-        #[schemars(regex(pattern = ROLE_NAME))]
+        #[schemars(regex(pattern = ROLE_NAME), extend("examples" = ["api-authorizer"]))]
         role: String,
         /// `X-Vault-AWS-IAM-Server-ID`, signed into each login: Vault's `iam_server_id_header_value`.
         #[schemars(length(min = 1, max = 256), extend("examples" = ["vault.example.com"]))]
@@ -132,7 +163,7 @@ pub enum Login {
         #[schemars(regex(pattern = MOUNT_PATH), extend("default" = "aws"))]
         mount: Option<String>,
         /// The region of the STS that Vault asks.
-        #[schemars(length(min = 1), extend("default" = "us-east-1"))]
+        #[schemars(length(min = 1), extend("default" = "us-east-1", "examples" = ["eu-west-1"]))]
         sts_region: Option<String>,
         /// Development only: an STS on this machine.
         #[schemars(length(min = 1))]
@@ -197,13 +228,13 @@ pub enum Issuer {
         #[schemars(length(min = 1), extend("examples" = ["https://login.example.com/"]))]
         issuer: String,
         /// A token must name one of these.
-        #[schemars(length(min = 1), inner(length(min = 1)))]
+        #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["orders-api"]]))]
         audiences: Vec<String>,
         /// Where the audience is. Cognito's access tokens: `client_id`.
         #[schemars(extend("default" = "aud"))]
         audience_claim: Option<AudienceClaim>,
         /// What a signature may be made with. Never taken from the token.
-        #[schemars(length(min = 1))]
+        #[schemars(length(min = 1), extend("examples" = [["RS256"]]))]
         algorithms: Vec<Algorithm>,
         /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
@@ -222,10 +253,10 @@ pub enum Issuer {
     /// An AWS account, for the JWTs of `sts:GetWebIdentityToken`.
     AwsIam {
         /// The account's own issuer, below `tokens.sts.global.api.aws`.
-        #[schemars(length(min = 1))]
+        #[schemars(length(min = 1), extend("examples" = ["https://0f3c8e52-1111-2222-3333-444455556666.tokens.sts.global.api.aws"]))]
         issuer: String,
         /// A token must name one of these.
-        #[schemars(length(min = 1), inner(length(min = 1)))]
+        #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["orders-api"]]))]
         audiences: Vec<String>,
         /// AWS names the audience in `aud` alone.
         #[schemars(extend("const" = "aud"))]
@@ -312,10 +343,10 @@ pub struct AwsIdentity {
     #[schemars(length(min = 1, max = 256), extend("examples" = ["orders.example.com"]))]
     pub server_id: String,
     /// The callers' accounts, in quotes.
-    #[schemars(length(min = 1), inner(regex(pattern = r"^[0-9]{12}$")))]
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[0-9]{12}$")), extend("examples" = [["123456789012"]]))]
     pub accounts: Vec<String>,
     /// The regions whose STS a proof may be for.
-    #[schemars(length(min = 1), inner(length(min = 1)))]
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["eu-west-1"]]))]
     pub sts_regions: Option<Vec<String>>,
     /// Development only: an STS on this machine.
     #[schemars(length(min = 1))]
@@ -422,7 +453,7 @@ pub struct Limits {
 #[schemars(deny_unknown_fields)]
 pub struct Stage {
     /// The APIs that this stage's grants are for. `["*"]` alone is any API.
-    #[schemars(length(min = 1), inner(regex(pattern = r"^(\*|[A-Za-z0-9]{1,32})$")))]
+    #[schemars(length(min = 1), inner(regex(pattern = r"^(\*|[A-Za-z0-9]{1,32})$")), extend("examples" = [["a1b2c3d4e5"]]))]
     pub api_ids: Vec<String>,
     /// Narrows the issuers' audiences for this stage: a token must name one of both.
     #[schemars(length(min = 1), inner(length(min = 1)))]
@@ -441,7 +472,7 @@ pub struct Stage {
 #[schemars(extend("oneOf" = [{"required": ["token"]}, {"required": ["mode"]}]))]
 pub struct Grant {
     /// For the log, the context and Vault's audit log. Of one grant in the whole document.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"), extend("examples" = ["orders-reader"]))]
     pub name: String,
     /// `METHOD template`, as the API names it; `*` is any method but OPTIONS, `/*` at the end all below; `$connect` alone.
     #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["GET /orders", "GET /orders/{id}"]]))]
@@ -470,13 +501,13 @@ pub struct Caller {
     #[schemars(length(min = 1))]
     pub bound_subject: Option<String>,
     /// Claims that must all hold; of a list, one item will do. A name that begins with `/` is a JSON pointer.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("minProperties" = 1, "examples" = [{"scope": ["orders:read"], "/realm_access/roles": "admin"}]))]
     pub bound_claims: Option<BTreeMap<String, ClaimValues>>,
     /// `glob`: in texts, each `*` stands for any run of characters.
     #[schemars(extend("default" = "string"))]
     pub bound_claims_type: Option<ClaimsType>,
     /// ARNs of users and roles, of which one will do.
-    #[schemars(length(min = 1), inner(length(min = 1)))]
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["arn:aws:iam::123456789012:role/batch"]]))]
     pub bound_iam_principal_arns: Option<Vec<String>>,
     /// Unique ids, of which one will do: `AROA…` of a role, `AIDA…` of a user.
     #[schemars(length(min = 1), inner(regex(pattern = r"^(AROA|AIDA)[A-Z0-9]{8,124}$")))]
@@ -520,10 +551,10 @@ pub enum ClaimValue {
 #[schemars(deny_unknown_fields)]
 pub struct Token {
     /// The Vault token role, of this grant alone.
-    #[schemars(regex(pattern = ROLE_NAME))]
+    #[schemars(regex(pattern = ROLE_NAME), extend("examples" = ["orders-prod-reader"]))]
     pub role: String,
     /// The role's `allowed_policies` in Vault, beside `vault-authorizer-self`.
-    #[schemars(length(min = 1), inner(regex(pattern = r"^[a-z0-9._/-]{1,128}$")))]
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[a-z0-9._/-]{1,128}$")), extend("examples" = [["orders-read"]]))]
     pub policies: Vec<String>,
     /// The longest life of the token, 15s to 24h.
     pub ttl: Span,
@@ -548,7 +579,9 @@ pub struct EntityAlias {
 /// A span of time with its unit: `30s`, `2m`, `1h`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-pub struct Span(#[schemars(regex(pattern = r"^[0-9]+[smh]$"))] pub String);
+pub struct Span(
+    #[schemars(regex(pattern = r"^[0-9]+[smh]$"), extend("examples" = ["30s", "2m", "1h"]))] pub String,
+);
 
 /// A token of RFC 9110, section 5.6.2.
 const TOKEN: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";

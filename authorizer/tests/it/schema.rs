@@ -330,3 +330,46 @@ fn every_key_is_described() {
         }
     }
 }
+
+#[test]
+fn the_examples_are_good_documents() {
+    let root = schema();
+    let examples = root["examples"].as_array().unwrap();
+    assert!(!examples.is_empty());
+    for example in examples {
+        assert_eq!(Applied::new().refusal(example), None);
+        assert!(problems(example).is_empty(), "{:?}", problems(example));
+    }
+}
+
+#[test]
+fn every_example_of_a_key_is_one_that_the_key_takes() {
+    fn walk(root: &Value, schema: &Value, seen: &mut usize) {
+        if let Some(examples) =
+            schema.get("examples").and_then(Value::as_array).filter(|_| schema.get("$defs").is_none())
+        {
+            let mut alone = schema.clone();
+            alone["$defs"] = root["$defs"].clone();
+            for example in examples {
+                let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+                compiler.add_resource("key.json", alone.clone()).unwrap();
+                let index = compiler.compile("key.json", &mut schemas).unwrap();
+                assert!(schemas.validate(example, index).is_ok(), "{example} in {schema}");
+                *seen += 1;
+            }
+        }
+        let inside: Vec<&Value> = match schema {
+            Value::Object(map) => {
+                map.iter().filter(|(key, _)| *key != "examples").map(|(_, value)| value).collect()
+            }
+            Value::Array(items) => items.iter().collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        };
+        for inside in inside {
+            walk(root, inside, seen);
+        }
+    }
+    let (root, mut seen) = (schema(), 0);
+    walk(&root, &root, &mut seen);
+    assert!(seen > 15, "{seen}");
+}
