@@ -1,8 +1,7 @@
 //! `cargo xtask demo`: installs and builds what the demo needs, then becomes it.
 
-use crate::machine;
-use crate::parts;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
+use crate::{machine, parts, release};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread;
@@ -42,19 +41,12 @@ fn driver(workspace: &Workspace) -> Command {
     command
 }
 
-/// The release binaries: the authorizer alone, as it ships, so that no other member's features reach it; then the sample
-/// integration and the demo's driver together, which share most of what they are built from.
-pub(crate) fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
-    build_authorizer(workspace)?;
-    build(workspace, &["--package", "orders", "--package", "end-to-end", "--bin", "orders", "--bin", "demo"])
+/// Both functions as they ship, and the demo's driver.
+fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
+    release::functions(workspace)?;
+    build_driver(workspace)
 }
 
-/// The authorizer as it ships.
-pub(crate) fn build_authorizer(workspace: &Workspace) -> Result<(), Failure> {
-    build(workspace, &["--package", "vault-authorizer", "--bin", "bootstrap"])
-}
-
-/// One release build.
-pub(crate) fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {
-    workspace::run(workspace.cargo(["build", "--release", "--locked"]).args(what))
+pub(crate) fn build_driver(workspace: &Workspace) -> Result<(), Failure> {
+    release::build(workspace, &["--package", "end-to-end", "--bin", "demo"])
 }

@@ -10,8 +10,8 @@
 //! <target>/fuzz/logs/<name>.log           what libFuzzer said
 //! ```
 
-use crate::machine;
 use crate::workspace::{self, Failure, Workspace, shown};
+use crate::{machine, release};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -130,7 +130,7 @@ impl Fuzzing {
     /// would look for the mistakes of `unsafe` code, of which we have none. `cfg(fuzzing)` is left out: some crates do
     /// without cryptography under it, and what is fuzzed must be what ships.
     fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        let triple = host()?;
+        let triple = release::host()?;
         let output = workspace.target.join("fuzz");
         let mut cargo = workspace.cargo(["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
         cargo.args(["--no-cfg-fuzzing", "--target", &triple, "--target-dir"]).arg(&output);
@@ -209,14 +209,6 @@ fn crashes_of(name: &str, folder: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
         file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
     };
     Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(of_target).collect())
-}
-
-/// The triple that this machine builds for. cargo-fuzz takes the one that it was itself built for.
-fn host() -> Result<String, Failure> {
-    let rustc = Command::new("rustc").arg("-vV").output().map_err(Failure::because("`rustc -vV`"))?;
-    let text = String::from_utf8_lossy(&rustc.stdout).into_owned();
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| Failure::new("`rustc -vV` names no host"))
 }
 
 /// One of the numbers that libFuzzer ends with.

@@ -51,6 +51,11 @@ pub(crate) const PRLIMIT: Tool = Tool {
     probe: &["prlimit", "--version"],
     remedy: "install util-linux, which most systems have",
 };
+pub(crate) const COREUTILS: Tool = Tool {
+    name: "sha256sum and date",
+    probe: &["sha256sum", "--version"],
+    remedy: "install GNU coreutils, which most systems have",
+};
 pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
 
 /// Fails with the list of what is missing.

@@ -10,7 +10,9 @@ mod docs;
 mod fuzz;
 mod glibc;
 mod machine;
+mod package;
 mod parts;
+mod release;
 mod schema;
 mod test;
 mod text;
@@ -39,6 +41,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
+        ["package"] => package::run(&Workspace::find()?),
         ["test"] => test::run(&Workspace::find()?),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["schema"] => schema::run(&Workspace::find()?),
@@ -53,6 +56,7 @@ Usage: cargo xtask <task>
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
   test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
+  package         The zip files for Lambda, what is in them and under which licences, with their checksums. Needs git.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take a quarter of an hour and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.

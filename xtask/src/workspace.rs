@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The workspace's folders.
 pub(crate) struct Workspace {
@@ -60,6 +60,21 @@ fn target_folder(root: &Path) -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(Failure::because("this program has no path"))?;
     let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     Ok(marked.map_or_else(|| root.join("target"), Path::to_owned))
+}
+
+/// The compiler that Cargo calls.
+pub(crate) fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")))
+}
+
+/// Runs a command to its end, and takes what it says. Its errors are shown as they come.
+pub(crate) fn said(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(Failure::because(format!("`{}`", shown(command))))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("`{}`: {}", shown(command), output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(Failure::because(format!("`{}`", shown(command))))
 }
 
 /// Runs a command to its end, its output shown as it comes.
