@@ -17,16 +17,16 @@ pub(crate) fn of_packages(cargo: &Cargo, used: &BTreeSet<Id>) -> Result<String, 
         if package.is_member() {
             continue;
         }
-        let mut numbers = Vec::new();
+        let mut numbers = BTreeSet::new();
         for file in files(&package.folder)? {
             let text = fs::read(&file).map_err(Failure::because(file.display()))?;
-            numbers.push(texts.number(&String::from_utf8_lossy(&text)));
+            numbers.insert(texts.number(&String::from_utf8_lossy(&text)));
         }
         if numbers.is_empty() {
-            numbers.push(texts.number(&standard_text(id, package, &apache)?));
+            numbers.insert(texts.number(&standard_text(id, package, &apache)?));
         }
-        let numbers: BTreeSet<String> = numbers.iter().map(|number| format!("[{number}]")).collect();
-        let numbers = numbers.into_iter().collect::<Vec<_>>().join(" ");
+        let numbers: Vec<String> = numbers.iter().map(|number| format!("[{number}]")).collect();
+        let numbers = numbers.join(" ");
         let _ = writeln!(list, "{id}: {}  {numbers}", package.licence);
     }
     Ok(format!("{HEAD}\n{list}{texts}", texts = texts.shown()))

@@ -41,7 +41,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
-        ["package"] => package::run(&Workspace::find()?),
+        ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test"] => test::run(&Workspace::find()?),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["schema"] => schema::run(&Workspace::find()?),
@@ -56,7 +56,9 @@ Usage: cargo xtask <task>
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
   test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
-  package         The zip files for Lambda, what is in them and under which licences, with their checksums. Needs git.
+  package [--twice]
+                  The zip files for Lambda, what is in them and under which licences, with their checksums.
+                  --twice builds them again in a fresh clone, and compares the bytes.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take a quarter of an hour and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.

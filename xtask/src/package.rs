@@ -18,9 +18,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// `cargo xtask package`.
-pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    let twice = match arguments {
+        [] => false,
+        ["--twice"] => true,
+        _ => return Err(Failure::new(format!("package takes `--twice`, not `{}`", arguments.join(" ")))),
+    };
     machine::require(&[machine::COREUTILS])?;
-    package(workspace)
+    package(workspace)?;
+    if twice { again(workspace) } else { Ok(()) }
 }
 
 /// Builds the functions, checks them, and packs them.

@@ -18,6 +18,7 @@ mod cloudformation;
 mod doctor;
 mod iam_callers;
 mod logins;
+mod package;
 mod quickstart;
 mod revoke;
 mod shapes;
