@@ -1,0 +1,99 @@
+/**
+ * A REST API with the stage `prod`, whose authorizer turns each caller's JWT into one wrapped Vault token, and a function behind
+ * it that reads one secret with it. Vault is set up by infra/vault/quickstart.sh.
+ */
+
+import { App, CfnOutput, RemovalPolicy, Stack } from "aws-cdk-lib";
+import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import { Code } from "aws-cdk-lib/aws-lambda";
+import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { Bucket } from "aws-cdk-lib/aws-s3";
+import { VaultAuthorizer } from "../src";
+import { Orders } from "./orders";
+import { settings, stackProps, type Settings } from "./settings";
+
+export class RestApiExample extends Stack {
+  constructor(app: App, id: string, given: Settings) {
+    super(app, id, stackProps);
+    const orders = new Orders(this, "Orders", { settings: given, name: `${id}-orders`, stageName: "prod" });
+
+    const accessLog = new LogGroup(this, "AccessLog", {
+      logGroupName: `/aws/apigateway/${id}-access`,
+      retention: RetentionDays.THREE_MONTHS,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const api = new apigateway.RestApi(this, "Api", {
+      restApiName: id,
+      endpointConfiguration: { types: [apigateway.EndpointType.REGIONAL] },
+      // API Gateway writes logs with one role of the account and region: `aws apigateway get-account`.
+      cloudWatchRole: false,
+      deployOptions: {
+        stageName: "prod",
+        accessLogDestination: new apigateway.LogGroupLogDestination(accessLog),
+        accessLogFormat: VaultAuthorizer.accessLogFormatForRestApi,
+        // Data trace writes the wrapping token into the execution log. It stays off, and so does that log.
+        dataTraceEnabled: false,
+        loggingLevel: apigateway.MethodLoggingLevel.OFF,
+        metricsEnabled: true,
+      },
+    });
+
+    const authorizer = new VaultAuthorizer(this, "Authorizer", {
+      api,
+      stageName: "prod",
+      name: `${id}-authorizer`,
+      code: Code.fromBucket(Bucket.fromBucketName(this, "Code", given.bucket), given.authorizerKey),
+      vault: {
+        address: given.vaultAddress,
+        login: {
+          method: "aws",
+          role: "api-authorizer",
+          server_id: given.serverId,
+          sts_region: given.stsRegion,
+          sts_endpoint: given.stsEndpoint,
+        },
+      },
+      issuers: {
+        corp: { kind: "jwt", issuer: given.issuer, audiences: [given.audience], algorithms: ["RS256"], jwks: "discovery" },
+      },
+      grants: [
+        {
+          name: "orders-prod-reader",
+          routes: ["GET /orders"],
+          caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
+          token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+        },
+      ],
+      gatewayResponses: { allowOrigin: given.allowOrigin },
+    });
+
+    const resource = api.root.addResource("orders");
+    resource.addMethod("GET", new apigateway.LambdaIntegration(orders.function, { allowTestInvoke: false }), { authorizer });
+    // A browser's preflight carries no credential: API Gateway answers it itself.
+    resource.addCorsPreflight({
+      allowOrigins: [given.allowOrigin],
+      allowMethods: ["GET", "OPTIONS"],
+      allowHeaders: ["Authorization"],
+    });
+
+    const outputs = {
+      ApiId: api.restApiId,
+      ProdUrl: api.urlForPath("/").slice(0, -1),
+      AuthorizerRoleArn: authorizer.role.roleArn,
+      AuthorizerFunctionName: authorizer.function.functionName,
+      AuthorizerId: authorizer.authorizerId,
+      AuthorizerLogGroup: authorizer.logGroup.logGroupName,
+      OrdersFunctionName: orders.function.functionName,
+      OrdersLogGroup: orders.log.logGroupName,
+      AccessLogGroup: accessLog.logGroupName,
+      Configuration: authorizer.configurationJson,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+}
+
+if (require.main === module) {
+  const app = new App();
+  new RestApiExample(app, "rest-example", settings(app));
+  app.synth();
+}

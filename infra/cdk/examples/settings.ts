@@ -1,0 +1,49 @@
+/** What the examples are told: by CDK's context (`--context vaultAddress=…`, or the variable CDK_CONTEXT_JSON without its command). */
+
+import { App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
+
+export interface Settings {
+  /** The S3 bucket, in the stack's region, that holds both zip files, and their keys. A new key for each build. */
+  readonly bucket: string;
+  readonly authorizerKey: string;
+  readonly ordersKey: string;
+  /** Vault's address as both functions reach it. */
+  readonly vaultAddress: string;
+  /** Vault's `iam_server_id_header_value`. */
+  readonly serverId: string;
+  /** The `iss` and the `aud` of the callers' JWTs. */
+  readonly issuer: string;
+  readonly audience: string;
+  /** The region whose STS Vault's AWS auth method asks; an STS on this machine, for development. */
+  readonly stsRegion?: string;
+  readonly stsEndpoint?: string;
+  /** Whose pages may call the API from a browser. */
+  readonly allowOrigin: string;
+}
+
+export function settings(app: App): Settings {
+  const missing: string[] = [];
+  const required = (name: string): string => {
+    const value: unknown = app.node.tryGetContext(name);
+    if (typeof value === "string" && value !== "") return value;
+    missing.push(name);
+    return "";
+  };
+  const read = {
+    bucket: required("bucket"),
+    authorizerKey: required("authorizerKey"),
+    ordersKey: required("ordersKey"),
+    vaultAddress: required("vaultAddress"),
+    serverId: required("serverId"),
+    issuer: required("issuer"),
+    audience: required("audience"),
+    stsRegion: app.node.tryGetContext("stsRegion"),
+    stsEndpoint: app.node.tryGetContext("stsEndpoint"),
+    allowOrigin: app.node.tryGetContext("allowOrigin") ?? "*",
+  };
+  if (missing.length > 0) throw new Error(`the context lacks ${missing.join(", ")}: --context <name>=<value>`);
+  return read;
+}
+
+/** The template alone is enough to deploy: CloudFormation takes it as it is, in an account that CDK was never set up in. */
+export const stackProps: StackProps = { synthesizer: new BootstraplessSynthesizer() };

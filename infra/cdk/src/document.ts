@@ -1,0 +1,245 @@
+/**
+ * The configuration document with one stage: put together, checked, and made into the function's variable.
+ *
+ * What is checked here is what can be known at synth. The authorizer itself checks all of it, and `vault-authorizer check` does
+ * the same before a deployment.
+ */
+
+import { gzipSync } from "node:zlib";
+import { type IConstruct } from "constructs";
+import { Stack, Token } from "aws-cdk-lib";
+import type {
+  Answer,
+  AwsIdentity,
+  Configuration,
+  CredentialSource,
+  Grant,
+  Issuer,
+  Limits,
+  Log,
+  Vault,
+} from "./configuration";
+import { type Problem, schemaProblems } from "./schema";
+
+/** The document's parts, by the names that they have in it. */
+export interface ConfigurationParts {
+  /** Where Vault is, and how the authorizer logs in. */
+  readonly vault: Vault;
+
+  /**
+   * Whose JWTs are accepted, by a name of your own, which is the first half of every caller id.
+   *
+   * @default - none; then there must be `aws_identity`
+   */
+  readonly issuers?: Readonly<Record<string, Issuer>>;
+
+  /**
+   * Which proofs of an IAM identity are accepted.
+   *
+   * @default - none
+   */
+  readonly aws_identity?: AwsIdentity;
+
+  /**
+   * Where in a request the credential may stand.
+   *
+   * @default [{header: "Authorization"}]
+   */
+  readonly credentials?: CredentialSource[];
+
+  /**
+   * How a refused credential is answered. `simple` needs an HTTP API.
+   *
+   * @default {response: "policy", unauthorized: "throw"}
+   */
+  readonly answer?: Answer;
+
+  /**
+   * How the log names callers.
+   *
+   * @default {caller_id: "plain"}
+   */
+  readonly log?: Log;
+
+  /**
+   * How much may be minted.
+   *
+   * @default - see docs/configuration.md
+   */
+  readonly limits?: Limits;
+
+  /**
+   * Narrows the issuers' audiences for this stage.
+   *
+   * @default - the issuers' alone
+   */
+  readonly audiences?: string[];
+
+  /**
+   * The server id that IAM proofs for this stage must be signed for, in place of `aws_identity.server_id`.
+   *
+   * @default - that one
+   */
+  readonly server_id?: string;
+
+  /** Who gets which Vault token on which routes. The first one whose route and caller match decides. */
+  readonly grants: Grant[];
+}
+
+/** The document, as docs/configuration.md describes it. Keys that were not given are not in it. */
+export function configurationOf(parts: ConfigurationParts, stageName: string, apiIds: string[]): Configuration {
+  const { vault, issuers, aws_identity, credentials, answer, log, limits, audiences, server_id, grants } = parts;
+  const stage = { api_ids: apiIds, audiences, server_id, grants };
+  const document = { vault, issuers, aws_identity, credentials, answer, log, limits, stages: { [stageName]: stage } };
+  return withoutUndefined(document) as Configuration;
+}
+
+/** All that is wrong with a document of {@link configurationOf}; the stage's keys are named as the user gave them. */
+export function documentProblems(document: Configuration, stageName: string): string[] {
+  const problems = [...schemaProblems(document), ...contradictions(document, stageName)];
+  return problems.map(({ path, message }) => {
+    const ofStage = path[0] === "stages" && String(path[1]) === stageName;
+    const [first, ...rest] = ofStage ? path.slice(2) : path;
+    const given = ofStage && first === "api_ids" ? "apiIds" : first;
+    const whole = given === undefined ? "the configuration" : shown([given, ...rest]);
+    return `${whole}: ${message}`;
+  });
+}
+
+/** What a schema cannot say. It also reads documents that are not as the schema wants them. */
+function contradictions(document: Configuration, stageName: string): Problem[] {
+  const problems: Problem[] = [];
+  const refuse = (path: Problem["path"], message: string) => problems.push({ path, message });
+
+  const address: unknown = document.vault?.address;
+  if (typeof address === "string" && !Token.isUnresolved(address) && isPlainHttp(address)) {
+    refuse(["vault", "address"], "must be https: plain http is for a loopback host, and would show every token to the network");
+  }
+
+  const grants: unknown = document.stages?.[stageName]?.grants;
+  const seen = new Map<string, string>();
+  for (const [index, grant] of (Array.isArray(grants) ? (grants as Partial<Grant>[]) : []).entries()) {
+    const path = ["stages", stageName, "grants", index];
+    const unique = (key: string, value: unknown, rule: string) => {
+      if (typeof value !== "string" || Token.isUnresolved(value)) return;
+      const place = `grants[${index}].${key}`;
+      const first = seen.get(`${rule} ${value}`);
+      if (first !== undefined) refuse([...path, ...key.split(".")], `${rule}; the other is ${first}`);
+      seen.set(`${rule} ${value}`, place);
+    };
+    unique("name", grant?.name, "two grants with one name");
+    unique("token.role", grant?.token?.role, "two grants with one role");
+
+    const [ttl, wrapTtl] = [seconds(grant?.token?.ttl), seconds(grant?.token?.wrap_ttl)];
+    // A proof of an IAM identity has no end of its own that would bound the token.
+    const [longest, inWords] = grant?.caller?.aws_identity ? [15 * 60, "15m, since the caller is an IAM identity"] : [86_400, "24h"];
+    if (ttl !== undefined && (ttl < 15 || ttl > longest)) {
+      refuse([...path, "token", "ttl"], `must be from 15s to ${inWords}`);
+    }
+    if (wrapTtl !== undefined && wrapTtl < 15) refuse([...path, "token", "wrap_ttl"], "must be at least 15s");
+    if (ttl !== undefined && wrapTtl !== undefined && wrapTtl > ttl) {
+      refuse([...path, "token", "wrap_ttl"], "must not be longer than `ttl`: the token would end while it waits to be unwrapped");
+    }
+
+    const issuer: unknown = grant?.caller?.issuer;
+    if (typeof issuer === "string" && !Token.isUnresolved(issuer) && !Object.hasOwn(document.issuers ?? {}, issuer)) {
+      refuse([...path, "caller", "issuer"], "is not among `issuers`");
+    }
+    if (grant?.caller?.aws_identity && document.aws_identity === undefined) {
+      refuse([...path, "caller", "aws_identity"], "needs the section `aws_identity`");
+    }
+  }
+  return problems;
+}
+
+function isPlainHttp(address: string): boolean {
+  const url = parsed(address);
+  if (url?.protocol !== "http:") return false;
+  return !(url.hostname === "localhost" || url.hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(url.hostname));
+}
+
+function parsed(address: string): URL | undefined {
+  try {
+    return new URL(address);
+  } catch {
+    return undefined;
+  }
+}
+
+function seconds(span: unknown): number | undefined {
+  const [, count, unit] = (typeof span === "string" && /^([0-9]+)([smh])$/.exec(span)) || [];
+  return unit === undefined ? undefined : Number(count) * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"];
+}
+
+/** Lambda takes 4 KB for all variables with their names. */
+const LONGEST_VALUE = 4000;
+
+/** The value of `AUTHORIZER_CONFIG`, or an error that says why there can be none. */
+export function environmentValue(scope: IConstruct, document: Configuration): { value: string } | { problem: string } {
+  const tokens = tokensIn(document, []);
+  const size = Buffer.byteLength(JSON.stringify(withPlaceholders(document)));
+  if (size <= LONGEST_VALUE) {
+    return { value: tokens.length === 0 ? JSON.stringify(document) : Stack.of(scope).toJsonString(document) };
+  }
+  const inPackage =
+    "put the document into the zip file as `authorizer.yaml`, and set `configurationInPackage: true`";
+  if (tokens.length > 0) {
+    return {
+      problem:
+        `the configuration has ${size} bytes, and Lambda takes ${LONGEST_VALUE}. It cannot be compressed, because these are ` +
+        `known to CloudFormation only: ${tokens.join(", ")}. Write them out (for the API's id: \`apiIds\` with the id ` +
+        `that it has, or \`apiIds: ["*"]\` if any API of this account may use these grants); or ${inPackage}`,
+    };
+  }
+  const value = compressed(JSON.stringify(document));
+  if (Buffer.byteLength(value) <= LONGEST_VALUE) return { value };
+  return {
+    problem:
+      `the configuration has ${size} bytes, ${Buffer.byteLength(value)} compressed, and Lambda takes ${LONGEST_VALUE}: ` +
+      inPackage,
+  };
+}
+
+/** The same bytes for the same text, whatever the machine: gzip's header has the time and the operating system. */
+function compressed(text: string): string {
+  const bytes = gzipSync(text, { level: 9 });
+  bytes.fill(0, 4, 8);
+  bytes[9] = 255;
+  return `base64gzip:${bytes.toString("base64")}`;
+}
+
+/** Where in the document values are that only CloudFormation will know. */
+function tokensIn(value: unknown, path: Problem["path"]): string[] {
+  const [first, second, ...rest] = path;
+  const isApiId = first === "stages" && rest[0] === "api_ids";
+  if (isToken(value)) return [isApiId ? "the API's id" : shown(first === "stages" && second !== undefined ? rest : path)];
+  if (Array.isArray(value)) return value.flatMap((item, index) => tokensIn(item, [...path, index]));
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [...(isToken(key) ? [shown(path)] : []), ...tokensIn(item, [...path, key])]);
+}
+
+function isToken(value: unknown): boolean {
+  return Token.isUnresolved(value) || (typeof value === "string" && Token.isUnresolved([value]));
+}
+
+/** The document as long as it will be: an API's id has ten characters. */
+function withPlaceholders(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(/[$#]\{Token\[[^\]]*\]\}/g, "x".repeat(10));
+  if (typeof value === "number") return Token.isUnresolved(value) ? 1_000_000_000 : value;
+  if (Array.isArray(value)) return value.map(withPlaceholders);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [withPlaceholders(key), withPlaceholders(item)]));
+}
+
+/** A key that was given as `undefined` was not given. */
+function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (typeof value !== "object" || value === null || Token.isUnresolved(value)) return value;
+  const given = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(given.map(([key, item]) => [key, withoutUndefined(item)]));
+}
+
+/** `grants[2].token.ttl` */
+function shown(path: Problem["path"]): string {
+  return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`)).join("");
+}
