@@ -3,6 +3,7 @@
 //! ```text
 //! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
 //! <target>/test-bed/node        the Node.js clients: tests/clients/node
+//! <target>/test-bed/cdk         what infra/cdk is built and tested with
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
 //! ```
@@ -41,11 +42,17 @@ pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
     })
 }
 
-/// The Node.js clients. Tests only.
+/// The Node.js clients, and what the CDK package is built and tested with. Tests only.
 pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
-    let package = workspace.root.join("tests/clients/node");
+    npm(workspace, "node", "the Node.js clients", "tests/clients/node")?;
+    npm(workspace, "cdk", "what the CDK package needs", "infra/cdk")
+}
+
+/// The packages that a lock file in `source` pins. No package's own script is run.
+fn npm(workspace: &Workspace, name: &'static str, what: &'static str, source: &str) -> Result<(), Failure> {
+    let package = workspace.root.join(source);
     let pins = vec![package.join("package.json"), package.join("package-lock.json")];
-    let part = Part { name: "node", what: "the Node.js clients", pins };
+    let part = Part { name, what, pins };
     part.install(&workspace.test_bed(), |folder, installer, pins| {
         fs::create_dir_all(folder).map_err(Failure::because(folder.display()))?;
         for pin in pins {

@@ -1,6 +1,6 @@
 /** What the examples are told: by CDK's context (`--context vaultAddress=…`, or the variable CDK_CONTEXT_JSON without its command). */
 
-import { App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
+import { type App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
 
 export interface Settings {
   /** The S3 bucket, in the stack's region, that holds both zip files, and their keys. A new key for each build. */
@@ -22,27 +22,19 @@ export interface Settings {
 }
 
 export function settings(app: App): Settings {
-  const missing: string[] = [];
-  const required = (name: string): string => {
-    const value: unknown = app.node.tryGetContext(name);
-    if (typeof value === "string" && value !== "") return value;
-    missing.push(name);
-    return "";
-  };
-  const read = {
-    bucket: required("bucket"),
-    authorizerKey: required("authorizerKey"),
-    ordersKey: required("ordersKey"),
-    vaultAddress: required("vaultAddress"),
-    serverId: required("serverId"),
-    issuer: required("issuer"),
-    audience: required("audience"),
+  return {
+    ...context(app, "bucket", "authorizerKey", "ordersKey", "vaultAddress", "serverId", "issuer", "audience"),
     stsRegion: app.node.tryGetContext("stsRegion"),
     stsEndpoint: app.node.tryGetContext("stsEndpoint"),
     allowOrigin: app.node.tryGetContext("allowOrigin") ?? "*",
   };
+}
+
+/** Values that must be there. */
+export function context<Name extends string>(app: App, ...names: Name[]): Record<Name, string> {
+  const missing = names.filter((name) => !app.node.tryGetContext(name));
   if (missing.length > 0) throw new Error(`the context lacks ${missing.join(", ")}: --context <name>=<value>`);
-  return read;
+  return Object.fromEntries(names.map((name) => [name, app.node.tryGetContext(name)])) as Record<Name, string>;
 }
 
 /** The template alone is enough to deploy: CloudFormation takes it as it is, in an account that CDK was never set up in. */

@@ -39,7 +39,8 @@ const validate = new Ajv2020({
 
 function patternForTokens(pattern: string, flags: string) {
   const expression = new RegExp(pattern, flags);
-  return { test: (text: string) => isToken(text) || expression.test(text) };
+  // ajv tells patterns apart by their text.
+  return { test: (text: string) => isToken(text) || expression.test(text), toString: () => String(expression) };
 }
 
 function isToken(value: unknown): boolean {
@@ -76,7 +77,9 @@ function isWorthTelling(error: ErrorObject, all: ErrorObject[]): boolean {
     if (choice === error || !["oneOf", "anyOf"].includes(choice.keyword)) return false;
     return isChoiceOfKeys(choice)
       ? error.schemaPath.startsWith(`${choice.schemaPath}/`)
-      : error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
+      : error.instancePath.startsWith(`${choice.instancePath}/`) ||
+          // A choice within a choice comes before it.
+          (error.instancePath === choice.instancePath && all.indexOf(error) < all.indexOf(choice));
   });
 }
 

@@ -238,13 +238,14 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   }
 
   /**
-   * Makes a deployment of a REST API come after the authorizer and the gateway responses, and anew when they change: it is a
-   * snapshot of them. The deployment of a `RestApi` of the same stack does so by itself.
+   * Makes a deployment of a REST API come after the authorizer, the gateway responses and these methods, and anew when they
+   * change: it is a snapshot of them. The deployment of a `RestApi` of the same stack does so by itself.
    */
-  addToDeployment(deployment: rest.Deployment): void {
+  addToDeployment(deployment: rest.Deployment, ...methods: rest.Method[]): void {
     if (!isRestApi(this.api)) throw new Error(`${this.node.path}: an HTTP API has no deployment that it must be added to`);
-    deployment.node.addDependency(...this.snapshot, this.permission);
-    const snapshot = Lazy.any({ produce: () => this.snapshot.map((part) => part._toCloudFormation()) });
+    const parts = [...this.snapshot, ...methods.map((method) => method.node.findChild("Resource") as rest.CfnMethod)];
+    deployment.node.addDependency(...parts, this.permission);
+    const snapshot = Lazy.any({ produce: () => parts.map((part) => part._toCloudFormation()) });
     deployment.addToLogicalId({ vaultAuthorizer: snapshot });
   }
 
