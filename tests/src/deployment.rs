@@ -80,6 +80,7 @@ impl QuickstartParameters {
 #[derive(Debug)]
 pub struct Deployment {
     aws: Aws,
+    stack: String,
     outputs: BTreeMap<String, String>,
 }
 
@@ -93,9 +94,25 @@ impl Deployment {
         let values = parameters.template_parameters(emulator, authorizer.key(), orders.key());
         let template = cloudformation::file("quickstart.yaml");
         let code = [authorizer, orders];
-        let outputs = cloudformation::deploy(aws, &parameters.stack, &template, &values, &code).await;
-        let outputs = outputs.unwrap_or_else(|reason| panic!("{}: {reason}", parameters.stack));
-        Self { aws: emulator.aws().clone(), outputs }
+        Self::create(aws, &parameters.stack, &template, &values, &code).await
+    }
+
+    /// Creates the stack of any template, or updates it.
+    pub(crate) async fn create(
+        aws: &Aws,
+        stack: &str,
+        template: &Path,
+        parameters: &Value,
+        code: &[Code],
+    ) -> Self {
+        let outputs = cloudformation::deploy(aws, stack, template, parameters, code).await;
+        let outputs = outputs.unwrap_or_else(|reason| panic!("{stack}: {reason}"));
+        Self { aws: aws.clone(), stack: stack.to_owned(), outputs }
+    }
+
+    /// Deletes the stack, and waits until it is gone.
+    pub async fn delete(&self) {
+        cloudformation::delete(&self.aws, &self.stack).await;
     }
 
     /// An output of the stack: `ApiId`, `AuthorizerRoleArn`, `AuthorizerFunctionName`, …

@@ -10,6 +10,7 @@
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
+//! | [`cdk::Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
 //! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
 //!
@@ -42,6 +43,7 @@
 pub mod apis;
 pub mod aws_auth;
 pub mod cases;
+pub mod cdk;
 pub mod chaos;
 pub mod cloudformation;
 pub mod cluster;

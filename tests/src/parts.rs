@@ -57,6 +57,18 @@ pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
+/// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
+#[must_use]
+pub fn cdk() -> PathBuf {
+    present(target().join("test-bed/cdk"))
+}
+
+/// The linter of CloudFormation templates.
+#[must_use]
+pub fn cfn_lint() -> PathBuf {
+    present(venv().join("bin/cfn-lint"))
+}
+
 /// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
 #[must_use]
 pub fn binary(profile: &str, name: &str) -> PathBuf {

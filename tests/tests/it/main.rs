@@ -13,6 +13,7 @@
 
 mod authorizer;
 mod bed;
+mod cdk;
 mod chaos;
 mod cloudformation;
 mod doctor;

@@ -1,0 +1,174 @@
+//! `infra/cdk` as a CDK user has it: a copy of the package with what its lock file pins, its checks, and its examples.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::cloudformation::{BUCKET, Code};
+use crate::deployment::Deployment;
+use crate::emulator::{Emulator, REGION};
+use crate::parts;
+use crate::process::Scratch;
+
+/// A copy of the package, beside the files of the repository that its tests read.
+#[derive(Debug)]
+pub struct Package {
+    folder: PathBuf,
+}
+
+/// What an example is told of its neighbours.
+#[derive(Debug)]
+pub struct Neighbours<'n> {
+    /// The authorizer's `bootstrap`.
+    pub authorizer_binary: PathBuf,
+    /// The sample integration's binary.
+    pub orders_binary: PathBuf,
+    /// Vault's address.
+    pub vault_address: &'n str,
+    /// Vault's `iam_server_id_header_value`.
+    pub server_id: &'n str,
+    /// The `iss` of the callers' JWTs, for the audience `orders-api`.
+    pub issuer: &'n str,
+}
+
+impl Package {
+    /// Copies it. Nothing is written into the repository.
+    #[must_use]
+    pub fn new(scratch: &Scratch) -> Self {
+        let root = scratch.folder("cdk");
+        let repository = parts::repository();
+        for file in ["infra/authorizer.schema.json", "shared/src/context.rs"] {
+            copy(&repository.join(file), &root.join(file));
+        }
+        let folder = root.join("infra/cdk");
+        for entry in fs::read_dir(repository.join("infra/cdk")).expect("the package can be read").flatten() {
+            // What a developer has installed or built there is not the package.
+            if !["node_modules", "cdk.out", "dist"].map(Into::into).contains(&entry.file_name()) {
+                copy(&entry.path(), &folder.join(entry.file_name()));
+            }
+        }
+        symlink(parts::cdk().join("node_modules"), folder.join("node_modules")).expect("a link can be made");
+        Self { folder }
+    }
+
+    /// The compiler: checks the types, or with `--project tsconfig.build.json` writes `dist`.
+    ///
+    /// # Panics
+    /// With what it finds.
+    pub fn compile(&self, arguments: &[&str]) {
+        let mut all = vec!["node_modules/typescript/bin/tsc"];
+        all.extend(arguments);
+        self.node(&all, &json!({}), &[]);
+    }
+
+    /// A program of a module that requires the compiled package, and what it prints.
+    #[must_use]
+    pub fn evaluate(&self, program: &str) -> String {
+        self.node(&["--eval", program], &json!({}), &[])
+    }
+
+    /// The package's own tests. Answers what the runner prints, its counts at the end.
+    ///
+    /// # Panics
+    /// With what it prints, if one fails.
+    #[must_use]
+    pub fn test(&self) -> String {
+        let tests = fs::read_dir(self.folder.join("test")).expect("the tests").flatten();
+        let names = tests.map(|entry| entry.file_name().into_string().expect("UTF-8"));
+        let mut names: Vec<String> =
+            names.filter(|name| name.ends_with(".test.ts")).map(|name| format!("test/{name}")).collect();
+        names.sort();
+        let mut arguments = vec!["--import", "tsx", "--test", "--test-reporter=tap"];
+        arguments.extend(names.iter().map(String::as_str));
+        self.node(&arguments, &json!({}), &[])
+    }
+
+    /// Runs an example as an app, and answers the path of its template.
+    #[must_use]
+    pub fn synthesise(&self, example: &str, stack: &str, context: &Value) -> PathBuf {
+        let out = self.folder.join(format!("cdk.out/{stack}"));
+        let directory = out.to_str().expect("the path is UTF-8");
+        let program = format!("examples/{example}.ts");
+        self.node(&["--import", "tsx", &program], context, &[("CDK_OUTDIR", directory)]);
+        out.join(format!("{stack}.template.json"))
+    }
+
+    /// Synthesises an example for its neighbours and deploys its template, which CloudFormation takes as it is. Answers the
+    /// template as well.
+    pub async fn deploy(
+        &self,
+        emulator: &Emulator,
+        example: &str,
+        stack: &str,
+        neighbours: &Neighbours<'_>,
+    ) -> (PathBuf, Deployment) {
+        let aws = emulator.aws();
+        let authorizer = Code::of("authorizer", &neighbours.authorizer_binary, aws);
+        let orders = Code::of("orders", &neighbours.orders_binary, aws);
+        let context = json!({
+            "bucket": BUCKET,
+            "authorizerKey": authorizer.key(),
+            "ordersKey": orders.key(),
+            "vaultAddress": neighbours.vault_address,
+            "serverId": neighbours.server_id,
+            "issuer": neighbours.issuer,
+            "audience": "orders-api",
+            "stsRegion": REGION,
+            "stsEndpoint": emulator.sts_url(),
+        });
+        let template = self.synthesise(example, stack, &context);
+        let deployment = Deployment::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
+        (template, deployment)
+    }
+
+    fn node(&self, arguments: &[&str], context: &Value, environment: &[(&str, &str)]) -> String {
+        let mut node = Command::new("node");
+        node.args(arguments).current_dir(&self.folder).env("CDK_CONTEXT_JSON", context.to_string());
+        // Nothing of the developer's own may reach it: options of Node.js, or AWS's account and region.
+        for name in
+            ["NODE_OPTIONS", "NODE_PATH", "CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION", "UPDATE_SNAPSHOTS"]
+        {
+            node.env_remove(name);
+        }
+        let output = node.envs(environment.iter().copied()).output().expect("node runs");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "node {}:\n{printed}\n{complaint}", arguments.join(" "));
+        printed
+    }
+}
+
+/// What cfn-lint finds in a template, `ignored` rules left out.
+#[must_use]
+pub fn lint(template: &Path, ignored: &[&str]) -> String {
+    let mut lint = Command::new(parts::cfn_lint());
+    lint.arg("--format").arg("parseable").arg("--template").arg(template);
+    if !ignored.is_empty() {
+        lint.arg("--ignore-checks").args(ignored);
+    }
+    let output = lint.output().expect("cfn-lint runs");
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        output.status.success(),
+        found.trim().is_empty(),
+        "{found}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    found
+}
+
+/// A file, or a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).expect("a folder can be made");
+        for entry in fs::read_dir(from).expect("the folder can be read").flatten() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::create_dir_all(to.parent().expect("a file lies in a folder")).expect("a folder can be made");
+        fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    }
+}
