@@ -64,6 +64,14 @@ impl Package {
         self.node(&all, &json!({}), &[]);
     }
 
+    /// The formatter.
+    ///
+    /// # Panics
+    /// With the files that it would write otherwise.
+    pub fn is_formatted(&self) {
+        self.node(&["node_modules/prettier/bin/prettier.cjs", "--check", "."], &json!({}), &[]);
+    }
+
     /// A program of a module that requires the compiled package, and what it prints.
     #[must_use]
     pub fn evaluate(&self, program: &str) -> String {

@@ -1,34 +1,32 @@
 /** The authorizer on one new route of a REST API that another stack made, and that has gateway responses of its own. */
 
 import { App, Stack } from "aws-cdk-lib";
-import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import { Deployment, LambdaIntegration, RestApi } from "aws-cdk-lib/aws-apigateway";
 import { Code, Function } from "aws-cdk-lib/aws-lambda";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
 import { context, stackProps } from "./settings";
 
-const NAMES = ["bucket", "authorizerKey", "restApiId", "rootResourceId", "functionName"] as const;
+const NAMES = ["bucket", "authorizerKey", "restApiId", "rootResourceId", "functionName", "issuer"] as const;
 type Existing = Record<(typeof NAMES)[number], string>;
 
 export class ExistingApiExample extends Stack {
   constructor(app: App, id: string, existing: Existing) {
     super(app, id, stackProps);
     const code = Code.fromBucket(Bucket.fromBucketName(this, "Code", existing.bucket), existing.authorizerKey);
-    const api = apigateway.RestApi.fromRestApiAttributes(this, "Api", existing);
+    const api = RestApi.fromRestApiAttributes(this, "Api", existing);
     const orders = Function.fromFunctionName(this, "Orders", existing.functionName);
 
+    const login = { method: "aws", role: "api-authorizer", server_id: "vault.example.com" } as const;
     const authorizer = new VaultAuthorizer(this, "Authorizer", {
       api,
       stageName: "prod",
       name: "orders-authorizer",
       code,
       gatewayResponses: false,
-      vault: {
-        address: "https://vault.example.com:8200",
-        login: { method: "aws", role: "api-authorizer", server_id: "vault.example.com" },
-      },
+      vault: { address: "https://vault.example.com:8200", login },
       issuers: {
-        corp: { kind: "jwt", issuer: "https://login.example.com/", audiences: ["orders-api"], algorithms: ["RS256"], jwks: "discovery" },
+        corp: { kind: "jwt", issuer: existing.issuer, audiences: ["orders"], algorithms: ["RS256"], jwks: "discovery" },
       },
       grants: [
         {
@@ -39,9 +37,10 @@ export class ExistingApiExample extends Stack {
         },
       ],
     });
-    const get = api.root.addResource("orders").addMethod("GET", new apigateway.LambdaIntegration(orders), { authorizer });
-    // The stage serves a new snapshot of the whole API. The old ones stay: the other stack's may be among them.
-    authorizer.addToDeployment(new apigateway.Deployment(this, "Deployment", { api, stageName: "prod", retainDeployments: true }), get);
+    const get = api.root.addResource("orders").addMethod("GET", new LambdaIntegration(orders), { authorizer });
+    // The stage serves a new snapshot of the whole API. The old ones stay: the other stack's is among them.
+    const deployment = new Deployment(this, "Deployment", { api, stageName: "prod", retainDeployments: true });
+    authorizer.addToDeployment(deployment, get);
   }
 }
 

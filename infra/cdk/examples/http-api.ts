@@ -56,7 +56,13 @@ export class HttpApiExample extends Stack {
         },
       },
       issuers: {
-        corp: { kind: "jwt", issuer: given.issuer, audiences: [given.audience], algorithms: ["RS256"], jwks: "discovery" },
+        corp: {
+          kind: "jwt",
+          issuer: given.issuer,
+          audiences: [given.audience],
+          algorithms: ["RS256"],
+          jwks: "discovery",
+        },
       },
       answer: { response: "simple" },
       grants: [

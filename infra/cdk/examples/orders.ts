@@ -44,7 +44,10 @@ export class Orders extends Construct {
         VAULT_ADDR: settings.vaultAddress,
         ALLOW_ORIGIN: settings.allowOrigin,
         ORDERS_STAGES: JSON.stringify({
-          [stageName]: { creation_path: "auth/token/create/orders-prod-reader", secret_path: "secret/data/prod/orders" },
+          [stageName]: {
+            creation_path: "auth/token/create/orders-prod-reader",
+            secret_path: "secret/data/prod/orders",
+          },
         }),
       },
     });

@@ -54,7 +54,13 @@ export class RestApiExample extends Stack {
         },
       },
       issuers: {
-        corp: { kind: "jwt", issuer: given.issuer, audiences: [given.audience], algorithms: ["RS256"], jwks: "discovery" },
+        corp: {
+          kind: "jwt",
+          issuer: given.issuer,
+          audiences: [given.audience],
+          algorithms: ["RS256"],
+          jwks: "discovery",
+        },
       },
       grants: [
         {
@@ -68,7 +74,9 @@ export class RestApiExample extends Stack {
     });
 
     const resource = api.root.addResource("orders");
-    resource.addMethod("GET", new apigateway.LambdaIntegration(orders.function, { allowTestInvoke: false }), { authorizer });
+    resource.addMethod("GET", new apigateway.LambdaIntegration(orders.function, { allowTestInvoke: false }), {
+      authorizer,
+    });
     // A browser's preflight carries no credential: API Gateway answers it itself.
     resource.addCorsPreflight({
       allowOrigins: [given.allowOrigin],

@@ -79,36 +79,61 @@ export function alarms(
   const { faultMinutes = 3, forgeries = 20, smuggledHeaders = 20, throttles = 0 } = settings;
   const Stage = stageName;
   return [
-    rule("Faults", "Faults", { Stage }, {
-      more: 0,
-      minutes: faultMinutes,
-      means: "Callers who may call cannot: the code in the authorizer's log says why",
-    }),
-    rule("VaultAnswerInvalid", "Faults", { Stage, Code: "vault_answer_invalid" }, {
-      more: 0,
-      minutes: 1,
-      means: "Vault's answer was not the wrapped token that was ordered: a token may have been minted in clear",
-    }),
+    rule(
+      "Faults",
+      "Faults",
+      { Stage },
+      {
+        more: 0,
+        minutes: faultMinutes,
+        means: "Callers who may call cannot: the code in the authorizer's log says why",
+      },
+    ),
+    rule(
+      "VaultAnswerInvalid",
+      "Faults",
+      { Stage, Code: "vault_answer_invalid" },
+      {
+        more: 0,
+        minutes: 1,
+        means: "Vault's answer was not the wrapped token that was ordered: a token may have been minted in clear",
+      },
+    ),
     ...["signature_invalid", "algorithm_refused"].map((Code) =>
-      rule(Code === "signature_invalid" ? "SignatureInvalid" : "AlgorithmRefused", "Denied", { Stage, Code }, {
-        more: forgeries,
-        minutes: 5,
-        period: 5,
-        means: "Somebody sends forged JWTs",
-      }),
+      rule(
+        Code === "signature_invalid" ? "SignatureInvalid" : "AlgorithmRefused",
+        "Denied",
+        { Stage, Code },
+        {
+          more: forgeries,
+          minutes: 5,
+          period: 5,
+          means: "Somebody sends forged JWTs",
+        },
+      ),
     ),
     // Refused before the stage is looked up, so that no caller can make up metrics.
-    rule("HeaderReserved", "Denied", { Stage: "unknown", Code: "header_reserved" }, {
-      more: smuggledHeaders,
-      minutes: 5,
-      period: 5,
-      means: "Somebody sends headers that only the authorizer may send",
-    }),
-    rule("Throttles", "Throttles", { FunctionName: authorizer.functionName }, {
-      more: throttles,
-      minutes: 1,
-      namespace: "AWS/Lambda",
-      means: "Callers beyond the reserved concurrency get 503; or Vault hangs",
-    }),
+    rule(
+      "HeaderReserved",
+      "Denied",
+      { Stage: "unknown", Code: "header_reserved" },
+      {
+        more: smuggledHeaders,
+        minutes: 5,
+        period: 5,
+        means: "Somebody sends headers that only the authorizer may send",
+      },
+    ),
+    rule(
+      "Throttles",
+      "Throttles",
+      { FunctionName: authorizer.functionName },
+      {
+        more: throttles,
+        minutes: 1,
+        namespace: "AWS/Lambda",
+        means: "Callers beyond the reserved concurrency get 503; or Vault hangs",
+      },
+    ),
   ];
 }

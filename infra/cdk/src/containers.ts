@@ -98,7 +98,9 @@ export class RestBackendIntegration extends rest.Integration {
     private readonly bound: (method: rest.Method) => void,
   ) {
     requireTls(backend.url);
-    const own = Object.keys(backend.requestParameters ?? {}).filter((name) => /^integration\.request\.header\.x[-_]vault[-_]/i.test(name));
+    const own = Object.keys(backend.requestParameters ?? {}).filter((name) =>
+      /^integration\.request\.header\.x[-_]vault[-_]/i.test(name),
+    );
     if (own.length > 0) {
       throw new Error(`requestParameters: the authorizer's own headers are mapped already; remove ${own.join(", ")}`);
     }
@@ -136,7 +138,9 @@ export class HttpBackendIntegration extends http.HttpRouteIntegration {
     if (backend.vpcLink === undefined) {
       requireTls(backend.uri);
     } else if (/^https?:/i.test(backend.uri)) {
-      throw new Error(`${backend.uri}: with a vpcLink, \`uri\` is the ARN of a listener or of a Cloud Map service, not a URL`);
+      throw new Error(
+        `${backend.uri}: with a vpcLink, \`uri\` is the ARN of a listener or of a Cloud Map service, not a URL`,
+      );
     } else if (!backend.tlsServerName) {
       throw new Error(
         `${backend.uri}: needs \`tlsServerName\`, the name in the backend's certificate: without it, API Gateway sends the ` +
@@ -173,5 +177,7 @@ export class HttpBackendIntegration extends http.HttpRouteIntegration {
 function requireTls(url: string): void {
   if (/^https:\/\//i.test(url)) return;
   const unknown = Token.isUnresolved(url) ? " (write the scheme out, and let CloudFormation fill in the rest)" : "";
-  throw new Error(`${url}: a backend's URL must begin with https://, or the wrapping token travels in plain text${unknown}`);
+  throw new Error(
+    `${url}: a backend's URL must begin with https://, or the wrapping token travels in plain text${unknown}`,
+  );
 }

@@ -113,7 +113,10 @@ function contradictions(document: Configuration, stageName: string): Problem[] {
 
   const address: unknown = document.vault?.address;
   if (typeof address === "string" && !Token.isUnresolved(address) && isPlainHttp(address)) {
-    refuse(["vault", "address"], "must be https: plain http is for a loopback host, and would show every token to the network");
+    refuse(
+      ["vault", "address"],
+      "must be https: plain http is for a loopback host, and would show every token to the network",
+    );
   }
 
   const grants: unknown = document.stages?.[stageName]?.grants;
@@ -132,13 +135,18 @@ function contradictions(document: Configuration, stageName: string): Problem[] {
 
     const [ttl, wrapTtl] = [seconds(grant?.token?.ttl), seconds(grant?.token?.wrap_ttl)];
     // A proof of an IAM identity has no end of its own that would bound the token.
-    const [longest, inWords] = grant?.caller?.aws_identity ? [15 * 60, "15m, since the caller is an IAM identity"] : [86_400, "24h"];
+    const [longest, inWords] = grant?.caller?.aws_identity
+      ? [15 * 60, "15m, since the caller is an IAM identity"]
+      : [86_400, "24h"];
     if (ttl !== undefined && (ttl < 15 || ttl > longest)) {
       refuse([...path, "token", "ttl"], `must be from 15s to ${inWords}`);
     }
     if (wrapTtl !== undefined && wrapTtl < 15) refuse([...path, "token", "wrap_ttl"], "must be at least 15s");
     if (ttl !== undefined && wrapTtl !== undefined && wrapTtl > ttl) {
-      refuse([...path, "token", "wrap_ttl"], "must not be longer than `ttl`: the token would end while it waits to be unwrapped");
+      refuse(
+        [...path, "token", "wrap_ttl"],
+        "must not be longer than `ttl`: the token would end while it waits to be unwrapped",
+      );
     }
 
     const issuer: unknown = grant?.caller?.issuer;
@@ -181,8 +189,7 @@ export function environmentValue(scope: IConstruct, document: Configuration): { 
   if (size <= LONGEST_VALUE) {
     return { value: tokens.length === 0 ? JSON.stringify(document) : Stack.of(scope).toJsonString(document) };
   }
-  const inPackage =
-    "put the document into the zip file as `authorizer.yaml`, and set `configurationInPackage: true`";
+  const inPackage = "put the document into the zip file as `authorizer.yaml`, and set `configurationInPackage: true`";
   if (tokens.length > 0) {
     return {
       problem:
@@ -212,10 +219,14 @@ function compressed(text: string): string {
 function tokensIn(value: unknown, path: Problem["path"]): string[] {
   const [first, second, ...rest] = path;
   const isApiId = first === "stages" && rest[0] === "api_ids";
-  if (isToken(value)) return [isApiId ? "the API's id" : shown(first === "stages" && second !== undefined ? rest : path)];
+  if (isToken(value))
+    return [isApiId ? "the API's id" : shown(first === "stages" && second !== undefined ? rest : path)];
   if (Array.isArray(value)) return value.flatMap((item, index) => tokensIn(item, [...path, index]));
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => [...(isToken(key) ? [shown(path)] : []), ...tokensIn(item, [...path, key])]);
+  return Object.entries(value).flatMap(([key, item]) => [
+    ...(isToken(key) ? [shown(path)] : []),
+    ...tokensIn(item, [...path, key]),
+  ]);
 }
 
 function isToken(value: unknown): boolean {
@@ -228,7 +239,9 @@ function withPlaceholders(value: unknown): unknown {
   if (typeof value === "number") return Token.isUnresolved(value) ? 1_000_000_000 : value;
   if (Array.isArray(value)) return value.map(withPlaceholders);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [withPlaceholders(key), withPlaceholders(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [withPlaceholders(key), withPlaceholders(item)]),
+  );
 }
 
 /** A key that was given as `undefined` was not given. */

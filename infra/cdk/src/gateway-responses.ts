@@ -43,15 +43,27 @@ export function gatewayResponses(scope: Construct, api: IRestApi, allowOrigin: s
     response("Unauthorized", "UNAUTHORIZED", "401", { "WWW-Authenticate": "Bearer" }, { message: "Unauthorized" }),
     // The authorizer answered Deny. `reason` is a code from a fixed list and `denialId` the Lambda request id: neither needs
     // escaping. Both are empty where API Gateway refused without the authorizer.
-    response("AccessDenied", "ACCESS_DENIED", "403", {}, {
-      message: "Forbidden",
-      reason: "$context.authorizer.reason",
-      denialId: "$context.authorizer.denialId",
-    }),
+    response(
+      "AccessDenied",
+      "ACCESS_DENIED",
+      "403",
+      {},
+      {
+        message: "Forbidden",
+        reason: "$context.authorizer.reason",
+        denialId: "$context.authorizer.denialId",
+      },
+    ),
     // The authorizer failed with any other message, or did not answer: the caller may be right, so this is no 4xx. Users
     // report either type for one and the same cause, so both answer alike.
     response("AuthorizerFailure", "AUTHORIZER_FAILURE", "503", { "Retry-After": "5" }, unavailable),
-    response("AuthorizerConfigurationError", "AUTHORIZER_CONFIGURATION_ERROR", "503", { "Retry-After": "5" }, unavailable),
+    response(
+      "AuthorizerConfigurationError",
+      "AUTHORIZER_CONFIGURATION_ERROR",
+      "503",
+      { "Retry-After": "5" },
+      unavailable,
+    ),
     // Unknown paths, throttled callers; integrations that failed. Status and body stay API Gateway's.
     response("OtherClientErrors", "DEFAULT_4XX"),
     response("OtherServerErrors", "DEFAULT_5XX"),

@@ -132,7 +132,9 @@ function message(error: ErrorObject, of: Schema): string {
       return `must have at most ${error.params.limit} characters`;
     case "minimum":
     case "maximum":
-      return of.maximum === undefined ? `must be at least ${of.minimum}` : `must be from ${of.minimum} to ${of.maximum}`;
+      return of.maximum === undefined
+        ? `must be at least ${of.minimum}`
+        : `must be from ${of.minimum} to ${of.maximum}`;
     case "pattern":
       if (of.pattern === SPAN) return "must be a whole number with a unit: `30s`, `2m`, `1h`";
       return `must match ${error.params.pattern}`;
@@ -171,7 +173,10 @@ function form(part: Schema): string {
   if (part.oneOf) return (part.oneOf as Schema[]).map((choice) => `\`${choice.const}\``).join(", ");
   if (part.anyOf) return choices(part.anyOf);
   if (part.type === "array") return `a list of ${form(part.items)}`;
-  if (part.type === "object") return Object.keys(part.properties).map((key) => `{${key}: …}`).join(", ");
+  if (part.type === "object")
+    return Object.keys(part.properties)
+      .map((key) => `{${key}: …}`)
+      .join(", ");
   return WORDS[part.type] ?? part.type;
 }
 

@@ -242,7 +242,8 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
    * change: it is a snapshot of them. The deployment of a `RestApi` of the same stack does so by itself.
    */
   addToDeployment(deployment: rest.Deployment, ...methods: rest.Method[]): void {
-    if (!isRestApi(this.api)) throw new Error(`${this.node.path}: an HTTP API has no deployment that it must be added to`);
+    if (!isRestApi(this.api))
+      throw new Error(`${this.node.path}: an HTTP API has no deployment that it must be added to`);
     const parts = [...this.snapshot, ...methods.map((method) => method.node.findChild("Resource") as rest.CfnMethod)];
     deployment.node.addDependency(...parts, this.permission);
     const snapshot = Lazy.any({ produce: () => parts.map((part) => part._toCloudFormation()) });
@@ -437,7 +438,9 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
   );
   const apiId = apiIdOf(api);
   refuse(
-    apiIds !== undefined && !Token.isUnresolved(apiId) && !apiIds.some((id) => id === "*" || id === apiId || Token.isUnresolved(id)),
+    apiIds !== undefined &&
+      !Token.isUnresolved(apiId) &&
+      !apiIds.some((id) => id === "*" || id === apiId || Token.isUnresolved(id)),
     `apiIds: the API's own id, ${apiId}, is not among them, so it would refuse every call`,
   );
   refuse(
@@ -451,7 +454,8 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
   );
   const reserved = "reservedConcurrentExecutions" in props ? props.reservedConcurrentExecutions : 20;
   refuse(
-    reserved === undefined || (!Token.isUnresolved(reserved) && !(Number.isInteger(reserved) && reserved >= 1 && reserved <= 1000)),
+    reserved === undefined ||
+      (!Token.isUnresolved(reserved) && !(Number.isInteger(reserved) && reserved >= 1 && reserved <= 1000)),
     "reservedConcurrentExecutions: must be from 1 to 1000 (20 if it is left out): it bounds what callers can demand of " +
       "Vault. 0 would stop every call, and -1 reserves nothing",
   );

@@ -9,7 +9,8 @@ import { type Configuration, type Grant } from "../src";
 import { filledIn, GRANT, httpStack, importedStack, only, restStack } from "./stacks";
 import { type Stack } from "aws-cdk-lib";
 
-const variables = (stack: Stack) => only(stack, "AWS::Lambda::Function", { Handler: "bootstrap" }).Environment?.Variables;
+const variables = (stack: Stack) =>
+  only(stack, "AWS::Lambda::Function", { Handler: "bootstrap" }).Environment?.Variables;
 const passed = (stack: Stack): string => filledIn(variables(stack).AUTHORIZER_CONFIG);
 
 test("what is made of the schema is not stale", async () => {
@@ -69,7 +70,12 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
     max_age: "60s",
     single_use: true,
   },
-  credentials: [{ header: "Authorization" }, { cookie: "session" }, { query: "token" }, { websocket_protocol: "bearer" }],
+  credentials: [
+    { header: "Authorization" },
+    { cookie: "session" },
+    { query: "token" },
+    { websocket_protocol: "bearer" },
+  ],
   answer: { response: "policy", unauthorized: "deny" },
   log: { caller_id: "hash" },
   limits: { caller_mints_per_second: 5, grant_mints_per_second: 20 },
@@ -81,7 +87,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       routes: ["* /orders/*"],
       caller: {
         issuer: "corp",
-        bound_subject: "batch \"quoted\" \\ ünï ${not a token}",
+        bound_subject: 'batch "quoted" \\ ünï ${not a token}',
         bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3.5, empty: false, team: "orders-*" },
         bound_claims_type: "glob",
       },
@@ -139,7 +145,10 @@ test("the document of all keys has all keys", () => {
     Object.values(part).forEach(collect);
   })(asDocument(EVERY_KEY, "prod", "a"));
   // Of a key set's two places, one is given.
-  assert.deepEqual([...known].filter((key) => !given.has(key)), ["file"]);
+  assert.deepEqual(
+    [...known].filter((key) => !given.has(key)),
+    ["file"],
+  );
 });
 
 test("each login can be written", () => {
@@ -188,7 +197,11 @@ test("a document above 4000 bytes is compressed, and to the same bytes everywher
   assert.ok(value.startsWith("base64gzip:") && value.length <= 4000, value);
   const bytes = Buffer.from(value.replace("base64gzip:", ""), "base64");
   assert.deepEqual(JSON.parse(gunzipSync(bytes).toString()), authorizer.configuration);
-  assert.deepEqual([...bytes.subarray(0, 8), bytes[9]], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 255], "no time, and no operating system");
+  assert.deepEqual(
+    [...bytes.subarray(0, 8), bytes[9]],
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 255],
+    "no time, and no operating system",
+  );
   assert.equal(variables(importedStack({ grants: grants(60) }).stack).AUTHORIZER_CONFIG, value);
 });
 
@@ -200,7 +213,9 @@ test("up to 4000 bytes, not more, the document is passed as it is", () => {
   assert.match(length("x".repeat(room + 1)), /^base64gzip:/);
   assert.match(length("ü".repeat(room / 2 + 1)), /^base64gzip:/, "bytes count, not characters");
   // An id that is not known has ten characters, like the known one.
-  const subject = (size: number) => ({ grants: [{ ...GRANT, caller: { issuer: "corp", bound_subject: "x".repeat(size) } }] });
+  const subject = (size: number) => ({
+    grants: [{ ...GRANT, caller: { issuer: "corp", bound_subject: "x".repeat(size) } }],
+  });
   restStack(subject(room));
   assert.throws(() => restStack(subject(room + 1)), /the configuration has 4001 bytes/);
 });

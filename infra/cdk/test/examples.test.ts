@@ -39,6 +39,7 @@ const EXAMPLES: Record<string, (app: App) => Stack> = {
       restApiId: "a1b2c3d4e5",
       rootResourceId: "f6g7h8i9j0",
       functionName: "orders",
+      issuer: "https://login.example.com/",
     }),
 };
 
@@ -55,13 +56,25 @@ for (const [name, make] of Object.entries(EXAMPLES)) {
 const ACCEPTED: Record<string, [string, string, string][]> = {
   "rest-example": [
     ["Api", "APIG2", "The sample function takes no input: there is nothing to validate"],
-    ["Api/DeploymentStage.prod", "APIG3", "A web ACL is the account's own matter; the reserved concurrency bounds what callers cost"],
+    [
+      "Api/DeploymentStage.prod",
+      "APIG3",
+      "A web ACL is the account's own matter; the reserved concurrency bounds what callers cost",
+    ],
     ["Api/DeploymentStage.prod", "APIG6", "The execution log can hold the wrapping token. The access log is on"],
-    ["Api/Default/orders/GET", "COG4", "The authorizer verifies the caller: any configured issuer's JWT, not Cognito's alone"],
+    [
+      "Api/Default/orders/GET",
+      "COG4",
+      "The authorizer verifies the caller: any configured issuer's JWT, not Cognito's alone",
+    ],
   ],
   "http-example": [],
   "existing-example": [
-    ["Api/Default/orders/GET", "COG4", "The authorizer verifies the caller: any configured issuer's JWT, not Cognito's alone"],
+    [
+      "Api/Default/orders/GET",
+      "COG4",
+      "The authorizer verifies the caller: any configured issuer's JWT, not Cognito's alone",
+    ],
   ],
 };
 
@@ -72,7 +85,10 @@ for (const [name, make] of Object.entries(EXAMPLES)) {
   test(`${name}: cdk-nag finds what is accepted here, and nothing else`, () => {
     const { violations, suppressed } = findings(make, ACCEPTED[name]!);
     assert.deepEqual(violations, []);
-    assert.deepEqual(suppressed, ACCEPTED[name]!.map(([path, rule]) => `AwsSolutions-${rule} ${name}/${path}/Resource`).sort());
+    assert.deepEqual(
+      suppressed,
+      ACCEPTED[name]!.map(([path, rule]) => `AwsSolutions-${rule} ${name}/${path}/Resource`).sort(),
+    );
   });
 }
 
@@ -83,7 +99,9 @@ test("cdk-nag looks at HTTP APIs, too", () => {
     (stack.node.findChild("Api") as HttpApi).addRoutes({ path: "/open", methods: [HttpMethod.GET], integration });
     return stack;
   };
-  assert.deepEqual(findings(withAnOpenRoute, []).violations, ["AwsSolutions-APIG4 http-example/Api/GET--open/Resource"]);
+  assert.deepEqual(findings(withAnOpenRoute, []).violations, [
+    "AwsSolutions-APIG4 http-example/Api/GET--open/Resource",
+  ]);
 });
 
 /** Errors and warnings alike. */

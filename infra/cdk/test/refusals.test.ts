@@ -11,7 +11,13 @@ import { VaultAuthorizer } from "../src";
 import { GRANT, httpStack, importedStack, props, restStack } from "./stacks";
 
 const VAULT = { address: "https://vault.example.com", login: { method: "aws", role: "r", server_id: "s" } };
-const CORP = { kind: "jwt", issuer: "https://login.example.com/", audiences: ["a"], algorithms: ["RS256"], jwks: "discovery" };
+const CORP = {
+  kind: "jwt",
+  issuer: "https://login.example.com/",
+  audiences: ["a"],
+  algorithms: ["RS256"],
+  jwks: "discovery",
+};
 const token = (changes: object) => [{ ...GRANT, token: { ...GRANT.token, ...changes } }];
 const vault = (changes: object) => ({ vault: { ...VAULT, ...changes } });
 const corp = (changes: object) => ({ issuers: { corp: { ...CORP, ...changes } } });
@@ -19,46 +25,138 @@ const corp = (changes: object) => ({ issuers: { corp: { ...CORP, ...changes } } 
 /** What is given, and each line of the refusal. */
 const REFUSED: [string, object, ...string[]][] = [
   // The document, by its schema.
-  ["an unknown key", { grants: token({ tll: "2m" }) }, "grants[0].token.tll: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl"],
+  [
+    "an unknown key",
+    { grants: token({ tll: "2m" }) },
+    "grants[0].token.tll: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl",
+  ],
   ["a missing key", { grants: token({ ttl: undefined }) }, "grants[0].token.ttl: is missing"],
   ["null", { log: null }, "log: must be a mapping"],
   ["a number for a text", { audiences: [7] }, "audiences[0]: must be text"],
   ["an empty list", { grants: [] }, "grants: must not be empty"],
-  ["a span without a unit", { grants: token({ ttl: "120" }) }, "grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m`, `1h`"],
+  [
+    "a span without a unit",
+    { grants: token({ ttl: "120" }) },
+    "grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m`, `1h`",
+  ],
   ["a fraction of a use", { grants: token({ num_uses: 2.5 }) }, "grants[0].token.num_uses: must be a whole number"],
   ["one use", { grants: token({ num_uses: 1 }) }, "grants[0].token.num_uses: must be at least 2"],
-  ["too many mints", { limits: { caller_mints_per_second: 0 } }, "limits.caller_mints_per_second: must be from 1 to 100000"],
+  [
+    "too many mints",
+    { limits: { caller_mints_per_second: 0 } },
+    "limits.caller_mints_per_second: must be from 1 to 100000",
+  ],
   ["token and mode", { grants: [{ ...GRANT, mode: "none" }] }, "grants[0]: needs exactly one of `token`, `mode`"],
-  ["neither token nor mode", { grants: [{ ...GRANT, token: undefined }] }, "grants[0]: needs exactly one of `token`, `mode`"],
-  ["no credentials at all", { issuers: undefined }, "the configuration: needs one of `issuers`, `aws_identity`", "grants[0].caller.issuer: is not among `issuers`"],
+  [
+    "neither token nor mode",
+    { grants: [{ ...GRANT, token: undefined }] },
+    "grants[0]: needs exactly one of `token`, `mode`",
+  ],
+  [
+    "no credentials at all",
+    { issuers: undefined },
+    "the configuration: needs one of `issuers`, `aws_identity`",
+    "grants[0].caller.issuer: is not among `issuers`",
+  ],
   ["an unknown kind of issuer", corp({ kind: "saml" }), "issuers.corp.kind: must be one of jwt, aws_iam"],
   ["no kind of issuer", corp({ kind: undefined }), "issuers.corp.kind: is missing"],
-  ["an algorithm of the other kind", corp({ algorithms: ["HS256"] }), "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"],
-  ["keys from nowhere", corp({ jwks: { url: "https://x" } }), "issuers.corp.jwks: must be `discovery` or {file: …}, {uri: …}"],
-  ["a claim that is null", { grants: [{ ...GRANT, caller: { issuer: "corp", bound_claims: { scope: null } } }] }, "grants[0].caller.bound_claims.scope: must be text or a number or true or false or a list of text or a number or true or false"],
-  ["a place of two kinds", { credentials: [{ header: "A", cookie: "b" }] }, "credentials[0]: must have one key of cookie, header, query, websocket_protocol"],
+  [
+    "an algorithm of the other kind",
+    corp({ algorithms: ["HS256"] }),
+    "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+  ],
+  [
+    "keys from nowhere",
+    corp({ jwks: { url: "https://x" } }),
+    "issuers.corp.jwks: must be `discovery` or {file: …}, {uri: …}",
+  ],
+  [
+    "a claim that is null",
+    { grants: [{ ...GRANT, caller: { issuer: "corp", bound_claims: { scope: null } } }] },
+    "grants[0].caller.bound_claims.scope: must be text or a number or true or false or a list of text or a number or true or false",
+  ],
+  [
+    "a place of two kinds",
+    { credentials: [{ header: "A", cookie: "b" }] },
+    "credentials[0]: must have one key of cookie, header, query, websocket_protocol",
+  ],
   ["an issuer's name", { issuers: { Corp: CORP, corp: CORP } }, "issuers.Corp: must match ^[a-z0-9][a-z0-9._-]{0,63}$"],
-  ["a key of another login", vault({ login: { method: "token", token: "t", role: "r" } }), "vault.login.role: is not a known key; known are: method, token"],
-  ["half a client certificate", vault({ client_cert_file: "c.pem" }), "vault.client_key_file: is missing: it is needed beside `client_cert_file`"],
+  [
+    "a key of another login",
+    vault({ login: { method: "token", token: "t", role: "r" } }),
+    "vault.login.role: is not a known key; known are: method, token",
+  ],
+  [
+    "half a client certificate",
+    vault({ client_cert_file: "c.pem" }),
+    "vault.client_key_file: is missing: it is needed beside `client_cert_file`",
+  ],
   // The document, beyond its schema.
-  ["plain http", vault({ address: "http://vault.example.com" }), "vault.address: must be https: plain http is for a loopback host, and would show every token to the network"],
-  ["http to a name that looks like loopback", vault({ address: "http://127.0.0.1.example.com" }), "vault.address: must be https: plain http is for a loopback host, and would show every token to the network"],
-  ["a wrapping token that outlives the token", { grants: token({ ttl: "30s", wrap_ttl: "1m" }) }, "grants[0].token.wrap_ttl: must not be longer than `ttl`: the token would end while it waits to be unwrapped"],
-  ["too short", { grants: token({ ttl: "14s", wrap_ttl: "14s" }) }, "grants[0].token.ttl: must be from 15s to 24h", "grants[0].token.wrap_ttl: must be at least 15s"],
+  [
+    "plain http",
+    vault({ address: "http://vault.example.com" }),
+    "vault.address: must be https: plain http is for a loopback host, and would show every token to the network",
+  ],
+  [
+    "http to a name that looks like loopback",
+    vault({ address: "http://127.0.0.1.example.com" }),
+    "vault.address: must be https: plain http is for a loopback host, and would show every token to the network",
+  ],
+  [
+    "a wrapping token that outlives the token",
+    { grants: token({ ttl: "30s", wrap_ttl: "1m" }) },
+    "grants[0].token.wrap_ttl: must not be longer than `ttl`: the token would end while it waits to be unwrapped",
+  ],
+  [
+    "too short",
+    { grants: token({ ttl: "14s", wrap_ttl: "14s" }) },
+    "grants[0].token.ttl: must be from 15s to 24h",
+    "grants[0].token.wrap_ttl: must be at least 15s",
+  ],
   ["too long", { grants: token({ ttl: "25h" }) }, "grants[0].token.ttl: must be from 15s to 24h"],
-  ["too long for a proof", { grants: [{ ...GRANT, caller: { aws_identity: true, any: true }, token: { ...GRANT.token, ttl: "16m" } }] }, "grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity", "grants[0].caller.aws_identity: needs the section `aws_identity`"],
-  ["two grants with one name and role", { grants: [GRANT, GRANT] }, "grants[1].name: two grants with one name; the other is grants[0].name", "grants[1].token.role: two grants with one role; the other is grants[0].token.role"],
-  ["an unknown issuer", { grants: [{ ...GRANT, caller: { issuer: "crop", any: true } }] }, "grants[0].caller.issuer: is not among `issuers`"],
+  [
+    "too long for a proof",
+    { grants: [{ ...GRANT, caller: { aws_identity: true, any: true }, token: { ...GRANT.token, ttl: "16m" } }] },
+    "grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity",
+    "grants[0].caller.aws_identity: needs the section `aws_identity`",
+  ],
+  [
+    "two grants with one name and role",
+    { grants: [GRANT, GRANT] },
+    "grants[1].name: two grants with one name; the other is grants[0].name",
+    "grants[1].token.role: two grants with one role; the other is grants[0].token.role",
+  ],
+  [
+    "an unknown issuer",
+    { grants: [{ ...GRANT, caller: { issuer: "crop", any: true } }] },
+    "grants[0].caller.issuer: is not among `issuers`",
+  ],
   // What stands around it.
-  ["a cached result", { resultsCacheTtl: Duration.minutes(5) }, "resultsCacheTtl: must be 0, which it is without it: a cached result hands the same wrapping token to the next call, and it is spent by then"],
-  ["a function that outlives the call", { timeout: Duration.seconds(10) }, "timeout: must be written out and below 10 seconds, which is what an HTTP API gives an authorizer: 8 seconds leave room"],
+  [
+    "a cached result",
+    { resultsCacheTtl: Duration.minutes(5) },
+    "resultsCacheTtl: must be 0, which it is without it: a cached result hands the same wrapping token to the next call, and it is spent by then",
+  ],
+  [
+    "a function that outlives the call",
+    { timeout: Duration.seconds(10) },
+    "timeout: must be written out and below 10 seconds, which is what an HTTP API gives an authorizer: 8 seconds leave room",
+  ],
   ...[undefined, 0, -1, 1001, 1.5].map((reserved): [string, object, string] => [
     `a concurrency of ${reserved}`,
     { reservedConcurrentExecutions: reserved },
     "reservedConcurrentExecutions: must be from 1 to 1000 (20 if it is left out): it bounds what callers can demand of Vault. 0 would stop every call, and -1 reserves nothing",
   ]),
-  ["a stage's name", { stageName: "a b" }, "stageName: must be written out, in letters, digits, `_` and `-`, or `$default`: it is a key of the configuration"],
-  ["a name that is too long", { name: "n".repeat(60) }, "name: must be written out, in letters, digits, `_` and `-`, and have at most 64 with `-` and the stage's name: the function and its role are called so, and Vault is told the role's name"],
+  [
+    "a stage's name",
+    { stageName: "a b" },
+    "stageName: must be written out, in letters, digits, `_` and `-`, or `$default`: it is a key of the configuration",
+  ],
+  [
+    "a name that is too long",
+    { name: "n".repeat(60) },
+    "name: must be written out, in letters, digits, `_` and `-`, and have at most 64 with `-` and the stage's name: the function and its role are called so, and Vault is told the role's name",
+  ],
   ["no API", { apiIds: [] }, "apiIds: must not be empty"],
   ["an id that is none", { apiIds: ["a b"] }, "apiIds[0]: must match ^(\\*|[A-Za-z0-9]{1,32})$"],
   ["security groups without a VPC", { securityGroups: [] }, "securityGroups, vpcSubnets: only with `vpc`"],
@@ -66,7 +164,10 @@ const REFUSED: [string, object, ...string[]][] = [
 
 for (const [what, changes, ...problems] of REFUSED) {
   test(`refuses ${what}`, () => {
-    for (const [stack, id] of [[restStack, "rest"], [httpStack, "http"]] as const) {
+    for (const [stack, id] of [
+      [restStack, "rest"],
+      [httpStack, "http"],
+    ] as const) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
       assert.throws(() => stack(changes), { message: [`${id}/Authorizer: ${count}:`, ...problems].join("\n  ") });
     }
@@ -74,10 +175,22 @@ for (const [what, changes, ...problems] of REFUSED) {
 }
 
 const REFUSED_ON_REST: [string, object, string][] = [
-  ["a simple answer", { answer: { response: "simple" } }, "answer.response: `simple` is for HTTP APIs: a REST API takes policies alone. Leave it out"],
+  [
+    "a simple answer",
+    { answer: { response: "simple" } },
+    "answer.response: `simple` is for HTTP APIs: a REST API takes policies alone. Leave it out",
+  ],
   ["the default stage", { stageName: "$default" }, "stageName: a REST API has no stage `$default`"],
-  ["an origin that breaks out of its quotes", { gatewayResponses: { allowOrigin: "https://x','y" } }, "gatewayResponses.allowOrigin: must be an origin such as https://shop.example.com, or `*`"],
-  ["a TOKEN authorizer with two places", { type: "TOKEN", credentials: [{ header: "A" }, { header: "B" }] }, "credentials: a TOKEN authorizer has one source, so there must be one {header: …}; REQUEST has them all"],
+  [
+    "an origin that breaks out of its quotes",
+    { gatewayResponses: { allowOrigin: "https://x','y" } },
+    "gatewayResponses.allowOrigin: must be an origin such as https://shop.example.com, or `*`",
+  ],
+  [
+    "a TOKEN authorizer with two places",
+    { type: "TOKEN", credentials: [{ header: "A" }, { header: "B" }] },
+    "credentials: a TOKEN authorizer has one source, so there must be one {header: …}; REQUEST has them all",
+  ],
 ];
 for (const [what, changes, problem] of REFUSED_ON_REST) {
   test(`refuses ${what} on a REST API`, () => {
@@ -93,7 +206,10 @@ test("refuses TOKEN and gateway responses on an HTTP API", () => {
 });
 
 test("refuses ids among which the API's own is not", () => {
-  assert.throws(() => importedStack({ apiIds: ["zzzzzzzzzz"] }), /apiIds: the API's own id, a1b2c3d4e5, is not among them/);
+  assert.throws(
+    () => importedStack({ apiIds: ["zzzzzzzzzz"] }),
+    /apiIds: the API's own id, a1b2c3d4e5, is not among them/,
+  );
   importedStack({ apiIds: ["*"] });
   importedStack({ apiIds: ["zzzzzzzzzz", "a1b2c3d4e5"] });
 });
@@ -108,7 +224,8 @@ test("refuses a VPC without security groups", () => {
 });
 
 test("accepts http to a loopback host", () => {
-  for (const address of ["http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200"]) restStack(vault({ address }));
+  for (const address of ["http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200"])
+    restStack(vault({ address }));
 });
 
 test("does not judge what only CloudFormation will know", () => {
@@ -119,7 +236,10 @@ test("does not judge what only CloudFormation will know", () => {
     const authorizer = new VaultAuthorizer(stack, "Authorizer", {
       ...props(stack),
       api,
-      vault: { address: parameter("Address"), login: { method: "aws", role: parameter("Role"), server_id: parameter("ServerId") } },
+      vault: {
+        address: parameter("Address"),
+        login: { method: "aws", role: parameter("Role"), server_id: parameter("ServerId") },
+      },
       grants: [{ ...GRANT, token: { ...GRANT.token!, role: parameter("TokenRole"), ttl: parameter("Ttl") } }],
     });
     return { stack, api, authorizer };
@@ -147,7 +267,10 @@ test("refuses a method or a route of another API", () => {
   assert.throws(() => route(web.api, authorizer), /is of another API than rest\/Authorizer/);
   // The same API, imported once more, is no other.
   const again = importedStack();
-  const same = rest.RestApi.fromRestApiAttributes(again.stack, "Again", { restApiId: "a1b2c3d4e5", rootResourceId: "root" });
+  const same = rest.RestApi.fromRestApiAttributes(again.stack, "Again", {
+    restApiId: "a1b2c3d4e5",
+    rootResourceId: "root",
+  });
   same.root.addMethod("POST", undefined, { authorizer: again.authorizer });
 });
 
@@ -167,14 +290,20 @@ function noise(seed: number): string {
 }
 
 test("refuses a long document whose API's id is not known, and says what can be done", () => {
-  assert.throws(() => restStack({ grants: many(12) }), (error: Error) => {
-    assert.match(error.message, /1 problem:\n  the configuration has \d+ bytes, and Lambda takes 4000\. It cannot be compressed/);
-    assert.match(error.message, /known to CloudFormation only: the API's id\. Write them out/);
-    for (const remedy of ["`apiIds` with the id that it has", '`apiIds: ["*"]`', "`configurationInPackage: true`"]) {
-      assert.ok(error.message.includes(remedy), error.message);
-    }
-    return true;
-  });
+  assert.throws(
+    () => restStack({ grants: many(12) }),
+    (error: Error) => {
+      assert.match(
+        error.message,
+        /1 problem:\n  the configuration has \d+ bytes, and Lambda takes 4000\. It cannot be compressed/,
+      );
+      assert.match(error.message, /known to CloudFormation only: the API's id\. Write them out/);
+      for (const remedy of ["`apiIds` with the id that it has", '`apiIds: ["*"]`', "`configurationInPackage: true`"]) {
+        assert.ok(error.message.includes(remedy), error.message);
+      }
+      return true;
+    },
+  );
 });
 
 test("refuses a document that is too long even when it is compressed", () => {

@@ -21,9 +21,18 @@ export function props(stack: Stack): Omit<VaultAuthorizerProps, "api"> {
     stageName: "prod",
     name: "orders-authorizer",
     code: Code.fromBucket(Bucket.fromBucketName(stack, "Code", "code"), "authorizer.zip"),
-    vault: { address: "https://vault.example.com", login: { method: "aws", role: "api-authorizer", server_id: "vault.example.com" } },
+    vault: {
+      address: "https://vault.example.com",
+      login: { method: "aws", role: "api-authorizer", server_id: "vault.example.com" },
+    },
     issuers: {
-      corp: { kind: "jwt", issuer: "https://login.example.com/", audiences: ["orders"], algorithms: ["RS256"], jwks: "discovery" },
+      corp: {
+        kind: "jwt",
+        issuer: "https://login.example.com/",
+        audiences: ["orders"],
+        algorithms: ["RS256"],
+        jwks: "discovery",
+      },
     },
     grants: [GRANT],
   };

@@ -34,7 +34,11 @@ test("a TOKEN authorizer has its header", () => {
 });
 
 test("the authorizer of an HTTP API answers in the form it is told to", () => {
-  for (const [answer, simple] of [[undefined, false], [{ response: "policy" }, false], [{ response: "simple" }, true]] as const) {
+  for (const [answer, simple] of [
+    [undefined, false],
+    [{ response: "policy" }, false],
+    [{ response: "simple" }, true],
+  ] as const) {
     const { AuthorizerUri, ApiId, ...settings } = only(httpStack({ answer }).stack, "AWS::ApiGatewayV2::Authorizer");
     assert.deepEqual(settings, {
       Name: AUTHORIZER,
@@ -59,12 +63,18 @@ test("an HTTP API has an identity source where there is one place of credentials
 });
 
 test("a time of 0 may be written out", () => {
-  assert.equal(only(restStack({ resultsCacheTtl: Duration.seconds(0) }).stack, "AWS::ApiGateway::Authorizer").AuthorizerResultTtlInSeconds, 0);
+  assert.equal(
+    only(restStack({ resultsCacheTtl: Duration.seconds(0) }).stack, "AWS::ApiGateway::Authorizer")
+      .AuthorizerResultTtlInSeconds,
+    0,
+  );
 });
 
 test("this authorizer of this API, and nothing else, may invoke the function", () => {
   for (const { stack } of [restStack(), httpStack(), importedStack()]) {
-    const { SourceArn, ...permission } = only(stack, "AWS::Lambda::Permission", { Principal: "apigateway.amazonaws.com" });
+    const { SourceArn, ...permission } = only(stack, "AWS::Lambda::Permission", {
+      Principal: "apigateway.amazonaws.com",
+    });
     assert.match(
       filledIn(SourceArn),
       /^arn:{AWS::Partition}:execute-api:{AWS::Region}:{AWS::AccountId}:({Api[0-9A-F]+}|a1b2c3d4e5)\/authorizers\/{Authorizer[0-9A-F]+}$/,
@@ -79,7 +89,11 @@ test("methods and routes have the authorizer", () => {
   assert.match(method.AuthorizerId.Ref, /^Authorizer/);
 
   const { stack, api, authorizer } = httpStack();
-  api.addRoutes({ path: "/orders", integration: authorizer.httpBackend("B", { uri: "https://orders.example.com" }), authorizer });
+  api.addRoutes({
+    path: "/orders",
+    integration: authorizer.httpBackend("B", { uri: "https://orders.example.com" }),
+    authorizer,
+  });
   const route = only(stack, "AWS::ApiGatewayV2::Route");
   assert.equal(route.AuthorizationType, "CUSTOM");
   assert.match(route.AuthorizerId.Ref, /^Authorizer/);
@@ -98,7 +112,14 @@ test("an imported HTTP API takes it, too", () => {
 test("the function is bounded", () => {
   const bounded = functionOf(restStack().stack);
   assert.deepEqual(
-    [bounded.Runtime, bounded.Handler, bounded.MemorySize, bounded.Timeout, bounded.ReservedConcurrentExecutions, bounded.Architectures],
+    [
+      bounded.Runtime,
+      bounded.Handler,
+      bounded.MemorySize,
+      bounded.Timeout,
+      bounded.ReservedConcurrentExecutions,
+      bounded.Architectures,
+    ],
     ["provided.al2023", "bootstrap", 256, 8, 20, ["x86_64"]],
   );
   assert.deepEqual(bounded.Code, { S3Bucket: "code", S3Key: "authorizer.zip" });
@@ -122,7 +143,9 @@ function rightsOf(stack: Stack): [string, string[], string, object?][] {
   assert.deepEqual([RoleName, Path, ManagedPolicyArns], [AUTHORIZER, undefined, undefined]);
   assert.deepEqual(Template.fromStack(stack).findResources("AWS::IAM::Policy"), {});
   const statements = Policies.flatMap((policy: any) => policy.PolicyDocument.Statement);
-  return statements.map((of: any) => [of.Effect, [of.Action].flat(), filledIn(of.Resource), of.Condition].filter((part) => part !== undefined));
+  return statements.map((of: any) =>
+    [of.Effect, [of.Action].flat(), filledIn(of.Resource), of.Condition].filter((part) => part !== undefined),
+  );
 }
 
 test("the role has no path, and may write its own log alone", () => {
@@ -184,7 +207,8 @@ test("a REST API says what happened, and lets browsers read it", () => {
     assert.equal(header("Access-Control-Expose-Headers"), header(hint) && `'${hint}'`);
     return [its.ResponseType, its.StatusCode, header(hint), its.ResponseTemplates?.["application/json"]];
   });
-  const denied = '{"message":"Forbidden","reason":"$context.authorizer.reason","denialId":"$context.authorizer.denialId"}';
+  const denied =
+    '{"message":"Forbidden","reason":"$context.authorizer.reason","denialId":"$context.authorizer.denialId"}';
   const broken = '{"message":"Service Unavailable"}';
   assert.deepEqual(answers, [
     ["UNAUTHORIZED", "401", "'Bearer'", '{"message":"Unauthorized"}'],
@@ -202,7 +226,9 @@ test("a REST API says what happened, and lets browsers read it", () => {
 test("the deployment is a snapshot of the gateway responses, and is made anew when they change", () => {
   const deployment = (changes: object) => {
     const template = Template.fromStack(restStack(changes).stack);
-    const [[id, { DependsOn }] = ["", { DependsOn: [] }]] = Object.entries(template.findResources("AWS::ApiGateway::Deployment"));
+    const [[id, { DependsOn }] = ["", { DependsOn: [] }]] = Object.entries(
+      template.findResources("AWS::ApiGateway::Deployment"),
+    );
     const responses = Object.keys(template.findResources("AWS::ApiGateway::GatewayResponse"));
     const authorizers = Object.keys(template.findResources("AWS::ApiGateway::Authorizer"));
     for (const name of [...responses, ...authorizers]) assert.ok(DependsOn.includes(name), name);
@@ -212,7 +238,11 @@ test("the deployment is a snapshot of the gateway responses, and is made anew wh
   assert.equal(deployment({}), first);
   // New grants are live without it: the authorizer's configuration is not part of the snapshot.
   assert.equal(deployment({ limits: { caller_mints_per_second: 5 } }), first);
-  const others = [{ gatewayResponses: { allowOrigin: "https://a" } }, { gatewayResponses: false }, { type: "TOKEN" }].map(deployment);
+  const others = [
+    { gatewayResponses: { allowOrigin: "https://a" } },
+    { gatewayResponses: false },
+    { type: "TOKEN" },
+  ].map(deployment);
   assert.equal(new Set([first, ...others]).size, 4);
 });
 
@@ -225,7 +255,10 @@ test("an API of another stack is left as it is", () => {
   new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api });
   app.synth();
   const [{ DependsOn }] = Object.values(Template.fromStack(apis).findResources("AWS::ApiGateway::Deployment")) as [any];
-  assert.ok(DependsOn.every((name: string) => name.startsWith("Api")), DependsOn);
+  assert.ok(
+    DependsOn.every((name: string) => name.startsWith("Api")),
+    DependsOn,
+  );
   Template.fromStack(stack).resourceCountIs("AWS::ApiGateway::GatewayResponse", 6);
 });
 
@@ -235,9 +268,14 @@ test("the deployment of an imported API can be made to come after it, and anew w
     const backend = authorizer.restBackend({ url: "https://orders.example.com", timeout: Duration.seconds(timeout) });
     const get = api.root.addMethod("GET", backend, { authorizer });
     authorizer.addToDeployment(new rest.Deployment(stack, "Deployment", { api }), get);
-    const [[name, { DependsOn }]] = Object.entries(Template.fromStack(stack).findResources("AWS::ApiGateway::Deployment")) as any;
+    const [[name, { DependsOn }]] = Object.entries(
+      Template.fromStack(stack).findResources("AWS::ApiGateway::Deployment"),
+    ) as any;
     for (const part of ["ApiGET", "AuthorizerUnauthorized", "AuthorizerPermission"]) {
-      assert.ok(DependsOn.some((of: string) => of.startsWith(part)), part);
+      assert.ok(
+        DependsOn.some((of: string) => of.startsWith(part)),
+        part,
+      );
     }
     return name;
   };
@@ -247,12 +285,21 @@ test("the deployment of an imported API can be made to come after it, and anew w
 
 test("alarms for what docs/operations.md says", () => {
   const alarmsOf = (changes: object) =>
-    Object.values(Template.fromStack(restStack(changes).stack).findResources("AWS::CloudWatch::Alarm")).map(({ Properties: its }) => {
-      assert.deepEqual([its.Statistic, its.ComparisonOperator, its.TreatMissingData], ["Sum", "GreaterThanThreshold", "notBreaching"]);
-      assert.ok(its.AlarmName.startsWith(`${AUTHORIZER}-`) && its.AlarmDescription);
-      const dimensions = its.Dimensions.map(({ Name, Value }: any) => `${Name}=${Value.Ref ? "the function" : Value}`).sort().join(" ");
-      return [its.Namespace, its.MetricName, dimensions, its.Threshold, its.EvaluationPeriods * its.Period].join(", ");
-    });
+    Object.values(Template.fromStack(restStack(changes).stack).findResources("AWS::CloudWatch::Alarm")).map(
+      ({ Properties: its }) => {
+        assert.deepEqual(
+          [its.Statistic, its.ComparisonOperator, its.TreatMissingData],
+          ["Sum", "GreaterThanThreshold", "notBreaching"],
+        );
+        assert.ok(its.AlarmName.startsWith(`${AUTHORIZER}-`) && its.AlarmDescription);
+        const dimensions = its.Dimensions.map(({ Name, Value }: any) => `${Name}=${Value.Ref ? "the function" : Value}`)
+          .sort()
+          .join(" ");
+        return [its.Namespace, its.MetricName, dimensions, its.Threshold, its.EvaluationPeriods * its.Period].join(
+          ", ",
+        );
+      },
+    );
   assert.deepEqual(alarmsOf({}), [
     "VaultAuthorizer, Faults, Stage=prod, 0, 180",
     "VaultAuthorizer, Faults, Code=vault_answer_invalid Stage=prod, 0, 60",
@@ -262,7 +309,10 @@ test("alarms for what docs/operations.md says", () => {
     "AWS/Lambda, Throttles, FunctionName=the function, 0, 60",
   ]);
   const others = alarmsOf({ alarms: { faultMinutes: 10, forgeries: 1, smuggledHeaders: 2, throttles: 3 } });
-  assert.deepEqual(others.map((alarm) => alarm.split(", ").slice(3).join()), ["0,600", "0,60", "1,300", "1,300", "2,300", "3,60"]);
+  assert.deepEqual(
+    others.map((alarm) => alarm.split(", ").slice(3).join()),
+    ["0,600", "0,60", "1,300", "1,300", "2,300", "3,60"],
+  );
   assert.deepEqual(alarmsOf({ alarms: false }), []);
 });
 
@@ -280,8 +330,21 @@ test("no access log can hold a token", () => {
   const formats = [VaultAuthorizer.accessLogFormatForRestApi, VaultAuthorizer.accessLogFormatForHttpApi];
   const [ofRest, ofHttp] = formats.map((format) => Object.values(JSON.parse(format.toString())).sort());
   // One of these names appears here only after somebody has thought about what it can hold.
-  const both = ["authorizer.error", "error.responseType", "httpMethod", "integration.status", "requestId", "requestTime", "responseLatency", "stage", "status"];
+  const both = [
+    "authorizer.error",
+    "error.responseType",
+    "httpMethod",
+    "integration.status",
+    "requestId",
+    "requestTime",
+    "responseLatency",
+    "stage",
+    "status",
+  ];
   const named = (...names: string[]) => [...both, ...names].map((name) => `$context.${name}`).sort();
-  assert.deepEqual(ofRest, named("authorizer.latency", "authorizer.requestId", "authorizer.status", "extendedRequestId", "resourcePath"));
+  assert.deepEqual(
+    ofRest,
+    named("authorizer.latency", "authorizer.requestId", "authorizer.status", "extendedRequestId", "resourcePath"),
+  );
   assert.deepEqual(ofHttp, named("routeKey"));
 });

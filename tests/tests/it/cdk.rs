@@ -20,6 +20,7 @@ fn the_package_passes_its_own_checks() {
     let scratch = Scratch::new("cdk-package");
     let package = Package::new(&scratch);
     package.compile(&[]);
+    package.is_formatted();
     let printed = package.test();
     let count = |what: &str| -> usize {
         let line = printed.lines().find_map(|line| line.strip_prefix(&format!("# {what} ")));
@@ -58,6 +59,7 @@ fn cfn_lint_has_nothing_to_say_of_our_templates() {
         "restApiId": "a1b2c3d4e5",
         "rootResourceId": "f6g7h8i9j0",
         "functionName": "orders",
+        "issuer": "https://login.example.com/",
     });
     let existing = Package::new(&scratch).synthesise("existing-api", "existing-example", &context);
     assert_eq!(lint(&existing, &OF_CDK), "");
