@@ -229,6 +229,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       if (props.gatewayResponses !== false) {
         const { allowOrigin = "*" } = props.gatewayResponses ?? {};
         this.snapshot.push(...gatewayResponses(this, this.api, allowOrigin));
+        ANSWERED.set(this.api, this);
       }
       const deployment = this.api.latestDeployment;
       // An API of another stack is deployed there, before this stack.
@@ -408,6 +409,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   }
 }
 
+/** The APIs of this app that have the gateway responses, and by whom. */
+const ANSWERED = new WeakMap<rest.IRestApi, VaultAuthorizer>();
+
 function isRestApi(api: rest.IRestApi | http.IHttpApi): api is rest.IRestApi {
   return "restApiId" in api;
 }
@@ -472,6 +476,11 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
     refuse(
       props.answer?.response === "simple",
       "answer.response: `simple` is for HTTP APIs: a REST API takes policies alone. Leave it out",
+    );
+    const other = ANSWERED.get(api);
+    refuse(
+      other !== undefined && props.gatewayResponses !== false,
+      `gatewayResponses: ${other?.node.path} makes them for this API already, which has each once: set \`false\``,
     );
     const origin = props.gatewayResponses === false ? undefined : props.gatewayResponses?.allowOrigin;
     refuse(

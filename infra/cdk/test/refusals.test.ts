@@ -205,6 +205,16 @@ test("refuses TOKEN and gateway responses on an HTTP API", () => {
   });
 });
 
+test("refuses the gateway responses a second time", () => {
+  const { stack, api } = restStack();
+  const second = { ...props(new Stack()), api, stageName: "staging" };
+  assert.throws(() => new VaultAuthorizer(stack, "Second", second), {
+    message: /gatewayResponses: rest\/Authorizer makes them for this API already, which has each once: set `false`/,
+  });
+  new VaultAuthorizer(stack, "Third", { ...second, gatewayResponses: false });
+  Template.fromStack(stack).resourceCountIs("AWS::ApiGateway::Authorizer", 2);
+});
+
 test("refuses ids among which the API's own is not", () => {
   assert.throws(
     () => importedStack({ apiIds: ["zzzzzzzzzz"] }),
