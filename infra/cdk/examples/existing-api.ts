@@ -5,14 +5,14 @@ import { Deployment, LambdaIntegration, RestApi } from "aws-cdk-lib/aws-apigatew
 import { Code, Function } from "aws-cdk-lib/aws-lambda";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
-import { context, stackProps } from "./settings";
+import { app, context, stackName, stackProps } from "./settings";
 
 const NAMES = ["bucket", "authorizerKey", "restApiId", "rootResourceId", "functionName", "issuer"] as const;
 type Existing = Record<(typeof NAMES)[number], string>;
 
 export class ExistingApiExample extends Stack {
-  constructor(app: App, id: string, existing: Existing) {
-    super(app, id, stackProps);
+  constructor(scope: App, id: string, existing: Existing) {
+    super(scope, id, stackProps);
     const code = Code.fromBucket(Bucket.fromBucketName(this, "Code", existing.bucket), existing.authorizerKey);
     const api = RestApi.fromRestApiAttributes(this, "Api", existing);
     const orders = Function.fromFunctionName(this, "Orders", existing.functionName);
@@ -45,7 +45,7 @@ export class ExistingApiExample extends Stack {
 }
 
 if (require.main === module) {
-  const app = new App();
-  new ExistingApiExample(app, "existing-example", context(app, ...NAMES));
-  app.synth();
+  const main = app();
+  new ExistingApiExample(main, stackName(main, "existing-example"), context(main, ...NAMES));
+  main.synth();
 }

@@ -8,11 +8,11 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
 import { Orders } from "./orders";
-import { settings, stackProps, type Settings } from "./settings";
+import { app, settings, stackName, stackProps, type Settings } from "./settings";
 
 export class HttpApiExample extends Stack {
-  constructor(app: App, id: string, given: Settings) {
-    super(app, id, stackProps);
+  constructor(scope: App, id: string, given: Settings) {
+    super(scope, id, stackProps);
     const orders = new Orders(this, "Orders", { settings: given, name: `${id}-orders`, stageName: "$default" });
 
     const accessLog = new LogGroup(this, "AccessLog", {
@@ -98,7 +98,7 @@ export class HttpApiExample extends Stack {
 }
 
 if (require.main === module) {
-  const app = new App();
-  new HttpApiExample(app, "http-example", settings(app));
-  app.synth();
+  const main = app();
+  new HttpApiExample(main, stackName(main, "http-example"), settings(main));
+  main.synth();
 }

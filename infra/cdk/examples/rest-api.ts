@@ -10,11 +10,11 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
 import { Orders } from "./orders";
-import { settings, stackProps, type Settings } from "./settings";
+import { app, settings, stackName, stackProps, type Settings } from "./settings";
 
 export class RestApiExample extends Stack {
-  constructor(app: App, id: string, given: Settings) {
-    super(app, id, stackProps);
+  constructor(scope: App, id: string, given: Settings) {
+    super(scope, id, stackProps);
     const orders = new Orders(this, "Orders", { settings: given, name: `${id}-orders`, stageName: "prod" });
 
     const accessLog = new LogGroup(this, "AccessLog", {
@@ -101,7 +101,7 @@ export class RestApiExample extends Stack {
 }
 
 if (require.main === module) {
-  const app = new App();
-  new RestApiExample(app, "rest-example", settings(app));
-  app.synth();
+  const main = app();
+  new RestApiExample(main, stackName(main, "rest-example"), settings(main));
+  main.synth();
 }

@@ -1,6 +1,7 @@
-/** What the examples are told: by CDK's context (`--context vaultAddress=…`, or the variable CDK_CONTEXT_JSON without its command). */
+/** What the examples are told: `--context <name>=<value>`, as CDK's own command takes it, or the variable CDK_CONTEXT_JSON. */
 
-import { type App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
+import { parseArgs } from "node:util";
+import { App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
 
 export interface Settings {
   /** The S3 bucket, in the stack's region, that holds both zip files, and their keys. A new key for each build. */
@@ -28,6 +29,22 @@ export function settings(app: App): Settings {
     stsEndpoint: app.node.tryGetContext("stsEndpoint"),
     allowOrigin: app.node.tryGetContext("allowOrigin") ?? "*",
   };
+}
+
+/** The app of an example that is run as a program. Its template goes to `cdk.out`, or where CDK's command wants it. */
+export function app(): App {
+  const { values } = parseArgs({ options: { context: { type: "string", short: "c", multiple: true } } });
+  const context = (values.context ?? []).map((given) => {
+    const at = given.indexOf("=");
+    if (at < 1) throw new Error(`--context takes <name>=<value>, not ${given}`);
+    return [given.slice(0, at), given.slice(at + 1)];
+  });
+  return new App({ context: Object.fromEntries(context), outdir: process.env.CDK_OUTDIR ?? "cdk.out" });
+}
+
+/** The stack's name: the context's `stack`, or the example's own. */
+export function stackName(app: App, own: string): string {
+  return app.node.tryGetContext("stack") ?? own;
 }
 
 /** Values that must be there. */
