@@ -1,0 +1,210 @@
+# A REST API with the stage `prod` and the route GET /orders: each caller's JWT becomes one Vault token, with which the sample
+# function reads one secret.
+#
+#   terraform apply -var authorizer_zip=… -var orders_zip=… -var vault_address=… -var vault_server_id=… -var issuer=…
+#
+# API Gateway writes access logs with one role per account and region: `aws apigateway get-account` must print a
+# cloudwatchRoleArn. Vault is configured by infra/vault/quickstart.sh, with the output `role_arn` as --aws-principal.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.80"
+    }
+  }
+}
+
+# The region and the credentials are those of the environment: AWS_REGION, AWS_PROFILE, …
+provider "aws" {}
+
+module "authorizer" {
+  source  = "../.."
+  name    = "${var.name}-authorizer"
+  api     = { type = "REST", id = aws_api_gateway_rest_api.this.id }
+  package = { file = var.authorizer_zip }
+
+  # What the API answers by itself has the CORS header, too.
+  allow_origin = var.allow_origin
+
+  vault = {
+    address   = var.vault_address
+    namespace = var.vault_namespace
+    login = {
+      method       = "aws"
+      role         = "api-authorizer"
+      server_id    = var.vault_server_id
+      sts_endpoint = var.sts_endpoint
+    }
+  }
+
+  issuers = {
+    corp = {
+      kind       = "jwt"
+      issuer     = var.issuer
+      audiences  = [var.audience]
+      algorithms = ["RS256"]
+      jwks       = "discovery"
+    }
+  }
+
+  stage = {
+    name = "prod"
+    grants = [{
+      name   = "orders-prod-reader"
+      routes = ["GET /orders"]
+      caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+      token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
+    }]
+  }
+}
+
+module "orders" {
+  source          = "../orders"
+  name            = "${var.name}-orders"
+  zip             = var.orders_zip
+  vault_address   = var.vault_address
+  vault_namespace = var.vault_namespace
+  allow_origin    = var.allow_origin
+
+  stages = {
+    prod = { creation_path = "auth/token/create/orders-prod-reader", secret_path = "secret/data/prod/orders" }
+  }
+}
+
+# --- The API ---------------------------------------------------------------------------------------------------------------
+
+resource "aws_api_gateway_rest_api" "this" {
+  name = var.name
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+}
+
+resource "aws_api_gateway_resource" "orders" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "orders"
+}
+
+resource "aws_api_gateway_method" "get_orders" {
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  resource_id   = aws_api_gateway_resource.orders.id
+  http_method   = "GET"
+  authorization = "CUSTOM"
+  authorizer_id = module.authorizer.authorizer_id
+}
+
+resource "aws_api_gateway_integration" "get_orders" {
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = aws_api_gateway_resource.orders.id
+  http_method             = aws_api_gateway_method.get_orders.http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = module.orders.invoke_arn
+}
+
+# This route of this stage. It does not cover the console's test stage, which calls without the authorizer.
+resource "aws_lambda_permission" "get_orders" {
+  function_name = module.orders.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/prod/GET/orders"
+}
+
+# A browser's preflight carries no credential: API Gateway answers it itself.
+resource "aws_api_gateway_method" "options_orders" {
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  resource_id   = aws_api_gateway_resource.orders.id
+  http_method   = "OPTIONS"
+  authorization = "NONE"
+}
+
+resource "aws_api_gateway_integration" "options_orders" {
+  rest_api_id       = aws_api_gateway_rest_api.this.id
+  resource_id       = aws_api_gateway_resource.orders.id
+  http_method       = aws_api_gateway_method.options_orders.http_method
+  type              = "MOCK"
+  request_templates = { "application/json" = jsonencode({ statusCode = 204 }) }
+}
+
+locals {
+  preflight = {
+    "method.response.header.Access-Control-Allow-Origin"  = "'${var.allow_origin}'"
+    "method.response.header.Access-Control-Allow-Methods" = "'GET,OPTIONS'"
+    "method.response.header.Access-Control-Allow-Headers" = "'Authorization'"
+    "method.response.header.Access-Control-Max-Age"       = "'600'"
+  }
+}
+
+resource "aws_api_gateway_method_response" "options_orders" {
+  rest_api_id         = aws_api_gateway_rest_api.this.id
+  resource_id         = aws_api_gateway_resource.orders.id
+  http_method         = aws_api_gateway_method.options_orders.http_method
+  status_code         = "204"
+  response_parameters = { for header, value in local.preflight : header => true }
+}
+
+resource "aws_api_gateway_integration_response" "options_orders" {
+  rest_api_id         = aws_api_gateway_rest_api.this.id
+  resource_id         = aws_api_gateway_resource.orders.id
+  http_method         = aws_api_gateway_integration.options_orders.http_method
+  status_code         = aws_api_gateway_method_response.options_orders.status_code
+  response_parameters = local.preflight
+}
+
+# --- The stage -------------------------------------------------------------------------------------------------------------
+
+# API Gateway serves a snapshot of all above. A new one is made when one of these changes.
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  triggers = {
+    authorizer = module.authorizer.redeployment
+    routes = sha256(jsonencode([
+      aws_api_gateway_method.get_orders,
+      aws_api_gateway_integration.get_orders,
+      aws_api_gateway_method.options_orders,
+      aws_api_gateway_integration.options_orders,
+      aws_api_gateway_method_response.options_orders,
+      aws_api_gateway_integration_response.options_orders,
+    ]))
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = "/aws/apigateway/${var.name}-access"
+  retention_in_days = 90
+}
+
+resource "aws_api_gateway_stage" "prod" {
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  deployment_id = aws_api_gateway_deployment.this.id
+  stage_name    = "prod"
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format          = module.authorizer.access_log_format
+  }
+}
+
+# Data trace writes the authorizer's answer, the wrapping token with it, into the execution log. It stays off, and so does the
+# execution log itself: which of its lines show the context at level INFO or ERROR is not documented.
+resource "aws_api_gateway_method_settings" "all" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.prod.stage_name
+  method_path = "*/*"
+
+  settings {
+    data_trace_enabled = false
+    logging_level      = "OFF"
+    metrics_enabled    = true
+  }
+}

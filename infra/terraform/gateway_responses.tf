@@ -1,0 +1,52 @@
+# What a REST API answers by itself. Every answer has the CORS header, without which a browser hides status and body from the page.
+# A deployment must follow them: see the output `redeployment`.
+
+locals {
+  makes_responses = local.is_rest && var.gateway_responses != false
+
+  origin      = { "gatewayresponse.header.Access-Control-Allow-Origin" = "'${var.allow_origin}'" }
+  unavailable = { "application/json" = jsonencode({ message = "Service Unavailable" }) }
+  again = merge(local.origin, {
+    "gatewayresponse.header.Retry-After"                   = "'5'"
+    "gatewayresponse.header.Access-Control-Expose-Headers" = "'Retry-After'"
+  })
+
+  gateway_responses = {
+    # The authorizer failed with the message `Unauthorized`: the credential is missing, wrong or expired.
+    UNAUTHORIZED = {
+      status = "401"
+      parameters = merge(local.origin, {
+        "gatewayresponse.header.WWW-Authenticate"              = "'Bearer'"
+        "gatewayresponse.header.Access-Control-Expose-Headers" = "'WWW-Authenticate'"
+      })
+      templates = { "application/json" = jsonencode({ message = "Unauthorized" }) }
+    }
+    # The authorizer answered Deny. `reason` is a code from a fixed list and `denialId` the Lambda request id, by which the log
+    # line is found; neither needs escaping. Both are empty where API Gateway refused without the authorizer.
+    ACCESS_DENIED = {
+      status     = "403"
+      parameters = local.origin
+      templates = {
+        "application/json" = jsonencode({ message = "Forbidden", reason = "$context.authorizer.reason", denialId = "$context.authorizer.denialId" })
+      }
+    }
+    # The authorizer failed with any other message, or did not answer: Vault, the identity provider or we are broken. The caller
+    # may be right, so this is no 4xx, and trying again makes sense.
+    AUTHORIZER_FAILURE = { status = "503", parameters = local.again, templates = local.unavailable }
+    # API Gateway could not call the authorizer or not read its answer. Users report either type for one and the same cause.
+    AUTHORIZER_CONFIGURATION_ERROR = { status = "503", parameters = local.again, templates = local.unavailable }
+    # Unknown paths, throttled callers; the integration failed or took too long. Status and body stay API Gateway's.
+    DEFAULT_4XX = { status = null, parameters = local.origin, templates = null }
+    DEFAULT_5XX = { status = null, parameters = local.origin, templates = null }
+  }
+}
+
+resource "aws_api_gateway_gateway_response" "this" {
+  for_each = { for type, response in local.gateway_responses : type => response if local.makes_responses }
+
+  rest_api_id         = var.api.id
+  response_type       = each.key
+  status_code         = each.value.status
+  response_parameters = each.value.parameters
+  response_templates  = each.value.templates
+}

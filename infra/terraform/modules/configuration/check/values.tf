@@ -1,0 +1,212 @@
+# What a schema cannot say: limits of time, and what two places say of each other. The function would not start with any of these.
+
+locals {
+  unit_seconds = { s = 1, m = 60, h = 3600 }
+
+  # The seconds of each span, by its path.
+  seconds = {
+    for entry in local.patterns : entry.path =>
+    tonumber(substr(entry.value, 0, length(entry.value) - 1)) * local.unit_seconds[substr(entry.value, -1, 1)]
+    if entry.span && can(regex(entry.schema.pattern, entry.value))
+  }
+  limits_in_seconds = {
+    "Issuer.leeway"       = [0, 300]
+    "Issuer.max_age"      = [1, 86400]
+    "AwsIdentity.max_age" = [1, 900]
+    "Token.ttl"           = [15, 86400]
+    "Token.wrap_ttl"      = [15, 86400]
+  }
+  span_problems = [
+    for entry in local.patterns : "${entry.path}: must be from ${join("s to ", local.limits_in_seconds[entry.of])}s"
+    if can(local.limits_in_seconds[entry.of]) && can(local.seconds[entry.path])
+    && try(local.seconds[entry.path] < local.limits_in_seconds[entry.of][0] || local.seconds[entry.path] > local.limits_in_seconds[entry.of][1], false)
+  ]
+
+  # Where a JWT or a credential of the authorizer's own goes: nobody may read along, but on this machine.
+  loopback = "(localhost|127(\\.[0-9]{1,3}){3}|\\[::1\\])(:[0-9]+)?"
+  secure   = "^(https://[^/?#@[:space:]]+|http://${local.loopback})(/[^?#[:space:]]*)?$"
+  key_uri  = "^(https://[^/?#@[:space:]]+|http://${local.loopback})(/[^#[:space:]]*)?([?][^#[:space:]]*)?$"
+  only     = "^http://${local.loopback}/?$"
+
+  texts = { for entry in local.entries : entry.path => entry.value if entry.type == "string" && !entry.empty }
+  url_problems = concat(
+    [
+      for text in [for path, text in local.texts : text if path == "vault.address"] :
+      "vault.address: must be https://…, or http:// to a loopback host; without a user, a query or a fragment" if !can(regex(local.secure, text))
+    ],
+    [
+      for path, text in local.texts : "${path}: must be a loopback address, http://127.0.0.1:…; it is for development only"
+      if contains(["vault.login.sts_endpoint", "aws_identity.sts_endpoint"], path) && !can(regex(local.only, text))
+    ],
+    [
+      for name, issuer in local.issuers : "issuers.${name}.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host"
+      if try(issuer.jwks, "discovery") == "discovery" && can(local.texts["issuers.${name}.issuer"])
+      && !can(regex(local.secure, local.texts["issuers.${name}.issuer"]))
+    ],
+    [
+      for name, issuer in local.issuers : "issuers.${name}.jwks.uri: must be https://…, or http:// to a loopback host"
+      if can(local.texts["issuers.${name}.jwks.uri"]) && !can(regex(local.key_uri, local.texts["issuers.${name}.jwks.uri"]))
+    ],
+  )
+
+  issuer_names = keys(local.issuers)
+  # A slash before the name of one that says nothing, so that it is nobody else's.
+  issuer_urls = [for name in local.issuer_names : try(local.texts["issuers.${name}.issuer"], "/${name}")]
+  issuer_problems = concat(
+    [
+      for name in local.issuer_names : "issuers.${name}: its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first, and not `arn`"
+      if !can(regex(local.schema.properties.issuers.propertyNames.pattern, name)) || name == "arn"
+    ],
+    [
+      for index, name in local.issuer_names : "issuers.${name}.issuer: two issuers with one `issuer`"
+      if contains(slice(local.issuer_urls, 0, index), local.issuer_urls[index])
+    ],
+    local.has_issuers || local.has_aws_identity ? [] : ["issuers: is missing: there are neither `issuers` nor `aws_identity`"],
+  )
+
+  has_issuers      = try(var.parts.issuers, null) != null
+  has_aws_identity = try(var.parts.aws_identity, null) != null
+
+  login_problems = [
+    for key in ["sts_region", "sts_endpoint"] : "vault.login.${key}: is for `web_identity_audience`: nobody asks STS for what is in a file"
+    if can(local.texts["vault.login.jwt_file"]) && can(local.texts["vault.login.${key}"])
+  ]
+
+  credential_problems = concat(
+    [
+      for path, text in local.texts : "${path}: must be a header's name that does not start with `x-vault-`"
+      if can(regex("^credentials\\[[0-9]+\\]\\.header$", path)) && startswith(replace(lower(text), "_", "-"), "x-vault-")
+    ],
+    [
+      for path, place in local.credential_names : "${path}: one place twice"
+      if length([for other in values(local.credential_names) : other if other == place]) > 1
+    ],
+  )
+  # `cookie session`, by path.
+  credential_names = {
+    for path, text in { for path, text in local.texts : path => text if startswith(path, "credentials[") } :
+    path => "${regex("[a-z_]+$", path)} ${lower(text)}"
+  }
+
+  stage_problems = local.has_aws_identity || !can(local.texts["stage.server_id"]) ? [] : ["stage.server_id: needs `aws_identity`"]
+
+  # Per grant: where it stands, whose callers it is for, and what binds them.
+  bounds = ["bound_subject", "bound_claims", "bound_iam_principal_arns", "bound_iam_principal_ids"]
+  callers = [
+    for index, grant in local.grants : {
+      path         = "stage.grants[${index}]"
+      issuer       = try(local.texts["stage.grants[${index}].caller.issuer"], null)
+      aws_identity = try(grant.caller.aws_identity == true, false)
+      any          = try(grant.caller.any == true, false)
+      bound        = [for bound in local.bounds : bound if try(grant.caller[bound], null) != null]
+      arns         = try([for arn in grant.caller.bound_iam_principal_arns : tostring(arn)], [])
+      mapping      = can(keys(grant.caller))
+    }
+  ]
+  kind_of = { for name, issuer in local.issuers : name => try(issuer.kind, "") }
+
+  caller_problems = flatten([
+    for caller in local.callers : [
+      for problem in [
+        {
+          wrong = caller.issuer != null && !contains(local.issuer_names, coalesce(caller.issuer, " "))
+          text  = "caller.issuer: is not among `issuers`"
+        },
+        {
+          wrong = caller.aws_identity && !local.has_aws_identity
+          text  = "caller.aws_identity: needs `aws_identity` beside `issuers`"
+        },
+        {
+          wrong = caller.mapping && length(caller.bound) == 0 && !caller.any
+          text  = "caller: binds nothing: every caller would have this grant. Bind something, or write `any = true`"
+        },
+        {
+          wrong = length(caller.bound) > 0 && caller.any
+          text  = "caller.any: cannot stand beside a bound"
+        },
+        {
+          wrong = caller.aws_identity && contains(caller.bound, "bound_claims")
+          text  = "caller.bound_claims: never holds: an IAM proof has no claims"
+        },
+        {
+          wrong = caller.aws_identity && contains(caller.bound, "bound_subject")
+          text  = "caller.bound_subject: never holds: an IAM proof has no claims"
+        },
+        {
+          wrong = !caller.aws_identity && contains(caller.bound, "bound_iam_principal_ids")
+          text  = "caller.bound_iam_principal_ids: needs `aws_identity = true`: only STS's own answer has them"
+        },
+        {
+          wrong = contains(caller.bound, "bound_iam_principal_arns") && try(local.kind_of[caller.issuer], "") == "jwt"
+          text  = "caller.bound_iam_principal_arns: never holds: tokens of a `kind: jwt` issuer name no IAM principal"
+        },
+      ] : "${caller.path}.${problem.text}" if problem.wrong
+    ]
+  ])
+
+  arn_problems = flatten([
+    for caller in local.callers : [
+      for index, arn in caller.arns : "${caller.path}.caller.bound_iam_principal_arns[${index}]: ${
+        can(regex("[*?]", arn))
+        ? "must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says"
+        : "must be the ARN of a user or a role, a role's without its path, which GetCallerIdentity drops, in one of `aws_identity.accounts`"
+        }" if caller.aws_identity && !(
+        can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(user/.+|role/[^/]+)$", arn)) && !can(regex("[*?]", arn))
+        && contains(try([for account in var.parts.aws_identity.accounts : tostring(account)], []), try(split(":", arn)[4], ""))
+      )
+    ]
+  ])
+
+  # A `/*` may end a template; no segment may be empty.
+  route = "^([$]connect|([*]|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) ([$]default|/|/[*]|(/[^/*[:space:]]+)+(/[*])?))$"
+  route_problems = [
+    for path, text in local.texts :
+    "${path}: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone"
+    if can(regex("^stage\\.grants\\[[0-9]+\\]\\.routes\\[[0-9]+\\]$", path)) && !can(regex(local.route, text))
+  ]
+
+  token_problems = flatten([
+    for index, grant in local.grants : [
+      for problem in [
+        {
+          wrong = try(local.seconds["stage.grants[${index}].token.wrap_ttl"] > local.seconds["stage.grants[${index}].token.ttl"], false)
+          text  = "wrap_ttl: must not be longer than `ttl`: the token inside would end first"
+        },
+        {
+          wrong = local.callers[index].aws_identity && try(local.seconds["stage.grants[${index}].token.ttl"] > 900, false)
+          text  = "ttl: must be at most 900s: an IAM proof has no end that would bound it"
+        },
+        {
+          wrong = local.callers[index].aws_identity && try(grant.token.entity_alias, null) != null
+          text  = "entity_alias: never holds: an IAM proof has no claims"
+        },
+      ] : "stage.grants[${index}].token.${problem.text}" if problem.wrong
+    ]
+  ])
+
+  unique = { name = "two grants with one name", "token.role" = "two grants with one role" }
+  unique_problems = flatten([
+    for key, text in local.unique : [
+      for index, grant in local.grants : [
+        for other in [
+          for other in range(index) : other
+          if try(local.texts["stage.grants[${other}].${key}"] == local.texts["stage.grants[${index}].${key}"], false)
+        ] : "stage.grants[${index}].${key}: ${text}; the other is stage.grants[${other}].${key}"
+      ]
+    ]
+  ])
+
+  value_problems = concat(
+    local.span_problems,
+    local.url_problems,
+    local.issuer_problems,
+    local.login_problems,
+    local.credential_problems,
+    local.stage_problems,
+    local.caller_problems,
+    local.arn_problems,
+    local.route_problems,
+    local.token_problems,
+    local.unique_problems,
+  )
+}

@@ -1,0 +1,106 @@
+# One document for one stage, out of its parts: pure, without a provider. Receives what the user writes; produces the JSON that
+# the authorizer reads, and the value of its variable AUTHORIZER_CONFIG. What is wrong with the parts is said by the module
+# `check`, all together; the outputs refuse to be made of them.
+
+terraform {
+  required_version = ">= 1.9"
+}
+
+module "check" {
+  source = "./check"
+  parts = {
+    vault        = var.vault
+    issuers      = var.issuers
+    aws_identity = var.aws_identity
+    credentials  = var.credentials
+    answer       = var.answer
+    log          = var.log
+    limits       = var.limits
+    stage        = var.stage
+  }
+}
+
+locals {
+  # A key that is null was not given: the reader takes no nulls. A part that is not of the right form stays as it is, for the
+  # check to name.
+  vault = try(merge(
+    { for key, value in var.vault : key => value if value != null },
+    { login = { for key, value in var.vault.login : key => value if value != null } },
+  ), var.vault)
+
+  issuers = try({
+    for name, issuer in var.issuers : name => merge(
+      { for key, value in issuer : key => value if value != null && key != "jwks" },
+      # `discovery`, or the place of a JWK set.
+      {
+        for jwks in [try(issuer.jwks, null)] : "jwks" => try({ for key, value in jwks : key => value if value != null }, jwks)
+        if jwks != null
+      },
+    )
+  }, var.issuers)
+
+  grants = try([
+    for grant in var.stage.grants : merge(
+      { for key, value in grant : key => value if value != null && key != "token" },
+      { caller = { for key, value in grant.caller : key => value if value != null } },
+      {
+        for token in [try(grant.token, null)] : "token" => { for key, value in token : key => value if value != null }
+        if token != null
+      },
+    )
+  ], try(var.stage.grants, null))
+
+  simple_parts = {
+    for name, part in {
+      aws_identity = var.aws_identity
+      answer       = var.answer
+      log          = var.log
+      limits       = var.limits
+    } : name => try({ for key, value in part : key => value if value != null }, part) if part != null
+  }
+
+  credentials = try([
+    for place in var.credentials : { for key, value in place : key => value if value != null }
+  ], var.credentials)
+
+  stage_name = try(var.stage.name, "")
+
+  # API Gateway's own ids have ten characters. With a placeholder the size is known before the API is, and the form of the value
+  # does not change between plan and apply.
+  placeholder = ["0123456789"]
+
+  documents = {
+    for name, api_ids in { real = var.api_ids, placeholder = local.placeholder } : name => jsonencode(merge(
+      { vault = local.vault },
+      { for key, value in { issuers = local.issuers } : key => value if var.issuers != null },
+      { for key, value in { credentials = local.credentials } : key => value if var.credentials != null },
+      local.simple_parts,
+      {
+        stages = {
+          (local.stage_name) = merge(
+            {
+              for key, value in var.stage : key => value
+              if value != null && !contains(["name", "grants", "api_ids"], key)
+            },
+            { api_ids = api_ids, grants = local.grants },
+          )
+        }
+      },
+    ))
+  }
+
+  values = {
+    for name, document in local.documents : name => {
+      inline = document
+      packed = "base64gzip:${base64gzip(document)}"
+    }
+  }
+
+  # Lambda takes 4096 bytes of variables, their names included. `length` counts characters; base64 counts bytes.
+  limit_bytes = 4000
+  bytes = {
+    for form, value in local.values.placeholder : form =>
+    length(base64encode(value)) / 4 * 3 - length(regexall("=", base64encode(value)))
+  }
+  form = local.bytes.inline <= local.limit_bytes ? "inline" : "packed"
+}

@@ -1,0 +1,122 @@
+# Everything wrong at once: each refusal, its path and its words.
+
+run "every_problem_is_reported_together" {
+  command = plan
+
+  module {
+    source = "./check"
+  }
+
+  variables {
+    parts = jsondecode(file("./tests/everything_wrong.json"))
+  }
+
+  assert {
+    condition = jsonencode(output.unknown_keys) == jsonencode([
+      "answer.unauthorised: is not a known key; known are: response, unauthorized",
+      "credentials[2].form: is not a known key; known are: cookie, header, query, websocket_protocol",
+      "issuers.corp.typs: is not a known key; known are: algorithms, audience_claim, audiences, issuer, jwks, kind, leeway, max_age, types, user_claim",
+      "issuers.twin.jwks.url: is not a known key; known are: file, uri",
+      "stage.api_ids: is not a known key; known are: audiences, grants, name, server_id",
+      "stage.grants[0].caller.bound_subjct: is not a known key; known are: any, aws_identity, bound_claims, bound_claims_type, bound_iam_principal_arns, bound_iam_principal_ids, bound_subject, issuer",
+      "stage.grants[0].token.polices: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl",
+      "stage.grants[1].token.entity_alias.claims: is not a known key; known are: claim",
+      "valt: is not a known key; known are: answer, aws_identity, credentials, issuers, limits, log, stage, vault",
+      "vault.login.server_id: is not a known key; known are: jwt_file, method, mount, role, sts_endpoint, sts_region, web_identity_audience",
+      "vault.namepace: is not a known key; known are: address, ca_file, client_cert_file, client_key_file, login, namespace",
+    ])
+    error_message = "The unknown keys are ${join("\n", output.unknown_keys)}"
+  }
+
+  assert {
+    condition = jsonencode(output.problems) == jsonencode([
+      "answer.response: must be one of policy, simple",
+      "aws_identity.accounts[0]: must be text: put it in quotes",
+      "aws_identity.max_age: must be from 1s to 900s",
+      "aws_identity: needs one of `sts_regions`, `sts_endpoint`",
+      "credentials[0].header: must be a header's name that does not start with `x-vault-`",
+      "credentials[1]: needs one of `cookie`, `header`, `query`, `websocket_protocol`, and not more",
+      "credentials[2]: needs one of `cookie`, `header`, `query`, `websocket_protocol`",
+      "issuers.arn.kind: must be one of aws_iam, jwt",
+      "issuers.arn: its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first, and not `arn`",
+      "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+      "issuers.corp.audiences: must not be empty",
+      "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host",
+      "issuers.corp.leeway: must be from 0s to 300s",
+      "issuers.corp.max_age: must be a whole number with a unit: 30s, 2m, 1h",
+      "issuers.none: must be a mapping",
+      "issuers.twin.issuer: two issuers with one `issuer`",
+      "issuers.twin.jwks: needs one of `file`, `uri`",
+      "limits.caller_mints_per_second: must be from 1 to 100000",
+      "limits.grant_mints_per_second: must be a whole number",
+      "log.caller_id: must be one of plain, hash, omit",
+      "stage.grants[0].caller: binds nothing: every caller would have this grant. Bind something, or write `any = true`",
+      "stage.grants[0].routes[0]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone",
+      "stage.grants[0].routes[1]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone",
+      "stage.grants[0].routes[2]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone",
+      "stage.grants[0].routes[3]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone",
+      "stage.grants[0].routes[4]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone",
+      "stage.grants[0].token.num_uses: must be at least 2",
+      "stage.grants[0].token.policies[0]: does not match ^[a-z0-9._/-]{1,128}$: The role's `allowed_policies` in Vault, beside `vault-authorizer-self`.",
+      "stage.grants[0].token.ttl: must be from 15s to 86400s",
+      "stage.grants[0].token.wrap_ttl: must be a whole number with a unit: 30s, 2m, 1h",
+      "stage.grants[1].caller.any: cannot stand beside a bound",
+      "stage.grants[1].caller.bound_claims.a: must be text, a number, a boolean or a list of these",
+      "stage.grants[1].caller.bound_claims.b: must be text, a number, a boolean or a list of these",
+      "stage.grants[1].caller.bound_claims.d[1]: must be text, a number, a boolean or a list of these",
+      "stage.grants[1].caller.bound_claims.d[1]: must not be empty",
+      "stage.grants[1].caller.issuer: is not among `issuers`",
+      "stage.grants[1].name: two grants with one name; the other is stage.grants[0].name",
+      "stage.grants[1].routes: must not be empty",
+      "stage.grants[1].token.entity_alias.claim: is missing",
+      "stage.grants[1].token.role: two grants with one role; the other is stage.grants[0].token.role",
+      "stage.grants[1].token.wrap_ttl: must not be longer than `ttl`: the token inside would end first",
+      "stage.grants[2].caller.bound_iam_principal_arns[0]: must be the ARN of a user or a role, a role's without its path, which GetCallerIdentity drops, in one of `aws_identity.accounts`",
+      "stage.grants[2].caller.bound_iam_principal_arns[1]: must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says",
+      "stage.grants[2].mode: must be \"none\" where it is written",
+      "stage.grants[2].routes: must be a list",
+      "stage.grants[2].token.entity_alias: never holds: an IAM proof has no claims",
+      "stage.grants[2].token.ttl: must be at most 900s: an IAM proof has no end that would bound it",
+      "stage.grants[2]: needs one of `token`, `mode`, and not more",
+      "stage.grants[3].caller.aws_identity: must be true where it is written",
+      "stage.grants[3].caller.bound_iam_principal_arns: never holds: tokens of a `kind: jwt` issuer name no IAM principal",
+      "stage.grants[3].caller.bound_iam_principal_ids: needs `aws_identity = true`: only STS's own answer has them",
+      "stage.grants[3].caller.bound_iam_principal_ids[0]: does not match ^(AROA|AIDA)[A-Z0-9]{8,124}$: Unique ids, of which one will do: `AROA…` of a role, `AIDA…` of a user.",
+      "stage.grants[3].caller: needs one of `issuer`, `aws_identity`, and not more",
+      "stage.grants[3]: needs one of `token`, `mode`",
+      "stage.grants[4].caller: must be a mapping",
+      "stage.grants[4].name: is missing",
+      "stage.grants[4].token: must be a mapping",
+      "stage.name: does not match ^([$]default|[A-Za-z0-9_-]{1,128})$: The stage, as API Gateway names it.",
+      "vault.address: must be https://…, or http:// to a loopback host; without a user, a query or a fragment",
+      "vault.client_key_file: is missing",
+      "vault.login.role: does not match ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$: The role of the JWT auth method.",
+      "vault.login.sts_region: is for `web_identity_audience`: nobody asks STS for what is in a file",
+    ])
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
+
+run "an_unknown_key_is_told_while_values_are_not_known_yet" {
+  command = plan
+
+  module {
+    source = "./tests/values_of_tomorrow"
+  }
+
+  assert {
+    condition     = length(output.unknown_keys) == 1 && startswith(output.unknown_keys[0], "stage.grants[0].caller.bound_subjct: is not a known key; known are: any,")
+    error_message = "The unknown keys are ${join("\n", output.unknown_keys)}"
+  }
+}
+
+run "values_that_come_late_are_checked_when_they_come" {
+  module {
+    source = "./tests/values_of_tomorrow"
+  }
+
+  assert {
+    condition     = contains(output.problems, "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host")
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
