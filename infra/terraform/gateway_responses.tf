@@ -6,6 +6,7 @@ locals {
 
   origin      = { "gatewayresponse.header.Access-Control-Allow-Origin" = "'${var.allow_origin}'" }
   unavailable = { "application/json" = jsonencode({ message = "Service Unavailable" }) }
+  as_it_is    = { "application/json" = "{\"message\":$context.error.messageString}" }
   again = merge(local.origin, {
     "gatewayresponse.header.Retry-After"                   = "'5'"
     "gatewayresponse.header.Access-Control-Expose-Headers" = "'Retry-After'"
@@ -35,9 +36,10 @@ locals {
     AUTHORIZER_FAILURE = { status = "503", parameters = local.again, templates = local.unavailable }
     # API Gateway could not call the authorizer or not read its answer. Users report either type for one and the same cause.
     AUTHORIZER_CONFIGURATION_ERROR = { status = "503", parameters = local.again, templates = local.unavailable }
-    # Unknown paths, throttled callers; the integration failed or took too long. Status and body stay API Gateway's.
-    DEFAULT_4XX = { status = null, parameters = local.origin, templates = null }
-    DEFAULT_5XX = { status = null, parameters = local.origin, templates = null }
+    # Unknown paths, throttled callers; the integration failed or took too long. Status and body stay API Gateway's: the template is
+    # its own, which it answers with where none is set, and which would then be a difference in every plan.
+    DEFAULT_4XX = { status = null, parameters = local.origin, templates = local.as_it_is }
+    DEFAULT_5XX = { status = null, parameters = local.origin, templates = local.as_it_is }
   }
 }
 
