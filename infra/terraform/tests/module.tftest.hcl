@@ -47,8 +47,7 @@ variables {
   }
 }
 
-run "rest_authorizer_keeps_nothing_and_sees_every_call" {
-
+run "a_rest_api_with_all_defaults" {
   assert {
     condition     = aws_api_gateway_authorizer.this[0].authorizer_result_ttl_in_seconds == 0
     error_message = "Left out, it is 300 seconds."
@@ -73,9 +72,6 @@ run "rest_authorizer_keeps_nothing_and_sees_every_call" {
     condition     = output.authorizer_id == "re57id" && output.authorizer == { id = "re57id", type = "REQUEST", api = { type = "REST", id = "a1b2c3d4e5" } }
     error_message = "The outputs name it."
   }
-}
-
-run "only_this_authorizer_of_this_api_may_invoke_the_function" {
 
   assert {
     condition     = aws_lambda_permission.this.source_arn == "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3d4e5/authorizers/re57id"
@@ -86,9 +82,6 @@ run "only_this_authorizer_of_this_api_may_invoke_the_function" {
     condition     = aws_lambda_permission.this.principal == "apigateway.amazonaws.com" && aws_lambda_permission.this.action == "lambda:InvokeFunction" && aws_lambda_permission.this.function_name == "orders-prod"
     error_message = "API Gateway alone, and nothing but a call."
   }
-}
-
-run "the_function_is_bounded_and_holds_its_configuration_alone" {
 
   assert {
     condition     = aws_lambda_function.this.function_name == "orders-prod" && aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.handler == "bootstrap"
@@ -124,9 +117,6 @@ run "the_function_is_bounded_and_holds_its_configuration_alone" {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/orders-prod" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "Its log ends some day."
   }
-}
-
-run "the_role_may_write_its_own_log_and_nothing_else" {
 
   assert {
     condition     = aws_iam_role.this.name == "orders-prod" && aws_iam_role.this.path == null
@@ -151,6 +141,16 @@ run "the_role_may_write_its_own_log_and_nothing_else" {
   assert {
     condition     = output.vault_login_role == "api-authorizer" && output.role_arn == "arn:aws-us-gov:iam::123456789012:role/orders-prod"
     error_message = "What Vault is told."
+  }
+
+  assert {
+    condition     = keys(jsondecode(output.access_log_format)) == ["authorizerError", "authorizerLatency", "authorizerRequestId", "authorizerStatus", "extendedRequestId", "integrationStatus", "method", "requestId", "requestTime", "responseLatency", "responseType", "route", "stage", "status"]
+    error_message = output.access_log_format
+  }
+
+  assert {
+    condition     = [for variable in regexall("[$]context[.]authorizer[.][A-Za-z]+", output.access_log_format) : variable] == ["$context.authorizer.error", "$context.authorizer.latency", "$context.authorizer.requestId", "$context.authorizer.status"]
+    error_message = output.access_log_format
   }
 }
 
@@ -443,19 +443,6 @@ run "alarms_can_be_left_out" {
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.this) == 0
     error_message = "None."
-  }
-}
-
-run "the_access_log_names_no_token" {
-
-  assert {
-    condition     = keys(jsondecode(output.access_log_format)) == ["authorizerError", "authorizerLatency", "authorizerRequestId", "authorizerStatus", "extendedRequestId", "integrationStatus", "method", "requestId", "requestTime", "responseLatency", "responseType", "route", "stage", "status"]
-    error_message = output.access_log_format
-  }
-
-  assert {
-    condition     = [for variable in regexall("[$]context[.]authorizer[.][A-Za-z]+", output.access_log_format) : variable] == ["$context.authorizer.error", "$context.authorizer.latency", "$context.authorizer.requestId", "$context.authorizer.status"]
-    error_message = output.access_log_format
   }
 }
 

@@ -1,4 +1,5 @@
-# What the module refuses before anything is made. The configuration itself: modules/configuration/tests.
+# What the module refuses before anything is made. Each run has one wrong value of each variable that it lists, and fails if one of
+# them is taken. The configuration itself: modules/configuration/tests.
 
 mock_provider "aws" {
   mock_data "aws_partition" {
@@ -47,14 +48,84 @@ variables {
   }
 }
 
-run "rejects_a_kept_answer" {
+run "rejects_what_no_api_could_use" {
   command = plan
 
   variables {
     authorizer_result_ttl_in_seconds = 300
+    authorizer_type                  = "JWT"
+    name                             = "orders/api"
+    architecture                     = "riscv"
+    reserved_concurrent_executions   = 0
+    timeout                          = 10
+    memory_size                      = 64
+    log_retention_in_days            = 0
+    vpc                              = { subnet_ids = [], security_group_ids = ["sg-1"] }
+    package                          = { file = "./no-such.zip" }
+    allow_origin                     = "https://a' b"
+    alarm_thresholds                 = { fault = 1 }
   }
 
-  expect_failures = [var.authorizer_result_ttl_in_seconds]
+  expect_failures = [var.authorizer_result_ttl_in_seconds, var.authorizer_type, var.name, var.architecture, var.reserved_concurrent_executions, var.timeout, var.memory_size, var.log_retention_in_days, var.vpc, var.package, var.allow_origin, var.alarm_thresholds]
+}
+
+run "rejects_what_a_rest_api_cannot_have" {
+  command = plan
+
+  variables {
+    answer = { response = "simple" }
+    stage = {
+      name   = "$default"
+      grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+    }
+    reserved_concurrent_executions = -1
+    timeout                        = 1
+    package                        = { file = "./versions.tf", bucket = "code" }
+  }
+
+  expect_failures = [var.answer, var.stage, var.reserved_concurrent_executions, var.timeout, var.package]
+}
+
+run "rejects_what_an_http_api_cannot_have" {
+  command = plan
+
+  variables {
+    api                            = { type = "HTTP", id = "h1b2c3d4e5" }
+    authorizer_type                = "TOKEN"
+    gateway_responses              = true
+    reserved_concurrent_executions = 1001
+    timeout                        = 2.5
+    package                        = { bucket = "code" }
+  }
+
+  expect_failures = [var.authorizer_type, var.gateway_responses, var.reserved_concurrent_executions, var.timeout, var.package]
+}
+
+run "rejects_a_token_authorizer_with_two_places" {
+  command = plan
+
+  variables {
+    name                           = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    authorizer_type                = "TOKEN"
+    credentials                    = [{ header = "Authorization" }, { cookie = "session" }]
+    reserved_concurrent_executions = 1.5
+    package                        = { bucket = "code", key = "a.zip", objekt_version = "1" }
+  }
+
+  expect_failures = [var.name, var.credentials, var.reserved_concurrent_executions, var.package]
+}
+
+run "rejects_a_token_authorizer_with_a_cookie" {
+  command = plan
+
+  variables {
+    authorizer_type = "TOKEN"
+    credentials     = [{ cookie = "session" }]
+    package         = { bucket = "code", key = "a.zip", file = "./versions.tf" }
+    vpc             = { subnet_ids = ["subnet-1"], security_group_ids = [] }
+  }
+
+  expect_failures = [var.credentials, var.package, var.vpc]
 }
 
 run "rejects_another_kind_of_api" {
@@ -65,271 +136,4 @@ run "rejects_another_kind_of_api" {
   }
 
   expect_failures = [var.api]
-}
-
-run "rejects_another_type_of_authorizer" {
-  command = plan
-
-  variables {
-    authorizer_type = "JWT"
-  }
-
-  expect_failures = [var.authorizer_type]
-}
-
-run "rejects_token_on_an_http_api" {
-  command = plan
-
-  variables {
-    api             = { type = "HTTP", id = "h1b2c3d4e5" }
-    authorizer_type = "TOKEN"
-  }
-
-  expect_failures = [var.authorizer_type]
-}
-
-run "rejects_token_with_two_places" {
-  command = plan
-
-  variables {
-    authorizer_type = "TOKEN"
-    credentials     = [{ header = "Authorization" }, { cookie = "session" }]
-  }
-
-  expect_failures = [var.credentials]
-}
-
-run "rejects_token_with_a_cookie" {
-  command = plan
-
-  variables {
-    authorizer_type = "TOKEN"
-    credentials     = [{ cookie = "session" }]
-  }
-
-  expect_failures = [var.credentials]
-}
-
-run "rejects_simple_answers_on_rest" {
-  command = plan
-
-  variables {
-    answer = { response = "simple" }
-  }
-
-  expect_failures = [var.answer]
-}
-
-run "rejects_the_default_stage_on_rest" {
-  command = plan
-
-  variables {
-    stage = {
-      name   = "$default"
-      grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
-    }
-  }
-
-  expect_failures = [var.stage]
-}
-
-run "rejects_gateway_responses_on_an_http_api" {
-  command = plan
-
-  variables {
-    api               = { type = "HTTP", id = "h1b2c3d4e5" }
-    gateway_responses = true
-  }
-
-  expect_failures = [var.gateway_responses]
-}
-
-run "rejects_an_origin_that_would_leave_its_quotes" {
-  command = plan
-
-  variables {
-    allow_origin = "https://a' b"
-  }
-
-  expect_failures = [var.allow_origin]
-}
-
-run "rejects_a_name_with_other_characters" {
-  command = plan
-
-  variables {
-    name = "orders/api"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "rejects_a_name_that_is_too_long_with_its_stage" {
-  command = plan
-
-  variables {
-    name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "rejects_an_architecture" {
-  command = plan
-
-  variables {
-    architecture = "riscv"
-  }
-
-  expect_failures = [var.architecture]
-}
-
-run "rejects_a_concurrency_of_0" {
-  command = plan
-
-  variables {
-    reserved_concurrent_executions = 0
-  }
-
-  expect_failures = [var.reserved_concurrent_executions]
-}
-
-run "rejects_a_concurrency_of_minus_1" {
-  command = plan
-
-  variables {
-    reserved_concurrent_executions = -1
-  }
-
-  expect_failures = [var.reserved_concurrent_executions]
-}
-
-run "rejects_a_concurrency_of_1001" {
-  command = plan
-
-  variables {
-    reserved_concurrent_executions = 1001
-  }
-
-  expect_failures = [var.reserved_concurrent_executions]
-}
-
-run "rejects_a_concurrency_of_1_5" {
-  command = plan
-
-  variables {
-    reserved_concurrent_executions = 1.5
-  }
-
-  expect_failures = [var.reserved_concurrent_executions]
-}
-
-run "rejects_a_timeout_of_10" {
-  command = plan
-
-  variables {
-    timeout = 10
-  }
-
-  expect_failures = [var.timeout]
-}
-
-run "rejects_a_timeout_of_1" {
-  command = plan
-
-  variables {
-    timeout = 1
-  }
-
-  expect_failures = [var.timeout]
-}
-
-run "rejects_a_timeout_of_2_5" {
-  command = plan
-
-  variables {
-    timeout = 2.5
-  }
-
-  expect_failures = [var.timeout]
-}
-
-run "rejects_a_memory_size" {
-  command = plan
-
-  variables {
-    memory_size = 64
-  }
-
-  expect_failures = [var.memory_size]
-}
-
-run "rejects_a_log_for_ever" {
-  command = plan
-
-  variables {
-    log_retention_in_days = 0
-  }
-
-  expect_failures = [var.log_retention_in_days]
-}
-
-run "rejects_a_vpc_without_subnets" {
-  command = plan
-
-  variables {
-    vpc = { subnet_ids = [], security_group_ids = ["sg-1"] }
-  }
-
-  expect_failures = [var.vpc]
-}
-
-run "rejects_a_package_that_is_not_there" {
-  command = plan
-
-  variables {
-    package = { file = "./no-such.zip" }
-  }
-
-  expect_failures = [var.package]
-}
-
-run "rejects_a_package_of_two_places" {
-  command = plan
-
-  variables {
-    package = { file = "./versions.tf", bucket = "code" }
-  }
-
-  expect_failures = [var.package]
-}
-
-run "rejects_a_package_without_a_key" {
-  command = plan
-
-  variables {
-    package = { bucket = "code" }
-  }
-
-  expect_failures = [var.package]
-}
-
-run "rejects_a_misspelt_key_of_the_package" {
-  command = plan
-
-  variables {
-    package = { bucket = "code", key = "a.zip", objekt_version = "1" }
-  }
-
-  expect_failures = [var.package]
-}
-
-run "rejects_a_misspelt_alarm" {
-  command = plan
-
-  variables {
-    alarm_thresholds = { fault = 1 }
-  }
-
-  expect_failures = [var.alarm_thresholds]
 }
