@@ -144,12 +144,16 @@ variable "package" {
   }
 
   validation {
-    condition     = can(var.package.file) ? !can(var.package.bucket) && !can(var.package.key) && !can(var.package.object_version) : can(var.package.bucket) && can(var.package.key)
+    condition = (
+      try(var.package.file, null) == null
+      ? try(var.package.bucket, null) != null && try(var.package.key, null) != null
+      : alltrue([for key in ["bucket", "key", "object_version"] : try(var.package[key], null) == null])
+    )
     error_message = "package: needs either `file`, or `bucket` and `key`."
   }
 
   validation {
-    condition     = can(var.package.file) ? fileexists(var.package.file) : true
+    condition     = try(var.package.file, null) == null ? true : fileexists(var.package.file)
     error_message = "package.file: there is no such file. It is a path from where terraform runs; `path.module` and `path.root` make it one from elsewhere."
   }
 }

@@ -12,6 +12,7 @@
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
 //! | [`cdk::Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
 //! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
+//! | [`terraform::Terraform`] | a platform team's Terraform | the machine's own, in a copy of `infra` |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
@@ -60,5 +61,6 @@ pub mod process;
 pub mod raw_http;
 pub mod runtime_api;
 pub mod tcp;
+pub mod terraform;
 pub mod vault_setup;
 pub mod web_identity;

@@ -25,6 +25,7 @@ mod revoke;
 mod shapes;
 mod stack;
 mod tenants;
+mod terraform;
 mod tls;
 mod trace;
 mod vault_plan;

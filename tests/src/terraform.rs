@@ -1,0 +1,199 @@
+//! The `terraform` of this machine, and the modules of `infra/terraform` as a user runs them.
+//!
+//! Terraform writes beside what it works on, so every test has a copy of `infra`. The provider comes from wherever the
+//! machine's own configuration says: `TF_CLI_CONFIG_FILE` names one with a mirror. Of the developer's AWS configuration nothing
+//! is seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::deployment::zipped;
+use crate::emulator::Aws;
+use crate::parts;
+use crate::process::Scratch;
+
+/// A copy of `infra` to run Terraform in.
+#[derive(Debug)]
+pub struct Terraform {
+    infra: PathBuf,
+    home: PathBuf,
+    endpoint: BTreeMap<&'static str, String>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// Whether it ended well.
+    pub success: bool,
+    /// Standard output and standard error.
+    pub printed: String,
+}
+
+impl Terraform {
+    /// Copies `infra`. What it runs finds no AWS.
+    #[must_use]
+    pub fn new(scratch: &Scratch) -> Self {
+        let infra = scratch.folder("infra");
+        copy(&parts::repository().join("infra"), &infra);
+        Self { infra, home: scratch.folder("home"), endpoint: BTreeMap::new() }
+    }
+
+    /// The same, with an emulator for AWS.
+    #[must_use]
+    pub fn on(scratch: &Scratch, aws: &Aws) -> Self {
+        Self { endpoint: aws.client_env().into(), ..Self::new(scratch) }
+    }
+
+    /// A folder of the copy, by its path below `infra`.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.infra.join(name)
+    }
+
+    /// Runs `terraform init` in a folder of the copy.
+    ///
+    /// # Panics
+    /// If it fails. Without the registry or a mirror it does.
+    pub async fn init(&self, folder: &str, arguments: &[&str]) {
+        // Two that fill one cache at once spoil it.
+        static CACHE: Mutex<()> = Mutex::const_new(());
+        let _turn = CACHE.lock().await;
+        let ran = self.run(folder, &[&["init", "-input=false"], arguments].concat()).await;
+        assert!(
+            ran.success,
+            "terraform init fails in {folder}. It needs the AWS provider: from its registry, or from a mirror that the file \
+             in TF_CLI_CONFIG_FILE names.\n{}",
+            ran.printed
+        );
+    }
+
+    /// Runs a command in a folder of the copy: `run("terraform", &["validate"])`.
+    pub async fn run(&self, folder: &str, arguments: &[&str]) -> Ran {
+        let output = self.output(folder, arguments).await;
+        let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ran { success: output.status.success(), printed: printed.concat() }
+    }
+
+    /// The same; answers what it prints to standard output.
+    ///
+    /// # Panics
+    /// If it fails, with all that it printed.
+    pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
+        let output = self.output(folder, arguments).await;
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(output.status.success(), "terraform {} fails in {folder}:\n{stdout}{stderr}", arguments.join(" "));
+        stdout
+    }
+
+    /// Initialises and applies a root with these variables; answers its outputs.
+    pub async fn apply(&self, folder: &str, variables: &Value) -> Value {
+        let file = self.folder(folder).join("test.auto.tfvars.json");
+        fs::write(file, variables.to_string()).expect("the variables can be written");
+        self.init(folder, &[]).await;
+        self.succeeds(folder, &["apply", "-input=false", "-auto-approve"]).await;
+        let outputs = self.succeeds(folder, &["output", "-json"]).await;
+        let outputs: BTreeMap<String, Value> = serde_json::from_str(&outputs).expect("outputs are JSON");
+        outputs.into_iter().map(|(name, output)| (name, output["value"].clone())).collect()
+    }
+
+    /// Destroys what was applied.
+    pub async fn destroy(&self, folder: &str) {
+        self.succeeds(folder, &["destroy", "-input=false", "-auto-approve"]).await;
+    }
+
+    async fn output(&self, folder: &str, arguments: &[&str]) -> Output {
+        version().await;
+        let mut command = Command::new("terraform");
+        command.args(arguments).current_dir(self.folder(folder)).kill_on_drop(true);
+        let foreign = |name: &str| {
+            name.starts_with("AWS_") || name.starts_with("TF_") && name != "TF_CLI_CONFIG_FILE" && name != "TF_PLUGIN_CACHE_DIR"
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(foreign)) {
+            command.env_remove(name);
+        }
+        let cache = parts::target().join("test-bed/terraform");
+        fs::create_dir_all(&cache).expect("the cache's folder can be made");
+        command.env("TF_PLUGIN_CACHE_DIR", cache);
+        // There is no lock file whose hashes a cached provider might not have.
+        command.env("TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE", "1");
+        command.envs([("CHECKPOINT_DISABLE", "1"), ("TF_IN_AUTOMATION", "1"), ("TF_CLI_ARGS", "-no-color")]);
+        for (name, file) in [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")] {
+            command.env(name, self.home.join(file));
+        }
+        command.env("AWS_EC2_METADATA_DISABLED", "true").envs(&self.endpoint);
+        command.output().await.expect("terraform runs")
+    }
+}
+
+/// Puts a binary into a zip file as `bootstrap`, as the README has its readers do.
+#[must_use]
+pub fn zip(scratch: &Scratch, binary: &Path) -> String {
+    let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    let name = binary.file_name().expect("a file").to_string_lossy();
+    let file = scratch.path().join(format!("{name}.zip"));
+    fs::write(&file, zipped(&code)).expect("the zip file can be written");
+    file.to_str().expect("the bed's path is UTF-8").to_owned()
+}
+
+/// What is left in the emulator of what a root makes: names, by kind.
+pub async fn left(aws: &Aws) -> BTreeMap<&'static str, Vec<String>> {
+    let mut left = BTreeMap::new();
+    for (service, operation, list, name) in [
+        ("lambda", "list_functions", "Functions", "FunctionName"),
+        ("iam", "list_roles", "Roles", "RoleName"),
+        ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+        ("apigateway", "get_rest_apis", "items", "name"),
+        ("apigatewayv2", "get_apis", "Items", "Name"),
+    ] {
+        let answer = aws.request(service, operation, &json!({})).await;
+        let names = answer[list].as_array().into_iter().flatten().filter_map(|one| one[name].as_str());
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        if !names.is_empty() {
+            left.insert(operation, names);
+        }
+    }
+    left
+}
+
+/// Looks once that it is there and new enough.
+async fn version() {
+    static VERSION: OnceLock<()> = OnceLock::new();
+    if VERSION.get().is_some() {
+        return;
+    }
+    let needed = "the tests of infra/terraform need `terraform`, 1.9 or newer, on PATH: \
+                  https://developer.hashicorp.com/terraform/install";
+    let printed = Command::new("terraform").args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().await;
+    let printed = printed.unwrap_or_else(|error| panic!("{needed} ({error})"));
+    let version: Value = serde_json::from_slice(&printed.stdout).unwrap_or_default();
+    let version = version["terraform_version"].as_str().unwrap_or_default().to_owned();
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    assert!(found >= (1, 9), "{needed}; this one is `{version}`");
+    let _ = VERSION.set(());
+}
+
+/// What Terraform has left beside the originals is not copied.
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())).flatten() {
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(".terraform") || name.starts_with("terraform.tfstate") {
+            continue;
+        }
+        if source.is_dir() {
+            fs::create_dir(&target).expect("a new folder");
+            copy(&source, &target);
+        } else {
+            fs::copy(&source, &target).expect("a file can be copied");
+        }
+    }
+}

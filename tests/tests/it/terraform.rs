@@ -1,0 +1,430 @@
+//! The Terraform modules: their form, their own tests, what they say of a configuration; and the examples, applied to an
+//! emulator, called, and destroyed.
+//!
+//! What the emulator cannot show is asserted on plans in `infra/terraform/tests`.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Map, Value, json};
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::deployment::template;
+use test_bed::emulator::{ACCOUNT, Emulator};
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::process::Scratch;
+use test_bed::terraform::{Terraform, left, zip};
+use test_bed::{http, parts, vault_setup};
+use vault_context::context;
+
+const CONFIGURATION: &str = "terraform/modules/configuration";
+const EXAMPLES: [&str; 3] =
+    ["terraform/examples/rest-api", "terraform/examples/http-api", "terraform/examples/existing-api"];
+
+// --- Their form, and their own tests ------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn every_root_is_formatted_and_valid() {
+    let scratch = Scratch::new("terraform-valid");
+    let terraform = Terraform::new(&scratch);
+    terraform.succeeds("terraform", &["fmt", "-check", "-recursive", "-diff"]).await;
+    let modules = ["terraform", CONFIGURATION, "terraform/modules/container", "terraform/examples/orders"];
+    for root in modules.into_iter().chain(EXAMPLES) {
+        terraform.init(root, &[]).await;
+        terraform.succeeds(root, &["validate"]).await;
+    }
+}
+
+#[tokio::test]
+async fn the_configurations_own_tests_pass() {
+    own_tests("terraform-configuration", CONFIGURATION).await;
+}
+
+#[tokio::test]
+async fn the_modules_own_tests_pass() {
+    own_tests("terraform-module", "terraform").await;
+}
+
+#[tokio::test]
+async fn the_containers_own_tests_pass() {
+    own_tests("terraform-container", "terraform/modules/container").await;
+}
+
+async fn own_tests(name: &str, folder: &str) {
+    let scratch = Scratch::new(name);
+    let terraform = Terraform::new(&scratch);
+    terraform.init(folder, &[]).await;
+    passed(&terraform.succeeds(folder, &["test"]).await);
+}
+
+#[tokio::test]
+async fn the_provider_itself_takes_two_stages_of_one_api_and_containers() {
+    let scratch = Scratch::new("terraform-apis");
+    let emulator = Emulator::start(&scratch).await;
+    let terraform = Terraform::on(&scratch, emulator.aws());
+    let code = format!("-var=zip={}", zip(&scratch, &parts::binary("release", "orders")));
+    terraform.init("terraform", &["-test-directory=tests/emulator"]).await;
+    passed(&terraform.succeeds("terraform", &["test", "-test-directory=tests/emulator", &code]).await);
+    assert!(left(emulator.aws()).await.is_empty(), "{:?}", left(emulator.aws()).await);
+}
+
+/// Terraform also ends well where it finds no test.
+fn passed(printed: &str) {
+    let result = printed.lines().rev().find(|line| line.starts_with("Success!")).unwrap_or_default();
+    let count = result.split_whitespace().nth(1).and_then(|count| count.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count > 0) && result.ends_with(" 0 failed."), "{printed}");
+}
+
+// --- A configuration ----------------------------------------------------------------------------------------------------
+
+fn fixture(name: &str) -> Value {
+    let file = parts::repository().join("infra").join(CONFIGURATION).join("tests").join(name);
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The parts of whole configurations: the one with every key, and it with each of the other logins.
+fn configurations() -> Vec<Value> {
+    let parts = fixture("every_key.json");
+    let mut all = vec![parts.clone()];
+    for login in fixture("other_logins.json").as_array().unwrap() {
+        let mut parts = parts.clone();
+        parts["vault"]["login"] = login.clone();
+        all.push(parts);
+    }
+    all
+}
+
+fn schema() -> Value {
+    let file = parts::repository().join("infra/authorizer.schema.json");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// Every mapping in a value, with its path as the messages write it.
+fn mappings(value: &Value, path: &str) -> Vec<(String, Map<String, Value>)> {
+    match value {
+        Value::Object(map) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            let below = map.iter().flat_map(|(key, value)| mappings(value, &format!("{path}{dot}{key}")));
+            std::iter::once((path.to_owned(), map.clone())).chain(below).collect()
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(index, item)| mappings(item, &format!("{path}[{index}]"))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// The keys of each table of the schema; `stages` and `api_ids` are the module's to write.
+fn tables(value: &Value) -> Vec<BTreeSet<String>> {
+    let below = match value {
+        Value::Object(map) => map.values().flat_map(tables).collect(),
+        Value::Array(items) => items.iter().flat_map(tables).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    let own = value.get("properties").and_then(Value::as_object).filter(|_| value.get("type") == Some(&json!("object")));
+    let own = own.map(|keys| keys.keys().filter(|key| !["stages", "api_ids"].contains(&key.as_str())).cloned().collect());
+    own.into_iter().chain(below).collect()
+}
+
+#[test]
+fn the_fixtures_have_every_key_of_the_schema() {
+    let mut written = BTreeSet::new();
+    let configurations = configurations();
+    let mappings: Vec<_> = configurations.iter().flat_map(|parts| mappings(parts, "")).collect();
+    for table in tables(&schema()) {
+        let of_table = mappings.iter().map(|(_, map)| map).filter(|map| {
+            let keys = map.keys().filter(|key| *key != "name" && *key != "stage");
+            keys.clone().count() > 0 && keys.into_iter().all(|key| table.contains(key))
+        });
+        let found: BTreeSet<String> = of_table.flat_map(|map| map.keys().cloned()).collect();
+        let missing: Vec<_> = table.difference(&found).collect();
+        assert!(missing.is_empty(), "no fixture has {missing:?} of {table:?}");
+        written.extend(table);
+    }
+    assert!(written.len() > 40, "{written:?}");
+}
+
+/// Terraform itself would drop it, and a grant without its bound is open to everybody.
+#[tokio::test]
+async fn an_unknown_key_is_refused_wherever_it_stands() {
+    let mut cases = Map::new();
+    for (number, parts) in configurations().iter().enumerate() {
+        for (path, _) in mappings(parts, "") {
+            // Names of the user's own: of issuers, and of claims.
+            if path == "issuers" || path.ends_with(".bound_claims") {
+                continue;
+            }
+            let mut parts = parts.clone();
+            let pointer = format!("/{path}").replace(['.', '['], "/").replace(']', "");
+            let table = parts.pointer_mut(pointer.trim_end_matches('/')).and_then(Value::as_object_mut);
+            table.unwrap_or_else(|| panic!("{pointer}")).insert("no_such_key".to_owned(), json!("x"));
+            let dot = if path.is_empty() { "" } else { "." };
+            cases.insert(format!("{number} {path}{dot}no_such_key"), parts);
+        }
+    }
+    let unknown = checked("terraform-unknown-keys", &cases).await;
+    assert!(cases.len() > 100, "{}", cases.len());
+    for case in cases.keys() {
+        let (_, path) = case.split_once(' ').unwrap();
+        let [message] = unknown[case]["unknown_keys"].as_array().unwrap().as_slice() else {
+            panic!("{case}: {}", unknown[case]);
+        };
+        let expected = format!("{path}: is not a known key; known are: ");
+        assert!(message.as_str().unwrap().starts_with(&expected), "{case}: {message}");
+    }
+}
+
+/// What the module `check` says of each of these.
+async fn checked(name: &str, cases: &Map<String, Value>) -> Value {
+    let scratch = Scratch::new(name);
+    let terraform = Terraform::new(&scratch);
+    let folder = terraform.folder(CONFIGURATION).join("tests");
+    fs::write(folder.join("cases.json"), json!(cases).to_string()).unwrap();
+    let root = r#"
+        module "check" {
+          source   = "../check"
+          for_each = jsondecode(file("cases.json"))
+          parts    = each.value
+        }
+        output "checked" {
+          value = module.check
+        }
+    "#;
+    fs::write(folder.join("cases.tf"), root).unwrap();
+    terraform.apply(&format!("{CONFIGURATION}/tests"), &json!({})).await["checked"].take()
+}
+
+#[tokio::test]
+async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
+    let scratch = Scratch::new("terraform-misspelt");
+    let emulator = Emulator::start(&scratch).await;
+    let terraform = Terraform::on(&scratch, emulator.aws());
+    let [example, ..] = EXAMPLES;
+    let file = terraform.folder(example).join("main.tf");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("bound_claims", "bound_claim")).unwrap();
+    let code = zip(&scratch, &parts::binary("release", "orders"));
+    let variables = variables(&code, &code, "https://vault.example.com", "https://login.example.com", None);
+    fs::write(terraform.folder(example).join("test.auto.tfvars.json"), variables.to_string()).unwrap();
+    terraform.init(example, &[]).await;
+    let ran = terraform.run(example, &["plan", "-input=false"]).await;
+    assert!(!ran.success, "{}", ran.printed);
+    assert!(ran.printed.contains("stage.grants[0].caller.bound_claim: is not a known key; known are: any,"), "{}", ran.printed);
+}
+
+// --- What other files say -----------------------------------------------------------------------------------------------
+
+#[test]
+fn containers_get_every_key_of_the_context() {
+    let file = parts::repository().join("infra/terraform/modules/container/main.tf");
+    let text = fs::read_to_string(file).unwrap();
+    let mapped = text.lines().filter_map(|line| {
+        let (header, key) = line.trim().strip_prefix("X-Vault-Context-")?.split_once('=')?;
+        Some((format!("X-Vault-Context-{}", header.trim()), key.trim().trim_matches('"').to_owned()))
+    });
+    let fields = context::FIELDS.iter().map(|field| (field.header.to_owned(), field.key.to_owned()));
+    assert_eq!(mapped.collect::<BTreeSet<_>>(), fields.collect());
+}
+
+/// The quickstart's access log was thought about variable by variable.
+#[tokio::test]
+async fn a_rest_api_logs_what_the_quickstart_logs() {
+    let file = parts::repository().join("infra/terraform/outputs.tf");
+    let text = fs::read_to_string(file).unwrap();
+    let variables = |text: &str| -> BTreeSet<String> {
+        let of = text.split("$context.").skip(1);
+        of.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap().to_owned()).collect()
+    };
+    let locals = text.split_once("\nlocals {").unwrap().1;
+    let rest = locals.split("http_access_log").next().unwrap();
+    let template = template();
+    let format = &template["Resources"]["ProdStage"]["Properties"]["AccessLogSetting"]["Format"];
+    assert_eq!(variables(rest), variables(format.as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn the_readmes_additions_are_short_and_valid() {
+    let scratch = Scratch::new("terraform-readme");
+    let terraform = Terraform::new(&scratch);
+    let text = fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
+    let blocks: Vec<&str> = text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [rest, http, container] = blocks.as_slice() else { panic!("{}", blocks.len()) };
+    for block in [rest, http] {
+        assert!(block.lines().count() < 20, "{block}");
+    }
+    let api = r#"
+        resource "aws_api_gateway_rest_api" "orders" { name = "orders" }
+        resource "aws_api_gateway_method" "get_orders" {
+          rest_api_id   = aws_api_gateway_rest_api.orders.id
+          resource_id   = aws_api_gateway_rest_api.orders.root_resource_id
+          http_method   = "GET"
+          authorization = "CUSTOM"
+          authorizer_id = module.authorizer.authorizer_id
+        }
+    "#;
+    let of_http = [rest, "\n", &http.replacen("\"authorizer\"", "\"of_http\"", 1)].concat();
+    let root = [api, &of_http, container].concat();
+    let root = root.replace("git::https://git.example.com/vault-authorizer//infra/terraform", "../..");
+    let folder = "terraform/examples/readme";
+    fs::create_dir(terraform.folder(folder)).unwrap();
+    fs::write(terraform.folder(folder).join("main.tf"), root).unwrap();
+    fs::write(terraform.folder(folder).join("authorizer.zip"), "").unwrap();
+    terraform.init(folder, &[]).await;
+    terraform.succeeds(folder, &["validate"]).await;
+}
+
+// --- The examples -------------------------------------------------------------------------------------------------------
+
+/// An example, applied, with all that it needs.
+struct Applied {
+    // Dropped in this order: clients before servers, the folder last.
+    terraform: Terraform,
+    outputs: Value,
+    emulator: Emulator,
+    vault: Vault,
+    issuer: Issuer,
+    _scratch: Scratch,
+}
+
+fn variables(authorizer: &str, orders: &str, vault: &str, issuer: &str, sts: Option<&str>) -> Value {
+    json!({
+        "name": "shop",
+        "authorizer_zip": authorizer,
+        "orders_zip": orders,
+        "vault_address": vault,
+        "vault_server_id": "vault.example.com",
+        "issuer": issuer,
+        "sts_endpoint": sts,
+    })
+}
+
+impl Applied {
+    /// `stage` is the stage's name in the names of what is made.
+    async fn new(example: &str, stage: &str, more: impl AsyncFnOnce(&Emulator) -> Value) -> Self {
+        let scratch = Scratch::new(&example.replace('/', "-"));
+        let emulator = Emulator::start(&scratch).await;
+        // Known before anything is made: Vault's address is one of the variables.
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/shop-authorizer-{stage}");
+        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
+        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        vault_setup::quickstart(&vault.openbao).await;
+        let issuer = Issuer::start();
+        let [authorizer, orders] = ["bootstrap", "orders"].map(|name| zip(&scratch, &parts::binary("release", name)));
+        let mut variables =
+            variables(&authorizer, &orders, &vault.address(), &issuer.url(), Some(&emulator.sts_url()));
+        for (name, value) in more(&emulator).await.as_object().unwrap() {
+            variables[name] = value.clone();
+        }
+        let terraform = Terraform::on(&scratch, emulator.aws());
+        let outputs = terraform.apply(example, &variables).await;
+        assert_eq!(outputs["role_arn"], role);
+        Self { terraform, outputs, emulator, vault, issuer, _scratch: scratch }
+    }
+
+    fn good_token(&self) -> String {
+        self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600))
+    }
+
+    async fn call(&self, method: &str, stage: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let api = self.outputs["api_id"].as_str().unwrap();
+        let url = format!("{}/_aws/execute-api/{api}/{stage}/orders", self.emulator.url());
+        let mut request = http::client().request(method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    async fn get(&self, stage: &str, token: &str) -> (u16, Value) {
+        self.call("GET", stage, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    /// The caller of the quickstart's `prod`, and those who are refused.
+    async fn serves_and_refuses(&self, stage: &str, [unauthorized, missing]: [u16; 2]) {
+        let token = self.good_token();
+        let (status, answer) = self.get(stage, &token).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["caller"], "corp:alice");
+        assert_eq!(answer["grant"], "orders-prod-reader");
+        assert_eq!(answer["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
+        assert_eq!(answer["vault"]["lease_duration_seconds"], 120);
+
+        let spec = TokenSpec::new().claim("scope", "orders:read");
+        assert_eq!(self.get(stage, &self.issuer.forged(&spec)).await.0, unauthorized);
+        assert_eq!(self.get(stage, &self.issuer.token(&spec.clone().expires_in(-5))).await.0, unauthorized);
+        assert_eq!(self.call("GET", stage, &[]).await.0, missing);
+        assert_eq!(self.get(stage, &self.issuer.token(&TokenSpec::new())).await.0, 403);
+        let bearer = format!("Bearer {token}");
+        let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
+        assert_eq!(self.call("GET", stage, &smuggled).await.0, 403);
+        assert_eq!(self.vault.aws_auth.login_count(), 1, "with the role that Terraform made");
+    }
+
+    /// What the authorizer has decided, oldest first.
+    async fn codes(&self) -> Vec<String> {
+        let group = self.outputs["authorizer"]["log_group"].as_str().unwrap();
+        let lines = self.emulator.aws().log_group(group).await;
+        let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|line| line["Code"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+#[tokio::test]
+async fn the_rest_api_is_made_serves_refuses_and_goes() {
+    let [example, ..] = EXAMPLES;
+    let applied = Applied::new(example, "prod", async |_| json!({"allow_origin": "https://shop.example.com"})).await;
+    applied.serves_and_refuses("prod", [401, 401]).await;
+    assert_eq!(applied.call("OPTIONS", "prod", &[]).await.0, 204, "a preflight carries no credential");
+    let refused = ["signature_invalid", "token_expired", "credential_missing", "no_grant", "header_reserved"];
+    assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
+
+    let api = applied.outputs["api_id"].as_str().unwrap();
+    let aws = applied.emulator.aws();
+    let stage = aws.request("apigateway", "get_stage", &json!({"restApiId": api, "stageName": "prod"})).await;
+    assert_eq!(stage["methodSettings"]["*/*"]["dataTraceEnabled"], false);
+    assert_eq!(stage["methodSettings"]["*/*"]["loggingLevel"], "OFF");
+    let format = stage["accessLogSettings"]["format"].as_str().unwrap();
+    assert!(!format.contains("authorizer.vault") && format.contains("$context.authorizer.requestId"), "{format}");
+    let authorizers = aws.request("apigateway", "get_authorizers", &json!({"restApiId": api})).await;
+    assert_eq!(authorizers["items"][0]["authorizerResultTtlInSeconds"], 0);
+
+    applied.terraform.destroy(example).await;
+    assert_eq!(left(aws).await, [].into());
+}
+
+#[tokio::test]
+async fn the_http_api_is_made_serves_refuses_and_goes() {
+    let [_, example, _] = EXAMPLES;
+    let applied = Applied::new(example, "default", async |_| json!({})).await;
+    applied.serves_and_refuses("$default", [403, 401]).await;
+    // What has no credential did not reach the function.
+    let refused = ["signature_invalid", "token_expired", "no_grant", "header_reserved"];
+    assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
+
+    applied.terraform.destroy(example).await;
+    assert_eq!(left(applied.emulator.aws()).await, [].into());
+}
+
+#[tokio::test]
+async fn an_api_that_is_there_gets_one_route_and_keeps_all_else() {
+    let [_, _, example] = EXAMPLES;
+    let applied = Applied::new(example, "prod", async |emulator| {
+        let api = json!({"Name": "there-before", "ProtocolType": "HTTP"});
+        let api = emulator.aws().request("apigatewayv2", "create_api", &api).await["ApiId"].take();
+        let stage = json!({"ApiId": api, "StageName": "prod", "AutoDeploy": true});
+        emulator.aws().request("apigatewayv2", "create_stage", &stage).await;
+        json!({"api_id": api})
+    });
+    let applied = applied.await;
+    applied.serves_and_refuses("prod", [403, 401]).await;
+
+    applied.terraform.destroy(example).await;
+    let aws = applied.emulator.aws();
+    assert_eq!(left(aws).await, [("get_apis", vec!["there-before".to_owned()])].into());
+    let api = json!({"ApiId": applied.outputs["api_id"]});
+    for operation in ["get_routes", "get_authorizers", "get_integrations"] {
+        assert_eq!(aws.request("apigatewayv2", operation, &api).await["Items"], json!([]), "{operation}");
+    }
+}
