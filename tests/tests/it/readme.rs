@@ -1,0 +1,230 @@
+//! The README's five steps to AWS, as they stand there, from nothing, in each of the three ways: its blocks of commands are
+//! read from it and given to a shell, whose `aws`, `vault` and `curl` lead to the test bed.
+//!
+//! Not the README's own are: the values of its first block, an STS on this machine, and where the emulator serves an API.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::emulator::{ACCOUNT, Emulator, REGION};
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::parts;
+use test_bed::process::Scratch;
+
+const WAYS: [&str; 3] = ["CloudFormation", "Terraform", "CDK"];
+
+/// A block of commands, and the ways it is for.
+#[derive(Debug, PartialEq)]
+struct Block {
+    step: u32,
+    ways: Vec<&'static str>,
+    commands: String,
+}
+
+/// The blocks of the section "Deploy it to AWS". A bold `With <way>` narrows those that follow it in its step.
+fn blocks(readme: &str) -> Vec<Block> {
+    let (_, section) = readme.split_once("\n## Deploy it to AWS\n").expect("the section");
+    let section = section.split("\n## ").next().unwrap();
+    let (mut step, mut ways, mut blocks) = (0, WAYS.to_vec(), Vec::new());
+    let mut open: Option<String> = None;
+    for line in section.lines() {
+        if let Some(commands) = &mut open {
+            if line == "```" {
+                let commands = open.take().unwrap();
+                blocks.push(Block { step, ways: ways.clone(), commands });
+            } else {
+                *commands += &format!("{line}\n");
+            }
+        } else if line == "```sh" {
+            open = Some(String::new());
+        } else if let Some(bold) = line.strip_prefix("**") {
+            let bold = bold.split("**").next().unwrap();
+            if let Some(number) = bold.split('.').next().and_then(|number| number.parse().ok()) {
+                (step, ways) = (number, WAYS.to_vec());
+            } else if bold.starts_with("With ") {
+                ways = WAYS.into_iter().filter(|way| bold.contains(way)).collect();
+            }
+        }
+    }
+    blocks
+}
+
+fn readme() -> String {
+    fs::read_to_string(parts::repository().join("README.md")).unwrap()
+}
+
+#[test]
+fn each_way_has_its_five_steps() {
+    let blocks = blocks(&readme());
+    for way in WAYS {
+        let steps: BTreeSet<_> = blocks.iter().filter(|b| b.ways.contains(&way)).map(|b| b.step).collect();
+        assert_eq!(steps, (0..=5).collect(), "{way}: settings, and five steps");
+        let own: Vec<_> = blocks.iter().filter(|b| b.ways == [way]).map(|b| b.step).collect();
+        assert!(own.contains(&3), "{way} has a way of its own to deploy: {own:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_five_steps_with_cloudformation() {
+    Walk::new("CloudFormation", &format!("orders-authorizer-{REGION}")).await.walk().await;
+}
+
+#[tokio::test]
+async fn the_five_steps_with_terraform() {
+    Walk::new("Terraform", "orders-authorizer-prod").await.walk().await;
+}
+
+#[tokio::test]
+async fn the_five_steps_with_cdk() {
+    Walk::new("CDK", "orders-authorizer-prod").await.walk().await;
+}
+
+/// Somebody with the README, an AWS account, a Vault and an identity provider.
+struct Walk {
+    // Dropped in this order: clients before servers, the folder last.
+    way: &'static str,
+    role: String,
+    emulator: Emulator,
+    vault: Vault,
+    issuer: Issuer,
+    scratch: Scratch,
+}
+
+impl Walk {
+    async fn new(way: &'static str, role: &str) -> Self {
+        let scratch = Scratch::new(&format!("readme-{way}"));
+        let emulator = Emulator::start(&scratch).await;
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
+        // OpenBao has no AWS auth method to configure: the stand-in has what the script would write, and `vault` notes it.
+        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
+        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        Self { way, role, emulator, vault, issuer: Issuer::start(), scratch }
+    }
+
+    async fn walk(self) {
+        let folder = self.folder();
+        let blocks = blocks(&readme());
+        let own = blocks.iter().filter(|block| block.ways.contains(&self.way));
+        let mut script = String::from("set -euo pipefail\n");
+        for block in own {
+            if block.step == 0 {
+                script += &self.settings(&block.commands);
+            } else {
+                script += &format!("echo '=== step {}'\n{}", block.step, block.commands);
+            }
+        }
+        let output = self.shell(&folder, &script).await;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}:\n{printed}\n{complaint}", self.way);
+
+        let step = |number: u32| {
+            let begin = format!("=== step {number}\n");
+            printed.rsplit_once(&begin).expect("each step ran").1.split("=== step").next().unwrap()
+        };
+        let called = step(4);
+        assert!(called.starts_with("HTTP/1.1 200"), "{called}");
+        assert!(called.contains(r#""caller":"corp:alice""#), "{called}");
+        let looked = step(5);
+        assert!(looked.contains(r#""outcome":"allowed""#), "{looked}");
+        assert!(looked.contains("hmac-sha256:"), "{looked}");
+        let hash = looked.split("hmac-sha256:").nth(1).unwrap().split_whitespace().next().unwrap();
+        let audited = self.vault.openbao.audit_entries();
+        assert!(audited.iter().any(|entry| entry.to_string().contains(hash)), "the two logs join");
+
+        let noted = fs::read_to_string(self.scratch.path().join("aws-auth.log")).unwrap();
+        assert!(noted.contains(&format!("bound_iam_principal_arn={} ", self.role)), "{noted}");
+        assert!(noted.contains("iam_server_id_header_value=vault.example.com"), "{noted}");
+    }
+
+    /// The first block with the bed's values. Each of its names must be one that is known here.
+    fn settings(&self, block: &str) -> String {
+        let (address, token) = (self.vault.address(), self.vault.openbao.root_token().to_owned());
+        let values = [
+            ("AWS_REGION", REGION.to_owned()),
+            ("VAULT_ADDR", address),
+            ("VAULT_TOKEN", token),
+            ("bucket", "my-code-bucket".to_owned()),
+            ("issuer", self.issuer.url()),
+            ("audience", "orders-api".to_owned()),
+            ("stack", "orders".to_owned()),
+            ("audit", "main".to_owned()),
+        ];
+        let mut names = BTreeSet::new();
+        for line in block.lines() {
+            let line = line.split(" #").next().unwrap();
+            names.extend(line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name));
+        }
+        let expected: BTreeSet<_> = values.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, expected, "the settings of the README");
+        values.map(|(name, value)| format!("export {name}='{value}'\n")).concat()
+    }
+
+    /// A copy of what the commands work on: what they leave behind is not the repository's.
+    fn folder(&self) -> PathBuf {
+        let folder = self.scratch.folder("clone");
+        copy(&parts::repository().join("infra"), &folder.join("infra"));
+        std::os::unix::fs::symlink(parts::target(), folder.join("target")).unwrap();
+        folder
+    }
+
+    async fn shell(&self, folder: &Path, script: &str) -> Output {
+        let bin = self.scratch.folder("bin");
+        let (url, notes) = (self.emulator.url(), self.scratch.path().join("aws-auth.log"));
+        let (aws, bao) = (parts::venv().join("bin/aws"), parts::openbao());
+        let (aws, bao, notes) = (aws.display(), bao.display(), notes.display());
+        let repository = parts::repository();
+        let repository = repository.display();
+        let commands = [
+            // The stack's parameter for development, which the README leaves to its default.
+            ("aws", format!(
+                "case \"$*\" in *quickstart.yaml*) set -- \"$@\" StsEndpoint={url} StsRegion={REGION} ;; esac\nexec {aws} \"$@\""
+            )),
+            ("vault", format!(
+                "case \"$*\" in *auth/aws/*|'auth enable aws') echo \"$* \" >> {notes}; exit 0 ;; esac\nexec {bao} \"$@\""
+            )),
+            ("curl", format!(
+                "for word do\n  shift\n  set -- \"$@\" \"$(printf %s \"$word\" | sed 's#https://\\([a-z0-9]*\\)\\.execute-api\\.[a-z0-9.-]*/#{url}/_aws/execute-api/\\1/#')\"\ndone\nexec /usr/bin/curl -s \"$@\""
+            )),
+            ("cargo", format!("cd {repository} && exec {} \"$@\"", env!("CARGO"))),
+            ("git", format!("exec /usr/bin/env git -C {repository} \"$@\"")),
+        ];
+        for (name, body) in commands {
+            let file = bin.join(name);
+            fs::write(&file, format!("#!/bin/sh\nPATH=$REAL_PATH\n{body}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let real = std::env::var("PATH").unwrap();
+        let good = self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600));
+        let mut bash = tokio::process::Command::new("bash");
+        bash.arg("-c").arg(script).current_dir(folder).kill_on_drop(true);
+        bash.envs(self.emulator.aws().client_env()).env("PATH", format!("{}:{real}", bin.display()));
+        bash.env("REAL_PATH", &real).env("jwt", good).env("CARGO_TARGET_DIR", parts::target());
+        bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
+        bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
+        bash.env("STS_ENDPOINT", &url).env("STS_REGION", REGION);
+        bash.output().await.unwrap()
+    }
+}
+
+/// The files of a folder, without what an earlier run of its commands left there.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        let left = [".terraform", ".terraform.lock.hcl", "node_modules", "cdk.out"];
+        let name = name.to_str().unwrap();
+        if left.contains(&name) || name.contains("tfstate") {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(name));
+        } else {
+            fs::copy(entry.path(), to.join(name)).unwrap();
+        }
+    }
+}
