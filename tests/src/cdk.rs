@@ -95,13 +95,29 @@ impl Package {
     }
 
     /// Runs an example as an app, and answers the path of its template.
+    ///
+    /// # Panics
+    /// With what it prints, if there is no template.
     #[must_use]
     pub fn synthesise(&self, example: &str, stack: &str, context: &Value) -> PathBuf {
+        self.try_synthesise(example, stack, context).unwrap_or_else(|printed| panic!("{printed}"))
+    }
+
+    /// The same where the synthesis may well fail.
+    ///
+    /// # Errors
+    /// With what it prints.
+    pub fn try_synthesise(&self, example: &str, stack: &str, context: &Value) -> Result<PathBuf, String> {
         let out = self.folder.join(format!("cdk.out/{stack}"));
         let directory = out.to_str().expect("the path is UTF-8");
         let program = format!("examples/{example}.ts");
-        self.node(&["--import", "tsx", &program], context, &[("CDK_OUTDIR", directory)]);
-        out.join(format!("{stack}.template.json"))
+        self.try_node(&["--import", "tsx", &program], context, &[("CDK_OUTDIR", directory)])?;
+        Ok(out.join(format!("{stack}.template.json")))
+    }
+
+    /// Puts a program beside the examples, under a name of its own.
+    pub fn add_example(&self, name: &str, program: &Path) {
+        copy(program, &self.folder.join(format!("examples/{name}.ts")));
     }
 
     /// Synthesises an example for its neighbours and deploys its template, which CloudFormation takes as it is. Answers the
@@ -133,6 +149,15 @@ impl Package {
     }
 
     fn node(&self, arguments: &[&str], context: &Value, environment: &[(&str, &str)]) -> String {
+        self.try_node(arguments, context, environment).unwrap_or_else(|printed| panic!("{printed}"))
+    }
+
+    fn try_node(
+        &self,
+        arguments: &[&str],
+        context: &Value,
+        environment: &[(&str, &str)],
+    ) -> Result<String, String> {
         let mut node = Command::new("node");
         node.args(arguments).current_dir(&self.folder).env("CDK_CONTEXT_JSON", context.to_string());
         // Nothing of the developer's own may reach it: options of Node.js, or AWS's account and region.
@@ -144,8 +169,11 @@ impl Package {
         let output = node.envs(environment.iter().copied()).output().expect("node runs");
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "node {}:\n{printed}\n{complaint}", arguments.join(" "));
-        printed
+        if output.status.success() {
+            Ok(printed)
+        } else {
+            Err(format!("node {}:\n{printed}\n{complaint}", arguments.join(" ")))
+        }
     }
 }
 

@@ -77,7 +77,8 @@ impl Terraform {
     /// Runs a command in a folder of the copy: `run("terraform", &["validate"])`.
     pub async fn run(&self, folder: &str, arguments: &[&str]) -> Ran {
         let output = self.output(folder, arguments).await;
-        let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let printed =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ran { success: output.status.success(), printed: printed.concat() }
     }
 
@@ -87,8 +88,13 @@ impl Terraform {
     /// If it fails, with all that it printed.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
         let output = self.output(folder, arguments).await;
-        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(output.status.success(), "terraform {} fails in {folder}:\n{stdout}{stderr}", arguments.join(" "));
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(
+            output.status.success(),
+            "terraform {} fails in {folder}:\n{stdout}{stderr}",
+            arguments.join(" ")
+        );
         stdout
     }
 
@@ -113,7 +119,8 @@ impl Terraform {
         let mut command = Command::new("terraform");
         command.args(arguments).current_dir(self.folder(folder)).kill_on_drop(true);
         let foreign = |name: &str| {
-            name.starts_with("AWS_") || name.starts_with("TF_") && name != "TF_CLI_CONFIG_FILE" && name != "TF_PLUGIN_CACHE_DIR"
+            name.starts_with("AWS_")
+                || name.starts_with("TF_") && name != "TF_CLI_CONFIG_FILE" && name != "TF_PLUGIN_CACHE_DIR"
         };
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(foreign)) {
             command.env_remove(name);
@@ -171,7 +178,8 @@ async fn version() {
     }
     let needed = "the tests of infra/terraform need `terraform`, 1.9 or newer, on PATH: \
                   https://developer.hashicorp.com/terraform/install";
-    let printed = Command::new("terraform").args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().await;
+    let printed =
+        Command::new("terraform").args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().await;
     let printed = printed.unwrap_or_else(|error| panic!("{needed} ({error})"));
     let version: Value = serde_json::from_slice(&printed.stdout).unwrap_or_default();
     let version = version["terraform_version"].as_str().unwrap_or_default().to_owned();

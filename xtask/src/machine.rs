@@ -46,6 +46,11 @@ pub(crate) const OPENSSL: Tool = Tool {
     probe: &["openssl", "version"],
     remedy: "install it, for the sample in shell; Debian and Ubuntu: apt-get install openssl",
 };
+pub(crate) const TERRAFORM: Tool = Tool {
+    name: "Terraform",
+    probe: &["terraform", "version"],
+    remedy: "install 1.9 or newer: https://developer.hashicorp.com/terraform/install",
+};
 pub(crate) const PRLIMIT: Tool = Tool {
     name: "prlimit",
     probe: &["prlimit", "--version"],

@@ -18,6 +18,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         machine::NODE,
         machine::NPM,
         machine::OPENSSL,
+        machine::TERRAFORM,
         machine::GIT,
         machine::COREUTILS,
     ])?;

@@ -157,7 +157,9 @@ impl Walk {
         let mut names = BTreeSet::new();
         for line in block.lines() {
             let line = line.split(" #").next().unwrap();
-            names.extend(line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name));
+            names.extend(
+                line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name),
+            );
         }
         let expected: BTreeSet<_> = values.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, expected, "the settings of the README");
@@ -181,15 +183,24 @@ impl Walk {
         let repository = repository.display();
         let commands = [
             // The stack's parameter for development, which the README leaves to its default.
-            ("aws", format!(
-                "case \"$*\" in *quickstart.yaml*) set -- \"$@\" StsEndpoint={url} StsRegion={REGION} ;; esac\nexec {aws} \"$@\""
-            )),
-            ("vault", format!(
-                "case \"$*\" in *auth/aws/*|'auth enable aws') echo \"$* \" >> {notes}; exit 0 ;; esac\nexec {bao} \"$@\""
-            )),
-            ("curl", format!(
-                "for word do\n  shift\n  set -- \"$@\" \"$(printf %s \"$word\" | sed 's#https://\\([a-z0-9]*\\)\\.execute-api\\.[a-z0-9.-]*/#{url}/_aws/execute-api/\\1/#')\"\ndone\nexec /usr/bin/curl -s \"$@\""
-            )),
+            (
+                "aws",
+                format!(
+                    "case \"$*\" in *quickstart.yaml*) set -- \"$@\" StsEndpoint={url} StsRegion={REGION} ;; esac\nexec {aws} \"$@\""
+                ),
+            ),
+            (
+                "vault",
+                format!(
+                    "case \"$*\" in *auth/aws/*|'auth enable aws') echo \"$* \" >> {notes}; exit 0 ;; esac\nexec {bao} \"$@\""
+                ),
+            ),
+            (
+                "curl",
+                format!(
+                    "for word do\n  shift\n  set -- \"$@\" \"$(printf %s \"$word\" | sed 's#https://\\([a-z0-9]*\\)\\.execute-api\\.[a-z0-9.-]*/#{url}/_aws/execute-api/\\1/#')\"\ndone\nexec /usr/bin/curl -s \"$@\""
+                ),
+            ),
             ("cargo", format!("cd {repository} && exec {} \"$@\"", env!("CARGO"))),
             ("git", format!("exec /usr/bin/env git -C {repository} \"$@\"")),
         ];

@@ -8,7 +8,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::deployment::template;
+use test_bed::cloudformation;
 use test_bed::emulator::{ACCOUNT, Emulator};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
@@ -122,8 +122,13 @@ fn tables(value: &Value) -> Vec<BTreeSet<String>> {
         Value::Array(items) => items.iter().flat_map(tables).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
-    let own = value.get("properties").and_then(Value::as_object).filter(|_| value.get("type") == Some(&json!("object")));
-    let own = own.map(|keys| keys.keys().filter(|key| !["stages", "api_ids"].contains(&key.as_str())).cloned().collect());
+    let own = value
+        .get("properties")
+        .and_then(Value::as_object)
+        .filter(|_| value.get("type") == Some(&json!("object")));
+    let own = own.map(|keys| {
+        keys.keys().filter(|key| !["stages", "api_ids"].contains(&key.as_str())).cloned().collect()
+    });
     own.into_iter().chain(below).collect()
 }
 
@@ -210,7 +215,11 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
     terraform.init(example, &[]).await;
     let ran = terraform.run(example, &["plan", "-input=false"]).await;
     assert!(!ran.success, "{}", ran.printed);
-    assert!(ran.printed.contains("stage.grants[0].caller.bound_claim: is not a known key; known are: any,"), "{}", ran.printed);
+    assert!(
+        ran.printed.contains("stage.grants[0].caller.bound_claim: is not a known key; known are: any,"),
+        "{}",
+        ran.printed
+    );
 }
 
 // --- What other files say -----------------------------------------------------------------------------------------------
@@ -234,11 +243,12 @@ async fn a_rest_api_logs_what_the_quickstart_logs() {
     let text = fs::read_to_string(file).unwrap();
     let variables = |text: &str| -> BTreeSet<String> {
         let of = text.split("$context.").skip(1);
-        of.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap().to_owned()).collect()
+        of.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap().to_owned())
+            .collect()
     };
     let locals = text.split_once("\nlocals {").unwrap().1;
     let rest = locals.split("http_access_log").next().unwrap();
-    let template = template();
+    let template = cloudformation::template("quickstart.yaml");
     let format = &template["Resources"]["ProdStage"]["Properties"]["AccessLogSetting"]["Format"];
     assert_eq!(variables(rest), variables(format.as_str().unwrap()));
 }
@@ -248,7 +258,8 @@ async fn the_readmes_additions_are_short_and_valid() {
     let scratch = Scratch::new("terraform-readme");
     let terraform = Terraform::new(&scratch);
     let text = fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
-    let blocks: Vec<&str> = text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> =
+        text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [rest, http, container] = blocks.as_slice() else { panic!("{}", blocks.len()) };
     for block in [rest, http] {
         assert!(block.lines().count() < 20, "{block}");
@@ -310,7 +321,8 @@ impl Applied {
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
-        let [authorizer, orders] = ["bootstrap", "orders"].map(|name| zip(&scratch, &parts::binary("release", name)));
+        let [authorizer, orders] =
+            ["bootstrap", "orders"].map(|name| zip(&scratch, &parts::binary("release", name)));
         let mut variables =
             variables(&authorizer, &orders, &vault.address(), &issuer.url(), Some(&emulator.sts_url()));
         for (name, value) in more(&emulator).await.as_object().unwrap() {
@@ -374,7 +386,8 @@ impl Applied {
 #[tokio::test]
 async fn the_rest_api_is_made_serves_refuses_and_goes() {
     let [example, ..] = EXAMPLES;
-    let applied = Applied::new(example, "prod", async |_| json!({"allow_origin": "https://shop.example.com"})).await;
+    let applied =
+        Applied::new(example, "prod", async |_| json!({"allow_origin": "https://shop.example.com"})).await;
     applied.serves_and_refuses("prod", [401, 401]).await;
     assert_eq!(applied.call("OPTIONS", "prod", &[]).await.0, 204, "a preflight carries no credential");
     let refused = ["signature_invalid", "token_expired", "credential_missing", "no_grant", "header_reserved"];
@@ -386,7 +399,10 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
     assert_eq!(stage["methodSettings"]["*/*"]["dataTraceEnabled"], false);
     assert_eq!(stage["methodSettings"]["*/*"]["loggingLevel"], "OFF");
     let format = stage["accessLogSettings"]["format"].as_str().unwrap();
-    assert!(!format.contains("authorizer.vault") && format.contains("$context.authorizer.requestId"), "{format}");
+    assert!(
+        !format.contains("authorizer.vault") && format.contains("$context.authorizer.requestId"),
+        "{format}"
+    );
     let authorizers = aws.request("apigateway", "get_authorizers", &json!({"restApiId": api})).await;
     assert_eq!(authorizers["items"][0]["authorizerResultTtlInSeconds"], 0);
 

@@ -1,0 +1,24 @@
+/** The authorizer of an HTTP API that is there, configured by the parts of a document: the file in FIXTURE. */
+
+import { readFileSync } from "node:fs";
+import { App, BootstraplessSynthesizer, Stack } from "aws-cdk-lib";
+import { HttpApi } from "aws-cdk-lib/aws-apigatewayv2";
+import { Code } from "aws-cdk-lib/aws-lambda";
+import { Bucket } from "aws-cdk-lib/aws-s3";
+import { VaultAuthorizer } from "../src";
+
+const app = new App();
+const given = (name: string): string => app.node.getContext(name);
+const { stage, ...parts } = JSON.parse(readFileSync(given("fixture"), "utf8"));
+const { name: stageName, ...rest } = stage;
+
+const stack = new Stack(app, "by-cdk", { synthesizer: new BootstraplessSynthesizer() });
+new VaultAuthorizer(stack, "Authorizer", {
+  api: HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: given("api") }),
+  stageName,
+  name: "by-cdk",
+  code: Code.fromBucket(Bucket.fromBucketName(stack, "Code", given("bucket")), given("key")),
+  ...parts,
+  ...rest,
+});
+app.synth();

@@ -1,0 +1,219 @@
+//! One configuration, three ways to deploy: what the function is given is the same document, whichever of them gives it.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use test_bed::cdk::Package;
+use test_bed::cloudformation::{self, BUCKET, Code};
+use test_bed::emulator::Emulator;
+use test_bed::parts;
+use test_bed::process::Scratch;
+use test_bed::terraform::Terraform;
+
+/// Of the emulator's API, which must exist; an id of AWS's own form, so that sizes are what they are there.
+const FRONTS: &str = "fronts";
+/// What Lambda takes in its variables, less their names.
+const LIMIT_BYTES: usize = 4000;
+
+struct Bed {
+    // Dropped in this order: clients before servers, the folder last.
+    emulator: Emulator,
+    terraform: Terraform,
+    cdk: Package,
+    code: Code,
+    api: String,
+    scratch: Scratch,
+}
+
+impl Bed {
+    async fn new(name: &str) -> Self {
+        let scratch = Scratch::new(name);
+        let emulator = Emulator::start(&scratch).await;
+        let aws = emulator.aws();
+        let api = json!({"Name": "orders", "ProtocolType": "HTTP"});
+        let api = aws.request("apigatewayv2", "create_api", &api).await["ApiId"].as_str().unwrap().to_owned();
+        let golden = parts::repository().join("tests/golden").join(FRONTS);
+        let terraform = Terraform::on(&scratch, aws);
+        fs::create_dir(terraform.folder(FRONTS)).unwrap();
+        fs::copy(golden.join("main.tf"), terraform.folder(FRONTS).join("main.tf")).unwrap();
+        let cdk = Package::new(&scratch);
+        cdk.add_example(FRONTS, &golden.join("app.ts"));
+        // None of these functions is called.
+        let code = Code::of("authorizer", &parts::binary("release", "orders"), aws);
+        Self { terraform, cdk, code, api, emulator, scratch }
+    }
+
+    fn write(&self, fixture: &Value) -> PathBuf {
+        let file = self.scratch.path().join("fixture.json");
+        fs::write(&file, fixture.to_string()).unwrap();
+        file
+    }
+
+    /// The whole document that the parts of a fixture are of.
+    fn document(&self, fixture: &Value) -> Value {
+        let mut document = fixture.clone();
+        let mut stage = document.as_object_mut().unwrap().remove("stage").unwrap();
+        let name = stage.as_object_mut().unwrap().remove("name").unwrap();
+        stage["api_ids"] = json!([self.api]);
+        document["stages"] = json!({name.as_str().unwrap(): stage});
+        document
+    }
+
+    async fn by_cloudformation(&self, fixture: &Value) -> Result<(), String> {
+        let text = self.document(fixture).to_string();
+        // What the README has its readers do.
+        let text = if text.len() > LIMIT_BYTES {
+            format!("base64gzip:{}", STANDARD.encode(gzip(&text)))
+        } else {
+            text
+        };
+        let parameters = json!({
+            "CodeBucket": BUCKET, "CodeKey": self.code.key(), "ApiType": "HTTP", "ApiId": self.api,
+            "Stage": fixture["stage"]["name"], "Configuration": text,
+        });
+        let template = cloudformation::file("authorizer.yaml");
+        let code = std::slice::from_ref(&self.code);
+        cloudformation::deploy(self.emulator.aws(), "by-cloudformation", &template, &parameters, code)
+            .await
+            .map(|_| ())
+    }
+
+    async fn by_terraform(&self, fixture: &Value) -> Result<(), String> {
+        let variables = json!({"fixture": self.write(fixture), "api": self.api, "zip": self.code.file()});
+        let file = self.terraform.folder(FRONTS).join("test.auto.tfvars.json");
+        fs::write(file, variables.to_string()).unwrap();
+        self.terraform.init(FRONTS, &[]).await;
+        let planned = self.terraform.run(FRONTS, &["plan", "-input=false", "-out=plan"]).await;
+        if !planned.success {
+            return Err(planned.printed);
+        }
+        self.terraform.succeeds(FRONTS, &["apply", "plan"]).await;
+        Ok(())
+    }
+
+    async fn by_cdk(&self, fixture: &Value) -> Result<(), String> {
+        let context = json!({"fixture": self.write(fixture), "api": self.api, "bucket": BUCKET, "key": self.code.key()});
+        let template = self.cdk.try_synthesise(FRONTS, "by-cdk", &context)?;
+        let code = std::slice::from_ref(&self.code);
+        let made = cloudformation::deploy(self.emulator.aws(), "by-cdk", &template, &json!({}), code).await;
+        made.map(|_| ())
+    }
+
+    /// A function's variable as it is, and the document in it.
+    async fn given(&self, function: &str) -> (String, Value) {
+        let about = json!({"FunctionName": function});
+        let found = self.emulator.aws().request("lambda", "get_function_configuration", &about).await;
+        let variables = found["Environment"]["Variables"].as_object().unwrap();
+        assert_eq!(variables.keys().collect::<Vec<_>>(), ["AUTHORIZER_CONFIG"], "{function}");
+        let value = variables["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
+        assert!(value.len() <= LIMIT_BYTES, "{function}: {}", value.len());
+        let text = match value.strip_prefix("base64gzip:") {
+            Some(compressed) => gunzip(&STANDARD.decode(compressed).unwrap()),
+            None => value.clone(),
+        };
+        (value, serde_json::from_str(&text).unwrap())
+    }
+}
+
+fn fixture() -> Value {
+    let file = "infra/terraform/modules/configuration/tests/every_key.json";
+    let text = fs::read_to_string(parts::repository().join(file)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The fixture with so many grants more, each with a text of its own in it.
+fn with_grants(count: usize, text: impl Fn(usize) -> String) -> Value {
+    let mut fixture = fixture();
+    let grants = fixture["stage"]["grants"].as_array_mut().unwrap();
+    for number in 0..count {
+        let mut grant = grants[0].clone();
+        grant["name"] = json!(format!("more-{number}"));
+        grant["token"]["role"] = grant["name"].clone();
+        grant["caller"]["bound_subject"] = json!(text(number));
+        grants.push(grant);
+    }
+    fixture
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    filter("gzip", &["-cn9"], text.as_bytes())
+}
+
+fn gunzip(bytes: &[u8]) -> String {
+    String::from_utf8(filter("gzip", &["-cd"], bytes)).unwrap()
+}
+
+fn filter(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut output = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).unwrap());
+        child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+    });
+    assert!(child.wait().unwrap().success());
+    output
+}
+
+#[tokio::test]
+async fn a_document_with_every_key_is_the_same_by_all_three() {
+    let bed = Bed::new("fronts-every-key").await;
+    let fixture = fixture();
+    bed.by_cloudformation(&fixture).await.unwrap();
+    bed.by_terraform(&fixture).await.unwrap();
+    bed.by_cdk(&fixture).await.unwrap();
+    let document = bed.document(&fixture);
+    for function in ["by-cloudformation", "by-terraform-default", "by-cdk-default"] {
+        let (value, given) = bed.given(function).await;
+        assert!(value.starts_with('{'), "{function} compresses what need not be");
+        assert_eq!(given, document, "{function}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_above_4_kb_is_compressed_by_all_three() {
+    let bed = Bed::new("fronts-compressed").await;
+    let fixture = with_grants(60, |number| format!("subject-{number}"));
+    let document = bed.document(&fixture);
+    assert!(document.to_string().len() > 4096);
+    bed.by_cloudformation(&fixture).await.unwrap();
+    bed.by_terraform(&fixture).await.unwrap();
+    bed.by_cdk(&fixture).await.unwrap();
+    for function in ["by-cloudformation", "by-terraform-default", "by-cdk-default"] {
+        let (value, given) = bed.given(function).await;
+        assert!(value.starts_with("base64gzip:"), "{function}");
+        assert_eq!(given, document, "{function}");
+    }
+}
+
+/// No function is made of it: plan, synthesis and change set each fail before anything is.
+#[tokio::test]
+async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_before_anything_is_made() {
+    let bed = Bed::new("fronts-too-long").await;
+    // What does not compress: digits of a product that never repeats.
+    let noise = |number: usize| {
+        let digits =
+            |seed: u64| format!("{:016x}", (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23));
+        (0..4).map(|part| digits((number * 4 + part) as u64 * 7919)).collect::<String>()
+    };
+    let fixture = with_grants(110, noise);
+    let text = bed.document(&fixture).to_string();
+    assert!(STANDARD.encode(gzip(&text)).len() > 4096, "it compresses too well for this test");
+    let refused = bed.by_cloudformation(&fixture).await.unwrap_err();
+    assert!(refused.contains("4096") || refused.contains("4000"), "{refused}");
+    for refused in [bed.by_terraform(&fixture).await.unwrap_err(), bed.by_cdk(&fixture).await.unwrap_err()] {
+        assert!(
+            refused.contains("4000") && refused.contains("authorizer.yaml"),
+            "says what to do: {refused}"
+        );
+    }
+    let made = bed.emulator.aws().request("lambda", "list_functions", &json!({})).await;
+    assert_eq!(made["Functions"], json!([]));
+}
