@@ -14,7 +14,7 @@ fn a_package_is_the_binary_that_is_tested() {
     for (package, binary) in [("vault-authorizer", "bootstrap"), ("orders", "orders")] {
         let zip = fs::read(folder().join(format!("{package}-{ARCHITECTURE}.zip"))).unwrap();
         let mut zip = ZipArchive::new(Cursor::new(zip)).unwrap();
-        let names: Vec<String> = zip.file_names().map(str::to_owned).collect();
+        let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
         let texts = ["LICENSE", "RUST-STANDARD-LIBRARY.html", "THIRD-PARTY-LICENSES.txt"];
         assert_eq!(names, [&["bootstrap"], &texts[..]].concat(), "{package}");
 
