@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::json;
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::cloudformation::BUCKET;
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::parts;
@@ -46,7 +48,9 @@ fn blocks(readme: &str) -> Vec<Block> {
             if let Some(number) = bold.split('.').next().and_then(|number| number.parse().ok()) {
                 (step, ways) = (number, WAYS.to_vec());
             } else if bold.starts_with("With ") {
-                ways = WAYS.into_iter().filter(|way| bold.contains(way)).collect();
+                let all = bold.starts_with("With all");
+                ways = WAYS.into_iter().filter(|way| all || bold.contains(way)).collect();
+                assert!(!ways.is_empty(), "{bold}: for none of the ways");
             }
         }
     }
@@ -107,6 +111,8 @@ impl Walk {
 
     async fn walk(self) {
         let folder = self.folder();
+        let bucket = json!({"Bucket": BUCKET});
+        self.emulator.aws().request("s3", "create_bucket", &bucket).await;
         let blocks = blocks(&readme());
         let own = blocks.iter().filter(|block| block.ways.contains(&self.way));
         let mut script = String::from("set -euo pipefail\n");
@@ -148,7 +154,7 @@ impl Walk {
             ("AWS_REGION", REGION.to_owned()),
             ("VAULT_ADDR", address),
             ("VAULT_TOKEN", token),
-            ("bucket", "my-code-bucket".to_owned()),
+            ("bucket", BUCKET.to_owned()),
             ("issuer", self.issuer.url()),
             ("audience", "orders-api".to_owned()),
             ("stack", "orders".to_owned()),
@@ -217,7 +223,7 @@ impl Walk {
         bash.env("REAL_PATH", &real).env("jwt", good).env("CARGO_TARGET_DIR", parts::target());
         bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
         bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
-        bash.env("STS_ENDPOINT", &url).env("STS_REGION", REGION);
+        bash.env("CDK_CONTEXT_JSON", json!({"stsEndpoint": url, "stsRegion": REGION}).to_string());
         bash.output().await.unwrap()
     }
 }
