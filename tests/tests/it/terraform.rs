@@ -82,13 +82,13 @@ fn fixture(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The parts of whole configurations: the one with every key, and it with each of the other logins.
+/// The parts of whole configurations: the one with every key, and it with what one document cannot have beside that.
 fn configurations() -> Vec<Value> {
     let parts = fixture("every_key.json");
     let mut all = vec![parts.clone()];
-    for login in fixture("other_logins.json").as_array().unwrap() {
+    for variant in fixture("variants.json").as_array().unwrap() {
         let mut parts = parts.clone();
-        parts["vault"]["login"] = login.clone();
+        parts.as_object_mut().unwrap().extend(variant.as_object().unwrap().clone());
         all.push(parts);
     }
     all
@@ -184,11 +184,13 @@ async fn an_unknown_key_is_refused_wherever_it_stands() {
 async fn checked(name: &str, cases: &Map<String, Value>) -> Value {
     let scratch = Scratch::new(name);
     let terraform = Terraform::new(&scratch);
-    let folder = terraform.folder(CONFIGURATION).join("tests");
+    let root = format!("{CONFIGURATION}/tests/cases");
+    let folder = terraform.folder(&root);
+    fs::create_dir(&folder).unwrap();
     fs::write(folder.join("cases.json"), json!(cases).to_string()).unwrap();
-    let root = r#"
+    let module = r#"
         module "check" {
-          source   = "../check"
+          source   = "../../check"
           for_each = jsondecode(file("cases.json"))
           parts    = each.value
         }
@@ -196,8 +198,8 @@ async fn checked(name: &str, cases: &Map<String, Value>) -> Value {
           value = module.check
         }
     "#;
-    fs::write(folder.join("cases.tf"), root).unwrap();
-    terraform.apply(&format!("{CONFIGURATION}/tests"), &json!({})).await["checked"].take()
+    fs::write(folder.join("cases.tf"), module).unwrap();
+    terraform.apply(&root, &json!({})).await["checked"].take()
 }
 
 #[tokio::test]

@@ -206,5 +206,9 @@ resource "aws_api_gateway_method_settings" "all" {
     data_trace_enabled = false
     logging_level      = "OFF"
     metrics_enabled    = true
+
+    # API Gateway's own limits. Left out, the provider sets -1, which is none.
+    throttling_rate_limit  = 10000
+    throttling_burst_limit = 5000
   }
 }

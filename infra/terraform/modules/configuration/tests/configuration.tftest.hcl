@@ -189,3 +189,16 @@ run "a_document_is_for_some_api" {
 
   expect_failures = [var.api_ids]
 }
+
+run "no_key_of_a_variant_is_lost" {
+  command = plan
+
+  module {
+    source = "./tests/variants"
+  }
+
+  assert {
+    condition     = jsonencode(output.variants) == jsonencode(jsondecode(file("./tests/variants.json")))
+    error_message = "The documents have ${jsonencode(output.variants)}"
+  }
+}

@@ -120,16 +120,3 @@ run "values_that_come_late_are_checked_when_they_come" {
     error_message = "The problems are ${join("\n", output.problems)}"
   }
 }
-
-run "every_login_is_taken" {
-  command = plan
-
-  module {
-    source = "./tests/logins"
-  }
-
-  assert {
-    condition     = jsonencode(output.logins) == jsonencode(jsondecode(file("./tests/other_logins.json")))
-    error_message = "The documents have ${jsonencode(output.logins)}"
-  }
-}
