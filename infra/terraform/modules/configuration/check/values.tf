@@ -49,6 +49,27 @@ locals {
     ],
   )
 
+  # What goes into a header, and what becomes part of a host's name.
+  visible_texts = [
+    "vault.namespace", "vault.login.server_id", "vault.login.web_identity_audience", "vault.login.role_id", "vault.login.secret_id",
+    "vault.login.token", "aws_identity.server_id", "stage.server_id",
+  ]
+  text_problems = concat(
+    [
+      for path, text in local.texts : "${path}: must be visible ASCII, without spaces"
+      if contains(local.visible_texts, path) && !can(regex("^[!-~]+$", text))
+    ],
+    [
+      for path, text in local.texts : "${path}: an AWS region is written like `eu-west-1`"
+      if can(regex("^(vault\\.login\\.sts_region|aws_identity\\.sts_regions\\[[0-9]+\\])$", path)) && !can(regex(local.region, text))
+    ],
+    [
+      for name, issuer in local.issuers : "issuers.${name}.jwks: must be `discovery`, {uri = …} or {file = …}"
+      if try(local.texts["issuers.${name}.jwks"], "discovery") != "discovery"
+    ],
+  )
+  region = "^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"
+
   issuer_names = keys(local.issuers)
   # A slash before the name of one that says nothing, so that it is nobody else's.
   issuer_urls = [for name in local.issuer_names : try(local.texts["issuers.${name}.issuer"], "/${name}")]
@@ -60,6 +81,18 @@ locals {
     [
       for index, name in local.issuer_names : "issuers.${name}.issuer: two issuers with one `issuer`"
       if contains(slice(local.issuer_urls, 0, index), local.issuer_urls[index])
+    ],
+    # Whoever answers there says who every principal is.
+    [
+      for name, issuer in local.issuers : "issuers.${name}.issuer: must be an account's own issuer: https://….tokens.sts.global.api.aws"
+      if try(issuer.kind, "") == "aws_iam" && can(local.texts["issuers.${name}.issuer"])
+      && !can(regex("^(https://[A-Za-z0-9.-]+[.]tokens[.]sts[.]global[.]api[.]aws/?|https?://${local.loopback}(/[^?#[:space:]]*)?)$", local.texts["issuers.${name}.issuer"]))
+    ],
+    [
+      for name in distinct(compact([for caller in local.callers : caller.issuer])) :
+      "stage.audiences: no token of issuer `${name}` can be for this stage: it names one audience, and none of the issuer's `audiences` is among these"
+      if contains(["client_id", "azp"], try(local.texts["issuers.${name}.audience_claim"], "aud")) && try(length(local.stages[0].audiences) > 0
+      && length(setintersection(local.stages[0].audiences, local.issuers[name].audiences)) == 0, false)
     ],
     local.has_issuers || local.has_aws_identity ? [] : ["issuers: is missing: there are neither `issuers` nor `aws_identity`"],
   )
@@ -84,7 +117,7 @@ locals {
   )
   # `cookie session`, by path.
   credential_names = {
-    for path, text in { for path, text in local.texts : path => text if startswith(path, "credentials[") } :
+    for path, text in { for path, text in local.texts : path => text if can(regex("^credentials\\[[0-9]+\\]\\.[a-z_]+$", path)) } :
     path => "${regex("[a-z_]+$", path)} ${lower(text)}"
   }
 
@@ -199,6 +232,7 @@ locals {
   value_problems = concat(
     local.span_problems,
     local.url_problems,
+    local.text_problems,
     local.issuer_problems,
     local.login_problems,
     local.credential_problems,

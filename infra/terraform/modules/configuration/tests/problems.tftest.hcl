@@ -120,3 +120,44 @@ run "values_that_come_late_are_checked_when_they_come" {
     error_message = "The problems are ${join("\n", output.problems)}"
   }
 }
+
+run "values_that_no_schema_describes_are_refused" {
+  command = plan
+
+  module {
+    source = "./check"
+  }
+
+  variables {
+    parts = {
+      vault = {
+        address   = "https://vault.example.com"
+        namespace = "a b"
+        login     = { method = "aws", role = "api", server_id = "é", sts_region = "us" }
+      }
+      issuers = {
+        corp    = { kind = "jwt", issuer = "https://a.example", audiences = ["orders"], audience_claim = "client_id", algorithms = ["RS256"], jwks = "discover" }
+        account = { kind = "aws_iam", issuer = "https://tokens.example.com", audiences = ["orders"] }
+      }
+      credentials = ["Authorization"]
+      stage = {
+        name      = "prod"
+        audiences = ["reports"]
+        grants    = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+      }
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.problems) == jsonencode([
+      "credentials[0]: must be a mapping",
+      "issuers.account.issuer: must be an account's own issuer: https://….tokens.sts.global.api.aws",
+      "issuers.corp.jwks: must be `discovery`, {uri = …} or {file = …}",
+      "stage.audiences: no token of issuer `corp` can be for this stage: it names one audience, and none of the issuer's `audiences` is among these",
+      "vault.login.server_id: must be visible ASCII, without spaces",
+      "vault.login.sts_region: an AWS region is written like `eu-west-1`",
+      "vault.namespace: must be visible ASCII, without spaces",
+    ])
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
