@@ -76,7 +76,7 @@ pub(crate) fn require(tools: &[Tool]) -> Result<(), Failure> {
     Err(Failure::new(format!("this machine lacks:{}", missing.concat())))
 }
 
-fn answers(probe: &[&str]) -> bool {
+pub(crate) fn answers(probe: &[&str]) -> bool {
     let Some((program, arguments)) = probe.split_first() else {
         return false;
     };

@@ -15,7 +15,7 @@ use crate::workspace::{self, Failure, Stopwatch, Workspace, said};
 use crate::{glibc, machine};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// `cargo xtask package`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
@@ -135,15 +135,15 @@ struct Binary {
     file: PathBuf,
 }
 
-/// Lambda's architectures, by their triples.
-const TARGETS: [(&str, &str); 2] =
-    [("x86_64", "x86_64-unknown-linux-gnu"), ("arm64", "aarch64-unknown-linux-gnu")];
+/// Lambda's architectures, their triples, and what Debian calls them.
+const TARGETS: [(&str, &str, &str); 2] =
+    [("x86_64", "x86_64-unknown-linux-gnu", "amd64"), ("arm64", "aarch64-unknown-linux-gnu", "arm64")];
 
 /// Each function for each architecture that this machine can build for. What it cannot is said, and nothing stands for it.
 fn build(workspace: &Workspace) -> Result<Vec<Binary>, Failure> {
     let host = release::host()?;
     let mut binaries = Vec::new();
-    for (architecture, triple) in TARGETS {
+    for (architecture, triple, debian) in TARGETS {
         let mut add = |folder: &Path| {
             let of = |(package, binary)| Binary { package, triple, file: folder.join(binary) };
             binaries.extend(FUNCTIONS.map(of));
@@ -153,7 +153,7 @@ fn build(workspace: &Workspace) -> Result<Vec<Binary>, Failure> {
             add(&workspace.target.join("release"));
             continue;
         }
-        match Linker::find(triple)? {
+        match Linker::find(triple, debian) {
             Ok(linker) => {
                 for (package, binary) in FUNCTIONS {
                     let what = ["--package", package, "--bin", binary, "--target", triple];
@@ -179,27 +179,24 @@ struct Linker {
 
 impl Linker {
     /// Or what is lacking, and how to get it.
-    fn find(triple: &str) -> Result<Result<Self, String>, Failure> {
-        let folder = said(workspace::rustc().args(["--print", "target-libdir", "--target", triple]))?;
-        let libraries = fs::read_dir(folder.trim_end()).into_iter().flatten().flatten();
-        if !libraries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")) {
-            return Ok(Err(format!(
-                "the toolchain has no standard library for it: rustup target add {triple}"
-            )));
+    fn find(triple: &str, debian: &str) -> Result<Self, String> {
+        let folder = said(workspace::rustc().args(["--print", "target-libdir", "--target", triple]));
+        let folder = folder.map_err(|failure| failure.to_string())?;
+        let mut libraries = fs::read_dir(folder.trim_end()).into_iter().flatten().flatten();
+        if !libraries.any(|library| library.file_name().to_string_lossy().starts_with("libstd-")) {
+            return Err(format!("the toolchain has no standard library for it: rustup target add {triple}"));
         }
         let variable = format!("CARGO_TARGET_{}_LINKER", triple.to_ascii_uppercase().replace('-', "_"));
-        // As Debian, Fedora and the C compiler's own search call it.
+        // As Debian and Fedora call it, and as aws-lc-sys looks for its C compiler.
         let usual = format!("{}-gcc", triple.replace("-unknown", ""));
         let program = std::env::var(&variable).unwrap_or(usual);
-        let probe =
-            Command::new(&program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !probe.is_ok_and(|status| status.success()) {
-            return Ok(Err(format!(
-                "there is no linker `{program}`: on Debian and Ubuntu apt-get install crossbuild-essential-arm64, or \
-                 name another in {variable}"
-            )));
+        if !machine::answers(&[&program, "--version"]) {
+            return Err(format!(
+                "there is no linker `{program}`: on Debian and Ubuntu apt-get install crossbuild-essential-{debian}, \
+                 or name another in {variable}"
+            ));
         }
-        Ok(Ok(Self { variable, program }))
+        Ok(Self { variable, program })
     }
 
     fn set<'c>(&self, command: &'c mut Command) -> &'c mut Command {
@@ -294,8 +291,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_built_for_is_told_with_its_remedy() {
-        let lack = Linker::find("sparcv9-sun-solaris").unwrap().err();
-        let told = lack.expect("nobody installs this target");
+        let told = Linker::find("sparcv9-sun-solaris", "sparc").err().expect("nobody installs this target");
         assert!(told.contains("rustup target add sparcv9-sun-solaris"), "{told}");
     }
 
