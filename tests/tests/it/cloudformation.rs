@@ -227,11 +227,26 @@ async fn a_vpc_brings_its_permissions_and_only_then() {
     parameters["SubnetIds"] = json!("subnet-0a,subnet-0b");
     parameters["SecurityGroupIds"] = json!("sg-0a");
     bed.deploy(&parameters).await.unwrap();
-    assert_eq!(policies().await, json!(["write-own-log", "join-vpc"]));
+    assert_eq!(policies().await, json!(["write-own-log", "attach-to-vpc"]));
     // The emulator's CloudFormation leaves it out.
     let function = cloudformation::template("authorizer.yaml")["Resources"]["Function"]["Properties"].take();
     let network = json!({"SubnetIds": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}});
     assert_eq!(function["VpcConfig"], json!({"Fn::If": ["IsInVpc", network, {"Ref": "AWS::NoValue"}]}));
+}
+
+#[tokio::test]
+async fn a_login_with_a_jwt_of_sts_brings_the_permission_for_its_audience_and_for_no_other() {
+    let bed = Bed::new("HTTP").await;
+    let mut parameters = bed.parameters(&bed.configuration().to_string());
+    parameters["WebIdentityAudience"] = json!("https://vault.example.com");
+    bed.deploy(&parameters).await.unwrap();
+    let about = json!({"RoleName": STACK, "PolicyName": "ask-for-own-jwt"});
+    let policy = bed.emulator.aws().request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
+    let statements = policy["Statement"].as_array().unwrap();
+    assert_eq!(statements.len(), 1);
+    assert_eq!(statements[0]["Action"], "sts:GetWebIdentityToken");
+    let audience = &statements[0]["Condition"]["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"];
+    assert_eq!(*audience, json!("https://vault.example.com"));
 }
 
 #[test]
