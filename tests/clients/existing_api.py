@@ -1,7 +1,7 @@
-"""An API that is there before the authorizer: one open route, `GET /orders`, answered by the sample integration.
+"""An API that is there before the authorizer: one open route, answered by the sample integration.
 
-    existing_api.py make REST|HTTP <zip of the sample> <its variables as JSON>     prints the API's id
-    existing_api.py protect REST|HTTP <api> <authorizer>                           what its owner then does, by hand
+    existing_api.py make REST|HTTP <path> <zip of the sample> <its variables as JSON>     prints the API's id
+    existing_api.py protect REST|HTTP <api> <authorizer>                                  what its owner then does, by hand
 
 The stage is `prod`.
 """
@@ -30,11 +30,11 @@ def make_function(code, variables):
             Role=role["Role"]["Arn"], Code={"ZipFile": body.read()}, Environment={"Variables": variables})
 
 
-def make_rest():
+def make_rest(path):
     client = boto3.client("apigateway")
     api = client.create_rest_api(name="existing")["id"]
     root = client.get_resources(restApiId=api)["items"][0]["id"]
-    resource = client.create_resource(restApiId=api, parentId=root, pathPart="orders")["id"]
+    resource = client.create_resource(restApiId=api, parentId=root, pathPart=path)["id"]
     place = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
     client.put_method(authorizationType="NONE", **place)
     client.put_integration(type="AWS_PROXY", integrationHttpMethod="POST", uri=integration_uri(), **place)
@@ -42,12 +42,12 @@ def make_rest():
     return api
 
 
-def make_http():
+def make_http(path):
     client = boto3.client("apigatewayv2")
     api = client.create_api(Name="existing", ProtocolType="HTTP")["ApiId"]
     integration = client.create_integration(
         ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=integration_uri(), PayloadFormatVersion="2.0")
-    client.create_route(ApiId=api, RouteKey="GET /orders", Target=f"integrations/{integration['IntegrationId']}")
+    client.create_route(ApiId=api, RouteKey=f"GET /{path}", Target=f"integrations/{integration['IntegrationId']}")
     client.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
     return api
 
@@ -55,7 +55,7 @@ def make_http():
 def protect_rest(api, authorizer):
     client = boto3.client("apigateway")
     resources = client.get_resources(restApiId=api)["items"]
-    resource = next(item["id"] for item in resources if item["path"] == "/orders")
+    resource = next(item["id"] for item in resources if item["path"] != "/")
     changes = {"/authorizationType": "CUSTOM", "/authorizerId": authorizer}
     client.update_method(
         restApiId=api, resourceId=resource, httpMethod="GET",
@@ -72,9 +72,9 @@ def protect_http(api, authorizer):
 def main():
     order, kind, *arguments = sys.argv[1:]
     if order == "make":
-        code, variables = arguments
+        path, code, variables = arguments
         make_function(code, json.loads(variables))
-        print({"REST": make_rest, "HTTP": make_http}[kind]())
+        print({"REST": make_rest, "HTTP": make_http}[kind](path))
     else:
         {"REST": protect_rest, "HTTP": protect_http}[kind](*arguments)
 

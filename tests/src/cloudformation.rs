@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws_lc_rs::digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::deployment::zipped;
 use crate::emulator::Aws;
@@ -69,6 +69,24 @@ pub async fn deploy(
     arguments.extend(files.iter().map(String::as_str));
     let outputs = aws.try_client_script("deploy.py", &arguments).await?;
     Ok(serde_json::from_str(&outputs).expect("the script prints the stack's outputs"))
+}
+
+/// An API that is there before the authorizer: `GET /<path>`, open, on stage `prod`, with the sample integration behind it as
+/// function `existing-orders`. `kind` is `REST` or `HTTP`. Answers its id.
+pub async fn existing_api(aws: &Aws, kind: &str, path: &str, orders: &Path, vault_address: &str) -> String {
+    let stage = json!({
+        "creation_path": "auth/token/create/orders-prod-reader",
+        "secret_path": "secret/data/prod/orders",
+    });
+    let variables = json!({
+        "VAULT_ADDR": vault_address,
+        "ALLOW_ORIGIN": "*",
+        "ORDERS_STAGES": json!({"prod": stage}).to_string(),
+    });
+    let orders = Code::of("orders", orders, aws);
+    let file = orders.file().to_str().expect("the bed's path is UTF-8");
+    let made = ["make", kind, path, file, &variables.to_string()];
+    aws.client_script("existing_api.py", &made).await.trim().to_owned()
 }
 
 /// Deletes a stack and all that it made.

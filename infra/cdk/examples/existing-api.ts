@@ -1,14 +1,14 @@
 /** The authorizer on one new route of a REST API that another stack made, and that has gateway responses of its own. */
 
-import { App, Stack } from "aws-cdk-lib";
+import { App, CfnOutput, Stack } from "aws-cdk-lib";
 import { Deployment, LambdaIntegration, RestApi } from "aws-cdk-lib/aws-apigateway";
 import { Code, Function } from "aws-cdk-lib/aws-lambda";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
-import { app, context, stackName, stackProps } from "./settings";
+import { app, context, neighbours, stackName, stackProps, type Neighbours } from "./settings";
 
-const NAMES = ["bucket", "authorizerKey", "restApiId", "rootResourceId", "functionName", "issuer"] as const;
-type Existing = Record<(typeof NAMES)[number], string>;
+const NAMES = ["restApiId", "rootResourceId", "functionName"] as const;
+type Existing = Neighbours & Record<(typeof NAMES)[number], string>;
 
 export class ExistingApiExample extends Stack {
   constructor(scope: App, id: string, existing: Existing) {
@@ -17,35 +17,56 @@ export class ExistingApiExample extends Stack {
     const api = RestApi.fromRestApiAttributes(this, "Api", existing);
     const orders = Function.fromFunctionName(this, "Orders", existing.functionName);
 
-    const login = { method: "aws", role: "api-authorizer", server_id: "vault.example.com" } as const;
     const authorizer = new VaultAuthorizer(this, "Authorizer", {
       api,
       stageName: "prod",
-      name: "orders-authorizer",
+      name: `${id}-authorizer`,
       code,
       gatewayResponses: false,
-      vault: { address: "https://vault.example.com:8200", login },
+      vault: {
+        address: existing.vaultAddress,
+        login: {
+          method: "aws",
+          role: "api-authorizer",
+          server_id: existing.serverId,
+          sts_region: existing.stsRegion,
+          sts_endpoint: existing.stsEndpoint,
+        },
+      },
       issuers: {
-        corp: { kind: "jwt", issuer: existing.issuer, audiences: ["orders"], algorithms: ["RS256"], jwks: "discovery" },
+        corp: {
+          kind: "jwt",
+          issuer: existing.issuer,
+          audiences: [existing.audience],
+          algorithms: ["RS256"],
+          jwks: "discovery",
+        },
       },
       grants: [
         {
-          name: "orders-reader",
+          name: "orders-prod-reader",
           routes: ["GET /orders"],
           caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
           token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
         },
       ],
     });
-    const get = api.root.addResource("orders").addMethod("GET", new LambdaIntegration(orders), { authorizer });
+    const integration = new LambdaIntegration(orders, { allowTestInvoke: false });
+    const get = api.root.addResource("orders").addMethod("GET", integration, { authorizer });
     // The stage serves a new snapshot of the whole API. The old ones stay: the other stack's is among them.
     const deployment = new Deployment(this, "Deployment", { api, stageName: "prod", retainDeployments: true });
     authorizer.addToDeployment(deployment, get);
+
+    new CfnOutput(this, "AuthorizerFunctionName", { value: authorizer.function.functionName });
+    new CfnOutput(this, "AuthorizerRoleArn", { value: authorizer.role.roleArn });
   }
 }
 
 if (require.main === module) {
   const main = app();
-  new ExistingApiExample(main, stackName(main, "existing-example"), context(main, ...NAMES));
+  new ExistingApiExample(main, stackName(main, "existing-example"), {
+    ...neighbours(main),
+    ...context(main, ...NAMES),
+  });
   main.synth();
 }

@@ -3,12 +3,12 @@
 import { parseArgs } from "node:util";
 import { App, BootstraplessSynthesizer, type StackProps } from "aws-cdk-lib";
 
-export interface Settings {
-  /** The S3 bucket, in the stack's region, that holds both zip files, and their keys. A new key for each build. */
+/** What the authorizer works with. */
+export interface Neighbours {
+  /** The S3 bucket, in the stack's region, that holds the zip files, and the authorizer's key. A new key for each build. */
   readonly bucket: string;
   readonly authorizerKey: string;
-  readonly ordersKey: string;
-  /** Vault's address as both functions reach it. */
+  /** Vault's address as the functions reach it. */
   readonly vaultAddress: string;
   /** Vault's `iam_server_id_header_value`. */
   readonly serverId: string;
@@ -18,17 +18,26 @@ export interface Settings {
   /** The region whose STS Vault's AWS auth method asks; an STS on this machine, for development. */
   readonly stsRegion?: string;
   readonly stsEndpoint?: string;
+}
+
+export interface Settings extends Neighbours {
+  /** The sample function's key. */
+  readonly ordersKey: string;
   /** Whose pages may call the API from a browser. */
   readonly allowOrigin: string;
 }
 
-export function settings(app: App): Settings {
+export function neighbours(app: App): Neighbours {
   return {
-    ...context(app, "bucket", "authorizerKey", "ordersKey", "vaultAddress", "serverId", "issuer", "audience"),
+    ...context(app, "bucket", "authorizerKey", "vaultAddress", "serverId", "issuer", "audience"),
     stsRegion: app.node.tryGetContext("stsRegion"),
     stsEndpoint: app.node.tryGetContext("stsEndpoint"),
-    allowOrigin: app.node.tryGetContext("allowOrigin") ?? "*",
   };
+}
+
+export function settings(app: App): Settings {
+  const allowOrigin = app.node.tryGetContext("allowOrigin") ?? "*";
+  return { ...context(app, "ordersKey"), ...neighbours(app), allowOrigin };
 }
 
 /** The app of an example that is run as a program. Its template goes to `cdk.out`, or where CDK's command wants it. */

@@ -34,12 +34,10 @@ const EXAMPLES: Record<string, (app: App) => Stack> = {
   "http-example": (app) => new HttpApiExample(app, "http-example", SETTINGS),
   "existing-example": (app) =>
     new ExistingApiExample(app, "existing-example", {
-      bucket: "code",
-      authorizerKey: "authorizer.zip",
+      ...SETTINGS,
       restApiId: "a1b2c3d4e5",
       rootResourceId: "f6g7h8i9j0",
       functionName: "orders",
-      issuer: "https://login.example.com/",
     }),
 };
 

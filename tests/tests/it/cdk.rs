@@ -5,9 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
 use test_bed::cdk::{Neighbours, Package, lint};
+use test_bed::cloudformation::{self, BUCKET, Code};
 use test_bed::command::Command;
 use test_bed::deployment::Deployment;
-use test_bed::emulator::{ACCOUNT, Emulator};
+use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
 use test_bed::{http, parts, vault_setup};
@@ -54,12 +55,9 @@ fn cfn_lint_has_nothing_to_say_of_our_templates() {
 
     let scratch = Scratch::new("cdk-lint");
     let context = json!({
-        "bucket": "code",
-        "authorizerKey": "authorizer.zip",
-        "restApiId": "a1b2c3d4e5",
-        "rootResourceId": "f6g7h8i9j0",
-        "functionName": "orders",
-        "issuer": "https://login.example.com/",
+        "bucket": "code", "authorizerKey": "authorizer.zip", "restApiId": "a1b2c3d4e5",
+        "rootResourceId": "f6g7h8i9j0", "functionName": "orders", "issuer": "https://login.example.com/",
+        "audience": "orders-api", "vaultAddress": "https://vault.example.com", "serverId": "vault.example.com",
     });
     let existing = Package::new(&scratch).synthesise("existing-api", "existing-example", &context);
     assert_eq!(lint(&existing, &OF_CDK), "");
@@ -124,6 +122,60 @@ async fn an_http_api_is_deployed_answers_and_leaves_nothing_behind() {
     assert_eq!(authorizer["IdentitySource"], json!(["$request.header.Authorization"]));
     stack.assert_configuration("$default").await;
     stack.delete().await;
+}
+
+#[tokio::test]
+async fn one_route_of_a_rest_api_that_is_there_takes_the_authorizer_and_the_rest_of_it_stays() {
+    let scratch = Scratch::new("existing-example");
+    let emulator = Emulator::start(&scratch).await;
+    let aws = emulator.aws();
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/existing-example-authorizer-prod");
+    let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
+    let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+    vault_setup::quickstart(&vault.openbao).await;
+    let issuer = Issuer::start();
+    let orders = parts::binary("release", "orders");
+    let api = cloudformation::existing_api(aws, "REST", "status", &orders, &vault.address()).await;
+    let resources = aws.request("apigateway", "get_resources", &json!({"restApiId": api})).await;
+    let root = resources["items"].as_array().unwrap().iter().find(|item| item["path"] == "/").unwrap();
+
+    let get = async |path: &str, token: Option<&str>| {
+        let mut request =
+            http::client().get(format!("{}/_aws/execute-api/{api}/prod/{path}", emulator.url()));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    // The sample says by itself that it was called around an authorizer.
+    let open = get("status", None).await;
+    assert_eq!(open.1["error"], "no_context", "{open:?}");
+
+    let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), aws);
+    let context = json!({
+        "bucket": BUCKET, "authorizerKey": code.key(), "restApiId": api, "rootResourceId": root["id"],
+        "functionName": "existing-orders", "issuer": issuer.url(), "audience": "orders-api",
+        "vaultAddress": vault.address(), "serverId": "vault.example.com", "stsRegion": REGION,
+        "stsEndpoint": emulator.sts_url(),
+    });
+    let template = Package::new(&scratch).synthesise("existing-api", "existing-example", &context);
+    let outputs = cloudformation::deploy(aws, "existing-example", &template, &json!({}), &[code]).await;
+    assert_eq!(outputs.unwrap()["AuthorizerRoleArn"], role);
+
+    let good = issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
+    let (status, answer) = get("orders", Some(&good)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_orders_of_alice(&answer);
+    let forged = issuer.forged(&TokenSpec::new().claim("scope", "orders:read"));
+    assert_eq!(get("orders", Some(&forged)).await.0, 401);
+    assert_eq!(get("orders", None).await.0, 401);
+    assert_eq!(get("status", None).await, open, "the open route is as it was");
+
+    cloudformation::delete(aws, "existing-example").await;
+    let left = aws.request("lambda", "list_functions", &json!({})).await;
+    assert_eq!(left["Functions"].as_array().unwrap().len(), 1, "the API's own function");
+    assert_eq!(get("status", None).await, open, "the API is served as before");
 }
 
 fn assert_orders_of_alice(answer: &Value) {

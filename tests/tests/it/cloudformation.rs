@@ -36,18 +36,8 @@ impl Bed {
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
         let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), emulator.aws());
-        let orders = Code::of("orders", &parts::binary("release", "orders"), emulator.aws());
-        let variables = json!({
-            "VAULT_ADDR": vault.address(),
-            "ALLOW_ORIGIN": "*",
-            "ORDERS_STAGES": json!({"prod": {
-                "creation_path": "auth/token/create/orders-prod-reader",
-                "secret_path": "secret/data/prod/orders",
-            }}).to_string(),
-        });
-        let file = orders.file().to_str().unwrap();
-        let made = ["make", kind, file, &variables.to_string()];
-        let api = emulator.client_script("existing_api.py", &made).await.trim().to_owned();
+        let (orders, address) = (parts::binary("release", "orders"), vault.address());
+        let api = cloudformation::existing_api(emulator.aws(), kind, "orders", &orders, &address).await;
         Self { emulator, vault, issuer, kind, api, code, _scratch: scratch }
     }
 
