@@ -35,7 +35,7 @@ const HELP: &str = "\
 Examples:
   vault-authorizer check --config authorizer.yaml
   vault-authorizer check --strict --config authorizer.yaml      in a pipeline
-  terraform output -raw authorizer_config | vault-authorizer check --config - --task-root dist
+  terraform output -raw configuration | vault-authorizer check --config -
 
 Exit codes:
   0  the configuration is good

@@ -30,10 +30,19 @@ pub(crate) fn cargo_build(workspace: &Workspace, what: &[&str]) -> Result<Comman
     let mut cargo = workspace.cargo(["build", "--release", "--locked"]);
     cargo.args(what).env("CARGO_ENCODED_RUSTFLAGS", places.rustflags());
     // aws-lc-sys leaves the paths out of its C code itself.
-    for flags in ["CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"] {
-        cargo.env_remove(flags);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_a_flag(&name.to_string_lossy())) {
+        cargo.env_remove(name);
     }
     Ok(cargo)
+}
+
+/// Whether a variable changes what a compiler makes: of the C compiler's, with a target's name in it or not; Cargo's profile;
+/// how aws-lc is built. Which compiler it is stays the user's choice.
+fn is_a_flag(variable: &str) -> bool {
+    let name = variable.trim_start_matches("TARGET_").trim_start_matches("HOST_");
+    ["CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CARGO_PROFILE_", "AWS_LC_SYS_"]
+        .iter()
+        .any(|flag| name.starts_with(flag))
 }
 
 /// The folders of this machine that the compiler sees.
@@ -130,6 +139,18 @@ fn rustc_field(name: &str) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_users_flags_do_not_reach_a_package() {
+        for flag in
+            ["CFLAGS", "CFLAGS_x86_64_unknown_linux_gnu", "TARGET_CXXFLAGS", "CARGO_PROFILE_RELEASE_LTO"]
+        {
+            assert!(is_a_flag(flag), "{flag}");
+        }
+        for other in ["CC", "PATH", "CARGO_HOME", "CARGO_TARGET_DIR", "HOSTNAME"] {
+            assert!(!is_a_flag(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_registrys_folder_is_found_and_a_members_is_not_taken_for_one() {
