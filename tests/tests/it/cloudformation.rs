@@ -269,6 +269,62 @@ fn containers_get_every_field_of_the_contract_as_a_header_and_no_caller_can_add_
     }
 }
 
+/// The emulator carries no header as AWS does: what it was told is read back.
+#[tokio::test]
+async fn a_route_to_a_container_has_the_authorizer_and_the_headers() {
+    for kind in ["REST", "HTTP"] {
+        let bed = Bed::new(kind).await;
+        let aws = bed.emulator.aws();
+        let made = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
+        let mut parameters = json!({
+            "ApiType": kind, "ApiId": bed.api, "AuthorizerId": made["AuthorizerId"], "HttpMethod": "POST",
+            "BackendUri": "https://orders.example.com/orders/{id}",
+        });
+        let about = json!({"restApiId": bed.api});
+        let mut place = about.clone();
+        if kind == "REST" {
+            let resources = aws.request("apigateway", "get_resources", &about).await;
+            let resources = resources["items"].as_array().unwrap();
+            place["resourceId"] =
+                resources.iter().find(|one| one["path"] == "/orders").unwrap()["id"].clone();
+            place["httpMethod"] = json!("POST");
+            parameters["ResourceId"] = place["resourceId"].clone();
+            parameters["PathParameter"] = json!("id");
+        } else {
+            parameters["Path"] = json!("/orders/{id}");
+        }
+        let template = cloudformation::file("container.yaml");
+        cloudformation::deploy(aws, "orders-route", &template, &parameters, &[]).await.unwrap();
+        let (route, mapped) = if kind == "REST" {
+            let method = aws.request("apigateway", "get_method", &place).await;
+            let mapped = method["methodIntegration"]["requestParameters"].clone();
+            let id = &mapped["integration.request.path.id"];
+            assert_eq!(*id, json!("method.request.path.id"));
+            assert_eq!(mapped["integration.request.path.proxy"], Value::Null, "none was asked for");
+            (json!([method["authorizationType"], method["authorizerId"]]), mapped)
+        } else {
+            let about = json!({"ApiId": bed.api});
+            let routes = aws.request("apigatewayv2", "get_routes", &about).await;
+            let route =
+                routes["Items"].as_array().unwrap().iter().find(|one| one["RouteKey"] == "POST /orders/{id}");
+            let route = route.unwrap().clone();
+            let target = route["Target"].as_str().unwrap().trim_start_matches("integrations/").to_owned();
+            let about = json!({"ApiId": bed.api, "IntegrationId": target});
+            let integration = aws.request("apigatewayv2", "get_integration", &about).await;
+            (
+                json!([route["AuthorizationType"], route["AuthorizerId"]]),
+                integration["RequestParameters"].clone(),
+            )
+        };
+        assert_eq!(route, json!(["CUSTOM", made["AuthorizerId"]]), "{kind}");
+        for field in FIELDS {
+            let found =
+                mapped.as_object().unwrap().keys().filter(|key| key.ends_with(&format!(".{}", field.header)));
+            assert_eq!(found.count(), 1, "{kind} {}: {mapped}", field.header);
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_key_to_vault_travels_in_plain_text_nor_behind_a_token_authorizer() {
     let scratch = Scratch::new("container");
