@@ -95,9 +95,13 @@ export function configurationOf(parts: ConfigurationParts, stageName: string, ap
 }
 
 /** All that is wrong with a document of {@link configurationOf}; the stage's keys are named as the user gave them. */
-export function documentProblems(document: Configuration, stageName: string): string[] {
-  const problems = [...schemaProblems(document), ...contradictions(document, stageName)];
-  return problems.map(({ path, message }) => {
+export function documentProblems(document: Configuration, stageName: string, given: ConfigurationParts): string[] {
+  const lost = lostNarrowings(given, stageName);
+  // The schema says less of it, and of a claim's list as a whole.
+  const told = lost.flatMap(({ path }) => [path, typeof path.at(-1) === "number" ? path.slice(0, -1) : path]);
+  const places = new Set(told.map((path) => JSON.stringify(path)));
+  const found = [...schemaProblems(document), ...contradictions(document, stageName)];
+  return [...lost, ...found.filter(({ path }) => !places.has(JSON.stringify(path)))].map(({ path, message }) => {
     const ofStage = path[0] === "stages" && String(path[1]) === stageName;
     const [first, ...rest] = ofStage ? path.slice(2) : path;
     const given = ofStage && first === "api_ids" ? "apiIds" : first;
@@ -105,6 +109,43 @@ export function documentProblems(document: Configuration, stageName: string): st
     return `${whole}: ${message}`;
   });
 }
+
+/**
+ * What narrows who gets a grant, and would be left out of the document or be another value in it: `{tenant: props.tenant}` where
+ * there is no tenant would open the grant to all of them.
+ */
+function lostNarrowings(given: ConfigurationParts, stageName: string): Problem[] {
+  const lost = (value: unknown, path: Problem["path"]): Problem[] => {
+    if (value === undefined || value === null) {
+      const remedy = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
+      return [{ path, message: `is ${value}: ${remedy}` }];
+    }
+    if (Token.isUnresolved(value)) return [];
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      return [{ path, message: `is no finite number, which JSON cannot hold: ${AS_TEXT}` }];
+    }
+    if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      const why = "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound";
+      return [{ path, message: `${why}: ${AS_TEXT}` }];
+    }
+    // Not `map`, which leaves out the holes of a list.
+    if (Array.isArray(value)) return Array.from(value).flatMap((item, index) => lost(item, [...path, index]));
+    if (typeof value !== "object") return [];
+    return Object.entries(value).flatMap(([key, item]) => lost(item, [...path, key]));
+  };
+  const ofStage = (["audiences", "server_id"] as const).filter((key) => Object.hasOwn(given, key));
+  const grants: unknown = given.grants;
+  const callers = Array.from(Array.isArray(grants) ? (grants as (Grant | undefined)[]) : [], (grant) => grant?.caller);
+  return [
+    ...ofStage.flatMap((key) => lost(given[key], ["stages", stageName, key])),
+    ...callers.flatMap((caller, index) =>
+      // What is no mapping at all, the schema refuses.
+      caller ? lost(caller, ["stages", stageName, "grants", index, "caller"]) : [],
+    ),
+  ];
+}
+
+const AS_TEXT = "write it as text if the claim is text";
 
 /** What a schema cannot say. It also reads documents that are not as the schema wants them. */
 function contradictions(document: Configuration, stageName: string): Problem[] {

@@ -32,6 +32,7 @@ const validate = new Ajv2020({
   allErrors: true,
   discriminator: true,
   strict: false,
+  strictNumbers: true,
   validateFormats: false,
   verbose: true,
   code: { regExp: Object.assign(patternForTokens, { code: "patternForTokens" }) },

@@ -182,7 +182,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     this.configuration = configurationOf(props, props.stageName, apiIds);
     this.configurationJson = Stack.of(this).toJsonString(this.configuration);
 
-    const problems = [...problemsOf(props), ...documentProblems(this.configuration, props.stageName)];
+    const problems = [...problemsOf(props), ...documentProblems(this.configuration, props.stageName, props)];
     const environment = this.environment(props, problems);
     if (problems.length > 0) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;

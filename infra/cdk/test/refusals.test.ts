@@ -22,6 +22,11 @@ const token = (changes: object) => [{ ...GRANT, token: { ...GRANT.token, ...chan
 const vault = (changes: object) => ({ vault: { ...VAULT, ...changes } });
 const corp = (changes: object) => ({ issuers: { corp: { ...CORP, ...changes } } });
 
+const caller = (changes: object) => ({ grants: [{ ...GRANT, caller: { issuer: "corp", ...changes } }] });
+const NARROWS = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
+const ROUNDED =
+  "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound: write it as text if the claim is text";
+
 /** What is given, and each line of the refusal. */
 const REFUSED: [string, object, ...string[]][] = [
   // The document, by its schema.
@@ -73,7 +78,55 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "a claim that is null",
     { grants: [{ ...GRANT, caller: { issuer: "corp", bound_claims: { scope: null } } }] },
-    "grants[0].caller.bound_claims.scope: must be text or a number or true or false or a list of text or a number or true or false",
+    `grants[0].caller.bound_claims.scope: is null: ${NARROWS}`,
+  ],
+  // What would be left out, or become another value, on the way into the document.
+  [
+    "a bound claim that would vanish beside another",
+    caller({ bound_claims: { scope: ["orders:read"], tenant: undefined } }),
+    `grants[0].caller.bound_claims.tenant: is undefined: ${NARROWS}`,
+  ],
+  [
+    "a bound subject that would vanish beside a claim",
+    caller({ bound_subject: undefined, bound_claims: { scope: ["orders:read"] } }),
+    `grants[0].caller.bound_subject: is undefined: ${NARROWS}`,
+  ],
+  [
+    "principals that would vanish beside ids",
+    {
+      aws_identity: { server_id: "orders.example.com", accounts: ["123456789012"], sts_regions: ["eu-west-1"] },
+      grants: [
+        {
+          ...GRANT,
+          caller: {
+            aws_identity: true,
+            bound_iam_principal_arns: null,
+            bound_iam_principal_ids: ["AROAEXAMPLE123", undefined],
+          },
+        },
+      ],
+    },
+    `grants[0].caller.bound_iam_principal_arns: is null: ${NARROWS}`,
+    `grants[0].caller.bound_iam_principal_ids[1]: is undefined: ${NARROWS}`,
+  ],
+  [
+    "a stage's audiences and server id that would vanish",
+    { audiences: undefined, server_id: undefined },
+    `audiences: is undefined: ${NARROWS}`,
+    `server_id: is undefined: ${NARROWS}`,
+  ],
+  [
+    "numbers that would be bound as other claims",
+    caller({ bound_claims: { id: 9007199254740993, ids: [1, -9007199254740993], level: NaN, top: [Infinity] } }),
+    `grants[0].caller.bound_claims.id: ${ROUNDED}`,
+    `grants[0].caller.bound_claims.ids[1]: ${ROUNDED}`,
+    "grants[0].caller.bound_claims.level: is no finite number, which JSON cannot hold: write it as text if the claim is text",
+    "grants[0].caller.bound_claims.top[0]: is no finite number, which JSON cannot hold: write it as text if the claim is text",
+  ],
+  [
+    "an endless number of uses",
+    { grants: token({ num_uses: Infinity }) },
+    "grants[0].token.num_uses: must be a whole number",
   ],
   [
     "a place of two kinds",
