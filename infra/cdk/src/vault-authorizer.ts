@@ -13,13 +13,14 @@ import { type ISecurityGroup, type IVpc, type SubnetSelection } from "aws-cdk-li
 import * as iam from "aws-cdk-lib/aws-iam";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
-import { type Construct } from "constructs";
+import { type Construct, type IConstruct } from "constructs";
 import { HTTP_API_FORMAT, REST_API_FORMAT } from "./access-log";
 import { alarms, type AlarmSettings } from "./alarms";
 import type { Configuration, CredentialSource } from "./configuration";
 import { HttpBackendIntegration, RestBackendIntegration, type HttpBackend, type RestBackend } from "./containers";
 import { configurationOf, documentProblems, environmentValue, type ConfigurationParts } from "./document";
 import { gatewayResponses, type GatewayResponses } from "./gateway-responses";
+import { unknownProps } from "./known-props";
 
 /** What a {@link VaultAuthorizer} is made of. The configuration's parts keep the names that they have in the document. */
 export interface VaultAuthorizerProps extends ConfigurationParts {
@@ -182,7 +183,11 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     this.configuration = configurationOf(props, props.stageName, apiIds);
     this.configurationJson = Stack.of(this).toJsonString(this.configuration);
 
-    const problems = [...problemsOf(props), ...documentProblems(this.configuration, props.stageName, props)];
+    const problems = [
+      ...unknownProps(props),
+      ...problemsOf(props),
+      ...documentProblems(this.configuration, props.stageName, props),
+    ];
     const environment = this.environment(props, problems);
     if (problems.length > 0) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
@@ -229,7 +234,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       if (props.gatewayResponses !== false) {
         const { allowOrigin = "*" } = props.gatewayResponses ?? {};
         this.snapshot.push(...gatewayResponses(this, this.api, allowOrigin));
-        ANSWERED.set(this.api, this);
+        answeredIn(this.api).set(identityOf(this.api), this);
       }
       const deployment = this.api.latestDeployment;
       // An API of another stack is deployed there, before this stack.
@@ -409,8 +414,23 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   }
 }
 
-/** The APIs of this app that have the gateway responses, and by whom. */
-const ANSWERED = new WeakMap<rest.IRestApi, VaultAuthorizer>();
+/** By app: who makes the gateway responses of which API. */
+const ANSWERED = new WeakMap<IConstruct, Map<string, VaultAuthorizer>>();
+
+function answeredIn({ node: { root } }: rest.IRestApi): Map<string, VaultAuthorizer> {
+  const answered = ANSWERED.get(root) ?? new Map<string, VaultAuthorizer>();
+  ANSWERED.set(root, answered);
+  return answered;
+}
+
+/** What tells an API from all others of the app, however often it is imported. */
+function identityOf(api: rest.IRestApi): string {
+  const stack = Stack.of(api);
+  const id: unknown = stack.resolve(api.restApiId);
+  const isOfPlace = typeof id === "string" && !/unknown-(account|region)/.test(stack.environment);
+  // What refers to a parameter or a resource means its own stack's.
+  return JSON.stringify([isOfPlace ? stack.environment : stack.node.addr, id]);
+}
 
 function isRestApi(api: rest.IRestApi | http.IHttpApi): api is rest.IRestApi {
   return "restApiId" in api;
@@ -477,7 +497,7 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
       props.answer?.response === "simple",
       "answer.response: `simple` is for HTTP APIs: a REST API takes policies alone. Leave it out",
     );
-    const other = ANSWERED.get(api);
+    const other = answeredIn(api).get(identityOf(api));
     refuse(
       other !== undefined && props.gatewayResponses !== false,
       `gatewayResponses: ${other?.node.path} makes them for this API already, which has each once: set \`false\``,

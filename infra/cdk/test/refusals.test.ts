@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CfnParameter, Duration, Stack } from "aws-cdk-lib";
+import { App, CfnParameter, Duration, Stack } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Vpc } from "aws-cdk-lib/aws-ec2";
@@ -26,6 +26,11 @@ const caller = (changes: object) => ({ grants: [{ ...GRANT, caller: { issuer: "c
 const NARROWS = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
 const ROUNDED =
   "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound: write it as text if the claim is text";
+
+const KNOWN =
+  "api, stageName, name, code, architecture, type, resultsCacheTtl, apiIds, configurationInPackage, timeout, memorySize, " +
+  "reservedConcurrentExecutions, vpc, vpcSubnets, securityGroups, logRetention, gatewayResponses, alarms, vault, issuers, " +
+  "aws_identity, credentials, answer, log, limits, audiences, server_id, grants";
 
 /** What is given, and each line of the refusal. */
 const REFUSED: [string, object, ...string[]][] = [
@@ -186,6 +191,24 @@ const REFUSED: [string, object, ...string[]][] = [
   ],
   // What stands around it.
   [
+    "a misspelt prop that a spread takes past the compiler",
+    { audience: ["orders"], sever_id: "orders.example.com", aws_idenity: {}, resultCacheTtl: Duration.minutes(5) },
+    "audience: is not a known prop: did you mean `audiences`?",
+    "sever_id: is not a known prop: did you mean `server_id`?",
+    "aws_idenity: is not a known prop: did you mean `aws_identity`?",
+    "resultCacheTtl: is not a known prop: did you mean `resultsCacheTtl`?",
+  ],
+  [
+    "a prop that resembles none, and says nothing",
+    { bound_claims: undefined },
+    `bound_claims: is not a known prop; known are: ${KNOWN}`,
+  ],
+  [
+    "a misspelt setting of the alarms",
+    { alarms: { action: [] } },
+    "alarms.action: is not a known prop: did you mean `actions`?",
+  ],
+  [
     "a cached result",
     { resultsCacheTtl: Duration.minutes(5) },
     "resultsCacheTtl: must be 0, which it is without it: a cached result hands the same wrapping token to the next call, and it is spent by then",
@@ -240,6 +263,11 @@ const REFUSED_ON_REST: [string, object, string][] = [
     "gatewayResponses.allowOrigin: must be an origin such as https://shop.example.com, or `*`",
   ],
   [
+    "a misspelt origin, which would be every origin",
+    { gatewayResponses: { allowOrigins: "https://shop.example.com" } },
+    "gatewayResponses.allowOrigins: is not a known prop: did you mean `allowOrigin`?",
+  ],
+  [
     "a TOKEN authorizer with two places",
     { type: "TOKEN", credentials: [{ header: "A" }, { header: "B" }] },
     "credentials: a TOKEN authorizer has one source, so there must be one {header: …}; REQUEST has them all",
@@ -266,6 +294,33 @@ test("refuses the gateway responses a second time", () => {
   });
   new VaultAuthorizer(stack, "Third", { ...second, gatewayResponses: false });
   Template.fromStack(stack).resourceCountIs("AWS::ApiGateway::Authorizer", 2);
+});
+
+test("refuses the gateway responses a second time, for one API that was imported twice", () => {
+  const attributes = { restApiId: "a1b2c3d4e5", rootResourceId: "root" };
+  const authorize = (stack: Stack, id: string, restApiId: string, changes: object = {}) => {
+    const api = rest.RestApi.fromRestApiAttributes(stack, `${id}Api`, { ...attributes, restApiId });
+    const own = { ...props(new Stack()), api, stageName: id.toLowerCase(), ...changes };
+    return new VaultAuthorizer(stack, id, own);
+  };
+  const { stack } = importedStack();
+  const again =
+    /gatewayResponses: imported\/Authorizer makes them for this API already, which has each once: set `false`/;
+  assert.throws(() => authorize(stack, "Second", "a1b2c3d4e5"), again);
+  authorize(stack, "Third", "a1b2c3d4e5", { gatewayResponses: false });
+  authorize(stack, "Other", "zzzzzzzzzz");
+
+  // The same parameter is the same API, too.
+  const parameter = new CfnParameter(stack, "ApiId").valueAsString;
+  authorize(stack, "Named", parameter);
+  assert.throws(() => authorize(stack, "Renamed", parameter), /gatewayResponses: imported\/Named makes them/);
+
+  // The id of an account and a region is of one API, whichever stack imports it; and of another one elsewhere.
+  const app = new App();
+  const stackIn = (id: string, region: string) => new Stack(app, id, { env: { account: "123456789012", region } });
+  authorize(stackIn("one", "eu-west-1"), "Authorizer", "a1b2c3d4e5");
+  assert.throws(() => authorize(stackIn("two", "eu-west-1"), "Again", "a1b2c3d4e5"), /one\/Authorizer makes them/);
+  authorize(stackIn("far", "us-east-1"), "Authorizer", "a1b2c3d4e5");
 });
 
 test("refuses ids among which the API's own is not", () => {
