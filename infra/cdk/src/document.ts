@@ -19,7 +19,8 @@ import type {
   Log,
   Vault,
 } from "./configuration";
-import { type Problem, schemaProblems } from "./schema";
+import { isToken, type Problem, schemaProblems } from "./schema";
+import { valueProblems } from "./values";
 
 /** The document's parts, by the names that they have in it. */
 export interface ConfigurationParts {
@@ -99,15 +100,20 @@ export function documentProblems(document: Configuration, stageName: string, giv
   const lost = lostNarrowings(given, stageName);
   // The schema says less of it, and of a claim's list as a whole.
   const told = lost.flatMap(({ path }) => [path, typeof path.at(-1) === "number" ? path.slice(0, -1) : path]);
-  const places = new Set(told.map((path) => JSON.stringify(path)));
-  const found = [...schemaProblems(document), ...contradictions(document, stageName)];
-  return [...lost, ...found.filter(({ path }) => !places.has(JSON.stringify(path)))].map(({ path, message }) => {
+  const formal = untold(schemaProblems(document), told);
+  const values = untold(valueProblems(document, stageName), [...told, ...formal.map(({ path }) => path)]);
+  return [...lost, ...formal, ...values].map(({ path, message }) => {
     const ofStage = path[0] === "stages" && String(path[1]) === stageName;
     const [first, ...rest] = ofStage ? path.slice(2) : path;
     const given = ofStage && first === "api_ids" ? "apiIds" : first;
     const whole = given === undefined ? "the configuration" : shown([given, ...rest]);
     return `${whole}: ${message}`;
   });
+}
+
+function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
+  const places = new Set(told.map((path) => JSON.stringify(path)));
+  return problems.filter(({ path }) => !places.has(JSON.stringify(path)));
 }
 
 /**
@@ -146,79 +152,6 @@ function lostNarrowings(given: ConfigurationParts, stageName: string): Problem[]
 }
 
 const AS_TEXT = "write it as text if the claim is text";
-
-/** What a schema cannot say. It also reads documents that are not as the schema wants them. */
-function contradictions(document: Configuration, stageName: string): Problem[] {
-  const problems: Problem[] = [];
-  const refuse = (path: Problem["path"], message: string) => problems.push({ path, message });
-
-  const address: unknown = document.vault?.address;
-  if (typeof address === "string" && !Token.isUnresolved(address) && isPlainHttp(address)) {
-    refuse(
-      ["vault", "address"],
-      "must be https: plain http is for a loopback host, and would show every token to the network",
-    );
-  }
-
-  const grants: unknown = document.stages?.[stageName]?.grants;
-  const seen = new Map<string, string>();
-  for (const [index, grant] of (Array.isArray(grants) ? (grants as Partial<Grant>[]) : []).entries()) {
-    const path = ["stages", stageName, "grants", index];
-    const unique = (key: string, value: unknown, rule: string) => {
-      if (typeof value !== "string" || Token.isUnresolved(value)) return;
-      const place = `grants[${index}].${key}`;
-      const first = seen.get(`${rule} ${value}`);
-      if (first !== undefined) refuse([...path, ...key.split(".")], `${rule}; the other is ${first}`);
-      seen.set(`${rule} ${value}`, place);
-    };
-    unique("name", grant?.name, "two grants with one name");
-    unique("token.role", grant?.token?.role, "two grants with one role");
-
-    const [ttl, wrapTtl] = [seconds(grant?.token?.ttl), seconds(grant?.token?.wrap_ttl)];
-    // A proof of an IAM identity has no end of its own that would bound the token.
-    const [longest, inWords] = grant?.caller?.aws_identity
-      ? [15 * 60, "15m, since the caller is an IAM identity"]
-      : [86_400, "24h"];
-    if (ttl !== undefined && (ttl < 15 || ttl > longest)) {
-      refuse([...path, "token", "ttl"], `must be from 15s to ${inWords}`);
-    }
-    if (wrapTtl !== undefined && wrapTtl < 15) refuse([...path, "token", "wrap_ttl"], "must be at least 15s");
-    if (ttl !== undefined && wrapTtl !== undefined && wrapTtl > ttl) {
-      refuse(
-        [...path, "token", "wrap_ttl"],
-        "must not be longer than `ttl`: the token would end while it waits to be unwrapped",
-      );
-    }
-
-    const issuer: unknown = grant?.caller?.issuer;
-    if (typeof issuer === "string" && !Token.isUnresolved(issuer) && !Object.hasOwn(document.issuers ?? {}, issuer)) {
-      refuse([...path, "caller", "issuer"], "is not among `issuers`");
-    }
-    if (grant?.caller?.aws_identity && document.aws_identity === undefined) {
-      refuse([...path, "caller", "aws_identity"], "needs the section `aws_identity`");
-    }
-  }
-  return problems;
-}
-
-function isPlainHttp(address: string): boolean {
-  const url = parsed(address);
-  if (url?.protocol !== "http:") return false;
-  return !(url.hostname === "localhost" || url.hostname === "[::1]" || /^127(\.[0-9]{1,3}){3}$/.test(url.hostname));
-}
-
-function parsed(address: string): URL | undefined {
-  try {
-    return new URL(address);
-  } catch {
-    return undefined;
-  }
-}
-
-function seconds(span: unknown): number | undefined {
-  const [, count, unit] = (typeof span === "string" && /^([0-9]+)([smh])$/.exec(span)) || [];
-  return unit === undefined ? undefined : Number(count) * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"];
-}
 
 /** Lambda takes 4 KB for all variables with their names. */
 const LONGEST_VALUE = 4000;
@@ -268,10 +201,6 @@ function tokensIn(value: unknown, path: Problem["path"]): string[] {
     ...(isToken(key) ? [shown(path)] : []),
     ...tokensIn(item, [...path, key]),
   ]);
-}
-
-function isToken(value: unknown): boolean {
-  return Token.isUnresolved(value) || (typeof value === "string" && Token.isUnresolved([value]));
 }
 
 /** The document as long as it will be: an API's id has ten characters. */

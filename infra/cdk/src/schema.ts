@@ -44,7 +44,7 @@ function patternForTokens(pattern: string, flags: string) {
   return { test: (text: string) => isToken(text) || expression.test(text), toString: () => String(expression) };
 }
 
-function isToken(value: unknown): boolean {
+export function isToken(value: unknown): boolean {
   // In a list, a token for the whole list is its only item.
   return Token.isUnresolved(value) || Token.isUnresolved([value]);
 }

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { App, CfnParameter, Duration, Stack } from "aws-cdk-lib";
+import { App, Aws, CfnParameter, Duration, Stack } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Vpc } from "aws-cdk-lib/aws-ec2";
 import { Template } from "aws-cdk-lib/assertions";
-import { VaultAuthorizer } from "../src";
+import { VaultAuthorizer, type VaultAuthorizerProps } from "../src";
 import { GRANT, httpStack, importedStack, props, restStack } from "./stacks";
 
 const VAULT = { address: "https://vault.example.com", login: { method: "aws", role: "r", server_id: "s" } };
@@ -26,6 +26,30 @@ const caller = (changes: object) => ({ grants: [{ ...GRANT, caller: { issuer: "c
 const NARROWS = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
 const ROUNDED =
   "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound: write it as text if the claim is text";
+
+const BOUNDS = "bound_subject, bound_claims, bound_iam_principal_arns, bound_iam_principal_ids";
+const AWS_IDENTITY = { server_id: "orders.example.com", accounts: ["123456789012"], sts_regions: ["eu-west-1"] };
+const ACCOUNT = { kind: "aws_iam", issuer: "https://0a1b.tokens.sts.global.api.aws", audiences: ["a"] };
+const REQUEST_TAG = "/https:~1~1sts.amazonaws.com~1/request_tags/team";
+const proof = (changes: object, itsToken: object = {}) => ({
+  aws_identity: AWS_IDENTITY,
+  grants: [{ ...GRANT, caller: { aws_identity: true, ...changes }, token: { ...GRANT.token, ...itsToken } }],
+});
+const accountIssuer = (issuer: object, itsCaller: object = { any: true }, itsToken: object = {}) => ({
+  issuers: { acct: { ...ACCOUNT, ...issuer } },
+  grants: [{ ...GRANT, caller: { issuer: "acct", ...itsCaller }, token: { ...GRANT.token, ...itsToken } }],
+});
+const login = (changes: object) => vault({ login: { ...VAULT.login, ...changes } });
+const LOOPBACK =
+  "is for development: it must be on this machine (127.0.0.0/8, ::1 or localhost), written like `http://127.0.0.1:4566/`, " +
+  "without a user, a path, a query or a fragment";
+const HTTPS = "must be https: plain http is for a loopback host, and would show every token to the network";
+const NO_PRINCIPAL =
+  "must be the ARN of an IAM user or role, such as `arn:aws:iam::123456789012:role/name`: no session, no root user, no federated user";
+const ROUTE =
+  "must be `METHOD template`, such as `GET /orders/{id}`, `* /orders/*` or `GET $default`; or `$connect` alone. The method is " +
+  "`*` or one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT; `*` may stand only as a template's last segment, no segment " +
+  "may be empty, and no slash may stand at its end";
 
 const KNOWN =
   "api, stageName, name, code, architecture, type, resultsCacheTtl, apiIds, configurationInPackage, timeout, memorySize, " +
@@ -138,7 +162,11 @@ const REFUSED: [string, object, ...string[]][] = [
     { credentials: [{ header: "A", cookie: "b" }] },
     "credentials[0]: must have one key of cookie, header, query, websocket_protocol",
   ],
-  ["an issuer's name", { issuers: { Corp: CORP, corp: CORP } }, "issuers.Corp: must match ^[a-z0-9][a-z0-9._-]{0,63}$"],
+  [
+    "an issuer's name",
+    { issuers: { Corp: { ...CORP, issuer: "https://other.example.com" }, corp: CORP } },
+    "issuers.Corp: must match ^[a-z0-9][a-z0-9._-]{0,63}$",
+  ],
   [
     "a key of another login",
     vault({ login: { method: "token", token: "t", role: "r" } }),
@@ -169,14 +197,14 @@ const REFUSED: [string, object, ...string[]][] = [
     "too short",
     { grants: token({ ttl: "14s", wrap_ttl: "14s" }) },
     "grants[0].token.ttl: must be from 15s to 24h",
-    "grants[0].token.wrap_ttl: must be at least 15s",
+    "grants[0].token.wrap_ttl: must be from 15s to 24h",
   ],
   ["too long", { grants: token({ ttl: "25h" }) }, "grants[0].token.ttl: must be from 15s to 24h"],
   [
     "too long for a proof",
     { grants: [{ ...GRANT, caller: { aws_identity: true, any: true }, token: { ...GRANT.token, ttl: "16m" } }] },
-    "grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity",
     "grants[0].caller.aws_identity: needs the section `aws_identity`",
+    "grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity",
   ],
   [
     "two grants with one name and role",
@@ -188,6 +216,267 @@ const REFUSED: [string, object, ...string[]][] = [
     "an unknown issuer",
     { grants: [{ ...GRANT, caller: { issuer: "crop", any: true } }] },
     "grants[0].caller.issuer: is not among `issuers`",
+  ],
+  [
+    "a caller that binds nothing",
+    caller({}),
+    `grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
+  ],
+  [
+    "any: false, which binds nothing",
+    caller({ any: false }),
+    `grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
+  ],
+  [
+    "any beside a bound",
+    caller({ any: true, bound_subject: "batch" }),
+    "grants[0].caller.any: cannot stand beside a bound",
+  ],
+  [
+    "IAM bounds on an issuer that names no principal",
+    caller({
+      bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/r"],
+      bound_iam_principal_ids: ["AROAEXAMPLE123"],
+    }),
+    "grants[0].caller.bound_iam_principal_arns: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
+    "grants[0].caller.bound_iam_principal_ids: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
+  ],
+  [
+    "claims of an IAM proof",
+    proof({ bound_subject: "s", bound_claims: { scope: "a" } }, { entity_alias: { claim: "tenant" } }),
+    "grants[0].caller.bound_subject: never holds: an IAM proof has no claims",
+    "grants[0].caller.bound_claims: never holds: an IAM proof has no claims",
+    "grants[0].token.entity_alias: never holds: an IAM proof has no claims",
+  ],
+  [
+    "roles that GetCallerIdentity names otherwise, or nobody",
+    proof({
+      bound_iam_principal_arns: [
+        "arn:aws:iam::123456789012:role/team/batch",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::999999999999:role/batch",
+        "arn:aws:sts::123456789012:assumed-role/batch/session",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:iam::123456789012:user/team/ann",
+        "arn:aws:iam::123456789012:role/batch",
+      ],
+    }),
+    "grants[0].caller.bound_iam_principal_arns[0]: never matches: GetCallerIdentity drops a role's path. Write the ARN without it",
+    "grants[0].caller.bound_iam_principal_arns[1]: must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says",
+    "grants[0].caller.bound_iam_principal_arns[2]: never matches: its account is not among `aws_identity.accounts`",
+    `grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
+    `grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
+  ],
+  [
+    "principals that AWS's JWTs do not name",
+    accountIssuer(
+      {},
+      {
+        bound_iam_principal_arns: [
+          "arn:aws:iam::*:role/batch",
+          "arn:aws:iam::123456789012:*",
+          "arn:aws:iam::123456789012:role/batc?",
+          "arn:aws:iam::123456789012:root",
+          "arn:aws:iam::123456789012:role/a b*",
+          "arn:aws:iam::123456789012:role/team/*",
+        ],
+        bound_iam_principal_ids: ["AROAEXAMPLE123"],
+      },
+    ),
+    "grants[0].caller.bound_iam_principal_ids: never holds: AWS's JWTs do not carry the unique id; bind the ARN",
+    "grants[0].caller.bound_iam_principal_arns[0]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
+    "grants[0].caller.bound_iam_principal_arns[1]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
+    "grants[0].caller.bound_iam_principal_arns[2]: must not hold `?`: only `*` stands for other text",
+    `grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
+    `grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
+  ],
+  [
+    "what the caller of GetWebIdentityToken chooses",
+    accountIssuer(
+      { user_claim: REQUEST_TAG },
+      { bound_claims: { [REQUEST_TAG]: "a" } },
+      { entity_alias: { claim: REQUEST_TAG } },
+    ),
+    "issuers.acct.user_claim: `request_tags` are whatever the caller asked for: they name nobody",
+    `grants[0].caller.bound_claims.${REQUEST_TAG}: \`request_tags\` are whatever the caller asked for: bind \`principal_tags\``,
+    "grants[0].token.entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`",
+  ],
+  [
+    "routes that match nothing",
+    {
+      grants: [
+        {
+          ...GRANT,
+          routes: [
+            "get /a",
+            "ANY /a",
+            "GET /a/",
+            "GET //a",
+            "GET /a*",
+            "GET /*/a",
+            "GET a",
+            "GET  /a",
+            "$default",
+            "GET $connect",
+            "GET /ü",
+          ],
+        },
+      ],
+    },
+    `grants[0].routes[0]: ${ROUTE}`,
+    `grants[0].routes[1]: ${ROUTE}`,
+    `grants[0].routes[2]: ${ROUTE}`,
+    `grants[0].routes[3]: ${ROUTE}`,
+    `grants[0].routes[4]: ${ROUTE}`,
+    `grants[0].routes[5]: ${ROUTE}`,
+    `grants[0].routes[6]: ${ROUTE}`,
+    `grants[0].routes[7]: ${ROUTE}`,
+    `grants[0].routes[8]: ${ROUTE}`,
+    `grants[0].routes[9]: ${ROUTE}`,
+    `grants[0].routes[10]: ${ROUTE}`,
+  ],
+  [
+    "issuers whose keys anyone on the way could replace",
+    {
+      issuers: {
+        corp: { ...CORP, issuer: "http://login.example.com" },
+        other: { ...CORP, issuer: "other", jwks: { uri: "http://other.example.com/keys" } },
+      },
+    },
+    `issuers.corp.jwks: \`discovery\` needs an \`issuer\` that can be called: it ${HTTPS}`,
+    `issuers.other.jwks.uri: ${HTTPS}`,
+  ],
+  [
+    "two issuers with one `iss`",
+    { issuers: { corp: CORP, other: CORP } },
+    "issuers.other.issuer: two issuers with one `issuer`; the other is issuers.corp.issuer",
+  ],
+  [
+    "an issuer whose callers would read like principals",
+    { issuers: { corp: CORP, arn: { ...CORP, issuer: "https://other.example.com" } } },
+    "issuers.arn: must not be named `arn`: a caller id would read like an IAM principal's",
+  ],
+  [
+    "an account's issuer elsewhere",
+    accountIssuer({ issuer: "https://tokens.sts.global.api.aws.example.com" }),
+    "issuers.acct.issuer: must be an account's own issuer: https://….tokens.sts.global.api.aws",
+  ],
+  [
+    "an account's keys elsewhere",
+    accountIssuer({ jwks: { uri: "https://keys.example.com" } }),
+    "issuers.acct.jwks.uri: must be on the issuer's own host: whoever has the keys says who every principal is",
+  ],
+  [
+    "spans beyond their bounds",
+    {
+      issuers: { corp: { ...CORP, leeway: "301s", max_age: "25h" } },
+      aws_identity: { ...AWS_IDENTITY, max_age: "16m" },
+      grants: token({ ttl: "86401s", wrap_ttl: "86401s" }),
+    },
+    "issuers.corp.leeway: must be from 0s to 300s",
+    "issuers.corp.max_age: must be from 1s to 24h",
+    "aws_identity.max_age: must be from 1s to 15m",
+    "grants[0].token.ttl: must be from 15s to 24h",
+    "grants[0].token.wrap_ttl: must be from 15s to 24h",
+  ],
+  [
+    "an STS that is not on this machine",
+    {
+      ...login({ sts_endpoint: "https://sts.example.com" }),
+      aws_identity: { server_id: "s", accounts: ["123456789012"], sts_endpoint: "http://127.0.0.1.example.com" },
+    },
+    `vault.login.sts_endpoint: ${LOOPBACK}`,
+    `aws_identity.sts_endpoint: ${LOOPBACK}`,
+  ],
+  [
+    "an STS for a JWT that lies in a file",
+    vault({ login: { method: "jwt", role: "r", jwt_file: "vault.jwt", sts_region: "eu-west-1" } }),
+    "vault.login.sts_region: is for `web_identity_audience`: nobody asks STS for what is in a file",
+  ],
+  [
+    "regions that would be parts of another host",
+    { ...login({ sts_region: "eu-west-1.example.com" }), aws_identity: { ...AWS_IDENTITY, sts_regions: ["global"] } },
+    "vault.login.sts_region: an AWS region is written like `eu-west-1`",
+    "aws_identity.sts_regions[0]: an AWS region is written like `eu-west-1`",
+  ],
+  [
+    "a Vault address with a user",
+    vault({ address: "https://ann:secret@vault.example.com" }),
+    "vault.address: must not contain a user or a password",
+  ],
+  [
+    "a Vault address with a query",
+    vault({ address: "https://vault.example.com?a=b" }),
+    "vault.address: must not contain a query",
+  ],
+  [
+    "a Vault address with a fragment",
+    vault({ address: "https://vault.example.com/#a" }),
+    "vault.address: must not contain a fragment",
+  ],
+  [
+    "a Vault address with a port that is none",
+    vault({ address: "https://vault.example.com:99999" }),
+    "vault.address: must be an absolute URL with a host",
+  ],
+  [
+    "a Vault address with a space",
+    vault({ address: "https://vault.example.com /v1" }),
+    "vault.address: must be visible ASCII, an internationalised host in its `xn--` form",
+  ],
+  [
+    "a namespace that is none",
+    vault({ namespace: "/" }),
+    "vault.namespace: must be a path of visible ASCII characters, such as `platform/team1`",
+  ],
+  [
+    "server ids that cannot be signed",
+    { ...login({ server_id: "a b" }), aws_identity: { ...AWS_IDENTITY, server_id: "ä" }, server_id: "a b" },
+    "vault.login.server_id: must be visible ASCII, without spaces",
+    "aws_identity.server_id: must be visible ASCII, without spaces",
+    "server_id: must be visible ASCII, without spaces",
+  ],
+  [
+    "a stage's server id without proofs",
+    { server_id: "orders.example.com" },
+    "server_id: needs the section `aws_identity`",
+  ],
+  [
+    "a secret with a line end, and does not show it",
+    vault({ login: { method: "approle", role_id: "r", secret_id: "s3cret\n" } }),
+    "vault.login.secret_id: must be visible ASCII, without spaces",
+  ],
+  [
+    "a token that no Vault gives, and does not show it",
+    vault({ login: { method: "token", token: "hvs.s3cret " } }),
+    "vault.login.token: must be visible ASCII, without spaces",
+  ],
+  [
+    "roles that climb",
+    { ...login({ role: "a..b" }), grants: token({ role: "a..b" }) },
+    "vault.login.role: must be a Vault role's name, without `..`",
+    "grants[0].token.role: must be a Vault role's name, without `..`",
+  ],
+  [
+    "the policy of all power",
+    { grants: token({ policies: ["root"] }) },
+    "grants[0].token.policies[0]: must not be `root`, which may do everything",
+  ],
+  [
+    "headers that only the authorizer may set",
+    { credentials: [{ header: "X-Vault-Token" }, { header: "x_vault_context_grant" }] },
+    "credentials[0].header: must be a header's name that does not start with `x-vault-`, which only the authorizer may set",
+    "credentials[1].header: must be a header's name that does not start with `x-vault-`, which only the authorizer may set",
+  ],
+  [
+    "one place twice",
+    { credentials: [{ header: "Authorization" }, { header: "authorization" }] },
+    "credentials[1].header: one place twice; the other is credentials[0].header",
+  ],
+  [
+    "a stage whose audience no token can name",
+    { ...corp({ audience_claim: "azp" }), audiences: ["b"] },
+    "audiences: no token of issuer `corp` can be for this stage: its `azp` names one audience, and none of the issuer's `audiences` is among these",
   ],
   // What stands around it.
   [
@@ -339,6 +628,18 @@ test("refuses a VPC without security groups", () => {
     () => new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api: new rest.RestApi(stack, "Api"), vpc }),
     /securityGroups: needed with `vpc`/,
   );
+});
+
+test("accepts what CloudFormation will know, beside what is written out", () => {
+  const stack = new Stack();
+  const arn = new CfnParameter(stack, "Batch").valueAsString;
+  const given = proof({ bound_iam_principal_arns: [arn, "arn:aws:iam::123456789012:role/batch"] });
+  const api = new rest.RestApi(stack, "Api");
+  // Which accounts these are, is not known, so the ARN's may be among them.
+  const aws_identity = { ...AWS_IDENTITY, accounts: [Aws.ACCOUNT_ID], server_id: `${Aws.REGION}.example.com` };
+  const whole = { ...props(stack), api, ...given, aws_identity } as unknown as VaultAuthorizerProps;
+  api.root.addMethod("GET", undefined, { authorizer: new VaultAuthorizer(stack, "Authorizer", whole) });
+  Template.fromStack(stack);
 });
 
 test("accepts http to a loopback host", () => {
