@@ -2,7 +2,9 @@
  * `vault-authorizer` as a construct: one stage of one API.
  *
  * It makes the function with its role and its log group, the authorizer at API Gateway with the permission to call the function,
- * alarms, and a REST API's gateway responses. What cannot work or is not safe stops the synthesis, all problems together.
+ * alarms, and a REST API's gateway responses. What the function's own reader would refuse stops the synthesis, and what is not
+ * safe, all problems together: but for the files that the document names and the values that only CloudFormation knows. For
+ * these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
 import { Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
