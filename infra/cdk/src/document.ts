@@ -102,13 +102,26 @@ export function documentProblems(document: Configuration, stageName: string, giv
   const told = lost.flatMap(({ path }) => [path, typeof path.at(-1) === "number" ? path.slice(0, -1) : path]);
   const formal = untold(schemaProblems(document), told);
   const values = untold(valueProblems(document, stageName), [...told, ...formal.map(({ path }) => path)]);
-  return [...lost, ...formal, ...values].map(({ path, message }) => {
-    const ofStage = path[0] === "stages" && String(path[1]) === stageName;
-    const [first, ...rest] = ofStage ? path.slice(2) : path;
-    const given = ofStage && first === "api_ids" ? "apiIds" : first;
-    const whole = given === undefined ? "the configuration" : shown([given, ...rest]);
-    return `${whole}: ${message}`;
+  return [...lost, ...formal, ...values].map((problem) => inWords(problem, stageName));
+}
+
+/** What narrows who gets a grant by a value that is not there, once all values are known that the app has. */
+export function lostAtSynthesis(scope: IConstruct, stageName: string, given: ConfigurationParts): string[] {
+  const stack = Stack.of(scope);
+  const lost = lostNarrowings(given, stageName, (token) => {
+    const value: unknown = stack.resolve(token);
+    const isNone = (Array.isArray(value) && value.length === 0) || (value as { Ref?: unknown })?.Ref === "AWS::NoValue";
+    return isNone ? undefined : (value ?? undefined);
   });
+  return lost.map((problem) => inWords(problem, stageName));
+}
+
+function inWords({ path, message }: Problem, stageName: string): string {
+  const ofStage = path[0] === "stages" && String(path[1]) === stageName;
+  const [first, ...rest] = ofStage ? path.slice(2) : path;
+  const given = ofStage && first === "api_ids" ? "apiIds" : first;
+  const whole = given === undefined ? "the configuration" : shown([given, ...rest]);
+  return `${whole}: ${message}`;
 }
 
 function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
@@ -120,13 +133,22 @@ function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
  * What narrows who gets a grant, and would be left out of the document or be another value in it: `{tenant: props.tenant}` where
  * there is no tenant would open the grant to all of them.
  */
-function lostNarrowings(given: ConfigurationParts, stageName: string): Problem[] {
+function lostNarrowings(
+  given: ConfigurationParts,
+  stageName: string,
+  valueOf?: (token: unknown) => unknown,
+): Problem[] {
   const lost = (value: unknown, path: Problem["path"]): Problem[] => {
     if (value === undefined || value === null) {
       const remedy = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
       return [{ path, message: `is ${value}: ${remedy}` }];
     }
-    if (Token.isUnresolved(value)) return [];
+    if (Token.isUnresolved(value)) {
+      const known = valueOf?.(value);
+      // What is left then is a text, or CloudFormation's to know.
+      return valueOf === undefined || typeof known === "object" ? [] : lost(known, path);
+    }
+    if (typeof value === "bigint") return [{ path, message: `is a BigInt, which JSON cannot hold: ${AS_TEXT}` }];
     if (typeof value === "number" && !Number.isFinite(value)) {
       return [{ path, message: `is no finite number, which JSON cannot hold: ${AS_TEXT}` }];
     }
@@ -217,6 +239,8 @@ function withPlaceholders(value: unknown): unknown {
 /** A key that was given as `undefined` was not given. */
 function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutUndefined);
+  // JSON has none: it is refused as the text that it is made here.
+  if (typeof value === "bigint") return String(value);
   if (typeof value !== "object" || value === null || Token.isUnresolved(value)) return value;
   const given = Object.entries(value).filter(([, item]) => item !== undefined);
   return Object.fromEntries(given.map(([key, item]) => [key, withoutUndefined(item)]));

@@ -20,7 +20,13 @@ import { HTTP_API_FORMAT, REST_API_FORMAT } from "./access-log";
 import { alarms, type AlarmSettings } from "./alarms";
 import type { Configuration, CredentialSource } from "./configuration";
 import { HttpBackendIntegration, RestBackendIntegration, type HttpBackend, type RestBackend } from "./containers";
-import { configurationOf, documentProblems, environmentValue, type ConfigurationParts } from "./document";
+import {
+  configurationOf,
+  documentProblems,
+  environmentValue,
+  lostAtSynthesis,
+  type ConfigurationParts,
+} from "./document";
 import { gatewayResponses, type GatewayResponses } from "./gateway-responses";
 import { unknownProps } from "./known-props";
 
@@ -195,6 +201,8 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
       throw new Error(`${this.node.path}: ${count}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
     }
+
+    this.node.addValidation({ validate: () => lostAtSynthesis(this, props.stageName, props) });
 
     const name = nameOf(props);
     this.logGroup = new LogGroup(this, "Log", {

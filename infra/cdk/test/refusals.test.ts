@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { App, Aws, CfnParameter, Duration, Stack } from "aws-cdk-lib";
+import { App, Aws, CfnParameter, Duration, Lazy, Stack } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Vpc } from "aws-cdk-lib/aws-ec2";
@@ -665,6 +665,42 @@ test("does not judge what only CloudFormation will know", () => {
   })();
   api.root.addMethod("GET", undefined, { authorizer });
   assert.match(JSON.stringify(Template.fromStack(stack).toJSON()), /{"Ref":"TokenRole"}/);
+});
+
+test("refuses a bound whose value turns out to be none, once it is known", () => {
+  const nothing = { produce: () => undefined as any };
+  const bounds = {
+    scope: ["orders:read", Lazy.string(nothing)],
+    tenant: Lazy.string(nothing),
+    teams: Lazy.list(nothing),
+    team: Lazy.list({ produce: () => [] }),
+    unit: Aws.NO_VALUE,
+    site: Lazy.string({ produce: () => null as any }),
+  };
+  const { stack } = importedStack(caller({ bound_subject: Lazy.string(nothing), bound_claims: bounds }));
+  const problems = ["scope[1]", "tenant", "teams", "team", "unit", "site"].map((key) => `bound_claims.${key}`);
+  assert.throws(
+    () => Template.fromStack(stack),
+    (error: Error) => {
+      for (const key of ["bound_subject", ...problems]) {
+        assert.ok(
+          error.message.includes(`grants[0].caller.${key}: is undefined: ${NARROWS}`),
+          `${key}: ${error.message}`,
+        );
+      }
+      return true;
+    },
+  );
+
+  const known = importedStack(caller({ bound_claims: { tenant: Lazy.string({ produce: () => "blue" }) } }));
+  Template.fromStack(known.stack);
+});
+
+test("refuses a number that only a big integer holds", () => {
+  assert.throws(
+    () => importedStack(caller({ bound_claims: { id: 9007199254740993n } })),
+    /1 problem:\n  grants\[0\]\.caller\.bound_claims\.id: is a BigInt, which JSON cannot hold: write it as text/,
+  );
 });
 
 test("refuses a method or a route of another API", () => {
