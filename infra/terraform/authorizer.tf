@@ -29,8 +29,9 @@ resource "aws_apigatewayv2_authorizer" "this" {
   # An HTTP API looks for its identity sources also where it does not cache: a request without one is a 401 of the API's own, and
   # costs no call. Where a credential may stand in one of several places, no source may be required.
   identity_sources = length(local.places) == 1 ? [
-    for place in local.places : can(place.header) ? "$request.header.${place.header}" : "$request.querystring.${place.query}"
-    if can(place.header) || can(place.query)
+    for place in local.places :
+    try(place.header, null) != null ? "$request.header.${place.header}" : "$request.querystring.${place.query}"
+    if try(place.header, null) != null || try(place.query, null) != null
   ] : []
 }
 

@@ -34,7 +34,7 @@ resource "aws_iam_role_policy" "vpc" {
 
 # With `login.method: jwt` and `web_identity_audience`, the role may ask STS for a JWT with this audience, and no other.
 resource "aws_iam_role_policy" "web_identity" {
-  count = can(var.vault.login.web_identity_audience) ? 1 : 0
+  count = try(var.vault.login.web_identity_audience, null) != null ? 1 : 0
 
   name   = "ask-for-own-jwt"
   role   = aws_iam_role.this.name

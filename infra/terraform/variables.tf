@@ -85,7 +85,7 @@ variable "credentials" {
   default     = null
 
   validation {
-    condition     = var.authorizer_type == "REQUEST" || var.credentials == null || can(one(var.credentials).header)
+    condition     = var.authorizer_type == "REQUEST" || var.credentials == null || try(one(var.credentials).header, null) != null
     error_message = "credentials: API Gateway hands one header to a TOKEN authorizer, so there must be one place, a header."
   }
 }

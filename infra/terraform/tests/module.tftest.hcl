@@ -191,6 +191,19 @@ run "with_a_jwt_login_the_role_may_ask_for_its_own_jwt" {
   }
 }
 
+run "without_an_audience_the_role_may_ask_for_no_jwt" {
+  command = plan
+
+  variables {
+    vault = { address = "https://vault.example.com", login = { method = "jwt", role = "api", jwt_file = "/tmp/vault.jwt", web_identity_audience = null } }
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.web_identity) == 0
+    error_message = "A key with null was not given."
+  }
+}
+
 run "what_is_given_is_used" {
   variables {
     package                        = { bucket = "code", key = "authorizer-1.zip", object_version = "v1" }
@@ -350,6 +363,34 @@ run "there_is_no_identity_source_for_a_cookie" {
 
   assert {
     condition     = length(aws_apigatewayv2_authorizer.this[0].identity_sources) == 0
+    error_message = jsonencode(aws_apigatewayv2_authorizer.this[0])
+  }
+}
+
+run "a_place_with_null_is_no_identity_source" {
+  command = plan
+
+  variables {
+    api         = { type = "HTTP", id = "h1b2c3d4e5" }
+    credentials = [{ header = null, query = null, cookie = "session" }]
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_authorizer.this[0].identity_sources) == 0
+    error_message = jsonencode(aws_apigatewayv2_authorizer.this[0])
+  }
+}
+
+run "a_header_with_null_leaves_the_query_parameter" {
+  command = plan
+
+  variables {
+    api         = { type = "HTTP", id = "h1b2c3d4e5" }
+    credentials = [{ header = null, query = "token" }]
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this[0].identity_sources == toset(["$request.querystring.token"])
     error_message = jsonencode(aws_apigatewayv2_authorizer.this[0])
   }
 }

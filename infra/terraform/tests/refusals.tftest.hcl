@@ -128,6 +128,17 @@ run "rejects_a_token_authorizer_with_a_cookie" {
   expect_failures = [var.credentials, var.package, var.vpc]
 }
 
+run "rejects_a_token_authorizer_whose_header_is_null" {
+  command = plan
+
+  variables {
+    authorizer_type = "TOKEN"
+    credentials     = [{ header = null, cookie = "session" }]
+  }
+
+  expect_failures = [var.credentials]
+}
+
 run "rejects_another_kind_of_api" {
   command = plan
 
