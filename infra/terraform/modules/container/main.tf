@@ -1,6 +1,6 @@
 # The integration of a route whose backend is a container: an HTTP integration that hands the authorizer's context over as headers.
-# Receives the authorizer and the backend's address; produces the integration. Everything that would let somebody else write one of
-# the headers, or read them on the way, is refused.
+# Receives the authorizer and the backend's address; produces the integration, and on an HTTP API the route. Everything that would let
+# somebody else write one of the headers, or read them on the way, is refused.
 
 locals {
   # Header and context key; shared/src/context.rs has the list. A key that the context has not (`vaultNamespace` where there is none;
@@ -64,4 +64,16 @@ resource "aws_apigatewayv2_integration" "this" {
       server_name_to_verify = tls_config.value
     }
   }
+}
+
+# The route is made here, so that it has the authorizer. On an open one the overwrites would have no values to write, and what a
+# client sends as X-Vault-Context-… could reach the container. The integration's id is no output: no other route can lead there.
+resource "aws_apigatewayv2_route" "this" {
+  count = local.is_rest ? 0 : 1
+
+  api_id             = var.authorizer.api.id
+  route_key          = var.route_key
+  target             = "integrations/${aws_apigatewayv2_integration.this[0].id}"
+  authorization_type = "CUSTOM"
+  authorizer_id      = var.authorizer.id
 }

@@ -1,6 +1,6 @@
-output "integration_id" {
-  description = "HTTP APIs: for the route, `target = \"integrations/<this>\"`. The route must have the authorizer."
-  value       = local.is_rest ? one(aws_api_gateway_integration.this[*].id) : one(aws_apigatewayv2_integration.this[*].id)
+output "route_id" {
+  description = "HTTP APIs: the route."
+  value       = one(aws_apigatewayv2_route.this[*].id)
 }
 
 output "headers" {

@@ -16,12 +16,23 @@ variable "method" {
 
   validation {
     condition     = (var.method != null) == (var.authorizer.api.type == "REST")
-    error_message = "method: a REST API's integration needs it; an HTTP API's has none, there the route names the integration."
+    error_message = "method: a REST API's integration needs it. On an HTTP API write `route_key`: the route is made here."
   }
 
   validation {
     condition     = var.method == null ? true : var.method.authorization == "CUSTOM" && var.method.authorizer_id == var.authorizer.id
     error_message = "method: must have `authorization = \"CUSTOM\"` and this authorizer's `authorizer_id`. Without it a client's own X-Vault-Context-… headers could reach the container."
+  }
+}
+
+variable "route_key" {
+  description = "HTTP APIs: the route, such as `GET /orders`. It is made here, with this authorizer."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.route_key != null) == (var.authorizer.api.type == "HTTP")
+    error_message = "route_key: an HTTP API needs it, such as `GET /orders`. A REST API has none: there write `method`."
   }
 }
 

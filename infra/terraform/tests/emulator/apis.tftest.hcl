@@ -40,4 +40,9 @@ run "two_stages_of_one_rest_api_and_an_http_api" {
     condition     = { for name, authorizer in output.authorizers : name => "${authorizer.type} ${authorizer.identity_source} ${authorizer.authorizer_result_ttl_in_seconds}" } == { prod = "REQUEST  0", staging = "TOKEN method.request.header.Authorization 0" }
     error_message = "The authorizers are ${jsonencode(output.authorizers)}"
   }
+
+  assert {
+    condition     = length(output.route_id) > 0
+    error_message = "The container of the HTTP API has a route."
+  }
 }

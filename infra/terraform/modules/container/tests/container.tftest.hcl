@@ -48,8 +48,8 @@ run "a_rest_api_maps_every_key_without_a_dollar" {
   }
 
   assert {
-    condition     = length(aws_apigatewayv2_integration.this) == 0
-    error_message = "A REST API has no integration of the other kind."
+    condition     = length(aws_apigatewayv2_integration.this) == 0 && length(aws_apigatewayv2_route.this) == 0 && output.route_id == null
+    error_message = "A REST API has no integration of the other kind, and no route."
   }
 }
 
@@ -78,6 +78,7 @@ run "an_http_api_overwrites_every_header" {
   variables {
     authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method     = null
+    route_key  = "GET /orders"
   }
 
   assert {
@@ -98,8 +99,36 @@ run "an_http_api_overwrites_every_header" {
   }
 
   assert {
+    condition     = length(aws_api_gateway_integration.this) == 0
+    error_message = "An HTTP API has no integration of the other kind."
+  }
+
+  assert {
     condition     = aws_apigatewayv2_integration.this[0].integration_type == "HTTP_PROXY" && aws_apigatewayv2_integration.this[0].connection_type == "INTERNET" && length(aws_apigatewayv2_integration.this[0].tls_config) == 0
     error_message = "An HTTP_PROXY over the internet."
+  }
+}
+
+run "the_route_of_an_http_api_has_the_authorizer" {
+  variables {
+    authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
+    method     = null
+    route_key  = "ANY /orders/{proxy+}"
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.this[0].authorization_type == "CUSTOM" && aws_apigatewayv2_route.this[0].authorizer_id == "au7h0r"
+    error_message = "On an open route, a client's own headers could reach the container."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.this[0].api_id == "a1b2c3d4e5" && aws_apigatewayv2_route.this[0].route_key == "ANY /orders/{proxy+}" && aws_apigatewayv2_route.this[0].target == "integrations/${aws_apigatewayv2_integration.this[0].id}"
+    error_message = jsonencode(aws_apigatewayv2_route.this[0])
+  }
+
+  assert {
+    condition     = output.route_id == aws_apigatewayv2_route.this[0].id
+    error_message = "The route's id is an output."
   }
 }
 
@@ -109,6 +138,7 @@ run "a_listener_behind_a_vpc_link_is_spoken_to_by_tls" {
   variables {
     authorizer      = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method          = null
+    route_key       = "GET /orders"
     uri             = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/orders/1/2"
     vpc_link_id     = "l1nk"
     tls_server_name = "orders.internal"
@@ -157,6 +187,7 @@ run "rejects_plain_http_of_an_http_api" {
   variables {
     authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method     = null
+    route_key  = "GET /orders"
     uri        = "http://orders.example.com/orders"
   }
 
@@ -169,6 +200,7 @@ run "rejects_a_listener_without_a_vpc_link" {
   variables {
     authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method     = null
+    route_key  = "GET /orders"
     uri        = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/orders/1/2"
   }
 
@@ -181,6 +213,7 @@ run "rejects_a_listener_without_a_name_to_verify" {
   variables {
     authorizer  = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method      = null
+    route_key   = "GET /orders"
     uri         = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/orders/1/2"
     vpc_link_id = "l1nk"
   }
@@ -218,6 +251,27 @@ run "rejects_a_rest_api_without_a_method" {
   expect_failures = [var.method]
 }
 
+run "rejects_an_http_api_without_a_route_key" {
+  command = plan
+
+  variables {
+    authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
+    method     = null
+  }
+
+  expect_failures = [var.route_key]
+}
+
+run "rejects_a_route_key_on_a_rest_api" {
+  command = plan
+
+  variables {
+    route_key = "GET /orders"
+  }
+
+  expect_failures = [var.route_key]
+}
+
 run "rejects_another_value_for_a_header_of_the_authorizers" {
   command = plan
 
@@ -234,6 +288,7 @@ run "rejects_another_value_for_a_header_of_the_authorizers_on_an_http_api" {
   variables {
     authorizer         = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method             = null
+    route_key          = "GET /orders"
     request_parameters = { "append:header.X-Vault-Context-Wrapping-Token" = "$request.header.x-token" }
   }
 
@@ -246,6 +301,7 @@ run "rejects_the_type_http_on_an_http_api" {
   variables {
     authorizer = { id = "au7h0r", type = "REQUEST", api = { type = "HTTP", id = "a1b2c3d4e5" } }
     method     = null
+    route_key  = "GET /orders"
     type       = "HTTP"
   }
 

@@ -100,15 +100,8 @@ module "default" {
 module "http_container" {
   source     = "../../../modules/container"
   authorizer = module.default.authorizer
+  route_key  = "GET /orders"
   uri        = "https://orders.example.com/orders"
-}
-
-resource "aws_apigatewayv2_route" "get_orders" {
-  api_id             = aws_apigatewayv2_api.this.id
-  route_key          = "GET /orders"
-  target             = "integrations/${module.http_container.integration_id}"
-  authorization_type = "CUSTOM"
-  authorizer_id      = module.default.authorizer_id
 }
 
 # --- What was made, as AWS says ---------------------------------------------------------------------------------------------
@@ -129,6 +122,10 @@ data "aws_lambda_function" "this" {
 
 output "authorizers" {
   value = data.aws_api_gateway_authorizer.this
+}
+
+output "route_id" {
+  value = module.http_container.route_id
 }
 
 output "functions" {
