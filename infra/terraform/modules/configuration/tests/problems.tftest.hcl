@@ -161,3 +161,26 @@ run "values_that_no_schema_describes_are_refused" {
     error_message = "The problems are ${join("\n", output.problems)}"
   }
 }
+
+run "no_message_quotes_a_secret_and_its_size_is_none" {
+  command = plan
+
+  module {
+    source = "./tests/sensitive"
+  }
+
+  assert {
+    condition     = alltrue([for bytes in values(output.bytes) : bytes[0] > 300 && bytes[1] > 200])
+    error_message = "The sizes are ${jsonencode(output.bytes)}"
+  }
+
+  assert {
+    condition     = output.documents_are_sensitive == { approle = true, token = true }
+    error_message = "The document holds the secret: ${jsonencode(output.documents_are_sensitive)}"
+  }
+
+  assert {
+    condition     = length(output.messages) > 10 && length([for message in output.messages : message if strcontains(message, "the secret of the test")]) == 0
+    error_message = "The messages are ${join("\n", output.messages)}"
+  }
+}
