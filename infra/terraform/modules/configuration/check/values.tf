@@ -23,10 +23,16 @@ locals {
   ]
 
   # Where a JWT or a credential of the authorizer's own goes: nobody may read along, but on this machine.
-  loopback = "(localhost|127(\\.[0-9]{1,3}){3}|\\[::1\\])(:[0-9]+)?"
-  secure   = "^(https://[^/?#@[:space:]]+|http://${local.loopback})(/[^?#[:space:]]*)?$"
-  key_uri  = "^(https://[^/?#@[:space:]]+|http://${local.loopback})(/[^#[:space:]]*)?([?][^#[:space:]]*)?$"
-  only     = "^http://${local.loopback}/?$"
+  # Of 127.0.0.0/8, addresses in four numbers: `http://127.1` is written out. Visible ASCII only, as the authorizer's reader has it.
+  port     = "(:0*([0-9]{0,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+  byte     = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[0-9]{1,2})"
+  loopback = "((?i:localhost)|127(\\.${local.byte}){3}|\\[::1\\])${local.port}"
+  host     = "(\\[[0-9A-Fa-f:.]+\\]|[^/?#@:<>|^\\[\\]\\x00-\\x20\\x7f-\\x{10ffff}]+)${local.port}"
+  path     = "(/[^?#\\x00-\\x20\\x7f-\\x{10ffff}]*)?"
+  endpoint = "((?i:https)://${local.host}|(?i:http)://${local.loopback})${local.path}"
+  secure   = "^${local.endpoint}$"
+  key_uri  = "^${local.endpoint}([?][^#[:space:]]*)?$"
+  only     = "^(?i:https?)://${local.loopback}/?$"
 
   texts = { for entry in local.entries : entry.path => entry.value if entry.type == "string" && !entry.empty }
   url_problems = concat(
@@ -64,6 +70,14 @@ locals {
       if can(regex("^(vault\\.login\\.sts_region|aws_identity\\.sts_regions\\[[0-9]+\\])$", path)) && !can(regex(local.region, text))
     ],
     [
+      for path, text in local.texts : "${path}: must be a path such as `platform/team1`"
+      if path == "vault.namespace" && can(regex("^/+$", text))
+    ],
+    [
+      for path, text in local.texts : "${path}: must be a Vault policy's name in lower case, not `root`"
+      if can(regex("^stage\\.grants\\[[0-9]+\\]\\.token\\.policies\\[[0-9]+\\]$", path)) && text == "root"
+    ],
+    [
       for name, issuer in local.issuers : "issuers.${name}.jwks: must be `discovery`, {uri = …} or {file = …}"
       if try(local.texts["issuers.${name}.jwks"], "discovery") != "discovery"
     ],
@@ -85,8 +99,21 @@ locals {
     # Whoever answers there says who every principal is.
     [
       for name, issuer in local.issuers : "issuers.${name}.issuer: must be an account's own issuer: https://….tokens.sts.global.api.aws"
-      if try(issuer.kind, "") == "aws_iam" && can(local.texts["issuers.${name}.issuer"])
-      && !can(regex("^(https://[A-Za-z0-9.-]+[.]tokens[.]sts[.]global[.]api[.]aws/?|https?://${local.loopback}(/[^?#[:space:]]*)?)$", local.texts["issuers.${name}.issuer"]))
+      if contains(local.aws_issuers, name) && can(local.texts["issuers.${name}.issuer"])
+      && !can(regex(local.aws_issuer, local.texts["issuers.${name}.issuer"]))
+    ],
+    [
+      for name in local.aws_issuers : "issuers.${name}.jwks.uri: must be on the issuer's own host: whoever has the keys says who every principal is"
+      if try(
+        can(regex(local.key_uri, local.texts["issuers.${name}.jwks.uri"])) && can(regex(local.aws_issuer, local.texts["issuers.${name}.issuer"])) && (
+          lower(regex(local.origin, local.texts["issuers.${name}.jwks.uri"])) != lower(regex(local.origin, local.texts["issuers.${name}.issuer"])) ||
+          # Ports differ where the issuer is one of development.
+          !can(regex("^(?i:https?)://(${local.loopback}|[^/?#:]+(:0*443|:)?)([/?]|$)", local.texts["issuers.${name}.jwks.uri"]))
+      ), false)
+    ],
+    [
+      for name in local.aws_issuers : "issuers.${name}.user_claim: `request_tags` are whatever the caller asked for: they name nobody"
+      if can(regex(local.request_tags, local.texts["issuers.${name}.user_claim"]))
     ],
     [
       for name in distinct(compact([for caller in local.callers : caller.issuer])) :
@@ -96,6 +123,12 @@ locals {
     ],
     local.has_issuers || local.has_aws_identity ? [] : ["issuers: is missing: there are neither `issuers` nor `aws_identity`"],
   )
+
+  aws_issuers = [for name, issuer in local.issuers : name if try(issuer.kind, "") == "aws_iam"]
+  aws_issuer  = "^((?i:https)://[A-Za-z0-9.-]+(?i:[.]tokens[.]sts[.]global[.]api[.]aws)(:0*443|:)?/?|(?i:https?)://${local.loopback}${local.path})$"
+  origin      = "^[A-Za-z]+://(?:\\[[^]]*\\]|[^/?#:]*)" # without its port
+  # What a caller wrote into its request for the token.
+  request_tags = "^/https:~1~1sts[.]amazonaws[.]com~1/request_tags(/|$)"
 
   has_issuers      = try(var.parts.issuers, null) != null
   has_aws_identity = try(var.parts.aws_identity, null) != null
@@ -133,6 +166,8 @@ locals {
       any          = try(grant.caller.any == true, false)
       bound        = [for bound in local.bounds : bound if try(grant.caller[bound], null) != null]
       arns         = try([for arn in grant.caller.bound_iam_principal_arns : tostring(arn)], [])
+      claims       = try(keys(grant.caller.bound_claims), [])
+      is_aws       = contains(local.aws_issuers, try(coalesce(local.texts["stage.grants[${index}].caller.issuer"]), ""))
       mapping      = can(keys(grant.caller))
     }
   ]
@@ -177,6 +212,28 @@ locals {
     ]
   ])
 
+  claim_problems = flatten([
+    for caller in local.callers : [
+      for name in caller.claims : "${caller.path}.caller.bound_claims.${name}: `request_tags` are whatever the caller asked for: bind `principal_tags`"
+      if can(regex(local.request_tags, name))
+    ] if caller.is_aws
+  ])
+
+  # IAM's alphabet of names, and what may stand before one.
+  iam_name  = "[A-Za-z0-9_+=,.@-]{1,64}"
+  iam_path  = "([!-~]{1,510}/)?"
+  iam_begin = "^arn:aws[a-z-]*:iam::[0-9]{12}:"
+  # AWS's own tokens name a role with its path, so there may be a pattern.
+  arn_pattern_problems = flatten([
+    for caller in local.callers : [
+      for index, arn in caller.arns :
+      "${caller.path}.caller.bound_iam_principal_arns[${index}]: must be the ARN of a user or a role, such as arn:aws:iam::123456789012:role/team/*; `*` may stand only in its path and its name"
+      if !(
+        can(regex("${local.iam_begin}(user|role)/[^?]+$", arn)) &&
+        can(regex("${local.iam_begin}(user|role)/${local.iam_path}${local.iam_name}$", replace(arn, "*", "x")))
+      )
+    ] if caller.is_aws
+  ])
   arn_problems = flatten([
     for caller in local.callers : [
       for index, arn in caller.arns : "${caller.path}.caller.bound_iam_principal_arns[${index}]: ${
@@ -184,14 +241,14 @@ locals {
         ? "must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says"
         : "must be the ARN of a user or a role, a role's without its path, which GetCallerIdentity drops, in one of `aws_identity.accounts`"
         }" if caller.aws_identity && !(
-        can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(user/.+|role/[^/]+)$", arn)) && !can(regex("[*?]", arn))
+        can(regex("${local.iam_begin}(user/${local.iam_path}|role/)${local.iam_name}$", arn)) && !can(regex("[*?]", arn))
         && contains(try([for account in var.parts.aws_identity.accounts : tostring(account)], []), try(split(":", arn)[4], ""))
       )
     ]
   ])
 
-  # A `/*` may end a template; no segment may be empty.
-  route = "^([$]connect|([*]|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) ([$]default|/|/[*]|(/[^/*[:space:]]+)+(/[*])?))$"
+  # A `/*` may end a template; no segment may be empty, or hold what is not visible ASCII.
+  route = "^([$]connect|([*]|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) ([$]default|/|/[*]|(/[!-)+-.0-~]+)+(/[*])?))$"
   route_problems = [
     for path, text in local.texts :
     "${path}: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone"
@@ -212,6 +269,10 @@ locals {
         {
           wrong = local.callers[index].aws_identity && try(grant.token.entity_alias, null) != null
           text  = "entity_alias: never holds: an IAM proof has no claims"
+        },
+        {
+          wrong = local.callers[index].is_aws && can(regex(local.request_tags, local.texts["stage.grants[${index}].token.entity_alias.claim"]))
+          text  = "entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`"
         },
       ] : "stage.grants[${index}].token.${problem.text}" if problem.wrong
     ]
@@ -238,7 +299,9 @@ locals {
     local.credential_problems,
     local.stage_problems,
     local.caller_problems,
+    local.claim_problems,
     local.arn_problems,
+    local.arn_pattern_problems,
     local.route_problems,
     local.token_problems,
     local.unique_problems,

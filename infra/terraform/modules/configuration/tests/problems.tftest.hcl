@@ -162,6 +162,151 @@ run "values_that_no_schema_describes_are_refused" {
   }
 }
 
+run "what_only_aws_may_say_of_a_principal_is_nobody_elses_to_say" {
+  command = plan
+
+  module {
+    source = "./check"
+  }
+
+  variables {
+    parts = {
+      vault = { address = "https://vault.example.com", login = { method = "aws", role = "api", server_id = "vault.example.com" } }
+      issuers = {
+        account = {
+          kind       = "aws_iam", issuer = "https://a1.tokens.sts.global.api.aws", audiences = ["orders"], jwks = { uri = "https://keys.example.com/jwks" }
+          user_claim = "/https:~1~1sts.amazonaws.com~1/request_tags/name"
+        }
+        other = { kind = "aws_iam", issuer = "https://a2.tokens.sts.global.api.aws", audiences = ["orders"], jwks = { uri = "https://a2.tokens.sts.global.api.aws:8443/jwks" } }
+      }
+      stage = {
+        name = "prod"
+        grants = [
+          {
+            name = "one", routes = ["GET /1"], token = { role = "one", policies = ["one"], ttl = "1m", wrap_ttl = "15s", entity_alias = { claim = "/https:~1~1sts.amazonaws.com~1/request_tags/team" } }
+            caller = {
+              issuer       = "account"
+              bound_claims = { "/https:~1~1sts.amazonaws.com~1/request_tags" = "a", "/https:~1~1sts.amazonaws.com~1/principal_tags/team" = "a" }
+            }
+          },
+          {
+            name = "two", routes = ["GET /2"], mode = "none"
+            caller = {
+              issuer = "account"
+              bound_iam_principal_arns = [
+                "arn:aws:iam::123456789012:root",
+                "arn:aws:sts::123456789012:assumed-role/batch/nightly",
+                "arn:aws:sts::123456789012:federated-user/ann",
+                "arn:aws:iam::123456789012:role/",
+                "arn:aws:iam::123456789012:role/a b",
+                "arn:aws:iam::123456789012:role/*/a?",
+                "arn:aws:iam::*:role/a",
+                "arn:aws:iam::123456789012:*/a",
+                "arn:aws:iam::123456789012:role/team/*",
+                "arn:aws-cn:iam::123456789012:user/a/b",
+              ]
+            }
+          },
+        ]
+      }
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.problems) == jsonencode(concat(
+      [
+        "issuers.account.jwks.uri: must be on the issuer's own host: whoever has the keys says who every principal is",
+        "issuers.account.user_claim: `request_tags` are whatever the caller asked for: they name nobody",
+        "issuers.other.jwks.uri: must be on the issuer's own host: whoever has the keys says who every principal is",
+        "stage.grants[0].caller.bound_claims./https:~1~1sts.amazonaws.com~1/request_tags: `request_tags` are whatever the caller asked for: bind `principal_tags`",
+        "stage.grants[0].token.entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`",
+      ],
+      [for index in range(8) : "stage.grants[1].caller.bound_iam_principal_arns[${index}]: must be the ARN of a user or a role, such as arn:aws:iam::123456789012:role/team/*; `*` may stand only in its path and its name"],
+    ))
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
+
+run "values_of_the_right_form_that_mean_nothing_are_refused" {
+  command = plan
+
+  module {
+    source = "./check"
+  }
+
+  variables {
+    parts = {
+      vault = { address = "https://vault.example.com:99999", namespace = "/", login = { method = "aws", role = "api", server_id = "vault.example.com", sts_endpoint = "http://127.0.0.256:4566" } }
+      issuers = {
+        corp  = { kind = "jwt", issuer = "https://ü.example.com", audiences = ["orders"], algorithms = ["RS256"], jwks = "discovery" }
+        other = { kind = "jwt", issuer = "other", audiences = ["orders"], algorithms = ["RS256"], jwks = { uri = "https://a.example/ü" } }
+      }
+      aws_identity = { server_id = "orders.example.com", accounts = ["123456789012"], sts_regions = ["eu-west-1"] }
+      stage = {
+        name = "prod"
+        grants = [{
+          name   = "one"
+          routes = ["GET /ü", "GET /a\u00a0b"]
+          caller = {
+            aws_identity = true
+            bound_iam_principal_arns = [
+              "arn:aws:iam::123456789012:user/a/",
+              "arn:aws:iam::123456789012:role/${join("", [for index in range(65) : "a"])}",
+              "arn:aws:iam::123456789012:role/a b",
+              "arn:aws:iam::123456789012:role/${join("", [for index in range(64) : "a"])}",
+              "arn:aws:iam::123456789012:user/a/b",
+            ]
+          }
+          token = { role = "one", policies = ["root", "rooted"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
+    }
+  }
+
+  assert {
+    condition = jsonencode(output.problems) == jsonencode(concat(
+      [
+        "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host",
+        "issuers.other.jwks.uri: must be https://…, or http:// to a loopback host",
+      ],
+      [for index in range(3) : "stage.grants[0].caller.bound_iam_principal_arns[${index}]: must be the ARN of a user or a role, a role's without its path, which GetCallerIdentity drops, in one of `aws_identity.accounts`"],
+      [for index in range(2) : "stage.grants[0].routes[${index}]: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone"],
+      [
+        "stage.grants[0].token.policies[0]: must be a Vault policy's name in lower case, not `root`",
+        "vault.address: must be https://…, or http:// to a loopback host; without a user, a query or a fragment",
+        "vault.login.sts_endpoint: must be a loopback address, http://127.0.0.1:…; it is for development only",
+        "vault.namespace: must be a path such as `platform/team1`",
+      ],
+    ))
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
+
+run "schemes_and_hosts_are_read_in_any_case" {
+  command = plan
+
+  module {
+    source = "./check"
+  }
+
+  variables {
+    parts = {
+      vault = { address = "http://LOCALHOST:65535/vault", namespace = "/platform/", login = { method = "aws", role = "api", server_id = "vault.example.com", sts_endpoint = "HTTPS://[::1]" } }
+      issuers = {
+        corp    = { kind = "jwt", issuer = "HTTPS://Login.example.com", audiences = ["orders"], algorithms = ["RS256"], jwks = "discovery" }
+        account = { kind = "aws_iam", issuer = "https://A1.Tokens.sts.global.api.aws", audiences = ["orders"], jwks = { uri = "https://a1.tokens.sts.global.api.aws:443/jwks?x=/" } }
+        test    = { kind = "aws_iam", issuer = "http://LocalHost:1", audiences = ["orders"], jwks = { uri = "http://localhost:2/jwks" } }
+      }
+      stage = { name = "prod", grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }] }
+    }
+  }
+
+  assert {
+    condition     = length(output.problems) == 0
+    error_message = "The problems are ${join("\n", output.problems)}"
+  }
+}
+
 run "no_message_quotes_a_secret_and_its_size_is_none" {
   command = plan
 
