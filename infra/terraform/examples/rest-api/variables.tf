@@ -5,12 +5,12 @@ variable "name" {
 }
 
 variable "authorizer_zip" {
-  description = "The authorizer's zip file: target/zip/authorizer.zip of the README."
+  description = "The authorizer's zip file: target/package/vault-authorizer-x86_64.zip."
   type        = string
 }
 
 variable "orders_zip" {
-  description = "The sample function's zip file: target/zip/orders.zip of the README."
+  description = "The sample function's zip file: target/package/orders-x86_64.zip."
   type        = string
 }
 

@@ -53,6 +53,12 @@ variable "uri" {
   type        = string
   nullable    = false
 
+  # Known at plan, also where the VPC link is yet to be made.
+  validation {
+    condition     = !startswith(lower(var.uri), "http://")
+    error_message = "uri: must be https://…, also through a VPC link: the headers carry the wrapping token."
+  }
+
   validation {
     condition     = startswith(var.uri, "https://") || var.authorizer.api.type == "HTTP" && var.vpc_link_id != null && startswith(var.uri, "arn:")
     error_message = "uri: must be https://…: the headers carry the wrapping token. On an HTTP API with a VPC link: the ARN of a listener or of a Cloud Map service."

@@ -251,7 +251,7 @@ locals {
   route = "^([$]connect|([*]|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) ([$]default|/|/[*]|(/[!-)+-.0-~]+)+(/[*])?))$"
   route_problems = [
     for path, text in local.texts :
-    "${path}: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`; or `$connect` alone"
+    "${path}: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`, where `*` is any method; or `$connect` alone"
     if can(regex("^stage\\.grants\\[[0-9]+\\]\\.routes\\[[0-9]+\\]$", path)) && !can(regex(local.route, text))
   ]
 
