@@ -1,4 +1,5 @@
-# What a schema cannot say: limits of time, and what two places say of each other. The function would not start with any of these.
+# What a schema cannot say: limits of time, and what two places say of each other. The function would not start with any of
+# these, but for some spellings of a URL (`http://127.1`) that are refused here alone.
 
 locals {
   unit_seconds = { s = 1, m = 60, h = 3600 }
@@ -222,7 +223,7 @@ locals {
   # IAM's alphabet of names, and what may stand before one.
   iam_name  = "[A-Za-z0-9_+=,.@-]{1,64}"
   iam_path  = "([!-~]{1,510}/)?"
-  iam_begin = "^arn:aws[a-z-]*:iam::[0-9]{12}:"
+  iam_begin = "^arn:aws(-[a-z]+)*:iam::[0-9]{12}:"
   # AWS's own tokens name a role with its path, so there may be a pattern.
   arn_pattern_problems = flatten([
     for caller in local.callers : [
