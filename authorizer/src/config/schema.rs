@@ -129,7 +129,7 @@ pub struct Document {
 #[schemars(extend("dependentRequired" = {"client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]}))]
 pub struct Vault {
     /// Vault's URL: `https`, or `http` to a loopback host. The integration compares it to the letter.
-    #[schemars(regex(pattern = r"^https?://"), extend("examples" = ["https://vault.example.com:8200"]))]
+    #[schemars(regex(pattern = HTTP_URL), extend("examples" = ["https://vault.example.com:8200"]))]
     pub address: String,
     /// Sent with every call, the login included.
     #[schemars(length(min = 1), extend("examples" = ["platform/team1"]))]
@@ -327,7 +327,7 @@ pub enum Discovery {
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct JwksPlace {
     /// `https`, or `http` to a loopback host.
-    #[schemars(regex(pattern = r"^https?://"))]
+    #[schemars(regex(pattern = HTTP_URL))]
     pub uri: Option<String>,
     /// A file beside the binary, read once.
     #[schemars(length(min = 1))]
@@ -583,6 +583,8 @@ pub struct Span(
     #[schemars(regex(pattern = r"^[0-9]+[smh]$"), extend("examples" = ["30s", "2m", "1h"]))] pub String,
 );
 
+/// The schemes in any case, and without their slashes, as URLs are read (WHATWG URL, section 4.4); what follows is the reader's.
+const HTTP_URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]?:";
 /// A token of RFC 9110, section 5.6.2.
 const TOKEN: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 const ISSUER_NAME: &str = r"^[a-z0-9][a-z0-9._-]{0,63}$";

@@ -332,6 +332,24 @@ fn every_key_is_described() {
 }
 
 #[test]
+fn an_address_is_taken_in_every_spelling_that_the_reader_takes() {
+    let mut document = schema()["examples"][0].clone();
+    for address in [
+        "https://vault.example.com",
+        "HTTPS://vault.example.com",
+        "Http://127.0.0.1:8200",
+        "https:vault.example.com",
+    ] {
+        document["vault"]["address"] = json!(address);
+        assert!(problems(&document).is_empty(), "{address}: {:?}", problems(&document));
+        assert_eq!(Applied::new().refusal(&document), None, "{address}");
+    }
+    document["vault"]["address"] = json!("ftp://vault.example.com");
+    assert!(!problems(&document).is_empty());
+    assert!(Applied::new().refusal(&document).is_some());
+}
+
+#[test]
 fn the_examples_are_good_documents() {
     let root = schema();
     let examples = root["examples"].as_array().unwrap();
