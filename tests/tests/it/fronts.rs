@@ -217,3 +217,66 @@ async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_bef
     let made = bed.emulator.aws().request("lambda", "list_functions", &json!({})).await;
     assert_eq!(made["Functions"], json!([]));
 }
+
+/// Each would open a grant, send secrets in clear, or stop the function at its start: a change, the place that is named, and
+/// that place's name in the document.
+#[tokio::test]
+async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_place() {
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 8] = [
+        ("grants[0].caller.bound_subjct", |parts| {
+            parts["stage"]["grants"][0]["caller"]["bound_subjct"] = json!("alice")
+        }),
+        ("grants[1].caller", |parts| parts["stage"]["grants"][1]["caller"] = json!({"aws_identity": true})),
+        ("grants[0].token.wrap_ttl", |parts| parts["stage"]["grants"][0]["token"]["wrap_ttl"] = json!("3m")),
+        ("grants[1].token.role", |parts| {
+            parts["stage"]["grants"][1]["token"]["role"] = json!("orders-reader")
+        }),
+        ("grants[1].name", |parts| parts["stage"]["grants"][1]["name"] = json!("orders-reader")),
+        ("grants[0].routes[0]", |parts| parts["stage"]["grants"][0]["routes"][0] = json!("ANY orders")),
+        ("vault.address", |parts| parts["vault"]["address"] = json!("http://vault.example.com:8200")),
+        ("issuers.corp.algorithms", |parts| parts["issuers"]["corp"]["algorithms"] = json!(["none"])),
+    ];
+    let bed = Bed::new("fronts-refused").await;
+    let root = "fronts-configuration";
+    fs::create_dir(bed.terraform.folder(root)).unwrap();
+    let main = parts::repository().join("tests/golden/fronts/configuration/main.tf");
+    fs::copy(main, bed.terraform.folder(root).join("main.tf")).unwrap();
+    bed.terraform.init(root, &[]).await;
+    let good = fixture();
+    for (place, change) in [("", (|_| ()) as Change)].into_iter().chain(cases) {
+        let mut fixture = good.clone();
+        change(&mut fixture);
+        let file = bed.write(&fixture);
+        let variable = format!("-var=fixture={}", file.display());
+        let planned = bed.terraform.run(root, &["plan", "-input=false", &variable]).await;
+        let synthesised = bed.by_cdk(&fixture).await;
+        let mut document = bed.document(&fixture);
+        // Of the files that the fixture names, none is there.
+        for key in ["ca_file", "client_cert_file", "client_key_file"] {
+            document["vault"].as_object_mut().unwrap().remove(key);
+        }
+        document["issuers"]["partner"]["jwks"] = json!("discovery");
+        let read = bed.scratch.path().join("document.json");
+        fs::write(&read, document.to_string()).unwrap();
+        let read = test_bed::command::Command::new(&["check", "--config", read.to_str().unwrap()]).run();
+        if place.is_empty() {
+            assert!(planned.success, "{}", planned.printed);
+            synthesised.unwrap();
+            assert_eq!(read.code, 0, "{}{}", read.stdout, read.stderr);
+            continue;
+        }
+        assert_eq!(read.code, 1, "{place}: {}", read.stdout);
+        let of_reader =
+            if place.starts_with("grants") { format!("stages.$default.{place}") } else { place.to_owned() };
+        assert!(
+            read.stdout.contains(&of_reader) || read.stderr.contains(&of_reader),
+            "{of_reader}: {}{}",
+            read.stdout,
+            read.stderr
+        );
+        let of_cdk = synthesised.expect_err(place);
+        assert!(of_cdk.contains(place), "{place}: {of_cdk}");
+        assert!(!planned.success && planned.printed.contains(place), "{place}: {}", planned.printed);
+    }
+}
