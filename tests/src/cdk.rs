@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cloudformation::{BUCKET, Code};
 use crate::deployment::Deployment;
 use crate::emulator::{Emulator, REGION};
-use crate::parts;
+use crate::parts::{self, copy};
 use crate::process::Scratch;
 
 /// A copy of the package, beside the files of the repository that its tests read.
@@ -44,12 +44,7 @@ impl Package {
             copy(&repository.join(file), &root.join(file));
         }
         let folder = root.join("infra/cdk");
-        for entry in fs::read_dir(repository.join("infra/cdk")).expect("the package can be read").flatten() {
-            // What a developer has installed or built there is not the package.
-            if !["node_modules", "cdk.out", "dist"].map(Into::into).contains(&entry.file_name()) {
-                copy(&entry.path(), &folder.join(entry.file_name()));
-            }
-        }
+        copy(&repository.join("infra/cdk"), &folder);
         symlink(parts::cdk().join("node_modules"), folder.join("node_modules")).expect("a link can be made");
         Self { folder }
     }
@@ -194,17 +189,4 @@ pub fn lint(template: &Path, ignored: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     found
-}
-
-/// A file, or a folder with all that is in it.
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).expect("a folder can be made");
-        for entry in fs::read_dir(from).expect("the folder can be read").flatten() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::create_dir_all(to.parent().expect("a file lies in a folder")).expect("a folder can be made");
-        fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-    }
 }

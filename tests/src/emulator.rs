@@ -5,6 +5,7 @@
 //! [`ROOT_ACCESS_KEY_ID`]), which it accepts unchecked: a test of a wrong signature signs with the keys of a role or a
 //! user.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -181,6 +182,28 @@ impl Aws {
     pub async fn request(&self, service: &str, operation: &str, arguments: &Value) -> Value {
         let answer = self.client_script("aws_call.py", &[service, operation, &arguments.to_string()]).await;
         serde_json::from_str(&answer).expect("the script prints JSON")
+    }
+
+    /// What is there of all that a front makes: names, by the operation that lists them. Empty where nothing is.
+    pub async fn left(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut left = BTreeMap::new();
+        for (service, operation, list, name) in [
+            ("lambda", "list_functions", "Functions", "FunctionName"),
+            ("iam", "list_roles", "Roles", "RoleName"),
+            ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+            ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+            ("apigateway", "get_rest_apis", "items", "name"),
+            ("apigatewayv2", "get_apis", "Items", "Name"),
+        ] {
+            let answer = self.request(service, operation, &json!({})).await;
+            let found = answer[list].as_array().unwrap_or_else(|| panic!("{operation}: {answer}"));
+            let named =
+                |one: &Value| one[name].as_str().unwrap_or_else(|| panic!("{operation}: {one}")).to_owned();
+            if !found.is_empty() {
+                left.insert(operation, found.iter().map(named).collect());
+            }
+        }
+        left
     }
 
     /// Every message in a log group, oldest first.

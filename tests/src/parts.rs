@@ -78,6 +78,28 @@ pub fn binary(profile: &str, name: &str) -> PathBuf {
     path
 }
 
+/// Copies a file of the repository, or a folder with all that is in it but what a tool has left there: a test works on a copy,
+/// and nothing of an earlier run of the developer's is in it.
+pub fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        std::fs::create_dir_all(to.parent().expect("a file lies in a folder")).expect("a folder can be made");
+        std::fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        return;
+    }
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in
+        std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())).flatten()
+    {
+        let name = entry.file_name().into_string().expect("the repository's names are UTF-8");
+        let left = ["node_modules", "cdk.out", "dist"].contains(&name.as_str())
+            || name.starts_with(".terraform")
+            || name.starts_with("terraform.tfstate");
+        if !left {
+            copy(&entry.path(), &to.join(name));
+        }
+    }
+}
+
 fn present(path: PathBuf) -> PathBuf {
     assert!(path.exists(), "{} is missing: cargo xtask parts", path.display());
     path

@@ -6,15 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::OnceLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::deployment::zipped;
 use crate::emulator::Aws;
 use crate::parts;
 use crate::process::Scratch;
@@ -41,7 +40,7 @@ impl Terraform {
     #[must_use]
     pub fn new(scratch: &Scratch) -> Self {
         let infra = scratch.folder("infra");
-        copy(&parts::repository().join("infra"), &infra);
+        parts::copy(&parts::repository().join("infra"), &infra);
         Self { infra, home: scratch.folder("home"), endpoint: BTreeMap::new() }
     }
 
@@ -139,37 +138,6 @@ impl Terraform {
     }
 }
 
-/// Puts a binary into a zip file as `bootstrap`, as the README has its readers do.
-#[must_use]
-pub fn zip(scratch: &Scratch, binary: &Path) -> String {
-    let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-    let name = binary.file_name().expect("a file").to_string_lossy();
-    let file = scratch.path().join(format!("{name}.zip"));
-    fs::write(&file, zipped(&code)).expect("the zip file can be written");
-    file.to_str().expect("the bed's path is UTF-8").to_owned()
-}
-
-/// What is left in the emulator of what a root makes: names, by kind.
-pub async fn left(aws: &Aws) -> BTreeMap<&'static str, Vec<String>> {
-    let mut left = BTreeMap::new();
-    for (service, operation, list, name) in [
-        ("lambda", "list_functions", "Functions", "FunctionName"),
-        ("iam", "list_roles", "Roles", "RoleName"),
-        ("logs", "describe_log_groups", "logGroups", "logGroupName"),
-        ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
-        ("apigateway", "get_rest_apis", "items", "name"),
-        ("apigatewayv2", "get_apis", "Items", "Name"),
-    ] {
-        let answer = aws.request(service, operation, &json!({})).await;
-        let names = answer[list].as_array().into_iter().flatten().filter_map(|one| one[name].as_str());
-        let names: Vec<String> = names.map(str::to_owned).collect();
-        if !names.is_empty() {
-            left.insert(operation, names);
-        }
-    }
-    left
-}
-
 /// Looks once that it is there and new enough.
 async fn version() {
     static VERSION: OnceLock<()> = OnceLock::new();
@@ -187,21 +155,4 @@ async fn version() {
     let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     assert!(found >= (1, 9), "{needed}; this one is `{version}`");
     let _ = VERSION.set(());
-}
-
-/// What Terraform has left beside the originals is not copied.
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())).flatten() {
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(".terraform") || name.starts_with("terraform.tfstate") {
-            continue;
-        }
-        if source.is_dir() {
-            fs::create_dir(&target).expect("a new folder");
-            copy(&source, &target);
-        } else {
-            fs::copy(&source, &target).expect("a file can be copied");
-        }
-    }
 }

@@ -175,7 +175,7 @@ impl Walk {
     /// A copy of what the commands work on: what they leave behind is not the repository's.
     fn folder(&self) -> PathBuf {
         let folder = self.scratch.folder("clone");
-        copy(&parts::repository().join("infra"), &folder.join("infra"));
+        parts::copy(&parts::repository().join("infra"), &folder.join("infra"));
         std::os::unix::fs::symlink(parts::target(), folder.join("target")).unwrap();
         folder
     }
@@ -232,23 +232,5 @@ impl Walk {
         bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
         bash.env("CDK_CONTEXT_JSON", json!({"stsEndpoint": url, "stsRegion": REGION}).to_string());
         bash.output().await.unwrap()
-    }
-}
-
-/// The files of a folder, without what an earlier run of its commands left there.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let name = entry.file_name();
-        let left = [".terraform", ".terraform.lock.hcl", "node_modules", "cdk.out"];
-        let name = name.to_str().unwrap();
-        if left.contains(&name) || name.contains("tfstate") {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(name));
-        } else {
-            fs::copy(entry.path(), to.join(name)).unwrap();
-        }
     }
 }

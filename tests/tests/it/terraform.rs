@@ -5,14 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::cloudformation;
+use test_bed::cloudformation::{self, Code};
 use test_bed::emulator::{ACCOUNT, Emulator};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
-use test_bed::terraform::{Terraform, left, zip};
+use test_bed::terraform::Terraform;
 use test_bed::{http, parts, vault_setup};
 use vault_context::context;
 
@@ -61,10 +62,11 @@ async fn the_provider_itself_takes_two_stages_of_one_api_and_containers() {
     let scratch = Scratch::new("terraform-apis");
     let emulator = Emulator::start(&scratch).await;
     let terraform = Terraform::on(&scratch, emulator.aws());
-    let code = format!("-var=zip={}", zip(&scratch, &parts::binary("release", "orders")));
+    let code = Code::of("orders", &parts::binary("release", "orders"), emulator.aws());
+    let code = format!("-var=zip={}", code.file().display());
     terraform.init("terraform", &["-test-directory=tests/emulator"]).await;
     passed(&terraform.succeeds("terraform", &["test", "-test-directory=tests/emulator", &code]).await);
-    assert!(left(emulator.aws()).await.is_empty(), "{:?}", left(emulator.aws()).await);
+    assert!(emulator.aws().left().await.is_empty(), "{:?}", emulator.aws().left().await);
 }
 
 /// Terraform also ends well where it finds no test.
@@ -211,8 +213,9 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
     let file = terraform.folder(example).join("main.tf");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("bound_claims", "bound_claim")).unwrap();
-    let code = zip(&scratch, &parts::binary("release", "orders"));
-    let variables = variables(&code, &code, "https://vault.example.com", "https://login.example.com", None);
+    let code = Code::of("orders", &parts::binary("release", "orders"), emulator.aws());
+    let code = code.file();
+    let variables = variables(code, code, "https://vault.example.com", "https://login.example.com", None);
     fs::write(terraform.folder(example).join("test.auto.tfvars.json"), variables.to_string()).unwrap();
     terraform.init(example, &[]).await;
     let ran = terraform.run(example, &["plan", "-input=false"]).await;
@@ -300,7 +303,7 @@ struct Applied {
     _scratch: Scratch,
 }
 
-fn variables(authorizer: &str, orders: &str, vault: &str, issuer: &str, sts: Option<&str>) -> Value {
+fn variables(authorizer: &Path, orders: &Path, vault: &str, issuer: &str, sts: Option<&str>) -> Value {
     json!({
         "name": "shop",
         "authorizer_zip": authorizer,
@@ -323,10 +326,11 @@ impl Applied {
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
-        let [authorizer, orders] =
-            ["bootstrap", "orders"].map(|name| zip(&scratch, &parts::binary("release", name)));
+        let code = |name: &str| Code::of(name, &parts::binary("release", name), emulator.aws());
+        let (authorizer, orders) = (code("bootstrap"), code("orders"));
+        let (vault_address, sts) = (vault.address(), emulator.sts_url());
         let mut variables =
-            variables(&authorizer, &orders, &vault.address(), &issuer.url(), Some(&emulator.sts_url()));
+            variables(authorizer.file(), orders.file(), &vault_address, &issuer.url(), Some(&sts));
         for (name, value) in more(&emulator).await.as_object().unwrap() {
             variables[name] = value.clone();
         }
@@ -409,7 +413,7 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
     assert_eq!(authorizers["items"][0]["authorizerResultTtlInSeconds"], 0);
 
     applied.terraform.destroy(example).await;
-    assert_eq!(left(aws).await, [].into());
+    assert_eq!(aws.left().await, [].into());
 }
 
 #[tokio::test]
@@ -422,7 +426,7 @@ async fn the_http_api_is_made_serves_refuses_and_goes() {
     assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
 
     applied.terraform.destroy(example).await;
-    assert_eq!(left(applied.emulator.aws()).await, [].into());
+    assert_eq!(applied.emulator.aws().left().await, [].into());
 }
 
 #[tokio::test]
@@ -440,7 +444,7 @@ async fn an_api_that_is_there_gets_one_route_and_keeps_all_else() {
 
     applied.terraform.destroy(example).await;
     let aws = applied.emulator.aws();
-    assert_eq!(left(aws).await, [("get_apis", vec!["there-before".to_owned()])].into());
+    assert_eq!(aws.left().await, [("get_apis", vec!["there-before".to_owned()])].into());
     let api = json!({"ApiId": applied.outputs["api_id"]});
     for operation in ["get_routes", "get_authorizers", "get_integrations"] {
         assert_eq!(aws.request("apigatewayv2", operation, &api).await["Items"], json!([]), "{operation}");
