@@ -308,6 +308,14 @@ pub enum MintError {
         /// Whether Vault said that it is sealed.
         sealed: bool,
     },
+    /// Vault was not asked, since it refused an earlier call of the kind for its rate limit, and said when to come back.
+    #[error("Vault's rate limit refused `{path}` a moment ago; it is asked again in {seconds_left} s")]
+    Throttled {
+        /// The path that was refused.
+        path: String,
+        /// Whole seconds until then, rounded up.
+        seconds_left: u64,
+    },
     /// Vault was not asked, since its answer could not have come in time.
     #[error("too little time was left to ask Vault")]
     NoTime,
@@ -332,6 +340,7 @@ impl MintError {
             Self::LoginCredentials { .. }
             | Self::LoginSts { .. }
             | Self::NotAsked { .. }
+            | Self::Throttled { .. }
             | Self::NoTime
             | Self::Late
             | Self::AnswerInvalid { .. } => None,

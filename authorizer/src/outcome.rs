@@ -251,6 +251,7 @@ fn mint(error: &MintError) -> Code {
         MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
         MintError::Vault(error) | MintError::NewTokenRefused(error) => vault(error, Code::VaultMintRefused),
+        MintError::Throttled { .. } => Code::VaultThrottled,
         MintError::NotAsked { sealed: true, .. } => Code::VaultSealed,
         MintError::NotAsked { sealed: false, .. } | MintError::Late => Code::VaultUnreachable,
         MintError::NoTime => Code::DeadlineExceeded,

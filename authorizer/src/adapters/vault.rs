@@ -11,6 +11,7 @@ mod login;
 mod repeat;
 mod secret;
 mod session;
+mod throttle;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -166,7 +167,7 @@ impl VaultMinter {
             asked.unknown = answer.as_ref().is_err_and(VaultError::may_have_been_done);
             answer.map_err(MintError::Vault)
         };
-        self.calls.attempt(order.answer_by, once).await
+        self.calls.attempt(&order.creation_path, order.answer_by, once).await
     }
 }
 

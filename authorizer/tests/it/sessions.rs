@@ -403,7 +403,7 @@ const QUOTA: &str = r#"{"errors": ["request path \"auth/token/create/r\": rate l
 /// What OpenBao and Vault say while they pass from one leader to the next.
 #[tokio::test]
 async fn a_failure_that_passes_is_no_callers_fault() {
-    const ONE_OF_EACH: [&[(u16, &str, Option<&str>)]; 8] = [
+    const ONE_OF_EACH: [&[(u16, &str, Option<&str>)]; 7] = [
         &[
             (500, r#"{"errors": ["local node not active but active cluster node not found"]}"#, None),
             (200, WRAPPED, None),
@@ -414,7 +414,6 @@ async fn a_failure_that_passes_is_no_callers_fault() {
         &[(429, r#"{"errors": []}"#, Some("1")), (200, WRAPPED, None)],
         &[(400, LEADER_LOST, None), (200, WRAPPED, None)],
         &[(473, "", None), (200, WRAPPED, None)],
-        &[(429, QUOTA, Some("0")), (200, WRAPPED, None)],
     ];
     for script in ONE_OF_EACH {
         let (outcome, asked) = Scripted(script).mint(order()).await;
@@ -425,12 +424,13 @@ async fn a_failure_that_passes_is_no_callers_fault() {
 
 #[tokio::test]
 async fn a_refusal_is_final_and_so_is_a_wait_that_does_not_fit() {
-    const REFUSALS: [&[(u16, &str, Option<&str>)]; 5] = [
+    const REFUSALS: [&[(u16, &str, Option<&str>)]; 6] = [
         &[(403, ACL_403, None)],
         &[(400, r#"{"errors": ["unknown role r"]}"#, None)],
         &[(404, "", None)],
         &[(429, QUOTA, None)],
-        &[(429, QUOTA, Some("8"))],
+        &[(429, QUOTA, Some("0"))],
+        &[(429, QUOTA, Some("1"))],
     ];
     for script in REFUSALS {
         let (outcome, asked) = Scripted(script).mint(order()).await;
@@ -493,6 +493,58 @@ async fn refusals_and_quotas_never_stop_the_asking() {
         }
         assert_eq!(asked.load(Ordering::SeqCst), 20);
     }
+}
+
+/// A caller beyond one grant's quota: nobody waits for it, in that grant or another.
+#[tokio::test]
+async fn one_grants_quota_holds_up_no_other_grant() {
+    for refusal in [(429, QUOTA, Some("5")), (429, "<html>a load balancer</html>", Some("5"))] {
+        let (url, asked) = Scripted(vec![refusal, (200, WRAPPED, None)].leak()).start().await;
+        let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
+        let clock = SetClock::at(NOW);
+        let minter = VaultMinter::with_login(vault(&url), Box::new(login), clock.clone());
+        let began = tokio::time::Instant::now();
+        let refused = minter.mint(&order()).await.unwrap_err();
+        assert!(matches!(refused, MintError::Vault(VaultError::Throttled { .. })), "{refused:?}");
+        for _ in 0..10 {
+            let refused = minter.mint(&order()).await.unwrap_err();
+            assert!(matches!(refused, MintError::Throttled { seconds_left: 5, .. }), "{refused:?}");
+            assert_eq!(Refusal::from(refused).code(), Code::VaultThrottled);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        let other = Order { creation_path: "auth/token/create/other".to_owned(), ..order() };
+        minter.mint(&other).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(1), "nothing slept");
+        clock.forward_seconds(5);
+        minter.mint(&order_at(&clock)).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+}
+
+/// Refuses each login for a rate limit, and counts them.
+struct ThrottledLogin(Arc<AtomicU64>);
+
+impl Login for ThrottledLogin {
+    fn login<'a>(&'a self, _vault: &'a Vault, _by: UnixTime) -> LoginFuture<'a> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let path = "auth/aws/login".to_owned();
+        let error = MintError::Login(VaultError::Throttled { path, retry_after_seconds: Some(3) });
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+#[tokio::test]
+async fn a_login_beyond_a_quota_is_not_repeated_by_every_request() {
+    let (logins, clock) = (Arc::new(AtomicU64::new(0)), SetClock::at(NOW));
+    let login = Box::new(ThrottledLogin(Arc::clone(&logins)));
+    let minter = VaultMinter::with_login(vault("http://127.0.0.1:9"), login, clock.clone());
+    minter.mint(&order()).await.unwrap_err();
+    let told = minter.mint(&order()).await.unwrap_err().to_string();
+    assert!(told.contains("auth/aws/login") && told.contains("in 3 s"), "{told}");
+    assert_eq!(logins.load(Ordering::SeqCst), 1);
+    clock.forward_seconds(3);
+    minter.mint(&order_at(&clock)).await.unwrap_err();
+    assert_eq!(logins.load(Ordering::SeqCst), 2);
 }
 
 /// What a login meets after a freeze: a connection that the other side has forgotten.

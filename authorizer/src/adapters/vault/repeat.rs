@@ -1,4 +1,5 @@
-//! Calls to Vault that are made again where the failure passes, and not made at all while Vault is down.
+//! Calls to Vault that are made again where the failure passes, and not made at all while Vault is down or wants to be left
+//! alone.
 //!
 //! Receives an attempt and the time by which its answer is needed; produces what came of it, and says how long a call may
 //! last. Leaves which calls may be sent twice to those who make them: a login and a mint may, an unwrap never comes here.
@@ -7,7 +8,7 @@
 //! |---|---|
 //! | the connection broke | at once the first time: that is how one dies while a function is frozen |
 //! | no connection, 5xx, 412, a leader lost half-way, a standby that lags (429 without a word) or has none (307) | after a pause |
-//! | a quota (429) | after its `Retry-After`, where that fits, and not sooner than the others |
+//! | a quota (429) | no, and the next call of the kind not before its `Retry-After`: see `throttle` |
 //! | no answer in time, and every refusal | no |
 //!
 //! After all of these but a quota and a refusal the transport connects anew, so that behind a load balancer the next attempt
@@ -23,6 +24,7 @@ use vault_context::vault::VaultError;
 use super::{
     TIMEOUT,
     breaker::{self, Breaker},
+    throttle::Throttled,
 };
 use crate::{
     adapters::jitter,
@@ -44,30 +46,34 @@ const END_MARGIN: Duration = Duration::from_millis(50);
 pub(super) struct Repeating {
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
+    throttled: Mutex<Throttled>,
 }
 
 impl Repeating {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, breaker: Mutex::default() }
+        Self { clock, breaker: Mutex::default(), throttled: Mutex::default() }
     }
 
     /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end `by` then. The calls of
-    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing.
+    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing. What
+    /// is called `call` has one rate limit.
     ///
     /// # Errors
     ///
-    /// The last attempt's; [`MintError::NotAsked`] where there was none.
+    /// The last attempt's; [`MintError::NotAsked`] or [`MintError::Throttled`] where there was none.
     pub(super) async fn attempt<T>(
         &self,
+        call: &str,
         by: UnixTime,
         attempt: impl AsyncFn() -> Result<T, MintError>,
     ) -> Result<T, MintError> {
+        self.throttled().begin(call, self.clock.now())?;
         let mut turn = self.turn()?;
         let mut attempts = 0;
         loop {
             attempts += 1;
             let outcome = attempt().await;
-            self.count(&outcome);
+            self.count(call, &outcome);
             drop(turn);
             let Err(error) = outcome else { return outcome };
             let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
@@ -91,11 +97,16 @@ impl Repeating {
     }
 
     /// Whatever Vault answered, it answered: only what says that it is away counts against it.
-    fn count<T>(&self, outcome: &Result<T, MintError>) {
+    fn count<T>(&self, call: &str, outcome: &Result<T, MintError>) {
+        let now = self.clock.now();
         match outcome.as_ref().map_err(MintError::vault_error) {
             Err(Some(failure)) if is_down(failure) => {
                 let sealed = matches!(failure, VaultError::Sealed { .. });
-                self.breaker().failed(with_causes(failure), sealed, self.clock.now(), jitter());
+                self.breaker().failed(with_causes(failure), sealed, now, jitter());
+            }
+            Err(Some(VaultError::Throttled { path, retry_after_seconds })) => {
+                self.breaker().answered();
+                self.throttled().refused(call, path, *retry_after_seconds, now);
             }
             Ok(_) | Err(Some(_)) => self.breaker().answered(),
             // Vault was not even called: the turn goes back as it came.
@@ -103,9 +114,13 @@ impl Repeating {
         }
     }
 
+    // Each change of the two is one call: a panic elsewhere leaves them whole.
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        // Each change is one call: a panic elsewhere leaves it whole.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn throttled(&self) -> MutexGuard<'_, Throttled> {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,13 +161,9 @@ fn pause(failure: &VaultError, attempts: u32) -> Option<Duration> {
         VaultError::Unreachable { .. } | VaultError::Unavailable { .. } | VaultError::Sealed { .. } => {
             Some(backed_off(attempts, jitter()))
         }
-        // Not sooner than after any other failure: with `Retry-After: 0` one attempt would follow the other at once.
-        VaultError::Throttled { retry_after_seconds, .. } => {
-            let asked_for = retry_after_seconds.map(Duration::from_secs);
-            asked_for.map(|asked_for| asked_for.max(backed_off(attempts, jitter())))
-        }
         VaultError::TimedOut { .. }
         | VaultError::CallInvalid { .. }
+        | VaultError::Throttled { .. }
         | VaultError::TokenNotValid { .. }
         | VaultError::Forbidden { .. }
         | VaultError::WrappingTokenNotValid { .. }
@@ -206,25 +217,16 @@ mod tests {
         ] {
             assert!(pause(&passes, 1).is_some_and(|pause| pause > Duration::ZERO), "{passes}");
         }
-        assert_eq!(pause(&throttled(Some(2)), 1), Some(Duration::from_secs(2)));
         for final_one in [
             throttled(None),
+            throttled(Some(0)),
+            throttled(Some(2)),
             VaultError::TimedOut { path: path() },
             VaultError::Forbidden { path: path() },
             VaultError::TokenNotValid { path: path() },
             VaultError::Refused { path: path(), status: 400, message: String::new() },
         ] {
             assert_eq!(pause(&final_one, 1), None, "{final_one}");
-        }
-    }
-
-    /// As many attempts as there are, one right after the other, would be a flood by whoever was asked to slow down.
-    #[test]
-    fn a_quota_that_asks_for_no_pause_gets_one_all_the_same() {
-        let at_once = VaultError::Throttled { path: path(), retry_after_seconds: Some(0) };
-        for (attempts, shortest) in [(1, 30), (2, 90), (3, 270)] {
-            let pause = pause(&at_once, attempts);
-            assert!(pause.is_some_and(|pause| pause >= Duration::from_millis(shortest)), "{pause:?}");
         }
     }
 

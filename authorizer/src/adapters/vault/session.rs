@@ -36,6 +36,8 @@ const PAUSE_AFTER_A_REPLACEMENT: Duration = Duration::from_secs(10);
 /// How long a request waits for a refresh while the session is still good, at most.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
+/// What a login is called where its path is not known: each method has its own.
+const LOGIN: &str = "login";
 
 /// One way to get a token. Returns what Vault said.
 pub trait Login: Send + Sync {
@@ -232,7 +234,8 @@ impl Sessions {
             return None;
         }
         let now = self.clock.now();
-        let renewed = self.calls.attempt(by, async || self.renew_self(&session.token, by).await).await;
+        let renewed =
+            self.calls.attempt(RENEW_SELF, by, async || self.renew_self(&session.token, by).await).await;
         let auth = renewed
             .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
             .ok()?;
@@ -256,7 +259,7 @@ impl Sessions {
             let granted = self.login.login(&self.vault, by).await?;
             Ok(Session::new(granted, None, now))
         };
-        self.calls.attempt(by, once).await
+        self.calls.attempt(LOGIN, by, once).await
     }
 }
 
