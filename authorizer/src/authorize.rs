@@ -121,9 +121,13 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
 
         let stopwatch = Stopwatch::start();
         let clock = &*self.resolver.clock;
-        if grant.to_mint().is_some() && !self.caller_limit.take(identity.caller_id(), clock.now()) {
-            return Err(Refusal::RateLimited);
-        }
+        let counted = match grant.to_mint() {
+            Some(_) => {
+                let counted = self.caller_limit.take(identity.caller_id(), clock.now());
+                Some(counted.ok_or(Refusal::RateLimited)?)
+            }
+            None => None,
+        };
         let caller_id = self.caller_id_in_log.shown(identity.caller_id());
         let inscription =
             Inscription { stage: stage.name.as_str(), request_id, caller_id: caller_id.as_deref() };
@@ -136,6 +140,10 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
 
         let answer = response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })?;
+        // From here on the call has its answer: until then both are given back, also where the walk is dropped at its deadline.
+        if let Some(counted) = counted {
+            counted.spend();
+        }
         identity.spend();
         Ok(answer)
     }

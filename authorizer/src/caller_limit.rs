@@ -2,11 +2,15 @@
 //!
 //! Receives caller ids and the time; says yes or no. A caller who loops, or whose credential was stolen, must not use up
 //! what Vault can mint for everybody. Leaves all callers together to Vault's own quota.
+//!
+//! INVARIANT (an outage is never a 401 or 403): only an allowed request counts. A caller who retries while Vault is down
+//! would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
+//! others there are.
 
 use std::{
     collections::BTreeMap,
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,30 +26,68 @@ pub struct CallerLimit {
     callers: Mutex<BTreeMap<String, TokenBucket>>,
 }
 
+/// A mint that counts for its caller. Dropped unspent, because the request ended in a fault or at its deadline, it is given
+/// back.
+pub struct Counted<'a> {
+    limit: &'a CallerLimit,
+    caller_id: String,
+    spent: bool,
+}
+
 impl CallerLimit {
     /// A limit of so many tokens a second for each caller; twice as many at once.
     pub fn new(per_second: NonZeroU32) -> Self {
         Self { per_second, callers: Mutex::default() }
     }
 
-    /// Counts one token for a caller; `false` where that is one too many.
-    pub fn take(&self, caller_id: &str, now: UnixTime) -> bool {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = callers.get_mut(caller_id) {
-            return bucket.take(now);
-        }
-        if callers.len() >= MAX_CALLERS {
-            // Whose bucket is full again is as good as never seen.
-            callers.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if callers.len() >= MAX_CALLERS {
-            return false;
+    /// Counts one token for a caller; `None` where that is one too many.
+    pub fn take(&self, caller_id: &str, now: UnixTime) -> Option<Counted<'_>> {
+        let mut callers = self.callers();
+        if !callers.contains_key(caller_id) {
+            make_room(&mut callers, now);
         }
         let interval = Duration::from_secs(1) / self.per_second.get();
-        let mut bucket = TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
-        let taken = bucket.take(now);
-        callers.insert(caller_id.to_owned(), bucket);
-        taken
+        let full = || TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
+        let taken = callers.entry(caller_id.to_owned()).or_insert_with(full).take(now);
+        taken.then(|| Counted { limit: self, caller_id: caller_id.to_owned(), spent: false })
+    }
+
+    fn callers(&self) -> MutexGuard<'_, BTreeMap<String, TokenBucket>> {
+        // Each change of the map is one call: a panic elsewhere leaves it whole.
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted<'_> {
+    /// The caller has got the token.
+    pub fn spend(mut self) {
+        self.spent = true;
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if !self.spent
+            && let Some(bucket) = self.limit.callers().get_mut(&self.caller_id)
+        {
+            bucket.give_back();
+        }
+    }
+}
+
+/// Forgets those whose bucket is full again, who are as good as never seen. Where there are none, forgets the fullest: turning
+/// the newcomer away instead would let some callers shut out others. Whoever has used up their bucket is forgotten last.
+fn make_room(callers: &mut BTreeMap<String, TokenBucket>, now: UnixTime) {
+    if callers.len() < MAX_CALLERS {
+        return;
+    }
+    callers.retain(|_, bucket| !bucket.owed(now).is_zero());
+    if callers.len() < MAX_CALLERS {
+        return;
+    }
+    let fullest = callers.iter().min_by_key(|(_, bucket)| bucket.owed(now)).map(|(id, _)| id.clone());
+    if let Some(fullest) = fullest {
+        callers.remove(&fullest);
     }
 }
 
@@ -59,24 +101,50 @@ mod tests {
         CallerLimit::new(NonZeroU32::new(per_second).unwrap())
     }
 
-    #[test]
-    fn one_callers_flood_is_not_another_callers() {
-        let limit = limit(10);
-        let taken = (0..100).filter(|_| limit.take("corp:mallory", NOW)).count();
-        assert_eq!(taken, 20);
-        assert!(limit.take("corp:alice", NOW));
-        let next = UnixTime::from_millis(NOW.millis() + 100);
-        assert_eq!([limit.take("corp:mallory", next), limit.take("corp:mallory", next)], [true, false]);
+    fn spends(limit: &CallerLimit, caller_id: &str, now: UnixTime) -> bool {
+        limit.take(caller_id, now).map(Counted::spend).is_some()
     }
 
     #[test]
-    fn callers_that_are_gone_are_forgotten_and_those_that_are_not_are_kept() {
+    fn one_callers_flood_is_not_another_callers() {
+        let limit = limit(10);
+        let taken = (0..100).filter(|_| spends(&limit, "corp:mallory", NOW)).count();
+        assert_eq!(taken, 20);
+        assert!(spends(&limit, "corp:alice", NOW));
+        let next = UnixTime::from_millis(NOW.millis() + 100);
+        assert_eq!([(); 2].map(|()| spends(&limit, "corp:mallory", next)), [true, false]);
+    }
+
+    #[test]
+    fn what_came_to_nothing_is_given_back_and_what_is_under_way_counts() {
+        let limit = limit(1);
+        for _ in 0..10 {
+            assert!(limit.take("corp:alice", NOW).is_some());
+        }
+        let under_way = [limit.take("corp:alice", NOW), limit.take("corp:alice", NOW)];
+        assert!(under_way.iter().all(Option::is_some) && limit.take("corp:alice", NOW).is_none());
+        drop(under_way);
+        assert_eq!([(); 3].map(|()| spends(&limit, "corp:alice", NOW)), [true, true, false]);
+    }
+
+    #[test]
+    fn callers_that_are_gone_are_forgotten() {
         let limit = limit(1);
         for n in 0..MAX_CALLERS {
-            assert!(limit.take(&format!("corp:{n}"), NOW));
+            assert!(spends(&limit, &format!("corp:{n}"), NOW));
         }
-        assert!(!limit.take("corp:one-more", NOW), "nobody is forgotten who is being counted");
-        assert!(limit.take("corp:one-more", NOW.plus_seconds(1)));
-        assert_eq!(limit.callers.lock().unwrap().len(), 1);
+        assert!(spends(&limit, "corp:one-more", NOW.plus_seconds(1)));
+        assert_eq!(limit.callers().len(), 1);
+    }
+
+    #[test]
+    fn a_crowd_of_callers_shuts_out_nobody_and_frees_nobody_who_is_over_the_limit() {
+        let limit = limit(1);
+        assert!(spends(&limit, "corp:mallory", NOW) && spends(&limit, "corp:mallory", NOW));
+        for n in 0..2 * MAX_CALLERS {
+            assert!(spends(&limit, &format!("corp:{n}"), NOW), "{n}");
+        }
+        assert_eq!(limit.callers().len(), MAX_CALLERS);
+        assert!(!spends(&limit, "corp:mallory", NOW));
     }
 }

@@ -6,44 +6,50 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 
-/// So many at once, and one more each interval. Kept as time: each token costs an interval, and at most `capacity` of
-/// them are saved.
+/// So many at once, and one more each interval. Kept as time that is owed: each token costs an interval, the clock pays
+/// it back, and at most `capacity` intervals can be owed by taking tokens.
 #[derive(Debug, Clone)]
 pub struct TokenBucket {
     capacity: u32,
     interval: Duration,
-    saved: Duration,
+    owed: Duration,
     counted_at: Option<UnixTime>,
 }
 
 impl TokenBucket {
     /// A full bucket.
     pub const fn full(capacity: u32, interval: Duration) -> Self {
-        Self { capacity, interval, saved: interval.saturating_mul(capacity), counted_at: None }
+        Self { capacity, interval, owed: Duration::ZERO, counted_at: None }
     }
 
-    /// Whether nothing was taken that has not grown again.
-    pub fn is_full(&self, now: UnixTime) -> bool {
-        self.grown(now) >= self.most()
-    }
-
-    /// Takes one, if there is one. A clock that was set back gives nothing, and locks nobody out either: time is saved
-    /// anew from there.
+    /// Takes one, if there is one. A clock that was set back gives nothing, and locks nobody out either: time counts anew
+    /// from there.
     pub fn take(&mut self, now: UnixTime) -> bool {
-        self.saved = self.grown(now);
+        let has_one = self.has_one(now);
+        self.charge(if has_one { self.interval } else { Duration::ZERO }, now);
+        has_one
+    }
+
+    /// Whether there is one to take.
+    pub fn has_one(&self, now: UnixTime) -> bool {
+        self.owed(now).saturating_add(self.interval) <= self.interval.saturating_mul(self.capacity)
+    }
+
+    /// Puts one back: what it was taken for did not happen.
+    pub fn give_back(&mut self) {
+        self.owed = self.owed.saturating_sub(self.interval);
+    }
+
+    /// Takes time instead of a token, also where that is more than the bucket holds.
+    pub fn charge(&mut self, time: Duration, now: UnixTime) {
+        self.owed = self.owed(now).saturating_add(time);
         self.counted_at = Some(now);
-        let left = self.saved.checked_sub(self.interval);
-        self.saved = left.unwrap_or(self.saved);
-        left.is_some()
     }
 
-    fn grown(&self, now: UnixTime) -> Duration {
-        let grown = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
-        self.saved.saturating_add(grown).min(self.most())
-    }
-
-    fn most(&self) -> Duration {
-        self.interval.saturating_mul(self.capacity)
+    /// How long until it is full again.
+    pub fn owed(&self, now: UnixTime) -> Duration {
+        let passed = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
+        self.owed.saturating_sub(passed)
     }
 }
 
@@ -81,6 +87,25 @@ mod tests {
         assert!(bucket.take(at(3_600_000)));
         assert!(!bucket.take(at(0)));
         assert!(bucket.take(at(1000)));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_never_more_than_was_taken() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        assert!(bucket.take(at(0)) && bucket.take(at(0)));
+        bucket.give_back();
+        assert_eq!([bucket.take(at(0)), bucket.take(at(0))], [true, false]);
+        for _ in 0..5 {
+            bucket.give_back();
+        }
+        assert_eq!([0; 3].map(|millis| bucket.take(at(millis))), [true, true, false]);
+    }
+
+    #[test]
+    fn time_beyond_what_the_bucket_holds_is_a_debt() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        bucket.charge(5 * SECOND, at(0));
+        assert_eq!([0, 3999, 4000, 4000].map(|millis| bucket.take(at(millis))), [false, false, true, false]);
     }
 
     proptest! {

@@ -156,6 +156,8 @@ fn the_matrix_and_the_faults_cover_every_code() {
         faults.into_iter().map(|error| Bed::with_vault(CONFIG, vec![Err(error)], 0).code_for(&good_token())),
     );
     seen.extend(crate::aws_identity::codes());
+    let limited = Bed::with(&CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:"));
+    seen.extend([(); 3].map(|()| limited.code_for(&good_token())));
     let provider_down = Bed::with(&CONFIG.replace("{file: jwks.json}", "{uri: \"http://127.0.0.1:9/jwks\"}"));
     seen.push(provider_down.code_for(&good_token()));
     seen.push(with_accessor(8000).code_for(&good_token()));

@@ -97,6 +97,30 @@ fn rejects_a_callers_flood_before_vault_is_asked() {
     assert_eq!(bed.code_for(&good_token()), "allowed");
 }
 
+/// A caller who does what 503 and `Retry-After` say must not be told that they may not.
+#[test]
+fn retries_while_vault_is_down_never_use_up_the_callers_limit() {
+    let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
+    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: PATH.to_owned() }));
+    let bed = Bed::with_vault(&config, std::iter::repeat_with(sealed).take(20).collect(), 0);
+    for _ in 0..20 {
+        assert_eq!(bed.code_for(&good_token()), "vault_sealed");
+    }
+    let back = [(); 3].map(|()| bed.code_for(&good_token()));
+    assert_eq!(back, ["allowed", "allowed", "rate_limited"]);
+}
+
+#[tokio::test]
+async fn a_call_given_up_at_the_deadline_does_not_count_for_its_caller() {
+    let bed = Bed::with(&CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:"));
+    bed.authorizer.minter.hangs.set(true);
+    for _ in 0..4 {
+        assert_eq!(bed.code_within(&event(&good_token()), 0).await, "deadline_exceeded");
+    }
+    bed.authorizer.minter.hangs.set(false);
+    assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
+}
+
 #[test]
 fn an_answer_as_ordered_is_delivered_and_nothing_undone() {
     assert_eq!(outcome(json!({"wrap_info": wrap_info(PATH, 30)})), ("allowed".to_owned(), vec![]));

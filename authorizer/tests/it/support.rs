@@ -1,7 +1,7 @@
 //! An authorizer with everything real but Vault and the clock, an issuer's keys, and events to send.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     fs,
     io::{Read, Write},
@@ -78,6 +78,8 @@ pub struct FakeVault {
     pub undone: RefCell<Vec<String>>,
     /// How long each mint takes.
     pub takes_millis: u64,
+    /// Whether it takes an order and does not answer.
+    pub hangs: Cell<bool>,
     clock: Arc<SetClock>,
 }
 
@@ -85,6 +87,11 @@ impl Minter for FakeVault {
     async fn mint(&self, order: &Order) -> Result<vault::Answer, MintError> {
         self.orders.borrow_mut().push(order.clone());
         self.clock.forward_millis(self.takes_millis);
+        // Others come in between, as they do where there is a network.
+        tokio::task::yield_now().await;
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
         self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(good_answer(order)))
     }
 
@@ -248,6 +255,7 @@ impl Bed {
                 orders: RefCell::default(),
                 undone: RefCell::default(),
                 takes_millis,
+                hangs: Cell::default(),
                 clock: clock.clone(),
             },
             envelope: Envelope { address: config.vault.address.to_string(), namespace: None },
