@@ -294,11 +294,17 @@ pub enum IdentityError {
     /// The proof was presented to this instance before, and `single_use` is on.
     #[error("the IAM proof was used before, and `aws_identity.single_use` is on")]
     ProofReplayed,
-    /// New proofs come faster than this instance asks STS.
-    #[error("new IAM proofs come faster than this instance may ask STS about them")]
+    /// This instance has no question to STS left now. Nobody knows whether the proof is good: a fault.
+    #[error(
+        "STS was not asked about the IAM proof: this instance asks about so many new proofs at most, and more come, or STS is slow. \
+         The caller may try again"
+    )]
     TooManyProofs,
-    /// With `single_use`, every proof is remembered until its window ends, and there is no room for one more.
-    #[error("this instance remembers as many IAM proofs as it can, until the windows of some have closed")]
+    /// With `single_use`, every proof is remembered until its window ends, and there is no room for one more. A fault as well.
+    #[error(
+        "STS was not asked about the IAM proof: this instance remembers as many as it can (`aws_identity.single_use`), until the \
+         windows of some have closed; a shorter `max_age` makes room sooner"
+    )]
     TooManyOpenProofs,
     /// The caller's account is not among those accepted, or AWS names two.
     #[error("the caller's account {account} is not among those accepted")]

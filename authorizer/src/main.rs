@@ -45,7 +45,8 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let client = identity_client()?;
     let sts = StsClient::new(client.clone());
-    let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone()));
+    let aws_identity =
+        config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), Arc::clone(&clock)));
     let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
     let minter = VaultMinter::new(config.vault, sts, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.

@@ -3,7 +3,9 @@
 //! Receives the error of whichever step ended the walk; produces its [`Code`] and with it the one decision between
 //! denial and fault. Each `match` here is exhaustive: a new error asks its author whether the caller or we are at fault.
 //!
-//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault.
+//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault. So is a
+//! credential that nobody has judged, since a flood of made-up ones left no question to STS for it: its caller may be an honest
+//! one, whom a denial would tell not to come back.
 
 use sts_identity::ProofError;
 use vault_context::vault::VaultError;
@@ -104,7 +106,7 @@ codes! {
     AccountRefused = "account_refused", Permission;
     /// The caller's name cannot stand in a header, or a claim not in an entity alias.
     IdentityValueRefused = "identity_value_refused", Permission;
-    /// More new proofs, or more tokens for one caller, than this instance lets through.
+    /// More tokens for one caller than this instance lets through.
     RateLimited = "rate_limited", Permission;
     /// No grant matches.
     NoGrant = "no_grant", Permission;
@@ -122,7 +124,7 @@ codes! {
     VaultAnswerInvalid = "vault_answer_invalid", Fault;
     /// An issuer's keys cannot be had.
     JwksUnavailable = "jwks_unavailable", Fault;
-    /// STS cannot be asked, or does not answer as it should.
+    /// STS cannot be asked, or not about one more proof, or does not answer as it should.
     StsUnavailable = "sts_unavailable", Fault;
     /// The time that Lambda gives is up.
     DeadlineExceeded = "deadline_exceeded", Fault;
@@ -228,9 +230,10 @@ fn identity(error: &IdentityError) -> Code {
         | IdentityError::SignatureRefused { .. } => Code::ProofRefused,
         IdentityError::Proof(ProofError::Expired { .. }) => Code::ProofExpired,
         IdentityError::ProofReplayed => Code::ProofReplayed,
-        IdentityError::TooManyProofs | IdentityError::TooManyOpenProofs => Code::RateLimited,
         IdentityError::AccountRefused { .. } => Code::AccountRefused,
-        IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
+        IdentityError::TooManyProofs
+        | IdentityError::TooManyOpenProofs
+        | IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
     }
 }
 
@@ -298,6 +301,9 @@ mod tests {
         assert_eq!(Refusal::from(keys).code().kind(), Kind::Fault);
         let sts = IdentityError::StsUnavailable { reason: String::new() };
         assert_eq!(Refusal::from(sts).code().kind(), Kind::Fault);
+        for unjudged in [IdentityError::TooManyProofs, IdentityError::TooManyOpenProofs] {
+            assert_eq!(Refusal::from(unjudged).code().kind(), Kind::Fault);
+        }
         assert_eq!(Refusal::DeadlineExceeded.code().kind(), Kind::Fault);
         assert_eq!(Refusal::from(MintError::NoTime).code().kind(), Kind::Fault);
     }

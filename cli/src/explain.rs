@@ -97,7 +97,8 @@ fn walk_of(config: Config, at: Option<At>) -> Result<Walk, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(StandingClock(now));
     let client = identity_client()?;
     let sts = StsClient::new(client.clone());
-    let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts));
+    let aws_identity =
+        config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts, Arc::clone(&clock)));
     let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };
     Ok(Walk {

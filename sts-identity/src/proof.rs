@@ -27,6 +27,7 @@ pub struct StsRequest {
     url: Zeroizing<String>,
     endpoint: StsEndpoint,
     server_id: ServerId,
+    access_key_id: String,
     ends_at: SystemTime,
 }
 
@@ -114,12 +115,14 @@ impl StsRequest {
         let (endpoint, query) =
             split(url, expected.hosts).ok_or(ProofError::Refused(ProofDefect::Endpoint))?;
         let query = Query::parse(query).map_err(ProofError::Refused)?;
-        let Life { date, expires } = check(&query, endpoint.region()).map_err(ProofError::Refused)?;
+        let Checked { date, expires, access_key_id } =
+            check(&query, endpoint.region()).map_err(ProofError::Refused)?;
         let ends_at = end(date, expires.min(expected.max_age), expected.now)?;
         Ok(Self {
             url: query.url(endpoint.url()),
             endpoint: endpoint.clone(),
             server_id: expected.server_id.clone(),
+            access_key_id,
             ends_at,
         })
     }
@@ -159,6 +162,12 @@ impl StsRequest {
         self.endpoint.region()
     }
 
+    /// The access key that the proof says it was signed with. Anybody can write any: it says nothing about the caller, and is
+    /// good only to bound what is done before STS has answered.
+    pub fn unverified_access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
     /// The partition of that region, such as `aws`. The caller's identity must be of the same one.
     pub fn partition(&self) -> &'static str {
         self.endpoint.partition()
@@ -191,14 +200,15 @@ fn split<'a, 'h>(url: &'a str, hosts: &'h StsHosts) -> Option<(&'h StsEndpoint, 
     })
 }
 
-/// When a proof was signed, and for how long its signer wants it to live.
-struct Life {
+/// When a proof was signed, for how long its signer wants it to live, and with which key.
+struct Checked {
     date: SystemTime,
     expires: Duration,
+    access_key_id: String,
 }
 
 /// Checks every value of a proof for an STS in `region`.
-fn check(query: &Query, region: &Region) -> Result<Life, ProofDefect> {
+fn check(query: &Query, region: &Region) -> Result<Checked, ProofDefect> {
     for (name, value) in [
         (query::ACTION, query::GET_CALLER_IDENTITY),
         (query::VERSION, query::API_VERSION),
@@ -215,17 +225,17 @@ fn check(query: &Query, region: &Region) -> Result<Life, ProofDefect> {
     }
     let date_text = query.required(query::DATE)?;
     let date = date::parse(date_text).ok_or(ProofDefect::Value(query::DATE))?;
-    check_credential(query.required(query::CREDENTIAL)?, date_text, region)?;
+    let access_key_id = access_key_id(query.required(query::CREDENTIAL)?, date_text, region)?.to_owned();
     let expires = expires(query.required(query::EXPIRES)?).ok_or(ProofDefect::Value(query::EXPIRES))?;
-    Ok(Life { date, expires })
+    Ok(Checked { date, expires, access_key_id })
 }
 
 fn require(name: &'static str, holds: bool) -> Result<(), ProofDefect> {
     if holds { Ok(()) } else { Err(ProofDefect::Value(name)) }
 }
 
-/// `<access key id>/<day>/<region>/sts/aws4_request`. The key id says nothing about who the caller is and is not kept.
-fn check_credential(text: &str, date: &str, region: &Region) -> Result<(), ProofDefect> {
+/// Of `<access key id>/<day>/<region>/sts/aws4_request`.
+fn access_key_id<'a>(text: &'a str, date: &str, region: &Region) -> Result<&'a str, ProofDefect> {
     let malformed = ProofDefect::Value(query::CREDENTIAL);
     let parts: Vec<&str> = text.split('/').collect();
     let [key_id, day, scope_region, "sts", "aws4_request"] = parts.as_slice() else {
@@ -238,7 +248,7 @@ fn check_credential(text: &str, date: &str, region: &Region) -> Result<(), Proof
         return Err(ProofDefect::ScopeRegion);
     }
     match date.split_once('T') {
-        Some((date, _)) if date == *day => Ok(()),
+        Some((date, _)) if date == *day => Ok(key_id),
         Some(_) | None => Err(ProofDefect::ScopeDate),
     }
 }

@@ -8,12 +8,9 @@
 //! short, the server id binds it to this API, and a proof that was verified is remembered only until its window ends.
 
 mod proofs;
+mod questions;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,17 +19,13 @@ use zeroize::Zeroizing;
 
 use super::{Asked, Identity, IdentityError, Proven, Scheme, SchemeResult};
 use crate::{
-    clock::UnixTime,
+    clock::{Clock, UnixTime},
     event::{Credential, EncodedProof},
-    token_bucket::TokenBucket,
 };
 
 pub(super) use proofs::Use;
 use proofs::{Claim, Key, Proofs};
-
-/// Proofs never seen before that one instance takes to STS: 20 at once, and 10 in a second. A Lambda instance serves one
-/// request at a time.
-const NEW_PROOFS: TokenBucket = TokenBucket::full(20, Duration::from_millis(100));
+use questions::Questions;
 
 /// Which proofs are accepted.
 #[derive(Debug)]
@@ -54,13 +47,13 @@ pub struct AwsIdentityScheme<S> {
     settings: AwsIdentitySettings,
     sts: S,
     proofs: Arc<Proofs>,
-    new_proofs: Mutex<TokenBucket>,
+    questions: Questions,
 }
 
 impl<S: Sts> AwsIdentityScheme<S> {
     /// A scheme by these settings, which asks `sts`.
-    pub fn new(settings: AwsIdentitySettings, sts: S) -> Self {
-        Self { settings, sts, proofs: Arc::default(), new_proofs: Mutex::new(NEW_PROOFS) }
+    pub fn new(settings: AwsIdentitySettings, sts: S, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, sts, proofs: Arc::default(), questions: Questions::new(clock) }
     }
 
     async fn verify(&self, proof: &EncodedProof, asked: Asked<'_>) -> Result<Identity, IdentityError> {
@@ -101,29 +94,29 @@ impl<S: Sts> AwsIdentityScheme<S> {
     ) -> Result<(Arc<CallerIdentity>, Option<Use>), IdentityError> {
         let once = self.settings.single_use;
         let ends_at = UnixTime::from_system_time(request.ends_at());
-        let place = match self.proofs.claim(key(request, server_id), ends_at, now, once) {
-            Claim::Known(caller, only_use) => return Ok((caller, only_use)),
-            Claim::New(place) => Some(place),
-            Claim::Pending if !once => None,
-            Claim::Pending | Claim::Taken => return Err(IdentityError::ProofReplayed),
-            Claim::Full if !once => None,
-            Claim::Full => return Err(IdentityError::TooManyOpenProofs),
+        let place = loop {
+            let decided = self.proofs.decided();
+            match self.proofs.claim(key(request, server_id), ends_at, now, once) {
+                Claim::Known(caller, only_use) => return Ok((caller, only_use)),
+                Claim::New(place) => break Some(place),
+                // At most until the deadline of the walk.
+                Claim::Busy if once => decided.await,
+                Claim::Busy => break None,
+                Claim::Spent => return Err(IdentityError::ProofReplayed),
+                Claim::Full if once => return Err(IdentityError::TooManyOpenProofs),
+                Claim::Full => break None,
+            }
         };
-        if !self.may_ask(now) {
-            return Err(IdentityError::TooManyProofs);
-        }
+        let question = self.questions.begin(request.unverified_access_key_id());
+        let question = question.ok_or(IdentityError::TooManyProofs)?;
         let caller = Arc::new(self.ask(request).await?);
         // Before it is remembered: nobody else's accounts may fill the memory.
         if !self.settings.accounts.contains(caller.account()) {
             return Err(IdentityError::AccountRefused { account: caller.account().to_owned() });
         }
+        question.confirmed();
         let only_use = place.and_then(|place| place.keep(Arc::clone(&caller), once));
         Ok((caller, only_use))
-    }
-
-    /// A flood of made-up proofs must not become a flood of calls to STS in the name of this account's address.
-    fn may_ask(&self, now: UnixTime) -> bool {
-        self.new_proofs.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
     async fn ask(&self, request: &StsRequest) -> Result<CallerIdentity, IdentityError> {

@@ -109,7 +109,6 @@ pub fn codes() -> Vec<String> {
     let mut codes = vec![bed.code(&old), bed.code(&refused)];
     bed.sts.answer(Err(away));
     codes.extend([proof(), proof(), proof()].map(|proof| bed.code(&proof)));
-    codes.extend((1..=20).map(|n| bed.code(&proof_at(NOW - n, "orders.example.com"))));
     codes
 }
 
@@ -214,7 +213,39 @@ fn rejects_a_proof_replayed_while_sts_is_still_asked_about_it() {
     let mut codes = bed.codes_at_once(&[proof(), proof(), proof()]);
     codes.sort();
     assert_eq!(codes, ["allowed", "proof_replayed", "proof_replayed"]);
-    assert_eq!(bed.sts.asked().len(), 1, "the others were refused before it answered");
+    assert_eq!(bed.sts.asked().len(), 1, "the others waited for what became of the first");
+}
+
+/// A client that gave up waiting and retries, while its first call is still under way.
+#[test]
+fn a_retry_is_no_replay_where_sts_then_fails_the_first_call() {
+    let bed = single_use();
+    bed.sts.answer(Err(StsUnavailable { reason: "no answer in time".to_owned() }));
+    assert_eq!(bed.codes_at_once(&[proof(), proof()]), ["sts_unavailable", "allowed"]);
+}
+
+#[test]
+fn a_retry_is_no_replay_where_vault_then_fails_the_first_call() {
+    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: "p".to_owned() }));
+    let document = IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:");
+    let bed = Bed::with_vault(&document, vec![sealed(), sealed()], 0);
+    assert_eq!(bed.code(&proof()), "vault_sealed");
+    assert_eq!(
+        bed.codes_at_once(&[proof(), proof(), proof()]),
+        ["vault_sealed", "allowed", "proof_replayed"]
+    );
+    assert_eq!(bed.sts.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_waits_for_a_call_that_hangs_no_longer_than_its_own_deadline() {
+    let bed = single_use();
+    bed.authorizer.minter.hangs.set(true);
+    let (first, retry) = (proof(), proof());
+    let both = futures_util::future::join(bed.code_within(&first, 2), bed.code_within(&retry, 1));
+    assert_eq!(both.await, ("deadline_exceeded".to_owned(), "deadline_exceeded".to_owned()));
+    bed.authorizer.minter.hangs.set(false);
+    assert_eq!(bed.code_of(&proof()).await, "allowed");
 }
 
 #[test]
@@ -442,33 +473,73 @@ fn rejects_a_proof_that_is_no_plain_request_without_asking_sts() {
     assert_eq!(bed().code(&event_with(&padded)), "credential_malformed");
 }
 
-#[test]
-fn a_flood_of_made_up_proofs_is_no_flood_of_calls_to_sts() {
-    let bed = bed();
-    assert_eq!(bed.code(&proof()), "allowed");
-    bed.sts.asked();
-    // Each as a caller without any AWS account could write it.
-    let made_up = |n: usize| {
-        proof_with(|url| {
-            let (before, after) = url.split_once("X-Amz-Signature=").unwrap();
-            format!("{before}X-Amz-Signature={n:064x}{}", &after[64..])
-        })
-    };
+/// As a caller without any AWS account could write it, in the name of any access key.
+fn made_up(n: usize, access_key_id: &str) -> Value {
+    proof_with(|url| {
+        let url = url.replace("ASIAEXAMPLE0EXAMPLE0", access_key_id);
+        let (before, after) = url.split_once("X-Amz-Signature=").unwrap();
+        format!("{before}X-Amz-Signature={n:064x}{}", &after[64..])
+    })
+}
+
+/// How often each code came of a thousand made-up proofs at once.
+fn flood(bed: &Bed, access_key_id: &str) -> Vec<(String, usize)> {
     let mut codes = std::collections::BTreeMap::<String, usize>::new();
     for n in 0..1000 {
         bed.sts.answer(Ok(error_answer(403, "SignatureDoesNotMatch")));
-        *codes.entry(bed.code(&made_up(n))).or_default() += 1;
+        *codes.entry(bed.code(&made_up(n, access_key_id))).or_default() += 1;
     }
-    assert_eq!(bed.sts.asked().len(), 19);
-    assert_eq!(
-        codes.into_iter().collect::<Vec<_>>(),
-        [("proof_refused".to_owned(), 19), ("rate_limited".to_owned(), 981)]
-    );
-    // Who is known already passes, and a moment later new ones do.
-    assert_eq!(bed.code(&proof()), "allowed");
+    bed.sts.forget_answers();
+    codes.into_iter().collect()
+}
+
+#[test]
+fn a_flood_of_made_up_proofs_is_no_flood_of_calls_to_sts() {
+    let bed = bed();
+    // Nobody has judged the others, and an honest caller's may be among them: a fault.
+    let expected = [("proof_refused".to_owned(), 20), ("sts_unavailable".to_owned(), 980)];
+    assert_eq!(flood(&bed, "AKIAMADEUP0000000000"), expected);
+    assert_eq!(bed.sts.asked().len(), 20);
+    assert_eq!(bed.code(&proof()), "sts_unavailable", "a newcomer in between has no place");
     bed.clock.forward_millis(100);
-    let next = bed.code(&proof_at(NOW - 1, "orders.example.com"));
-    assert_eq!((next.as_str(), bed.sts.asked().len()), ("proof_refused", 1));
+    assert_eq!(bed.code(&proof()), "allowed", "and a moment later one");
+}
+
+#[test]
+fn a_flood_of_made_up_proofs_leaves_callers_that_sts_has_confirmed_their_place() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    flood(&bed, "AKIAMADEUP0000000000");
+    assert_eq!(bed.code(&proof()), "allowed", "what is known passes without STS");
+    for n in 1..=10 {
+        assert_eq!(bed.code(&proof_at(NOW - n, "orders.example.com")), "allowed", "{n}");
+    }
+}
+
+#[test]
+fn a_stranger_never_gets_an_allowance_by_the_access_key_alone() {
+    let bed = bed();
+    assert_eq!(bed.code(&proof()), "allowed");
+    // In the name of a confirmed key: still refused, every one that STS is asked about.
+    let codes = flood(&bed, "ASIAEXAMPLE0EXAMPLE0");
+    assert_eq!(codes, [("proof_refused".to_owned(), 29), ("sts_unavailable".to_owned(), 971)]);
+    // And of another account's: what STS says is what counts.
+    bed.clock.forward_seconds(10);
+    for n in 1..=25 {
+        bed.sts.answer(Ok(caller_answer("arn:aws:iam::999999999999:user/eve", "AIDAEXAMPLEEVE")));
+        let code = bed.code(&made_up(n, "AKIAEVE0000000000000"));
+        assert_eq!(code, if n <= 20 { "account_refused" } else { "sts_unavailable" }, "{n}");
+    }
+}
+
+/// Each honest new proof costs a question, and none is answered.
+#[test]
+fn honest_callers_are_never_told_that_they_may_not_while_sts_is_away() {
+    let bed = bed();
+    for _ in 0..100 {
+        bed.sts.answer(Err(StsUnavailable { reason: "no answer in time".to_owned() }));
+        assert_eq!(bed.code(&proof()), "sts_unavailable");
+    }
 }
 
 #[test]

@@ -124,6 +124,11 @@ impl FakeSts {
         self.0.lock().unwrap().answers.push_back(answer);
     }
 
+    /// As if no answer had been given.
+    pub fn forget_answers(&self) {
+        self.0.lock().unwrap().answers.clear();
+    }
+
     /// Whether it takes a question and does not answer.
     pub fn hang(&self, hangs: bool) {
         self.0.lock().unwrap().hangs = hangs;
@@ -241,7 +246,8 @@ impl Bed {
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
         let (issuers, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
         let sts = FakeSts::default();
-        let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone()));
+        let aws_identity =
+            config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), clock.clone()));
         let authorizer = Authorizer {
             resolver: Resolver {
                 schemes: Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity },

@@ -10,8 +10,11 @@
 //! (nothing) ──────▶ Asked ────────────────────────────────▶ Known
 //!     ▲               │  └─────────────────────┐            ▲   │ claim, each good once
 //!     └───────────────┘       keep, good once  │    dropped │   ▼
-//!      dropped: no answer, or a refusal        └──────────▶ Taken ──▶ (spent: Taken to the end)
+//!      dropped: no answer, or a refusal        └──────────▶ InUse ──▶ Spent, to the end
 //! ```
+//!
+//! While a proof is `Asked` or `InUse`, nobody can tell whether the next call with it is a replay: the first may yet end in a
+//! fault, and then the next is the retry of an honest caller. So the next one waits for the first.
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +22,7 @@ use std::{
 };
 
 use sts_identity::CallerIdentity;
+use tokio::sync::{Notify, futures::Notified};
 
 use crate::clock::UnixTime;
 
@@ -30,7 +34,11 @@ pub(super) type Key = [u8; 32];
 
 /// What this instance knows of proofs.
 #[derive(Default)]
-pub(super) struct Proofs(Mutex<BTreeMap<Key, Entry>>);
+pub(super) struct Proofs {
+    entries: Mutex<BTreeMap<Key, Entry>>,
+    /// Wakes those who wait for what becomes of a proof.
+    decided: Notify,
+}
 
 struct Entry {
     ends_at: UnixTime,
@@ -42,20 +50,22 @@ enum State {
     Asked,
     /// STS named this caller, and the proof may be used.
     Known(Arc<CallerIdentity>),
-    /// It is good once, and somebody is using it or has used it.
-    Taken,
+    /// It is good once, and a call that is not over yet is using it.
+    InUse,
+    /// It was good once.
+    Spent,
 }
 
 /// What is known of a proof, and whose it is from now on.
 pub(super) enum Claim {
     /// Nothing is known: STS has to be asked.
     New(Place),
-    /// STS is being asked about it.
-    Pending,
+    /// Another call with it is under way: what becomes of that one decides.
+    Busy,
     /// STS named this caller.
     Known(Arc<CallerIdentity>, Option<Use>),
-    /// It is good once, and somebody is using it or has used it.
-    Taken,
+    /// It was good once.
+    Spent,
     /// Nothing is known, and there is no room.
     Full,
 }
@@ -81,12 +91,13 @@ impl Proofs {
     pub(super) fn claim(self: &Arc<Self>, key: Key, ends_at: UnixTime, now: UnixTime, once: bool) -> Claim {
         let mut entries = self.entries();
         if let Some(entry) = entries.get_mut(&key).filter(|entry| now <= entry.ends_at) {
-            let State::Known(caller) = &entry.state else {
-                return if matches!(entry.state, State::Asked) { Claim::Pending } else { Claim::Taken };
+            let caller = match &entry.state {
+                State::Asked | State::InUse => return Claim::Busy,
+                State::Spent => return Claim::Spent,
+                State::Known(caller) => Arc::clone(caller),
             };
-            let caller = Arc::clone(caller);
             let taken = once.then(|| {
-                entry.state = State::Taken;
+                entry.state = State::InUse;
                 self.in_use(key, Arc::clone(&caller))
             });
             return Claim::Known(caller, taken);
@@ -105,15 +116,21 @@ impl Proofs {
         Use { proofs: Arc::clone(self), key, caller: Some(caller) }
     }
 
+    /// Ends when something has become of a proof, whichever that is: from the moment of this call on, not of the first poll.
+    pub(super) fn decided(&self) -> Notified<'_> {
+        self.decided.notified()
+    }
+
     fn set(&self, key: &Key, state: State) {
         if let Some(entry) = self.entries().get_mut(key) {
             entry.state = state;
         }
+        self.decided.notify_waiters();
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
         // Each change of the map is one call: a panic elsewhere leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,7 +139,7 @@ impl Place {
     pub(super) fn keep(mut self, caller: Arc<CallerIdentity>, once: bool) -> Option<Use> {
         self.kept = true;
         if once {
-            self.proofs.set(&self.key, State::Taken);
+            self.proofs.set(&self.key, State::InUse);
             return Some(self.proofs.in_use(self.key, caller));
         }
         self.proofs.set(&self.key, State::Known(caller));
@@ -134,6 +151,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if !self.kept {
             self.proofs.entries().remove(&self.key);
+            self.proofs.decided.notify_waiters();
         }
     }
 }
@@ -147,9 +165,8 @@ impl Use {
 
 impl Drop for Use {
     fn drop(&mut self) {
-        if let Some(caller) = self.caller.take() {
-            self.proofs.set(&self.key, State::Known(caller));
-        }
+        let state = self.caller.take().map_or(State::Spent, State::Known);
+        self.proofs.set(&self.key, state);
     }
 }
 
@@ -173,7 +190,7 @@ mod tests {
         let held: Vec<_> = (0..MAX_PROOFS).map(|n| claim(n, NOW)).collect();
         assert!(held.iter().all(|claim| matches!(claim, Claim::New(_))));
         assert!(matches!(claim(MAX_PROOFS, ends_at), Claim::Full));
-        assert!(matches!(claim(0, ends_at), Claim::Pending));
+        assert!(matches!(claim(0, ends_at), Claim::Busy));
         assert!(matches!(claim(MAX_PROOFS, ends_at.plus_seconds(1)), Claim::New(_)), "the old ones are over");
     }
 

@@ -1,0 +1,272 @@
+//! How much one instance asks STS: so often, and for so much of its time.
+//!
+//! Receives the access key id that a new proof names; says whether STS may be asked about it now. Leaves the call, and what a
+//! refusal means, to the scheme.
+//!
+//! Anybody can write proofs that only STS can tell from good ones. A flood of them must not become a flood of calls to STS, nor
+//! hold the instance, which serves one request at a time, for callers with JWTs. So questions are bounded in number and in
+//! time, and what takes long leaves room for fewer.
+//!
+//! Access keys that STS has confirmed lately have an allowance each, which a flood under other names does not touch. The name is
+//! not verified when it chooses the allowance, and need not be: it decides whether STS is asked, and never what STS
+//! answers. Whoever writes the name of somebody else's key uses up that one's allowance, and gains nothing by it.
+//!
+//! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back makes every key a new one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    clock::{Clock, UnixTime},
+    token_bucket::TokenBucket,
+};
+
+/// For all keys together that were not confirmed lately: 20 questions at once, and 10 in a second.
+const NEWCOMERS: Allowance = Allowance::new(TokenBucket::full(20, Duration::from_millis(100)));
+/// For each key that was: 10 questions at once, and 5 in a second. A caller signs once a minute, or, where a proof is good once,
+/// once a call; whoever needs more has the newcomers' allowance as well.
+const CONFIRMED: Allowance = Allowance::new(TokenBucket::full(10, Duration::from_millis(200)));
+/// How long a key counts as confirmed. The sessions of IAM roles last an hour by default.
+const CONFIRMED_FOR: Duration = Duration::from_secs(60 * 60);
+/// About 300 KB. The key that was confirmed longest ago makes room.
+const MAX_CONFIRMED: usize = 1024;
+/// Each moment of a question is paid for with so many: an allowance has at most a quarter of the instance's time.
+const TIMES_ITS_LENGTH: u32 = 4;
+/// Paid for in advance, so to say: the first questions of an instance, over new connections, are slow ones.
+const SAVED_TIME: TokenBucket = TokenBucket::full(10, Duration::from_secs(1));
+/// A question over which the function was frozen is not counted as longer than this: about what a walk may take.
+const LONGEST_QUESTION: Duration = Duration::from_secs(10);
+
+/// What is left to ask.
+pub(super) struct Questions {
+    clock: Arc<dyn Clock>,
+    left: Mutex<Left>,
+}
+
+struct Left {
+    newcomers: Allowance,
+    confirmed: BTreeMap<String, Confirmed>,
+}
+
+struct Confirmed {
+    at: UnixTime,
+    allowance: Allowance,
+}
+
+/// So many questions, and so much time.
+struct Allowance {
+    count: TokenBucket,
+    time: TokenBucket,
+}
+
+/// A question to STS. Its time is counted until it is dropped, also where its request is dropped over it.
+pub(super) struct Question<'a> {
+    of: &'a Questions,
+    access_key_id: &'a str,
+    began_at: UnixTime,
+    /// Whether the key's own allowance pays.
+    own: bool,
+}
+
+impl Questions {
+    /// Nothing was asked yet.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let left = Left { newcomers: NEWCOMERS, confirmed: BTreeMap::new() };
+        Self { clock, left: Mutex::new(left) }
+    }
+
+    /// Leave to ask STS about a proof that names this access key; `None` where there is none now.
+    pub(super) fn begin<'a>(&'a self, unverified_access_key_id: &'a str) -> Option<Question<'a>> {
+        let now = self.clock.now();
+        let mut left = self.left();
+        let own = left.confirmed.get_mut(unverified_access_key_id).filter(|key| key.is_recent(now));
+        let own = own.is_some_and(|key| key.allowance.take(now));
+        if !own && !left.newcomers.take(now) {
+            return None;
+        }
+        Some(Question { of: self, access_key_id: unverified_access_key_id, began_at: now, own })
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        // What a panic elsewhere could leave half done is a count.
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question<'_> {
+    /// STS has named the caller whose key this is, and it is one that may call: nobody else's may fill the memory.
+    pub(super) fn confirmed(self) {
+        let now = self.of.clock.now();
+        let mut left = self.of.left();
+        if let Some(key) = left.confirmed.get_mut(self.access_key_id) {
+            key.at = now;
+            return;
+        }
+        left.make_room(now);
+        let key = Confirmed { at: now, allowance: CONFIRMED };
+        left.confirmed.insert(self.access_key_id.to_owned(), key);
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        let now = self.of.clock.now();
+        let took = now.duration_after(self.began_at).min(LONGEST_QUESTION) * TIMES_ITS_LENGTH;
+        let mut left = self.of.left();
+        let own = left.confirmed.get_mut(self.access_key_id).filter(|_| self.own);
+        let allowance = own.map(|key| &mut key.allowance);
+        match allowance {
+            Some(own) => own.time.charge(took, now),
+            None => left.newcomers.time.charge(took, now),
+        }
+    }
+}
+
+impl Left {
+    fn make_room(&mut self, now: UnixTime) {
+        if self.confirmed.len() < MAX_CONFIRMED {
+            return;
+        }
+        self.confirmed.retain(|_, key| key.is_recent(now));
+        let oldest = self.confirmed.iter().min_by_key(|(_, key)| key.at).map(|(id, _)| id.clone());
+        if let Some(oldest) = oldest.filter(|_| self.confirmed.len() >= MAX_CONFIRMED) {
+            self.confirmed.remove(&oldest);
+        }
+    }
+}
+
+impl Confirmed {
+    fn is_recent(&self, now: UnixTime) -> bool {
+        self.at <= now && now.duration_after(self.at) < CONFIRMED_FOR
+    }
+}
+
+impl Allowance {
+    const fn new(count: TokenBucket) -> Self {
+        Self { count, time: SAVED_TIME }
+    }
+
+    fn take(&mut self, now: UnixTime) -> bool {
+        self.time.has_one(now) && self.count.take(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    struct Millis(AtomicU64);
+
+    impl Clock for Millis {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_millis(1_800_000_000_000 + self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    impl Millis {
+        fn pass(&self, millis: u64) {
+            self.0.fetch_add(millis, Ordering::SeqCst);
+        }
+    }
+
+    fn questions() -> (Arc<Millis>, Questions) {
+        let clock = Arc::new(Millis(AtomicU64::new(0)));
+        (Arc::clone(&clock), Questions::new(clock))
+    }
+
+    fn confirm(questions: &Questions, access_key_id: &str) {
+        questions.begin(access_key_id).unwrap().confirmed();
+    }
+
+    /// How many questions about this key there are leave for at once.
+    fn at_once(questions: &Questions, access_key_id: &str) -> usize {
+        (0..1000).filter(|_| questions.begin(access_key_id).is_some()).count()
+    }
+
+    #[test]
+    fn a_flood_of_made_up_keys_leaves_a_confirmed_one_its_place() {
+        let (clock, questions) = questions();
+        confirm(&questions, "HONEST");
+        assert_eq!((0..1000).filter(|n| questions.begin(&format!("MADE-UP-{n}")).is_some()).count(), 19);
+        assert_eq!(at_once(&questions, "HONEST"), 10);
+        clock.pass(200);
+        assert_eq!(at_once(&questions, "MADE-UP"), 2);
+        assert_eq!(at_once(&questions, "HONEST"), 1);
+    }
+
+    #[test]
+    fn a_stranger_who_writes_a_confirmed_key_uses_up_that_one_alone() {
+        let (_, questions) = questions();
+        confirm(&questions, "KNOWN-TO-THE-STRANGER");
+        confirm(&questions, "HONEST");
+        // The key's own, and what the two left of the newcomers'.
+        assert_eq!(at_once(&questions, "KNOWN-TO-THE-STRANGER"), 10 + 18);
+        assert_eq!(at_once(&questions, "HONEST"), 10);
+    }
+
+    #[test]
+    fn a_slow_sts_takes_at_most_a_quarter_of_the_instances_time() {
+        let (clock, questions) = questions();
+        let (mut asking, mut passed) = (0, 0);
+        while passed < 600_000 {
+            if let Some(question) = questions.begin("MADE-UP") {
+                clock.pass(3_000);
+                asking += 3_000;
+                passed += 3_000;
+                drop(question);
+            }
+            clock.pass(100);
+            passed += 100;
+        }
+        assert!((150_000..165_000).contains(&asking), "{asking}");
+    }
+
+    #[test]
+    fn a_fast_sts_is_bounded_by_the_number_of_questions() {
+        let (clock, questions) = questions();
+        let asked = (0..1000).filter(|_| {
+            let asked = questions.begin("MADE-UP").is_some();
+            clock.pass(20);
+            asked
+        });
+        assert_eq!(asked.count(), 20 + 199);
+    }
+
+    #[test]
+    fn a_freeze_over_a_question_is_no_hour_without_one() {
+        let (clock, questions) = questions();
+        let question = questions.begin("HONEST");
+        clock.pass(3_600_000);
+        drop(question);
+        assert_eq!(at_once(&questions, "HONEST"), 0);
+        clock.pass(31_000);
+        assert!(questions.begin("HONEST").is_some());
+    }
+
+    #[test]
+    fn a_key_counts_as_confirmed_for_an_hour_by_the_wall_clock() {
+        let (clock, questions) = questions();
+        confirm(&questions, "HONEST");
+        clock.pass(3_599_999);
+        assert_eq!(at_once(&questions, "HONEST"), 30);
+        clock.pass(10_000);
+        assert_eq!(at_once(&questions, "HONEST"), 20, "as a newcomer");
+    }
+
+    #[test]
+    fn the_key_confirmed_longest_ago_makes_room() {
+        let (clock, questions) = questions();
+        for n in 0..=MAX_CONFIRMED {
+            clock.pass(100);
+            confirm(&questions, &format!("KEY-{n}"));
+        }
+        let left = questions.left();
+        assert_eq!(left.confirmed.len(), MAX_CONFIRMED);
+        assert!(!left.confirmed.contains_key("KEY-0") && left.confirmed.contains_key("KEY-1"));
+    }
+}
