@@ -3,7 +3,7 @@
 //! Receives a configuration; produces every problem of it, as the function would log them at init, or what [`lints`] think
 //! of a good one.
 
-mod lints;
+pub(crate) mod lints;
 
 use std::{fmt::Write, process::ExitCode};
 
@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Fail on warnings as well; hints do not count
     #[arg(long)]
     strict: bool,
+    /// How many instances the function may have: its reserved concurrency
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: u32,
 }
 
 const HELP: &str = "\
@@ -52,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         }
         Err(failure) => return Err(failure),
     };
-    let findings = lint(&config);
+    let findings = lint(&config, arguments.concurrency);
     output.print(&report(&config, &findings))?;
     let warned = findings.iter().any(|finding| finding.weight == Weight::Warning);
     Ok(if warned && arguments.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -64,7 +64,7 @@ Examples:
   vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
   AWS_PROFILE=the-functions-role vault-authorizer doctor --config authorizer.yaml --log-in
 
-With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetPolicy and apigateway:GET.
+With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency, lambda:GetPolicy and apigateway:GET.
 
 Exit codes:
   0  nothing is wrong
@@ -82,11 +82,11 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let mut findings = vault::examine(&config.vault).await;
     findings.push(objects::examine(&config, &arguments.policy, !arguments.no_quotas).await);
     findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
-    let stages = config.stages;
+    let (stages, limits) = (config.stages, config.limits);
     findings.extend(issuers::examine(config.issuers, client.clone()).await);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {
         let api = AwsApi::new(client, region.clone(), arguments.aws_endpoint.as_deref()).await;
-        let deployment = Deployment { function, stages: &stages, also: &arguments.apis };
+        let deployment = Deployment { function, stages: &stages, limits, also: &arguments.apis };
         match api {
             Ok(api) => findings.extend(deployment.examine(&api).await),
             Err(reason) => findings.push(Finding::unseen(

@@ -27,8 +27,11 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 const ONE_PLACE: &str = "must be one of {header: …}, {cookie: …}, {query: …}, {websocket_protocol: …}";
 
-/// More than one caller needs of one instance, which serves one request at a time.
-pub(in crate::config) const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
+/// One caller, by all instances, may have half of what a grant has: the fronts reserve 20 instances, and 20 × 5 are 100 of 200.
+/// The other half is for everybody else, so a loop or a stolen credential stops nobody. The burst, of twice as many, is for
+/// somebody's page that makes its calls together. A service that sends more through one warm instance needs a higher limit,
+/// and with it a higher quota or fewer instances; `check` and `doctor` do the sum.
+pub(in crate::config) const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 5;
 /// About what one Vault on an ordinary disk can mint.
 pub(in crate::config) const DEFAULT_GRANT_MINTS_PER_SECOND: u32 = 200;
 pub(in crate::config) const MAX_MINTS_PER_SECOND: u32 = 100_000;

@@ -437,7 +437,8 @@ pub enum CallerId {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Limits {
-    /// How many tokens one caller id may have minted each second, by each instance of the function; twice that at once.
+    /// How many tokens one caller id may have minted each second, by each instance of the function; twice that at once. Times the
+    /// function's concurrency, keep it to half of `grant_mints_per_second`.
     #[schemars(range(min = 1, max = MAX_MINTS_PER_SECOND), extend("default" = DEFAULT_CALLER_MINTS_PER_SECOND))]
     pub caller_mints_per_second: Option<u32>,
     /// How many tokens of one grant one client address may have minted each second: the rate limit quota that `vault apply`

@@ -5,6 +5,7 @@
 //! only where the settings alone show the matter.
 
 mod grants;
+pub(crate) mod limits;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -59,14 +60,15 @@ impl Finding {
     }
 }
 
-/// Everything that the lints find.
-pub(super) fn lint(config: &Config) -> Vec<Finding> {
+/// Everything that the lints find, where the function may have so many instances.
+pub(super) fn lint(config: &Config, instances: u32) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(login(&config.vault));
     findings.extend(config.issuers.iter().filter_map(keys_in_file));
     findings.extend(config.aws_identity.as_ref().and_then(proof_window));
     findings.extend(config.credentials.iter().enumerate().filter_map(credential_source));
     findings.extend(simple_answers(config.answer));
+    findings.extend(limits::lint(config, instances));
     findings.extend(stages::lint(config));
     findings
 }

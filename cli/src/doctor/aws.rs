@@ -4,12 +4,16 @@
 //! from the API Gateway developer guide ("Use API Gateway Lambda authorizers", quotas) and the Lambda developer guide.
 
 use serde_json::Value;
-use vault_authorizer::grant::{Apis, Pattern, Stages};
+use vault_authorizer::{
+    config::Limits,
+    grant::{Apis, Pattern, Stages},
+};
 
 use super::{
     aws_api::{AwsApi, Service},
     finding::Finding,
 };
+use crate::check::lints::limits::one_caller_over_a_grant;
 
 /// HTTP APIs give an authorizer 10 s, and what API Gateway gives others is not documented.
 const TIMEOUT_LIMIT_SECONDS: u64 = 10;
@@ -20,6 +24,7 @@ const ENVIRONMENT_LIMIT_BYTES: usize = 4096;
 pub(super) struct Deployment<'a> {
     pub(super) function: &'a str,
     pub(super) stages: &'a Stages,
+    pub(super) limits: Limits,
     /// APIs that the configuration does not name.
     pub(super) also: &'a [String],
 }
@@ -39,7 +44,12 @@ impl Deployment<'_> {
             }
             Err(reason) => return vec![Finding::unseen("function", reason)],
         };
-        let mut findings = vec![timeout(&function), environment(&function)];
+        let reserved = format!("2019-09-30/functions/{}/concurrency", self.function);
+        let concurrency = match api.get(Service::Lambda, &reserved).await {
+            Ok(reserved) => concurrency(&reserved.unwrap_or_default(), self.limits, self.stages),
+            Err(reason) => Finding::unseen("function-concurrency", reason),
+        };
+        let mut findings = vec![timeout(&function), environment(&function), concurrency];
         let arn = text(&function, "FunctionArn").to_owned();
         let policy = api.get(Service::Lambda, &format!("{path}/policy")).await;
         let policy = policy.map(|policy| {
@@ -337,6 +347,29 @@ fn environment(function: &Value) -> Finding {
         ),
         "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary",
     )
+}
+
+/// How many instances there may be decides what one caller can have: each counts by itself.
+fn concurrency(found: &Value, limits: Limits, stages: &Stages) -> Finding {
+    let check = "function-concurrency";
+    let reserved = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64);
+    let Some(instances) = reserved.map(|reserved| u32::try_from(reserved).unwrap_or(u32::MAX)) else {
+        let reason = "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read";
+        return Finding::unseen(check, reason);
+    };
+    if instances == 0 {
+        return Finding::wrong(
+            check,
+            "0 is reserved: every call is a 503",
+            "reserve as much as callers need",
+        );
+    }
+    match one_caller_over_a_grant(limits, stages, instances) {
+        Some((risk, instead)) => {
+            Finding::wrong(check, format!("with the {instances} instances that are reserved {risk}"), instead)
+        }
+        None => Finding::good(check, format!("{instances} reserved, which fits `limits`")),
+    }
 }
 
 /// An execution log with data trace has the authorizer's whole answer in clear.

@@ -151,6 +151,7 @@ fn aws(change: &'static str, value: Value) -> Server {
     let mut account = json!({
         "function": {"FunctionArn": arn, "Timeout": 8, "Environment": {"Variables": {"AUTHORIZER_CONFIG": "x"}}},
         "policy": {"Statement": [statement]},
+        "concurrency": {"ReservedConcurrentExecutions": 20},
         "authorizer": {"id": "abc123", "name": "vault", "authorizerResultTtlInSeconds": 0,
             "authorizerUri": format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{arn}/invocations")},
         "stage": {"methodSettings": {"*/*": {"dataTraceEnabled": false}}, "accessLogSettings": {"format": "$context.requestId"}},
@@ -163,6 +164,7 @@ fn aws(change: &'static str, value: Value) -> Server {
         "/2015-03-31/functions/orders-authorizer/policy" => {
             (200, json!({"Policy": account["policy"].to_string()}))
         }
+        "/2019-09-30/functions/orders-authorizer/concurrency" => (200, account["concurrency"].clone()),
         "/restapis/a1b2c3d4e5" => (200, json!({"id": "a1b2c3d4e5"})),
         "/restapis/a1b2c3d4e5/authorizers" => (200, json!({"item": [account["authorizer"]]})),
         "/restapis/a1b2c3d4e5/stages/prod" => (200, account["stage"].clone()),
@@ -187,6 +189,7 @@ fn a_deployment_that_breaks_a_promise_is_named() {
             json!("x".repeat(4000)),
             "function-environment",
         ),
+        ("/concurrency/ReservedConcurrentExecutions", json!(0), "function-concurrency"),
         ("/authorizer/authorizerResultTtlInSeconds", json!(300), "authorizer-caching"),
         ("/authorizer/authorizerUri", json!("another"), "authorizer-api"),
         ("/policy/Statement", json!([]), "authorizer-permission"),

@@ -87,6 +87,7 @@ fn every_lint_has_its_row() {
         .replacen("NAME", "one", 1)
         .replacen("NAME", "two", 1)
         + "\naws_identity: {server_id: a, accounts: [\"123456789012\"], sts_regions: [eu-west-1], max_age: 15m}\n\
+           limits: {caller_mints_per_second: 50}\n\
            credentials: [{query: token}, {cookie: session}]\nanswer: {response: simple}\n";
     let approle = document.replace("method: token, token: s.x", "method: approle, role_id: r, secret_id: s");
     let printed = check(&document, &[]).printed(0) + &check(&approle, &[]).printed(0);

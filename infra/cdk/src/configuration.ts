@@ -225,7 +225,7 @@ export interface JwksPlace {
  */
 export interface Limits {
   /**
-   * How many tokens one caller id may have minted each second, by each instance of the function; twice that at once.
+   * How many tokens one caller id may have minted each second, by each instance of the function; twice that at once. Times the function's concurrency, keep it to half of `grant_mints_per_second`.
    */
   caller_mints_per_second?: number;
   /**

@@ -149,6 +149,7 @@ vault:
   login: {{method: aws, role: api-authorizer, server_id: {SERVER_ID}, sts_endpoint: "{sts}"}}
 issuers:
   corp: {{kind: jwt, issuer: "{issuer}", audiences: [orders-api], algorithms: [ES256], jwks: discovery}}
+limits: {{caller_mints_per_second: 1000}}
 stages:
   prod:
     api_ids: [a1b2c3d4e5]

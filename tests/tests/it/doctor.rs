@@ -22,6 +22,13 @@ impl Patient {
         let function = json!({"FunctionName": stack.deployment.output("AuthorizerFunctionName")});
         let about = aws.request("lambda", "get_function_configuration", &function).await;
         let config = about["Environment"]["Variables"]["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
+        // The emulator's CloudFormation leaves it out.
+        aws.request(
+            "lambda",
+            "put_function_concurrency",
+            &reserving(function["FunctionName"].as_str().unwrap(), 20),
+        )
+        .await;
         let role = credentials(&stack, stack.deployment.output("AuthorizerRoleArn")).await;
         Self { stack, config, role }
     }
@@ -49,6 +56,11 @@ impl Patient {
         let [wrong] = wrong(&self.doctor(config, &["--log-in"], aws), &[]).try_into().unwrap();
         wrong
     }
+}
+
+/// So much concurrency for the function.
+fn reserving(function: &str, instances: u64) -> Value {
+    json!({"FunctionName": function, "ReservedConcurrentExecutions": instances})
 }
 
 /// A role's, in variables.
@@ -104,6 +116,13 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
     let log_format = "$context.requestId $context.authorizer.vaultWrappingToken";
     for (service, operation, fault, cure, finding) in [
         ("lambda", "update_function_configuration", timeout(30), timeout(8), "function-timeout: 30 s"),
+        (
+            "lambda",
+            "put_function_concurrency",
+            reserving(function, 100),
+            reserving(function, 20),
+            "function-concurrency: with the 100 instances that are reserved one caller can have 500 tokens a second",
+        ),
         (
             "apigateway",
             "update_stage",

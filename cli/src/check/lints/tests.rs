@@ -56,7 +56,7 @@ fn config(document: &str) -> Config {
 /// What is found where `old`, which must be there, reads `new`.
 fn findings(old: &str, new: &str) -> Vec<Finding> {
     assert!(GOOD.contains(old), "{old}");
-    lint(&config(&GOOD.replacen(old, new, 1)))
+    lint(&config(&GOOD.replacen(old, new, 1)), 20)
 }
 
 /// The lints that fire and their places.
@@ -70,7 +70,7 @@ fn once(lint: &'static str, place: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn a_good_document_has_no_finding() {
-    assert_eq!(lint(&config(GOOD)), []);
+    assert_eq!(lint(&config(GOOD), 20), []);
 }
 
 #[test]
@@ -100,14 +100,14 @@ fn keys_in_a_file_do_not_rotate() {
     let keys = br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let mut config = config(GOOD);
     config.issuers[1].1 = JwksSource::File(KeySet::parse(keys).unwrap());
-    let found = lint(&config);
+    let found = lint(&config, 20);
     assert_eq!(
         (found.len(), found[0].lint, found[0].place.as_str()),
         (1, "keys-in-file", "issuers.partner.jwks")
     );
 
     let uri = GOOD.replacen("jwks: discovery", "jwks: {uri: \"https://login.example.com/keys\"}", 1);
-    assert_eq!(lint(&super::tests::config(&uri)), []);
+    assert_eq!(lint(&super::tests::config(&uri), 20), []);
 }
 
 #[test]
@@ -135,6 +135,38 @@ fn simple_answers_need_a_setting_of_the_api() {
 }
 
 #[test]
+fn one_caller_has_at_most_half_of_what_a_grant_has() {
+    let found = |limits: &str, instances| {
+        let document = GOOD.replacen("stages:", &format!("limits: {{{limits}}}\nstages:"), 1);
+        lint(&config(&document), instances)
+    };
+    assert_eq!(found("", 20), [], "the defaults hold together");
+    let one = &found("", 21)[0];
+    assert_eq!((one.lint, one.place.as_str()), ("caller-over-grant", "limits.caller_mints_per_second"));
+    assert!(one.risk.contains("21 instances") && one.risk.contains("105 tokens a second"), "{}", one.risk);
+    assert!(one.instead.starts_with("`caller_mints_per_second: 4` or less"), "{}", one.instead);
+
+    let all = &found("caller_mints_per_second: 50", 20)[0];
+    assert!(all.risk.contains("1000 tokens") && all.risk.contains("leaves nothing"), "{}", all.risk);
+    assert_eq!(found("caller_mints_per_second: 50, grant_mints_per_second: 2000", 20), []);
+    assert_eq!(found("caller_mints_per_second: 50", 2), []);
+    // No limit of a caller's fits, however low.
+    assert!(found("caller_mints_per_second: 1", 1000)[0].instead.starts_with("a higher `grant_"));
+}
+
+#[test]
+fn where_nothing_is_minted_no_limit_is_too_high() {
+    let document: String = GOOD
+        .lines()
+        .map(|line| match line.split_once("token: {") {
+            Some((indent, _)) => format!("{indent}mode: none\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    assert_eq!(lint(&config(&document), 1000), []);
+}
+
+#[test]
 fn stages_that_share_an_audience_take_each_others_tokens() {
     let fires = || once("shared-audience", "stages.staging.audiences");
     assert_eq!(fired("    audiences: [orders-api-prod]\n", ""), fires());
@@ -150,7 +182,7 @@ fn stages_that_share_an_audience_take_each_others_tokens() {
     let other = GOOD.replacen("[orders-api-staging]", "[orders-api-prod]", 1);
     let (prod, staging) = other.split_once("  staging:").unwrap();
     let other = format!("{prod}  staging:{}", staging.replace("issuer: corp", "issuer: partner"));
-    assert_eq!(lint(&config(&other)), []);
+    assert_eq!(lint(&config(&other), 20), []);
 }
 
 #[test]
@@ -161,7 +193,7 @@ fn stages_that_share_a_server_id_take_each_others_proofs() {
         .replace("    server_id: prod.orders.example.com\n", "")
         .replace("    server_id: staging.orders.example.com\n", "");
     let places: Vec<_> =
-        lint(&config(&neither)).into_iter().map(|finding| (finding.lint, finding.place)).collect();
+        lint(&config(&neither), 20).into_iter().map(|finding| (finding.lint, finding.place)).collect();
     assert_eq!(places, fires());
     // One of them is enough to hold two apart; and no proof is good where no grant takes one.
     assert_eq!(fired("    server_id: staging.orders.example.com\n", ""), []);
@@ -169,7 +201,7 @@ fn stages_that_share_a_server_id_take_each_others_proofs() {
         "{aws_identity: true, bound_iam_principal_arns: [\"arn:aws:iam::123456789012:role/batch\"]}",
         "{issuer: partner, bound_subject: batch}",
     );
-    assert_eq!(lint(&config(&no_proofs)), []);
+    assert_eq!(lint(&config(&no_proofs), 20), []);
 }
 
 #[test]
@@ -228,5 +260,5 @@ fn a_name_that_looks_like_a_path_is_quoted() {
     let keys = br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let mut config = config(&document);
     config.issuers[1].1 = JwksSource::File(KeySet::parse(keys).unwrap());
-    assert_eq!(lint(&config)[0].place, "issuers.\"part.ner\".jwks");
+    assert_eq!(lint(&config, 20)[0].place, "issuers.\"part.ner\".jwks");
 }
