@@ -7,7 +7,7 @@
  * these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
-import { Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
+import { Annotations, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { type Alarm } from "aws-cdk-lib/aws-cloudwatch";
@@ -203,6 +203,8 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     }
 
     this.node.addValidation({ validate: () => lostAtSynthesis(this, props.stageName, props) });
+    const overGrant = callerOverGrant(props);
+    if (overGrant !== undefined) Annotations.of(this).addWarningV2("vault-authorizer:caller-over-grant", overGrant);
 
     const name = nameOf(props);
     this.logGroup = new LogGroup(this, "Log", {
@@ -452,6 +454,21 @@ function apiIdOf(api: rest.IRestApi | http.IHttpApi): string {
 
 function nameOf(props: VaultAuthorizerProps): string {
   return `${props.name}-${props.stageName === "$default" ? "default" : props.stageName}`;
+}
+
+/** What is said where one caller can have more than half of a grant's quota minted, as `vault-authorizer check` has it. */
+function callerOverGrant(props: VaultAuthorizerProps): string | undefined {
+  const instances = props.reservedConcurrentExecutions ?? 20;
+  const caller = props.limits?.caller_mints_per_second ?? 5;
+  const grant = props.limits?.grant_mints_per_second ?? 200;
+  const isKnown = ![instances, caller, grant].some((number) => Token.isUnresolved(number));
+  const mints = Array.isArray(props.grants) && props.grants.some((granted) => granted.token !== undefined);
+  if (!isKnown || !mints || caller * instances * 2 <= grant) return undefined;
+  return (
+    `limits: one caller can have ${caller * instances} tokens a second minted (caller_mints_per_second, ${caller}, by each ` +
+    `of ${instances} instances), and a grant has ${grant} for everybody (grant_mints_per_second). Keep the first to half of ` +
+    "the second"
+  );
 }
 
 /** What is wrong with what stands around the document. */

@@ -10,9 +10,9 @@ import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Architecture } from "aws-cdk-lib/aws-lambda";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Topic } from "aws-cdk-lib/aws-sns";
-import { Template } from "aws-cdk-lib/assertions";
+import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
 import { VaultAuthorizer } from "../src";
-import { filledIn, httpStack, importedStack, only, props, restStack } from "./stacks";
+import { filledIn, GRANT, httpStack, importedStack, only, props, restStack } from "./stacks";
 
 const AUTHORIZER = "orders-authorizer-prod";
 const functionOf = (stack: Stack) => only(stack, "AWS::Lambda::Function", { FunctionName: AUTHORIZER });
@@ -347,4 +347,17 @@ test("no access log can hold a token", () => {
     named("authorizer.latency", "authorizer.requestId", "authorizer.status", "extendedRequestId", "resourcePath"),
   );
   assert.deepEqual(ofHttp, named("routeKey"));
+});
+
+test("limits that let one caller use up a grant are a warning", () => {
+  const warnings = (changes: object) =>
+    Annotations.fromStack(restStack(changes).stack)
+      .findWarning("*", Match.stringLikeRegexp("caller-over-grant"))
+      .map((warning) => String(warning.entry.data));
+  assert.deepEqual(warnings({}), [], "the defaults hold together");
+  assert.match(warnings({ reservedConcurrentExecutions: 21 })[0] ?? "", /105 tokens a second/);
+  assert.match(warnings({ limits: { caller_mints_per_second: 50 } })[0] ?? "", /1000 tokens a second/);
+  assert.deepEqual(warnings({ limits: { caller_mints_per_second: 50, grant_mints_per_second: 2000 } }), []);
+  const { token: _, ...rest } = GRANT;
+  assert.deepEqual(warnings({ reservedConcurrentExecutions: 1000, grants: [{ ...rest, mode: "none" }] }), []);
 });

@@ -244,6 +244,35 @@ run "what_is_given_is_used" {
   }
 }
 
+run "limits_that_let_one_caller_use_up_a_grant_are_a_warning" {
+  command = plan
+
+  variables {
+    reserved_concurrent_executions = 21
+    limits                         = { caller_mints_per_second = null }
+  }
+
+  expect_failures = [check.one_caller_leaves_half_of_a_grant]
+}
+
+run "limits_that_leave_half_of_a_grant_are_none" {
+  command = plan
+
+  variables {
+    reserved_concurrent_executions = 50
+    limits                         = { caller_mints_per_second = 20, grant_mints_per_second = 2000 }
+  }
+}
+
+run "without_a_token_there_is_nothing_to_use_up" {
+  command = plan
+
+  variables {
+    reserved_concurrent_executions = 1000
+    stage                          = { name = "prod", grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }] }
+  }
+}
+
 run "a_token_authorizer_is_given_its_one_header" {
   variables {
     authorizer_type = "TOKEN"
