@@ -49,6 +49,7 @@ fn accepts_our_own_presign_for_every_host_of_every_partition() {
                 let url = fixture::presigned(&credentials, endpoint);
                 let request = parse_for(&url, hosts).unwrap();
                 assert_eq!(request.url(), url);
+                assert_eq!(request.unverified_access_key_id(), credentials.access_key_id());
                 assert_eq!(
                     (request.region(), request.partition()),
                     (endpoint.region(), endpoint.partition())

@@ -55,8 +55,8 @@ impl Repeating {
     }
 
     /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end `by` then. The calls of
-    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing. What
-    /// is called `call` has one rate limit.
+    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing.
+    /// `call` names what a rate limit is remembered for: a token role's path, the login or the renewal.
     ///
     /// # Errors
     ///

@@ -36,7 +36,7 @@ const PAUSE_AFTER_A_REPLACEMENT: Duration = Duration::from_secs(10);
 /// How long a request waits for a refresh while the session is still good, at most.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
-/// What a login is called where its path is not known: each method has its own.
+/// What a rate limit of the login is remembered for: only the login method knows its path.
 const LOGIN: &str = "login";
 
 /// One way to get a token. Returns what Vault said.

@@ -1,12 +1,12 @@
-//! Until when a call is left alone that Vault refused for its rate limit.
+//! Which calls Vault refused for a rate limit, and until when they are not made again.
 //!
 //! Receives each refusal with its `Retry-After`; says whether the next call of the kind may be made. So a caller beyond the
 //! quota of one grant holds nobody up: neither this call nor any other waits for the quota.
 //!
 //! A refusal counts for the call that it was given to: a token role, the login, the renewal. Vault's text names the path of
-//! the call and not the path of the quota, and what stands before Vault names nothing. If the limit is a wider one, the
-//! others learn so from a refusal of their own, which costs Vault next to nothing; taken for a wider one than it is, it would
-//! let the callers of one grant shut out those of another.
+//! the call and not the path of the quota, and a load balancer before Vault names nothing. If the limit is a wider one, other
+//! calls get a refusal of their own, which costs Vault next to nothing. If a narrow limit were taken for a wide one, the
+//! callers of one grant could shut out those of another.
 //!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back ends the wait.
 
@@ -17,7 +17,7 @@ use crate::{clock::UnixTime, mint::MintError};
 /// Whatever Vault, or something before it, asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The calls that are left alone. As many as there are token roles in the configuration, at most, and two.
+/// The calls that are not made now: at most one for each token role of the configuration, the login and the renewal.
 #[derive(Debug, Default)]
 pub(super) struct Throttled(BTreeMap<String, Wait>);
 
@@ -45,8 +45,8 @@ impl Throttled {
         Err(MintError::Throttled { path: wait.path.clone(), seconds_left })
     }
 
-    /// Vault refused a call to this path. Nothing is to wait for where it does not say how long: Vault tells it only if it is
-    /// configured to, and a quota of one second as `0`.
+    /// Vault refused a call to this path. Without a time there is nothing to wait for: Vault names one only if it is configured
+    /// to (`enable_rate_limit_response_headers`).
     pub(super) fn refused(
         &mut self,
         call: &str,

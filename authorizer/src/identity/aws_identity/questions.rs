@@ -33,14 +33,14 @@ const CONFIRMED: Allowance = Allowance::new(TokenBucket::full(10, Duration::from
 const CONFIRMED_FOR: Duration = Duration::from_secs(60 * 60);
 /// About 300 KB. The key that was confirmed longest ago makes room.
 const MAX_CONFIRMED: usize = 1024;
-/// Each moment of a question is paid for with so many: an allowance has at most a quarter of the instance's time.
+/// Each second of a question costs this many, so an allowance has at most a quarter of the instance's time.
 const TIMES_ITS_LENGTH: u32 = 4;
-/// Paid for in advance, so to say: the first questions of an instance, over new connections, are slow ones.
+/// 10 s at once, which are 2.5 s of questions: an instance's first ones open connections, and are slow.
 const SAVED_TIME: TokenBucket = TokenBucket::full(10, Duration::from_secs(1));
 /// A question over which the function was frozen is not counted as longer than this: about what a walk may take.
 const LONGEST_QUESTION: Duration = Duration::from_secs(10);
 
-/// What is left to ask.
+/// The questions that may still be asked.
 pub(super) struct Questions {
     clock: Arc<dyn Clock>,
     left: Mutex<Left>,
@@ -65,7 +65,7 @@ struct Allowance {
 /// A question to STS. Its time is counted until it is dropped, also where its request is dropped over it.
 pub(super) struct Question<'a> {
     of: &'a Questions,
-    access_key_id: &'a str,
+    unverified_access_key_id: &'a str,
     began_at: UnixTime,
     /// Whether the key's own allowance pays.
     own: bool,
@@ -78,7 +78,7 @@ impl Questions {
         Self { clock, left: Mutex::new(left) }
     }
 
-    /// Leave to ask STS about a proof that names this access key; `None` where there is none now.
+    /// Allows one question about a proof that names this access key; `None` if no allowance has one now.
     pub(super) fn begin<'a>(&'a self, unverified_access_key_id: &'a str) -> Option<Question<'a>> {
         let now = self.clock.now();
         let mut left = self.left();
@@ -87,7 +87,7 @@ impl Questions {
         if !own && !left.newcomers.take(now) {
             return None;
         }
-        Some(Question { of: self, access_key_id: unverified_access_key_id, began_at: now, own })
+        Some(Question { of: self, unverified_access_key_id, began_at: now, own })
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {
@@ -101,13 +101,13 @@ impl Question<'_> {
     pub(super) fn confirmed(self) {
         let now = self.of.clock.now();
         let mut left = self.of.left();
-        if let Some(key) = left.confirmed.get_mut(self.access_key_id) {
+        if let Some(key) = left.confirmed.get_mut(self.unverified_access_key_id) {
             key.at = now;
             return;
         }
         left.make_room(now);
         let key = Confirmed { at: now, allowance: CONFIRMED };
-        left.confirmed.insert(self.access_key_id.to_owned(), key);
+        left.confirmed.insert(self.unverified_access_key_id.to_owned(), key);
     }
 }
 
@@ -116,10 +116,8 @@ impl Drop for Question<'_> {
         let now = self.of.clock.now();
         let took = now.duration_after(self.began_at).min(LONGEST_QUESTION) * TIMES_ITS_LENGTH;
         let mut left = self.of.left();
-        let own = left.confirmed.get_mut(self.access_key_id).filter(|_| self.own);
-        let allowance = own.map(|key| &mut key.allowance);
-        match allowance {
-            Some(own) => own.time.charge(took, now),
+        match left.confirmed.get_mut(self.unverified_access_key_id).filter(|_| self.own) {
+            Some(key) => key.allowance.time.charge(took, now),
             None => left.newcomers.time.charge(took, now),
         }
     }
