@@ -62,7 +62,7 @@ impl Request {
             // API Gateway took the value from the header that the authorizer names as its token source.
             Shape::RestToken => {
                 let source = CredentialSource::Header("authorizationToken".to_owned());
-                Ok((source, Credential::with_scheme(self.token.as_deref().unwrap_or_default())?))
+                Ok((source, Credential::of_token_event(self.token.as_deref().unwrap_or_default(), sources)?))
             }
             Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 | Shape::WebSocket => {
                 credential::find(&self.places, sources)

@@ -200,7 +200,7 @@ fn credential(error: CredentialError) -> Code {
     match error {
         CredentialError::Missing => Code::CredentialMissing,
         CredentialError::Duplicate => Code::CredentialDuplicate,
-        CredentialError::Malformed => Code::CredentialMalformed,
+        CredentialError::Malformed | CredentialError::SchemeUnexpected => Code::CredentialMalformed,
         CredentialError::TooLarge => Code::CredentialTooLarge,
         CredentialError::SchemeUnsupported => Code::SchemeUnsupported,
     }
