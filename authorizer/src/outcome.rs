@@ -168,7 +168,7 @@ impl Refusal {
     /// The code that stands for this error.
     pub fn code(&self) -> Code {
         match self {
-            Self::Event(error) => event(*error),
+            Self::Event(error) => event(error),
             Self::Credential(error) => credential(*error),
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
@@ -180,11 +180,11 @@ impl Refusal {
     }
 }
 
-fn event(error: EventError) -> Code {
+fn event(error: &EventError) -> Code {
     match error {
-        EventError::Unsupported(_) | EventError::MethodArn(InvalidMethodArn::Malformed) => {
-            Code::EventUnsupported
-        }
+        EventError::Unreadable(_)
+        | EventError::Unsupported(_)
+        | EventError::MethodArn(InvalidMethodArn::Malformed) => Code::EventUnsupported,
         EventError::MethodArn(InvalidMethodArn::TooLong) => Code::PathTooLong,
         EventError::MethodArn(InvalidMethodArn::PathIsPattern | InvalidMethodArn::MethodUnknown)
         | EventError::PathAmbiguous
