@@ -3,7 +3,8 @@
 //! Receives the error of whichever step ended the walk; produces its [`Code`] and with it the one decision between
 //! denial and fault. Each `match` here is exhaustive: a new error asks its author whether the caller or we are at fault.
 //!
-//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault.
+//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault, but for
+//! Vault's word that a tenant is disabled.
 
 use sts_identity::ProofError;
 use vault_context::vault::VaultError;
@@ -102,7 +103,7 @@ codes! {
     HeaderReserved = "header_reserved", Permission;
     /// The account in the event is not the ARN's, or the caller's is not among those accepted.
     AccountRefused = "account_refused", Permission;
-    /// The caller's name cannot stand in a header, or a claim not in an entity alias.
+    /// The caller's name cannot stand in a header, or a claim not in an entity alias; or Vault has disabled the tenant.
     IdentityValueRefused = "identity_value_refused", Permission;
     /// More new proofs, or more tokens for one caller, than this instance lets through.
     RateLimited = "rate_limited", Permission;
@@ -247,6 +248,7 @@ fn grant(error: &GrantError) -> Code {
 
 fn mint(error: &MintError) -> Code {
     match error {
+        MintError::TenantDisabled { .. } => Code::IdentityValueRefused,
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),
