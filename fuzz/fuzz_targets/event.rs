@@ -253,11 +253,12 @@ fn exposed(credential: &Credential) -> &str {
 }
 
 /// One of each shape and each place.
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 7] = [
     include_str!("../seeds/event/rest_token.json"),
     include_str!("../seeds/event/rest_request.json"),
     include_str!("../seeds/event/http_v1.json"),
     include_str!("../seeds/event/http_v2.json"),
+    include_str!("../seeds/event/bare.json"),
     include_str!("../seeds/event/query.json"),
     include_str!("../seeds/event/websocket.json"),
 ];

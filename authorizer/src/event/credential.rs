@@ -263,10 +263,8 @@ impl Places {
 
     fn cookie(&self, name: &str) -> Result<Option<&str>, CredentialError> {
         let apart = self.cookies.iter().flatten().map(String::as_str);
-        one_of_both(
-            sole(cookies(apart), name)?,
-            sole(cookies(every_value(&self.headers, "cookie")?.into_iter()), name)?,
-        )
+        let in_header = every_value(&self.headers, "cookie")?.into_iter();
+        sole(cookies(apart), cookies(in_header), name)
     }
 
     fn subprotocol_after(&self, name: &str) -> Result<Option<&str>, CredentialError> {
@@ -292,14 +290,7 @@ fn cookies<'a>(headers: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (
 
 /// One map keeps one value of a repeated name and the other keeps all: both must tell of the same one.
 fn sole_value<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, CredentialError> {
-    one_of_both(sole(pairs(&fields.single), name)?, sole(pairs(&fields.multi), name)?)
-}
-
-fn one_of_both<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Result<Option<&'a str>, CredentialError> {
-    match (one, other) {
-        (Some(one), Some(other)) if one != other => Err(CredentialError::Duplicate),
-        (one, other) => Ok(one.or(other)),
-    }
+    sole(pairs(&fields.single), pairs(&fields.multi), name)
 }
 
 /// Every value of a name of which several may stand: all of them where the event has all, among which must be the one
@@ -320,16 +311,29 @@ fn pairs(fields: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
-/// Names that differ in case alone count as two spellings of one. What is empty does not count.
+/// The one value of a name, of which two lists may tell. Names that differ in case alone count as two spellings of one. What is
+/// empty does not count.
 fn sole<'a>(
-    fields: impl Iterator<Item = (&'a str, &'a str)>,
+    one: impl Iterator<Item = (&'a str, &'a str)>,
+    other: impl Iterator<Item = (&'a str, &'a str)>,
     name: &str,
 ) -> Result<Option<&'a str>, CredentialError> {
+    let found = match (sole_spelling(one, name)?, sole_spelling(other, name)?) {
+        (Some(one), Some(other)) if one != other => return Err(CredentialError::Duplicate),
+        (one, other) => one.or(other),
+    };
+    Ok(found.filter(|(own, _)| *own == name).map(|(_, value)| value))
+}
+
+fn sole_spelling<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a str)>,
+    name: &str,
+) -> Result<Option<(&'a str, &'a str)>, CredentialError> {
     let named = fields.filter(|(own, _)| own.eq_ignore_ascii_case(name));
     let mut named = named.filter_map(|(own, value)| Some((own, filled(value)?)));
     match (named.next(), named.next()) {
         (_, Some(_)) => Err(CredentialError::Duplicate),
-        (found, None) => Ok(found.filter(|(own, _)| *own == name).map(|(_, value)| value)),
+        (found, None) => Ok(found),
     }
 }
 
@@ -582,6 +586,7 @@ mod tests {
             json!({"headers": {"cookie": "session=a.b.c; SESSION=x.y.z"}}),
             json!({"multiValueHeaders": {"cookie": ["session=a.b.c", "session=a.b.c"]}}),
             json!({"cookies": ["session=a.b.c", "session=x.y.z"]}),
+            json!({"cookies": ["session=a.b.c"], "headers": {"cookie": "SESSION=x.y.z"}}),
         ] {
             assert_eq!(found(event.clone(), cookie()), Err(CredentialError::Duplicate), "{event}");
         }
@@ -661,6 +666,15 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(outcome(json!({"Authorization": value}), json!(null)), Err(expected), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_message_names_the_setting_that_may_be_wrong() {
+        let setting = "`scheme: none`";
+        for error in [CredentialError::SchemeUnexpected, CredentialError::SchemeUnsupported] {
+            assert!(error.to_string().contains(setting), "{error}");
+        }
+        assert!(CredentialError::Missing.to_string().contains("`credentials`"));
     }
 
     #[test]
