@@ -81,9 +81,9 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     Runtime::new(handler).layer(MapRequestLayer::new(in_base64)).layer(TracingLayer::new()).run().await
 }
 
-/// The runtime reads JSON for its handler. An event that it cannot read it answers by itself, with the event's own words in the
-/// log and without a line of ours; and it does not see what stands behind the JSON. So it is given each event as one JSON
-/// text that it can read, and we read the event.
+/// The runtime parses JSON before it calls its handler. It reports an event that it cannot parse in words of its own, with the
+/// names of members in the log and without a decision of ours, and it ignores what follows the JSON. So it gets each event
+/// as one JSON string, which it can always parse, and we read the event.
 fn in_base64(mut invocation: LambdaInvocation) -> LambdaInvocation {
     invocation.body = format!("\"{}\"", STANDARD.encode(&invocation.body)).into();
     invocation
