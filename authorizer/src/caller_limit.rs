@@ -3,8 +3,8 @@
 //! Receives caller ids and the time; says yes or no. A caller who loops, or whose credential was stolen, must not use up
 //! what Vault can mint for everybody. Leaves all callers together to Vault's own quota.
 //!
-//! INVARIANT (an outage is never a 401 or 403): only an allowed request counts. A caller who retries while Vault is down
-//! would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
+//! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries while Vault
+//! is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
 //! others there are.
 
 use std::{
@@ -59,7 +59,7 @@ impl CallerLimit {
 }
 
 impl Counted<'_> {
-    /// The caller has got the token.
+    /// The caller has got an answer.
     pub fn spend(mut self) {
         self.spent = true;
     }

@@ -52,6 +52,21 @@ fn the_tokens_metadata_names_the_caller_as_the_log_does() {
     assert_eq!((hashed.as_str().unwrap().len(), hashed == json!("corp:alice")), (43, false));
 }
 
+#[test]
+fn a_tenant_that_vault_has_disabled_is_a_denial_and_no_fault() {
+    let disabled = MintError::TenantDisabled { entity_alias: "blue@corp".to_owned() };
+    let bed = Bed::with_vault(CONFIG, vec![Err(disabled)], 0);
+    let (reply, record) = bed.decide(&event(&good_token()));
+    let Answer::Decision(policy) = reply else { panic!("{reply:?}") };
+    assert_eq!(policy["policyDocument"]["Statement"][0]["Effect"], "Deny");
+    assert_eq!(policy["context"]["reason"], "identity_value_refused");
+    let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+    assert_eq!(
+        (&line["outcome"], &line["Denied"], &line["Faults"]),
+        (&json!("denied"), &json!(1), &json!(0))
+    );
+}
+
 const TENANTS: &str = "num_uses: 5, entity_alias: {claim: /org/tenant}";
 
 #[test]
@@ -108,6 +123,18 @@ fn retries_while_vault_is_down_never_use_up_the_callers_limit() {
     }
     let back = [(); 3].map(|()| bed.code_for(&good_token()));
     assert_eq!(back, ["allowed", "allowed", "rate_limited"]);
+}
+
+/// Each of these calls reaches Vault, and none is Vault's fault.
+#[test]
+fn rejects_a_flood_of_a_disabled_tenant_before_vault_is_asked() {
+    let config = CONFIG.replacen("num_uses: 5", TENANTS, 1);
+    let config = config.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
+    let disabled = || Err(MintError::TenantDisabled { entity_alias: "blue@corp".to_owned() });
+    let bed = Bed::with_vault(&config, std::iter::repeat_with(disabled).take(3).collect(), 0);
+    let token = token_with(json!({"org": {"tenant": "blue"}}));
+    let codes = [(); 3].map(|()| bed.code_for(&token));
+    assert_eq!(codes, ["identity_value_refused", "identity_value_refused", "rate_limited"]);
 }
 
 #[tokio::test]
