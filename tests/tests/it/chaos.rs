@@ -1,4 +1,4 @@
-//! What goes wrong around the authorizer, short: three scenarios of `cargo xtask chaos`, whose bar but for the share of
+//! What goes wrong around the authorizer, short: four scenarios of `cargo xtask chaos`, whose bar but for the share of
 //! faults does not depend on the machine's speed. Tokens after their TTL are counted where a leader was lost, which is when
 //! Vault could forget one; the full run counts them everywhere.
 
@@ -30,6 +30,12 @@ async fn a_revoked_token_of_the_authorizers_own_is_replaced() {
 #[tokio::test]
 async fn a_function_stopped_for_longer_than_its_token_lives_goes_on() {
     holds("function-stopped", WITHOUT_TOKENS).await;
+}
+
+/// The standby does not know a token yet that the other nodes know: no call is refused, and none is an alarm.
+#[tokio::test]
+async fn a_standby_that_lags_behind_refuses_nobody() {
+    holds("lag-20ms", WITHOUT_TOKENS).await;
 }
 
 /// A hundred good requests, one in each of a hundred seconds, and nothing to complain of.
