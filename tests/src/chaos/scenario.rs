@@ -84,8 +84,8 @@ pub const SCENARIOS: &[Scenario] = &[
         "the same of the active node, which refuses what it cannot audit, and stays active",
         Injection::DiskFull { of_leader: true },
     ),
-    lag("lag-0ms", "nothing, so this is what the next ones compare with", 0),
-    lag("lag-2ms", "one standby is 2 ms away from the other two nodes for 10 s, so it lags behind them", 2),
+    lag("lag-0ms", "nothing: a healthy cluster, for comparison with the next three", 0),
+    lag("lag-2ms", "for 10 s one standby is 2 ms away from the other two nodes, so it lags behind them", 2),
     lag("lag-5ms", "the same, 5 ms", 5),
     lag("lag-20ms", "the same, 20 ms", 20),
     Scenario {
