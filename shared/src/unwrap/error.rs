@@ -83,8 +83,8 @@ pub enum UnwrapError {
     NotKnown,
     /// Vault knew the wrapping token, and a moment later does not, before its time was up.
     #[error(
-        "the wrapping token was there and then was gone: somebody else opened it in that moment, so it may have been \
-         intercepted, search Vault's audit log for the accessor; or two requests share one cached answer of the \
+        "the wrapping token was there and then was gone: somebody else opened or revoked it in that moment, so it may have \
+         been intercepted, search Vault's audit log for the accessor; or two requests share one cached answer of the \
          authorizer, set authorizerResultTtlInSeconds to 0"
     )]
     NotValidAnyMore,

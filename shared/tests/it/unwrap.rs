@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
 use vault_context::vault::{Call, VaultError};
 
@@ -239,8 +240,8 @@ async fn an_unwrap_refused_by_a_lagging_node_is_sent_again_once_a_lookup_shows_t
 async fn lookups_that_hit_good_and_lagging_nodes_in_turn_raise_no_alarm() {
     let count = AtomicUsize::new(0);
     let fake = fake(move |seen| {
-        let lags =
-            matches!(seen.path.as_str(), LOOKUP | UNWRAP) && count.fetch_add(1, Ordering::SeqCst) % 3 != 0;
+        let lags = matches!(seen.path.as_str(), LOOKUP | UNWRAP)
+            && !count.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
         (lags && count.load(Ordering::SeqCst) < 8).then(|| Reply::errors(400, SPENT))
     })
     .await;

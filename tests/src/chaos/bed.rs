@@ -72,8 +72,7 @@ impl Bed {
         let integrations =
             if scenario.integration { integrations(&front.address(), scratch) } else { Vec::new() };
         let issuer = Arc::new(issuer);
-        let _stand_ins = stand_ins;
-        Self { cluster, front, issuer, functions, integrations, _stand_ins, _emulator: emulator }
+        Self { cluster, front, issuer, functions, integrations, _stand_ins: stand_ins, _emulator: emulator }
     }
 
     /// Revokes every token of the authorizer's own.

@@ -107,7 +107,8 @@ there only if the integration answers 200.
 
 ## The bar
 
-- No good caller gets a 401 or 403, nor from the integration; every forged one gets one, also while Vault is away.
+- No good caller gets a 401 or 403, neither from the authorizer nor from the integration; every forged one does, also while
+  Vault is away.
 - Every request is answered before its deadline of 10 s.
 - No function ends or panics, and each allows again when all is mended.
 - Vault holds no token of a caller, and no wrapping token, {ttl} s after the last answer: their TTL and {removal} s.
