@@ -16,18 +16,19 @@
 
 mod creation_path;
 mod error;
+mod lag;
 mod token;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::context::{Caller, VaultContext, Wrapped};
-use crate::secret::VaultToken;
 use crate::vault::{Answer, Auth, Call, Namespace, Vault, VaultError};
 
 pub use self::creation_path::{CreationPath, InvalidCreationPath};
 pub use self::error::{SeenAt, UnwrapError};
+use self::lag::{Life, Over, Patience};
 pub use self::token::{Secret, Unwrapped};
 
 /// The longest life of a token an integration accepts unless it says otherwise, in seconds: the longest step
@@ -103,10 +104,8 @@ impl Integration {
         if !self.expects(&wrapped.creation_path) {
             return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Context });
         }
-        if unix_seconds(now) >= wrapped.expires_at {
-            return Err(UnwrapError::Expired);
-        }
-        Ok(Received { integration: self.clone(), grant, caller, wrapped })
+        let life = Life::of(time_left(wrapped.expires_at, now).ok_or(UnwrapError::Expired)?);
+        Ok(Received { integration: self.clone(), grant, caller, wrapped, life })
     }
 
     fn expects(&self, creation_path: &str) -> bool {
@@ -141,6 +140,7 @@ pub struct Received {
     grant: String,
     caller: Caller,
     wrapped: Wrapped,
+    life: Life,
 }
 
 impl Received {
@@ -151,24 +151,35 @@ impl Received {
     }
 
     /// Second step: asks Vault what the wrapping token holds, without using it up. The creation path Vault names must
-    /// be the expected one: a token that an interceptor unwrapped and wrapped again has another.
+    /// be the expected one: a token that an interceptor unwrapped and wrapped again has another. A node that does not know the
+    /// token may lag behind, so it is asked again, or another one is, for two seconds at most.
     ///
     /// # Errors
-    /// [`UnwrapError`]: `NotValidAnyMore`, `CreationPathMismatch`, `Vault`.
+    /// [`UnwrapError`]: `NotKnown`, `Expired`, `CreationPathMismatch`, `Vault`.
     pub async fn inspect(self) -> Result<Inspected, UnwrapError> {
+        self.look_up(&mut Patience::begin(), UnwrapError::NotKnown).await?;
+        Ok(Inspected { received: self })
+    }
+
+    /// Asks until a node shows the token; `unknown` is what it means that none does.
+    async fn look_up(&self, patience: &mut Patience, unknown: UnwrapError) -> Result<(), UnwrapError> {
         // Sent without X-Vault-Token: the wrapping token in that header would be used up.
-        let call = Call::post(LOOKUP).body(&json!({ "token": self.wrapped.token.expose() }))?;
-        let answer = self
-            .integration
-            .vault
-            .send_repeatable(call)
-            .await
-            .map_err(|error| not_valid(error, SeenAt::Lookup))?;
+        let call = Call::post(LOOKUP).new_token().body(&json!({ "token": self.wrapped.token.expose() }))?;
+        let answer = loop {
+            match self.integration.vault.send_repeatable(call.clone()).await {
+                Ok(answer) => break answer,
+                Err(error) if error.may_be_lag() => match patience.pause(self.life).await {
+                    Ok(()) => {}
+                    Err(over) => return Err(given_up(error, over, unknown)),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        };
         // INVARIANT (expected path): `receive` let only an expected path through, so equality with it is enough.
         if named_creation_path(&answer)? != self.wrapped.creation_path {
             return Err(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });
         }
-        Ok(Inspected { received: self })
+        Ok(())
     }
 }
 
@@ -180,43 +191,65 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// Third step: exchanges the wrapping token for the token inside, and checks that. Sent once and never again: after
-    /// a time-out the wrapping token may be used up, and the request has to fail. A token that fails a check is revoked.
+    /// Third step: exchanges the wrapping token for the token inside, and checks that. Sent again only where it certainly did
+    /// nothing and a lookup shows the token after that: after a time-out the wrapping token may be used up, and the request
+    /// has to fail. A token that fails a check is revoked.
     ///
     /// # Errors
-    /// [`UnwrapError`]: `NotValidAnyMore`, `NotAServiceToken`, `AccessorMismatch`, `IdentityPolicies`, `LeaseTooLong`,
-    /// `Vault`.
+    /// [`UnwrapError`]: `NotValidAnyMore`, `NotKnown`, `Expired`, `CreationPathMismatch`, `NotAServiceToken`,
+    /// `AccessorMismatch`, `IdentityPolicies`, `LeaseTooLong`, `Vault`.
     pub async fn unwrap(self) -> Result<Unwrapped, UnwrapError> {
-        let Received { integration, grant, caller, wrapped } = self.received;
-        // In the header alone: with the token in the body as well Vault burns it and answers 500.
-        let call = Call::post(UNWRAP).wrapping_token(&wrapped.token);
-        let answer = integration.vault.send(call).await.map_err(|error| not_valid(error, SeenAt::Unwrap))?;
-        let auth = answer.auth.ok_or(UnwrapError::NotAServiceToken)?;
+        let auth = self.exchange().await?.auth.ok_or(UnwrapError::NotAServiceToken)?;
+        let Received { integration, grant, caller, wrapped, .. } = self.received;
         if let Err(refused) = integration.check(&auth, &wrapped) {
             discard(&integration.vault, &auth).await;
             return Err(refused);
         }
         Ok(Unwrapped::assertion(integration.vault, auth, grant, caller, wrapped.creation_path))
     }
+
+    async fn exchange(&self) -> Result<Answer, UnwrapError> {
+        let Received { integration, wrapped, life, .. } = &self.received;
+        // In the header alone: with the token in the body as well Vault burns it and answers 500.
+        let call = Call::post(UNWRAP).wrapping_token(&wrapped.token).new_token();
+        let mut patience = Patience::begin();
+        loop {
+            let error = match integration.vault.send(call.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.may_be_lag() || error.request_not_sent() => error,
+                Err(error) => return Err(error.into()),
+            };
+            if let Err(over) = patience.pause(*life).await {
+                return Err(given_up(error, over, UnwrapError::NotKnown));
+            }
+            self.received.look_up(&mut patience, UnwrapError::NotValidAnyMore).await?;
+        }
+    }
 }
 
-async fn revoke_self(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
-    vault.send(Call::post(REVOKE_SELF).token(token)).await.map(|_empty| ())
+/// What the last refusal means where nobody is asked again.
+fn given_up(error: VaultError, over: Over, unknown: UnwrapError) -> UnwrapError {
+    match over {
+        // The node says itself that it lags, or there is none.
+        _ if error.is_outage() => error.into(),
+        Over::Life => UnwrapError::Expired,
+        Over::Patience => unknown,
+    }
 }
 
 /// A token this integration will not use is of use to nobody. When the revocation fails the token ends by its own TTL.
 async fn discard(vault: &Vault, auth: &Auth) {
-    if let Err(error) = revoke_self(vault, &auth.client_token).await {
+    let call = Call::post(REVOKE_SELF).token(&auth.client_token);
+    if let Err(error) = lag::send_until_known(vault, call, life(auth)).await {
         tracing::warn!(code = error.code(), accessor = %auth.accessor, "a refused token could not be revoked");
     }
 }
 
-fn not_valid(error: VaultError, seen_at: SeenAt) -> UnwrapError {
-    if matches!(error, VaultError::WrappingTokenNotValid { .. }) {
-        UnwrapError::NotValidAnyMore { seen_at }
-    } else {
-        UnwrapError::Vault(error)
-    }
+/// Counted from the answer, and so a little longer than it is.
+fn life(auth: &Auth) -> Life {
+    // 0 is Vault's way to say that a token never ends.
+    let seconds = Some(auth.lease_duration).filter(|seconds| *seconds > 0);
+    Life::of(seconds.map_or(Duration::MAX, Duration::from_secs))
 }
 
 fn named_creation_path(answer: &Answer) -> Result<&str, VaultError> {
@@ -227,9 +260,11 @@ fn named_creation_path(answer: &Answer) -> Result<&str, VaultError> {
     })
 }
 
-/// A time before 1970 is a broken clock; as 0 it would make every token look fresh, so it counts as the end of time.
-fn unix_seconds(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+/// `None` where it has expired. A time before 1970 is a broken clock; as 0 it would make every token look fresh, so it counts as
+/// the end of time.
+fn time_left(expires_at: u64, now: SystemTime) -> Option<Duration> {
+    let now = now.duration_since(UNIX_EPOCH).ok()?;
+    Duration::from_secs(expires_at).checked_sub(now).filter(|left| !left.is_zero())
 }
 
 #[cfg(test)]

@@ -104,7 +104,9 @@ impl Vault {
             Ok(response) => read(&call, response).await,
             Err(error) => Err(VaultError::from_transport(call.path(), error)),
         };
-        if outcome.as_ref().is_err_and(VaultError::may_be_one_nodes_own) {
+        let one_nodes_own =
+            |error: &VaultError| error.may_be_one_nodes_own() || (call.token_is_new() && error.may_be_lag());
+        if outcome.as_ref().is_err_and(one_nodes_own) {
             self.inner.connections.forget(&generation);
         }
         outcome

@@ -3,6 +3,7 @@
 // The context comes on standard input, as API Gateway delivers it at event.requestContext.authorizer.
 
 const fs = require("node:fs");
+const { setTimeout } = require("node:timers/promises");
 const vaultClient = require("node-vault");
 
 async function main() {
@@ -24,32 +25,77 @@ async function main() {
   if (context.vaultCreationPath !== creationPath) {
     throw new Error("the context names another creation path: it may have been tampered with");
   }
-  if (Number(context.vaultWrapExpiresAt) * 1000 <= Date.now()) {
+  const expiresAt = Number(context.vaultWrapExpiresAt) * 1000;
+  const hasExpired = () => expiresAt <= Date.now() + 500;
+  if (hasExpired()) {
     throw new Error("the wrapping token has expired");
   }
 
+  // Calls again while a node does not know the token, for two seconds at most and not beyond the wrapping token's life.
+  const untilKnown = async (call) => {
+    for (const pause of [20, 40, 80, 160, 300, 400, 400, 400]) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!nodeDoesNotKnow(error) || hasExpired()) throw error;
+        await setTimeout(pause * (0.5 + Math.random() / 2));
+      }
+    }
+    return call();
+  };
+
   const token = context.vaultWrappingToken;
-  // Lookup needs no token and does not use the wrapping token up. Unwrap does, and so must carry it alone.
+  // Lookup needs no token and uses nothing up. Without one node-vault would send VAULT_TOKEN.
   const anonymous = vaultClient({ endpoint, namespace, noCustomHTTPVerbs: true });
-  const found = await anonymous.write("sys/wrapping/lookup", { token });
-  if (found.data.creation_path !== creationPath) {
-    throw new Error("the wrapping token was made by another creation path: it may have been tampered with");
-  }
-  const { auth } = await vaultClient({ endpoint, namespace, token }).write("sys/wrapping/unwrap", {});
+  anonymous.token = "";
+  const lookUp = async (otherwise) => {
+    try {
+      const found = await untilKnown(() => anonymous.write("sys/wrapping/lookup", { token }));
+      if (found.data.creation_path !== creationPath) {
+        throw new Error("the wrapping token was made by another creation path: it may have been tampered with");
+      }
+    } catch (error) {
+      if (!nodeDoesNotKnow(error)) throw error;
+      throw new Error(hasExpired() ? "the wrapping token has expired" : otherwise);
+    }
+  };
+
+  // Sent again only where a node refused it and a lookup then shows the token: a lost answer may have used it up.
+  const unwrap = async () => {
+    await lookUp("no node knows the wrapping token: the nodes lag behind, or it was opened before; see Vault's audit log");
+    for (let attempt = 0; attempt < 5; attempt++) {
+      try {
+        // Unwrap uses the wrapping token up, and so must carry it alone.
+        return await vaultClient({ endpoint, namespace, token }).write("sys/wrapping/unwrap", {});
+      } catch (error) {
+        if (!nodeDoesNotKnow(error)) throw error;
+      }
+      await lookUp("ALARM: the wrapping token was there and then was gone: somebody else may have opened it");
+    }
+    throw new Error("the nodes do not agree whether there is a wrapping token: check Vault's replication");
+  };
+  const { auth } = await unwrap();
 
   const vault = vaultClient({ endpoint, namespace, token: auth.client_token });
   try {
     if (auth.accessor !== context.vaultWrappedAccessor) {
       throw new Error("the token inside is not the one the authorizer minted");
     }
-    const secret = await vault.read(process.env.SECRET_PATH);
+    const secret = await untilKnown(() => vault.read(process.env.SECRET_PATH));
     console.log(JSON.stringify({ username: secret.data.data.username, accessor: auth.accessor }));
   } finally {
-    await vault.tokenRevokeSelf();
+    await untilKnown(() => vault.tokenRevokeSelf());
   }
 }
 
+// A standby that serves reads hears of a token after it was made. Until then it says that there is none, or 412.
+function nodeDoesNotKnow({ message, response }) {
+  const texts = /wrapping token is not valid|invalid token|^permission denied$/;
+  return response !== undefined && (response.statusCode === 412 || texts.test(message));
+}
+
 main().catch((error) => {
+  // The message alone: the error of a broken connection holds the request, and so the token.
   console.error(error.message);
   process.exitCode = 1;
 });

@@ -5,6 +5,7 @@ The context comes on standard input, as API Gateway delivers it at event["reques
 
 import json
 import os
+import random
 import sys
 import time
 
@@ -23,24 +24,72 @@ if context.get("vaultNamespace") != namespace:
     sys.exit("the context names another Vault namespace: it may have been tampered with")
 if context["vaultCreationPath"] != creation_path:
     sys.exit("the context names another creation path: it may have been tampered with")
-if int(context["vaultWrapExpiresAt"]) <= time.time():
+wrapping_token, expires_at = context["vaultWrappingToken"], int(context["vaultWrapExpiresAt"])
+
+
+def node_does_not_know(error):
+    """A standby that serves reads hears of a token after it was made. Until then it says that there is none, or 412."""
+    said = ", ".join(error.errors or [])
+    texts = ("wrapping token is not valid", "required index state", "invalid token")
+    return said == "permission denied" or any(text in said for text in texts)
+
+
+def until_known(call):
+    """Calls again while a node does not know the token, for two seconds at most and not beyond the wrapping token's life."""
+    for pause in (0.02, 0.04, 0.08, 0.16, 0.3, 0.4, 0.4, 0.4):
+        try:
+            return call()
+        except hvac.exceptions.VaultError as error:
+            if not node_does_not_know(error) or time.time() + pause >= expires_at:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1))
+    return call()
+
+
+def look_up(otherwise):
+    """Answers the client of a node that knows the wrapping token. Each try connects anew, perhaps to another node."""
+
+    def ask():
+        # Lookup needs no token and uses nothing up. With `None` hvac would send VAULT_TOKEN or ~/.vault-token.
+        vault = hvac.Client(url=address, token="", namespace=namespace)
+        found = vault.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token})
+        if found["data"]["creation_path"] != creation_path:
+            sys.exit("the wrapping token was made by another creation path: it may have been tampered with")
+        return vault
+
+    try:
+        return until_known(ask)
+    except hvac.exceptions.VaultError as error:
+        if not node_does_not_know(error):
+            raise
+        expired = time.time() + 0.5 >= expires_at
+        sys.exit("the wrapping token has expired" if expired else otherwise)
+
+
+def unwrap():
+    """Sent again only where a node refused it and a lookup then shows the token: a lost answer may have used it up."""
+    vault = look_up("no node knows the wrapping token: the nodes lag behind, or it was opened before; see Vault's audit log")
+    for _ in range(5):
+        # Unwrap uses the wrapping token up, and so must carry it alone.
+        vault.token = wrapping_token
+        try:
+            auth = vault.sys.unwrap()["auth"]
+            vault.token = auth["client_token"]
+            return vault, auth
+        except hvac.exceptions.VaultError as error:
+            if not node_does_not_know(error):
+                raise
+        vault = look_up("ALARM: the wrapping token was there and then was gone: somebody else may have opened it")
+    sys.exit("the nodes do not agree whether there is a wrapping token: check Vault's replication")
+
+
+if expires_at <= time.time():
     sys.exit("the wrapping token has expired")
-
-wrapping_token = context["vaultWrappingToken"]
-try:
-    # Lookup needs no token and does not use the wrapping token up. Unwrap does, and so must carry it alone.
-    found = hvac.Client(url=address, namespace=namespace).adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token})
-    if found["data"]["creation_path"] != creation_path:
-        sys.exit("the wrapping token was made by another creation path: it may have been tampered with")
-    auth = hvac.Client(url=address, token=wrapping_token, namespace=namespace).sys.unwrap()["auth"]
-except hvac.exceptions.InvalidRequest as error:
-    sys.exit(f"the wrapping token is not valid: used, expired, or intercepted: {error}")
-
-vault = hvac.Client(url=address, token=auth["client_token"], namespace=namespace)
+vault, auth = unwrap()
 try:
     if auth["accessor"] != context["vaultWrappedAccessor"]:
         sys.exit("the token inside is not the one the authorizer minted")
-    secret = vault.read(os.environ["SECRET_PATH"])["data"]["data"]
+    secret = until_known(lambda: vault.read(os.environ["SECRET_PATH"]))["data"]["data"]
     print(json.dumps({"username": secret["username"], "accessor": auth["accessor"]}))
 finally:
-    vault.auth.token.revoke_self()
+    until_known(vault.auth.token.revoke_self)

@@ -80,9 +80,9 @@ impl Pace {
 /// # Panics
 /// If the bed does not work, which says nothing of the authorizer.
 pub async fn run(scenario: &Scenario, pace: Pace, scratch: &Scratch) -> Figures {
-    let mut bed = Bed::start(scenario.login_ttl, scratch).await;
+    let mut bed = Bed::start(scenario, scratch).await;
     let watch = Watch::start(bed.cluster.nodes());
-    let load = Load::start(&bed.functions, &bed.issuer);
+    let load = Load::start(&bed.functions, &bed.integrations, &bed.issuer);
     load.served_since(Instant::now(), RECOVERY_LIMIT).await;
 
     tokio::time::sleep(pace.before).await;

@@ -1,5 +1,5 @@
 //! A highly available OpenBao: three nodes with one Raft log. One of them can be killed, paused, sealed, cut off from the
-//! others, or left without room on its disk; the other two are a quorum.
+//! others, far from them, or left without room on its disk; the other two are a quorum.
 //!
 //! ```text
 //! node 0 ──▶ link 1 ──▶ node 1        every node reaches every other through that one's link, and a link knows by whom
@@ -106,6 +106,17 @@ impl Cluster {
     /// Ends [`Cluster::cut_off`].
     pub fn reconnect(&self) {
         self.wires.reconnect();
+    }
+
+    /// From now on whatever this node says to the others, and they to it, is heard so much later. The other two are a quorum that
+    /// does not wait for it: so it lags behind.
+    pub fn move_away(&self, index: usize, delay: Duration) {
+        self.wires.move_away(Some((index, delay)));
+    }
+
+    /// Ends [`Cluster::move_away`].
+    pub fn move_back(&self) {
+        self.wires.move_away(None);
     }
 
     /// Lets no file of this node grow any more, by the limit that the system has for the size of a process's files. To the

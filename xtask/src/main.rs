@@ -60,7 +60,7 @@ Usage: cargo xtask <task>
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
-                  All of them take a quarter of an hour and write docs/reliability.md. Needs prlimit (util-linux) as well.
+                  All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.
   schema          Write infra/authorizer.schema.json anew, after the configuration's form has changed.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).

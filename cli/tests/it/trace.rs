@@ -81,6 +81,18 @@ fn json_holds_every_step_with_its_time_and_address() {
     assert_eq!(json["decision"]["time"], "2026-11-24T19:45:47.33Z");
 }
 
+/// An integration asks again where a standby that lags behind does not know the token yet.
+#[test]
+fn an_opening_that_was_refused_before_the_one_that_succeeded_is_no_second_opening() {
+    let audit = text_of("audit.json");
+    assert!(audit.contains("19:45:47.332997012Z"));
+    let audit = file("audit", &audit.replace("19:45:47.332997012Z", "19:45:47.331000000Z"));
+    let trace = trace_of(OPENED_TWICE, &recorded("authorizer.log"), &audit, &["--json"]).printed(0);
+    let notes = serde_json::from_str::<Value>(&trace).unwrap()["notes"].to_string();
+    assert!(notes.contains("an opening was refused before one succeeded"), "{notes}");
+    assert!(!notes.contains("one opening succeeded and another was refused"), "{notes}");
+}
+
 /// The recorded logs with the authorizer's line changed.
 fn retold(from: &str, to: &str, code: i32) -> Value {
     let log = text_of("authorizer.log");

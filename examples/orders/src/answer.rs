@@ -60,7 +60,7 @@ mod tests {
             (UnwrapError::NoToken, "no_token"),
             (UnwrapError::Expired, "wrapping_token_expired"),
             (UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }, "creation_path_mismatch"),
-            (UnwrapError::NotValidAnyMore { seen_at: SeenAt::Unwrap }, "not_valid_any_more"),
+            (UnwrapError::NotValidAnyMore, "not_valid_any_more"),
             (UnwrapError::AccessorMismatch, "accessor_mismatch"),
         ] {
             assert_eq!(answer(error), (403, format!(r#"{{"error":"{code}"}}"#)));
@@ -81,6 +81,7 @@ mod tests {
     fn an_outage_is_503_and_says_when_to_come_back() {
         for error in [
             OrdersError::from(UnwrapError::Vault(VaultError::Sealed { path: path() })),
+            OrdersError::from(UnwrapError::NotKnown),
             OrdersError::from(VaultError::TimedOut { path: path() }),
         ] {
             let answer = to(&Err(error), None);

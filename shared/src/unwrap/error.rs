@@ -15,8 +15,6 @@ pub enum SeenAt {
     Context,
     /// In Vault's answer to `sys/wrapping/lookup`.
     Lookup,
-    /// In Vault's answer to `sys/wrapping/unwrap`.
-    Unwrap,
 }
 
 impl fmt::Display for SeenAt {
@@ -24,7 +22,6 @@ impl fmt::Display for SeenAt {
         f.write_str(match self {
             Self::Context => "the context",
             Self::Lookup => "Vault's lookup",
-            Self::Unwrap => "Vault's unwrap",
         })
     }
 }
@@ -48,9 +45,9 @@ pub enum UnwrapError {
         "the grant has `mode: none`, so there is no Vault token: give the grant a `token`, or do not ask for one"
     )]
     NoToken,
-    /// The wrapping token's time was up when the request arrived.
+    /// The wrapping token's time was up before the token was opened.
     #[error(
-        "the wrapping token had expired when it arrived: raise the grant's `wrap_ttl`, or find out what delayed the \
+        "the wrapping token expired before it was opened: raise the grant's `wrap_ttl`, or find out what delayed the \
          request; the clocks may also differ"
     )]
     Expired,
@@ -76,16 +73,21 @@ pub enum UnwrapError {
         /// Where it was seen.
         seen_at: SeenAt,
     },
-    /// Vault does not know the wrapping token any more, before its time was up.
+    /// No node of Vault that was asked knew the wrapping token, before its time was up. It says nothing of who opened it, if
+    /// anybody did.
     #[error(
-        "{seen_at} says that the wrapping token is not valid any more: it was unwrapped before, so it may have been \
-         intercepted, search Vault's audit log for the accessor; or API Gateway replayed a cached answer of the \
+        "no node of Vault that was asked knows the wrapping token: the nodes lag behind the active one, so check Vault's \
+         replication; or the token was opened or revoked before, so look for `sys/wrapping/unwrap` in \
+         `vault-authorizer trace`, and set authorizerResultTtlInSeconds to 0: API Gateway replays a cached token"
+    )]
+    NotKnown,
+    /// Vault knew the wrapping token, and a moment later does not, before its time was up.
+    #[error(
+        "the wrapping token was there and then was gone: somebody else opened or revoked it in that moment, so it may have \
+         been intercepted, search Vault's audit log for the accessor; or two requests share one cached answer of the \
          authorizer, set authorizerResultTtlInSeconds to 0"
     )]
-    NotValidAnyMore {
-        /// Where it was seen.
-        seen_at: SeenAt,
-    },
+    NotValidAnyMore,
     /// The token inside is not the one the authorizer announced.
     #[error(
         "the unwrapped token has another accessor than the authorizer announced: it was replaced on the way; it has \
@@ -129,7 +131,8 @@ impl UnwrapError {
             Self::AddressMismatch => "address_mismatch",
             Self::NamespaceMismatch => "namespace_mismatch",
             Self::CreationPathMismatch { .. } => "creation_path_mismatch",
-            Self::NotValidAnyMore { .. } => "not_valid_any_more",
+            Self::NotKnown => "wrapping_token_not_known",
+            Self::NotValidAnyMore => "not_valid_any_more",
             Self::AccessorMismatch => "accessor_mismatch",
             Self::IdentityPolicies => "identity_policies",
             Self::LeaseTooLong { .. } => "lease_too_long",
@@ -138,10 +141,11 @@ impl UnwrapError {
         }
     }
 
-    /// Whether Vault or the way to it is down: a client is told 503, and everything else is a refusal.
+    /// Whether Vault or the way to it may be down: a client is told 503, and everything else is a refusal. Nodes that lag
+    /// behind are an outage, too, and a second request brings another token.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Vault(error) if error.is_outage())
+        matches!(self, Self::NotKnown) || matches!(self, Self::Vault(error) if error.is_outage())
     }
 }
 

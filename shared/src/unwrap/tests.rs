@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::context::CallerKind;
-use crate::secret::WrappingToken;
+use crate::secret::{VaultToken, WrappingToken};
 use crate::vault::{VaultAddress, VaultOptions};
 
 const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
@@ -68,7 +68,8 @@ fn refused_auth(change: impl FnOnce(&mut Auth)) -> UnwrapError {
 
 #[test]
 fn receives_what_agrees_with_the_configuration() {
-    let received = integration().receive(context(Some(wrapped())), at(EXPIRES_AT - 1)).unwrap();
+    let almost = at(EXPIRES_AT) - Duration::from_nanos(1);
+    let received = integration().receive(context(Some(wrapped())), almost).unwrap();
     assert_eq!(received.caller().id, "corp:alice");
 }
 
@@ -192,4 +193,26 @@ fn texts_do_not_repeat_their_source() {
         "Vault is sealed (`sys/wrapping/lookup`)"
     );
     assert_eq!((error.code(), error.is_outage()), ("vault_sealed", true));
+}
+
+/// Each of the three asks something else of whoever is called at night.
+#[test]
+fn a_token_nobody_knew_an_expired_one_and_one_that_was_opened_have_texts_of_their_own() {
+    let said = |error: UnwrapError| (error.code(), error.is_outage(), error.to_string());
+    let (code, outage, text) = said(UnwrapError::NotKnown);
+    assert_eq!((code, outage), ("wrapping_token_not_known", true));
+    for words in ["lag behind", "replication", "`vault-authorizer trace`", "authorizerResultTtlInSeconds"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("intercepted"), "no alarm: {text}");
+
+    let (code, outage, text) = said(UnwrapError::NotValidAnyMore);
+    assert_eq!((code, outage), ("not_valid_any_more", false));
+    for words in ["was there and then was gone", "may have been intercepted", "audit log"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+
+    let (code, outage, text) = said(UnwrapError::Expired);
+    assert_eq!((code, outage), ("wrapping_token_expired", false));
+    assert!(text.contains("expired before it was opened") && text.contains("`wrap_ttl`"), "{text}");
 }

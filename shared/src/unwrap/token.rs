@@ -4,13 +4,15 @@
 //! used, is left to the integration.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::revoke_self;
+use super::REVOKE_SELF;
+use super::lag::{self, Life};
 use crate::context::Caller;
-use crate::vault::{Auth, Call, Lease, Vault, VaultError};
+use crate::vault::{Answer, Auth, Call, Lease, Vault, VaultError};
 
 /// A Vault token that passed every check, and who it was made for.
 ///
@@ -23,6 +25,8 @@ pub struct Unwrapped {
     grant: String,
     caller: Caller,
     creation_path: String,
+    life: Life,
+    used: AtomicU64,
 }
 
 impl Unwrapped {
@@ -34,7 +38,8 @@ impl Unwrapped {
         caller: Caller,
         creation_path: String,
     ) -> Self {
-        Self { vault, auth, grant, caller, creation_path }
+        let (life, used) = (super::life(&auth), AtomicU64::new(0));
+        Self { vault, auth, grant, caller, creation_path, life, used }
     }
 
     /// Who is calling, as the authorizer verified it.
@@ -73,7 +78,7 @@ impl Unwrapped {
         self.auth.lease_duration
     }
 
-    /// Reads `path`: a KV version 2 secret is at `<mount>/data/<name>`, and its fields are in `data.data`
+    /// Reads `path`. A KV version 2 secret is at `<mount>/data/<name>`, and its fields are in `data.data`
     /// (<https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2>).
     ///
     /// # Errors
@@ -93,7 +98,7 @@ impl Unwrapped {
     /// # Errors
     /// [`VaultError`].
     pub async fn send(&self, call: Call) -> Result<Secret, VaultError> {
-        let answer = self.vault.send(call.token(&self.auth.client_token)).await?;
+        let answer = self.answer(call).await?;
         if let Some(lease) = &answer.lease {
             self.log(lease);
         }
@@ -106,7 +111,20 @@ impl Unwrapped {
     /// # Errors
     /// [`VaultError`]; the token then ends by its own TTL.
     pub async fn revoke(self) -> Result<(), VaultError> {
-        revoke_self(&self.vault, &self.auth.client_token).await
+        self.answer(Call::post(REVOKE_SELF)).await.map(|_empty| ())
+    }
+
+    /// What a node refuses since it does not know the token yet is sent again, for two seconds at most: that node did nothing.
+    async fn answer(&self, call: Call) -> Result<Answer, VaultError> {
+        let used_up = self.auth.num_uses > 0 && self.used.load(Ordering::Relaxed) >= self.auth.num_uses;
+        let life = if used_up { Life::over() } else { self.life };
+        let call = call.token(&self.auth.client_token);
+        let outcome = lag::send_until_known(&self.vault, call, life).await;
+        // A node that knows the token counts the use, also where it refuses the call.
+        if !outcome.as_ref().is_err_and(|error| error.may_be_lag() || error.request_not_sent()) {
+            self.used.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// A lease id names and revokes a secret, so a hash of it stands in the log, as in Vault's audit log.

@@ -35,6 +35,7 @@ pub struct Call {
     wrap_ttl_seconds: Option<u64>,
     body: Option<Zeroizing<Vec<u8>>>,
     timeout: Option<Duration>,
+    token_is_new: bool,
 }
 
 #[derive(Clone)]
@@ -72,7 +73,15 @@ impl Call {
     }
 
     fn new(method: Method, path: String) -> Self {
-        Self { method, path, token: None, wrap_ttl_seconds: None, body: None, timeout: None }
+        Self {
+            method,
+            path,
+            token: None,
+            wrap_ttl_seconds: None,
+            body: None,
+            timeout: None,
+            token_is_new: false,
+        }
     }
 
     /// Sends `token` as `X-Vault-Token`.
@@ -106,6 +115,12 @@ impl Call {
         Self { timeout: Some(timeout), ..self }
     }
 
+    /// Says that the token was made a moment ago, so that a node which does not know it may lag behind the others: the call
+    /// that follows connects anew.
+    pub(crate) fn new_token(self) -> Self {
+        Self { token_is_new: true, ..self }
+    }
+
     /// The path, as given.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -126,6 +141,10 @@ impl Call {
 
     pub(super) fn own_timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(super) fn token_is_new(&self) -> bool {
+        self.token_is_new
     }
 
     /// The token in clear, to send it and to take it out of error texts.

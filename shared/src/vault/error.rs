@@ -147,8 +147,8 @@ impl VaultError {
     pub fn may_have_been_done(&self) -> bool {
         match self {
             Self::Unreachable { .. } => !self.request_not_sent(),
-            // A standby that names another node did nothing itself.
-            Self::Unavailable { status, .. } => *status != 307,
+            // A standby that names another node, or that lags behind, did nothing itself.
+            Self::Unavailable { status, .. } => !matches!(status, 307 | 412 | 429),
             Self::TimedOut { .. } | Self::AnswerInvalid { .. } | Self::AnswerTooLarge { .. } => true,
             Self::CallInvalid { .. }
             | Self::Sealed { .. }
@@ -157,6 +157,26 @@ impl VaultError {
             | Self::Forbidden { .. }
             | Self::WrappingTokenNotValid { .. }
             | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether the node that answered may only lag behind the others: it has not heard of the token yet, or it says itself
+    /// that it lags (412, a 429 without a word). It did nothing, and it did not count a use of the token, which only a node
+    /// that knows the token can.
+    #[must_use]
+    pub fn may_be_lag(&self) -> bool {
+        match self {
+            Self::TokenNotValid { .. } | Self::WrappingTokenNotValid { .. } => true,
+            Self::Unavailable { status, .. } => matches!(status, 412 | 429),
+            Self::CallInvalid { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Sealed { .. }
+            | Self::Throttled { .. }
+            | Self::Forbidden { .. }
+            | Self::Refused { .. }
+            | Self::AnswerInvalid { .. }
+            | Self::AnswerTooLarge { .. } => false,
         }
     }
 

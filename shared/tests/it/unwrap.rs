@@ -1,10 +1,12 @@
 //! The steps of the integration on the wire: what each sends, how often, and what it does with a wrong answer.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
 use vault_context::vault::{Call, VaultError};
 
@@ -61,6 +63,20 @@ fn good(seen: &Seen) -> Reply {
     }
 }
 
+/// Status and text of nodes that lag behind: OpenBao's, Vault Enterprise's, and OpenBao's where it was asked for an index.
+const LAGGING: [(u16, &str); 3] = [(400, SPENT), (412, "required index state not present"), (429, "")];
+
+/// A Vault whose first answers at `path` come from such a node.
+async fn lagging(path: &'static str, times: usize, (status, text): (u16, &'static str)) -> FakeVault {
+    let count = AtomicUsize::new(0);
+    fake(move |seen| {
+        let lags = seen.path == path && count.fetch_add(1, Ordering::SeqCst) < times;
+        let refusal = if text.is_empty() { json!({"errors": []}) } else { json!({"errors": [text]}) };
+        lags.then(|| Reply::new(status, refusal.to_string()))
+    })
+    .await
+}
+
 async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> FakeVault {
     FakeVault::answering(move |seen| answer(seen).unwrap_or_else(|| good(seen))).await
 }
@@ -75,7 +91,10 @@ fn integration(fake: &FakeVault) -> Integration {
 
 async fn open(fake: &FakeVault) -> Result<Unwrapped, UnwrapError> {
     let outcome = integration(fake).open(&event(&fake.address), now()).await;
-    assert!(fake.seen_at(UNWRAP).len() <= 1, "unwrap was sent twice");
+    let paths: Vec<_> = fake.seen().into_iter().map(|seen| seen.path).collect();
+    for (before, path) in paths.iter().zip(paths.iter().skip(1)) {
+        assert!(path != UNWRAP || before == LOOKUP, "an unwrap that no lookup allowed: {paths:?}");
+    }
     if let Err(error) = &outcome {
         assert_hides_tokens(&format!("{error} {error:?}"));
     }
@@ -188,21 +207,102 @@ async fn a_lookup_that_names_no_path_is_no_answer() {
     }
 }
 
+/// A standby that serves reads hears of a token after the node that made it. OpenBao's says 400, Vault's 412.
 #[tokio::test]
-async fn a_spent_token_is_told_at_lookup_and_at_unwrap() {
-    for (path, expected) in [(LOOKUP, SeenAt::Lookup), (UNWRAP, SeenAt::Unwrap)] {
-        let fake = fake(move |seen| (seen.path == path).then(|| Reply::errors(400, SPENT))).await;
-        let error = open(&fake).await.unwrap_err();
-        assert!(
-            matches!(error, UnwrapError::NotValidAnyMore { seen_at } if seen_at == expected),
-            "{error:?}"
+async fn a_node_that_lags_behind_is_asked_again_over_a_new_connection() {
+    for refusal in LAGGING {
+        let fake = lagging(LOOKUP, 2, refusal).await;
+        let _token = open(&fake).await.unwrap();
+        let lookups = fake.seen_at(LOOKUP);
+        assert_eq!(lookups.len(), 3, "{refusal:?}");
+        assert_ne!(lookups[0].connection, lookups[1].connection, "{refusal:?}");
+        assert_ne!(lookups[1].connection, lookups[2].connection, "{refusal:?}");
+        assert_eq!(
+            fake.seen_at(UNWRAP)[0].connection,
+            lookups[2].connection,
+            "the node that knows the token"
         );
     }
 }
 
 #[tokio::test]
-async fn unwrap_is_sent_once_whatever_comes_back() {
-    for status in [429, 500, 502, 503, 412, 307] {
+async fn an_unwrap_refused_by_a_lagging_node_is_sent_again_once_a_lookup_shows_the_token() {
+    for refusal in LAGGING {
+        let fake = lagging(UNWRAP, 2, refusal).await;
+        let _token = open(&fake).await.unwrap();
+        let paths: Vec<_> = fake.seen().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(paths, [LOOKUP, UNWRAP, LOOKUP, UNWRAP, LOOKUP, UNWRAP], "{refusal:?}");
+    }
+}
+
+/// A lookup that hits the lagging node right after a good one must not raise the alarm.
+#[tokio::test]
+async fn lookups_that_hit_good_and_lagging_nodes_in_turn_raise_no_alarm() {
+    let count = AtomicUsize::new(0);
+    let fake = fake(move |seen| {
+        let lags = matches!(seen.path.as_str(), LOOKUP | UNWRAP)
+            && !count.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
+        (lags && count.load(Ordering::SeqCst) < 8).then(|| Reply::errors(400, SPENT))
+    })
+    .await;
+    assert!(open(&fake).await.is_ok());
+}
+
+#[tokio::test]
+async fn rejects_a_token_that_was_opened_by_somebody_else_after_the_lookup() {
+    let opened = AtomicBool::new(false);
+    let fake = fake(move |seen| {
+        let opened = opened.fetch_or(seen.path == UNWRAP, Ordering::SeqCst) || seen.path == UNWRAP;
+        opened.then(|| Reply::errors(400, SPENT))
+    })
+    .await;
+    let error = open(&fake).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::NotValidAnyMore) && !error.is_outage(), "{error:?}");
+    assert_eq!(fake.seen_at(UNWRAP).len(), 1, "no lookup showed it again");
+    assert!(fake.seen_at(LOOKUP).len() > 3);
+}
+
+#[tokio::test]
+async fn a_token_that_no_lookup_showed_is_not_known_and_raises_no_alarm() {
+    let fake = lagging(LOOKUP, usize::MAX, LAGGING[0]).await;
+    let error = open(&fake).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::NotKnown) && error.is_outage(), "{error:?}");
+    assert!(fake.seen_at(UNWRAP).is_empty());
+    assert!((4..=16).contains(&fake.seen_at(LOOKUP).len()), "{}", fake.seen_at(LOOKUP).len());
+}
+
+#[tokio::test]
+async fn nodes_that_show_a_token_and_others_that_do_not_open_it_raise_no_alarm() {
+    let fake = lagging(UNWRAP, usize::MAX, LAGGING[0]).await;
+    let error = open(&fake).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::NotKnown), "{error:?}");
+    assert!(fake.seen_at(UNWRAP).len() > 3);
+}
+
+#[tokio::test]
+async fn nodes_that_say_themselves_that_they_lag_are_an_outage() {
+    for path in [LOOKUP, UNWRAP] {
+        let fake = lagging(path, usize::MAX, LAGGING[1]).await;
+        let error = open(&fake).await.unwrap_err();
+        assert_eq!((error.code(), error.is_outage()), ("vault_unavailable", true), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_while_nodes_are_asked_is_expired_and_raises_no_alarm() {
+    for path in [LOOKUP, UNWRAP] {
+        let fake = lagging(path, usize::MAX, LAGGING[0]).await;
+        let almost = now() + Duration::from_millis(29_800);
+        let began = Instant::now();
+        let error = integration(&fake).open(&event(&fake.address), almost).await.unwrap_err();
+        assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(1), "nobody is asked beyond the token's life");
+    }
+}
+
+#[tokio::test]
+async fn an_unwrap_whose_effect_is_not_known_is_never_sent_again() {
+    for status in [429, 500, 502, 503, 307] {
         let fake = fake(move |seen| (seen.path == UNWRAP).then(|| Reply::errors(status, "again?"))).await;
         assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::Vault(_)));
         assert_eq!(fake.seen_at(UNWRAP).len(), 1, "{status}");
@@ -214,6 +314,54 @@ async fn unwrap_is_sent_once_whatever_comes_back() {
         "{error:?}"
     );
     assert_eq!(fake.seen_at(UNWRAP).len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_is_sent_again_where_a_node_does_not_know_the_new_token() {
+    const SECRET: &str = "/v1/secret/data/orders";
+    for refusal in [(403, "permission denied"), LAGGING[1], LAGGING[2]] {
+        for path in [SECRET, REVOKE] {
+            let fake = lagging(path, 2, refusal).await;
+            let token = open(&fake).await.unwrap();
+            token.read("secret/data/orders").await.unwrap();
+            token.revoke().await.unwrap();
+            assert_eq!(fake.seen_at(path).len(), 3, "{path} {refusal:?}");
+        }
+        let fake = lagging(SECRET, 2, refusal).await;
+        let write = Call::post("secret/data/orders").body(&json!({"data": {}})).unwrap();
+        open(&fake).await.unwrap().send(write).await.unwrap();
+        assert_eq!(fake.seen_at(SECRET).len(), 3, "{refusal:?}");
+    }
+}
+
+/// Such a refusal counts as a use of the token.
+#[tokio::test]
+async fn a_call_that_the_policies_do_not_allow_is_sent_once() {
+    let denied = (403, "1 error occurred:\n\t* permission denied\n\n");
+    let fake = lagging("/v1/secret/data/orders", usize::MAX, denied).await;
+    let error = open(&fake).await.unwrap().read("secret/data/orders").await.unwrap_err();
+    assert!(matches!(error, VaultError::Forbidden { .. }), "{error:?}");
+    assert_eq!(fake.seen_at("/v1/secret/data/orders").len(), 1);
+}
+
+/// With `num_uses` the last use ends the token: nobody waits for a node to hear of it.
+#[tokio::test]
+async fn a_token_that_is_used_up_is_not_asked_for_again() {
+    let used_up = |seen: &Seen| match seen.path.as_str() {
+        UNWRAP => {
+            let mut auth = unwrapped_auth();
+            auth["num_uses"] = json!(1);
+            Some(Reply::json(&json!({ "auth": auth })))
+        }
+        REVOKE => Some(Reply::errors(403, "permission denied")),
+        _ => None,
+    };
+    let fake = fake(used_up).await;
+    let token = open(&fake).await.unwrap();
+    token.read("secret/data/orders").await.unwrap();
+    let error = token.revoke().await.unwrap_err();
+    assert!(matches!(error, VaultError::TokenNotValid { .. }), "{error:?}");
+    assert_eq!(fake.seen_at(REVOKE).len(), 1);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{FUNCTIONS, TOKEN_TTL};
+use super::{FUNCTIONS, Scenario, TOKEN_TTL};
 use crate::aws_auth::{AwsAuth, AwsAuthConfig};
 use crate::cluster::Cluster;
 use crate::emulator::Emulator;
@@ -26,16 +26,19 @@ pub(super) struct Bed {
     pub(super) front: Front,
     pub(super) issuer: Arc<Issuer>,
     pub(super) functions: Vec<Arc<Function>>,
+    /// One for each of these, or none.
+    pub(super) integrations: Vec<Arc<Function>>,
     _stand_ins: Vec<AwsAuth>,
     _emulator: Emulator,
 }
 
 impl Bed {
-    /// Starts everything; `login_ttl` is how long the authorizer's own tokens live.
-    pub(super) async fn start(login_ttl: Duration, scratch: &Scratch) -> Self {
+    /// Starts everything that the scenario needs.
+    pub(super) async fn start(scenario: &Scenario, scratch: &Scratch) -> Self {
         let cluster = Cluster::start(scratch).await;
         let seconds = TOKEN_TTL.as_secs();
         let setup = Setup::default()
+            .secret("prod/orders", json!({"username": "orders-prod"}))
             .policy("orders-prod-read", &vault_setup::policy_file("orders-prod-read"))
             .role(TokenRole::new(ROLE, "orders-prod-read", seconds, seconds));
         vault_setup::configure(cluster.node(cluster.leader().await), &setup).await;
@@ -44,7 +47,7 @@ impl Bed {
         let identity = emulator.aws().iam_user("authorizer").await;
         let mut aws = AwsAuthConfig::quickstart(&identity.arn, SERVER_ID);
         for role in &mut aws.roles {
-            role.token_ttl_seconds = login_ttl.as_secs();
+            role.token_ttl_seconds = scenario.login_ttl.as_secs();
         }
         let stand_in = |node: &OpenBao| AwsAuth::start(node, &emulator.sts_url(), aws.clone());
         let stand_ins: Vec<AwsAuth> = cluster.nodes().iter().map(stand_in).collect();
@@ -66,8 +69,10 @@ impl Bed {
         let binary = parts::binary("release", "bootstrap");
         let function = |_| Arc::new(Function::start(&binary, environment, scratch));
         let functions = (0..FUNCTIONS).map(function).collect();
+        let integrations =
+            if scenario.integration { integrations(&front.address(), scratch) } else { Vec::new() };
         let issuer = Arc::new(issuer);
-        Self { cluster, front, issuer, functions, _stand_ins: stand_ins, _emulator: emulator }
+        Self { cluster, front, issuer, functions, integrations, _stand_ins: stand_ins, _emulator: emulator }
     }
 
     /// Revokes every token of the authorizer's own.
@@ -105,7 +110,7 @@ impl Bed {
     /// How many functions have ended.
     pub(super) async fn ended_functions(&self) -> usize {
         let mut ended = 0;
-        for function in &self.functions {
+        for function in self.functions.iter().chain(&self.integrations) {
             if tokio::time::timeout(Duration::from_millis(50), function.exited()).await.is_ok() {
                 ended += 1;
             }
@@ -115,8 +120,18 @@ impl Bed {
 
     /// How often a function has said that it panicked, whether it lived on or not.
     pub(super) fn panics(&self) -> usize {
-        self.functions.iter().map(|function| function.log().matches("panicked at").count()).sum()
+        let functions = self.functions.iter().chain(&self.integrations);
+        functions.map(|function| function.log().matches("panicked at").count()).sum()
     }
+}
+
+/// The sample integration, as often as there are functions.
+fn integrations(vault: &str, scratch: &Scratch) -> Vec<Arc<Function>> {
+    let binary = parts::binary("release", "orders");
+    let stage = json!({"creation_path": format!("auth/token/create/{ROLE}"), "secret_path": "secret/data/prod/orders"});
+    let stages = json!({ "prod": stage }).to_string();
+    let environment = [("VAULT_ADDR", vault), ("ORDERS_STAGES", stages.as_str())];
+    (0..FUNCTIONS).map(|_| Arc::new(Function::start(&binary, environment, scratch))).collect()
 }
 
 /// What Vault says of each token that it holds.

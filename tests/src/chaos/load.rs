@@ -1,12 +1,13 @@
 //! The callers: for each function one after the other, with a pause between them.
 //!
-//! Receives functions; produces a [`Sample`] of each request. Leaves what they mean to [`figures`](super::figures).
+//! Receives functions, and perhaps the integration that follows each; produces a [`Sample`] of each request. Leaves what they
+//! mean to [`figures`](super::figures).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 
@@ -32,7 +33,7 @@ pub struct Sample {
 /// What the caller would see.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// An Allow, with a token.
+    /// An Allow, with a token; and the integration's answer, where there is one.
     Allowed,
     /// A 401 or a 403.
     Denied,
@@ -57,7 +58,11 @@ struct Run {
 }
 
 impl Load {
-    pub(super) fn start(functions: &[Arc<Function>], issuer: &Arc<Issuer>) -> Self {
+    pub(super) fn start(
+        functions: &[Arc<Function>],
+        integrations: &[Arc<Function>],
+        issuer: &Arc<Issuer>,
+    ) -> Self {
         // The forger's keys take a moment to make.
         let _ = issuer.forged(&spec());
         let run = Arc::new(Run {
@@ -67,7 +72,7 @@ impl Load {
             over: AtomicBool::new(false),
         });
         let caller = |(index, function): (usize, &Arc<Function>)| {
-            tokio::spawn(Arc::clone(&run).call(index, Arc::clone(function)))
+            tokio::spawn(Arc::clone(&run).call(index, Arc::clone(function), integrations.get(index).cloned()))
         };
         let callers = functions.iter().enumerate().map(caller).collect();
         Self { run, callers }
@@ -107,7 +112,12 @@ impl Load {
 }
 
 impl Run {
-    async fn call(self: Arc<Self>, index: usize, function: Arc<Function>) {
+    async fn call(
+        self: Arc<Self>,
+        index: usize,
+        function: Arc<Function>,
+        integration: Option<Arc<Function>>,
+    ) {
         for turn in 1.. {
             if self.over.load(Ordering::SeqCst) {
                 return;
@@ -117,9 +127,16 @@ impl Run {
             let gate = self.gate.read().await;
             let began = Instant::now();
             let invocation = function.invoke(&event(&token)).await;
-            drop(gate);
             let ended = matches!(invocation, Invocation::Exited(_));
-            let (took, outcome) = (began.elapsed(), outcome(invocation));
+            let outcome = match (outcome(&invocation), &integration, invocation) {
+                (Outcome::Allowed, Some(integration), Invocation::Response(answer)) => {
+                    let request = json!({"stage": "prod", "authorizer": answer["context"]});
+                    integrated(integration.invoke(&json!({ "requestContext": request })).await)
+                }
+                (outcome, ..) => outcome,
+            };
+            drop(gate);
+            let took = began.elapsed();
             let sample = Sample { function: index, began, took, forged, outcome };
             self.samples.lock().expect("not poisoned").push(sample);
             if ended {
@@ -130,7 +147,7 @@ impl Run {
     }
 }
 
-fn outcome(invocation: Invocation) -> Outcome {
+fn outcome(invocation: &Invocation) -> Outcome {
     match invocation {
         Invocation::Response(answer) => match answer["policyDocument"]["Statement"][0]["Effect"].as_str() {
             Some("Allow") if answer["context"]["vaultWrappingToken"].is_string() => Outcome::Allowed,
@@ -138,8 +155,19 @@ fn outcome(invocation: Invocation) -> Outcome {
             _ => Outcome::Unanswered,
         },
         Invocation::Error { message, .. } if message == "Unauthorized" => Outcome::Denied,
-        Invocation::Error { message, .. } => Outcome::Fault(message),
+        Invocation::Error { message, .. } => Outcome::Fault(message.clone()),
         Invocation::TimedOut | Invocation::Exited(_) => Outcome::Unanswered,
+    }
+}
+
+/// What the caller sees of the integration.
+fn integrated(invocation: Invocation) -> Outcome {
+    let Invocation::Response(answer) = invocation else { return Outcome::Unanswered };
+    let body = answer["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
+    match answer["statusCode"].as_u64() {
+        Some(200) => Outcome::Allowed,
+        Some(403) => Outcome::Denied,
+        _ => Outcome::Fault(body.unwrap_or_default()["error"].as_str().unwrap_or("no answer").to_owned()),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Scenario {
     pub faults: FaultsAllowed,
     /// How long the authorizer's own Vault tokens live.
     pub login_ttl: Duration,
+    /// Whether each good caller's token goes to the sample integration, which opens it, reads a secret and revokes it.
+    pub integration: bool,
     pub(super) injection: Injection,
 }
 
@@ -82,11 +84,16 @@ pub const SCENARIOS: &[Scenario] = &[
         "the same of the active node, which refuses what it cannot audit, and stays active",
         Injection::DiskFull { of_leader: true },
     ),
+    lag("lag-0ms", "nothing: a healthy cluster, for comparison with the next three", 0),
+    lag("lag-2ms", "for 10 s one standby is 2 ms away from the other two nodes, so it lags behind them", 2),
+    lag("lag-5ms", "the same, 5 ms", 5),
+    lag("lag-20ms", "the same, 20 ms", 20),
     Scenario {
         name: "function-stopped",
         injected: "SIGSTOP to every function between two requests for 10 s, as Lambda freezes them; their Vault tokens live 5 s",
         faults: FaultsAllowed::DuringElections,
         login_ttl: Duration::from_secs(5),
+        integration: false,
         injection: Injection::FunctionStopped,
     },
 ];
@@ -95,11 +102,19 @@ pub const SCENARIOS: &[Scenario] = &[
 const LOGIN_TTL: Duration = Duration::from_secs(20);
 
 const fn quorum(name: &'static str, injected: &'static str, injection: Injection) -> Scenario {
-    Scenario { name, injected, faults: FaultsAllowed::DuringElections, login_ttl: LOGIN_TTL, injection }
+    let faults = FaultsAllowed::DuringElections;
+    Scenario { name, injected, faults, login_ttl: LOGIN_TTL, integration: false, injection }
 }
 
 const fn broken(name: &'static str, injected: &'static str, injection: Injection) -> Scenario {
-    Scenario { name, injected, faults: FaultsAllowed::WhileBroken, login_ttl: LOGIN_TTL, injection }
+    let faults = FaultsAllowed::WhileBroken;
+    Scenario { name, injected, faults, login_ttl: LOGIN_TTL, integration: false, injection }
+}
+
+/// A healthy cluster, whose standbys serve reads.
+const fn lag(name: &'static str, injected: &'static str, millis: u64) -> Scenario {
+    let injection = Injection::Lag(Duration::from_millis(millis));
+    Scenario { integration: true, ..quorum(name, injected, injection) }
 }
 
 const fn delay(millis: u64) -> Injection {
@@ -117,6 +132,7 @@ pub(super) enum Injection {
     Resets { percent: u32 },
     Quota,
     DiskFull { of_leader: bool },
+    Lag(Duration),
     FunctionStopped,
 }
 
@@ -152,6 +168,7 @@ impl Injection {
                 injected.node = if of_leader { leader } else { (leader + 1) % NODES };
                 bed.cluster.fill_disk(injected.node);
             }
+            Self::Lag(delay) => bed.cluster.move_away((leader + 1) % NODES, delay),
             Self::FunctionStopped => {
                 injected._no_requests = Some(load.hold().await);
                 bed.functions.iter().for_each(|function| function.pause());
@@ -179,6 +196,7 @@ impl Injection {
                 bed.cluster.node(leader).as_root("DELETE", QUOTA, Value::Null).await;
             }
             Self::DiskFull { .. } => bed.cluster.free_disk(node),
+            Self::Lag(_) => bed.cluster.move_back(),
             Self::FunctionStopped => bed.functions.iter().for_each(|function| function.resume()),
         }
     }

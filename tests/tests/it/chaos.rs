@@ -1,12 +1,17 @@
-//! What goes wrong around the authorizer, short: three scenarios of `cargo xtask chaos`, whose bar but for the share of
+//! What goes wrong around the authorizer, short: four scenarios of `cargo xtask chaos`, whose bar but for the share of
 //! faults does not depend on the machine's speed. Tokens after their TTL are counted where a leader was lost, which is when
 //! Vault could forget one; the full run counts them everywhere.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde_json::json;
 use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
+use test_bed::cluster::{Cluster, NODES};
 use test_bed::parts;
 use test_bed::process::Scratch;
+use test_bed::vault_setup::{self, Setup};
+
+use crate::stack;
 
 const WITHOUT_TOKENS: Pace = Pace { removal: None, ..Pace::SHORT };
 
@@ -30,6 +35,45 @@ async fn a_revoked_token_of_the_authorizers_own_is_replaced() {
 #[tokio::test]
 async fn a_function_stopped_for_longer_than_its_token_lives_goes_on() {
     holds("function-stopped", WITHOUT_TOKENS).await;
+}
+
+/// The standby does not know a token yet that the other nodes know: no call is refused, and none is an alarm.
+#[tokio::test]
+async fn a_standby_that_lags_behind_refuses_nobody() {
+    holds("lag-20ms", WITHOUT_TOKENS).await;
+}
+
+/// The integrations in other languages, at the standby itself. It hears of the token about when they ask for the third time.
+#[tokio::test]
+async fn integrations_in_python_and_node_wait_for_a_standby_that_lags_behind() {
+    const ROLE: &str = "orders-prod-reader";
+    let scratch = Scratch::new("lagging-clients");
+    let cluster = Cluster::start(&scratch).await;
+    let leader = cluster.leader().await;
+    let (active, standby) = (cluster.node(leader), (leader + 1) % NODES);
+    vault_setup::configure(active, &Setup::quickstart()).await;
+    cluster.move_away(standby, Duration::from_millis(300));
+    for (name, command) in &mut stack::clients() {
+        let path = format!("auth/token/create/{ROLE}");
+        let wrapped = [("X-Vault-Wrap-TTL", "30s")];
+        let (root, ttl) = (Some(active.root_token()), json!({"ttl": "60s"}));
+        let (_, minted) = active.api_with("POST", &path, root, &wrapped, ttl).await;
+        let address = cluster.node(standby).address();
+        let context = json!({
+            "contextVersion": "1",
+            "vaultWrappingToken": minted["wrap_info"]["token"],
+            "vaultWrappedAccessor": minted["wrap_info"]["wrapped_accessor"],
+            "vaultCreationPath": path,
+            "vaultAddress": address,
+            "vaultWrapExpiresAt": (unix_now() + 30).to_string(),
+        });
+        let (good, printed) = stack::run(command, address, &context);
+        assert!(good && printed.contains("orders-prod"), "{name}: {printed}");
+    }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A hundred good requests, one in each of a hundred seconds, and nothing to complain of.

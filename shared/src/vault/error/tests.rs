@@ -90,9 +90,33 @@ fn the_text_never_holds_the_token_that_was_sent() {
 fn what_no_answer_settles_may_have_been_done() {
     assert!(VaultError::TimedOut { path: "a/b".to_owned() }.may_have_been_done());
     assert!(refusal(502, "<html>").may_have_been_done());
-    assert!(!refusal(307, "").may_have_been_done(), "a standby that names another node did nothing itself");
+    for status in [307, 412] {
+        assert!(
+            !refusal(status, "").may_have_been_done(),
+            "{status}: the node that answered did nothing itself"
+        );
+    }
     for (status, body) in [(503, r#"{"errors":["Vault is sealed"]}"#), (429, "{}"), (403, "{}"), (400, "{}")]
     {
         assert!(!refusal(status, body).may_have_been_done(), "{status}");
+    }
+}
+
+#[test]
+fn a_node_that_does_not_know_the_token_may_lag_and_one_that_refuses_it_does_not() {
+    let spent = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
+    let unknown = r#"{"errors":["permission denied"]}"#;
+    let lagging = r#"{"errors":["required index state not present"]}"#;
+    for (status, body) in [(400, spent), (403, unknown), (412, lagging), (429, r#"{"errors":[]}"#)] {
+        let error = refusal(status, body);
+        assert!(error.may_be_lag() && !error.may_have_been_done(), "{error:?}");
+    }
+    let denied = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
+    let quota = r#"{"errors":["request path \"a/b\": rate limit quota exceeded"]}"#;
+    for (status, body) in
+        [(403, denied), (429, quota), (400, "{}"), (404, "{}"), (500, "{}"), (503, "{}"), (307, "")]
+    {
+        let error = refusal(status, body);
+        assert!(!error.may_be_lag(), "{error:?}");
     }
 }

@@ -87,7 +87,7 @@ fn introduction() -> String {
 What callers see while something around the authorizer is broken: measured, and compared with a bar.
 
 ```sh
-cargo xtask chaos                             # all of it, a quarter of an hour; writes this document
+cargo xtask chaos                             # all of it, twenty minutes; writes this document
 cargo xtask chaos leader-killed delay-5s      # some, printed only
 ```
 
@@ -101,9 +101,14 @@ other through proxies as well, so that one can be cut off. {functions} functions
 request each, wait {pause} ms after its answer, and get the next; one in {forged} is forged. They log in with the AWS method, from a
 stand-in beside each node. Something is broken after {before} s, mended after {during} s, and the load goes on for {after} s.
 
+Standbys serve reads, as they do unless they are told otherwise. In the scenarios `lag-…` the sample integration, one for each
+function, gets each Allow, opens its token, reads a secret and revokes the token, all at the same address. A request is allowed
+there only if the integration answers 200.
+
 ## The bar
 
-- No good caller gets a 401 or 403; every forged one does, also while Vault is away.
+- No good caller gets a 401 or 403, neither from the authorizer nor from the integration; every forged one does, also while
+  Vault is away.
 - Every request is answered before its deadline of 10 s.
 - No function ends or panics, and each allows again when all is mended.
 - Vault holds no token of a caller, and no wrapping token, {ttl} s after the last answer: their TTL and {removal} s.
@@ -133,8 +138,8 @@ const LIMITS: &str = "
 
 One machine and its loopback, plain http, OpenBao and not HashiCorp Vault, a handful of requests a second, and one run. A
 machine that is busy elects more often; such elections are measured and left out like any other. Delays hold back answers, not
-the opening of a connection. The limit on a file's size is not a full disk to the letter: writes fail with `EFBIG` and not with
-`ENOSPC`.
+the opening of a connection. In `lag-…` one standby alone is far, so the other two are a quorum that does not wait for it.
+The limit on a file's size is not a full disk to the letter: writes fail with `EFBIG` and not with `ENOSPC`.
 ";
 
 /// As `tests/requirements.txt` pins it.
