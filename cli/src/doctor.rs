@@ -83,7 +83,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     findings.push(objects::examine(&config, &arguments.policy, !arguments.no_quotas).await);
     findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
     let stages = config.stages;
-    findings.extend(issuers::examine(config.issuers, client.clone()).await);
+    findings.extend(issuers::examine(config.issuers).await?);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {
         let api = AwsApi::new(client, region.clone(), arguments.aws_endpoint.as_deref()).await;
         let deployment = Deployment { function, stages: &stages, also: &arguments.apis };

@@ -25,7 +25,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use vault_authorizer::{
-    adapters::{identity_client, jwks::Jwks},
+    adapters::jwks::Jwks,
     authorize::{Authorizer, Invocation, Resolver},
     caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
@@ -232,7 +232,7 @@ impl Bed {
     ) -> Self {
         let clock = SetClock::at(NOW);
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
-        let (issuers, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
+        let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
         let sts = FakeSts::default();
         let aws_identity = config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone()));
         let authorizer = Authorizer {
