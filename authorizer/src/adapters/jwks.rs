@@ -160,7 +160,8 @@ impl KeySource for Jwks {
             Keys::Fetched(fetched) => fetched,
         };
         let now = self.clock.now();
-        let (fresh, usable) = (fetched.kept().fresh(now), fetched.kept().usable(now));
+        let fresh = fetched.kept().fresh(now);
+        let usable = fetched.kept().usable(now);
         if let Some(keys) = fresh.as_ref().filter(|keys| knows(keys)) {
             return Ok(Arc::clone(keys));
         }

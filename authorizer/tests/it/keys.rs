@@ -1,6 +1,7 @@
 //! The issuers' keys: when they are fetched, and what never replaces them.
 
 use std::{
+    io::{Read, Write},
     pin::pin,
     sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
@@ -8,6 +9,10 @@ use std::{
 
 use axum::{extract::Request, response::IntoResponse};
 use futures_util::FutureExt;
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use vault_authorizer::{
@@ -390,6 +395,180 @@ async fn without_keys_a_slow_provider_serves_the_first_caller() {
         gate.add_permits(1);
     };
     assert_eq!(tokio::join!(world.current(), late).0, Ok(USABLE));
+}
+
+/// A provider on loopback whose certificate a private CA signed, and which takes its time for each handshake.
+fn behind_a_private_ca(handshake_after: Duration) -> String {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/provider.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/provider.key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::sleep(handshake_after);
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(tls, connection.unwrap());
+            // Who does not trust the certificate ends the handshake.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let body = keys().jwks().to_string();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _closed = stream.write_all((head + &body).as_bytes());
+                stream.conn.send_close_notify();
+                let _closed = stream.flush();
+            }
+        }
+    });
+    url
+}
+
+async fn keys_from(url: &str, ca_file: Option<&str>) -> Result<usize, String> {
+    let ca_file = ca_file.map(|file| format!("\n    ca_file: {file}")).unwrap_or_default();
+    let source = format!("{{uri: \"{url}/keys\"}}{ca_file}");
+    let config = Config::parse(&CONFIG.replacen("{file: jwks.json}", &source, 1), &task_root()).unwrap();
+    let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+    let keys = jwks.keys(&"corp".parse().unwrap(), |_| true).await;
+    keys.map(|keys| keys.len()).map_err(|error| error.reason)
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_where_it_is_configured_and_nowhere_else() {
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    let another = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/tests/tls/client.pem");
+    let url = behind_a_private_ca(Duration::ZERO);
+    assert_eq!(keys_from(&url, Some(tests)).await, Ok(USABLE));
+    for ca_file in [None, Some(another)] {
+        let reason = keys_from(&url, ca_file).await.unwrap_err();
+        assert!(reason.contains("/keys: not reachable: ") && reason.contains("certificate"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_longer_than_a_second_gets_through() {
+    let ca_file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    let url = behind_a_private_ca(Duration::from_millis(1200));
+    assert_eq!(keys_from(&url, Some(ca_file)).await, Ok(USABLE));
+}
+
+/// Entra ID's version 1 document, asked for below version 2's `iss`, and the like.
+#[tokio::test]
+async fn a_discovery_document_of_another_issuer_says_which() {
+    for (document, expected) in [
+        (
+            json!({"issuer": "https://sts.windows.net/tenant/", "jwks_uri": "https://keys.example.com"}),
+            "its `issuer` is `https://sts.windows.net/tenant/`, the configured one is `",
+        ),
+        (json!({"issuer": "a\u{202e}\n"}), "its `issuer` is `a\\u{202e}\\u{a}`, the configured one is `"),
+        (json!({"issuer": 7}), "it has no `issuer`, so it is not known whose keys these are"),
+    ] {
+        let server = Server::start(move |_| (200, document.to_string())).await;
+        let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &server.url, 1);
+        let config = Config::parse(&document, &task_root()).unwrap();
+        let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+        let reason = jwks.keys(&"corp".parse().unwrap(), |_| true).await.unwrap_err().reason;
+        assert!(reason.contains(&format!("/.well-known/openid-configuration: {expected}")), "{reason}");
+    }
+}
+
+/// A flood of unknown keys asks for the key set alone; keys that have moved are found again.
+#[tokio::test]
+async fn discovery_is_asked_again_after_five_minutes_or_a_failure() {
+    let provider = Provider::start().await;
+    let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &provider.url, 1);
+    let config = Config::parse(&document, &task_root()).unwrap();
+    let clock = SetClock::at(NOW);
+    let (_, jwks) = Jwks::new(config.issuers, clock.clone()).unwrap();
+    let corp: IssuerName = "corp".parse().unwrap();
+    let (discovery, keys) = ("/.well-known/openid-configuration -", "/keys -");
+    assert!(jwks.keys(&corp, |_| false).await.is_ok());
+    assert_eq!(provider.asked(), [discovery, keys]);
+    for (seconds, expected) in [(0, vec![keys]), (299, vec![keys]), (1, vec![discovery, keys])] {
+        clock.forward_seconds(seconds);
+        assert!(jwks.keys(&corp, |_| false).await.is_ok());
+        assert_eq!(provider.asked(), expected, "{seconds} s later");
+    }
+    provider.serve(Served::status(404, ""));
+    clock.forward_seconds(10);
+    assert!(jwks.keys(&corp, |_| false).await.is_err());
+    assert_eq!(provider.asked(), [keys]);
+    provider.serve(Served { jwks_path: "/moved", ..good() });
+    clock.forward_seconds(10);
+    assert!(jwks.keys(&corp, |_| false).await.is_ok());
+    assert_eq!(provider.asked(), [discovery, "/moved -"]);
+}
+
+/// Once for each set that is read, and not for each token.
+#[tokio::test]
+async fn every_key_that_is_not_used_is_logged_once_a_fetch() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut jwks = keys().jwks();
+    let list = jwks["keys"].as_array_mut().unwrap();
+    list.push(json!({"kty": "RSA", "kid": "weak\u{202e}", "n": b64(&[0xff; 128]), "e": "AQAB"}));
+    list.push(changed(&published("ec"), &json!({"kid": "rsa", "alg": null})));
+    list.push(changed(&published("ed"), &json!({"x": published("ec")["x"]})));
+    let world = World::new().await;
+    world.serve(Served::keys(&jwks));
+    for _ in 0..3 {
+        world.current().await.unwrap();
+    }
+    let of = |line: &Value| {
+        let field = |name: &str| line["fields"][name].as_str().unwrap_or("-").to_owned();
+        format!(
+            "{} {} {}: {}",
+            line["level"].as_str().unwrap(),
+            field("issuer"),
+            field("kid"),
+            field("reason")
+        )
+    };
+    let lines: Vec<String> = log.lines().iter().map(of).collect();
+    let expected = [
+        "WARN corp ed: its `kty` `future` is not supported; RSA, EC and OKP are",
+        "INFO corp enc: its `use` is not `sig`",
+        "WARN corp weak\\u{202e}: its RSA modulus has 1024 bits; it needs 2048 to 8192, an odd modulus and an odd \
+         exponent of 17 to 33 bits",
+    ];
+    assert_eq!(lines[..3], expected, "{lines:?}");
+    // Either no point of the curve, or a second key under one `kid`, by chance of the numbers.
+    assert!(lines.len() == 4 && lines[3].starts_with("WARN corp ed: "), "{lines:?}");
+    world.clock.forward_seconds(3601);
+    world.current().await.unwrap();
+    assert_eq!(log.lines().len(), 8);
+}
+
+/// What was logged, a line of JSON each.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap();
+        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 #[tokio::test]

@@ -379,4 +379,24 @@ mod tests {
         assert!(of(&"e".repeat(256)).is_some() && of(&"e".repeat(257)).is_none());
         assert_eq!(Validator::of(&uri, &HeaderMap::new()), None);
     }
+
+    /// Whether it takes connections that never get further, or requests that are never answered.
+    #[tokio::test]
+    async fn a_late_connection_is_told_from_a_late_answer() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = HttpOptions {
+            connect_timeout: Duration::from_millis(100),
+            timeout: Duration::from_millis(400),
+            loopback_http: true,
+            ..HttpOptions::default()
+        };
+        let client = http::client(&options).unwrap();
+        let asked = async |scheme: &str| {
+            let uri = Url::parse(&format!("{scheme}://{address}/keys")).unwrap();
+            ask(&client, &uri, None).await.unwrap_err()
+        };
+        assert_eq!(asked("https").await, format!("https://{address}/keys: no connection within 5 s"));
+        assert_eq!(asked("http").await, format!("http://{address}/keys: no answer within 10 s"));
+    }
 }
