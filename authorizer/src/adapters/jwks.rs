@@ -191,7 +191,7 @@ impl KeySource for Jwks {
         let usable = fetched.kept().usable(self.clock.now());
         match usable {
             Some(keys) if confirmed || knows(&keys) => Ok(keys),
-            Some(_) | None => Err(KeysUnavailable { reason: fetched.why_not(begin) }),
+            others => Err(KeysUnavailable { reason: fetched.why_not(begin, others.is_some()) }),
         }
     }
 }
@@ -245,23 +245,21 @@ impl Fetched {
     }
 
     /// Why no kept set can judge the token.
-    fn why_not(&self, begin: Begin) -> String {
+    fn why_not(&self, begin: Begin, has_keys: bool) -> String {
         if let Some(reason) = self.kept().failure_reason() {
             return reason.to_owned();
         }
-        let uri = self.provider.shown();
-        match begin {
-            Begin::Own => format!("{uri}: no answer yet; the fetch goes on"),
-            Begin::Anothers { .. } => {
-                format!(
-                    "{uri}: no kept key has this name, and a fetch that may find it began before this request"
-                )
+        let why = match begin {
+            Begin::Anothers { .. } if has_keys => {
+                "the token's key is not among those kept, and the fetch that may find it began before this request"
             }
-            Begin::Spent => format!(
-                "{uri}: no kept key has this name, and the provider was asked too often for unknown keys to be asked now"
-            ),
-            Begin::Pausing => format!("{uri}: it failed lately and is not asked now"),
-        }
+            Begin::Own | Begin::Anothers { .. } => "no answer yet; the fetch goes on",
+            Begin::Pausing => "it failed a moment ago, and is asked again soon",
+            Begin::Spent => {
+                "the token's key is not among those kept, and the provider was asked too often for unknown keys to be asked now"
+            }
+        };
+        format!("{}: {why}", self.provider.shown())
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Receives a URI, or an issuer whose discovery document names one; produces a key set with what the provider said of its
 //! age, or the news that nothing changed. Every answer is bounded and checked: what is not a usable key set is an error.
-//! Each key of a set that cannot verify is logged.
-//! Leaves what becomes of the keys that are kept to `kept`.
+//! Logs each key of a set that cannot verify. Leaves what becomes of the keys that are kept to `kept`.
 //!
 //! URLs come from the configuration, and from the discovery document of an issuer named there; never from a token.
 
@@ -18,7 +17,7 @@ use reqwest::{
 };
 use serde_json::Value;
 use url::Url;
-use vault_context::http::{self, HttpOptions, HttpSetupError};
+use vault_context::http::{self, BodyError, HttpOptions, HttpSetupError};
 
 use crate::{
     adapters,
@@ -106,11 +105,12 @@ impl Provider {
         Self { place: Place::Discovery { issuer }, client, discovered: Mutex::default() }
     }
 
-    /// Where the first question goes, for messages.
+    /// The URI that is asked now, for messages.
     pub(super) fn shown(&self) -> String {
-        match &self.place {
-            Place::Uri(uri) => shown_uri(uri),
-            Place::Discovery { issuer } => discovery_uri(issuer),
+        match (&self.place, self.discovered()) {
+            (Place::Uri(uri), _) => shown_uri(uri),
+            (Place::Discovery { .. }, Some((uri, _))) => shown_uri(&uri),
+            (Place::Discovery { issuer }, None) => discovery_uri(issuer),
         }
     }
 
@@ -160,16 +160,19 @@ impl Provider {
             Place::Uri(uri) => return Ok(uri.clone()),
             Place::Discovery { issuer } => issuer,
         };
-        let known = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A clock that was set back makes a document of the future an old one.
         if let Some((uri, _)) =
-            known.filter(|(_, at)| *at <= now && now.seconds_after(*at) < DISCOVERY_SECONDS)
+            self.discovered().filter(|(_, at)| *at <= now && now.seconds_after(*at) < DISCOVERY_SECONDS)
         {
             return Ok(uri);
         }
         let uri = discover(&self.client, issuer).await?;
         self.remember(Some((uri.clone(), now)));
         Ok(uri)
+    }
+
+    fn discovered(&self) -> Option<(Url, UnixTime)> {
+        self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, discovered: Option<(Url, UnixTime)>) {
@@ -259,7 +262,10 @@ async fn body(response: Response, uri: &Url, max_bytes: usize) -> Result<Vec<u8>
         return Err(format!("{}: status {}", shown_uri(uri), response.status().as_u16()));
     }
     let body = http::read_capped(response, max_bytes).await;
-    body.map_err(|error| format!("{}: {error}", shown_uri(uri)))
+    body.map_err(|error| match error {
+        BodyError::Read { source } => format!("{}: {}", shown_uri(uri), reason(source)),
+        BodyError::TooLarge { .. } => format!("{}: {error}", shown_uri(uri)),
+    })
 }
 
 /// How long the answer is fresh by its `Cache-Control` (RFC 9111, section 5.2.2), within our bounds. What cannot be read
@@ -301,7 +307,10 @@ fn reason(error: reqwest::Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    format!("not reachable: {deepest}")
+    format!(
+        "{}: {deepest}",
+        if error.is_body() || error.is_decode() { "the answer broke off" } else { "not reachable" }
+    )
 }
 
 fn no_answer() -> String {
