@@ -15,7 +15,7 @@ use sts_identity::Sts;
 use crate::{
     caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
-    event::{CredentialSource, Request, Shape, Sighting},
+    event::{self, CredentialSource, EventError, Request, Shape, Sighting},
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
     mint::{self, Inscription, Minter},
@@ -85,27 +85,31 @@ pub struct Invocation<'a> {
 
 impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
     /// Answers one event and writes its record.
-    pub async fn answer(&self, event: &Value, invocation: Invocation<'_>) -> Answer {
+    pub async fn answer(&self, event: &[u8], invocation: Invocation<'_>) -> Answer {
         let (answer, record) = self.decide(event, invocation).await;
         record.write(self.resolver.clock.now());
         answer
     }
 
     /// Answers one event, and says what there is to record of it.
-    pub async fn decide(&self, event: &Value, invocation: Invocation<'_>) -> (Answer, Record) {
+    pub async fn decide(&self, event: &[u8], invocation: Invocation<'_>) -> (Answer, Record) {
         let stopwatch = Stopwatch::start();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        let seen = Sighting::of(event);
+        let event = event::read(event);
+        let seen = event.as_ref().map(Sighting::of).unwrap_or_default();
         let mut record = Record::of(seen, self.caller_id_in_log);
         record.invocation(invocation.request_id, invocation.trace_id, cold_start);
         let now = self.resolver.clock.now();
         let time = time_for_the_walk(invocation.deadline, now);
-        let walk = self.walk(event, invocation.request_id, now.plus(time), &mut record);
+        let walk = async {
+            let event = event.as_ref().map_err(EventError::clone)?;
+            self.walk(event, invocation.request_id, now.plus(time), &mut record).await
+        };
         let outcome = tokio::time::timeout(time, walk).await.unwrap_or(Err(Refusal::DeadlineExceeded));
         record.decided(outcome.as_ref().map(|_| ()), stopwatch);
-        let refuse = |refusal: Refusal| {
-            response::refuse(refusal.code(), invocation.request_id, Shape::of(event).ok(), self.answer)
-        };
+        let shape = event.ok().and_then(|event| Shape::of(&event).ok());
+        let refuse =
+            |refusal: Refusal| response::refuse(refusal.code(), invocation.request_id, shape, self.answer);
         (outcome.unwrap_or_else(refuse), record)
     }
 

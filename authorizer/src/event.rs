@@ -1,6 +1,6 @@
 //! Step 1: from API Gateway's raw event to a [`Request`].
 //!
-//! Receives the event as JSON, of a shape this process does not choose; produces a [`Request`] whose method ARN, route
+//! Receives the event's bytes, JSON of a shape this process does not choose; produces a [`Request`] whose method ARN, route
 //! and headers are checked and agree with each other, and its [`Credential`], still unverified. Leaves to others who the
 //! caller is ([`identity`](crate::identity)) and what they may do ([`grant`](crate::grant)).
 //!
@@ -39,6 +39,17 @@ pub struct Request {
     token: Option<String>,
 }
 
+/// Reads the bytes of an event. Where a member stands twice, the last one counts, as for most readers of JSON: API Gateway
+/// writes the event from maps, in which none does.
+///
+/// # Errors
+///
+/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels.
+pub fn read(bytes: &[u8]) -> Result<Value, EventError> {
+    // Of a `Value` serde's text never quotes the input.
+    serde_json::from_slice(bytes).map_err(|error| EventError::Unreadable(error.to_string()))
+}
+
 impl Request {
     /// Reads an event.
     ///
@@ -62,7 +73,7 @@ impl Request {
             // API Gateway took the value from the header that the authorizer names as its token source.
             Shape::RestToken => {
                 let source = CredentialSource::Header("authorizationToken".to_owned());
-                Ok((source, Credential::with_scheme(self.token.as_deref().unwrap_or_default())?))
+                Ok((source, Credential::of_token_event(self.token.as_deref().unwrap_or_default(), sources)?))
             }
             Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 | Shape::WebSocket => {
                 credential::find(&self.places, sources)
@@ -97,8 +108,11 @@ impl fmt::Debug for Request {
 }
 
 /// Why an event is not a [`Request`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
+    /// A fault: not JSON, or not of a form that can be held.
+    #[error("the event cannot be read, so it is not one of API Gateway's: {0}")]
+    Unreadable(String),
     /// A fault: the function is attached to something it does not serve.
     #[error("the event is not one this authorizer serves: {0}")]
     Unsupported(&'static str),

@@ -175,7 +175,7 @@ pub struct Inscription<'a> {
 ///
 /// # Errors
 ///
-/// See [`MintError`]: each is a fault.
+/// See [`MintError`].
 pub async fn deliver<M: Minter>(
     grant: &Grant<'_>,
     inscription: Inscription<'_>,
@@ -269,9 +269,18 @@ async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
     refused.why
 }
 
-/// Why nothing was delivered. Each is a fault: the caller has a grant.
+/// Why nothing was delivered. Each is a fault, since the caller has a grant, but for a tenant that Vault has disabled.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
+    /// A denial: an operator of Vault has disabled the entity that has this alias.
+    #[error(
+        "Vault has disabled the entity with the alias `{entity_alias}`, so this tenant gets no tokens: \
+         if it should, set `disabled=false` on that entity in Vault"
+    )]
+    TenantDisabled {
+        /// The alias that was asked for.
+        entity_alias: String,
+    },
     /// The authorizer has no token of its own.
     #[error("the authorizer's login at Vault failed")]
     Login(#[source] VaultError),
@@ -329,7 +338,8 @@ impl MintError {
     pub fn vault_error(&self) -> Option<&VaultError> {
         match self {
             Self::Login(error) | Self::Vault(error) | Self::NewTokenRefused(error) => Some(error),
-            Self::LoginCredentials { .. }
+            Self::TenantDisabled { .. }
+            | Self::LoginCredentials { .. }
             | Self::LoginSts { .. }
             | Self::NotAsked { .. }
             | Self::NoTime

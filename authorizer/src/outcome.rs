@@ -3,7 +3,8 @@
 //! Receives the error of whichever step ended the walk; produces its [`Code`] and with it the one decision between
 //! denial and fault. Each `match` here is exhaustive: a new error asks its author whether the caller or we are at fault.
 //!
-//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault.
+//! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault, but for
+//! Vault's word that a tenant is disabled.
 
 use sts_identity::ProofError;
 use vault_context::vault::VaultError;
@@ -102,7 +103,7 @@ codes! {
     HeaderReserved = "header_reserved", Permission;
     /// The account in the event is not the ARN's, or the caller's is not among those accepted.
     AccountRefused = "account_refused", Permission;
-    /// The caller's name cannot stand in a header, or a claim not in an entity alias.
+    /// The caller's name cannot stand in a header, or a claim not in an entity alias; or Vault has disabled the tenant.
     IdentityValueRefused = "identity_value_refused", Permission;
     /// More new proofs, or more tokens for one caller, than this instance lets through.
     RateLimited = "rate_limited", Permission;
@@ -168,7 +169,7 @@ impl Refusal {
     /// The code that stands for this error.
     pub fn code(&self) -> Code {
         match self {
-            Self::Event(error) => event(*error),
+            Self::Event(error) => event(error),
             Self::Credential(error) => credential(*error),
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
@@ -180,11 +181,11 @@ impl Refusal {
     }
 }
 
-fn event(error: EventError) -> Code {
+fn event(error: &EventError) -> Code {
     match error {
-        EventError::Unsupported(_) | EventError::MethodArn(InvalidMethodArn::Malformed) => {
-            Code::EventUnsupported
-        }
+        EventError::Unreadable(_)
+        | EventError::Unsupported(_)
+        | EventError::MethodArn(InvalidMethodArn::Malformed) => Code::EventUnsupported,
         EventError::MethodArn(InvalidMethodArn::TooLong) => Code::PathTooLong,
         EventError::MethodArn(InvalidMethodArn::PathIsPattern | InvalidMethodArn::MethodUnknown)
         | EventError::PathAmbiguous
@@ -200,7 +201,7 @@ fn credential(error: CredentialError) -> Code {
     match error {
         CredentialError::Missing => Code::CredentialMissing,
         CredentialError::Duplicate => Code::CredentialDuplicate,
-        CredentialError::Malformed => Code::CredentialMalformed,
+        CredentialError::Malformed | CredentialError::SchemeUnexpected => Code::CredentialMalformed,
         CredentialError::TooLarge => Code::CredentialTooLarge,
         CredentialError::SchemeUnsupported => Code::SchemeUnsupported,
     }
@@ -247,6 +248,7 @@ fn grant(error: &GrantError) -> Code {
 
 fn mint(error: &MintError) -> Code {
     match error {
+        MintError::TenantDisabled { .. } => Code::IdentityValueRefused,
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),

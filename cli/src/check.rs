@@ -13,7 +13,7 @@ use vault_authorizer::config::{Config, InvalidConfig};
 use crate::{
     failure::Failure,
     input::ConfigArguments,
-    output::{BAD, CAUTION, GOOD, HEADING, Output, styled},
+    output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
 };
 use lints::{Finding, Weight, lint};
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
 fn problems(invalid: &InvalidConfig) -> String {
     let mut text = String::new();
     for problem in &invalid.problems {
-        text += &format!("{}: {problem}\n", styled(BAD, "error"));
+        text += &format!("{}: {}\n", styled(BAD, "error"), plain(&problem.to_string()));
     }
     let found = counted(invalid.problems.len(), "problem");
     text + &format!("{}: the function would not start with it\n", styled(BAD, found))
@@ -75,6 +75,7 @@ fn report(config: &Config, findings: &[Finding]) -> String {
             Weight::Hint => styled(HEADING, format_args!("hint[{lint}]")),
         };
         // Writing to a String cannot fail.
+        let [place, risk, instead] = [place, risk, instead].map(|words| plain(words));
         let _infallible = write!(text, "{weight}: {place}: {risk}\n  instead: {instead}\n");
     }
     text + &summary(config, findings)

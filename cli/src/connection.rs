@@ -1,8 +1,11 @@
 //! Where Vault is, and with which token an operator asks it: as Vault's own command line finds both.
 //!
-//! Receives the environment, and the configuration's `vault` for what is not set there; produces the transport's options and
-//! a token. The token comes from `VAULT_TOKEN` or `~/.vault-token`, and never from the command line, which others on the
-//! machine can read. Leaves what is asked to the commands.
+//! Receives the environment, and the configuration's `vault`; produces the transport's options and a token. The token comes
+//! from `VAULT_TOKEN` or `~/.vault-token`, and never from the command line, which others on the machine can read. Leaves what
+//! is asked to the commands.
+//!
+//! A configuration can come from anybody: a pull request, a ticket, an attacker. Its address and CA therefore stand in for
+//! `VAULT_ADDR` and `VAULT_CACERT` only where the operator says so; otherwise the document would choose who gets the token.
 
 use std::{
     fs::File,
@@ -10,6 +13,7 @@ use std::{
     path::Path,
 };
 
+use clap::Args;
 use vault_authorizer::{adapters::vault::VaultSettings, causes::with_causes};
 use vault_context::{
     InvalidToken, VaultToken,
@@ -26,6 +30,22 @@ pub(crate) enum ConnectionError {
     /// Every problem with the variables.
     #[error("Vault cannot be addressed: {}", .0.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; "))]
     Variables(Vec<VariableError>),
+    /// Only the document says where Vault is.
+    #[error(
+        "VAULT_ADDR is not set, and a configuration alone must not decide where your credentials go: set VAULT_ADDR, or add `--trust-config-address` if you trust `{address}` with them"
+    )]
+    AddressUntrusted {
+        /// The configuration's.
+        address: String,
+    },
+    /// The operator's Vault is not the one that is looked at.
+    #[error(
+        "VAULT_ADDR or VAULT_NAMESPACE names another Vault (`{address}`) than the configuration, and your token may belong to that one: set both to the configuration's Vault"
+    )]
+    AnotherVault {
+        /// The environment's.
+        address: String,
+    },
     /// Neither the variable nor the file.
     #[error("there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token")]
     TokenMissing,
@@ -42,26 +62,62 @@ pub(crate) enum ConnectionError {
     TokenFile(#[source] io::Error),
 }
 
-/// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`;
-/// the configuration stands in for each that is not set.
-pub(crate) fn options(
-    configured: Option<&VaultSettings>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<VaultOptions, ConnectionError> {
-    let stands_in = |name: &str| match (name, configured) {
-        ("VAULT_ADDR", Some(settings)) => Some(settings.address.as_str().to_owned()),
-        ("VAULT_NAMESPACE", Some(settings)) => {
-            settings.namespace.as_ref().map(|namespace| namespace.as_str().to_owned())
+/// Whether a document may say where the operator's token goes.
+#[derive(Debug, Args)]
+pub(crate) struct AddressArguments {
+    /// Where VAULT_ADDR is not set, send your token to the Vault that the configuration names. Its CA and client certificate then
+    /// stand in for VAULT_CACERT, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY
+    #[arg(long)]
+    trust_config_address: bool,
+}
+
+impl AddressArguments {
+    /// For what sends nothing.
+    pub(crate) const TRUSTED: Self = Self { trust_config_address: true };
+
+    /// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and
+    /// `VAULT_CLIENT_KEY`. The configuration stands in for the namespace, and where it is trusted, for each of the others.
+    pub(crate) fn options(
+        &self,
+        configured: Option<&VaultSettings>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<VaultOptions, ConnectionError> {
+        let trusted = configured.filter(|_| self.trust_config_address);
+        if let (Some(settings), None, None) = (configured, trusted, set(&variable, "VAULT_ADDR")) {
+            return Err(ConnectionError::AddressUntrusted { address: settings.address.as_str().to_owned() });
         }
-        _ => None,
-    };
-    let options = VaultOptions::from_variables(|name| set(&variable, name).or_else(|| stands_in(name)))
-        .map_err(ConnectionError::Variables)?;
-    let ca_pem = options.ca_pem.or_else(|| configured.and_then(|settings| settings.ca_pem.clone()));
-    let client_certificate = options
-        .client_certificate
-        .or_else(|| configured.and_then(|settings| settings.client_certificate.clone()));
-    Ok(VaultOptions { ca_pem, client_certificate, ..options })
+        let stands_in = |name: &str| match name {
+            "VAULT_ADDR" => trusted.map(|settings| settings.address.as_str().to_owned()),
+            "VAULT_NAMESPACE" => {
+                configured.and_then(|settings| Some(settings.namespace.as_ref()?.as_str().to_owned()))
+            }
+            _ => None,
+        };
+        let options = VaultOptions::from_variables(|name| set(&variable, name).or_else(|| stands_in(name)))
+            .map_err(ConnectionError::Variables)?;
+        let ca_pem = options.ca_pem.or_else(|| trusted.and_then(|settings| settings.ca_pem.clone()));
+        let client_certificate = options
+            .client_certificate
+            .or_else(|| trusted.and_then(|settings| settings.client_certificate.clone()));
+        Ok(VaultOptions { ca_pem, client_certificate, ..options })
+    }
+
+    /// The same for what is about the configuration's own Vault alone.
+    ///
+    /// # Errors
+    ///
+    /// Also where the variables name another Vault: the token is that one's then, and no other may see it.
+    pub(crate) fn options_of(
+        &self,
+        configured: &VaultSettings,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<VaultOptions, ConnectionError> {
+        let options = self.options(Some(configured), variable)?;
+        if options.address == configured.address && options.namespace == configured.namespace {
+            return Ok(options);
+        }
+        Err(ConnectionError::AnotherVault { address: options.address.as_str().to_owned() })
+    }
 }
 
 /// The token.
@@ -81,6 +137,11 @@ pub(crate) fn token(variable: impl Fn(&str) -> Option<String>) -> Result<VaultTo
     VaultToken::parse(text.trim()).map_err(|source| ConnectionError::Token { place, source })
 }
 
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// A variable that is empty counts as not set, as for Vault's own clients.
 fn set(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
@@ -88,6 +149,8 @@ fn set(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
+    use vault_authorizer::config::Config;
+
     use super::*;
 
     #[test]
@@ -103,7 +166,30 @@ mod tests {
 
     #[test]
     fn rejects_an_environment_without_an_address() {
-        let error = options(None, |_| None).unwrap_err().to_string();
+        let untrusting = AddressArguments { trust_config_address: false };
+        let error = untrusting.options(None, |_| None).unwrap_err().to_string();
         assert_eq!(error, "Vault cannot be addressed: VAULT_ADDR is not set");
+    }
+
+    /// Whoever is on the way to the operator's Vault could show a certificate of the document's CA.
+    #[test]
+    fn rejects_a_documents_ca_for_the_operators_vault() {
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/tls");
+        let document = r#"
+vault: {address: "https://vault.example.com", namespace: platform, ca_file: client.pem, login: {method: token, token: s.x}}
+issuers: {corp: {kind: jwt, issuer: "https://login.example.com", audiences: [a], algorithms: [RS256], jwks: discovery}}
+stages: {prod: {api_ids: ["*"], grants: [{name: g, mode: none, routes: ["GET /a"], caller: {issuer: corp, any: true}}]}}
+"#;
+        let configured = Config::from_packed(document, &tls).unwrap().vault;
+        let at = |name: &str| (name == "VAULT_ADDR").then(|| "https://vault.example.com".to_owned());
+        for trust_config_address in [false, true] {
+            let options = AddressArguments { trust_config_address }.options(Some(&configured), at).unwrap();
+            assert_eq!(options.ca_pem.is_some(), trust_config_address);
+            assert_eq!(
+                options.namespace.unwrap().as_str(),
+                "platform",
+                "which chooses among the operator's own"
+            );
+        }
     }
 }

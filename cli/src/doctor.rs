@@ -17,7 +17,13 @@ use clap::Args;
 use sts_identity::Region;
 use vault_authorizer::{adapters::identity_client, names::PolicyName};
 
-use crate::{failure::Failure, input::ConfigArguments, output::Output, vault::own_policy};
+use crate::{
+    connection::{self, AddressArguments},
+    failure::Failure,
+    input::ConfigArguments,
+    output::Output,
+    vault::own_policy,
+};
 use aws::Deployment;
 use aws_api::AwsApi;
 use finding::{Finding, report};
@@ -31,6 +37,8 @@ use finding::{Finding, report};
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
+    #[command(flatten)]
+    address: AddressArguments,
     /// The authorizer's Lambda function, to look at it and at its APIs
     #[arg(long, value_name = "NAME", requires = "region")]
     function: Option<String>,
@@ -50,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_quotas: bool,
     /// Log in to Vault as the function does, and end that login at once. Needs what the function logs in with: for a login by
-    /// AWS, credentials of the function's role
+    /// AWS, credentials of the function's role. Like your token, the login goes only to a Vault that VAULT_ADDR names
     #[arg(long)]
     log_in: bool,
     /// Print JSON
@@ -80,8 +88,11 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
-    findings.push(objects::examine(&config, &arguments.policy, !arguments.no_quotas).await);
-    findings.push(login::examine(config.vault, client.clone(), arguments.log_in).await);
+    findings
+        .push(objects::examine(&config, &arguments.address, &arguments.policy, !arguments.no_quotas).await);
+    let meant = arguments.address.options_of(&config.vault, connection::variable).map(|_options| ());
+    let log_in = arguments.log_in.then_some(meant);
+    findings.push(login::examine(config.vault, client.clone(), log_in).await);
     let stages = config.stages;
     findings.extend(issuers::examine(config.issuers).await?);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {

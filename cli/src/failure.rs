@@ -79,14 +79,6 @@ pub(crate) enum Failure {
     /// There is nothing that Vault should hold.
     #[error(transparent)]
     VaultDesired(#[from] DesiredError),
-    /// The environment's Vault is not the configuration's.
-    #[error(
-        "VAULT_ADDR or VAULT_NAMESPACE is another Vault than the configuration's (`{address}`), and so is your token, perhaps: unset them, or have them say the same"
-    )]
-    AnotherVault {
-        /// The environment's.
-        address: String,
-    },
     /// What Vault has cannot be told.
     #[error(transparent)]
     Vault(#[from] Box<ServerError>),
@@ -150,7 +142,6 @@ impl Failure {
             | Self::VaultDesired(DesiredError::OwnPolicyGranted { .. })
             | Self::VaultConflict { .. }
             | Self::VaultMountMissing
-            | Self::AnotherVault { .. }
             | Self::VaultUnfinished { .. }
             | Self::Operator(_)
             | Self::Trace(TraceError::Unknown { .. } | TraceError::Ambiguous { .. })

@@ -12,7 +12,7 @@ use vault_context::{
     vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError},
 };
 
-use crate::connection::{self, ConnectionError};
+use crate::connection::{self, AddressArguments, ConnectionError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A revocation of many tokens takes its time.
@@ -31,12 +31,13 @@ pub(crate) struct Operator {
 pub(crate) struct Needs(pub(crate) &'static str);
 
 impl Operator {
-    /// Vault by the environment, and by the configuration where that says nothing. Sends nothing.
+    /// Vault by the environment, and by a configuration that is trusted where that says nothing. Sends nothing.
     pub(crate) fn new(
-        variable: impl Fn(&str) -> Option<String>,
+        address: &AddressArguments,
         configured: Option<&VaultSettings>,
+        variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, OperatorError> {
-        let options = connection::options(configured, &variable)?;
+        let options = address.options(configured, &variable)?;
         Ok(Self::at(options, connection::token(&variable)?)?)
     }
 
@@ -198,7 +199,7 @@ mod tests {
     fn operator(variables: &[(&str, &str)]) -> Result<Operator, OperatorError> {
         let get =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Operator::new(get, None)
+        Operator::new(&AddressArguments::TRUSTED, None, get)
     }
 
     #[test]

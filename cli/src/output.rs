@@ -1,8 +1,10 @@
 //! The one place that prints.
 //!
 //! Receives finished text; writes results to standard output and complaints to standard error. Colour shows on a terminal
-//! only, and nowhere where `NO_COLOR` is set. Text that came from a request is made harmless by [`plain`] before it gets
-//! here: a terminal obeys escape sequences, whoever wrote them.
+//! only, and nowhere where `NO_COLOR` is set.
+//!
+//! A terminal obeys escape sequences, whoever wrote them: a caller, a document, a provider, AWS. So whatever leaves here has
+//! none but those of our own styles (`harmless`), and text from outside has not even these ([`plain`]).
 
 use std::{
     fmt::Display,
@@ -32,7 +34,7 @@ impl Output {
     /// Prints a result. A reader that has seen enough, such as `head`, is no failure.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = AutoStream::auto(io::stdout().lock());
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        match stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -40,29 +42,25 @@ impl Output {
 
     /// Says on standard error what standard output did not take.
     pub(crate) fn aside(&self, text: &str) {
-        let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes());
+        let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(harmless(text).as_bytes());
     }
 
     /// Says why there is no result. Where not even that can be written, the exit code has to do.
     pub(crate) fn complain(&self, text: &str) {
-        let line = format!(
-            "{}: {}\n",
-            styled(BAD, "error"),
-            text.replace(|c: char| c.is_control() && c != '\n', " ")
-        );
-        let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(line.as_bytes());
+        let text: Vec<_> = text.split('\n').map(plain).collect();
+        self.aside(&format!("{}: {}\n", styled(BAD, "error"), text.join("\n")));
     }
 
     /// Asks a person at a terminal, on standard error.
     pub(crate) fn ask(&self, question: &str) {
         let mut stderr = AutoStream::auto(io::stderr().lock());
-        let _unwritable = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
+        let _unwritable = stderr.write_all(harmless(question).as_bytes()).and_then(|()| stderr.flush());
     }
 
     /// Tells a person at a terminal something that a pipe need not know.
     pub(crate) fn hint(&self, text: &str) {
         if io::stdout().is_terminal() {
-            let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(format!("{text}\n").as_bytes());
+            self.aside(&format!("{text}\n"));
         }
     }
 }
@@ -77,20 +75,43 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if acts(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
+/// The same, but for the ends of lines, tabs, and our own styles.
+fn harmless(text: &str) -> String {
+    // The longer ones first: each colour begins as a heading does.
+    let ours: Vec<String> = [GOOD, BAD, CAUTION, HEADING]
+        .into_iter()
+        .flat_map(|style| [style.render().to_string(), style.render_reset().to_string()])
+        .collect();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let style = ours.iter().find(|style| rest.starts_with(style.as_str()));
+        let (text, after) = rest.split_at(style.map_or(c.len_utf8(), String::len));
+        let as_it_is = style.is_some() || matches!(c, '\n' | '\t');
+        shown += &if as_it_is { text.to_owned() } else { plain(text) };
+        rest = after;
+    }
+    shown
+}
+
 /// JSON for people and programs, with the same characters escaped.
 pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    // Beyond ASCII there is nothing but what strings hold. All of these have four digits.
-    text.chars()
-        .map(|c| if acts(c) && !c.is_ascii() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() })
-        .collect()
+    // Between strings there is nothing of these but the ends of lines, and in strings none.
+    let escaped = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    text.chars().map(|c| if acts(c) && c != '\n' { escaped(c) } else { c.to_string() }).collect()
 }
 
-/// Control characters, C1 among them, and those of Unicode that show nothing and change the order or the place of others
-/// (UAX #9, and zero width).
+/// Control characters, C1 among them, and those of Unicode that show nothing, and change the order or the place of others or
+/// hide between them: UAX #9, zero width, fillers, annotations and tags.
 fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -102,13 +123,26 @@ mod tests {
         assert_eq!(plain("/orders\u{1b}[2J\u{9b}31m\r\n"), "/orders\\u{1b}[2J\\u{9b}31m\\r\\n");
         assert_eq!(plain("/bücher/{id}"), "/bücher/{id}");
         assert_eq!(plain("nimda\u{202e}admin"), "nimda\\u{202e}admin");
+        for hidden in
+            ["\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{61c}", "\u{200b}", "\u{ad}", "\u{e0061}"]
+        {
+            assert!(plain(hidden).is_ascii(), "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn rejects_at_the_way_out_every_sequence_that_is_not_of_our_styles() {
+        let text = format!("{}:\t`\u{1b}[8m\u{1b}]0;x\u{7}\u{202e}ü`\r\n", styled(BAD, "error"));
+        let shown =
+            format!("{}:\t`\\u{{1b}}[8m\\u{{1b}}]0;x\\u{{7}}\\u{{202e}}ü`\\r\n", styled(BAD, "error"));
+        assert_eq!(harmless(&text), shown);
     }
 
     #[test]
     fn rejects_an_escape_sequence_in_json() {
-        let value = serde_json::json!({"path": "/\u{9b}31m\u{202e}\u{1b}[2Jü"});
+        let value = serde_json::json!({"path": "/\u{9b}31m\u{202e}\u{1b}[2J\u{7f}ü\u{e0061}"});
         let text = json(&value);
-        assert_eq!(text, "{\n  \"path\": \"/\\u009b31m\\u202e\\u001b[2Jü\"\n}");
+        assert_eq!(text, "{\n  \"path\": \"/\\u009b31m\\u202e\\u001b[2J\\u007fü\\udb40\\udc61\"\n}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

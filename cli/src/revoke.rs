@@ -26,6 +26,7 @@ use vault_authorizer::{
 };
 
 use crate::{
+    connection::{self, AddressArguments},
     failure::Failure,
     input::{self, ConfigArguments},
     operator::{Needs, Operator, OperatorError},
@@ -34,9 +35,9 @@ use crate::{
 
 /// Revokes the Vault tokens of a grant, a stage or a token role, or one by its accessor
 ///
-/// Vault's address, namespace and CA are those of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT, else of the configuration.
-/// The token is that of VAULT_TOKEN, else of ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need
-/// no configuration.
+/// Vault's address, namespace and CA are those of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT. The configuration's namespace
+/// stands in for the second; its address and CA only with --trust-config-address. The token is that of VAULT_TOKEN, else of
+/// ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 #[command(mut_arg("config", |config| config.required(false)))]
@@ -45,6 +46,8 @@ pub(crate) struct Arguments {
     config: Option<ConfigArguments>,
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    address: AddressArguments,
     /// Do not ask first; required where there is no terminal
     #[arg(long)]
     yes: bool,
@@ -154,7 +157,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         return Err(RevokeError::NobodyToAsk.into());
     }
     let operator =
-        Operator::new(|name| std::env::var(name).ok(), config.as_ref().map(|config| &config.vault))?;
+        Operator::new(&arguments.address, config.as_ref().map(|config| &config.vault), connection::variable)?;
 
     let mut text = format!("at {}:\n", plain(&operator.place()));
     let mut absent = false;

@@ -28,6 +28,7 @@ use serde_json::{Map, Value, json};
 use vault_authorizer::causes::with_causes;
 
 use crate::{
+    connection::{self, AddressArguments},
     failure::Failure,
     input::Source,
     operator::{Needs, Operator, OperatorError},
@@ -255,8 +256,7 @@ const NOT_IN_THIS_LOG: &str = "the audit log has nothing on the request's own to
 
 /// The accessor as the audit device writes it.
 async fn hashed(accessor: &str, arguments: &Arguments) -> Result<String, String> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let operator = Operator::new(variable, None)
+    let operator = Operator::new(&AddressArguments::TRUSTED, None, connection::variable)
         .map_err(|error| format!("the server could tell, and was not asked: {}", with_causes(&error)))?;
     let failed = |error: OperatorError| format!("the server could tell: {}", with_causes(&error));
     let device = match &arguments.audit_device {

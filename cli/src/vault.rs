@@ -22,9 +22,17 @@ use vault_authorizer::{
     config::Config,
     names::{PolicyName, RoleName},
 };
-use vault_context::vault::{Namespace, VaultOptions};
+use vault_context::{
+    VaultToken,
+    vault::{Namespace, VaultOptions},
+};
 
-use crate::{connection, failure::Failure, input::ConfigArguments, output::Output};
+use crate::{
+    connection::{self, AddressArguments},
+    failure::Failure,
+    input::ConfigArguments,
+    output::Output,
+};
 use compare::{Allowed, Found, Plan, plan};
 use desired::{Choices, Desired, SELF_POLICY, desired};
 use login::Trusted;
@@ -51,8 +59,8 @@ enum Command {
 /// Says what Vault lacks of what the configuration needs there; changes nothing
 ///
 /// Derives from the configuration the authorizer's policy, a token role and a rate limit quota for each grant, and the
-/// authorizer's login, and compares them with the server's. VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT override the
-/// configuration; the token is VAULT_TOKEN's or ~/.vault-token's.
+/// authorizer's login, and compares them with the server's. The server is that of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT;
+/// the token is VAULT_TOKEN's or ~/.vault-token's.
 #[derive(Args)]
 #[command(after_long_help = PLAN_HELP)]
 struct PlanArguments {
@@ -81,6 +89,8 @@ struct ApplyArguments {
 struct Common {
     #[command(flatten)]
     config: ConfigArguments,
+    #[command(flatten)]
+    address: AddressArguments,
     /// The name of the authorizer's own policy in Vault: one for each configuration
     #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
     policy: PolicyName,
@@ -159,7 +169,7 @@ Exit codes:
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Plan(arguments) if arguments.format == Format::Hcl => {
-            let (options, desired) = arguments.common.derive()?;
+            let (options, desired) = arguments.common.derive(&AddressArguments::TRUSTED)?;
             let namespace = options.namespace.as_ref().map(Namespace::as_str);
             output.print(&script::of(&desired, options.address.as_str(), namespace))?;
             Ok(ExitCode::SUCCESS)
@@ -194,9 +204,9 @@ async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Fail
 
 impl Common {
     /// The Vault that is meant, and what it must hold.
-    fn derive(&self) -> Result<(VaultOptions, Desired), Failure> {
+    fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), Failure> {
         let config = self.config.read()?;
-        let options = connection::options(Some(&config.vault), variable)?;
+        let options = address.options(Some(&config.vault), connection::variable)?;
         let choices = Choices {
             policy: self.policy.clone(),
             trusted: self.trusted.trusted(),
@@ -208,8 +218,8 @@ impl Common {
     }
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
-        let (options, desired) = self.derive()?;
-        let (server, found) = look(options, &desired).await?;
+        let (options, desired) = self.derive(&self.address)?;
+        let (server, found) = look(options, connection::token(connection::variable)?, &desired).await?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
@@ -217,8 +227,12 @@ impl Common {
 }
 
 /// What Vault has of what is desired.
-async fn look(options: VaultOptions, desired: &Desired) -> Result<(Server, Found), Failure> {
-    let server = Server::new(options, connection::token(variable)?)?;
+async fn look(
+    options: VaultOptions,
+    token: VaultToken,
+    desired: &Desired,
+) -> Result<(Server, Found), Failure> {
+    let server = Server::new(options, token)?;
     let found = server.look(desired).await.map_err(Box::new)?;
     Ok((server, found))
 }
@@ -227,15 +241,19 @@ async fn look(options: VaultOptions, desired: &Desired) -> Result<(Server, Found
 ///
 /// # Errors
 ///
-/// Also where VAULT_ADDR names another Vault: the token is that one's then, and no other may see it.
-pub(crate) async fn drift(config: &Config, policy: PolicyName, quotas: bool) -> Result<Plan, Failure> {
-    let options = connection::options(Some(&config.vault), variable)?;
-    if options.address != config.vault.address || options.namespace != config.vault.namespace {
-        return Err(Failure::AnotherVault { address: options.address.as_str().to_owned() });
-    }
+/// Also where nobody but the configuration says that this is the operator's Vault.
+pub(crate) async fn drift(
+    config: &Config,
+    address: &AddressArguments,
+    policy: PolicyName,
+    quotas: bool,
+) -> Result<Plan, Failure> {
+    // Whoever has no token need not hear where it would go.
+    let token = connection::token(connection::variable)?;
+    let options = address.options_of(&config.vault, connection::variable)?;
     let choices = Choices { policy, trusted: None, namespace: options.namespace.clone(), quotas };
     let desired = desired(config, &choices)?;
-    let (_, found) = look(options, &desired).await?;
+    let (_, found) = look(options, token, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }
 
@@ -251,8 +269,4 @@ pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
 
 fn principal(text: &str) -> Result<PrincipalArn, PrincipalArnError> {
     PrincipalArn::parse(text)
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

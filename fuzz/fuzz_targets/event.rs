@@ -8,14 +8,14 @@ use std::slice;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
 use vault_authorizer::event::{
-    Credential, CredentialError, CredentialSource, MAX_CREDENTIAL_BYTES, MethodArn, Request, Resource, Shape,
-    Sighting,
+    self, Credential, CredentialError, CredentialSource, MAX_CREDENTIAL_BYTES, MethodArn, Request, Resource,
+    Shape, Sighting,
 };
 
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(has_a_credential), "a target that accepts nothing checks nothing"),
     |input: &[u8]| -> Corpus {
-        let Ok(event) = serde_json::from_slice(input) else { return Corpus::Reject };
+        let Ok(event) = event::read(input) else { return Corpus::Reject };
         check(&event);
         Corpus::Keep
     }
@@ -112,8 +112,9 @@ fn check_token(request: &Request, event: &Value) {
     let Ok((source, credential)) = request.credential(&sources()) else { return };
     assert_eq!(source, CredentialSource::Header("authorizationToken".to_owned()));
     check_form(&credential);
-    let token = event["authorizationToken"].as_str().expect("a token");
-    assert_eq!(token, with_scheme(&credential, token));
+    let token = filled(event["authorizationToken"].as_str().expect("a token")).expect("a credential");
+    // It is read in both forms that headers may have.
+    assert!(token == exposed(&credential) || is_with_scheme(&credential, token));
 }
 
 /// One credential, in one place, under one name, with one value.
@@ -160,8 +161,13 @@ fn check_sole_value(source: &CredentialSource, credential: &Credential, event: &
     match source {
         CredentialSource::Header(name) => {
             let values = sole_values(event, "headers", "multiValueHeaders", name);
-            let expected = with_scheme(credential, values.first().expect("a value"));
-            assert!(values.iter().all(|value| *value == expected), "two values in {source}");
+            assert!(!values.is_empty(), "no value in {source}");
+            assert!(values.iter().all(|value| is_with_scheme(credential, value)), "two values in {source}");
+        }
+        CredentialSource::BareHeader(name) => {
+            let values = sole_values(event, "headers", "multiValueHeaders", name);
+            assert!(!values.is_empty(), "no value in {source}");
+            assert!(values.iter().all(|value| *value == exposed(credential)), "two values in {source}");
         }
         CredentialSource::Query(name) => {
             sole_values(event, "queryStringParameters", "multiValueQueryStringParameters", name);
@@ -169,7 +175,8 @@ fn check_sole_value(source: &CredentialSource, credential: &Credential, event: &
             let exactly =
                 [&event["queryStringParameters"][name], &event["multiValueQueryStringParameters"][name]];
             let values = exactly.map(|value| value.as_array().map_or(slice::from_ref(value), Vec::as_slice));
-            let mut values = values.into_iter().flatten().filter_map(Value::as_str).peekable();
+            let mut values =
+                values.into_iter().flatten().filter_map(Value::as_str).filter_map(filled).peekable();
             assert!(values.peek().is_some() && values.all(|value| value == exposed(credential)));
         }
         CredentialSource::Cookie(name) => {
@@ -178,6 +185,7 @@ fn check_sole_value(source: &CredentialSource, credential: &Credential, event: &
             for texts in [apart, header_values(event, "cookie")] {
                 let pairs = texts.into_iter().flat_map(|text: &str| text.split(';')).map(trimmed);
                 let pairs = pairs.filter_map(|pair| pair.split_once('='));
+                let pairs = pairs.filter_map(|(own, value)| Some((own, filled(value)?)));
                 let named: Vec<_> = pairs.filter(|(own, _)| own.eq_ignore_ascii_case(name)).collect();
                 places += named.len();
                 assert!(
@@ -198,9 +206,11 @@ fn check_sole_value(source: &CredentialSource, credential: &Credential, event: &
     }
 }
 
-/// What stands under a name, in any case, in a map of single values and in one of many. Neither may have it twice.
+/// What stands under a name, in any case, in a map of single values and in one of many. Neither may have it twice; what is
+/// empty does not count.
 fn sole_values<'e>(event: &'e Value, single: &str, multi: &str, name: &str) -> Vec<&'e str> {
-    let [single, multi] = [values(event, single, name), values(event, multi, name)];
+    let filled = |map| values(event, map, name).into_iter().filter_map(filled).collect::<Vec<_>>();
+    let [single, multi] = [filled(single), filled(multi)];
     assert!(single.len() <= 1 && multi.len() <= 1, "`{name}` twice");
     [single, multi].concat()
 }
@@ -224,11 +234,15 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The credential as its header has it, with the scheme in the spelling of `value`.
-fn with_scheme(credential: &Credential, value: &str) -> String {
-    let (scheme, _) = value.split_once(' ').expect("a scheme");
-    assert!(scheme.eq_ignore_ascii_case(credential.scheme()));
-    format!("{scheme} {}", exposed(credential))
+/// A value without white space and empty values around it.
+fn filled(value: &str) -> Option<&str> {
+    Some(value.trim_matches([' ', '\t', ','])).filter(|value| !value.is_empty())
+}
+
+/// Whether a value is the credential as its header has it: the scheme in any case, and one or more spaces.
+fn is_with_scheme(credential: &Credential, value: &str) -> bool {
+    let Some((scheme, rest)) = value.split_once(' ') else { return false };
+    scheme.eq_ignore_ascii_case(credential.scheme()) && rest.trim_start_matches(' ') == exposed(credential)
 }
 
 fn exposed(credential: &Credential) -> &str {
@@ -239,20 +253,22 @@ fn exposed(credential: &Credential) -> &str {
 }
 
 /// One of each shape and each place.
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 7] = [
     include_str!("../seeds/event/rest_token.json"),
     include_str!("../seeds/event/rest_request.json"),
     include_str!("../seeds/event/http_v1.json"),
     include_str!("../seeds/event/http_v2.json"),
+    include_str!("../seeds/event/bare.json"),
     include_str!("../seeds/event/query.json"),
     include_str!("../seeds/event/websocket.json"),
 ];
 
-/// One of each kind, and two headers.
-fn sources() -> [CredentialSource; 5] {
+/// One of each kind, and two headers with a scheme.
+fn sources() -> [CredentialSource; 6] {
     [
         CredentialSource::Header("authorization".to_owned()),
         CredentialSource::Header("x-token".to_owned()),
+        CredentialSource::BareHeader("x-jwt".to_owned()),
         CredentialSource::Cookie("session".to_owned()),
         CredentialSource::Query("access_token".to_owned()),
         CredentialSource::WebSocketProtocol("bearer".to_owned()),

@@ -276,9 +276,8 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SIGNED_HEADERS: &str = "host;x-vault-aws-iam-server-id";
 /// Without its session token a proof has about 450 bytes, and STS calls its session tokens usually smaller than 4 KiB.
-/// In base64, as it travels, a proof of this size has 8 KiB, which is what one header holds in most servers; API Gateway
-/// gives 10,240 bytes to all headers together.
-const MAX_URL_BYTES: usize = 6 * 1024;
+/// In base64, as it travels, a proof of this size has 10,240 bytes, which is what API Gateway gives to all headers together.
+const MAX_URL_BYTES: usize = 7_680;
 
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one call, where its request has as much time: see [`time_for_a_call`].
 const TIMEOUT: Duration = Duration::from_secs(5);
 const REVOKE_SELF: &str = "auth/token/revoke-self";
+/// What Vault and OpenBao say (403) where the entity of an alias is disabled: `entity from given entity alias is disabled`.
+const ENTITY_DISABLED: &str = "entity alias is disabled";
 
 /// Where Vault is and how to log in.
 #[derive(Debug)]
@@ -166,7 +168,19 @@ impl VaultMinter {
             asked.unknown = answer.as_ref().is_err_and(VaultError::may_have_been_done);
             answer.map_err(MintError::Vault)
         };
-        self.calls.attempt(order.answer_by, once).await
+        self.calls.attempt(order.answer_by, once).await.map_err(|error| of_a_disabled_tenant(error, order))
+    }
+}
+
+/// Vault works and refuses this tenant: nothing is broken.
+fn of_a_disabled_tenant(error: MintError, order: &Order) -> MintError {
+    match (error, &order.entity_alias) {
+        (MintError::Vault(VaultError::Refused { status: 403, message, .. }), Some(entity_alias))
+            if message.contains(ENTITY_DISABLED) =>
+        {
+            MintError::TenantDisabled { entity_alias: entity_alias.clone() }
+        }
+        (error, _) => error,
     }
 }
 

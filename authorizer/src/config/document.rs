@@ -25,7 +25,8 @@ use crate::{
 
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-const ONE_PLACE: &str = "must be one of {header: …}, {cookie: …}, {query: …}, {websocket_protocol: …}";
+const ONE_PLACE: &str =
+    "must be one of {header: …}, {header: …, scheme: none}, {cookie: …}, {query: …}, {websocket_protocol: …}";
 
 /// More than one caller needs of one instance, which serves one request at a time.
 pub(in crate::config) const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 50;
@@ -107,10 +108,11 @@ impl Reader<'_> {
             return node.refuse(ONE_PLACE);
         }
         let mut table = node.table()?;
+        let header = table.optional("header", |node| self.source(node, "header", header_name));
+        let bare = table.optional("scheme", no_scheme).is_some();
+        let header = header.map(if bare { CredentialSource::BareHeader } else { CredentialSource::Header });
         let places = [
-            table.optional("header", |node| {
-                self.source(node, "header", header_name).map(CredentialSource::Header)
-            }),
+            header,
             table.optional("cookie", |node| self.source(node, "cookie", token).map(CredentialSource::Cookie)),
             table.optional("query", |node| self.source(node, "query", token).map(CredentialSource::Query)),
             table.optional("websocket_protocol", |node| {
@@ -121,6 +123,8 @@ impl Reader<'_> {
             != 1
         {
             table.refuse(ONE_PLACE);
+        } else if table.has("scheme") && !table.has("header") {
+            table.refuse("`scheme` belongs to a `header`: everywhere else the JWT stands alone");
         }
         table.finish();
         places.into_iter().flatten().next()
@@ -172,6 +176,15 @@ fn header_name(text: &str) -> Result<String, &'static str> {
         return Err("must be a header's name that does not start with `x-vault-`");
     }
     Ok(name)
+}
+
+fn no_scheme(node: &Node<'_>) -> Option<()> {
+    match node.text()? {
+        "none" => Some(()),
+        _ => node.refuse(
+            "must be `none` where it is written: without it, the value begins with `Bearer` or `AWS-Identity`",
+        ),
+    }
 }
 
 /// A token of RFC 9110, section 5.6.2: what a cookie's name and a subprotocol are made of, and a sane parameter's.

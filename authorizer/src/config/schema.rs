@@ -361,11 +361,17 @@ pub struct AwsIdentity {
 /// One place in a request, by the one key that says of which kind it is.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend(
+    "oneOf" = [{"required": ["header"]}, {"required": ["cookie"]}, {"required": ["query"]}, {"required": ["websocket_protocol"]}],
+    "dependentRequired" = {"scheme": ["header"]}
+))]
 pub struct CredentialSource {
     /// `Bearer <JWT>` or `AWS-Identity <proof>`. Not `x-vault-…`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub header: Option<String>,
+    /// `none`: the header's value is the JWT alone.
+    #[schemars(extend("const" = "none"))]
+    pub scheme: Option<String>,
     /// The JWT alone.
     #[schemars(regex(pattern = TOKEN))]
     pub cookie: Option<String>,

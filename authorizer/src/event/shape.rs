@@ -113,6 +113,10 @@ impl Event<'_> {
         if shape == Shape::HttpV1 && template == path && bent {
             return Err(EventError::PathAmbiguous);
         }
+        // Nor does it say twice what was called, as the others do: the path has to be one that the template leads to.
+        if shape == Shape::HttpV1 && !leads_to(template, &path) {
+            return Err(EventError::RouteDisagrees);
+        }
         self.check_origin(&method_arn)?;
         self.check_route(&[
             (self.event.get("httpMethod"), method_arn.method()),
@@ -219,6 +223,21 @@ fn agrees(said: Option<&Value>, expected: &str) -> bool {
 fn check_paths<const N: usize>(paths: [Option<&str>; N]) -> Result<(), EventError> {
     let literal = paths.into_iter().flatten().all(path_is_literal);
     if literal { Ok(()) } else { Err(InvalidMethodArn::PathIsPattern.into()) }
+}
+
+/// Whether a template of an HTTP API routes this path: `{id}` is any one segment, `{proxy+}` all that are left.
+fn leads_to(template: &str, path: &str) -> bool {
+    let mut path = path.split('/');
+    let mut template = template.split('/');
+    loop {
+        match (template.next(), path.next()) {
+            (Some("$default"), _) | (None, None) => return true,
+            (Some(wanted), Some(_)) if wanted.starts_with('{') && wanted.ends_with("+}") => return true,
+            (Some(wanted), Some(_)) if wanted.starts_with('{') && wanted.ends_with('}') => {}
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(_) | None, _) => return false,
+        }
+    }
 }
 
 /// Without a template the path decides, so it must not have a second spelling that routes elsewhere.
@@ -357,11 +376,11 @@ mod tests {
             ("/requestContext/accountId", EventError::AccountDisagrees),
         ];
         for event in [rest(), http_v1(), http_v2(), websocket()] {
-            for (pointer, expected) in cases {
+            for (pointer, expected) in &cases {
                 let applies = event.pointer(pointer).is_some();
                 for other in [json!("other"), json!(123_456_789_012_u64), json!(["prod"]), json!("")] {
                     if applies {
-                        assert_eq!(error(&with(event.clone(), pointer, other)), expected, "{pointer}");
+                        assert_eq!(error(&with(event.clone(), pointer, other)), *expected, "{pointer}");
                     }
                 }
             }
@@ -408,6 +427,24 @@ mod tests {
         let arn = ARN.replace("orders/7", "orders/{id}");
         let event = with(with(http_v1(), "/methodArn", json!(arn)), "/path", json!("/prod/orders/{id}"));
         assert_eq!(error(&event), EventError::PathAmbiguous);
+    }
+
+    #[test]
+    fn rejects_a_template_of_payload_1_that_does_not_lead_to_the_path() {
+        let moved = |template: &str| {
+            let event = with(http_v1(), "/resource", json!(template));
+            with(event, "/requestContext/resourcePath", json!(template))
+        };
+        for template in
+            ["/orders/{id}", "/orders/7", "/{area}/{id}", "/orders/{proxy+}", "/{proxy+}", "$default"]
+        {
+            assert!(read(&moved(template)).is_ok(), "{template}");
+        }
+        for template in
+            ["/status", "/orders", "/orders/{id}/lines", "/admin/{proxy+}", "/{id}", "/orders/7/{proxy+}", ""]
+        {
+            assert_eq!(error(&moved(template)), EventError::RouteDisagrees, "{template}");
+        }
     }
 
     #[test]

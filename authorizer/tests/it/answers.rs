@@ -53,6 +53,36 @@ fn with_accessor(bytes: usize) -> Bed {
     Bed::with_vault(CONFIG, vec![Ok(answer(json!({"wrap_info": wrap})))], 0)
 }
 
+/// The last one is for a number that no reader can hold, or that only one who keeps its text can.
+#[test]
+fn an_event_that_no_reader_of_json_takes_is_a_fault_with_a_line_and_no_words_of_its_own() {
+    let good = event(&good_token()).to_string();
+    let with = |member: &str| good.replacen('{', &format!("{{\"members-name\":{member},"), 1).into_bytes();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let mut not_utf8 = with("\"?\"");
+    let at = not_utf8.iter().position(|byte| *byte == b'?').unwrap();
+    not_utf8[at] = 0xff;
+    let number = good.replacen("\"headers\":{", "\"headers\":{\"members-name\":1e999,", 1);
+    assert_ne!(number, good);
+    for (event, why) in [
+        (b"".to_vec(), "EOF"),
+        (with("\"\\ud800\""), "escape"),
+        (with(&deep), "recursion limit"),
+        (format!("{good}{good}").into_bytes(), "trailing"),
+        (not_utf8, "unicode"),
+        (number.into_bytes(), ""),
+    ] {
+        let (answer, line) = Bed::new().decide_bytes(&event);
+        assert_eq!(answer, Answer::Error("event_unsupported"));
+        assert_eq!((&line["outcome"], &line["code"]), (&json!("fault"), &json!("event_unsupported")));
+        assert_eq!((&line["Faults"], &line["Stage"]), (&json!(1), &json!("unknown")));
+        assert!(line["message"].as_str().unwrap().contains(why), "{line}");
+        assert!(!line.to_string().contains("members-name"), "{line}");
+    }
+    let (answer, _) = Bed::new().decide_bytes(format!(" {good}\n").as_bytes());
+    assert!(matches!(answer, Answer::Decision(_)), "{answer:?}");
+}
+
 /// Every case, as `code: answer | answer with unauthorized: deny`.
 #[test]
 fn the_denial_matrix_is_as_reviewed() {
@@ -100,7 +130,7 @@ fn cases() -> Vec<(&'static str, Value)> {
             changed(|event| event["multiValueHeaders"]["authorization"] = json!(["Bearer a.b.c"])),
         ),
         ("not a JWT", event("a")),
-        ("an oversized credential", event(&"a".repeat(9000))),
+        ("an oversized credential", event(&"a".repeat(11_000))),
         (
             "another scheme",
             changed(|event| {
@@ -174,7 +204,8 @@ fn a_deadline_that_has_passed_is_a_fault() {
     let deadline = vault_authorizer::clock::Clock::now(&*bed.clock);
     let invocation = vault_authorizer::authorize::Invocation { request_id: "r", trace_id: None, deadline };
     let (_listener, hanging) = with_a_provider_that_never_answers();
-    let (answer, record) = runtime.block_on(hanging.authorizer.decide(&event(&good_token()), invocation));
+    let (answer, record) =
+        runtime.block_on(hanging.authorizer.decide(event(&good_token()).to_string().as_bytes(), invocation));
     assert_eq!(answer, Answer::Error("deadline_exceeded"));
     assert_eq!(record.line(deadline)["outcome"], "fault");
 }

@@ -106,6 +106,9 @@ fn single_problems_say_what_would_be_right() {
             problem("stages:", "credentials: [{cookie: \"a b\"}]\nstages:"),
             problem("stages:", "credentials: [{query: token}, {query: Token}]\nstages:"),
             problem("stages:", "credentials: [{header: Authorization, body: token}]\nstages:"),
+            problem("stages:", "credentials: [{header: Authorization, scheme: Bearer}]\nstages:"),
+            problem("stages:", "credentials: [{cookie: session, scheme: none}]\nstages:"),
+            problem("stages:", "credentials: [{header: X-Jwt}, {header: x-jwt, scheme: none}]\nstages:"),
             problem("stages:", "answer: {response: complex}\nstages:"),
             problem("GET /status", "GET $connect"),
             problem("    api_ids: [a1b2c3d4e5]", "    server_id: x\n    api_ids: [a1b2c3d4e5]"),
@@ -138,7 +141,7 @@ stages:
     issuer: https://0f1e2d3c.tokens.sts.global.api.aws
     audiences: [orders-api]
 "#;
-    let credentials = "credentials: [{header: Authorization}, {cookie: session}, {query: access_token}, {websocket_protocol: bearer}]";
+    let credentials = "credentials: [{header: Authorization}, {header: X-Goog-Iap-Jwt-Assertion, scheme: none}, {cookie: session}, {query: access_token}, {websocket_protocol: bearer}]";
     let answer = "answer: {response: simple}";
     let document = CONFIG.replace("issuers:\n", issuer).replace("\nstages:", sections.trim_end());
     format!("{credentials}\n{answer}{document}")

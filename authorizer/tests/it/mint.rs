@@ -52,6 +52,21 @@ fn the_tokens_metadata_names_the_caller_as_the_log_does() {
     assert_eq!((hashed.as_str().unwrap().len(), hashed == json!("corp:alice")), (43, false));
 }
 
+#[test]
+fn a_tenant_that_vault_has_disabled_is_a_denial_and_no_fault() {
+    let disabled = MintError::TenantDisabled { entity_alias: "blue@corp".to_owned() };
+    let bed = Bed::with_vault(CONFIG, vec![Err(disabled)], 0);
+    let (reply, record) = bed.decide(&event(&good_token()));
+    let Answer::Decision(policy) = reply else { panic!("{reply:?}") };
+    assert_eq!(policy["policyDocument"]["Statement"][0]["Effect"], "Deny");
+    assert_eq!(policy["context"]["reason"], "identity_value_refused");
+    let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+    assert_eq!(
+        (&line["outcome"], &line["Denied"], &line["Faults"]),
+        (&json!("denied"), &json!(1), &json!(0))
+    );
+}
+
 const TENANTS: &str = "num_uses: 5, entity_alias: {claim: /org/tenant}";
 
 #[test]

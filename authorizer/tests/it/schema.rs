@@ -32,7 +32,7 @@ aws_identity:
   sts_regions: [eu-west-1, us-east-1]
   max_age: 2m
   single_use: true
-credentials: [{header: Authorization}, {cookie: session}, {query: token}, {websocket_protocol: bearer}]
+credentials: [{header: Authorization}, {header: X-Jwt, scheme: none}, {cookie: session}, {query: token}, {websocket_protocol: bearer}]
 answer: {response: simple, unauthorized: deny}
 log: {caller_id: hash}
 limits: {caller_mints_per_second: 10, grant_mints_per_second: 100}

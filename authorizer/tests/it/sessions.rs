@@ -307,6 +307,23 @@ async fn an_acl_denial_is_no_reason_to_log_in_again() {
     assert_eq!((world.server.asked().len(), world.login.logins.load(Ordering::SeqCst)), (1, 1));
 }
 
+/// Word for word what OpenBao says. It is about the tenant: no reason to log in, to try again or to leave Vault alone.
+#[tokio::test]
+async fn a_tenant_that_vault_has_disabled_is_a_denial_that_names_it_and_nothing_else() {
+    const DISABLED: &str = r#"{"errors": ["entity from given entity alias is disabled"]}"#;
+    let world = World::new(3600, |_: &str| (403, DISABLED)).await;
+    for _ in 0..8 {
+        let order = Order { entity_alias: Some("blue@corp".to_owned()), ..order_at(&world.clock) };
+        let error = world.minter.mint(&order).await.unwrap_err();
+        assert!(error.to_string().contains("`blue@corp`"), "{error}");
+        assert_eq!(Refusal::from(error).code(), Code::IdentityValueRefused);
+    }
+    assert_eq!(world.server.asked(), ["POST /v1/auth/token/create/r s.login1"; 8]);
+    // Who asked for no alias is not refused for one.
+    let error = world.mint().await.unwrap_err();
+    assert_eq!(Refusal::from(error).code(), Code::VaultMintRefused);
+}
+
 #[tokio::test]
 async fn a_login_that_fails_is_tried_again_by_the_next_request() {
     let world = World::new(3600, always_wrapped).await;

@@ -265,6 +265,17 @@ impl Bed {
     }
 
     async fn decide_within(&self, event: &Value, seconds: u64) -> (Answer, Record) {
+        self.decide_bytes_within(event.to_string().as_bytes(), seconds).await
+    }
+
+    /// The line for an event that may not be JSON, and the answer.
+    pub fn decide_bytes(&self, event: &[u8]) -> (Answer, Value) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (answer, record) = runtime.block_on(self.decide_bytes_within(event, 8));
+        (answer, record.line(self.clock.now()))
+    }
+
+    async fn decide_bytes_within(&self, event: &[u8], seconds: u64) -> (Answer, Record) {
         let deadline = self.clock.now().plus_seconds(seconds);
         let invocation =
             Invocation { request_id: "lambda-request-1", trace_id: Some("Root=1-2-3"), deadline };

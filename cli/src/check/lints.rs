@@ -130,7 +130,9 @@ fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Find
             "a browser adds the cookie to requests that another site makes it send (CSRF)",
             "{header: Authorization}; where it must be a cookie, set it with SameSite=Strict, Secure and HttpOnly, and have each route that changes something check the Origin header or an anti-CSRF token",
         )),
-        CredentialSource::Header(_) | CredentialSource::WebSocketProtocol(_) => None,
+        CredentialSource::Header(_)
+        | CredentialSource::BareHeader(_)
+        | CredentialSource::WebSocketProtocol(_) => None,
     }
 }
 

@@ -83,3 +83,27 @@ pub(super) fn report(findings: &[Finding], json: bool) -> String {
     let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be looked at") };
     format!("{lines}{verdict}: {} checks{not_made}\n", findings.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A provider's answer, or the name of an API.
+    #[test]
+    fn rejects_what_a_terminal_obeys_in_what_others_wrote() {
+        let hostile = "kid `\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\r` of `\u{2066}\u{61c}`";
+        let findings = [
+            Finding::good("jwks", hostile),
+            Finding::wrong("jwks", hostile, hostile),
+            Finding::unseen("jwks", hostile),
+        ];
+        for json in [false, true] {
+            let text = report(&findings, json).replace(['\n'], "");
+            let own = [GOOD, BAD, CAUTION].map(|style| style.render().to_string());
+            let text = own.iter().fold(text, |text, style| text.replace(style, "")).replace("\u{1b}[0m", "");
+            assert!(text.contains("[2J"), "{text}");
+            assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
+        }
+        assert!(serde_json::from_str::<serde_json::Value>(&report(&findings, true)).is_ok());
+    }
+}

@@ -21,16 +21,28 @@ use vault_context::{
 };
 
 use super::finding::Finding;
+use crate::connection::ConnectionError;
 
 const CHECK: &str = "vault-login";
 /// Longer than the function's own limits for STS and for Vault together: here they decide.
 const LONGEST_LOGIN: Duration = Duration::from_secs(10);
 
-/// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with.
-pub(super) async fn examine(settings: VaultSettings, client: reqwest::Client, log_in: bool) -> Finding {
+/// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with. Nor is
+/// it made at an address that the document alone names: it would hand over a signed login, or the content of a file.
+pub(super) async fn examine(
+    settings: VaultSettings,
+    client: reqwest::Client,
+    log_in: Option<Result<(), ConnectionError>>,
+) -> Finding {
     let is_token = matches!(settings.login, LoginSettings::Token(_));
-    if !log_in && !is_token {
-        return Finding::unseen(CHECK, "not tried: `--log-in` does, with what the function logs in with");
+    match log_in {
+        // The token is the document's own.
+        _ if is_token => (),
+        Some(Ok(())) => (),
+        Some(Err(error)) => return Finding::unseen(CHECK, with_causes(&error)),
+        None => {
+            return Finding::unseen(CHECK, "not tried: `--log-in` does, with what the function logs in with");
+        }
     }
     let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
     let credentials: Box<dyn aws_credential_types::provider::ProvideCredentials> =

@@ -7,7 +7,7 @@ use vault_authorizer::{causes::with_causes, config::Config, names::PolicyName};
 
 use super::finding::Finding;
 use crate::{
-    connection::ConnectionError,
+    connection::{AddressArguments, ConnectionError},
     failure::Failure,
     vault::{
         compare::{Fate, Missing, Plan},
@@ -18,8 +18,13 @@ use crate::{
 const CHECK: &str = "vault-objects";
 
 /// One finding.
-pub(super) async fn examine(config: &Config, policy: &PolicyName, quotas: bool) -> Finding {
-    match drift(config, policy.clone(), quotas).await {
+pub(super) async fn examine(
+    config: &Config,
+    address: &AddressArguments,
+    policy: &PolicyName,
+    quotas: bool,
+) -> Finding {
+    match drift(config, address, policy.clone(), quotas).await {
         Ok(plan) => found(&plan),
         Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
             Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")

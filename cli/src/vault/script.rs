@@ -81,14 +81,13 @@ fn head(address: &str, namespace: Option<&str>) -> String {
          # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format hcl`.\n\
          # It overwrites what has these names. A role whose generation of tokens is not v01 any more: keep its path_suffix.\n\
          #\n\
-         #   VAULT_TOKEN=… sh this-script\n\
-         #   VAULT_TOKEN=… VAULT_CLI=bao sh this-script         # OpenBao\n\
+         #   VAULT_ADDR=… VAULT_TOKEN=… sh this-script\n\
+         #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao sh this-script         # OpenBao\n\
          set -eu\n\
          cli=${{VAULT_CLI:-vault}}\n\
-         [ -n \"${{VAULT_ADDR:-}}\" ] || VAULT_ADDR={}\n\
-         export VAULT_ADDR\n\
+         [ -n \"${{VAULT_ADDR:-}}\" ] || {{ echo {} >&2; exit 1; }}\n\
          {namespace}",
-        quoted(address)
+        quoted(&format!("set VAULT_ADDR; this is for the Vault at {address}"))
     )
 }
 
@@ -120,6 +119,11 @@ mod tests {
         assert_eq!(quoted("a'$(id)`id`"), format!("'a{QUOTE}$(id)`id`'"));
         let head = head("https://vault.example.com/$(id)", Some("a';id;b"));
         assert!(head.contains(&format!("\nexport VAULT_NAMESPACE='a{QUOTE};id;b'    #")), "{head}");
-        assert!(head.contains("|| VAULT_ADDR='https://vault.example.com/$(id)'\n"), "{head}");
+        assert!(
+            head.contains(
+                "echo 'set VAULT_ADDR; this is for the Vault at https://vault.example.com/$(id)' >&2;"
+            ),
+            "{head}"
+        );
     }
 }

@@ -121,6 +121,32 @@ fn colour_is_for_terminals() {
 }
 
 #[test]
+fn rejects_what_a_terminal_obeys_in_a_foreign_document() {
+    let acts = |c: char| {
+        c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}' | '\u{61c}')
+    };
+    let hostile = r"\e[2J\x9b31m\u202e\u2066\u200b\u061cgood";
+    let documents = [
+        format!("{GOOD}\n\"{hostile}\": 1\n"),
+        GOOD.replace("kind: jwt", &format!("kind: \"{hostile}\"")),
+        GOOD.replace("discovery", &format!("{{file: \"{hostile}\"}}")),
+        GOOD.replace("issuer: corp,", &format!("issuer: \"{hostile}\",")),
+        format!("{GOOD}\n{}: [", hostile.replace("\\e", "\u{1b}").replace("\\u202e", "\u{202e}")),
+    ];
+    for document in documents {
+        let ran = check(&document, &[]);
+        assert_eq!(ran.code, 1, "{document}");
+        assert!(!ran.stdout.contains(acts), "{:?}", ran.stdout);
+        let ran = run(&["doctor", "--config", &file("yaml", &document)], "", &[]);
+        assert!(!ran.stderr.contains(acts), "{:?}", ran.stderr);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+    }
+    let claim = GOOD.replace("{scope:", &format!("{{\"{hostile}\":")).replace("[a1b2c3d4e5]", "[\"*\"]");
+    let printed = check(&claim, &[]).printed(0);
+    assert!(!printed.contains(acts), "{printed:?}");
+}
+
+#[test]
 fn rejects_colour_and_secrets_in_a_pipe() {
     let ran = check(&plain_config(), &[]);
     assert!(

@@ -47,7 +47,8 @@ fn a_login_that_vault_refuses_is_named_and_a_good_one_is_ended() {
     let (vault, provider) = (vault(json!({})), provider());
     let doctor = |mount: &str, options: &[&str]| {
         let config = file("yaml", &with_approle(&config(&vault.url, &provider.url), mount));
-        run(&[&["doctor", "--config", &config], options].concat(), "", &[])
+        let command = ["doctor", "--trust-config-address", "--config", &config];
+        run(&[&command[..], options].concat(), "", &[])
     };
     let refused = doctor("approle", &["--log-in"]).printed(1);
     assert!(

@@ -14,6 +14,7 @@
 mod check;
 mod doctor;
 mod explain;
+mod foreign_document;
 mod redaction;
 mod reference;
 mod revoke;

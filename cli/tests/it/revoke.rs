@@ -211,13 +211,15 @@ fn a_configuration_that_does_not_load_saves_no_token() {
     assert_eq!(vault.calls(), expected);
 }
 
-/// Where it is given, it says where Vault is, as for a grant.
+/// Where it is trusted, it says where Vault is, as for a grant.
 #[test]
-fn a_role_is_revoked_at_the_configurations_vault() {
+fn a_role_is_revoked_at_the_vault_of_a_configuration_that_is_trusted() {
     let vault = Server::start(|_| (204, Value::Null));
     let config = file("yaml", &plain_config().replace("https://vault.example.com:8200", &vault.url));
     for what in [["--role", "of-an-older-configuration"], ["--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU"]] {
-        let printed = plainly(&[&["--config", &config, "--yes"], &what[..]].concat(), &[]).printed(0);
+        let printed =
+            plainly(&[&["--config", &config, "--trust-config-address", "--yes"], &what[..]].concat(), &[])
+                .printed(0);
         assert!(printed.starts_with(&format!("at `{}`, namespace `platform`:\n", vault.url)), "{printed}");
     }
 }

@@ -124,7 +124,7 @@ fn what_cannot_be_signed_is_said_in_one_line() {
     ");
     let long = "/".repeat(4000);
     let env = [KEYS[0], KEYS[1], ("AWS_SESSION_TOKEN", long.as_str())];
-    assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes and the authorizer takes 8192: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
+    assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes and the authorizer takes 10240: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
     assert_snapshot!(sign(&["--sts-endpoint", "https://sts.example.com/"], &KEYS).complained(2), @"error: `--sts-endpoint` is refused: an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost");
     for options in
         [&["--region", "west"][..], &[], &["--region", "eu-west-1", "--sts-endpoint", "http://127.0.0.1:1/"]]

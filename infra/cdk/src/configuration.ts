@@ -207,6 +207,10 @@ export interface CredentialSource {
    */
   query?: string;
   /**
+   * `none`: the header's value is the JWT alone.
+   */
+  scheme?: "none";
+  /**
    * Of `Sec-WebSocket-Protocol: <name>, <JWT>` the protocol after this one.
    */
   websocket_protocol?: string;

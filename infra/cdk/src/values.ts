@@ -99,7 +99,7 @@ function credentials(document: Configuration, refuse: Refuse): void {
   for (const [index, place] of list(document.credentials).entries()) {
     for (const [kind, given] of Object.entries(mapping(place))) {
       const name = text(given)?.toLowerCase();
-      if (name === undefined) continue;
+      if (name === undefined || kind === "scheme") continue;
       const path = ["credentials", index, kind];
       if (kind === "header" && name.replaceAll("_", "-").startsWith("x-vault-")) {
         refuse(path, "must be a header's name that does not start with `x-vault-`, which only the authorizer may set");

@@ -73,6 +73,8 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
   },
   credentials: [
     { header: "Authorization" },
+    { header: "X-Jwt", scheme: "none" },
+    { header: "X-Other", scheme: "none" },
     { cookie: "session" },
     { query: "token" },
     { websocket_protocol: "bearer" },

@@ -160,8 +160,14 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "a place of two kinds",
     { credentials: [{ header: "A", cookie: "b" }] },
-    "credentials[0]: must have one key of cookie, header, query, websocket_protocol",
+    "credentials[0]: needs exactly one of `header`, `cookie`, `query`, `websocket_protocol`",
   ],
+  [
+    "a scheme without a header",
+    { credentials: [{ cookie: "a", scheme: "none" }] },
+    "credentials[0].header: is missing: it is needed beside `scheme`",
+  ],
+  ["a scheme of its own", { credentials: [{ header: "A", scheme: "Basic" }] }, 'credentials[0].scheme: must be "none"'],
   [
     "an issuer's name",
     { issuers: { Corp: { ...CORP, issuer: "https://other.example.com" }, corp: CORP } },

@@ -329,10 +329,28 @@ async fn whatever_arrives_is_answered_and_the_process_lives() {
         let invocation = function.invoke_raw(raw.to_owned().into_bytes(), deadline).await;
         assert_eq!(error(invocation), "event_unsupported", "{raw:.40}");
     }
-    for raw in ["", "{", "\u{0}", &deep] {
-        let invocation = function.invoke_raw(raw.to_owned().into_bytes(), deadline).await;
-        assert_ne!(error(invocation), "Unauthorized", "not even JSON: the runtime's fault, not the caller's");
+    // What JSON's reader refuses is told like any other fault, and not by the runtime.
+    let told = records(&function).len();
+    let good = event(&bed.good_token(), "/orders").to_string();
+    let trailing = format!("{good}{good}");
+    let unreadable = [
+        b"".as_slice(),
+        b"{",
+        b"\0",
+        deep.as_bytes(),
+        trailing.as_bytes(),
+        br#"{"type":"REQUEST","members-name":"\ud800"}"#,
+        br#"{"type":"REQUEST","headers":{"members-name":1e999}}"#,
+        b"{\"members-name\":\"\xff\"}",
+    ];
+    for raw in unreadable {
+        let invocation = function.invoke_raw(raw.to_vec(), deadline).await;
+        assert_eq!(error(invocation), "event_unsupported", "{:.40}", String::from_utf8_lossy(raw));
     }
+    let records = records(&function).split_off(told);
+    assert_eq!(records.len(), unreadable.len());
+    assert!(records.iter().all(|record| record["Faults"] == 1 && record["code"] == "event_unsupported"));
+    assert!(!function.log().contains("members-name"), "{}", function.log());
     let huge = event(&"a".repeat(100_000), "/orders");
     assert_eq!(error(function.invoke(&huge).await), "Unauthorized");
     assert_eq!(effect(function.invoke(&event(&bed.good_token(), "/orders")).await), "Allow");

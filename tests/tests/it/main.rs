@@ -21,6 +21,7 @@ mod fronts;
 mod iam_callers;
 mod logins;
 mod package;
+mod providers;
 mod quickstart;
 mod readme;
 mod revoke;

@@ -77,7 +77,8 @@ impl World {
     }
 
     fn command(&self, what: &[&str]) -> Command {
-        Command::new(&[&["revoke", "--config", &self.config("")], what].concat())
+        let trusted = ["revoke", "--config", &self.config(""), "--trust-config-address"];
+        Command::new(&[&trusted[..], what].concat())
     }
 
     fn revoke(&self, token: &str, what: &[&str]) -> Ran {
@@ -280,7 +281,8 @@ async fn the_configurations_namespace_is_the_one_that_is_meant() {
     let same_name = world.mint(READER).await;
 
     let config = world.config("namespace: team1, ");
-    let ran = Command::new(&["revoke", "--config", &config, "--grant", READER, "--yes"]);
+    let ran =
+        Command::new(&["revoke", "--config", &config, "--trust-config-address", "--grant", READER, "--yes"]);
     let ran = ran.env("VAULT_TOKEN", world.openbao.root_token()).run();
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     let (status, _) =
@@ -325,7 +327,7 @@ print('exit', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ";
         let mut python = std::process::Command::new(parts::python());
         python.args(["-c", SCRIPT]).arg(parts::binary("release", "vault-authorizer"));
-        python.args(["revoke", "--config", &self.config("")]).args(what);
+        python.args(["revoke", "--config", &self.config(""), "--trust-config-address"]).args(what);
         python.env_clear().env("VAULT_TOKEN", self.openbao.root_token()).env("NO_COLOR", "1");
         let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();

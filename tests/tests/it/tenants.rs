@@ -133,6 +133,22 @@ async fn rejects_a_tenant_that_could_be_read_as_another() {
     }
 }
 
+#[tokio::test]
+async fn rejects_a_tenant_that_vault_has_disabled_and_no_other() {
+    let world = World::new().await;
+    world.token(&world.corp, Some("blue")).await.unwrap();
+    let mounts = world.openbao.as_root("GET", "sys/auth", Value::Null).await;
+    let alias =
+        json!({"alias_name": "blue@corp", "alias_mount_accessor": mounts["data"]["token/"]["accessor"]});
+    let entity = world.openbao.as_root("POST", "identity/lookup/entity", alias).await;
+    let entity = format!("identity/entity/id/{}", entity["data"]["id"].as_str().expect("an id"));
+    for (disabled, blue) in [(true, Err("identity_value_refused".to_owned())), (false, Ok(()))] {
+        world.openbao.as_root("POST", &entity, json!({"disabled": disabled})).await;
+        assert_eq!(world.token(&world.corp, Some("blue")).await.map(|_| ()), blue);
+        assert!(world.token(&world.corp, Some("green")).await.is_ok());
+    }
+}
+
 /// Should the authorizer ever send another issuer's alias, Vault does not take it.
 #[tokio::test]
 async fn vault_refuses_an_alias_of_another_issuer() {

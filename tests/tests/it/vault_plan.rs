@@ -82,10 +82,11 @@ impl Ran {
     }
 }
 
-/// Runs `vault-authorizer vault …` with these variables and no others, and the configuration on standard input.
+/// Runs `vault-authorizer vault …` with these variables and no others, and the configuration on standard input, which is trusted.
 fn run(arguments: &[&str], configuration: &str, env: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(parts::binary("dev", "vault-authorizer"));
-    command.arg("vault").args(arguments).args(["--config", "-"]).env_clear().envs(env.iter().copied());
+    let trusted = ["--config", "-", "--trust-config-address"];
+    command.arg("vault").args(arguments).args(trusted).env_clear().envs(env.iter().copied());
     let output = with_input(command, configuration);
     Ran {
         code: output.status.code().unwrap(),
@@ -462,7 +463,8 @@ async fn the_printed_commands_do_the_same_through_the_real_command_line() {
     let script = run(&["plan", "--format", "hcl"], &configuration, &[]).printed(0);
     let run_script = || {
         let mut shell = Command::new("sh");
-        shell.arg("-s").env("VAULT_CLI", parts::openbao()).env("VAULT_TOKEN", openbao.root_token());
+        shell.arg("-s").env("VAULT_CLI", parts::openbao());
+        shell.env("VAULT_ADDR", openbao.address()).env("VAULT_TOKEN", openbao.root_token());
         let output = with_input(shell, &script);
         assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
     };

@@ -155,7 +155,7 @@ locals {
   )
   # `cookie session`, by path.
   credential_names = {
-    for path, text in { for path, text in local.texts : path => text if can(regex("^credentials\\[[0-9]+\\]\\.[a-z_]+$", path)) } :
+    for path, text in { for path, text in local.texts : path => text if can(regex("^credentials\\[[0-9]+\\]\\.[a-z_]+$", path)) && !endswith(path, ".scheme") } :
     path => "${regex("[a-z_]+$", path)} ${lower(text)}"
   }
 

@@ -14,7 +14,7 @@ run "every_problem_is_reported_together" {
   assert {
     condition = jsonencode(output.unknown_keys) == jsonencode([
       "answer.unauthorised: is not a known key; known are: response, unauthorized",
-      "credentials[2].form: is not a known key; known are: cookie, header, query, websocket_protocol",
+      "credentials[2].form: is not a known key; known are: cookie, header, query, scheme, websocket_protocol",
       "issuers.corp.typs: is not a known key; known are: algorithms, audience_claim, audiences, ca_file, issuer, jwks, kind, leeway, max_age, types, user_claim",
       "issuers.twin.jwks.url: is not a known key; known are: file, uri",
       "stage.api_ids: is not a known key; known are: audiences, grants, name, server_id",
@@ -35,8 +35,10 @@ run "every_problem_is_reported_together" {
       "aws_identity.max_age: must be from 1s to 900s",
       "aws_identity: needs one of `sts_regions`, `sts_endpoint`",
       "credentials[0].header: must be a header's name that does not start with `x-vault-`",
-      "credentials[1]: needs one of `cookie`, `header`, `query`, `websocket_protocol`, and not more",
-      "credentials[2]: needs one of `cookie`, `header`, `query`, `websocket_protocol`",
+      "credentials[1]: needs one of `header`, `cookie`, `query`, `websocket_protocol`, and not more",
+      "credentials[2]: needs one of `header`, `cookie`, `query`, `websocket_protocol`",
+      "credentials[3].header: is missing",
+      "credentials[3].scheme: must be \"none\" where it is written",
       "issuers.arn.kind: must be one of aws_iam, jwt",
       "issuers.arn: its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first, and not `arn`",
       "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519",
