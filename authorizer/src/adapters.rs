@@ -11,12 +11,12 @@ use aws_lc_rs::rand;
 use reqwest::{RequestBuilder, Response};
 use vault_context::http::{self, HttpOptions, HttpSetupError};
 
+/// STS is asked while a caller waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The HTTP client for identity providers and STS, which are on the public internet or, for development, on this machine.
-/// One for both: each client reads the system's roots anew, which takes milliseconds at every start. Vault has its own
-/// client, with its own roots.
+/// The HTTP client for STS, which is on the public internet or, for development, on this machine. Vault and the issuers
+/// have clients of their own, with their own roots and their own patience.
 ///
 /// # Errors
 ///

@@ -225,11 +225,13 @@ pub enum IdentityError {
         /// The issuer's name.
         issuer: IssuerName,
     },
-    /// No key of the issuer has this `kid` and fits the algorithm.
-    #[error("issuer `{issuer}` has no key with the token's `kid` that fits its algorithm")]
+    /// No key of the issuer verifies the token.
+    #[error("issuer `{issuer}` {why}")]
     KeyUnknown {
         /// The issuer's name.
         issuer: IssuerName,
+        /// Which key was sought, and why there is none.
+        why: jwt::NoKey,
     },
     /// The signature is not the key's.
     #[error("the signature does not verify")]

@@ -46,11 +46,10 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let client = identity_client()?;
-    let sts = StsClient::new(client.clone());
+    let sts = StsClient::new(identity_client()?);
     let aws_identity =
         config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), Arc::clone(&clock)));
-    let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
+    let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
     let minter = VaultMinter::new(config.vault, sts, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
     let warm_up = async { tokio::join!(keys.warm(), minter.warm(WARM_UP)) };

@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let log_in = arguments.log_in.then_some(meant);
     findings.push(login::examine(config.vault, client.clone(), log_in).await);
     let (stages, limits) = (config.stages, config.limits);
-    findings.extend(issuers::examine(config.issuers, client.clone()).await);
+    findings.extend(issuers::examine(config.issuers).await?);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {
         let api = AwsApi::new(client, region.clone(), arguments.aws_endpoint.as_deref()).await;
         let deployment = Deployment { function, stages: &stages, limits, also: &arguments.apis };

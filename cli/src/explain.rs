@@ -95,11 +95,10 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 fn walk_of(config: Config, at: Option<At>) -> Result<Walk, Failure> {
     let now = at.map_or_else(|| SystemClock.now(), At::time);
     let clock: Arc<dyn Clock> = Arc::new(StandingClock(now));
-    let client = identity_client()?;
-    let sts = StsClient::new(client.clone());
+    let sts = StsClient::new(identity_client()?);
     let aws_identity =
         config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts, Arc::clone(&clock)));
-    let (issuers, keys) = Jwks::new(config.issuers, client, Arc::clone(&clock));
+    let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };
     Ok(Walk {
         resolver: Resolver { schemes, credentials: config.credentials, stages: config.stages, clock },

@@ -195,11 +195,11 @@ fn sign(message: &str) -> String {
 struct FixedKeys(Arc<KeySet>);
 
 impl KeySource for FixedKeys {
-    async fn current(&self, _: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    async fn refreshed(&self, _: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
+    async fn keys(
+        &self,
+        _: &IssuerName,
+        _: impl Fn(&KeySet) -> bool,
+    ) -> Result<Arc<KeySet>, KeysUnavailable> {
         Ok(Arc::clone(&self.0))
     }
 }

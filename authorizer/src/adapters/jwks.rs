@@ -1,8 +1,8 @@
 //! The issuers' keys, fetched and kept.
 //!
 //! Receives each issuer's source: a file's keys, a URI, or OIDC discovery; produces key sets, unproven, for
-//! [`identity::jwt`](crate::identity::jwt). One fetch at a time for each issuer, and nobody whose keys are fresh waits
-//! for it. A fetch is a task of its own, which ends also where every caller has given up the wait: were it dropped with
+//! [`identity::jwt`](crate::identity::jwt). One fetch at a time for each issuer, and nobody whose key is known waits for
+//! another's. A fetch is a task of its own, which goes on when every caller has given up the wait: were it dropped with
 //! them, a provider that takes longer than they do would never be heard. Leaves when to ask to `kept`, and how to
 //! `provider`.
 
@@ -17,29 +17,44 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use url::Url;
+use vault_context::http::HttpSetupError;
 
 use super::jitter;
 use crate::{
-    clock::Clock,
+    clock::{Clock, UnixTime},
     identity::{
         KeySource, KeysUnavailable,
         jwt::{Issuer, KeySet},
     },
     names::IssuerName,
 };
-use kept::{Kept, Wanted};
-use provider::{Provider, shown};
+use kept::{Begin, Kept, Wanted};
+use provider::{FETCH_TIMEOUT, Provider, client, report, shown_uri};
 
-/// How long a caller whose key may well be known waits for newer ones, be it behind another's fetch.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller waits for keys newer than those that are kept. Counted from the fetch's beginning: however many
+/// callers come while it goes on, they hold up this instance for a second together.
+const NEWER_KEYS_WAIT: Duration = Duration::from_secs(1);
 
-/// Where an issuer's keys come from.
+/// How long a caller waits where no keys are kept, as at a cold start. Nobody can be served without them, so a slow answer
+/// is better than a quick fault. It leaves the functions that we deploy, which have 8 s, some time to mint.
+const FIRST_KEYS_WAIT: Duration = Duration::from_secs(5);
+
+/// Where an issuer's keys come from. `ca_pem` holds the only roots that are trusted, in place of the system's.
 pub enum JwksSource {
     /// `jwks_uri` of the issuer's discovery document (OpenID Connect Discovery 1.0, section 4).
-    Discovery,
+    Discovery {
+        /// PEM certificates.
+        ca_pem: Option<Vec<u8>>,
+    },
     /// This URI.
-    Uri(Url),
+    Uri {
+        /// Where the key set is.
+        uri: Url,
+        /// PEM certificates.
+        ca_pem: Option<Vec<u8>>,
+    },
     /// A file beside the binary, read at init.
     File(KeySet),
 }
@@ -47,8 +62,13 @@ pub enum JwksSource {
 impl fmt::Debug for JwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Discovery => f.write_str("Discovery"),
-            Self::Uri(uri) => f.debug_tuple("Uri").field(&shown(uri)).finish(),
+            Self::Discovery { ca_pem } => {
+                f.debug_struct("Discovery").field("own_ca", &ca_pem.is_some()).finish()
+            }
+            Self::Uri { uri, ca_pem } => {
+                let mut uri_struct = f.debug_struct("Uri");
+                uri_struct.field("uri", &shown_uri(uri)).field("own_ca", &ca_pem.is_some()).finish()
+            }
             Self::File(keys) => f.debug_tuple("File").field(keys).finish(),
         }
     }
@@ -56,7 +76,6 @@ impl fmt::Debug for JwksSource {
 
 /// The keys of every configured issuer.
 pub struct Jwks {
-    client: reqwest::Client,
     clock: Arc<dyn Clock>,
     issuers: BTreeMap<IssuerName, Keys>,
 }
@@ -70,106 +89,152 @@ struct Fetched {
     provider: Provider,
     /// Locked for as long as it takes to read or write, and never while somebody waits for the network.
     kept: Mutex<Kept>,
-    /// Held by the fetch that is under way.
-    flight: Arc<tokio::sync::Mutex<()>>,
+    /// Wakes those who wait for another's fetch.
+    ended: Notify,
 }
 
 impl Jwks {
-    /// Keeps the keys of these issuers, fetched by [`identity_client`](super::identity_client)'s client. Fetches nothing
-    /// yet.
+    /// Keeps the keys of these issuers. Fetches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Where no TLS client can be built.
     pub fn new(
         issuers: impl IntoIterator<Item = (Issuer, JwksSource)>,
-        client: reqwest::Client,
         clock: Arc<dyn Clock>,
-    ) -> (Vec<Issuer>, Self) {
+    ) -> Result<(Vec<Issuer>, Self), HttpSetupError> {
+        let mut clients = Clients::default();
         let mut keys = BTreeMap::new();
         let mut known = Vec::new();
         for (issuer, source) in issuers {
-            keys.insert(issuer.name.clone(), Keys::new(&issuer, source));
+            keys.insert(issuer.name.clone(), Keys::new(&issuer, source, &mut clients)?);
             known.push(issuer);
         }
-        (known, Self { client, clock, issuers: keys })
+        Ok((known, Self { clock, issuers: keys }))
     }
 
     /// Fetches what can be fetched, from all at once, so that the first request need not. Failures are logged and tried
     /// again later.
     pub async fn warm(&self) {
-        join_all(self.issuers.keys().map(|name| self.current(name))).await;
+        join_all(self.issuers.keys().map(|name| self.keys(name, |_| true))).await;
     }
 
-    fn keys(&self, issuer: &IssuerName) -> Result<&Keys, KeysUnavailable> {
-        let unknown = || KeysUnavailable { reason: "no source is configured".to_owned() };
-        self.issuers.get(issuer).ok_or_else(unknown)
-    }
-
-    /// Fetches, unless it is too early for that. Who waited for another's attempt takes what came of it.
-    async fn attempt(&self, issuer: &IssuerName, fetched: &Arc<Fetched>, wanted: Wanted) {
-        let seen = fetched.kept().attempts();
-        let flight = Arc::clone(&fetched.flight).lock_owned().await;
-        let begun_at = self.clock.now();
-        let due = fetched.kept().attempts() == seen && fetched.kept().begin_attempt(wanted, begun_at);
-        if !due {
-            return;
-        }
-        let (issuer, fetched) = (issuer.clone(), Arc::clone(fetched));
-        let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
-        let fetch = tokio::spawn(async move {
-            let _flight = flight;
+    /// Fetches in a task of its own. It says whether the provider gave or confirmed the keys.
+    fn fetch(&self, issuer: &IssuerName, fetched: &Arc<Fetched>, begun_at: UnixTime) -> JoinHandle<bool> {
+        let (issuer, clock) = (issuer.clone(), Arc::clone(&self.clock));
+        let flight = Flight(Arc::clone(fetched));
+        tokio::spawn(async move {
+            let Flight(fetched) = &flight;
             let validator = fetched.kept().validator().cloned();
-            let outcome = fetched.provider.fetch(&client, validator.as_ref()).await;
+            let outcome = fetched.provider.fetch(&issuer, validator.as_ref(), begun_at).await;
             if let Err(reason) = &outcome {
                 tracing::warn!(issuer = issuer.as_str(), reason, "the issuer's keys could not be fetched");
             }
+            let succeeded = outcome.is_ok();
             fetched.kept().end_attempt(outcome, begun_at, clock.now(), jitter());
-        });
-        let _ended = fetch.await;
+            succeeded
+        })
+    }
+}
+
+/// A fetch that is under way, until this is dropped.
+struct Flight(Arc<Fetched>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let Self(fetched) = self;
+        fetched.kept().land();
+        fetched.ended.notify_waiters();
     }
 }
 
 impl KeySource for Jwks {
-    async fn current(&self, issuer: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
-        let fetched = match self.keys(issuer)? {
+    async fn keys(
+        &self,
+        issuer: &IssuerName,
+        knows: impl Fn(&KeySet) -> bool,
+    ) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let no_source = || KeysUnavailable { reason: "no source is configured".to_owned() };
+        let fetched = match self.issuers.get(issuer).ok_or_else(no_source)? {
             Keys::Fixed(keys) => return Ok(Arc::clone(keys)),
             Keys::Fetched(fetched) => fetched,
         };
         let now = self.clock.now();
-        if let Some(keys) = fetched.kept().fresh(now) {
-            return Ok(keys);
+        let fresh = fetched.kept().fresh(now);
+        let usable = fetched.kept().usable(now);
+        if let Some(keys) = fresh.as_ref().filter(|keys| knows(keys)) {
+            return Ok(Arc::clone(keys));
         }
-        let usable = fetched.kept().usable(now).is_some();
-        let attempt = self.attempt(issuer, fetched, Wanted::Any);
-        if !usable {
-            attempt.await;
-        } else if tokio::time::timeout(REFRESH_TIMEOUT, attempt).await.is_err() {
-            // Keys that will still do are no reason to make a caller wait for a provider that hangs.
-            tracing::warn!(
-                issuer = issuer.as_str(),
-                "the issuer's keys are used on: newer ones take too long"
-            );
-        }
-        fetched.kept().any(self.clock.now())
-    }
-
-    async fn refreshed(&self, issuer: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
-        match self.keys(issuer)? {
-            Keys::Fixed(keys) => Ok(Arc::clone(keys)),
-            Keys::Fetched(fetched) => {
-                self.attempt(issuer, fetched, Wanted::Newer).await;
-                fetched.kept().newest(self.clock.now())
+        let wanted = if fresh.is_some() { Wanted::Newer } else { Wanted::Any };
+        let known = usable.as_ref().is_some_and(|keys| knows(keys));
+        let ended = fetched.ended.notified();
+        let begin = fetched.kept().begin_attempt(wanted, now);
+        // INVARIANT (only a newer set denies): set by this call's own fetch alone, which began after the key was sought.
+        let mut confirmed = false;
+        match begin {
+            Begin::Own => {
+                let fetch = timeout(patience(usable.is_some(), now, now), self.fetch(issuer, fetched, now));
+                match fetch.await {
+                    Ok(fetch) => confirmed = fetch.is_ok_and(|succeeded| succeeded),
+                    Err(_) if known => tracing::warn!(
+                        issuer = issuer.as_str(),
+                        "the issuer's keys are used on: newer ones take too long"
+                    ),
+                    Err(_) => {}
+                }
             }
+            Begin::Anothers { begun_at } if !known => {
+                let _late = timeout(patience(usable.is_some(), begun_at, now), ended).await;
+            }
+            Begin::Anothers { .. } | Begin::Pausing | Begin::Spent => {}
+        }
+        let usable = fetched.kept().usable(self.clock.now());
+        match usable {
+            Some(keys) if confirmed || knows(&keys) => Ok(keys),
+            others => Err(KeysUnavailable { reason: fetched.why_not(begin, others.is_some()) }),
         }
     }
 }
 
+/// How long to wait for a fetch that began then.
+fn patience(has_keys: bool, begun_at: UnixTime, now: UnixTime) -> Duration {
+    if !has_keys {
+        return FIRST_KEYS_WAIT;
+    }
+    let age = now.duration_after(begun_at);
+    // No fetch runs that long, so the function was frozen meanwhile, and the answer may be here.
+    if age > FETCH_TIMEOUT { NEWER_KEYS_WAIT } else { NEWER_KEYS_WAIT.saturating_sub(age) }
+}
+
 impl Keys {
-    fn new(issuer: &Issuer, source: JwksSource) -> Self {
+    fn new(issuer: &Issuer, source: JwksSource, clients: &mut Clients) -> Result<Self, HttpSetupError> {
         let provider = match source {
-            JwksSource::File(keys) => return Self::Fixed(Arc::new(keys)),
-            JwksSource::Uri(uri) => Provider::Uri(uri),
-            JwksSource::Discovery => Provider::Discovery { issuer: issuer.issuer.clone() },
+            JwksSource::File(keys) => {
+                report(&issuer.name, &keys);
+                return Ok(Self::Fixed(Arc::new(keys)));
+            }
+            JwksSource::Uri { uri, ca_pem } => Provider::at(uri, clients.with(ca_pem)?),
+            JwksSource::Discovery { ca_pem } => {
+                Provider::discovered_for(issuer.issuer.clone(), clients.with(ca_pem)?)
+            }
         };
-        let (kept, flight) = (Mutex::default(), Arc::default());
-        Self::Fetched(Arc::new(Fetched { provider, kept, flight }))
+        let (kept, ended) = (Mutex::default(), Notify::new());
+        Ok(Self::Fetched(Arc::new(Fetched { provider, kept, ended })))
+    }
+}
+
+/// One client for each set of roots: each reads them anew, which takes milliseconds at every start.
+#[derive(Default)]
+struct Clients(BTreeMap<Option<Vec<u8>>, reqwest::Client>);
+
+impl Clients {
+    fn with(&mut self, ca_pem: Option<Vec<u8>>) -> Result<reqwest::Client, HttpSetupError> {
+        if let Some(client) = self.0.get(&ca_pem) {
+            return Ok(client.clone());
+        }
+        let client = client(ca_pem.clone())?;
+        self.0.insert(ca_pem, client.clone());
+        Ok(client)
     }
 }
 
@@ -177,5 +242,38 @@ impl Fetched {
     /// Nothing panics while it holds the lock; should it ever, what is kept is still whole.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why no kept set can judge the token.
+    fn why_not(&self, begin: Begin, has_keys: bool) -> String {
+        if let Some(reason) = self.kept().failure_reason() {
+            return reason.to_owned();
+        }
+        let why = match begin {
+            Begin::Anothers { .. } if has_keys => {
+                "the token's key is not among those kept, and the fetch that may find it began before this request"
+            }
+            Begin::Own | Begin::Anothers { .. } => "no answer yet; the fetch goes on",
+            Begin::Pausing => "it failed a moment ago, and is asked again soon",
+            Begin::Spent => {
+                "the token's key is not among those kept, and the provider was asked too often for unknown keys to be asked now"
+            }
+        };
+        format!("{}: {why}", self.provider.shown())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_of_one_fetch_wait_a_second_together_unless_the_function_was_frozen() {
+        let begun_at = UnixTime::from_seconds(1_800_000_000);
+        let millis = |has_keys, millis| {
+            patience(has_keys, begun_at, begun_at.plus(Duration::from_millis(millis))).as_millis()
+        };
+        assert_eq!([0, 400, 1000, 10_000, 10_001].map(|age| millis(true, age)), [1000, 600, 0, 0, 1000]);
+        assert_eq!([0, 9_000].map(|age| millis(false, age)), [5000, 5000]);
     }
 }

@@ -85,10 +85,6 @@ fn refined(schema: &mut Schema) {
     }
 }
 
-fn names(algorithms: &[jwt::Algorithm]) -> Vec<&'static str> {
-    algorithms.iter().map(|algorithm| algorithm.as_str()).collect()
-}
-
 fn in_seconds(seconds: u64) -> String {
     format!("{seconds}s")
 }
@@ -241,6 +237,9 @@ pub enum Issuer {
         types: Option<Vec<String>>,
         /// Where the keys come from.
         jwks: Jwks,
+        /// PEM certificates, in a file beside the binary. When given, nothing else is trusted for this issuer's keys.
+        #[schemars(length(min = 1), extend("examples" = ["corp-ca.pem"]))]
+        ca_file: Option<String>,
         /// Clock difference allowed for `nbf` and `iat`, at most 300s. `exp` has none.
         #[schemars(extend("default" = in_seconds(DEFAULT_LEEWAY_SECONDS)))]
         leeway: Option<Span>,
@@ -293,15 +292,15 @@ pub enum AudienceClaim {
     Azp,
 }
 
-/// JWS `alg` (RFC 7518, section 3.1; RFC 8037).
+/// JWS `alg` (RFC 7518, section 3.1; RFC 8037; RFC 9864). `EdDSA` and `Ed25519` are one.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-pub struct Algorithm(#[schemars(extend("enum" = names(&jwt::Algorithm::ALL)))] pub String);
+pub struct Algorithm(#[schemars(extend("enum" = jwt::Algorithm::names().collect::<Vec<_>>()))] pub String);
 
 /// What `sts:GetWebIdentityToken` can sign with.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-pub struct AwsAlgorithm(#[schemars(extend("enum" = names(&AWS_ALGORITHMS)))] pub String);
+pub struct AwsAlgorithm(#[schemars(extend("enum" = AWS_ALGORITHMS.map(jwt::Algorithm::as_str)))] pub String);
 
 /// Where an issuer's keys come from.
 #[derive(JsonSchema)]

@@ -24,7 +24,7 @@ use crate::{
 use super::{Asked, Identity, IdentityError, Scheme, SchemeResult};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES};
+pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES, NoKey, Unusable, UnusableKey};
 use unverified::Unverified;
 
 /// One configured issuer and what its tokens must be.
@@ -85,13 +85,16 @@ impl AudienceClaim {
 
 /// Where an issuer's keys come from. Returns what the provider published, parsed; whether it signed is decided here.
 pub trait KeySource {
-    /// The keys known now, fetched if there are none yet.
-    fn current(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
-
-    /// The keys after an attempt to fetch newer ones, since a token names a key that is not among the current. Where the
-    /// last attempt failed, whether it was this one or one just before, the keys are unavailable. The source limits how
-    /// often it really asks: the name of the key comes from an unverified token.
-    fn refreshed(&self, issuer: &IssuerName) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
+    /// Keys by which a token can be judged: a set that `knows` the token's key; else one that was fetched after this call
+    /// began, in which it is not. Only the latter shows that there is no such key. A set that was asked for earlier may be
+    /// older than the key, so where the source cannot or may not fetch now, the keys are unavailable.
+    ///
+    /// `knows` goes by an unverified token, so the source limits how often it asks the provider.
+    fn keys(
+        &self,
+        issuer: &IssuerName,
+        knows: impl Fn(&KeySet) -> bool,
+    ) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
 }
 
 /// An issuer's keys cannot be had.
@@ -118,8 +121,10 @@ impl<K: KeySource> JwtScheme<K> {
         let unverified = Unverified::parse(token.expose())?;
         let issuer = self.issuer(unverified.unverified_issuer()?)?;
         let algorithm = unverified.algorithm_for(issuer)?;
-        let keys = self.keys_for(&unverified, issuer, algorithm).await?;
-        let key = keys.find(unverified.unverified_kid(), algorithm).ok_or_else(|| key_unknown(issuer))?;
+        let kid = unverified.unverified_kid();
+        let keys = self.keys.keys(&issuer.name, |keys| keys.knows(kid, algorithm)).await;
+        let keys = keys.map_err(|error| keys_unavailable(issuer, error))?;
+        let key = keys.find(kid, algorithm).map_err(|why| key_unknown(issuer, why))?;
         let claims = unverified.verify_signature(key, algorithm)?;
         checks::identity(claims, issuer, asked)
     }
@@ -128,21 +133,6 @@ impl<K: KeySource> JwtScheme<K> {
     fn issuer(&self, unverified_issuer: &str) -> Result<&Issuer, IdentityError> {
         let found = self.issuers.iter().find(|issuer| issuer.issuer == unverified_issuer);
         found.ok_or(IdentityError::IssuerUnknown)
-    }
-
-    /// The current keys; newer ones where those hold nothing of what the token names.
-    async fn keys_for(
-        &self,
-        unverified: &Unverified<'_>,
-        issuer: &Issuer,
-        algorithm: Algorithm,
-    ) -> Result<Arc<KeySet>, IdentityError> {
-        let unavailable = |error: KeysUnavailable| keys_unavailable(issuer, error);
-        let current = self.keys.current(&issuer.name).await.map_err(unavailable)?;
-        if current.knows(unverified.unverified_kid(), algorithm) {
-            return Ok(current);
-        }
-        self.keys.refreshed(&issuer.name).await.map_err(unavailable)
     }
 }
 
@@ -156,8 +146,8 @@ impl<K: KeySource> Scheme for JwtScheme<K> {
     }
 }
 
-fn key_unknown(issuer: &Issuer) -> IdentityError {
-    IdentityError::KeyUnknown { issuer: issuer.name.clone() }
+fn key_unknown(issuer: &Issuer, why: NoKey) -> IdentityError {
+    IdentityError::KeyUnknown { issuer: issuer.name.clone(), why }
 }
 
 fn keys_unavailable(issuer: &Issuer, error: KeysUnavailable) -> IdentityError {

@@ -276,6 +276,25 @@ fn rejects_a_ca_bundle_that_trusts_nobody() {
     assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
 }
 
+#[test]
+fn rejects_an_issuers_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
+    fs::write(task_root().join("ca.pem"), "not a certificate").unwrap();
+    let good = include_bytes!("../tls/ca.pem");
+    fs::write(task_root().join("good-ca.pem"), good).unwrap();
+    let with = |jwks: &str, ca_file: &str| {
+        let keys = "    jwks: {file: jwks.json}\n";
+        assert!(CONFIG.contains(keys));
+        problems(&CONFIG.replacen(keys, &format!("    jwks: {jwks}\n    ca_file: {ca_file}\n"), 1))
+    };
+    assert_eq!(with("discovery", "good-ca.pem"), Vec::<String>::new());
+    let found = with("discovery", "ca.pem");
+    assert!(found.len() == 1 && found[0].starts_with("issuers.corp.ca_file: the CA bundle"), "{found:?}");
+    let found = with("discovery", "nowhere.pem");
+    assert!(found.len() == 1 && found[0].starts_with("issuers.corp.ca_file: "), "{found:?}");
+    let found = with("{file: jwks.json}", "good-ca.pem");
+    assert_eq!(found, ["issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched"]);
+}
+
 /// [`CONFIG`] with another login; more of `vault` may stand before it.
 fn with_login(more: &str, login: &str) -> String {
     let token = "  login: {method: token, token: s.AuthorizerTokenOfTheTest}";

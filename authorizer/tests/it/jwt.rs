@@ -224,6 +224,7 @@ fn a_token_without_kid_is_served_where_one_key_fits() {
 fn rejects_a_token_without_kid_where_two_keys_fit() {
     let mut jwks = keys().jwks();
     let mut second = keys().rsa_public_jwk();
+    second["n"] = json!(other_modulus());
     second["kid"] = json!("rsa-2");
     second["alg"] = json!("RS256");
     jwks["keys"].as_array_mut().unwrap().push(second);
@@ -234,9 +235,14 @@ fn rejects_a_token_without_kid_where_two_keys_fit() {
     assert_eq!(code("RS384", json!({"alg": "RS384"})), "allowed", "the second key is for RS256 alone");
 }
 
-/// Which of the two would be asked must not depend on how the provider sorts its set: neither is, even if they agree.
+/// Of another key.
+fn other_modulus() -> String {
+    b64(&[&[0x80], &keys().rsa_modulus()[1..]].concat())
+}
+
+/// Which of two would be asked must not depend on how the provider sorts its set: neither is. The same key twice is one.
 #[test]
-fn rejects_a_kid_that_two_keys_have() {
+fn rejects_a_kid_that_two_different_keys_have() {
     let with_second = |changes: Value| {
         let mut jwks = jwks_with_rsa(&changes);
         jwks["keys"].as_array_mut().unwrap().push(keys().rsa_public_jwk());
@@ -244,17 +250,103 @@ fn rejects_a_kid_that_two_keys_have() {
     };
     let code =
         |bed: &Bed, algorithm| bed.code_for(&keys().token(algorithm, &header(algorithm, "rsa"), &claims()));
-    let twice = with_second(json!({}));
-    assert_eq!((code(&twice, "RS256"), code(&twice, "PS512")), ("key_unknown".into(), "key_unknown".into()));
-    let other_modulus = b64(&[&[0x80], &keys().rsa_modulus()[1..]].concat());
-    assert_eq!(code(&with_second(json!({"n": other_modulus})), "RS256"), "key_unknown");
+    let different = with_second(json!({"n": other_modulus()}));
+    assert_eq!(code(&different, "RS256"), "key_unknown");
+    assert_eq!(different.code_for(&good_token()), "allowed", "the other keys serve on");
     // One of them is for RS256 alone: for PS512 the other is the only one.
-    let limited = with_second(json!({"alg": "RS256"}));
+    let limited = with_second(json!({"n": other_modulus(), "alg": "RS256"}));
     assert_eq!((code(&limited, "RS256"), code(&limited, "PS512")), ("key_unknown".into(), "allowed".into()));
-    let for_encryption = with_second(json!({"use": "enc"}));
+    for same in [json!({}), json!({"alg": "RS256"}), json!({"crv": ""})] {
+        let twice = with_second(same);
+        assert_eq!((code(&twice, "RS256"), code(&twice, "PS512")), ("allowed".into(), "allowed".into()));
+        assert_eq!(code(&twice, "ES256"), "key_unknown");
+    }
+    let for_encryption = with_second(json!({"n": other_modulus(), "use": "enc"}));
     assert_eq!(code(&for_encryption, "RS256"), "allowed", "a key that cannot verify is not in the way");
-    assert_eq!(code(&twice, "ES256").as_str(), "key_unknown");
-    assert_eq!(twice.code_for(&good_token()), "allowed", "the other keys serve on");
+}
+
+/// The message says which key was sought and what is the matter with it.
+#[test]
+fn an_unknown_key_is_told_from_one_that_cannot_be_used() {
+    let mut jwks = keys().jwks();
+    let list = jwks["keys"].as_array_mut().unwrap();
+    list.push(json!({"kty": "OKP", "crv": "Ed448", "kid": "ed448", "x": b64(&[1; 57])}));
+    list.push(json!({"kty": "RSA", "kid": "weak", "n": b64(&[0xff; 128]), "e": "AQAB"}));
+    list.push(changed(&keys().rsa_public_jwk(), &json!({"n": other_modulus(), "kid": "twin"})));
+    list.push(changed(&keys().rsa_public_jwk(), &json!({"kid": "twin"})));
+    let bed = Bed::with_keys(&jwks);
+    let ends = |header: Value| {
+        let line = bed.line(&event(&token_with_header(header)));
+        assert_eq!(line["code"], "key_unknown", "{line}");
+        line["message"].as_str().unwrap().to_owned()
+    };
+    for (header, expected) in [
+        (header("EdDSA", "nobody"), "issuer `corp` publishes no key with the token's `kid` `nobody`"),
+        (
+            header("EdDSA", "a\u{1b}[2J`"),
+            "issuer `corp` publishes no key with the token's `kid` `a\\u{1b}[2J\\u{60}`",
+        ),
+        (
+            header("EdDSA", "ed448"),
+            "issuer `corp` publishes the token's key `ed448`, but it cannot be used: its `crv` `Ed448` is not supported; \
+             P-256, P-384, P-521 and Ed25519 are",
+        ),
+        (
+            header("RS256", "weak"),
+            "issuer `corp` publishes the token's key `weak`, but it cannot be used: its RSA modulus has 1024 bits; it needs \
+             2048 to 8192, an odd modulus and an odd exponent of 17 to 33 bits",
+        ),
+        (
+            header("RS256", "enc"),
+            "issuer `corp` publishes the token's key `enc`, but it cannot be used: its `use` is not `sig`",
+        ),
+        (header("ES256", "ed"), "issuer `corp` publishes the token's key `ed`, but not for ES256"),
+        (
+            header("RS256", "twin"),
+            "issuer `corp` publishes different keys under the token's `kid` `twin`, so none of them is used",
+        ),
+        (
+            json!({"alg": "RS256"}),
+            "issuer `corp` publishes different keys for RS256, and the token has no `kid` to choose by",
+        ),
+    ] {
+        assert_eq!(ends(header), expected);
+    }
+    let long = ends(header("EdDSA", &"k".repeat(256)));
+    assert!(long.ends_with(&format!("`{}...`", "k".repeat(128))), "{long}");
+}
+
+#[test]
+fn ed25519_and_eddsa_are_one_algorithm_in_tokens_configuration_and_keys() {
+    for configured in ["EdDSA", "Ed25519", "EdDSA, Ed25519"] {
+        let bed = Bed::with(&CONFIG.replacen("RS256, ES256, EdDSA", configured, 1));
+        for alg in ["EdDSA", "Ed25519"] {
+            assert_eq!(
+                bed.code_for(&token_with_header(header(alg, "ed"))),
+                "allowed",
+                "{alg} by {configured}"
+            );
+        }
+        assert_eq!(bed.code_for(&token_with_header(header("Ed448", "ed"))), "algorithm_refused");
+    }
+    refused(&keys().rs256(&header("Ed25519", "rsa"), &claims()), "key_unknown");
+}
+
+#[test]
+fn null_is_absent_in_headers_and_times() {
+    accepted(&token_with_header(json!({"alg": "EdDSA", "kid": null, "typ": null})));
+    for null in ["nbf", "iat"] {
+        let mut claims = claims_with(json!({"scope": "orders:read"}));
+        claims[null] = Value::Null;
+        let header = header("EdDSA", "ed");
+        let bed = Bed::with(&CONFIG.replacen("    max_age: 1h\n", "", 1));
+        assert_eq!(bed.code_for(&keys().ed25519(&header, &claims)), "allowed", "{null}");
+        claims["exp"] = Value::Null;
+        assert_eq!(bed.code_for(&keys().ed25519(&header, &claims)), "claim_missing");
+    }
+    let mut claims = claims();
+    claims["iat"] = Value::Null;
+    refused(&keys().ed25519(&header("EdDSA", "ed"), &claims), "claim_missing");
 }
 
 /// The attacker's key is a good one, is embedded, and is served where the header points.

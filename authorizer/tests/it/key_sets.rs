@@ -4,13 +4,21 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vault_authorizer::identity::jwt::{InvalidKeySet, KeySet};
+use vault_authorizer::identity::jwt::{Algorithm, InvalidKeySet, KeySet, Unusable};
 
 use crate::support::*;
 
-/// How many keys of a set with this one key can verify.
-fn usable(jwk: &Value) -> Result<usize, InvalidKeySet> {
-    KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).map(|keys| keys.len())
+fn set(jwks: &[Value]) -> Result<KeySet, InvalidKeySet> {
+    KeySet::parse(json!({"keys": jwks}).to_string().as_bytes())
+}
+
+/// How many keys of a set with this one key can verify, or why it cannot.
+fn usable(jwk: &Value) -> Result<usize, Unusable> {
+    match set(std::slice::from_ref(jwk)) {
+        Ok(keys) => Ok(keys.len()),
+        Err(InvalidKeySet::NoUsableKey(unusable)) => Err(unusable[0].why().clone()),
+        Err(other) => panic!("{other}"),
+    }
 }
 
 #[test]
@@ -24,16 +32,18 @@ fn rejects_a_weak_rsa_key_and_a_set_without_a_usable_key() {
     assert_eq!(usable(&rsa(modulus(2048), "AQAB")), Ok(1));
     let weak =
         [modulus(1024), modulus(2040), b64(&[&[0u8; 128][..], &[0xff; 128][..]].concat()), modulus(8200)];
-    for n in weak {
-        assert_eq!(usable(&rsa(n, "AQAB")), Err(InvalidKeySet::NoUsableKey));
+    for (n, bits) in weak.into_iter().zip([1024, 2040, 1024, 8200]) {
+        assert_eq!(usable(&rsa(n, "AQAB")), Err(Unusable::Rsa { bits }));
     }
     for e in ["", "AQ", "Aw", "AQAA", "AQABAQABAQAB"] {
-        assert_eq!(usable(&rsa(modulus(2048), e)), Err(InvalidKeySet::NoUsableKey), "{e}");
+        assert_eq!(usable(&rsa(modulus(2048), e)), Err(Unusable::Rsa { bits: 2048 }), "{e}");
     }
     assert!(matches!(KeySet::parse(b"<html>"), Err(InvalidKeySet::NotAKeySet)));
     assert!(matches!(KeySet::parse(b"{}"), Err(InvalidKeySet::NotAKeySet)));
     assert!(matches!(KeySet::parse(br#"{"keys": {}}"#), Err(InvalidKeySet::NotAKeySet)));
-    assert!(matches!(KeySet::parse(br#"{"keys": []}"#), Err(InvalidKeySet::NoUsableKey)));
+    assert!(
+        matches!(KeySet::parse(br#"{"keys": []}"#), Err(InvalidKeySet::NoUsableKey(none)) if none.is_empty())
+    );
     assert!(matches!(KeySet::parse(&vec![b' '; 300_000]), Err(InvalidKeySet::TooLarge)));
     let many = json!({"keys": vec![json!({}); 129]}).to_string();
     assert!(matches!(KeySet::parse(many.as_bytes()), Err(InvalidKeySet::TooManyKeys)));
@@ -42,53 +52,128 @@ fn rejects_a_weak_rsa_key_and_a_set_without_a_usable_key() {
 /// Each key of the good set, with what makes it unusable.
 #[test]
 fn rejects_a_key_that_is_not_a_public_key_for_signatures() {
+    let text = |text: &str| text.to_owned();
     for (_, kid) in ALGORITHMS.iter().skip(5) {
         let jwk = |changes: Value| usable(&changed(&published(kid), &changes));
         assert_eq!(jwk(json!({})), Ok(1), "{kid}");
-        assert_eq!(
-            jwk(json!({"use": "sig", "key_ops": ["verify"], "kid": null, "alg": null})),
-            Ok(1),
-            "{kid}"
-        );
-        assert_eq!(jwk(json!({"key_ops": ["sign", "verify"], "x5c": ["AAAA"], "ext": true})), Ok(1), "{kid}");
-        for unusable in [
-            json!({"use": "enc"}),
-            json!({"use": "SIG"}),
-            json!({"use": ["sig"]}),
-            json!({"key_ops": ["sign"]}),
-            json!({"key_ops": []}),
-            json!({"key_ops": "verify"}),
-            json!({"alg": "HS256"}),
-            json!({"alg": "none"}),
-            json!({"alg": "RSA-OAEP"}),
-            json!({"alg": ""}),
-            json!({"alg": 7}),
-            json!({"kid": 7}),
-            json!({"kty": "oct"}),
-            json!({"kty": "AKP"}),
-            json!({"kty": null}),
-            json!({"crv": "P-224"}),
-            json!({"crv": "secp256k1"}),
-            json!({"crv": "Ed448"}),
-            json!({"crv": "X25519"}),
-            json!({"crv": 7}),
-            json!({"d": "AQAB"}),
-            json!({"p": "AQAB"}),
-            json!({"k": "AQAB"}),
+        for (unusable, why) in [
+            (json!({"use": "enc"}), Unusable::Use),
+            (json!({"use": "SIG"}), Unusable::Use),
+            (json!({"use": ["sig"]}), Unusable::Use),
+            (json!({"key_ops": ["sign"]}), Unusable::KeyOps),
+            (json!({"key_ops": []}), Unusable::KeyOps),
+            (json!({"key_ops": "verify"}), Unusable::KeyOps),
+            (json!({"alg": "HS256"}), Unusable::Algorithm(text("HS256"))),
+            (json!({"alg": "none"}), Unusable::Algorithm(text("none"))),
+            (json!({"alg": "RSA-OAEP"}), Unusable::Algorithm(text("RSA-OAEP"))),
+            (json!({"alg": ""}), Unusable::Algorithm(text(""))),
+            (json!({"alg": 7}), Unusable::NotText("alg")),
+            (json!({"kid": 7}), Unusable::NotText("kid")),
+            (json!({"kty": "oct"}), Unusable::Type(text("oct"))),
+            (json!({"kty": "AKP"}), Unusable::Type(text("AKP"))),
+            (json!({"kty": 7}), Unusable::NotText("kty")),
+            (json!({"kty": null}), Unusable::Missing("kty")),
+            (json!({"d": "AQAB"}), Unusable::Private("d")),
         ] {
-            assert_eq!(jwk(unusable.clone()), Err(InvalidKeySet::NoUsableKey), "{kid} with {unusable}");
+            assert_eq!(jwk(unusable.clone()), Err(why), "{kid} with {unusable}");
         }
     }
-    for unusable in [
-        json!({"kty": "oct", "k": "c2VjcmV0"}),
-        json!({"kty": "OKP", "crv": "Ed448", "x": b64(&[1; 57])}),
-        json!({"kty": "OKP", "crv": "X25519", "x": b64(&[9; 32])}),
-        json!("key"),
-        json!(null),
-        json!([]),
-    ] {
-        assert_eq!(usable(&unusable), Err(InvalidKeySet::NoUsableKey), "{unusable}");
+    for kid in ["ec", "ec384", "ec521", "ed"] {
+        for crv in ["", "P-224", "secp256k1", "Ed448", "X25519", "p-256"] {
+            let found = usable(&changed(&published(kid), &json!({"crv": crv})));
+            assert_eq!(found, Err(Unusable::Curve(text(crv))), "{kid}");
+        }
     }
+    for name in ["p", "q", "dp", "dq", "qi", "oth"] {
+        assert_eq!(usable(&changed(&published("rsa"), &json!({name: "AQAB"}))), Err(Unusable::Private(name)));
+    }
+    for (unusable, why) in [
+        (json!({"kty": "oct", "k": "c2VjcmV0"}), Unusable::Type(text("oct"))),
+        (json!({"kty": "OKP", "crv": "Ed448", "x": b64(&[1; 57])}), Unusable::Curve(text("Ed448"))),
+        (json!({"kty": "OKP", "crv": "X25519", "x": b64(&[9; 32])}), Unusable::Curve(text("X25519"))),
+        (json!("key"), Unusable::NotAnObject),
+        (json!(null), Unusable::NotAnObject),
+        (json!([]), Unusable::NotAnObject),
+    ] {
+        assert_eq!(usable(&unusable), Err(why), "{unusable}");
+    }
+}
+
+/// Providers that write each key with one record leave such members behind.
+#[test]
+fn null_is_absent_and_what_a_key_type_does_not_define_is_ignored() {
+    for (_, kid) in ALGORITHMS.iter().skip(5) {
+        let mut jwk = published(kid);
+        for name in ["alg", "use", "key_ops", "kid", "d", "p", "k", "x5c", "x5t#S256"] {
+            jwk[name] = Value::Null;
+            assert_eq!(usable(&jwk), Ok(1), "{kid} without {name}");
+        }
+        for foreign in [json!({"k": "AQAB"}), json!({"x5c": ["AAAA"], "ext": true, "iat": 7})] {
+            assert_eq!(usable(&changed(&published(kid), &foreign)), Ok(1), "{kid} with {foreign}");
+        }
+        assert_eq!(usable(&changed(&published(kid), &json!({"key_ops": ["sign", "verify"]}))), Ok(1));
+    }
+    for foreign in [json!({"crv": ""}), json!({"crv": "P-256"}), json!({"crv": 7}), json!({"x": "", "y": 7})]
+    {
+        assert_eq!(usable(&changed(&published("rsa"), &foreign)), Ok(1), "{foreign}");
+    }
+    let mut rsa = published("rsa");
+    rsa["crv"] = Value::Null;
+    assert_eq!(usable(&rsa), Ok(1));
+    for foreign in [json!({"n": "", "e": 7}), json!({"p": "AQAB"})] {
+        assert_eq!(usable(&changed(&published("ec"), &foreign)), Ok(1), "{foreign}");
+    }
+}
+
+#[test]
+fn ed25519_and_eddsa_are_one_algorithm() {
+    for alg in ["Ed25519", "EdDSA"] {
+        assert_eq!(usable(&changed(&published("ed"), &json!({"alg": alg}))), Ok(1));
+        let other = usable(&changed(&published("rsa"), &json!({"alg": alg})));
+        assert_eq!(other, Err(Unusable::OtherType(Algorithm::EdDsa)));
+    }
+}
+
+/// GitHub Enterprise Server lists its key twice.
+#[test]
+fn the_same_key_twice_is_one_key() {
+    let rsa = published("rsa");
+    let keys = set(&[rsa.clone(), rsa.clone(), changed(&rsa, &json!({"alg": "RS256"}))]).unwrap();
+    assert_eq!((keys.len(), keys.ambiguous_kids(&Algorithm::ALL)), (1, Vec::new()));
+    let other =
+        changed(&rsa, &json!({"n": b64(&[&[0x80], &crate::support::keys().rsa_modulus()[1..]].concat())}));
+    let keys = set(&[rsa.clone(), other]).unwrap();
+    assert_eq!((keys.len(), keys.ambiguous_kids(&Algorithm::ALL)), (2, vec!["rsa".to_owned()]));
+    let keys = set(&[rsa, changed(&published("ed"), &json!({"kid": "rsa"}))]).unwrap();
+    assert_eq!(
+        (keys.len(), keys.ambiguous_kids(&Algorithm::ALL)),
+        (2, Vec::new()),
+        "the algorithm tells them apart"
+    );
+}
+
+#[test]
+fn keys_are_counted_by_algorithm() {
+    let keys = KeySet::parse(keys().jwks().to_string().as_bytes()).unwrap();
+    let count = |algorithms: &[Algorithm]| keys.serving(algorithms);
+    assert_eq!([count(&[Algorithm::Rs256]), count(&[Algorithm::Es384]), count(&[])], [1, 1, 0]);
+    assert_eq!(count(&[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256]), 2);
+    assert_eq!(count(&Algorithm::ALL), keys.len());
+    let limited = set(&[changed(&published("rsa"), &json!({"alg": "RS256"}))]).unwrap();
+    assert_eq!([Algorithm::Rs256, Algorithm::Ps256].map(|one| limited.serving(&[one])), [1, 0]);
+}
+
+#[test]
+fn a_set_without_a_usable_key_names_what_it_has() {
+    let reason = |jwks: &[Value]| set(jwks).unwrap_err().to_string();
+    assert_eq!(reason(&[]), "the JWK set has no key that can verify: it is empty");
+    let ed448 = json!({"kty": "OKP", "crv": "Ed448", "kid": "ed448\n\u{202e}", "x": b64(&[1; 57])});
+    assert_eq!(
+        reason(&[ed448.clone(), json!(7)]),
+        "the JWK set has no key that can verify: `ed448\\u{a}\\u{202e}`: its `crv` `Ed448` is not supported; P-256, P-384, \
+         P-521 and Ed25519 are; a key without `kid`: it is not a JSON object"
+    );
+    assert!(reason(&vec![ed448; 128]).ends_with("; and 125 more"));
 }
 
 #[test]
@@ -108,7 +193,7 @@ fn rejects_a_key_whose_numbers_have_another_size_or_form() {
         let with = |value: Value| {
             let mut jwk = jwk.clone();
             jwk[member] = value;
-            usable(&jwk)
+            usable(&jwk).map_err(|_| ())
         };
         assert_eq!(with(json!(good)), Ok(1), "{kid}");
         for other in [
@@ -121,7 +206,7 @@ fn rejects_a_key_whose_numbers_have_another_size_or_form() {
             json!(null),
             json!(number),
         ] {
-            assert_eq!(with(other.clone()), Err(InvalidKeySet::NoUsableKey), "{kid}: {member} {other}");
+            assert_eq!(with(other.clone()), Err(()), "{kid}: {member} {other}");
         }
     }
     let swapped = |kid: &str, crv: &str| {
@@ -136,7 +221,7 @@ fn rejects_a_key_whose_numbers_have_another_size_or_form() {
     };
     for (kid, own) in [("ec", "P-256"), ("ec384", "P-384"), ("ec521", "P-521")] {
         for crv in ["P-256", "P-384", "P-521"] {
-            let expected = if crv == own { Ok(1) } else { Err(InvalidKeySet::NoUsableKey) };
+            let expected = if crv == own { Ok(1) } else { Err(Unusable::Point) };
             assert_eq!(swapped(kid, crv), expected, "{kid} as {crv}");
         }
     }

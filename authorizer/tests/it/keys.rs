@@ -1,19 +1,24 @@
 //! The issuers' keys: when they are fetched, and what never replaces them.
 
 use std::{
+    io::{Read, Write},
     pin::pin,
     sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
 use axum::{extract::Request, response::IntoResponse};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use vault_authorizer::{
-    adapters::{identity_client, jwks::Jwks},
+    adapters::jwks::Jwks,
     config::Config,
-    identity::KeySource,
+    identity::{KeySource, jwt::KeySet},
     names::IssuerName,
 };
 
@@ -134,7 +139,7 @@ impl World {
         let provider = Provider::start().await;
         let config = Config::parse(&provider.document(), &task_root()).unwrap();
         let clock = SetClock::at(NOW);
-        let (_, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
+        let (_, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
         Self { provider, clock, keys, corp: "corp".parse().unwrap() }
     }
 
@@ -150,12 +155,18 @@ impl World {
         self.provider.serve(served);
     }
 
+    /// For a token whose key is among those that are kept, if any are.
     async fn current(&self) -> Result<usize, String> {
-        self.keys.current(&self.corp).await.map(|keys| keys.len()).map_err(|error| error.reason)
+        self.asked(|_| true).await
     }
 
+    /// For a token whose key is in no set.
     async fn refreshed(&self) -> Result<usize, String> {
-        self.keys.refreshed(&self.corp).await.map(|keys| keys.len()).map_err(|error| error.reason)
+        self.asked(|_| false).await
+    }
+
+    async fn asked(&self, knows: impl Fn(&KeySet) -> bool) -> Result<usize, String> {
+        self.keys.keys(&self.corp, knows).await.map(|keys| keys.len()).map_err(|error| error.reason)
     }
 
     fn fetches(&self) -> usize {
@@ -170,8 +181,7 @@ fn good() -> Served {
 #[tokio::test]
 async fn keys_are_fetched_once_for_concurrent_callers_and_kept() {
     let world = World::new().await;
-    let all = tokio::join!(world.current(), world.current(), world.refreshed());
-    assert_eq!(all, (Ok(USABLE), Ok(USABLE), Ok(USABLE)));
+    assert_eq!(tokio::join!(world.current(), world.current()), (Ok(USABLE), Ok(USABLE)));
     assert_eq!(world.fetches(), 1);
     world.clock.forward_seconds(3600);
     assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0));
@@ -189,11 +199,13 @@ async fn a_flood_of_unknown_kids_costs_a_handful_of_fetches_and_holds_up_no_rota
 
     let rotated = Keys::generate();
     let new_token = event(&rotated.ed25519(&json!({"alg": "EdDSA", "kid": "ed-2"}), &claims()));
-    let (mut rotated_at, mut accepted_after) = (None, None);
+    let (mut rotated_at, mut accepted_after, mut looked_up) = (None, None, 0);
     for millis in 0..10_000 {
         let forged = json!({"alg": "EdDSA", "kid": format!("kid-{millis}")});
-        let code = bed.code_of(&event(&rotated.ed25519(&forged, &claims()))).await;
-        assert_eq!(code, "key_unknown", "after {millis} ms");
+        match bed.code_of(&event(&rotated.ed25519(&forged, &claims()))).await.as_str() {
+            "key_unknown" => looked_up += 1,
+            code => assert_eq!(code, "jwks_unavailable", "after {millis} ms"),
+        }
         if millis == 5_100 {
             provider.serve(Served::keys(&renamed(rotated.jwks(), "-2")));
             rotated_at = Some(millis);
@@ -201,7 +213,10 @@ async fn a_flood_of_unknown_kids_costs_a_handful_of_fetches_and_holds_up_no_rota
         if let (Some(at), None) = (rotated_at, accepted_after) {
             match bed.code_of(&new_token).await.as_str() {
                 "allowed" => accepted_after = Some(millis - at),
-                code => assert_eq!(code, "key_unknown"),
+                code => assert_eq!(
+                    code, "jwks_unavailable",
+                    "a good caller is never told that the key is unknown"
+                ),
             }
         }
         bed.clock.forward_millis(1);
@@ -209,6 +224,11 @@ async fn a_flood_of_unknown_kids_costs_a_handful_of_fetches_and_holds_up_no_rota
     assert!(accepted_after.is_some_and(|millis| millis <= 2_000), "{accepted_after:?}");
     let fetches = provider.asked().len();
     assert!((2..=MOST_FETCHES).contains(&fetches), "{fetches} fetches");
+    assert!(
+        (2..=MOST_FETCHES).contains(&looked_up),
+        "who is told so has had the provider asked: {looked_up}"
+    );
+    bed.clock.forward_millis(1500);
     assert_eq!(bed.code_of(&event(&good_token())).await, "key_unknown", "the old keys are gone");
 }
 
@@ -223,35 +243,78 @@ fn renamed(mut jwks: Value, suffix: &str) -> Value {
 #[tokio::test]
 async fn an_unknown_key_is_asked_for_at_once_where_nobody_asked_lately() {
     let world = World::with_keys(good()).await;
+    let mut answers = Vec::new();
     for _ in 0..1000 {
-        world.refreshed().await.unwrap();
+        answers.push(world.refreshed().await);
+    }
+    assert_eq!(answers[..4], vec![Ok(USABLE); 4]);
+    for withheld in &answers[4..] {
+        let reason = withheld.as_ref().unwrap_err();
+        assert!(
+            reason.ends_with("the provider was asked too often for unknown keys to be asked now"),
+            "{reason}"
+        );
     }
     assert_eq!(world.fetches(), 4);
     world.clock.forward_millis(1499);
-    assert_eq!((world.refreshed().await, world.fetches()), (Ok(USABLE), 0));
+    assert_eq!((world.refreshed().await.is_err(), world.fetches()), (true, 0));
     world.clock.forward_millis(1);
     assert_eq!((world.refreshed().await, world.fetches()), (Ok(USABLE), 1));
 }
 
+/// The fetch may have asked the provider before the key was published.
 #[tokio::test]
-async fn fresh_keys_never_wait_for_anothers_fetch() {
+async fn a_fetch_that_began_before_the_key_was_named_denies_nobody() {
+    let world = World::with_keys(good()).await;
+    let gate = Arc::new(Semaphore::new(0));
+    world.serve(Served { gate: Some(Arc::clone(&gate)), ..good() });
+    let (first, second, _) =
+        tokio::join!(world.refreshed(), world.refreshed(), async { gate.add_permits(1) });
+    assert_eq!(first, Ok(USABLE), "it is in no set that was fetched for it");
+    let reason = second.unwrap_err();
+    assert!(reason.ends_with("and the fetch that may find it began before this request"), "{reason}");
+    assert_eq!(world.fetches(), 1);
+}
+
+/// A fetch that found it serves everybody who waited.
+#[tokio::test]
+async fn a_new_key_is_found_by_anothers_fetch() {
+    let world = World::with_keys(good()).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let one_key = Served::keys(&json!({"keys": [keys().rsa_public_jwk()]}));
+    world.serve(Served { gate: Some(Arc::clone(&gate)), ..one_key });
+    let is_new = |keys: &KeySet| keys.len() == 1;
+    let found = tokio::join!(world.asked(is_new), world.asked(is_new), async { gate.add_permits(1) });
+    assert_eq!((found.0, found.1, world.fetches()), (Ok(1), Ok(1), 1));
+}
+
+/// A stranger's unknown `kid`s and a provider that hangs: the fetch is never driven on, so that only patience ends a wait.
+#[tokio::test]
+async fn a_known_key_never_waits_for_anothers_fetch() {
     let world = World::with_keys(good()).await;
     world.serve(Served { hangs: true, ..good() });
     let mut refresh = pin!(world.refreshed());
     assert!(refresh.as_mut().now_or_never().is_none(), "the fetch is under way");
     assert_eq!(world.current().now_or_never(), Some(Ok(USABLE)));
+    world.clock.forward_seconds(3601);
+    assert_eq!(
+        world.current().now_or_never(),
+        Some(Ok(USABLE)),
+        "old keys are good while the provider is slow"
+    );
 }
 
-/// The fetch that is under way is never driven on, so that only the caller's own patience can end the wait.
 #[tokio::test]
-async fn stale_keys_wait_a_second_at_most_for_anothers_fetch() {
+async fn unknown_keys_hold_an_instance_for_a_second_a_fetch() {
     let world = World::with_keys(good()).await;
     world.serve(Served { hangs: true, ..good() });
-    world.clock.forward_seconds(3601);
-    let mut refresh = pin!(world.refreshed());
-    assert!(refresh.as_mut().now_or_never().is_none(), "the fetch is under way");
-    let current = tokio::time::timeout(Duration::from_secs(30), world.current()).await;
-    assert_eq!(current, Ok(Ok(USABLE)));
+    let reason = world.refreshed().await.unwrap_err();
+    assert!(reason.ends_with("/keys: no answer yet; the fetch goes on"), "{reason}");
+    world.clock.forward_seconds(1);
+    let others = join_all((0..20).map(async |_| world.refreshed().await.unwrap_err()));
+    let at_once = tokio::time::timeout(Duration::from_millis(500), others).await;
+    assert!(at_once.is_ok(), "the second of this fetch is used up");
+    assert_eq!(world.fetches(), 1);
 }
 
 /// It takes longer than a caller whose keys are old waits for it, and than one whose time is up. Were the fetch dropped
@@ -266,10 +329,25 @@ async fn a_slow_provider_is_heard_although_nobody_waits_for_it() {
     });
     world.clock.forward_seconds(3601);
     assert_eq!(world.current().await, Ok(USABLE), "the old ones serve meanwhile");
-    assert!(world.refreshed().now_or_never().is_none(), "its caller's time is up");
+    let is_new = |keys: &KeySet| keys.len() == 1;
+    assert!(world.asked(is_new).now_or_never().is_none(), "its caller's time is up");
     gate.add_permits(1);
-    assert_eq!((world.refreshed().await, world.fetches()), (Ok(1), 1));
+    assert_eq!((world.asked(is_new).await, world.fetches()), (Ok(1), 1));
     assert_eq!((world.current().await, world.fetches()), (Ok(1), 0));
+}
+
+/// Frozen for a minute, it finds the answer that has waited for it.
+#[tokio::test]
+async fn an_answer_that_came_while_the_function_was_frozen_is_taken() {
+    let world = World::with_keys(good()).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let one_key = Served::keys(&json!({"keys": [keys().rsa_public_jwk()]}));
+    world.serve(Served { gate: Some(Arc::clone(&gate)), ..one_key });
+    let is_new = |keys: &KeySet| keys.len() == 1;
+    assert!(world.asked(is_new).now_or_never().is_none());
+    world.clock.forward_seconds(60);
+    gate.add_permits(1);
+    assert_eq!((world.asked(is_new).await, world.fetches()), (Ok(1), 1));
 }
 
 /// The first to use a connection that died while the function was frozen finds out.
@@ -278,21 +356,178 @@ async fn a_connection_that_died_costs_no_caller_anything() {
     let (url, connections) = one_answer_for_each_connection(keys().jwks().to_string());
     let document = CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{url}/keys\"}}"), 1);
     let config = Config::parse(&document, &task_root()).unwrap();
-    let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
+    let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
     let corp: IssuerName = "corp".parse().unwrap();
     for expected in [1, 2, 3] {
-        assert_eq!(jwks.refreshed(&corp).await.map(|keys| keys.len()), Ok(USABLE));
+        assert_eq!(jwks.keys(&corp, |_| false).await.map(|keys| keys.len()), Ok(USABLE));
         assert_eq!(connections.load(Ordering::SeqCst), expected);
     }
 }
 
-/// Without keys there is nothing to serve meanwhile: the caller waits as long as the client does, and learns why.
+/// Without keys there is nothing to serve meanwhile: the caller waits for some seconds, and learns why. A fetch ends after
+/// ten, of the test's own time.
 #[tokio::test]
-async fn without_keys_a_provider_that_hangs_is_an_outage_in_the_clients_time() {
+async fn without_keys_a_provider_that_hangs_is_an_outage_and_its_fetch_ends() {
     let world = World::new().await;
     world.serve(Served { hangs: true, ..good() });
-    let reason = tokio::time::timeout(Duration::from_secs(30), world.current()).await.unwrap().unwrap_err();
-    assert!(reason.ends_with("/keys: no answer in time"), "{reason}");
+    let reason = world.current().await.unwrap_err();
+    assert!(reason.ends_with("/keys: no answer yet; the fetch goes on"), "{reason}");
+    let reason = world.current().await.unwrap_err();
+    // Two timers of one length run for this, and the fetch may end a moment after the wait.
+    let ended = reason.ends_with("/keys: no answer within 10 s");
+    assert!(ended || reason.ends_with("/keys: no answer yet; the fetch goes on"), "{reason}");
+    world.serve(good());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.clock.forward_seconds(1);
+    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 2));
+}
+
+#[tokio::test]
+async fn without_keys_a_slow_provider_serves_the_first_caller() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    world.serve(Served { gate: Some(Arc::clone(&gate)), ..good() });
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        gate.add_permits(1);
+    };
+    assert_eq!(tokio::join!(world.current(), late).0, Ok(USABLE));
+}
+
+/// A provider on loopback whose certificate a private CA signed, and which takes its time for each handshake.
+fn behind_a_private_ca(handshake_after: Duration) -> String {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/provider.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/provider.key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::sleep(handshake_after);
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(tls, connection.unwrap());
+            // Who does not trust the certificate ends the handshake.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let body = keys().jwks().to_string();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _closed = stream.write_all((head + &body).as_bytes());
+                stream.conn.send_close_notify();
+                let _closed = stream.flush();
+            }
+        }
+    });
+    url
+}
+
+async fn keys_from(url: &str, ca_file: Option<&str>) -> Result<usize, String> {
+    let ca_file = ca_file.map(|file| format!("\n    ca_file: {file}")).unwrap_or_default();
+    let source = format!("{{uri: \"{url}/keys\"}}{ca_file}");
+    let config = Config::parse(&CONFIG.replacen("{file: jwks.json}", &source, 1), &task_root()).unwrap();
+    let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+    let keys = jwks.keys(&"corp".parse().unwrap(), |_| true).await;
+    keys.map(|keys| keys.len()).map_err(|error| error.reason)
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_where_it_is_configured_and_nowhere_else() {
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    let another = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/tests/tls/client.pem");
+    let url = behind_a_private_ca(Duration::ZERO);
+    assert_eq!(keys_from(&url, Some(tests)).await, Ok(USABLE));
+    for ca_file in [None, Some(another)] {
+        let reason = keys_from(&url, ca_file).await.unwrap_err();
+        assert!(reason.contains("/keys: not reachable: ") && reason.contains("certificate"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_longer_than_a_second_gets_through() {
+    let ca_file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    let url = behind_a_private_ca(Duration::from_millis(1200));
+    assert_eq!(keys_from(&url, Some(ca_file)).await, Ok(USABLE));
+}
+
+/// Entra ID's version 1 document, asked for below version 2's `iss`, and the like.
+#[tokio::test]
+async fn a_discovery_document_of_another_issuer_says_which() {
+    for (document, expected) in [
+        (
+            json!({"issuer": "https://sts.windows.net/tenant/", "jwks_uri": "https://keys.example.com"}),
+            "its `issuer` is `https://sts.windows.net/tenant/`, the configured one is `",
+        ),
+        (json!({"issuer": "a\u{202e}\n"}), "its `issuer` is `a\\u{202e}\\u{a}`, the configured one is `"),
+        (json!({"issuer": 7}), "it has no `issuer`, so it is not known whose keys these are"),
+    ] {
+        let server = Server::start(move |_| (200, document.to_string())).await;
+        let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &server.url, 1);
+        let config = Config::parse(&document, &task_root()).unwrap();
+        let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+        let reason = jwks.keys(&"corp".parse().unwrap(), |_| true).await.unwrap_err().reason;
+        assert!(reason.contains(&format!("/.well-known/openid-configuration: {expected}")), "{reason}");
+    }
+}
+
+/// A flood of unknown keys asks for the key set alone; keys that have moved are found again.
+#[tokio::test]
+async fn discovery_is_asked_again_after_five_minutes_or_a_failure() {
+    let provider = Provider::start().await;
+    let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &provider.url, 1);
+    let config = Config::parse(&document, &task_root()).unwrap();
+    let clock = SetClock::at(NOW);
+    let (_, jwks) = Jwks::new(config.issuers, clock.clone()).unwrap();
+    let corp: IssuerName = "corp".parse().unwrap();
+    let (discovery, keys) = ("/.well-known/openid-configuration -", "/keys -");
+    assert!(jwks.keys(&corp, |_| false).await.is_ok());
+    assert_eq!(provider.asked(), [discovery, keys]);
+    for (seconds, expected) in [(0, vec![keys]), (299, vec![keys]), (1, vec![discovery, keys])] {
+        clock.forward_seconds(seconds);
+        assert!(jwks.keys(&corp, |_| false).await.is_ok());
+        assert_eq!(provider.asked(), expected, "{seconds} s later");
+    }
+    provider.serve(Served::status(404, ""));
+    clock.forward_seconds(10);
+    assert!(jwks.keys(&corp, |_| false).await.is_err());
+    assert_eq!(provider.asked(), [keys]);
+    provider.serve(Served { jwks_path: "/moved", ..good() });
+    clock.forward_seconds(10);
+    assert!(jwks.keys(&corp, |_| false).await.is_ok());
+    assert_eq!(provider.asked(), [discovery, "/moved -"]);
+}
+
+/// Once for each set that is read, and not for each token.
+#[tokio::test]
+async fn every_key_that_is_not_used_is_logged_once_a_fetch() {
+    let log = Log::default();
+    let _guard = log.capture();
+    let mut jwks = keys().jwks();
+    let list = jwks["keys"].as_array_mut().unwrap();
+    list.push(json!({"kty": "RSA", "kid": "weak\u{202e}", "n": b64(&[0xff; 128]), "e": "AQAB"}));
+    list.push(changed(&published("ec"), &json!({"kid": "rsa", "alg": null})));
+    list.push(changed(&published("ed"), &json!({"x": published("ec")["x"]})));
+    let world = World::new().await;
+    world.serve(Served::keys(&jwks));
+    for _ in 0..3 {
+        world.current().await.unwrap();
+    }
+    let field = |line: &Value, name: &str| line[name].as_str().unwrap_or("-").to_owned();
+    let of = |line: &Value| ["level", "issuer", "kid", "reason"].map(|name| field(line, name)).join(" ");
+    let lines: Vec<String> = log.lines().iter().map(of).collect();
+    let expected = [
+        "WARN corp ed its `kty` `future` is not supported; RSA, EC and OKP are",
+        "INFO corp enc its `use` is not `sig`",
+        "WARN corp weak\\u{202e} its RSA modulus has 1024 bits; it needs 2048 to 8192, an odd modulus and an odd \
+         exponent of 17 to 33 bits",
+    ];
+    assert_eq!(lines[..3], expected, "{lines:?}");
+    // Either no point of the curve, or a second key under one `kid`, by chance of the numbers.
+    assert!(lines.len() == 4 && lines[3].starts_with("WARN corp ed "), "{lines:?}");
+    world.clock.forward_seconds(3601);
+    world.current().await.unwrap();
+    assert_eq!(log.lines().len(), 8);
 }
 
 #[tokio::test]
@@ -365,11 +600,11 @@ async fn an_entity_tag_says_nothing_of_another_uri() {
     let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &provider.url, 1);
     let config = Config::parse(&document, &task_root()).unwrap();
     let clock = SetClock::at(NOW);
-    let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
+    let (_, jwks) = Jwks::new(config.issuers, clock.clone()).unwrap();
     let corp: IssuerName = "corp".parse().unwrap();
     for jwks_path in ["/keys-1", "/keys-1", "/keys-2"] {
         provider.serve(Served { etag: Some("\"1\""), jwks_path, ..good() });
-        assert_eq!(jwks.current(&corp).await.unwrap().len(), USABLE);
+        assert_eq!(jwks.keys(&corp, |_| true).await.unwrap().len(), USABLE);
         clock.forward_seconds(3601);
     }
     let discovery = "/.well-known/openid-configuration -";
@@ -397,8 +632,8 @@ async fn rejects_a_discovery_document_that_names_a_user_or_has_no_end() {
         own.set(server.url.clone()).unwrap();
         let document = CONFIG.replacen("{file: jwks.json}", "discovery", 1).replacen(ISSUER, &server.url, 1);
         let config = Config::parse(&document, &task_root()).unwrap();
-        let (_, jwks) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
-        let reason = jwks.current(&"corp".parse().unwrap()).await.unwrap_err().reason;
+        let (_, jwks) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+        let reason = jwks.keys(&"corp".parse().unwrap(), |_| true).await.unwrap_err().reason;
         assert!(reason.ends_with(expected), "{reason}");
         assert_eq!(server.asked().len(), 1);
     }
@@ -489,7 +724,7 @@ async fn a_query_in_a_uri_is_not_shown() {
     let server = Server::start(|_| (500, String::new())).await;
     let source = format!("{{uri: \"{}/keys?api_key=secret-of-the-provider\"}}", server.url);
     let config = Config::parse(&CONFIG.replacen("{file: jwks.json}", &source, 1), &task_root()).unwrap();
-    let (_, keys) = Jwks::new(config.issuers, identity_client().unwrap(), SetClock::at(NOW));
-    let reason = keys.current(&"corp".parse().unwrap()).await.unwrap_err().reason;
+    let (_, keys) = Jwks::new(config.issuers, SetClock::at(NOW)).unwrap();
+    let reason = keys.keys(&"corp".parse().unwrap(), |_| true).await.unwrap_err().reason;
     assert!(!reason.contains("secret-of-the-provider") && reason.contains("/keys"), "{reason}");
 }

@@ -1,15 +1,13 @@
 //! The authorizer's own token: one login shared, renewed in time by the wall clock, replaced when it is dead.
 
-use std::io;
 use std::sync::{
-    Arc, Mutex, OnceLock,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tracing::{Dispatch, subscriber::NoSubscriber};
 use vault_authorizer::{
     adapters::{
         identity_client,
@@ -63,37 +61,6 @@ impl Login for FakeLogin {
             let token = VaultToken::parse(format!("s.login{number}")).unwrap();
             Ok(Granted { token, ttl_seconds: Some(self.ttl_seconds), renewable: self.renewable })
         })
-    }
-}
-
-/// What the test's thread logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        // While there is but one subscriber, tracing asks that of the thread which comes to a line first whether anybody
-        // wants to hear it, and keeps the answer for all threads.
-        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
-        ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || log.clone()).finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

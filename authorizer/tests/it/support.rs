@@ -24,8 +24,9 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
+use tracing::{Dispatch, subscriber::NoSubscriber};
 use vault_authorizer::{
-    adapters::{identity_client, jwks::Jwks},
+    adapters::jwks::Jwks,
     authorize::{Authorizer, Invocation, Resolver},
     caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
@@ -244,7 +245,7 @@ impl Bed {
     ) -> Self {
         let clock = SetClock::at(NOW);
         let config = Config::parse(document, &task_root()).unwrap_or_else(|error| panic!("{error}"));
-        let (issuers, keys) = Jwks::new(config.issuers, identity_client().unwrap(), clock.clone());
+        let (issuers, keys) = Jwks::new(config.issuers, clock.clone()).unwrap();
         let sts = FakeSts::default();
         let aws_identity =
             config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), clock.clone()));
@@ -628,6 +629,47 @@ pub fn task_root() -> PathBuf {
         root
     });
     root.clone()
+}
+
+/// What the test's thread logs, a line of JSON each.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        // While there is but one subscriber, tracing asks that of the thread which comes to a line first whether anybody
+        // wants to hear it, and keeps the answer for all threads.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || log.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The fields of each line, with its `level`.
+    pub fn lines(&self) -> Vec<Value> {
+        let line = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["fields"]["level"] = line["level"].take();
+            line["fields"].take()
+        };
+        self.text().lines().map(line).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A loopback server that takes each connection, drops it at once, and counts them.

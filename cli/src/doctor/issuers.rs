@@ -7,32 +7,87 @@ use std::sync::Arc;
 use vault_authorizer::{
     adapters::jwks::{Jwks, JwksSource},
     clock::SystemClock,
-    identity::{KeySource, jwt::Issuer},
+    identity::{
+        KeySource, KeysUnavailable,
+        jwt::{Algorithm, Issuer, KeySet},
+    },
+    names::IssuerName,
 };
 
 use super::finding::Finding;
+use crate::failure::Failure;
 
 const CHECK: &str = "issuer-keys";
 
 /// One finding for each issuer.
-pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>, client: reqwest::Client) -> Vec<Finding> {
+pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Finding>, Failure> {
     let from_file: Vec<bool> =
         issuers.iter().map(|(_, source)| matches!(source, JwksSource::File(_))).collect();
-    let (issuers, keys) = Jwks::new(issuers, client, Arc::new(SystemClock));
+    let (issuers, keys) = Jwks::new(issuers, Arc::new(SystemClock))?;
     let mut findings = Vec::new();
     for (issuer, from_file) in issuers.iter().zip(from_file) {
         let name = &issuer.name;
-        findings.push(match keys.current(name).await {
-            Ok(_) if from_file => {
-                Finding::unseen(CHECK, format!("`{name}`: its keys are in a file; whether they are still the issuer's shows nowhere"))
-            }
-            Ok(keys) => Finding::good(CHECK, format!("`{name}`: {} keys that can verify", keys.len())),
+        findings.push(match fetched(&keys, name).await {
+            Ok(keys) => finding(issuer, &keys, from_file),
             Err(error) => Finding::wrong(
                 CHECK,
                 format!("`{name}`: {error}"),
-                "mend `issuer` or `jwks`, the DNS or the routes; a provider behind a private CA cannot be reached",
+                "fix `issuer` or `jwks`, the DNS or the routes; for a provider behind a private CA set `ca_file`",
             ),
         });
     }
-    findings
+    Ok(findings)
+}
+
+/// A request stops waiting before a fetch does, so the second time waits for the rest of the first fetch.
+async fn fetched(keys: &Jwks, name: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
+    match keys.keys(name, |_| true).await {
+        Ok(keys) => Ok(keys),
+        Err(_) => keys.keys(name, |_| true).await,
+    }
+}
+
+/// What the keys can do for the configured algorithms.
+fn finding(issuer: &Issuer, keys: &KeySet, from_file: bool) -> Finding {
+    let name = &issuer.name;
+    let found = format!("`{name}`: {}{}", counted(issuer, keys), not_used(keys));
+    if keys.serving(&issuer.algorithms) == 0 {
+        let served = Algorithm::ALL.into_iter().filter(|algorithm| keys.serving(&[*algorithm]) > 0);
+        let served: Vec<_> = served.map(Algorithm::as_str).collect();
+        let remedy =
+            format!("set `algorithms` to what the issuer signs with; its keys are for {}", served.join(", "));
+        return Finding::wrong(CHECK, found, remedy);
+    }
+    let ambiguous = keys.ambiguous_kids(&issuer.algorithms);
+    if !ambiguous.is_empty() {
+        return Finding::wrong(
+            CHECK,
+            format!(
+                "{found}; different keys have the `kid` `{}`, so none of them is used",
+                ambiguous.join("`, `")
+            ),
+            "the provider must give each of its keys a `kid` of its own",
+        );
+    }
+    if from_file {
+        return Finding::unseen(
+            CHECK,
+            format!("{found}; they are in a file: whether they are still the issuer's shows nowhere"),
+        );
+    }
+    Finding::good(CHECK, found)
+}
+
+fn counted(issuer: &Issuer, keys: &KeySet) -> String {
+    let count = |algorithm: &Algorithm| match keys.serving(&[*algorithm]) {
+        0 => format!("no key for {algorithm}"),
+        1 => format!("1 key for {algorithm}"),
+        more => format!("{more} keys for {algorithm}"),
+    };
+    issuer.algorithms.iter().map(count).collect::<Vec<_>>().join(", ")
+}
+
+fn not_used(keys: &KeySet) -> String {
+    let unusable: String = keys.unusable().iter().map(|key| format!("; not used: {key}")).collect();
+    unusable
 }

@@ -114,7 +114,7 @@ fn where_nothing_is_wrong_it_says_what_it_saw() {
     good    vault-clock: 0 s between Vault's clock and this one
     unseen  vault-objects: there is no operator's token: set VAULT_TOKEN, or `vault login`
     good    vault-login: Vault knows the token of the configuration, which is for development
-    good    issuer-keys: `corp`: 1 keys that can verify
+    good    issuer-keys: `corp`: 1 key for EdDSA
     nothing is wrong as far as could be seen: 6 checks, 1 could not be looked at
     ");
 }
@@ -141,6 +141,46 @@ fn an_issuer_whose_keys_cannot_be_had_is_named() {
     assert_eq!(wrong(&vault.url, "http://127.0.0.1:9", &[]), ["issuer-keys"]);
     let empty = Server::start(|_| (200, json!({"keys": []})));
     assert_eq!(wrong(&vault.url, &empty.url, &[]), ["issuer-keys"]);
+}
+
+/// A realm that signs with RS256, beside its key for encryption.
+#[test]
+fn keys_are_counted_by_the_configured_algorithms_and_those_not_used_are_shown() {
+    let n = "38lPdTZVp-u06mPfy8sWkKRE-950k0blHhSgvbhJKM2Yku3Li1Q5hPTafT76lwZwzxXspaxTKgtkHV0CzHaekT440JlfxbTfXlXREwW-rknXAcSeyS7IYuiMqJenpv0LFqKwGB8UONyDwopoqJuFua2X1sBlbJ-Y6YRC2Jy5HpZgwvDq7wWma6yxTT1QdQKaYNalzU2NddV81Q8oHWDN-AqrUW6c4nMklptW2Lo06yZL0ZEpZ6oOu9OluPZyuXdQk_NAyFHNCnHDma37_VOUYMKH5KZ-Z8Wkz5xcFtXOoFLulQdgPWi09LR4_0ByUm_v69NBFW1-tv9WxFIjFjL_CQ";
+    let rsa = |changes: Value| {
+        let mut jwk =
+            json!({"kty": "RSA", "kid": "rsa-1", "use": "sig", "alg": "RS256", "n": n, "e": "AQAB"});
+        jwk.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        jwk
+    };
+    let vault = vault(json!({}));
+    let printed = |keys: Vec<Value>, algorithms: &str, code| {
+        let provider = Server::start(move |_| (200, json!({"keys": keys})));
+        let config = config(&vault.url, &provider.url).replace("[EdDSA]", algorithms);
+        let ran = run(&["doctor", "--config", &file("yaml", &config)], "", &[]).printed(code);
+        let lines = ran.lines().skip_while(|line| !line.contains("issuer-keys")).take(2);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let encryption = rsa(json!({"kid": "enc\u{1b}[2J", "use": "enc", "alg": "RSA-OAEP"}));
+    let realm = vec![rsa(json!({})), rsa(json!({})), encryption];
+    let found = printed(realm.clone(), "[ES256]", 1);
+    assert_eq!(
+        found,
+        "wrong   issuer-keys: `corp`: no key for ES256; not used: `enc\\u{1b}[2J`: its `use` is not `sig`\n        \
+         do: set `algorithms` to what the issuer signs with; its keys are for RS256"
+    );
+    let found = printed(realm, "[RS256, ES256]", 3);
+    assert!(
+        found.starts_with("good    issuer-keys: `corp`: 1 key for RS256, no key for ES256; not used: "),
+        "{found}"
+    );
+    let found = printed(vec![rsa(json!({})), rsa(json!({"e": "AQAD"}))], "[RS256]", 1);
+    assert!(
+        found.starts_with(
+            "wrong   issuer-keys: `corp`: 2 keys for RS256; different keys have the `kid` `rsa-1`, so none of them is used\n"
+        ),
+        "{found}"
+    );
 }
 
 /// An account in which this one thing is as given.

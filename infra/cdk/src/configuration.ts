@@ -22,6 +22,10 @@ export type Issuer =
        */
       audiences: string[];
       /**
+       * PEM certificates, in a file beside the binary. When given, nothing else is trusted for this issuer's keys.
+       */
+      ca_file?: string;
+      /**
        * `iss`, compared to the letter; mind a slash at the end.
        */
       issuer: string;
@@ -95,10 +99,10 @@ export type Issuer =
       user_claim?: string;
     };
 /**
- * JWS `alg` (RFC 7518, section 3.1; RFC 8037).
+ * JWS `alg` (RFC 7518, section 3.1; RFC 8037; RFC 9864). `EdDSA` and `Ed25519` are one.
  */
 export type Algorithm =
-  "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "ES512" | "EdDSA";
+  "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "ES512" | "EdDSA" | "Ed25519";
 /**
  * What `sts:GetWebIdentityToken` can sign with.
  */

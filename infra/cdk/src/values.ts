@@ -68,6 +68,9 @@ function issuers(document: Configuration, refuse: Refuse): void {
     if (!isAws && wrong !== undefined && issuer.jwks === "discovery") {
       refuse(at("jwks"), `\`discovery\` needs an \`issuer\` that can be called: it ${wrong}`);
     }
+    if (text(mapping(issuer).ca_file) !== undefined && text(mapping(issuer.jwks).file) !== undefined) {
+      refuse(at("ca_file"), "is of no use: `jwks` names a file, so no keys are fetched");
+    }
     const uri = text(mapping(issuer.jwks).uri);
     const wrongUri = uri === undefined ? undefined : keyUriProblem(uri);
     if (wrongUri !== undefined) {

@@ -46,6 +46,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       algorithms: ["RS256", "EdDSA"],
       types: ["JWT", "at+jwt"],
       jwks: { uri: "https://login.example.com/keys" },
+      ca_file: "corp-ca.pem",
       leeway: "30s",
       max_age: "1h",
       user_claim: "/user/name",

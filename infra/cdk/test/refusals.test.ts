@@ -97,7 +97,7 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "an algorithm of the other kind",
     corp({ algorithms: ["HS256"] }),
-    "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+    "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519",
   ],
   [
     "keys from nowhere",
@@ -361,6 +361,11 @@ const REFUSED: [string, object, ...string[]][] = [
     "an issuer whose callers would read like principals",
     { issuers: { corp: CORP, arn: { ...CORP, issuer: "https://other.example.com" } } },
     "issuers.arn: must not be named `arn`: a caller id would read like an IAM principal's",
+  ],
+  [
+    "a CA for keys that are not fetched",
+    corp({ jwks: { file: "jwks.json" }, ca_file: "corp-ca.pem" }),
+    "issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched",
   ],
   [
     "an account's issuer elsewhere",

@@ -254,6 +254,7 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
         for key in ["ca_file", "client_cert_file", "client_key_file"] {
             document["vault"].as_object_mut().unwrap().remove(key);
         }
+        document["issuers"]["corp"].as_object_mut().unwrap().remove("ca_file");
         document["issuers"]["partner"]["jwks"] = json!("discovery");
         let read = bed.scratch.path().join("document.json");
         fs::write(&read, document.to_string()).unwrap();

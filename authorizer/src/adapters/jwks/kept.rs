@@ -1,6 +1,7 @@
 //! What is kept of one issuer's keys, and when the provider is asked again. Knows neither the network nor the clock.
 //!
-//! Receives `now`, chance, and what came of each attempt; produces the keys that may be used now, or why there are none.
+//! Receives `now`, chance, and what came of each attempt; produces the keys that may be used now, and why the
+//! last attempt failed.
 //!
 //! INVARIANT (wall clock): keys age by the wall clock, frozen time included. A clock that was set back makes keys of the
 //! future stale and ends every pause: it can cost a fetch, and cannot prevent one.
@@ -8,11 +9,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::provider::{Published, Update, Validator};
-use crate::{
-    clock::UnixTime,
-    identity::{KeysUnavailable, jwt::KeySet},
-    token_bucket::TokenBucket,
-};
+use crate::{clock::UnixTime, identity::jwt::KeySet, token_bucket::TokenBucket};
 
 /// While the provider is down, keys are used up to this age. A key that it has withdrawn is gone by then.
 const USABLE_SECONDS: u64 = 24 * 3600;
@@ -31,7 +28,8 @@ pub(super) struct Kept {
     keys: Option<Current>,
     /// The last attempt's, until one succeeds.
     failure: Option<Failure>,
-    attempts: u64,
+    /// When the attempt that is under way began.
+    under_way: Option<UnixTime>,
     budget: TokenBucket,
 }
 
@@ -58,9 +56,25 @@ pub(super) enum Wanted {
     Newer,
 }
 
+/// Whether the provider may be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// Yes: an attempt has begun. [`Kept::end_attempt`] and [`Kept::land`] follow.
+    Own,
+    /// No: another's is under way.
+    Anothers {
+        /// Since then.
+        begun_at: UnixTime,
+    },
+    /// No: it failed a moment ago.
+    Pausing,
+    /// No: it was asked for unknown keys as often as it may be.
+    Spent,
+}
+
 impl Default for Kept {
     fn default() -> Self {
-        Self { keys: None, failure: None, attempts: 0, budget: UNKNOWN_KEYS }
+        Self { keys: None, failure: None, under_way: None, budget: UNKNOWN_KEYS }
     }
 }
 
@@ -80,20 +94,9 @@ impl Kept {
         usable.then(|| Arc::clone(&current.keys))
     }
 
-    /// What to answer where any usable keys will do.
-    pub(super) fn any(&self, now: UnixTime) -> Result<Arc<KeySet>, KeysUnavailable> {
-        self.usable(now).ok_or_else(|| self.unavailable())
-    }
-
-    /// What to answer where a key was not among the kept. It may be new and the provider away: that is an outage, and no
-    /// reason to refuse the caller.
-    pub(super) fn newest(&self, now: UnixTime) -> Result<Arc<KeySet>, KeysUnavailable> {
-        if self.failure.is_some() { Err(self.unavailable()) } else { self.any(now) }
-    }
-
-    /// How many attempts have ended.
-    pub(super) fn attempts(&self) -> u64 {
-        self.attempts
+    /// Why the last attempt failed, if it did.
+    pub(super) fn failure_reason(&self) -> Option<&str> {
+        self.failure.as_ref().map(|failure| failure.reason.as_str())
     }
 
     /// What the provider named the kept keys, to be asked whether they are still the same.
@@ -101,10 +104,24 @@ impl Kept {
         self.keys.as_ref()?.validator.as_ref()
     }
 
-    /// Whether the provider may be asked now. Each yes is followed by [`Kept::end_attempt`].
-    pub(super) fn begin_attempt(&mut self, wanted: Wanted, now: UnixTime) -> bool {
-        let pausing = self.failure.as_ref().is_some_and(|failure| failure.is_pausing(now));
-        !pausing && (wanted == Wanted::Any || self.budget.take(now))
+    /// Begins an attempt, if the provider may be asked now.
+    pub(super) fn begin_attempt(&mut self, wanted: Wanted, now: UnixTime) -> Begin {
+        if let Some(begun_at) = self.under_way {
+            return Begin::Anothers { begun_at };
+        }
+        if self.failure.as_ref().is_some_and(|failure| failure.is_pausing(now)) {
+            return Begin::Pausing;
+        }
+        if wanted == Wanted::Newer && !self.budget.take(now) {
+            return Begin::Spent;
+        }
+        self.under_way = Some(now);
+        Begin::Own
+    }
+
+    /// The attempt is over, also where nothing came of it.
+    pub(super) fn land(&mut self) {
+        self.under_way = None;
     }
 
     /// Takes in what came of the attempt. What it fetched is as old as its beginning: a frozen function can find an
@@ -116,7 +133,6 @@ impl Kept {
         ended_at: UnixTime,
         jitter: u8,
     ) {
-        self.attempts = self.attempts.wrapping_add(1);
         match outcome {
             Ok(Update::Changed(published)) => self.replace(published, begun_at),
             Ok(Update::Unchanged { fresh_seconds }) => self.renew(fresh_seconds, begun_at),
@@ -156,12 +172,6 @@ impl Kept {
         let half_millis = longest_seconds.saturating_mul(500);
         let by_chance_millis = half_millis.saturating_mul(u64::from(jitter)) / u64::from(u8::MAX);
         Duration::from_millis(half_millis.saturating_add(by_chance_millis))
-    }
-
-    fn unavailable(&self) -> KeysUnavailable {
-        let reason = self.failure.as_ref().map(|failure| failure.reason.clone());
-        let too_old = || "they are too old and were not fetched again".to_owned();
-        KeysUnavailable { reason: reason.unwrap_or_else(too_old) }
     }
 }
 

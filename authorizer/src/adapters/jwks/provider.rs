@@ -2,9 +2,14 @@
 //!
 //! Receives a URI, or an issuer whose discovery document names one; produces a key set with what the provider said of its
 //! age, or the news that nothing changed. Every answer is bounded and checked: what is not a usable key set is an error.
-//! Leaves what becomes of the keys that are kept to `kept`.
+//! Logs each key of a set that cannot verify. Leaves what becomes of the keys that are kept to `kept`.
 //!
 //! URLs come from the configuration, and from the discovery document of an issuer named there; never from a token.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{
     Client, Response, StatusCode,
@@ -12,12 +17,24 @@ use reqwest::{
 };
 use serde_json::Value;
 use url::Url;
-use vault_context::http;
+use vault_context::http::{self, BodyError, HttpOptions, HttpSetupError};
 
 use crate::{
     adapters,
-    identity::jwt::{KeySet, MAX_JWKS_BYTES},
+    clock::UnixTime,
+    identity::jwt::{Algorithm, InvalidKeySet, KeySet, MAX_JWKS_BYTES, UnusableKey},
+    names::IssuerName,
+    shown::shown,
 };
+
+/// How long connecting may take, TLS included. The operating system sends a lost packet again after 1 s and 3 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a fetch may take in all, the discovery document included. No caller waits as long.
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long `jwks_uri` of a discovery document is taken for granted. A flood of unknown keys then costs one request each,
+/// and keys that have moved are found by the next fetch after this.
+const DISCOVERY_SECONDS: u64 = 300;
 
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 /// An entity tag longer than this is not kept.
@@ -30,10 +47,29 @@ const FRESH_SECONDS: u64 = 3600;
 const MIN_FRESH_SECONDS: u64 = 300;
 const MAX_FRESH_SECONDS: u64 = 12 * 3600;
 
-/// Where the keys are.
-pub(super) enum Provider {
+/// Where the keys are, and how they are asked for.
+pub(super) struct Provider {
+    place: Place,
+    client: Client,
+    /// What the discovery document said, and when it was asked.
+    discovered: Mutex<Option<(Url, UnixTime)>>,
+}
+
+enum Place {
     Discovery { issuer: String },
     Uri(Url),
+}
+
+/// A client that trusts these roots, else the system's.
+pub(super) fn client(ca_pem: Option<Vec<u8>>) -> Result<Client, HttpSetupError> {
+    let options = HttpOptions {
+        connect_timeout: CONNECT_TIMEOUT,
+        timeout: FETCH_TIMEOUT,
+        ca_pem,
+        loopback_http: true,
+        ..HttpOptions::default()
+    };
+    http::client(&options)
 }
 
 /// What the provider answered.
@@ -61,14 +97,47 @@ pub(super) struct Validator {
 }
 
 impl Provider {
-    /// Asks once. The error is for the operator.
-    pub(super) async fn fetch(&self, client: &Client, known: Option<&Validator>) -> Result<Update, String> {
-        let uri = match self {
-            Self::Uri(uri) => uri.clone(),
-            Self::Discovery { issuer } => discover(client, issuer).await?,
-        };
+    pub(super) fn at(uri: Url, client: Client) -> Self {
+        Self { place: Place::Uri(uri), client, discovered: Mutex::default() }
+    }
+
+    pub(super) fn discovered_for(issuer: String, client: Client) -> Self {
+        Self { place: Place::Discovery { issuer }, client, discovered: Mutex::default() }
+    }
+
+    /// The URI that is asked now, for messages.
+    pub(super) fn shown(&self) -> String {
+        match (&self.place, self.discovered()) {
+            (Place::Uri(uri), _) => shown_uri(uri),
+            (Place::Discovery { .. }, Some((uri, _))) => shown_uri(&uri),
+            (Place::Discovery { issuer }, None) => discovery_uri(issuer),
+        }
+    }
+
+    /// Asks once. The error is for the operator. After one, the discovery document is asked for again.
+    pub(super) async fn fetch(
+        &self,
+        issuer: &IssuerName,
+        known: Option<&Validator>,
+        now: UnixTime,
+    ) -> Result<Update, String> {
+        let update = tokio::time::timeout(FETCH_TIMEOUT, self.ask_for_keys(issuer, known, now)).await;
+        let update = update.unwrap_or_else(|_| Err(format!("{}: {}", self.shown(), no_answer())));
+        if update.is_err() {
+            self.remember(None);
+        }
+        update
+    }
+
+    async fn ask_for_keys(
+        &self,
+        issuer: &IssuerName,
+        known: Option<&Validator>,
+        now: UnixTime,
+    ) -> Result<Update, String> {
+        let uri = self.jwks_uri(now).await?;
         let etag = known.filter(|known| known.uri == uri).map(|known| &known.etag);
-        let response = ask(client, &uri, etag).await?;
+        let response = ask(&self.client, &uri, etag).await?;
         let fresh_seconds = fresh_seconds(response.headers());
         if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
             return Ok(Update::Unchanged { fresh_seconds });
@@ -76,8 +145,62 @@ impl Provider {
         let fresh_seconds = fresh_seconds.unwrap_or(FRESH_SECONDS);
         let validator = Validator::of(&uri, response.headers());
         let document = body(response, &uri, MAX_JWKS_BYTES).await?;
-        let keys = KeySet::parse(&document).map_err(|error| format!("{}: {error}", shown(&uri)))?;
+        let keys = KeySet::parse(&document).map_err(|error| {
+            if let InvalidKeySet::NoUsableKey(unusable) = &error {
+                report_unusable(issuer, unusable);
+            }
+            format!("{}: {error}", shown_uri(&uri))
+        })?;
+        report(issuer, &keys);
         Ok(Update::Changed(Published { keys, validator, fresh_seconds }))
+    }
+
+    async fn jwks_uri(&self, now: UnixTime) -> Result<Url, String> {
+        let issuer = match &self.place {
+            Place::Uri(uri) => return Ok(uri.clone()),
+            Place::Discovery { issuer } => issuer,
+        };
+        // A clock that was set back makes a document of the future an old one.
+        if let Some((uri, _)) =
+            self.discovered().filter(|(_, at)| *at <= now && now.seconds_after(*at) < DISCOVERY_SECONDS)
+        {
+            return Ok(uri);
+        }
+        let uri = discover(&self.client, issuer).await?;
+        self.remember(Some((uri.clone(), now)));
+        Ok(uri)
+    }
+
+    fn discovered(&self) -> Option<(Url, UnixTime)> {
+        self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, discovered: Option<(Url, UnixTime)>) {
+        *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = discovered;
+    }
+}
+
+/// Says which keys of a set cannot be used, once for each set that is read.
+pub(super) fn report(issuer: &IssuerName, keys: &KeySet) {
+    report_unusable(issuer, keys.unusable());
+    for kid in keys.ambiguous_kids(&Algorithm::ALL) {
+        tracing::warn!(
+            issuer = issuer.as_str(),
+            kid,
+            "the issuer publishes different keys under one `kid`, so none of them is used"
+        );
+    }
+}
+
+fn report_unusable(issuer: &IssuerName, unusable: &[UnusableKey]) {
+    let issuer = issuer.as_str();
+    for key in unusable {
+        let (kid, reason) = (key.kid(), key.why().to_string());
+        if key.why().is_for_another_purpose() {
+            tracing::info!(issuer, kid, reason, "the issuer publishes a key that is not for signatures");
+        } else {
+            tracing::warn!(issuer, kid, reason, "the issuer publishes a key that cannot be used");
+        }
     }
 }
 
@@ -90,13 +213,23 @@ impl Validator {
 
 /// The document must speak of the issuer it was asked for (OpenID Connect Discovery 1.0, section 4.3).
 async fn discover(client: &Client, issuer: &str) -> Result<Url, String> {
-    let uri = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let uri = Url::parse(&uri).map_err(|error| format!("the issuer is not a URL: {error}"))?;
+    let uri =
+        Url::parse(&discovery_uri(issuer)).map_err(|error| format!("the issuer is not a URL: {error}"))?;
     let document = body(ask(client, &uri, None).await?, &uri, MAX_DISCOVERY_BYTES).await?;
-    let document: Value =
-        serde_json::from_slice(&document).map_err(|_| format!("{}: the answer is not JSON", shown(&uri)))?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(format!("{}: its `issuer` is not the configured one", shown(&uri)));
+    let document: Value = serde_json::from_slice(&document)
+        .map_err(|_| format!("{}: the answer is not JSON", shown_uri(&uri)))?;
+    match document.get("issuer").and_then(Value::as_str) {
+        Some(theirs) if theirs == issuer => {}
+        Some(theirs) => {
+            let (uri, theirs) = (shown_uri(&uri), shown(theirs));
+            return Err(format!("{uri}: its `issuer` is `{theirs}`, the configured one is `{issuer}`"));
+        }
+        None => {
+            return Err(format!(
+                "{}: it has no `issuer`, so it is not known whose keys these are",
+                shown_uri(&uri)
+            ));
+        }
     }
     let jwks_uri = document.get("jwks_uri").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
     let trusted = jwks_uri.filter(|found| {
@@ -104,7 +237,11 @@ async fn discover(client: &Client, issuer: &str) -> Result<Url, String> {
         let nobody = found.username().is_empty() && found.password().is_none();
         nobody && (found.scheme() == "https" || plain_on_both)
     });
-    trusted.ok_or_else(|| format!("{}: its `jwks_uri` is not an https URL", shown(&uri)))
+    trusted.ok_or_else(|| format!("{}: its `jwks_uri` is not an https URL", shown_uri(&uri)))
+}
+
+fn discovery_uri(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
 /// Plain text is for development, where the provider runs on this machine.
@@ -117,15 +254,18 @@ async fn ask(client: &Client, uri: &Url, etag: Option<&HeaderValue>) -> Result<R
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
-    adapters::send_repeatable(request).await.map_err(|error| format!("{}: {}", shown(uri), reason(error)))
+    adapters::send_repeatable(request).await.map_err(|error| format!("{}: {}", shown_uri(uri), reason(error)))
 }
 
 async fn body(response: Response, uri: &Url, max_bytes: usize) -> Result<Vec<u8>, String> {
     if response.status() != StatusCode::OK {
-        return Err(format!("{}: status {}", shown(uri), response.status().as_u16()));
+        return Err(format!("{}: status {}", shown_uri(uri), response.status().as_u16()));
     }
     let body = http::read_capped(response, max_bytes).await;
-    body.map_err(|error| format!("{}: {error}", shown(uri)))
+    body.map_err(|error| match error {
+        BodyError::Read { source } => format!("{}: {}", shown_uri(uri), reason(source)),
+        BodyError::TooLarge { .. } => format!("{}: {error}", shown_uri(uri)),
+    })
 }
 
 /// How long the answer is fresh by its `Cache-Control` (RFC 9111, section 5.2.2), within our bounds. What cannot be read
@@ -149,7 +289,7 @@ fn directive_seconds(directive: &str) -> Option<u64> {
 }
 
 /// A query may hold a key of the provider's.
-pub(super) fn shown(uri: &Url) -> String {
+pub(super) fn shown_uri(uri: &Url) -> String {
     let mut uri = uri.clone();
     uri.set_query(None);
     uri.to_string()
@@ -157,14 +297,24 @@ pub(super) fn shown(uri: &Url) -> String {
 
 fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
+    if error.is_timeout() && error.is_connect() {
+        return format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
+    }
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return no_answer();
     }
     let mut deepest: &dyn std::error::Error = &error;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    format!("not reachable: {deepest}")
+    format!(
+        "{}: {deepest}",
+        if error.is_body() || error.is_decode() { "the answer broke off" } else { "not reachable" }
+    )
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", FETCH_TIMEOUT.as_secs())
 }
 
 #[cfg(test)]
@@ -237,5 +387,25 @@ mod tests {
         assert_eq!(of("W/\"1\""), Some(Validator { uri: uri.clone(), etag }));
         assert!(of(&"e".repeat(256)).is_some() && of(&"e".repeat(257)).is_none());
         assert_eq!(Validator::of(&uri, &HeaderMap::new()), None);
+    }
+
+    /// Whether it takes connections that never get further, or requests that are never answered.
+    #[tokio::test]
+    async fn a_late_connection_is_told_from_a_late_answer() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = HttpOptions {
+            connect_timeout: Duration::from_millis(100),
+            timeout: Duration::from_millis(400),
+            loopback_http: true,
+            ..HttpOptions::default()
+        };
+        let client = http::client(&options).unwrap();
+        let asked = async |scheme: &str| {
+            let uri = Url::parse(&format!("{scheme}://{address}/keys")).unwrap();
+            ask(&client, &uri, None).await.unwrap_err()
+        };
+        assert_eq!(asked("https").await, format!("https://{address}/keys: no connection within 5 s"));
+        assert_eq!(asked("http").await, format!("http://{address}/keys: no answer within 10 s"));
     }
 }

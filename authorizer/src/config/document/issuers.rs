@@ -53,11 +53,16 @@ impl Reader<'_> {
             table.required("algorithms", |node| node.list(|node| node.parsed(Algorithm::from_str)))
         };
         let types = table.optional("types", texts);
+        // AWS's own issuers have public certificates: a private CA could stand in for AWS.
+        let ca_pem = if is_aws { None } else { table.optional("ca_file", |node| self.ca_file(node)) };
         let jwks = if is_aws && !table.has("jwks") {
-            Some(JwksSource::Discovery)
+            Some(JwksSource::Discovery { ca_pem })
         } else {
-            table.required("jwks", |node| self.jwks(node, issuer.as_deref(), is_aws))
+            table.required("jwks", |node| self.jwks(node, issuer.as_deref(), is_aws, ca_pem))
         };
+        if table.has("ca_file") && matches!(jwks, Some(JwksSource::File(_))) {
+            table.refuse_key("ca_file", "is of no use: `jwks` names a file, so no keys are fetched");
+        }
         let leeway_seconds = table.optional("leeway", |node| seconds(node, 0, MAX_LEEWAY_SECONDS));
         let max_age_seconds = table.optional("max_age", |node| seconds(node, 1, MAX_AGE_SECONDS));
         let user_claim = table.optional("user_claim", |node| user_claim(node, is_aws));
@@ -77,13 +82,19 @@ impl Reader<'_> {
         Some((issuer, jwks?))
     }
 
-    fn jwks(&self, node: &Node<'_>, issuer: Option<&str>, is_aws: bool) -> Option<JwksSource> {
+    fn jwks(
+        &self,
+        node: &Node<'_>,
+        issuer: Option<&str>,
+        is_aws: bool,
+        ca_pem: Option<Vec<u8>>,
+    ) -> Option<JwksSource> {
         if let Value::String(text) = node.value() {
             if text != "discovery" {
                 return node.refuse("must be `discovery`, {uri: …} or {file: …}");
             }
             return match checked_endpoint(issuer?) {
-                Ok(_) => Some(JwksSource::Discovery),
+                Ok(_) => Some(JwksSource::Discovery { ca_pem }),
                 Err(error) => {
                     node.refuse(format!("`discovery` needs an `issuer` that can be called: {error}"))
                 }
@@ -104,7 +115,7 @@ impl Reader<'_> {
             table.refuse("must be `discovery`, {uri: …} or {file: …}");
         }
         table.finish();
-        uri.map(JwksSource::Uri).or(file.map(JwksSource::File))
+        uri.map(|uri| JwksSource::Uri { uri, ca_pem }).or(file.map(JwksSource::File))
     }
 
     fn key_file(&self, node: &Node<'_>) -> Option<KeySet> {

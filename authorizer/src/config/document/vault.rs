@@ -36,7 +36,7 @@ impl Reader<'_> {
     }
 
     /// A bundle that trusts nobody would show at the first call only.
-    fn ca_file(&self, node: &Node<'_>) -> Option<Vec<u8>> {
+    pub(super) fn ca_file(&self, node: &Node<'_>) -> Option<Vec<u8>> {
         let pem = self.file(node)?;
         let options = HttpOptions { ca_pem: Some(pem.clone()), ..HttpOptions::default() };
         match http::client(&options) {

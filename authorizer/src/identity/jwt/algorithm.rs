@@ -1,4 +1,4 @@
-//! The signature algorithms of this version (RFC 7518 section 3.1, RFC 8037 section 3.1) and the type of key each takes.
+//! The signature algorithms of this version (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864) and the type of key each takes.
 //!
 //! Receives a name; produces an [`Algorithm`]. Leaves the arithmetic to `signature`, and to the issuer's configuration
 //! which of them may be used.
@@ -26,7 +26,7 @@ pub enum Algorithm {
     Es384,
     /// ECDSA on P-521 with SHA-512.
     Es512,
-    /// Ed25519. The `EdDSA` of Ed448 is not served.
+    /// Ed25519, by either of its names. The `EdDSA` of Ed448 is not served.
     EdDsa,
 }
 
@@ -55,7 +55,15 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
-    /// The name in `alg`.
+    /// RFC 9864's own name for [`Algorithm::EdDsa`] with Ed25519, which is all that we serve of it.
+    pub const ED25519: &str = "Ed25519";
+
+    /// Every name that `alg` can have.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(Self::as_str).chain([Self::ED25519])
+    }
+
+    /// The name in `alg`. Ed25519 has a second one, [`Algorithm::ED25519`].
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -83,15 +91,22 @@ impl Algorithm {
 }
 
 impl KeyType {
-    /// The type that `kty` and `crv` of a JWK name (RFC 7518 section 6, RFC 8037 section 2), if it is one of ours.
-    pub(super) fn named(kty: &str, crv: Option<&str>) -> Option<Self> {
+    /// The type of a key of this `kty` on the curve `crv` (RFC 7518 section 6.2, RFC 8037 section 2), if it is one of ours.
+    pub(super) fn on_curve(kty: &str, crv: &str) -> Option<Self> {
         match (kty, crv) {
-            ("RSA", None) => Some(Self::Rsa),
-            ("EC", Some("P-256")) => Some(Self::P256),
-            ("EC", Some("P-384")) => Some(Self::P384),
-            ("EC", Some("P-521")) => Some(Self::P521),
-            ("OKP", Some("Ed25519")) => Some(Self::Ed25519),
+            ("EC", "P-256") => Some(Self::P256),
+            ("EC", "P-384") => Some(Self::P384),
+            ("EC", "P-521") => Some(Self::P521),
+            ("OKP", "Ed25519") => Some(Self::Ed25519),
             _ => None,
+        }
+    }
+
+    /// What RFC 7518 section 6 and RFC 8037 section 2 keep private of a key of this type.
+    pub(super) fn private_members(self) -> &'static [&'static str] {
+        match self {
+            Self::Rsa => &["d", "p", "q", "dp", "dq", "qi", "oth"],
+            Self::P256 | Self::P384 | Self::P521 | Self::Ed25519 => &["d"],
         }
     }
 }
@@ -104,13 +119,16 @@ impl fmt::Display for Algorithm {
 
 /// The text names no algorithm of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of {}", Algorithm::ALL.map(Algorithm::as_str).join(", "))]
+#[error("must be one of {}", Algorithm::names().collect::<Vec<_>>().join(", "))]
 pub struct UnknownAlgorithm;
 
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(text: &str) -> Result<Self, UnknownAlgorithm> {
+        if text == Self::ED25519 {
+            return Ok(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|own| own.as_str() == text).ok_or(UnknownAlgorithm)
     }
 }
@@ -124,7 +142,8 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
         }
-        for other in ["", "none", "HS256", "rs256", "RS256 ", "RS1", "ES256K", "Ed448", "EDDSA"] {
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa));
+        for other in ["", "none", "HS256", "rs256", "RS256 ", "RS1", "ES256K", "Ed448", "EDDSA", "ed25519"] {
             assert_eq!(other.parse::<Algorithm>(), Err(UnknownAlgorithm), "{other}");
         }
     }
@@ -133,7 +152,7 @@ mod tests {
     fn the_error_names_them_all() {
         assert_eq!(
             UnknownAlgorithm.to_string(),
-            "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"
+            "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519"
         );
     }
 }

@@ -53,9 +53,9 @@ fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTi
     Ok(expires_at)
 }
 
-/// A NumericDate (RFC 7519, section 2): seconds since the epoch, a fraction cut off.
+/// A NumericDate (RFC 7519, section 2): seconds since the epoch, a fraction cut off. `null` is absent.
 fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, IdentityError> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
+    let Some(value) = claims.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
     let whole = value.as_u64();
     // A cast saturates; beyond 2^53 a float no longer tells seconds apart and is refused.
     let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));

@@ -1,19 +1,20 @@
 //! The keys an issuer publishes: a JWK set (RFC 7517, section 5) as far as it can verify.
 //!
-//! Receives the provider's document, bounded; produces the keys that fit an algorithm of ours. A key that does not is
-//! left out and never fails the set, since a provider may publish keys for other purposes beside it. Leaves what a key
-//! can do to `signature`.
+//! Receives the provider's document, bounded; produces the keys that fit an algorithm of ours, and for each of the others
+//! why it does not. Such a key never fails the set, since a provider may publish keys for other purposes beside it. Leaves
+//! what a key can do to `signature`.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
     algorithm::{Algorithm, KeyType},
-    signature::PublicKey,
+    signature::{PublicKey, modulus_bits},
     unique_json,
 };
+use crate::shown::shown;
 
 /// The largest JWK set read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -21,17 +22,27 @@ pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 /// The most keys of a set that are considered.
 const MAX_KEYS: usize = 128;
 
-/// What RFC 7518 section 6 and RFC 8037 section 2 keep private. Whoever publishes one has given the key away.
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// The most unusable keys that one message lists.
+const MAX_LISTED: usize = 3;
 
 /// An issuer's verification keys.
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    keys: Vec<Key>,
+    unusable: Vec<UnusableKey>,
+}
 
 /// One key, and the algorithm it is limited to where its JWK names one.
 pub(super) struct Key {
     kid: Option<String>,
     alg: Option<Algorithm>,
     public: PublicKey,
+}
+
+/// A published key that cannot verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableKey {
+    kid: Option<String>,
+    why: Unusable,
 }
 
 impl KeySet {
@@ -45,45 +56,98 @@ impl KeySet {
             return Err(InvalidKeySet::TooLarge);
         }
         let document = unique_json::object(document).ok_or(InvalidKeySet::NotAKeySet)?;
-        let keys = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::NotAKeySet)?;
-        if keys.len() > MAX_KEYS {
+        let jwks = document.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::NotAKeySet)?;
+        if jwks.len() > MAX_KEYS {
             return Err(InvalidKeySet::TooManyKeys);
         }
-        let usable: Vec<Key> = keys.iter().filter_map(Value::as_object).filter_map(Key::read).collect();
-        if usable.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(Self(usable)) }
+        let (mut keys, mut unusable) = (Vec::new(), Vec::new());
+        for jwk in jwks {
+            match Key::read(jwk) {
+                Ok(key) => keys.push(key),
+                Err(key) => unusable.push(key),
+            }
+        }
+        if keys.is_empty() { Err(InvalidKeySet::NoUsableKey(unusable)) } else { Ok(Self { keys, unusable }) }
     }
 
     /// The key that a token's header asks for: the only one that fits. Without `kid` that is among all of the set. Two
-    /// that fit are none: RFC 7517 section 4.5 wants different ids, and to try both would let the set's order decide.
-    pub(super) fn find(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
+    /// different keys that fit are none: RFC 7517 section 4.5 wants different ids, and to try both would let the set's
+    /// order decide. The same key twice is one.
+    pub(super) fn find(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> Result<&Key, NoKey> {
         let named = |key: &&Key| unverified_kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
-        let mut fitting = self.0.iter().filter(|key| key.fits(algorithm)).filter(named);
-        fitting.next().filter(|_| fitting.next().is_none())
+        let mut fitting = self.keys.iter().filter(named).filter(|key| key.fits(algorithm));
+        let first = fitting.next().ok_or_else(|| self.why_none_fits(unverified_kid, algorithm))?;
+        if fitting.all(|other| other.public == first.public) {
+            return Ok(first);
+        }
+        Err(unverified_kid.map_or(NoKey::Several { algorithm }, |kid| NoKey::Ambiguous { kid: shown(kid) }))
+    }
+
+    fn why_none_fits(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> NoKey {
+        let Some(kid) = unverified_kid else { return NoKey::NoneFits { algorithm } };
+        if self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)) {
+            return NoKey::OtherAlgorithm { kid: shown(kid), algorithm };
+        }
+        let unusable = self.unusable.iter().find(|key| key.kid.as_deref() == Some(kid));
+        let kid = shown(kid);
+        unusable
+            .map_or(NoKey::Absent { kid: kid.clone() }, |key| NoKey::Unusable { kid, why: key.why.clone() })
     }
 
     /// Whether the set settles which key is meant: it has the token's `kid`, or for a token without one, a key that fits.
-    /// Then no newer set is asked for, even where [`find`](Self::find) finds none: what a key is for does not change.
+    /// Then no newer set is asked for, even where [`find`](Self::find) finds none: what a key is for does not change. A
+    /// key that cannot be used settles nothing: the provider may mend it.
     pub(super) fn knows(&self, unverified_kid: Option<&str>, algorithm: Algorithm) -> bool {
-        self.0.iter().any(|key| match unverified_kid {
+        self.keys.iter().any(|key| match unverified_kid {
             Some(kid) => key.kid.as_deref() == Some(kid),
             None => key.fits(algorithm),
         })
     }
 
-    /// How many keys can verify.
+    /// How many different keys can verify.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.serving(&Algorithm::ALL)
     }
 
     /// Never true: a set without a usable key is refused.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// How many different keys can verify one of these algorithms.
+    pub fn serving(&self, algorithms: &[Algorithm]) -> usize {
+        let mut different: Vec<&PublicKey> = Vec::new();
+        let serving = self.keys.iter().filter(|key| algorithms.iter().any(|own| key.fits(*own)));
+        for Key { public, .. } in serving {
+            if !different.contains(&public) {
+                different.push(public);
+            }
+        }
+        different.len()
+    }
+
+    /// The keys that cannot verify, in the set's order.
+    pub fn unusable(&self) -> &[UnusableKey] {
+        &self.unusable
+    }
+
+    /// The `kid`s, made harmless, under which the set has different keys for one of these algorithms, so that none is used.
+    pub fn ambiguous_kids(&self, algorithms: &[Algorithm]) -> Vec<String> {
+        let mut kids: Vec<&str> = self.keys.iter().filter_map(|key| key.kid.as_deref()).collect();
+        kids.sort_unstable();
+        kids.dedup();
+        let ambiguous = |kid: &&str| {
+            algorithms.iter().any(|own| matches!(self.find(Some(kid), *own), Err(NoKey::Ambiguous { .. })))
+        };
+        kids.into_iter().filter(ambiguous).map(shown).collect()
     }
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| (&key.kid, key.public.key_type(), key.alg))).finish()
+        f.debug_list()
+            .entries(self.keys.iter().map(|key| (&key.kid, key.public.key_type(), key.alg)))
+            .finish()
     }
 }
 
@@ -99,51 +163,218 @@ impl Key {
         self.public.key_type() == algorithm.key_type() && self.alg.is_none_or(|own| own == algorithm)
     }
 
-    fn read(jwk: &Map<String, Value>) -> Option<Self> {
-        if !is_for_verifying(jwk) || PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
-            return None;
+    fn read(jwk: &Value) -> Result<Self, UnusableKey> {
+        let unusable = |kid: Option<&str>, why| UnusableKey { kid: kid.map(str::to_owned), why };
+        let jwk = Jwk(jwk.as_object().ok_or_else(|| unusable(None, Unusable::NotAnObject))?);
+        let kid = jwk.optional_text("kid").map_err(|why| unusable(None, why))?;
+        let (alg, public) = jwk.usable().map_err(|why| unusable(kid, why))?;
+        Ok(Self { kid: kid.map(str::to_owned), alg, public })
+    }
+}
+
+/// One JWK. A member that is `null` is absent, and one that the key's type does not define is ignored (RFC 7517,
+/// section 4): providers that write every key with one record leave such members behind.
+#[derive(Clone, Copy)]
+struct Jwk<'a>(&'a Map<String, Value>);
+
+impl<'a> Jwk<'a> {
+    fn usable(self) -> Result<(Option<Algorithm>, PublicKey), Unusable> {
+        self.check_purpose()?;
+        let key_type = self.key_type()?;
+        let private = key_type.private_members().iter().find(|name| self.member(name).is_some());
+        if let Some(name) = private {
+            return Err(Unusable::Private(name));
         }
-        let alg = optional_text(jwk, "alg")?.map(str::parse).transpose().ok()?;
-        let kid = optional_text(jwk, "kid")?.map(str::to_owned);
-        let key_type = KeyType::named(text(jwk, "kty")?, optional_text(jwk, "crv")?)?;
-        let key = Self { kid, alg, public: public_key(jwk, key_type)? };
+        let alg = match self.optional_text("alg")? {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| Unusable::Algorithm(shown(text)))?),
+        };
         // A key made for an algorithm that its type cannot serve fits nothing.
-        key.alg.is_none_or(|alg| key.fits(alg)).then_some(key)
-    }
-}
-
-/// RFC 7517, sections 4.2 and 4.3.
-fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
-    let used_for_signatures = jwk.get("use").is_none_or(|value| value == "sig");
-    let may_verify = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
-    used_for_signatures && jwk.get("key_ops").is_none_or(may_verify)
-}
-
-fn public_key(jwk: &Map<String, Value>, key_type: KeyType) -> Option<PublicKey> {
-    match key_type {
-        KeyType::Rsa => PublicKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
-        KeyType::P256 | KeyType::P384 | KeyType::P521 => {
-            PublicKey::ec(key_type, &bytes(jwk, "x")?, &bytes(jwk, "y")?)
+        if let Some(alg) = alg.filter(|alg: &Algorithm| alg.key_type() != key_type) {
+            return Err(Unusable::OtherType(alg));
         }
-        KeyType::Ed25519 => PublicKey::ed25519(&bytes(jwk, "x")?),
+        Ok((alg, self.public_key(key_type)?))
+    }
+
+    /// RFC 7517, sections 4.2 and 4.3.
+    fn check_purpose(self) -> Result<(), Unusable> {
+        if self.member("use").is_some_and(|value| value != "sig") {
+            return Err(Unusable::Use);
+        }
+        let may_verify = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
+        if self.member("key_ops").is_none_or(may_verify) { Ok(()) } else { Err(Unusable::KeyOps) }
+    }
+
+    /// The type that `kty` names, with `crv` where that type has curves (RFC 7518 section 6, RFC 8037 section 2).
+    fn key_type(self) -> Result<KeyType, Unusable> {
+        let kty = self.text("kty")?;
+        let crv = match kty {
+            "RSA" => return Ok(KeyType::Rsa),
+            "EC" | "OKP" => self.text("crv")?,
+            _ => return Err(Unusable::Type(shown(kty))),
+        };
+        KeyType::on_curve(kty, crv).ok_or_else(|| Unusable::Curve(shown(crv)))
+    }
+
+    fn public_key(self, key_type: KeyType) -> Result<PublicKey, Unusable> {
+        let key = match key_type {
+            KeyType::Rsa => {
+                let (n, e) = (self.bytes("n")?, self.bytes("e")?);
+                return PublicKey::rsa(&n, &e).ok_or_else(|| Unusable::Rsa { bits: modulus_bits(&n) });
+            }
+            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
+                PublicKey::ec(key_type, &self.bytes("x")?, &self.bytes("y")?)
+            }
+            KeyType::Ed25519 => PublicKey::ed25519(&self.bytes("x")?),
+        };
+        key.ok_or(Unusable::Point)
+    }
+
+    fn member(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn text(self, name: &'static str) -> Result<&'a str, Unusable> {
+        self.optional_text(name)?.ok_or(Unusable::Missing(name))
+    }
+
+    fn optional_text(self, name: &'static str) -> Result<Option<&'a str>, Unusable> {
+        self.member(name).map(|value| value.as_str().ok_or(Unusable::NotText(name))).transpose()
+    }
+
+    fn bytes(self, name: &'static str) -> Result<Vec<u8>, Unusable> {
+        URL_SAFE_NO_PAD.decode(self.text(name)?).map_err(|_| Unusable::NotBase64(name))
     }
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    jwk.get(name).and_then(Value::as_str)
+impl UnusableKey {
+    /// Its `kid`, made harmless.
+    pub fn kid(&self) -> Option<String> {
+        self.kid.as_deref().map(shown)
+    }
+
+    /// Why it cannot verify.
+    pub fn why(&self) -> &Unusable {
+        &self.why
+    }
 }
 
-/// `None` where the member is there and is no text.
-fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<Option<&'a str>> {
-    jwk.get(name).map_or(Some(None), |value| value.as_str().map(Some))
+impl fmt::Display for UnusableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kid {
+            Some(kid) => write!(f, "`{}`: {}", shown(kid), self.why),
+            None => write!(f, "a key without `kid`: {}", self.why),
+        }
+    }
 }
 
-fn bytes(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok()
+/// Why a published key cannot verify. What it quotes is made harmless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// No JWK at all.
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    /// For encryption, mostly.
+    #[error("its `use` is not `sig`")]
+    Use,
+    /// Without `verify`.
+    #[error("its `key_ops` do not include `verify`")]
+    KeyOps,
+    /// A member that must be there.
+    #[error("its `{0}` is missing")]
+    Missing(&'static str),
+    /// A member of another type.
+    #[error("its `{0}` is not text")]
+    NotText(&'static str),
+    /// A number in another encoding.
+    #[error("its `{0}` is not base64url without padding")]
+    NotBase64(&'static str),
+    /// `kty` is none of ours.
+    #[error("its `kty` `{0}` is not supported; RSA, EC and OKP are")]
+    Type(String),
+    /// `crv` is none of ours.
+    #[error("its `crv` `{0}` is not supported; P-256, P-384, P-521 and Ed25519 are")]
+    Curve(String),
+    /// Whoever publishes a private key has given it away.
+    #[error("it is published with its private part, `{0}`, so anybody can sign with it")]
+    Private(&'static str),
+    /// `alg` is none of ours.
+    #[error("its `alg` `{0}` is not a supported signature algorithm")]
+    Algorithm(String),
+    /// `alg` is one of another type of key.
+    #[error("its `alg` {0} is for another type of key")]
+    OtherType(Algorithm),
+    /// Too short, too long, or forgeable.
+    #[error(
+        "its RSA modulus has {bits} bits; it needs 2048 to 8192, an odd modulus and an odd exponent of 17 to 33 bits"
+    )]
+    Rsa {
+        /// The length of `n`.
+        bits: usize,
+    },
+    /// A signature on another curve can be forged.
+    #[error("its `x` and `y` are not a point of its curve")]
+    Point,
+}
+
+impl Unusable {
+    /// Whether the provider says that the key is for something else than signatures, as it may.
+    pub fn is_for_another_purpose(&self) -> bool {
+        matches!(self, Self::Use | Self::KeyOps)
+    }
+}
+
+/// Why no key of a set verifies a token. What it quotes is made harmless.
+///
+/// Each of these is a denial, also where the key is published and cannot be used. Nothing is down then: the provider has
+/// answered, and a retry would get the same answer. A fault would let anybody raise an alarm by naming a `kid` that
+/// everybody can read. The operator learns it from the log line of each fetch, and from `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoKey {
+    /// No key has the `kid`.
+    #[error("publishes no key with the token's `kid` `{kid}`")]
+    Absent {
+        /// The token's.
+        kid: String,
+    },
+    /// The key with the `kid` cannot verify.
+    #[error("publishes the token's key `{kid}`, but it cannot be used: {why}")]
+    Unusable {
+        /// The token's.
+        kid: String,
+        /// What is wrong with the key.
+        why: Unusable,
+    },
+    /// The key with the `kid` is one for other algorithms.
+    #[error("publishes the token's key `{kid}`, but not for {algorithm}")]
+    OtherAlgorithm {
+        /// The token's.
+        kid: String,
+        /// The token's.
+        algorithm: Algorithm,
+    },
+    /// Different keys have the `kid`.
+    #[error("publishes different keys under the token's `kid` `{kid}`, so none of them is used")]
+    Ambiguous {
+        /// The token's.
+        kid: String,
+    },
+    /// Nothing to choose from.
+    #[error("publishes no key for {algorithm}, and the token has no `kid`")]
+    NoneFits {
+        /// The token's.
+        algorithm: Algorithm,
+    },
+    /// Nothing to choose by.
+    #[error("publishes different keys for {algorithm}, and the token has no `kid` to choose by")]
+    Several {
+        /// The token's.
+        algorithm: Algorithm,
+    },
 }
 
 /// Why a document is not a usable JWK set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeySet {
     /// Over [`MAX_JWKS_BYTES`].
     #[error("the JWK set is larger than {MAX_JWKS_BYTES} bytes")]
@@ -155,8 +386,18 @@ pub enum InvalidKeySet {
     #[error("the JWK set has more than {MAX_KEYS} keys")]
     TooManyKeys,
     /// None of its keys can verify one of our algorithms.
-    #[error(
-        "the JWK set holds no public key for signatures: RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
-    )]
-    NoUsableKey,
+    #[error("the JWK set has no key that can verify: {}", listed(.0))]
+    NoUsableKey(Vec<UnusableKey>),
+}
+
+fn listed(unusable: &[UnusableKey]) -> String {
+    if unusable.is_empty() {
+        return "it is empty".to_owned();
+    }
+    let shown: Vec<String> = unusable.iter().take(MAX_LISTED).map(UnusableKey::to_string).collect();
+    let mut text = shown.join("; ");
+    if let Some(more) = unusable.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
+        let _infallible = write!(text, "; and {more} more");
+    }
+    text
 }

@@ -24,6 +24,19 @@ enum Numbers {
     Point(ParsedPublicKey),
 }
 
+/// The same numbers: the same signatures verify.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.numbers, &other.numbers) {
+            (Numbers::Rsa(own), Numbers::Rsa(other)) => own.n == other.n && own.e == other.e,
+            (Numbers::Point(own), Numbers::Point(others)) => {
+                self.key_type == other.key_type && own.as_ref() == others.as_ref()
+            }
+            (Numbers::Rsa(_), Numbers::Point(_)) | (Numbers::Point(_), Numbers::Rsa(_)) => false,
+        }
+    }
+}
+
 impl PublicKey {
     /// An RSA key of 2048 to 8192 bits: RFC 7518 section 3.3 demands the lower bound, the library has the upper one.
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
@@ -108,6 +121,11 @@ fn is_sound_exponent(exponent: &[u8]) -> bool {
 
 fn is_odd(number: &[u8]) -> bool {
     number.last().is_some_and(|last| last & 1 == 1)
+}
+
+/// The length of an RSA key, for messages.
+pub(super) fn modulus_bits(modulus: &[u8]) -> usize {
+    bits(without_leading_zeros(modulus))
 }
 
 /// The length of a number without leading zeros.

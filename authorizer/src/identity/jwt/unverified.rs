@@ -56,15 +56,15 @@ impl<'a> Unverified<'a> {
     /// The algorithm, if the issuer's own list has it.
     pub(super) fn algorithm_for(&self, issuer: &Issuer) -> Result<Algorithm, IdentityError> {
         let typ_accepted = match self.header.get("typ") {
-            None => true,
+            None | Some(Value::Null) => true,
             Some(Value::String(typ)) => issuer.types.iter().any(|own| same_type(own, typ)),
             Some(_) => false,
         };
         if !typ_accepted {
             return Err(IdentityError::TypeRefused { issuer: issuer.name.clone() });
         }
-        let unverified_alg = self.header.get("alg").and_then(Value::as_str).unwrap_or_default();
-        let found = issuer.algorithms.iter().copied().find(|own| own.as_str() == unverified_alg);
+        let unverified_alg = self.header.get("alg").and_then(Value::as_str).and_then(|alg| alg.parse().ok());
+        let found = unverified_alg.filter(|alg| issuer.algorithms.contains(alg));
         found.ok_or_else(|| IdentityError::AlgorithmRefused { issuer: issuer.name.clone() })
     }
 
@@ -92,7 +92,7 @@ fn refuse_extensions(header: &Map<String, Value>) -> Result<(), IdentityError> {
         return Err(IdentityError::Malformed("the header has `crit` or `b64`"));
     }
     match header.get("kid") {
-        None => Ok(()),
+        None | Some(Value::Null) => Ok(()),
         Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= MAX_KID_BYTES => Ok(()),
         Some(_) => Err(IdentityError::Malformed("`kid` is not a short text")),
     }

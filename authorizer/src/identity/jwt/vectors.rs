@@ -19,7 +19,7 @@ fn published(jwk: &Value) -> Option<KeySet> {
 }
 
 fn verifies(keys: &KeySet, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-    keys.find(None, algorithm).is_some_and(|key| key.verifies(algorithm, message, signature))
+    keys.find(None, algorithm).is_ok_and(|key| key.verifies(algorithm, message, signature))
 }
 
 #[test]

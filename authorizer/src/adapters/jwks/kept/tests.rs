@@ -21,18 +21,27 @@ fn away() -> Result<Update, String> {
     Err("status 503".to_owned())
 }
 
+fn begins(kept: &mut Kept, wanted: Wanted, now: UnixTime) -> bool {
+    kept.begin_attempt(wanted, now) == Begin::Own
+}
+
+fn end(kept: &mut Kept, outcome: Result<Update, String>, begun_at: UnixTime, ended_at: UnixTime, jitter: u8) {
+    kept.end_attempt(outcome, begun_at, ended_at, jitter);
+    kept.land();
+}
+
 /// Keys fetched now, fresh for an hour.
 fn kept() -> Kept {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW));
-    kept.end_attempt(published(3600), NOW, NOW, 0);
+    assert!(begins(&mut kept, Wanted::Any, NOW));
+    end(&mut kept, published(3600), NOW, NOW, 0);
     kept
 }
 
 /// The first time, in milliseconds from `from`, at which an attempt may begin; the attempt is made there and fails.
 fn next_failure_millis(kept: &mut Kept, wanted: Wanted, from: u64, jitter: u8) -> u64 {
-    let due = (from..).step_by(10).find(|millis| kept.begin_attempt(wanted, millis_later(*millis))).unwrap();
-    kept.end_attempt(away(), millis_later(due), millis_later(due), jitter);
+    let due = (from..).step_by(10).find(|millis| begins(kept, wanted, millis_later(*millis))).unwrap();
+    end(kept, away(), millis_later(due), millis_later(due), jitter);
     due - from
 }
 
@@ -41,28 +50,25 @@ fn keys_are_fresh_as_long_as_the_provider_says_and_usable_for_a_day() {
     let kept = kept();
     assert!(kept.fresh(NOW).is_some() && kept.fresh(later(3600)).is_some());
     assert!(kept.fresh(later(3601)).is_none());
-    assert!(kept.usable(later(DAY_SECONDS)).is_some() && kept.any(later(DAY_SECONDS)).is_ok());
+    assert!(kept.usable(later(DAY_SECONDS)).is_some());
     assert!(kept.usable(later(DAY_SECONDS + 1)).is_none());
-    let reason = kept.any(later(DAY_SECONDS + 1)).unwrap_err().reason;
-    assert_eq!(reason, "they are too old and were not fetched again");
 }
 
 #[test]
 fn an_unchanged_set_is_as_fresh_as_a_new_one() {
     let mut kept = kept();
-    assert!(kept.begin_attempt(Wanted::Any, later(3601)));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: Some(600) }), later(3601), later(3601), 0);
+    assert!(begins(&mut kept, Wanted::Any, later(3601)));
+    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: Some(600) }), later(3601), later(3601), 0);
     assert!(kept.fresh(later(4201)).is_some() && kept.fresh(later(4202)).is_none());
     assert!(kept.usable(later(3601 + DAY_SECONDS)).is_some());
-    assert!(kept.newest(later(3601)).is_ok());
 }
 
 #[test]
 fn nothing_is_no_unchanged_set() {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: Some(600) }), NOW, NOW, 0);
-    assert!(kept.fresh(NOW).is_none() && kept.any(NOW).is_err());
+    assert!(begins(&mut kept, Wanted::Any, NOW));
+    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: Some(600) }), NOW, NOW, 0);
+    assert!(kept.fresh(NOW).is_none() && kept.usable(NOW).is_none());
 }
 
 #[test]
@@ -100,12 +106,12 @@ fn a_success_ends_the_pauses() {
     let mut kept = kept();
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
-    assert!(kept.newest(later(4002)).is_err(), "the last attempt failed");
-    assert!(kept.begin_attempt(Wanted::Newer, later(4010)));
-    kept.end_attempt(published(3600), later(4010), later(4010), 255);
-    assert!(kept.newest(later(4010)).is_ok());
-    assert!(kept.begin_attempt(Wanted::Newer, later(4010)));
-    kept.end_attempt(away(), later(4010), later(4010), 255);
+    assert_eq!(kept.failure_reason(), Some("status 503"));
+    assert!(begins(&mut kept, Wanted::Newer, later(4010)));
+    end(&mut kept, published(3600), later(4010), later(4010), 255);
+    assert_eq!(kept.failure_reason(), None);
+    assert!(begins(&mut kept, Wanted::Newer, later(4010)));
+    end(&mut kept, away(), later(4010), later(4010), 255);
     assert_eq!(next_failure_millis(&mut kept, Wanted::Newer, 4_010_000, 255), 2000, "as after the first");
 }
 
@@ -113,21 +119,21 @@ fn a_success_ends_the_pauses() {
 #[test]
 fn keys_are_as_old_as_the_question_for_them() {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW));
-    kept.end_attempt(published(3600), NOW, later(3000), 0);
+    assert!(begins(&mut kept, Wanted::Any, NOW));
+    end(&mut kept, published(3600), NOW, later(3000), 0);
     assert!(kept.fresh(later(3600)).is_some() && kept.fresh(later(3601)).is_none());
-    assert!(kept.begin_attempt(Wanted::Any, later(3601)));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: None }), later(3601), later(DAY_SECONDS), 0);
+    assert!(begins(&mut kept, Wanted::Any, later(3601)));
+    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: None }), later(3601), later(DAY_SECONDS), 0);
     assert!(kept.fresh(later(7201)).is_some() && kept.fresh(later(7202)).is_none());
 }
 
 #[test]
 fn an_unchanged_set_of_which_the_provider_says_no_age_keeps_the_one_it_had() {
     let mut kept = Kept::default();
-    assert!(kept.begin_attempt(Wanted::Any, NOW));
-    kept.end_attempt(published(300), NOW, NOW, 0);
-    assert!(kept.begin_attempt(Wanted::Any, later(301)));
-    kept.end_attempt(Ok(Update::Unchanged { fresh_seconds: None }), later(301), later(301), 0);
+    assert!(begins(&mut kept, Wanted::Any, NOW));
+    end(&mut kept, published(300), NOW, NOW, 0);
+    assert!(begins(&mut kept, Wanted::Any, later(301)));
+    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: None }), later(301), later(301), 0);
     assert!(kept.fresh(later(601)).is_some() && kept.fresh(later(602)).is_none());
 }
 
@@ -136,14 +142,19 @@ fn unknown_keys_cost_four_attempts_at_once_and_then_one_every_one_and_a_half_sec
     let mut kept = kept();
     let mut begun = Vec::new();
     for millis in 0..10_000 {
-        if kept.begin_attempt(Wanted::Newer, millis_later(millis)) {
-            kept.end_attempt(published(3600), millis_later(millis), millis_later(millis), 0);
+        if begins(&mut kept, Wanted::Newer, millis_later(millis)) {
+            end(&mut kept, published(3600), millis_later(millis), millis_later(millis), 0);
             begun.push(millis);
         }
     }
     assert_eq!(begun, [0, 1, 2, 3, 1500, 3000, 4500, 6000, 7500, 9000]);
-    let rested = |kept: &mut Kept| (0..9).filter(|_| kept.begin_attempt(Wanted::Newer, later(3600))).count();
-    assert_eq!(rested(&mut kept), 4, "the budget is bounded");
+    let mut rested = 0;
+    while begins(&mut kept, Wanted::Newer, later(3600)) {
+        kept.land();
+        rested += 1;
+    }
+    assert_eq!(rested, 4, "the budget is bounded");
+    assert_eq!(kept.begin_attempt(Wanted::Newer, later(3600)), Begin::Spent);
 }
 
 #[test]
@@ -153,8 +164,8 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
     let past = UnixTime::from_seconds(1_700_000_000);
     assert!(kept.fresh(past).is_none(), "else they would be fresh for years");
     assert!(kept.usable(past).is_some());
-    assert!(kept.begin_attempt(Wanted::Any, past));
-    kept.end_attempt(published(3600), past, past, 255);
+    assert!(begins(&mut kept, Wanted::Any, past));
+    end(&mut kept, published(3600), past, past, 255);
     assert!(kept.fresh(past).is_some() && kept.fresh(past.plus_seconds(3601)).is_none());
 }
 
@@ -162,10 +173,24 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
 fn a_clock_set_back_does_not_stop_attempts_for_unknown_keys() {
     let mut kept = kept();
     for _ in 0..4 {
-        assert!(kept.begin_attempt(Wanted::Newer, NOW));
-        kept.end_attempt(published(3600), NOW, NOW, 0);
+        assert!(begins(&mut kept, Wanted::Newer, NOW));
+        end(&mut kept, published(3600), NOW, NOW, 0);
     }
     let past = UnixTime::from_seconds(1_700_000_000);
-    assert!(!kept.begin_attempt(Wanted::Newer, past), "nor does it make any");
-    assert!(kept.begin_attempt(Wanted::Newer, past.plus_seconds(2)));
+    assert!(!begins(&mut kept, Wanted::Newer, past), "nor does it make any");
+    assert!(begins(&mut kept, Wanted::Newer, past.plus_seconds(2)));
+}
+
+#[test]
+fn one_attempt_is_under_way_at_a_time_and_costs_no_other_caller_anything() {
+    let mut kept = kept();
+    assert_eq!(kept.begin_attempt(Wanted::Newer, NOW), Begin::Own);
+    for wanted in [Wanted::Any, Wanted::Newer, Wanted::Newer, Wanted::Newer, Wanted::Newer] {
+        assert_eq!(kept.begin_attempt(wanted, later(7)), Begin::Anothers { begun_at: NOW });
+    }
+    // It was dropped, so nothing came of it.
+    kept.land();
+    assert_eq!(kept.begin_attempt(Wanted::Newer, NOW), Begin::Own, "three of the budget are left");
+    end(&mut kept, away(), NOW, NOW, 255);
+    assert_eq!(kept.begin_attempt(Wanted::Any, later(1)), Begin::Pausing);
 }

@@ -79,6 +79,10 @@ locals {
       if can(regex("^stage\\.grants\\[[0-9]+\\]\\.token\\.policies\\[[0-9]+\\]$", path)) && text == "root"
     ],
     [
+      for name, issuer in local.issuers : "issuers.${name}.ca_file: is of no use: `jwks` names a file, so no keys are fetched"
+      if can(local.texts["issuers.${name}.ca_file"]) && can(local.texts["issuers.${name}.jwks.file"])
+    ],
+    [
       for name, issuer in local.issuers : "issuers.${name}.jwks: must be `discovery`, {uri = …} or {file = …}"
       if try(local.texts["issuers.${name}.jwks"], "discovery") != "discovery"
     ],
