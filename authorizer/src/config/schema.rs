@@ -542,9 +542,14 @@ pub enum ClaimValues {
 #[expect(missing_docs, reason = "JSON's own types")]
 pub enum ClaimValue {
     Text(#[schemars(length(min = 1))] String),
-    Number(f64),
+    Number(WholeNumber),
     Boolean(bool),
 }
+
+/// What is compared exactly.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+pub struct WholeNumber(#[schemars(range(min = i64::MIN, max = u64::MAX))] pub i128);
 
 /// The Vault token that a grant gives.
 #[derive(JsonSchema)]

@@ -34,7 +34,7 @@ pub struct BoundClaim {
 /// One value to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pattern {
-    /// This text, number or boolean.
+    /// This text, whole number or boolean.
     Exactly(Value),
     /// A text in which each `*` stands for any run of characters (`bound_claims_type: glob`).
     Glob(String),
@@ -141,9 +141,11 @@ impl BoundClaim {
 }
 
 impl Pattern {
+    /// INVARIANT (numbers are compared exactly): a float equals every number that rounds to it, so none ever matches. What is
+    /// written as a whole number of 64 bits is read as an integer, in the configuration and in a token.
     fn matches(&self, value: &Value) -> bool {
         match self {
-            Self::Exactly(own) => own == value,
+            Self::Exactly(own) => own == value && !own.is_f64(),
             Self::Glob(pattern) => value.as_str().is_some_and(|text| glob(pattern, text)),
         }
     }

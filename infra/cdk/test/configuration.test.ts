@@ -88,7 +88,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       caller: {
         issuer: "corp",
         bound_subject: 'batch "quoted" \\ ünï ${not a token}',
-        bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3.5, empty: false, team: "orders-*" },
+        bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3, empty: false, team: "orders-*" },
         bound_claims_type: "glob",
       },
       token: {
