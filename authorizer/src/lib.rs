@@ -39,5 +39,6 @@ pub mod mint;
 pub mod names;
 pub mod outcome;
 pub mod response;
+pub mod shown;
 pub mod telemetry;
 pub mod token_bucket;
