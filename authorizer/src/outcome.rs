@@ -90,6 +90,8 @@ codes! {
     ProofRefused = "proof_refused", Credential;
     /// The IAM proof was used before.
     ProofReplayed = "proof_replayed", Credential;
+    /// The token is sender-constrained, and nothing proves that its sender holds the key.
+    BindingMissing = "binding_missing", Credential;
     /// The API is not the stage's.
     ApiUnknown = "api_unknown", Permission;
     /// The stage is not configured.
@@ -209,8 +211,8 @@ fn credential(error: CredentialError) -> Code {
 fn identity(error: &IdentityError) -> Code {
     match error {
         IdentityError::SchemeUnsupported => Code::SchemeUnsupported,
-        IdentityError::Malformed(_) => Code::CredentialMalformed,
-        IdentityError::IssuerUnknown => Code::IssuerUnknown,
+        IdentityError::Malformed(_) | IdentityError::PartMalformed { .. } => Code::CredentialMalformed,
+        IdentityError::IssuerUnknown { .. } => Code::IssuerUnknown,
         IdentityError::AlgorithmRefused { .. } => Code::AlgorithmRefused,
         IdentityError::TypeRefused { .. } => Code::TypeRefused,
         IdentityError::KeyUnknown { .. } => Code::KeyUnknown,
@@ -219,8 +221,11 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::NotYetValid { .. } => Code::TokenNotYetValid,
         IdentityError::TooOld { .. } => Code::TokenTooOld,
         IdentityError::AudienceMismatch { .. } => Code::AudienceMismatch,
-        IdentityError::ClaimMissing(_) => Code::ClaimMissing,
-        IdentityError::ValueRefused => Code::IdentityValueRefused,
+        IdentityError::SenderConstrained { .. } => Code::BindingMissing,
+        IdentityError::ClaimMissing { .. } => Code::ClaimMissing,
+        IdentityError::NameTooLong { .. } | IdentityError::NameUnprintable { .. } => {
+            Code::IdentityValueRefused
+        }
         IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,
         IdentityError::PrincipalRefused(_)
         | IdentityError::ProofMalformed
@@ -229,7 +234,7 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::Proof(ProofError::Expired { .. }) => Code::ProofExpired,
         IdentityError::ProofReplayed => Code::ProofReplayed,
         IdentityError::TooManyProofs | IdentityError::TooManyOpenProofs => Code::RateLimited,
-        IdentityError::AccountRefused { .. } => Code::AccountRefused,
+        IdentityError::AccountRefused { .. } | IdentityError::AccountsDiffer { .. } => Code::AccountRefused,
         IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
     }
 }

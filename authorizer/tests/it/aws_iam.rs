@@ -170,6 +170,13 @@ fn rejects_an_account_that_is_not_the_arns() {
 }
 
 #[test]
+fn rejects_a_stolen_sender_constrained_token_of_aws() {
+    let mut claims = claims_of(BATCH, json!({}));
+    claims["cnf"] = json!({"jkt": "x"});
+    assert_eq!(grant_or_code(&claims), "binding_missing");
+}
+
+#[test]
 fn rejects_root_federated_users_sessions_and_what_is_no_principal() {
     for sub in [
         "arn:aws:iam::123456789012:root",

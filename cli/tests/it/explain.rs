@@ -40,6 +40,18 @@ fn every_bound_that_is_not_met_is_told() {
 }
 
 #[test]
+fn a_sender_constrained_token_is_told_with_what_can_be_done() {
+    let event = orders(&token(json!({"cnf": {"jkt": "x"}})));
+    let told = told(&event);
+    assert!(
+        told.starts_with("DENIED binding_missing\n")
+            && told.contains("`issuers.corp.binding: {verify: elsewhere}`")
+    );
+    let elsewhere = plain_config().replacen("max_age: 1h", "binding: {verify: elsewhere}", 1);
+    explain(&elsewhere, &event, &[]).printed(0);
+}
+
+#[test]
 fn an_expired_token_and_when_to_look_at_it() {
     let event = orders(&token(json!({"exp": NOW - 5})));
     assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));

@@ -21,6 +21,7 @@ export type Issuer =
        * @minItems 1
        */
       audiences: string[];
+      binding?: Binding;
       /**
        * `iss`, compared to the letter; mind a slash at the end.
        */
@@ -66,6 +67,7 @@ export type Issuer =
        * @minItems 1
        */
       audiences: string[];
+      binding?: Binding1;
       /**
        * The account's own issuer, below `tokens.sts.global.api.aws`.
        */
@@ -212,6 +214,19 @@ export interface CredentialSource {
   websocket_protocol?: string;
 }
 /**
+ * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ */
+export interface Binding {
+  /**
+   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   */
+  require?: "none";
+  /**
+   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   */
+  verify?: "elsewhere";
+}
+/**
  * A JWK set's own place.
  */
 export interface JwksPlace {
@@ -223,6 +238,19 @@ export interface JwksPlace {
    * `https`, or `http` to a loopback host.
    */
   uri?: string;
+}
+/**
+ * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ */
+export interface Binding1 {
+  /**
+   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   */
+  require?: "none";
+  /**
+   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   */
+  verify?: "elsewhere";
 }
 /**
  * How much may be minted.

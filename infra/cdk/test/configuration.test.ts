@@ -49,6 +49,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       leeway: "30s",
       max_age: "1h",
       user_claim: "/user/name",
+      binding: { require: "none" },
     },
     aws: {
       kind: "aws_iam",
@@ -61,6 +62,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       leeway: "10s",
       max_age: "5m",
       user_claim: "sub",
+      binding: { verify: "elsewhere" },
     },
   },
   aws_identity: {

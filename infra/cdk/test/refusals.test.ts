@@ -156,6 +156,17 @@ const REFUSED: [string, object, ...string[]][] = [
     "grants[0].caller.bound_claims.half[0]: is no whole number, and no other can be compared exactly: write it as text if the claim is text",
   ],
   [
+    "a proof that nothing verifies, and two things said of one",
+    {
+      issuers: {
+        corp: { ...CORP, binding: { require: "dpop" } },
+        b: { ...CORP, issuer: "https://b.example.com", binding: { verify: "elsewhere", require: "none" } },
+      },
+    },
+    'issuers.corp.binding.require: must be "none"',
+    "issuers.b.binding: needs exactly one of `verify`, `require`",
+  ],
+  [
     "an endless number of uses",
     { grants: token({ num_uses: Infinity }) },
     "grants[0].token.num_uses: must be a whole number",
