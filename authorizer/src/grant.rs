@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use alias::EntityAlias;
-pub use bounds::{BoundClaim, Bounds, Pattern, Unbound};
+pub use bounds::{BoundClaim, Bounds, Pattern, Unmet};
 pub use ttl::{MIN_TTL_SECONDS, Ttls, ladder};
 
 /// The longest life of a token for a caller whose credential has no known end (an IAM proof), in seconds.
@@ -199,8 +199,8 @@ pub fn resolve<'a>(
     if identity.ends_at().is_some_and(|ends_at| ends_at <= now) {
         return Err(GrantError::Ended);
     }
-    let rule =
-        stage.rules.iter().find(|rule| rule.matches(identity, request).is_ok()).ok_or(GrantError::NoGrant)?;
+    let covers = |rule: &&Rule| rule.mismatches(identity, request).is_empty();
+    let rule = stage.rules.iter().find(covers).ok_or(GrantError::NoGrant)?;
     let mint = match &rule.mode {
         Mode::None => None,
         Mode::Token(token) => Some(MintGrant {
@@ -230,20 +230,17 @@ fn fit(token: &TokenRule, identity: &Identity, now: UnixTime) -> Result<Ttls, Gr
 }
 
 impl Rule {
-    /// Whether this rule covers the caller on this route.
-    ///
-    /// # Errors
-    ///
-    /// The first condition that does not hold.
-    pub fn matches(&self, identity: &Identity, request: &Request) -> Result<(), Mismatch<'_>> {
+    /// Why this rule does not cover the caller on this route: nothing where it does. Of a rule for other routes or callers, only
+    /// that; else every bound that is not met.
+    pub fn mismatches<'a>(&'a self, identity: &'a Identity, request: &Request) -> Vec<Mismatch<'a>> {
         let method = request.method_arn().method();
         if !self.routes.iter().any(|route| route.covers(method, request.resource())) {
-            return Err(Mismatch::Route);
+            return vec![Mismatch::Route];
         }
         if !self.callers.include(identity) {
-            return Err(Mismatch::Callers(&self.callers));
+            return vec![Mismatch::Callers(&self.callers)];
         }
-        self.bounds.check(identity).map_err(Mismatch::Unbound)
+        self.bounds.unmet(identity).into_iter().map(Mismatch::Unmet).collect()
     }
 
     /// Whether this rule covers every call that `later` covers, so that behind it `later` never decides. Told only where it is
@@ -275,8 +272,8 @@ impl fmt::Display for Callers {
     }
 }
 
-/// The first condition of a rule that a request does not meet. For whoever asks why; a denial says `no_grant` and no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A condition of a rule that a request does not meet. For whoever asks why; a denial says `no_grant` and no more.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub enum Mismatch<'a> {
     /// No route covers the call.
     #[error("none of its `routes` covers the call")]
@@ -284,9 +281,9 @@ pub enum Mismatch<'a> {
     /// The caller was vouched for by another.
     #[error("it is for {0}")]
     Callers(&'a Callers),
-    /// A bound does not hold.
-    #[error(transparent)]
-    Unbound(Unbound<'a>),
+    /// A bound is not met.
+    #[error("{0}")]
+    Unmet(Unmet<'a>),
 }
 
 /// Why there is no grant.
@@ -306,11 +303,13 @@ pub enum GrantError {
     NoGrant,
     /// The claim that gives the entity alias is absent, or could stand for something else in a policy's path.
     #[error(
-        "the claim `{claim}` gives no entity alias: it must be 1 to 128 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first"
+        "the claim `{claim}` gives no entity alias, since it {why}: it must be 1 to 128 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first"
     )]
     AliasRefused {
         /// The claim.
         claim: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Less of the credential is left than the shortest token lives.
     #[error(

@@ -20,17 +20,19 @@ pub mod jwt;
 
 use std::{fmt, sync::Arc};
 
+use serde_json::Value;
 use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ProofError, ServerId, Sts};
 use vault_context::CallerKind;
 
-use crate::{clock::UnixTime, event::Credential, names::IssuerName};
+use crate::{clock::UnixTime, event::Credential, names::IssuerName, shown::shown};
 
 pub use aws_identity::AwsIdentityScheme;
 pub use claims::Claims;
 pub use jwt::{JwtScheme, KeySource, KeysUnavailable};
 
-/// A caller id ends up in `principalId`, in a header and in the log.
-const MAX_CALLER_ID_BYTES: usize = 256;
+/// A caller's name ends up in `principalId`, in a header and in the log. OpenID Connect Core, section 2: a `sub` has at most
+/// 255 ASCII characters. An ARN is bounded where it is read.
+const MAX_USER_BYTES: usize = 256;
 
 /// Who is calling, verified. The proof that step 2 ran.
 pub struct Identity {
@@ -50,21 +52,31 @@ enum Proven {
 }
 
 impl Identity {
-    /// The only constructor: called where every check of a scheme has passed. `user` is what the caller id ends in.
+    /// The only constructor: called where every check of a scheme has passed. `user` is what the caller id ends in, and
+    /// `user_claim` where it was found.
     ///
     /// # Errors
     ///
-    /// [`IdentityError::ValueRefused`] when the id could break the header or the log line it will stand in.
-    fn assertion(proven: Proven, user: &str, ends_at: Option<UnixTime>) -> Result<Self, IdentityError> {
+    /// [`IdentityError::NameTooLong`] and [`IdentityError::NameUnprintable`] when the id could break the header or the log
+    /// line it will stand in.
+    fn assertion(
+        proven: Proven,
+        user_claim: &str,
+        user: &str,
+        ends_at: Option<UnixTime>,
+    ) -> Result<Self, IdentityError> {
+        let is_arn = proven.arn() == Some(user);
+        if user.len() > MAX_USER_BYTES && !is_arn {
+            return Err(IdentityError::NameTooLong { claim: user_claim.to_owned(), bytes: user.len() });
+        }
+        if !user.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) || user.ends_with(' ') {
+            return Err(IdentityError::NameUnprintable { claim: user_claim.to_owned() });
+        }
         let caller_id = match &proven {
             // The prefix keeps a claim that looks like an ARN from being taken for one.
             Proven::Jwt { issuer, .. } | Proven::AwsIam { issuer, .. } => format!("{issuer}:{user}"),
             Proven::AwsIdentity { .. } => user.to_owned(),
         };
-        let printable = caller_id.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        if !printable || caller_id.ends_with(' ') || caller_id.len() > MAX_CALLER_ID_BYTES {
-            return Err(IdentityError::ValueRefused);
-        }
         Ok(Self { proven, caller_id, ends_at })
     }
 
@@ -101,11 +113,7 @@ impl Identity {
     /// The ARN that a grant binds: the canonical one, without a role's path, of an IAM proof; `sub`, with the path, of a JWT
     /// of AWS. A JWT of any other issuer has none, whatever its claims say.
     pub fn principal_arn(&self) -> Option<&str> {
-        match &self.proven {
-            Proven::Jwt { .. } => None,
-            Proven::AwsIam { arn, .. } => Some(arn.as_str()),
-            Proven::AwsIdentity { caller, .. } => Some(caller.arn().canonical()),
-        }
+        self.proven.arn()
     }
 
     /// IAM's unique id (`AROA…`, `AIDA…`), which only STS's own answer holds.
@@ -129,6 +137,16 @@ impl Identity {
     /// When the credential ends: a JWT's `exp`, without leeway. An IAM proof has no known end.
     pub fn ends_at(&self) -> Option<UnixTime> {
         self.ends_at
+    }
+}
+
+impl Proven {
+    fn arn(&self) -> Option<&str> {
+        match self {
+            Self::Jwt { .. } => None,
+            Self::AwsIam { arn, .. } => Some(arn.as_str()),
+            Self::AwsIdentity { caller, .. } => Some(caller.arn().canonical()),
+        }
     }
 }
 
@@ -210,20 +228,41 @@ pub enum IdentityError {
     /// Not a JWT in compact serialization, or one with members that must not be there.
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
+    /// A part of a JWT is not one JSON object.
+    #[error("the token is malformed: the {part} {why}")]
+    PartMalformed {
+        /// Header or claims.
+        part: &'static str,
+        /// What is wrong with it.
+        why: jwt::NotAnObject,
+    },
     /// `iss` is none of the configured issuers'.
-    #[error("the token's `iss` is none of the configured issuers")]
-    IssuerUnknown,
+    #[error("the token's `iss` is `{unverified}`, and the configured issuers are {configured}")]
+    IssuerUnknown {
+        /// `iss`, made harmless.
+        unverified: String,
+        /// Every `issuer`.
+        configured: String,
+    },
     /// `alg` is not in the issuer's list.
-    #[error("the token's `alg` is not among the algorithms of issuer `{issuer}`")]
+    #[error("the token's `alg` is {unverified}, and `issuers.{issuer}.algorithms` has {accepted}")]
     AlgorithmRefused {
         /// The issuer's name.
         issuer: IssuerName,
+        /// `alg`, made harmless.
+        unverified: String,
+        /// The issuer's algorithms.
+        accepted: String,
     },
     /// `typ` is not in the issuer's list.
-    #[error("the token's `typ` is not among the types of issuer `{issuer}`")]
+    #[error("the token's `typ` is {unverified}, and `issuers.{issuer}.types` has {accepted}")]
     TypeRefused {
         /// The issuer's name.
         issuer: IssuerName,
+        /// `typ`, made harmless.
+        unverified: String,
+        /// The issuer's types.
+        accepted: String,
     },
     /// No key of the issuer verifies the token.
     #[error("issuer `{issuer}` {why}")]
@@ -255,21 +294,51 @@ pub enum IdentityError {
         age_seconds: u64,
     },
     /// No audience in common with the issuer's, or with the stage's.
-    #[error("the token's `{claim}` names none of the audiences of {whose}")]
+    #[error("the token's `{claim}` is {named}, and the `audiences` of the {whose} are {accepted}")]
     AudienceMismatch {
         /// The claim that was compared.
         claim: &'static str,
+        /// What it names, made harmless.
+        named: String,
         /// The issuer or the stage.
         whose: &'static str,
+        /// Its audiences.
+        accepted: String,
+    },
+    /// The token is good for the holder of a key alone, and who holds it cannot be verified here.
+    #[error(
+        "the token is sender-constrained: its `cnf` binds it to a key that its sender must prove to hold (RFC 9449, RFC 8705), which is not supported yet. Issue it without `cnf`, or set `issuers.{issuer}.binding: {{verify: elsewhere}}` if something in front of the API verifies the proof"
+    )]
+    SenderConstrained {
+        /// The issuer's name.
+        issuer: IssuerName,
     },
     /// A claim that is required is absent or of another type.
-    #[error("the token's claim `{0}` is absent or not of the required type")]
-    ClaimMissing(String),
-    /// A claim's value cannot stand in a header or a log line.
+    #[error("the token's claim `{claim}` is {found}, and it must be {wanted}")]
+    ClaimMissing {
+        /// The claim.
+        claim: String,
+        /// What is there.
+        found: &'static str,
+        /// What should be there.
+        wanted: &'static str,
+    },
+    /// The caller's name is too long for a header or a log line.
     #[error(
-        "the caller's name is longer than {MAX_CALLER_ID_BYTES} bytes or holds characters other than printable ASCII"
+        "the caller's name, the claim `{claim}`, has {bytes} bytes, and at most {MAX_USER_BYTES} are accepted"
     )]
-    ValueRefused,
+    NameTooLong {
+        /// The claim that names the caller.
+        claim: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The caller's name cannot stand in a header or a log line.
+    #[error("the caller's name, the claim `{claim}`, must be printable ASCII without a space at its end")]
+    NameUnprintable {
+        /// The claim that names the caller.
+        claim: String,
+    },
     /// The identity provider's keys cannot be had: a fault, never the caller's.
     #[error("the keys of issuer `{issuer}` are not available: {reason}")]
     KeysUnavailable {
@@ -308,11 +377,19 @@ pub enum IdentityError {
          windows of some have closed; a shorter `max_age` makes room sooner"
     )]
     TooManyOpenProofs,
-    /// The caller's account is not among those accepted, or AWS names two.
-    #[error("the caller's account {account} is not among those accepted")]
+    /// The caller's account is not among those accepted.
+    #[error("the caller's account {account} is not among `aws_identity.accounts`")]
     AccountRefused {
         /// The account.
         account: String,
+    },
+    /// AWS names two accounts in one token.
+    #[error("the token's `sub` is of account {principal}, and its `aws_account` is `{claimed}`")]
+    AccountsDiffer {
+        /// The account of the principal.
+        principal: String,
+        /// The other.
+        claimed: String,
     },
     /// STS cannot be asked: a fault, never the caller's.
     #[error("STS could not be asked about the IAM proof: {reason}")]
@@ -323,7 +400,29 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    fn missing(claim: &str) -> Self {
-        Self::ClaimMissing(claim.to_owned())
+    /// Of a claim that is not there, or not what it must be.
+    fn claim(name: &str, value: Option<&Value>, wanted: &'static str) -> Self {
+        let found = match value {
+            None => "absent",
+            Some(Value::Null) => "null",
+            Some(Value::Bool(_)) => "a boolean",
+            Some(Value::Number(_)) => "a number",
+            Some(Value::String(text)) if text.is_empty() => "empty",
+            Some(Value::String(_)) => "text",
+            Some(Value::Array(_)) => "a list",
+            Some(Value::Object(_)) => "an object",
+        };
+        Self::ClaimMissing { claim: name.to_owned(), found, wanted }
+    }
+}
+
+/// Some texts in a message, made harmless: a token may name any number of audiences.
+fn listed(texts: &[impl AsRef<str>]) -> String {
+    const MOST: usize = 8;
+    let names: Vec<_> = texts.iter().take(MOST).map(|text| format!("`{}`", shown(text.as_ref()))).collect();
+    match texts.len() {
+        0 => "empty".to_owned(),
+        len if len > MOST => format!("{} and {} more", names.join(", "), len - MOST),
+        _ => names.join(", "),
     }
 }

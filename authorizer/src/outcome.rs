@@ -92,6 +92,8 @@ codes! {
     ProofRefused = "proof_refused", Credential;
     /// The IAM proof was used before.
     ProofReplayed = "proof_replayed", Credential;
+    /// The token is sender-constrained, and nothing proves that its sender holds the key.
+    BindingMissing = "binding_missing", Credential;
     /// The API is not the stage's.
     ApiUnknown = "api_unknown", Permission;
     /// The stage is not configured.
@@ -211,8 +213,8 @@ fn credential(error: CredentialError) -> Code {
 fn identity(error: &IdentityError) -> Code {
     match error {
         IdentityError::SchemeUnsupported => Code::SchemeUnsupported,
-        IdentityError::Malformed(_) => Code::CredentialMalformed,
-        IdentityError::IssuerUnknown => Code::IssuerUnknown,
+        IdentityError::Malformed(_) | IdentityError::PartMalformed { .. } => Code::CredentialMalformed,
+        IdentityError::IssuerUnknown { .. } => Code::IssuerUnknown,
         IdentityError::AlgorithmRefused { .. } => Code::AlgorithmRefused,
         IdentityError::TypeRefused { .. } => Code::TypeRefused,
         IdentityError::KeyUnknown { .. } => Code::KeyUnknown,
@@ -221,8 +223,11 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::NotYetValid { .. } => Code::TokenNotYetValid,
         IdentityError::TooOld { .. } => Code::TokenTooOld,
         IdentityError::AudienceMismatch { .. } => Code::AudienceMismatch,
-        IdentityError::ClaimMissing(_) => Code::ClaimMissing,
-        IdentityError::ValueRefused => Code::IdentityValueRefused,
+        IdentityError::SenderConstrained { .. } => Code::BindingMissing,
+        IdentityError::ClaimMissing { .. } => Code::ClaimMissing,
+        IdentityError::NameTooLong { .. } | IdentityError::NameUnprintable { .. } => {
+            Code::IdentityValueRefused
+        }
         IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,
         IdentityError::PrincipalRefused(_)
         | IdentityError::ProofMalformed
@@ -230,7 +235,7 @@ fn identity(error: &IdentityError) -> Code {
         | IdentityError::SignatureRefused { .. } => Code::ProofRefused,
         IdentityError::Proof(ProofError::Expired { .. }) => Code::ProofExpired,
         IdentityError::ProofReplayed => Code::ProofReplayed,
-        IdentityError::AccountRefused { .. } => Code::AccountRefused,
+        IdentityError::AccountRefused { .. } | IdentityError::AccountsDiffer { .. } => Code::AccountRefused,
         IdentityError::TooManyProofs
         | IdentityError::TooManyOpenProofs
         | IdentityError::StsUnavailable { .. } => Code::StsUnavailable,

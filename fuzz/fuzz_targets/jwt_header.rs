@@ -105,6 +105,7 @@ fn check_identity(identity: &Identity, token: &str) {
     assert_eq!(header["alg"], "EdDSA");
     assert!(header["kid"].is_null() || header["kid"] == "ed");
     assert!(header["crit"].is_null() && header["b64"].is_null());
+    assert!(claims["cnf"].is_null(), "it is bound to a key");
 
     let issuer = ISSUERS.iter().find(|issuer| claims["iss"] == *issuer.issuer).expect("a configured issuer");
     assert_eq!(identity.issuer(), Some(&issuer.name));
@@ -250,6 +251,7 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
         leeway_seconds: 30,
         max_age_seconds: None,
         user_claim: "sub".to_owned(),
+        binding_verified_elsewhere: false,
     };
     let aws = Issuer {
         name: "aws".parse().expect("a name"),

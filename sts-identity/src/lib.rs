@@ -125,6 +125,7 @@ pub use endpoint::{EndpointError, Region, RegionError, StsEndpoint};
 pub use hosts::StsHosts;
 pub use presign::{PresignedUrl, presign_get_caller_identity};
 pub use proof::{CLOCK_SKEW, Expected, ProofDefect, ProofError, StsRequest};
+pub use query::UnknownName;
 pub use server_id::{ServerId, ServerIdError};
 pub use sign::{SignError, SignedRequest, SigningRequest, sign_get_caller_identity};
 pub use sts::{MAX_ANSWER_BYTES, Sts, StsAnswer, StsUnavailable};

@@ -4,7 +4,7 @@
 //! was not checked. It cannot tell whether the signature is good: STS does, when it is asked (see [`Sts`](crate::Sts)).
 //! Nothing here reads a clock or sends anything.
 
-use crate::query::{self, Query};
+use crate::query::{self, Query, UnknownName};
 use crate::{Region, ServerId, StsEndpoint, StsHosts, date};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -44,8 +44,8 @@ pub struct Expected<'a> {
     pub now: SystemTime,
 }
 
-/// Why a proof was not accepted. No variant holds a part of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+/// Why a proof was not accepted. No variant holds a value of it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProofError {
     /// It is no proof, or none for this verifier.
     #[error("the proof is refused: {0}")]
@@ -65,7 +65,7 @@ pub enum ProofError {
 }
 
 /// What is wrong with a proof.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofDefect {
     /// No signer writes one of this size.
@@ -78,8 +78,8 @@ pub enum ProofDefect {
     #[error("it is not for one of the configured STS hosts, or not written as `https://<host>/?<query>`")]
     Endpoint,
     /// There is a parameter that GetCallerIdentity does not need, or one in another spelling.
-    #[error("it has a query parameter that a GetCallerIdentity proof does not have")]
-    UnknownParameter,
+    #[error("it has the query parameter {0}, and a GetCallerIdentity proof does not have that")]
+    UnknownParameter(UnknownName),
     /// A parameter is there twice.
     #[error("it has `{0}` twice")]
     DuplicateParameter(&'static str),

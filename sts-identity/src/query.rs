@@ -11,6 +11,7 @@
 
 use crate::ProofDefect;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use zeroize::Zeroizing;
 
@@ -28,8 +29,9 @@ impl Query {
     pub(crate) fn parse(text: &str) -> Result<Self, ProofDefect> {
         let mut query = Self::default();
         for parameter in text.split('&') {
-            let (name, value) = parameter.split_once('=').ok_or(ProofDefect::UnknownParameter)?;
-            let name = self::name(name).ok_or(ProofDefect::UnknownParameter)?;
+            let unknown = |name| ProofDefect::UnknownParameter(UnknownName::of(name));
+            let (name, value) = parameter.split_once('=').ok_or_else(|| unknown(parameter))?;
+            let name = self::name(name).ok_or_else(|| unknown(name))?;
             let value = decoded(value).ok_or(ProofDefect::Encoding(name))?;
             if query.0.insert(name, value).is_some() {
                 return Err(ProofDefect::DuplicateParameter(name));
@@ -66,6 +68,28 @@ impl Query {
             encode(value, &mut url);
         }
         url
+    }
+}
+
+/// The name of a parameter that a proof does not have, where it reads like a name. Where an `&` or a `=` was lost, it may be a
+/// part of a signature or of a session token, and is not shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownName(Option<String>);
+
+impl UnknownName {
+    fn of(text: &str) -> Self {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_name = (1..=MAX_SHOWN_BYTES).contains(&text.len()) && text.bytes().all(plain);
+        Self(is_name.then(|| text.to_owned()))
+    }
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "`{name}`"),
+            None => write!(f, "of a name that is not 1 to {MAX_SHOWN_BYTES} letters, digits and `-`"),
+        }
     }
 }
 
@@ -144,6 +168,8 @@ pub(crate) const API_VERSION: &str = "2011-06-15";
 /// What AWS's signers allow: a second to seven days.
 pub(crate) const EXPIRES_SECONDS: RangeInclusive<u64> = 1..=604_800;
 
+/// No signature and no secret access key is that short.
+const MAX_SHOWN_BYTES: usize = 32;
 const MAX_SESSION_TOKEN_BYTES: usize = 5 * 1024;
 const NAMES: [&str; 9] =
     [ACTION, VERSION, ALGORITHM, CREDENTIAL, DATE, EXPIRES, SECURITY_TOKEN, SIGNATURE, SIGNED_HEADERS];

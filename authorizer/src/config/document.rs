@@ -58,9 +58,9 @@ fn reason(message: &str) -> &str {
     line.split(", set DuplicateKeyPolicy").next().unwrap_or_default()
 }
 
-/// YAML 1.2: `yes`, `no`, `on` and `off` are text, so that a claim bound to one of them means what it says.
+/// YAML 1.2: `yes`, `no`, `on`, `off` and `2024_01` are text, so that a claim bound to one of them means what it says.
 fn yaml_options() -> serde_saphyr::Options {
-    serde_saphyr::options! { strict_booleans: true }
+    serde_saphyr::options! { strict_booleans: true, underscored_numbers_as_strings: true }
 }
 
 struct Reader<'r> {

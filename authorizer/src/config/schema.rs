@@ -248,6 +248,9 @@ pub enum Issuer {
         /// The claim that names the caller: the second half of the caller id. A name that begins with `/` is a JSON pointer.
         #[schemars(length(min = 1), extend("default" = "sub"))]
         user_claim: Option<String>,
+        /// What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+        #[schemars(extend("default" = {"require": "none"}))]
+        binding: Option<Binding>,
     },
     /// An AWS account, for the JWTs of `sts:GetWebIdentityToken`.
     AwsIam {
@@ -277,7 +280,23 @@ pub enum Issuer {
         /// The claim that names the caller; nothing in `request_tags`, which the caller writes.
         #[schemars(length(min = 1), extend("default" = "sub"))]
         user_claim: Option<String>,
+        /// What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+        #[schemars(extend("default" = {"require": "none"}))]
+        binding: Option<Binding>,
     },
+}
+
+/// What is done with sender-constrained tokens. That a caller holds the key cannot be verified yet.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["verify"]}, {"required": ["require"]}]))]
+pub struct Binding {
+    /// `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+    #[schemars(extend("const" = "elsewhere"))]
+    pub verify: Option<String>,
+    /// `none`: a token without `cnf` is accepted, and one with it is refused.
+    #[schemars(extend("const" = "none"))]
+    pub require: Option<String>,
 }
 
 /// Where a token names whom it is for.
@@ -548,9 +567,14 @@ pub enum ClaimValues {
 #[expect(missing_docs, reason = "JSON's own types")]
 pub enum ClaimValue {
     Text(#[schemars(length(min = 1))] String),
-    Number(f64),
+    Number(WholeNumber),
     Boolean(bool),
 }
+
+/// What is compared exactly.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+pub struct WholeNumber(#[schemars(range(min = i64::MIN, max = u64::MAX))] pub i128);
 
 /// The Vault token that a grant gives.
 #[derive(JsonSchema)]

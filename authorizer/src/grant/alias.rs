@@ -12,8 +12,6 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::GrantError;
 use crate::identity::Identity;
 
@@ -30,10 +28,18 @@ impl EntityAlias {
     ///
     /// [`GrantError::AliasRefused`] where the claim is absent or no such value.
     pub(super) fn of(identity: &Identity, claim: &str) -> Result<Self, GrantError> {
-        let refused = || GrantError::AliasRefused { claim: claim.to_owned() };
-        let issuer = identity.issuer().ok_or_else(refused)?;
-        let value = identity.claims().and_then(|claims| claims.get(claim)).and_then(Value::as_str);
-        let value = value.filter(|value| is_value(value)).ok_or_else(refused)?;
+        let refused = |why| GrantError::AliasRefused { claim: claim.to_owned(), why };
+        let value = identity.claims().and_then(|claims| claims.get(claim));
+        let (Some(value), Some(issuer)) = (value, identity.issuer()) else {
+            return Err(refused("is absent"));
+        };
+        let value = value.as_str().ok_or_else(|| refused("is not text"))?;
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(refused("is too long"));
+        }
+        if !is_value(value) {
+            return Err(refused("is empty or has other characters"));
+        }
         Ok(Self(format!("{value}@{issuer}")))
     }
 

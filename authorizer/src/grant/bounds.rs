@@ -2,12 +2,16 @@
 //! documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`), and `bound_iam_principal_arns` and
 //! `bound_iam_principal_ids`, after Vault's AWS auth method.
 //!
-//! Receives an identity; says whether it is within the bounds, or which one it breaks. Leaves routes and issuers to the
-//! rule.
+//! Receives an identity; says which bounds it does not meet. Leaves routes and issuers to the rule.
+
+use std::fmt;
 
 use serde_json::Value;
 
-use crate::identity::{Claims, Identity};
+use crate::{
+    identity::{Claims, Identity},
+    shown::shown,
+};
 
 /// The bounds of one grant. All must hold.
 #[derive(Debug, Clone, Default)]
@@ -34,56 +38,69 @@ pub struct BoundClaim {
 /// One value to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pattern {
-    /// This text, number or boolean.
+    /// This text, whole number or boolean.
     Exactly(Value),
     /// A text in which each `*` stands for any run of characters (`bound_claims_type: glob`).
     Glob(String),
 }
 
-/// The first bound that does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unbound<'a> {
+/// A bound that a caller does not meet, and what the caller has. Claims are personal data: its text is for whoever explains a
+/// decision, and not for the log.
+#[derive(Debug, Clone, Copy)]
+pub enum Unmet<'a> {
     /// `bound_subject`.
-    #[error("`sub` is not its `bound_subject`")]
-    Subject,
-    /// `bound_claims`.
-    #[error("the claim `{0}` is absent, or has none of the values in `bound_claims`")]
-    Claim(&'a str),
+    Subject {
+        /// What `sub` must be.
+        bound: &'a str,
+        /// What it is.
+        found: Option<&'a Value>,
+    },
+    /// One of `bound_claims`.
+    Claim {
+        /// What the claim must be.
+        bound: &'a BoundClaim,
+        /// What it is.
+        found: Option<&'a Value>,
+    },
     /// `bound_iam_principal_arns`.
-    #[error("the principal's ARN is not among `bound_iam_principal_arns`")]
-    PrincipalArn,
+    PrincipalArn {
+        /// What the ARN must be.
+        any_of: &'a [Pattern],
+        /// What it is.
+        found: Option<&'a str>,
+    },
     /// `bound_iam_principal_ids`.
-    #[error("the principal's unique id is not among `bound_iam_principal_ids`")]
-    PrincipalId,
+    PrincipalId {
+        /// What the unique id must be.
+        any_of: &'a [String],
+        /// What it is.
+        found: Option<&'a str>,
+    },
 }
 
 impl Bounds {
-    /// Whether every bound holds.
-    ///
-    /// # Errors
-    ///
-    /// The first that does not. What an identity does not have never satisfies a bound.
-    pub fn check(&self, identity: &Identity) -> Result<(), Unbound<'_>> {
+    /// Every bound that the caller does not meet. What an identity does not have never meets a bound.
+    pub fn unmet<'a>(&'a self, identity: &'a Identity) -> Vec<Unmet<'a>> {
         let claim = |name: &str| identity.claims().and_then(|claims| claims.get(name));
-        let subject_holds =
-            self.subject.as_ref().is_none_or(|own| claim("sub").and_then(Value::as_str) == Some(own));
-        if !subject_holds {
-            return Err(Unbound::Subject);
-        }
-        let broken =
-            self.claims.iter().find(|bound| !identity.claims().is_some_and(|claims| bound.holds(claims)));
-        if let Some(bound) = broken {
-            return Err(Unbound::Claim(&bound.name));
-        }
-        let arn_holds = |arn: &str| self.principal_arns.iter().any(|own| own.matches_text(arn));
-        if !self.principal_arns.is_empty() && !identity.principal_arn().is_some_and(arn_holds) {
-            return Err(Unbound::PrincipalArn);
-        }
-        let id_holds = |id: &str| self.principal_ids.iter().any(|own| own == id);
-        if !self.principal_ids.is_empty() && !identity.principal_id().is_some_and(id_holds) {
-            return Err(Unbound::PrincipalId);
-        }
-        Ok(())
+        let subject = self.subject.as_deref().map(|bound| (bound, claim("sub")));
+        let subject = subject.filter(|(bound, found)| found.and_then(Value::as_str) != Some(bound));
+        let subject = subject.map(|(bound, found)| Unmet::Subject { bound, found });
+
+        let holds = |bound: &BoundClaim| identity.claims().is_some_and(|claims| bound.holds(claims));
+        let claims = self.claims.iter().filter(|bound| !holds(bound));
+        let claims = claims.map(|bound| Unmet::Claim { bound, found: claim(&bound.name) });
+
+        let (any_of, found) = (self.principal_arns.as_slice(), identity.principal_arn());
+        let holds = |arn: &str| any_of.iter().any(|own| own.matches_text(arn));
+        let arn = (!any_of.is_empty() && !found.is_some_and(holds))
+            .then_some(Unmet::PrincipalArn { any_of, found });
+
+        let (any_of, found) = (self.principal_ids.as_slice(), identity.principal_id());
+        let holds = |id: &str| any_of.iter().any(|own| own == id);
+        let id =
+            (!any_of.is_empty() && !found.is_some_and(holds)).then_some(Unmet::PrincipalId { any_of, found });
+
+        subject.into_iter().chain(claims).chain(arn).chain(id).collect()
     }
 
     /// Whether nothing is bound (`any: true`).
@@ -141,9 +158,11 @@ impl BoundClaim {
 }
 
 impl Pattern {
+    /// INVARIANT (numbers are compared exactly): a float equals every number that rounds to it, so none ever matches. What is
+    /// written as a whole number of 64 bits is read as an integer, in the configuration and in a token.
     fn matches(&self, value: &Value) -> bool {
         match self {
-            Self::Exactly(own) => own == value,
+            Self::Exactly(own) => own == value && !own.is_f64(),
             Self::Glob(pattern) => value.as_str().is_some_and(|text| glob(pattern, text)),
         }
     }
@@ -163,6 +182,69 @@ impl Pattern {
             Self::Glob(pattern) => matches!(self, Self::Glob(own) if glob(own, pattern)),
         }
     }
+}
+
+impl fmt::Display for Unmet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subject { bound, found } => {
+                write!(f, "`sub` {}, and `bound_subject` is {}", is(*found), quoted(bound))
+            }
+            Self::Claim { bound, found } => {
+                let wanted = wanted(bound.any_of.iter().map(ToString::to_string));
+                write!(
+                    f,
+                    "the claim `{}` {}, and `bound_claims` wants {wanted}",
+                    shown(&bound.name),
+                    is(*found)
+                )
+            }
+            Self::PrincipalArn { any_of, found } => {
+                let wanted = wanted(any_of.iter().map(ToString::to_string));
+                let found = found.map_or_else(|| "is absent".to_owned(), |arn| format!("is {}", quoted(arn)));
+                write!(f, "the principal's ARN {found}, and `bound_iam_principal_arns` wants {wanted}")
+            }
+            Self::PrincipalId { any_of, found } => {
+                let wanted = wanted(any_of.iter().map(|id| quoted(id)));
+                let found = found.map_or_else(|| "is absent".to_owned(), |id| format!("is {}", quoted(id)));
+                write!(f, "the principal's unique id {found}, and `bound_iam_principal_ids` wants {wanted}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    /// As JSON, so that `"3"` is not taken for `3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(value) => f.write_str(&json(value)),
+            Self::Glob(pattern) => f.write_str(&quoted(pattern)),
+        }
+    }
+}
+
+fn is(found: Option<&Value>) -> String {
+    match found {
+        None => "is absent".to_owned(),
+        // Its last digits are lost.
+        Some(Value::Number(number)) if number.is_f64() => {
+            "is a number with a fraction, an exponent or more than 64 bits, which never matches".to_owned()
+        }
+        Some(value) => format!("is {}", json(value)),
+    }
+}
+
+fn wanted(mut values: impl Iterator<Item = String>) -> String {
+    let first = values.next().unwrap_or_default();
+    values.fold(first, |list, value| format!("{list} or {value}"))
+}
+
+fn quoted(text: &str) -> String {
+    json(&Value::from(text))
+}
+
+fn json(value: &Value) -> String {
+    format!("`{}`", shown(&value.to_string()))
 }
 
 /// Each piece between stars is taken at its first place, which finds a match if there is one.

@@ -61,7 +61,7 @@ impl<S: Sts> AwsIdentityScheme<S> {
         let request = self.request(proof, server_id, asked.now)?;
         let (caller, only_use) = self.caller(&request, server_id, asked.now).await?;
         let canonical = caller.arn().canonical().to_owned();
-        Identity::assertion(Proven::AwsIdentity { caller, only_use }, &canonical, None)
+        Identity::assertion(Proven::AwsIdentity { caller, only_use }, "Arn", &canonical, None)
     }
 
     /// Pure: everything that can be refused without STS is refused here.

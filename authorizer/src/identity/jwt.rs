@@ -19,12 +19,14 @@ use std::sync::Arc;
 use crate::{
     event::{BearerToken, Credential},
     names::IssuerName,
+    shown::shown,
 };
 
-use super::{Asked, Identity, IdentityError, Scheme, SchemeResult};
+use super::{Asked, Identity, IdentityError, Scheme, SchemeResult, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES, NoKey, Unusable, UnusableKey};
+pub use unique_json::NotAnObject;
 use unverified::Unverified;
 
 /// One configured issuer and what its tokens must be.
@@ -50,6 +52,9 @@ pub struct Issuer {
     pub max_age_seconds: Option<u64>,
     /// The claim that names the caller.
     pub user_claim: String,
+    /// Whether something in front of the API verifies that the sender of a token holds the key in its `cnf`. Where nothing
+    /// does, such a token is refused: a proof of possession cannot be verified here.
+    pub binding_verified_elsewhere: bool,
 }
 
 /// Who an issuer's tokens speak of.
@@ -132,7 +137,10 @@ impl<K: KeySource> JwtScheme<K> {
     /// Exact, and only among those configured.
     fn issuer(&self, unverified_issuer: &str) -> Result<&Issuer, IdentityError> {
         let found = self.issuers.iter().find(|issuer| issuer.issuer == unverified_issuer);
-        found.ok_or(IdentityError::IssuerUnknown)
+        found.ok_or_else(|| IdentityError::IssuerUnknown {
+            unverified: shown(unverified_issuer),
+            configured: listed(&self.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect::<Vec<_>>()),
+        })
     }
 }
 

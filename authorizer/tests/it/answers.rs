@@ -148,6 +148,7 @@ fn cases() -> Vec<(&'static str, Value)> {
         ("a token from the future", event(&token_with(json!({"nbf": NOW + 100})))),
         ("an old token", event(&token_with(json!({"iat": NOW - 4000})))),
         ("another audience", event(&token_with(json!({"aud": "other"})))),
+        ("a sender-constrained token", event(&token_with(json!({"cnf": {"jkt": "0ZcOCORZNYy"}})))),
         ("no subject", event(&token_with(json!({"sub": null})))),
         (
             "another api",

@@ -169,6 +169,24 @@ fn rejects_an_account_that_is_not_the_arns() {
     assert_eq!(grant_or_code(&claims), "account_refused");
 }
 
+/// IAM gives a path 512 characters.
+#[test]
+fn a_role_of_a_long_path_is_a_caller_like_any_other() {
+    let role = format!("arn:aws:iam::123456789012:role/team/{}/batch", "p".repeat(450));
+    let line = line(&claims_of(&role, json!({})));
+    assert_eq!(
+        (line["outcome"].as_str(), line["caller_id"].as_str()),
+        (Some("allowed"), Some(&*format!("workloads:{role}")))
+    );
+}
+
+#[test]
+fn rejects_a_stolen_sender_constrained_token_of_aws() {
+    let mut claims = claims_of(BATCH, json!({}));
+    claims["cnf"] = json!({"jkt": "x"});
+    assert_eq!(grant_or_code(&claims), "binding_missing");
+}
+
 #[test]
 fn rejects_root_federated_users_sessions_and_what_is_no_principal() {
     for sub in [

@@ -91,6 +91,13 @@ fn single_problems_say_what_would_be_right() {
             problem("num_uses: 5", "num_uses: many"),
             problem("mode: none", "mode: nothing"),
             problem("[orders-read]", "[]"),
+            problem("max_age: 1h", "binding: {require: dpop}"),
+            problem("max_age: 1h", "binding: {require: always}"),
+            problem("max_age: 1h", "binding: {verify: here}"),
+            problem("max_age: 1h", "binding: {verify: elsewhere, require: none}"),
+            problem("max_age: 1h", "binding: {}"),
+            problem("max_age: 1h", "binding: elsewhere"),
+            problem("max_age: 1h", "binding: {require: none, public_urls: [\"https://api.example.com\"]}"),
             problem("api_ids: [a1b2c3d4e5]", "api_ids: [12345]"),
             problem("api_ids: [a1b2c3d4e5]", "api_ids: []"),
             problem("{file: jwks.json}", "{file: empty.json}"),
@@ -267,6 +274,36 @@ fn yes_and_no_are_text() {
     let document = CONFIG.replacen(r#"{scope: ["orders:read"]}"#, "{consent: yes}", 1);
     let line = Bed::with(&document).line(&event(&token_with(serde_json::json!({"consent": "yes"}))));
     assert_eq!(line["grant"], "orders-reader");
+}
+
+/// YAML 1.2's core schema: what readers of YAML 1.1 take for a number, such as a tenant `2024_01`, is text.
+#[test]
+fn rejects_a_claim_bound_to_another_number_than_is_written() {
+    let bed = |bound: &str| {
+        Bed::with(&CONFIG.replacen(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {bound}}}"), 1))
+    };
+    let grant = |bound: &str, claim: serde_json::Value| {
+        bed(bound).line(&event(&token_with(serde_json::json!({"tenant": claim}))))["Code"].clone()
+    };
+    assert_eq!(grant("2024_01", "2024_01".into()), "allowed");
+    assert_eq!(grant("2024_01", 202_401.into()), "no_grant");
+    assert_eq!(grant("1_000", 1000.into()), "no_grant");
+    assert_eq!(grant("1:30", 90.into()), "no_grant");
+    assert_eq!(grant("2024-01-01", "2024-01-01".into()), "allowed");
+    assert_eq!(grant("0x1F", 31.into()), "allowed");
+    assert_eq!(grant("0o17", 15.into()), "allowed");
+    assert_eq!(grant("+5", 5.into()), "allowed");
+    for other in ["0123", "1e3", "0e5", ".5", "5.", "!!float 5"] {
+        let problem = problem(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {other}}}"));
+        assert!(
+            problem.starts_with("stages.prod.grants[0].caller.bound_claims.tenant: must be "),
+            "{problem}"
+        );
+    }
+    for none in ["1e999", "-1e999", ".inf", ".nan"] {
+        let problem = problem(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {none}}}"));
+        assert!(problem.starts_with("not a YAML document: "), "{problem}");
+    }
 }
 
 #[test]

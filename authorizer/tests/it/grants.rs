@@ -1,6 +1,7 @@
 //! Which grant decides.
 
 use serde_json::{Value, json};
+use vault_authorizer::config::Config;
 
 use crate::support::*;
 
@@ -120,4 +121,45 @@ fn a_token_event_matches_only_routes_written_out() {
     );
     assert_eq!(bed.code(&token_event(&good_token(), "/orders/{id}")), "no_grant");
     assert_eq!(bed.code(&token_event(&good_token(), "/orders/")), "path_refused");
+}
+
+/// Both are 100000000000000000000 once they are floats.
+#[test]
+fn rejects_a_tenants_number_that_only_rounds_to_the_bound_one() {
+    for bound in ["100000000000000000001", "1.00000000000000000001", "9.5", "1e3", "18446744073709551616"] {
+        let document = ROUTED.replacen("level: 3", &format!("level: {bound}"), 1);
+        let Err(error) = Config::parse(&document, &task_root()) else { panic!("{bound}") };
+        assert_eq!(
+            error.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "stages.prod.grants[1].caller.bound_claims.level: must be a whole number from -9223372036854775808 to \
+                 18446744073709551615: no other can be compared exactly. Put it in quotes if the claim is text"
+            ],
+            "{bound}"
+        );
+    }
+}
+
+#[test]
+fn a_number_is_bound_to_the_last_digit() {
+    for (bound, refused) in [
+        ("18446744073709551615", ["18446744073709551614", "18446744073709551616", "18446744073709551615.0"]),
+        ("9007199254740993", ["9007199254740992", "9007199254740994", "9007199254740993.0"]),
+        ("-9223372036854775808", ["-9223372036854775807", "-9223372036854775809", "9223372036854775808"]),
+        ("5", ["5.0", "5e0", "\"5\""]),
+        ("0", ["-0", "0.0", "false"]),
+    ] {
+        let bed = Bed::with(&ROUTED.replacen("level: 3", &format!("level: {bound}"), 1));
+        let code = |level: &str| {
+            let claims =
+                claims_with(json!({"org": {"tenant": "blue"}, "level": 0, "active": true})).to_string();
+            let claims = claims.replacen("\"level\":0", &format!("\"level\":{level}"), 1);
+            let token = keys().ed25519_raw(r#"{"alg":"EdDSA","kid":"ed"}"#, &claims);
+            bed.code(&event_on(&token, "prod", "GET", "/t"))
+        };
+        assert_eq!(code(bound), "allowed", "{bound}");
+        for level in refused {
+            assert_eq!(code(level), "no_grant", "{bound} {level}");
+        }
+    }
 }

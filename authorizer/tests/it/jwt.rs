@@ -606,11 +606,210 @@ fn rejects_a_caller_name_that_is_absent_or_could_break_a_header() {
         refused(&token_with(json!({"sub": sub})), "claim_missing");
     }
     for sub in
-        ["a\r\nX-Vault-Context-Grant: admin", "a\u{0}", "al\u{e9}", "a\u{202e}b", " ", &"a".repeat(300)]
+        ["a\r\nX-Vault-Context-Grant: admin", "a\u{0}", "al\u{e9}", "a\u{202e}b", " ", &"a".repeat(257)]
     {
         refused(&token_with(json!({"sub": sub})), "identity_value_refused");
     }
+    assert_eq!(
+        message(&token_with(json!({"sub": "al\u{e9}"}))),
+        "the caller's name, the claim `sub`, must be printable ASCII without a space at its end"
+    );
+    assert_eq!(
+        message(&token_with(json!({"sub": "a".repeat(257)}))),
+        "the caller's name, the claim `sub`, has 257 bytes, and at most 256 are accepted"
+    );
+    // OpenID Connect Core, section 2: at most 255 ASCII characters. The issuer's name is not the provider's.
+    accepted(&token_with(json!({"sub": "a".repeat(255)})));
     accepted(&token_with(json!({"sub": "Alice Example <alice@example.com>"})));
+}
+
+/// RFC 9449 (`jkt`) and RFC 8705 (`x5t#S256`): whoever stole it lacks the key, and so must not have more than the key's holder.
+#[test]
+fn rejects_a_stolen_sender_constrained_token_that_is_sent_as_a_plain_bearer() {
+    let bed = Bed::with(&CONFIG.replacen("max_age: 1h", "max_age: 1h\n    binding: {require: none}", 1));
+    for cnf in [
+        json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}),
+        json!({"kid": "k"}),
+        json!({}),
+        json!([]),
+        json!(""),
+        json!(0),
+        json!(false),
+    ] {
+        let token = token_with(json!({"cnf": cnf}));
+        refused(&token, "binding_missing");
+        assert_eq!(bed.code_for(&token), "binding_missing", "{cnf}");
+    }
+    let bound = token_with(json!({"cnf": {"jkt": "x"}}));
+    assert_eq!(
+        message(&bound),
+        "the token is sender-constrained: its `cnf` binds it to a key that its sender must prove to hold (RFC 9449, RFC \
+         8705), which is not supported yet. Issue it without `cnf`, or set `issuers.corp.binding: {verify: elsewhere}` if \
+         something in front of the API verifies the proof"
+    );
+    // Nothing is read of a token that nobody signed.
+    let (signed, _) = bound.rsplit_once('.').unwrap();
+    refused(&format!("{signed}.{}", b64(&[0; 64])), "signature_invalid");
+}
+
+#[test]
+fn a_token_whose_binding_is_verified_elsewhere_or_that_has_none_is_accepted() {
+    let elsewhere =
+        Bed::with(&CONFIG.replacen("max_age: 1h", "max_age: 1h\n    binding: {verify: elsewhere}", 1));
+    assert_eq!(elsewhere.code_for(&token_with(json!({"cnf": {"jkt": "x"}}))), "allowed");
+    assert_eq!(elsewhere.code_for(&good_token()), "allowed");
+    let null = claims().to_string().replacen('{', r#"{"cnf":null,"#, 1);
+    accepted(&keys().ed25519_raw(r#"{"alg":"EdDSA","kid":"ed"}"#, &null));
+}
+
+fn message(token: &str) -> String {
+    Bed::new().line(&event(token))["message"].as_str().unwrap().to_owned()
+}
+
+/// What the token has and what is configured. Whoever sends it chooses the first, and neither log nor terminal obeys it.
+#[test]
+fn a_refused_token_is_told_with_what_it_has_and_what_is_configured() {
+    let hostile = "`x`\u{1b}[2J\r\n\u{202e}";
+    let harmless = "`\\u{60}x\\u{60}\\u{1b}[2J\\u{d}\\u{a}\\u{202e}`";
+    let header = |name: &str, value: Value| {
+        let mut header = json!({"alg": "EdDSA", "kid": "ed", "typ": "JWT"});
+        header[name] = value;
+        message(&token_with_header(header))
+    };
+    let issuers =
+        "and the configured issuers are `https://login.example.com/`, `https://partner.example.net`";
+    for (told, expected) in [
+        (
+            message(&token_with(json!({"iss": "https://login.example.com"}))),
+            format!("the token's `iss` is `https://login.example.com`, {issuers}"),
+        ),
+        (message(&token_with(json!({"iss": hostile}))), format!("the token's `iss` is {harmless}, {issuers}")),
+        (
+            message(&token_with(json!({"iss": "i".repeat(5000)}))),
+            format!("the token's `iss` is `{}...`, {issuers}", "i".repeat(128)),
+        ),
+        (
+            header("alg", json!("HS256")),
+            "the token's `alg` is `HS256`, and `issuers.corp.algorithms` has `RS256`, `ES256`, `EdDSA`".to_owned(),
+        ),
+        (
+            header("alg", json!(7)),
+            "the token's `alg` is not text, and `issuers.corp.algorithms` has `RS256`, `ES256`, `EdDSA`".to_owned(),
+        ),
+        (
+            header("alg", json!(hostile)),
+            format!("the token's `alg` is {harmless}, and `issuers.corp.algorithms` has `RS256`, `ES256`, `EdDSA`"),
+        ),
+        (
+            header("typ", json!("Refresh")),
+            "the token's `typ` is `Refresh`, and `issuers.corp.types` has `JWT`, `at+jwt`".to_owned(),
+        ),
+        (
+            header("typ", json!(hostile)),
+            format!("the token's `typ` is {harmless}, and `issuers.corp.types` has `JWT`, `at+jwt`"),
+        ),
+        (
+            message(&token_with(json!({"aud": ["billing", hostile]}))),
+            format!("the token's `aud` is `billing`, {harmless}, and the `audiences` of the issuer are `orders-api`"),
+        ),
+        (
+            message(&token_with(json!({"aud": []}))),
+            "the token's `aud` is empty, and the `audiences` of the issuer are `orders-api`".to_owned(),
+        ),
+        (
+            message(&token_with(json!({"aud": (0..100).map(|n| n.to_string()).collect::<Vec<_>>()}))),
+            "the token's `aud` is `0`, `1`, `2`, `3`, `4`, `5`, `6`, `7` and 92 more, and the `audiences` of the issuer are \
+             `orders-api`"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(told, expected);
+    }
+    let narrow = event_on(&good_token(), "narrow", "GET", "/status");
+    assert_eq!(
+        Bed::new().line(&narrow)["message"],
+        "the token's `aud` is `orders-api`, and the `audiences` of the stage are `orders-api-narrow`"
+    );
+}
+
+#[test]
+fn a_claim_that_is_absent_is_told_from_one_that_is_something_else() {
+    let without = |name: &str| {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        message(&keys().ed25519(&json!({"alg": "EdDSA", "kid": "ed"}), &claims))
+    };
+    const TIME: &str = "it must be seconds since 1970, a number from 0 to 2^53";
+    assert_eq!(without("iss"), "the token's claim `iss` is absent, and it must be text");
+    assert_eq!(without("exp"), format!("the token's claim `exp` is absent, and {TIME}"));
+    assert_eq!(without("iat"), format!("the token's claim `iat` is absent, and {TIME}"));
+    assert_eq!(without("aud"), "the token's claim `aud` is absent, and it must be text or a list of texts");
+    assert_eq!(
+        without("sub"),
+        "the token's claim `sub` is absent, and it must be text, since it names the caller"
+    );
+    for (claim, value, found) in [
+        ("exp", json!("never"), "text"),
+        ("exp", json!(1e300), "a number"),
+        ("nbf", json!(-1), "a number"),
+        ("iat", json!([]), "a list"),
+    ] {
+        assert_eq!(
+            message(&token_with(json!({claim: value}))),
+            format!("the token's claim `{claim}` is {found}, and {TIME}")
+        );
+    }
+    assert_eq!(
+        message(&token_with(json!({"sub": ""}))),
+        "the token's claim `sub` is empty, and it must be text, since it names the caller"
+    );
+}
+
+#[test]
+fn a_malformed_token_is_told_with_the_part_and_the_member() {
+    let told = |header: &str, claims: &str| message(&keys().ed25519_raw(header, claims));
+    let good = r#"{"alg":"EdDSA","kid":"ed"}"#;
+    for (told, expected) in [
+        (message("a.b"), "it must have three parts with dots between them"),
+        (message("a.b.c"), "each of its parts must be base64url without padding"),
+        (told(good, r#"{"sub":"a","sub":"b"}"#), "the claims must not have `sub` twice"),
+        (told(r#"{"alg":"EdDSA","alg":"none"}"#, "{}"), "the header must not have `alg` twice"),
+        (told(good, "[]"), "the claims must be a JSON object"),
+        (told("\"x\"", "{}"), "the header must be a JSON object"),
+        (told(good, r#"{"exp":1e999}"#), "the claims must be JSON: number out of range at line 1 column 12"),
+        (told(r#"{"alg":"EdDSA","crit":["b64"]}"#, "{}"), "the header has `crit` or `b64`"),
+    ] {
+        assert_eq!(told, format!("the token is malformed: {expected}"));
+    }
+}
+
+/// RFC 7519, section 2: a NumericDate is a JSON number. None of these is read as another time than every other reader has.
+#[test]
+fn rejects_a_time_that_two_readers_take_for_different_ones() {
+    let code = |claim: &str, time: &str| {
+        let claims = claims_with(json!({claim: 0})).to_string();
+        let claims = claims.replacen(&format!("\"{claim}\":0"), &format!("\"{claim}\":{time}"), 1);
+        Bed::new().code_for(&keys().ed25519_raw(r#"{"alg":"EdDSA","kid":"ed"}"#, &claims))
+    };
+    for (time, expected) in [
+        ("18446744073709551615", "allowed"),
+        ("18446744073709551616", "claim_missing"),
+        ("1e30", "claim_missing"),
+        ("1e999", "credential_malformed"),
+        ("0x6B49D200", "credential_malformed"),
+        ("1800000600.9", "allowed"),
+        ("1.8000006e9", "allowed"),
+        ("1800000000.9", "token_expired"),
+        ("-0", "token_expired"),
+        ("-1800000600", "claim_missing"),
+    ] {
+        assert_eq!(code("exp", time), expected, "exp {time}");
+    }
+    for claim in ["nbf", "iat"] {
+        assert_eq!(code(claim, "18446744073709551615"), "token_not_yet_valid");
+        assert_eq!(code(claim, "18446744073709551616"), "claim_missing");
+    }
 }
 
 #[test]

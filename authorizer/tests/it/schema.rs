@@ -26,6 +26,7 @@ issuers:
     leeway: 30s
     max_age: 1h
     user_claim: /profile/name
+    binding: {verify: elsewhere}
 aws_identity:
   server_id: orders.example.com
   accounts: ["123456789012"]
@@ -74,6 +75,7 @@ issuers:
     leeway: 0s
     max_age: 5m
     user_claim: sub
+    binding: {require: none}
 stages:
   prod:
     api_ids: ["*"]

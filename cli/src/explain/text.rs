@@ -92,13 +92,16 @@ fn caller_fields(caller: &CallerSeen) -> Vec<String> {
 fn grant_lines(grants: &[GrantSeen]) -> Vec<String> {
     let width = grants.iter().map(|grant| grant.name.len()).max().unwrap_or_default();
     let lines = grants.iter().map(|grant| {
-        let verdict = match (&grant.mismatch, grant.decides) {
-            (Some(mismatch), _) => format!("no: {mismatch}"),
-            (None, true) => "matches, and decides".to_owned(),
-            (None, false) => "matches, but an earlier one decides".to_owned(),
+        let verdict = match (grant.matches, grant.decides) {
+            (false, _) => "no: ",
+            (true, true) => "matches, and decides",
+            (true, false) => "matches, but an earlier one decides",
         };
         let sign = if grant.decides { ">" } else { " " };
-        format!("{sign} {:width$}  {}\n", grant.name, plain(&verdict))
+        // One below the other.
+        let below = format!("\n{:1$}", "", width + "  ".len() + "  no: ".len());
+        let mismatches: Vec<_> = grant.mismatches.iter().map(|mismatch| plain(mismatch)).collect();
+        format!("{sign} {:width$}  {verdict}{}\n", grant.name, mismatches.join(&below))
     });
     lines.collect()
 }

@@ -119,8 +119,8 @@ pub(super) struct GrantSeen {
     pub(super) matches: bool,
     /// The first that matches does.
     pub(super) decides: bool,
-    /// The first condition that does not hold.
-    pub(super) mismatch: Option<String>,
+    /// Every condition that does not hold.
+    pub(super) mismatches: Vec<String>,
 }
 
 /// What Vault would be asked for.
@@ -215,8 +215,8 @@ impl Observer for Seen {
 
 impl GrantSeen {
     fn of(rule: &Rule, identity: &Identity, request: &Request) -> Self {
-        let mismatch = rule.matches(identity, request).err().map(|mismatch| mismatch.to_string());
-        Self { name: rule.name.to_string(), matches: mismatch.is_none(), decides: false, mismatch }
+        let mismatches: Vec<_> = rule.mismatches(identity, request).iter().map(ToString::to_string).collect();
+        Self { name: rule.name.to_string(), matches: mismatches.is_empty(), decides: false, mismatches }
     }
 }
 

@@ -26,6 +26,31 @@ fn a_call_without_a_grant() {
     assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
 }
 
+/// Each with what the caller has: absent is told from different, and text from a number.
+#[test]
+fn every_bound_that_is_not_met_is_told() {
+    let bounds = "bound_subject: alice, bound_claims: {tenant: [blue, green], level: 3, staff: true, id: 7, scope: [profile]}";
+    let document = plain_config().replacen("bound_claims: {scope: [\"orders:read\"]}", bounds, 1);
+    let claims =
+        json!({"sub": "bob", "tenant": "red\u{1b}[2J`", "level": "3", "id": 100_000_000_000_000_000_000_f64});
+    let told = explain(&document, &orders(&token(claims)), &[]).printed(3);
+    let grants: Vec<_> =
+        told.lines().skip_while(|line| !line.starts_with("  orders-reader")).take(5).collect();
+    assert_snapshot!(grants.join("\n"));
+}
+
+#[test]
+fn a_sender_constrained_token_is_told_with_what_can_be_done() {
+    let event = orders(&token(json!({"cnf": {"jkt": "x"}})));
+    let told = told(&event);
+    assert!(
+        told.starts_with("DENIED binding_missing\n")
+            && told.contains("`issuers.corp.binding: {verify: elsewhere}`")
+    );
+    let elsewhere = plain_config().replacen("max_age: 1h", "binding: {verify: elsewhere}", 1);
+    explain(&elsewhere, &event, &[]).printed(0);
+}
+
 #[test]
 fn an_expired_token_and_when_to_look_at_it() {
     let event = orders(&token(json!({"exp": NOW - 5})));
@@ -57,7 +82,10 @@ fn an_iam_caller_is_named_by_a_jwt_of_aws() {
     assert!(told.contains("  kind        aws_iam\n  issuer      account\n  principal   arn:aws:iam::123456789012:role/reports/weekly\n"), "{told}");
     let told = explain(&plain_config(), &event("other"), &[]).printed(3);
     assert!(
-        told.contains("  reports        no: the principal's ARN is not among `bound_iam_principal_arns`\n"),
+        told.contains(
+            "  reports        no: the principal's ARN is `\"arn:aws:iam::123456789012:role/other\"`, and \
+            `bound_iam_principal_arns` wants `\"arn:aws:iam::123456789012:role/reports/*\"`\n"
+        ),
         "{told}"
     );
 }

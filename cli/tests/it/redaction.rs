@@ -55,6 +55,7 @@ fn rejects_a_jwt_in_any_output() {
         (token(json!({"aud": "billing-api"})), "audience_mismatch"),
         (token(json!({"sub": "bob", "scope": "none"})), "no_grant"),
         (token(json!({"sub": 7})), "claim_missing"),
+        (token(json!({"cnf": {"jkt": "x"}})), "binding_missing"),
         (token(json!({"sub": "\u{1b}[2J"})), "identity_value_refused"),
         (token(json!({"iss": "https://elsewhere.example/"})), "issuer_unknown"),
         (format!("{good}.more"), "credential_malformed"),

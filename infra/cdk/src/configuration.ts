@@ -21,6 +21,7 @@ export type Issuer =
        * @minItems 1
        */
       audiences: string[];
+      binding?: Binding;
       /**
        * PEM certificates, in a file beside the binary. When given, nothing else is trusted for this issuer's keys.
        */
@@ -70,6 +71,7 @@ export type Issuer =
        * @minItems 1
        */
       audiences: string[];
+      binding?: Binding1;
       /**
        * The account's own issuer, below `tokens.sts.global.api.aws`.
        */
@@ -114,7 +116,11 @@ export type ClaimValues = ClaimValue | ClaimValue[];
 /**
  * One value.
  */
-export type ClaimValue = string | number | boolean;
+export type ClaimValue = string | WholeNumber | boolean;
+/**
+ * What is compared exactly.
+ */
+export type WholeNumber = number;
 
 /**
  * What each stage of an API gives to whom, and where the authorizer finds Vault and the callers' keys. A document is YAML or JSON.
@@ -216,6 +222,19 @@ export interface CredentialSource {
   websocket_protocol?: string;
 }
 /**
+ * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ */
+export interface Binding {
+  /**
+   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   */
+  require?: "none";
+  /**
+   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   */
+  verify?: "elsewhere";
+}
+/**
  * A JWK set's own place.
  */
 export interface JwksPlace {
@@ -227,6 +246,19 @@ export interface JwksPlace {
    * `https`, or `http` to a loopback host.
    */
   uri?: string;
+}
+/**
+ * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ */
+export interface Binding1 {
+  /**
+   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   */
+  require?: "none";
+  /**
+   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   */
+  verify?: "elsewhere";
 }
 /**
  * How much may be minted.

@@ -156,6 +156,9 @@ function lostNarrowings(
       const why = "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound";
       return [{ path, message: `${why}: ${AS_TEXT}` }];
     }
+    if (typeof value === "number" && !Number.isInteger(value)) {
+      return [{ path, message: `is no whole number, and no other can be compared exactly: ${AS_TEXT}` }];
+    }
     // Not `map`, which leaves out the holes of a list.
     if (Array.isArray(value)) return Array.from(value).flatMap((item, index) => lost(item, [...path, index]));
     if (typeof value !== "object") return [];

@@ -50,6 +50,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       leeway: "30s",
       max_age: "1h",
       user_claim: "/user/name",
+      binding: { require: "none" },
     },
     aws: {
       kind: "aws_iam",
@@ -62,6 +63,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       leeway: "10s",
       max_age: "5m",
       user_claim: "sub",
+      binding: { verify: "elsewhere" },
     },
   },
   aws_identity: {
@@ -91,7 +93,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       caller: {
         issuer: "corp",
         bound_subject: 'batch "quoted" \\ ünï ${not a token}',
-        bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3.5, empty: false, team: "orders-*" },
+        bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3, empty: false, team: "orders-*" },
         bound_claims_type: "glob",
       },
       token: {

@@ -146,11 +146,25 @@ const REFUSED: [string, object, ...string[]][] = [
   ],
   [
     "numbers that would be bound as other claims",
-    caller({ bound_claims: { id: 9007199254740993, ids: [1, -9007199254740993], level: NaN, top: [Infinity] } }),
+    caller({
+      bound_claims: { id: 9007199254740993, ids: [1, -9007199254740993], level: NaN, top: [Infinity], half: [0.5] },
+    }),
     `grants[0].caller.bound_claims.id: ${ROUNDED}`,
     `grants[0].caller.bound_claims.ids[1]: ${ROUNDED}`,
     "grants[0].caller.bound_claims.level: is no finite number, which JSON cannot hold: write it as text if the claim is text",
     "grants[0].caller.bound_claims.top[0]: is no finite number, which JSON cannot hold: write it as text if the claim is text",
+    "grants[0].caller.bound_claims.half[0]: is no whole number, and no other can be compared exactly: write it as text if the claim is text",
+  ],
+  [
+    "a proof that nothing verifies, and two things said of one",
+    {
+      issuers: {
+        corp: { ...CORP, binding: { require: "dpop" } },
+        b: { ...CORP, issuer: "https://b.example.com", binding: { verify: "elsewhere", require: "none" } },
+      },
+    },
+    'issuers.corp.binding.require: must be "none"',
+    "issuers.b.binding: needs exactly one of `verify`, `require`",
   ],
   [
     "an endless number of uses",

@@ -215,12 +215,9 @@ fn rejects_a_second_spelling_of_every_parameter() {
         for spelling in
             [name.to_lowercase(), name.to_uppercase(), swap_case(name), escaped, format!("{name}%00")]
         {
-            refused(&format!("{}&{spelling}={value}", role()), ProofDefect::UnknownParameter);
-            refused(&role().replace("?", &format!("?{spelling}={value}&")), ProofDefect::UnknownParameter);
-            refused(
-                &role().replace(&format!("{name}="), &format!("{spelling}=")),
-                ProofDefect::UnknownParameter,
-            );
+            refused_as_unknown(&format!("{}&{spelling}={value}", role()), &spelling);
+            refused_as_unknown(&role().replace("?", &format!("?{spelling}={value}&")), &spelling);
+            refused_as_unknown(&role().replace(&format!("{name}="), &format!("{spelling}=")), &spelling);
         }
     }
 }
@@ -274,8 +271,33 @@ fn rejects_a_parameter_that_get_caller_identity_does_not_need() {
         ";Action=AssumeRole",
     ];
     for parameter in parameters {
-        refused(&format!("{}&{parameter}", role()), ProofDefect::UnknownParameter);
-        refused(&role().replace('?', &format!("?{parameter}&")), ProofDefect::UnknownParameter);
+        let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
+        refused_as_unknown(&format!("{}&{parameter}", role()), name);
+        refused_as_unknown(&role().replace('?', &format!("?{parameter}&")), name);
+    }
+}
+
+/// Named, so that its sender can leave it out; but for what may be a part of a secret.
+#[track_caller]
+fn refused_as_unknown(url: &str, name: &str) {
+    let error = parse(url).unwrap_err();
+    let shown = error.to_string();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let named = if is_name && (1..=32).contains(&name.len()) {
+        format!("the query parameter `{name}`,")
+    } else {
+        "the query parameter of a name that is not 1 to 32 letters, digits and `-`,".to_owned()
+    };
+    assert!(matches!(error, ProofError::Refused(ProofDefect::UnknownParameter(_))), "{shown}");
+    assert!(shown.contains(&named), "{shown}");
+}
+
+#[test]
+fn rejects_a_part_of_a_secret_in_the_message_about_an_unknown_parameter() {
+    for secret in ["wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY", &"0a".repeat(32), "IQoJb3JpZ2luX2VjEXAMPLE%2F"]
+    {
+        let shown = parse(&format!("{}&{secret}=", role())).unwrap_err().to_string();
+        assert!(!shown.contains(secret), "{shown}");
     }
 }
 

@@ -215,7 +215,13 @@ fn pattern(node: &Node<'_>, globs: bool) -> Option<Pattern> {
     match node.value() {
         Value::String(_) if globs => Some(Pattern::Glob(node.text()?.to_owned())),
         Value::String(_) => Some(Pattern::Exactly(node.text()?.into())),
-        Value::Bool(_) | Value::Number(_) => Some(Pattern::Exactly(node.value().clone())),
+        Value::Bool(_) => Some(Pattern::Exactly(node.value().clone())),
+        Value::Number(number) if number.is_f64() => node.refuse(format!(
+            "must be a whole number from {} to {}: no other can be compared exactly. Put it in quotes if the claim is text",
+            i64::MIN,
+            u64::MAX
+        )),
+        Value::Number(_) => Some(Pattern::Exactly(node.value().clone())),
         Value::Null | Value::Array(_) | Value::Object(_) => {
             node.refuse("must be text, a number or a boolean")
         }

@@ -66,6 +66,7 @@ impl Reader<'_> {
         let leeway_seconds = table.optional("leeway", |node| seconds(node, 0, MAX_LEEWAY_SECONDS));
         let max_age_seconds = table.optional("max_age", |node| seconds(node, 1, MAX_AGE_SECONDS));
         let user_claim = table.optional("user_claim", |node| user_claim(node, is_aws));
+        let verified_elsewhere = table.optional("binding", binding);
         table.finish();
         let issuer = Issuer {
             name: name?,
@@ -78,6 +79,7 @@ impl Reader<'_> {
             leeway_seconds: leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
             max_age_seconds,
             user_claim: user_claim.unwrap_or_else(|| "sub".to_owned()),
+            binding_verified_elsewhere: verified_elsewhere.unwrap_or(false),
         };
         Some((issuer, jwks?))
     }
@@ -156,6 +158,22 @@ fn aws_issuer(node: &Node<'_>) -> Option<String> {
 
 fn aws_algorithm(node: &Node<'_>) -> Option<Algorithm> {
     node.one_of(&AWS_ALGORITHMS.map(|algorithm| (algorithm.as_str(), algorithm)))
+}
+
+/// Whether something in front of the API verifies what `cnf` binds a token to.
+fn binding(node: &Node<'_>) -> Option<bool> {
+    const NOT_YET: &str = "is not supported yet: a sender-constrained token cannot be proven, and is refused";
+    let mut table = node.table()?;
+    let elsewhere = table.optional("verify", |node| node.one_of(&[("elsewhere", true)]));
+    let none = table.optional("require", |node| match node.text()? {
+        "any" | "dpop" | "mtls" => node.refuse(NOT_YET),
+        _ => node.one_of(&[("none", false)]),
+    });
+    if table.has("verify") == table.has("require") {
+        table.refuse("must be {verify: elsewhere} or {require: none}");
+    }
+    table.finish();
+    elsewhere.or(none)
 }
 
 fn user_claim(node: &Node<'_>, is_aws: bool) -> Option<String> {

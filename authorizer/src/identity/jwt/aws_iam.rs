@@ -15,6 +15,7 @@ use sts_identity::{PrincipalArn, PrincipalArnError};
 use crate::{
     identity::{Claims, IdentityError, Proven},
     names::IssuerName,
+    shown::shown,
 };
 
 /// The claim that holds what AWS says beyond the registered claims.
@@ -37,21 +38,28 @@ pub(super) fn forget_request_tags(claims: &mut Claims) {
 }
 
 pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, IdentityError> {
-    let sub = claims.get("sub").and_then(Value::as_str).ok_or_else(|| IdentityError::missing("sub"))?;
+    let sub = claims.get("sub");
+    let sub = sub
+        .and_then(Value::as_str)
+        .ok_or_else(|| IdentityError::claim("sub", sub, "an IAM principal's ARN"))?;
     let arn = PrincipalArn::parse(sub)?;
     // AWS names the role, not its session: a session's name is the caller's to choose.
     if arn.as_str() != arn.canonical() {
         return Err(PrincipalArnError::Malformed.into());
     }
+    let aws = claims.get(AWS_CLAIM);
     let aws =
-        claims.get(AWS_CLAIM).and_then(Value::as_object).ok_or_else(|| IdentityError::missing(AWS_CLAIM))?;
-    let account = aws
-        .get("aws_account")
+        aws.and_then(Value::as_object).ok_or_else(|| IdentityError::claim(AWS_CLAIM, aws, "an object"))?;
+    let account = aws.get("aws_account");
+    let account = account
         .and_then(Value::as_str)
-        .ok_or_else(|| IdentityError::missing("aws_account"))?;
+        .ok_or_else(|| IdentityError::claim("aws_account", account, "text"))?;
     // AWS says it twice; where the two differ, neither is believed.
     if account != arn.account() {
-        return Err(IdentityError::AccountRefused { account: arn.account().to_owned() });
+        return Err(IdentityError::AccountsDiffer {
+            principal: arn.account().to_owned(),
+            claimed: shown(account),
+        });
     }
     Ok(Proven::AwsIam { issuer, claims, arn })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{AudienceClaim, Issuer, IssuerKind, aws_iam, unverified::SignedClaims};
 use crate::{
     clock::UnixTime,
-    identity::{Asked, Claims, Identity, IdentityError, Proven},
+    identity::{Asked, Claims, Identity, IdentityError, Proven, listed},
 };
 
 /// The last gate of the scheme: every claim check, then the proof.
@@ -23,18 +23,19 @@ pub(super) fn identity(
     }
     let expires_at = check_times(&claims, issuer, asked.now)?;
     check_audience(&claims, issuer, asked.audiences)?;
+    refuse_sender_constrained(&claims, issuer)?;
     let user = user(&claims, issuer)?.to_owned();
     let name = issuer.name.clone();
     let proven = match issuer.kind {
         IssuerKind::Jwt => Proven::Jwt { issuer: name, claims },
         IssuerKind::AwsIam => aws_iam::proven(name, claims)?,
     };
-    Identity::assertion(proven, &user, Some(expires_at))
+    Identity::assertion(proven, &issuer.user_claim, &user, Some(expires_at))
 }
 
 /// RFC 7519, sections 4.1.4 to 4.1.6. Leeway is for `nbf` and `iat` only: a token never lives past its `exp`.
 fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTime, IdentityError> {
-    let expires_at = time(claims, "exp")?.ok_or_else(|| IdentityError::missing("exp"))?;
+    let expires_at = time(claims, "exp")?.ok_or_else(|| IdentityError::claim("exp", None, NUMERIC_DATE))?;
     if expires_at <= now {
         return Err(IdentityError::Expired { seconds_ago: now.seconds_after(expires_at) });
     }
@@ -45,7 +46,8 @@ fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTi
         }
     }
     if let Some(max_age_seconds) = issuer.max_age_seconds {
-        let age_seconds = now.seconds_after(issued_at.ok_or_else(|| IdentityError::missing("iat"))?);
+        let age_seconds =
+            now.seconds_after(issued_at.ok_or_else(|| IdentityError::claim("iat", None, NUMERIC_DATE))?);
         if age_seconds > max_age_seconds {
             return Err(IdentityError::TooOld { age_seconds });
         }
@@ -61,33 +63,54 @@ fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, IdentityError> 
     let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 2^53")]
     let seconds = whole.or(fractional.map(|seconds| seconds as u64));
-    seconds.map(|seconds| Some(UnixTime::from_seconds(seconds))).ok_or_else(|| IdentityError::missing(name))
+    let time = seconds.map(|seconds| Some(UnixTime::from_seconds(seconds)));
+    time.ok_or_else(|| IdentityError::claim(name, Some(value), NUMERIC_DATE))
+}
+
+const NUMERIC_DATE: &str = "seconds since 1970, a number from 0 to 2^53";
+
+/// A stolen token that is bound to a key (RFC 9449, DPoP; RFC 8705, mutual TLS) is worth nothing without that key, unless it is
+/// taken as a plain bearer: whatever `cnf` holds, it is not.
+fn refuse_sender_constrained(claims: &Claims, issuer: &Issuer) -> Result<(), IdentityError> {
+    let bound = claims.get("cnf").is_some_and(|cnf| !cnf.is_null());
+    if bound && !issuer.binding_verified_elsewhere {
+        return Err(IdentityError::SenderConstrained { issuer: issuer.name.clone() });
+    }
+    Ok(())
 }
 
 /// The token must name one of the issuer's audiences, and one of the stage's where the stage has its own.
 fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) -> Result<(), IdentityError> {
     let claim = issuer.audience_claim.as_str();
     let named = audiences(claims, issuer.audience_claim)?;
-    let mismatch = |whose| Err(IdentityError::AudienceMismatch { claim, whose });
+    let mismatch = |whose, accepted: &[String]| {
+        let (named, accepted) = (listed(&named), listed(accepted));
+        Err(IdentityError::AudienceMismatch { claim, named, whose, accepted })
+    };
     let names_one_of = |accepted: &[String]| named.iter().any(|name| accepted.iter().any(|own| own == name));
     if !names_one_of(&issuer.audiences) {
-        return mismatch("the issuer");
+        return mismatch("issuer", &issuer.audiences);
     }
-    if stage.is_some_and(|accepted| !names_one_of(accepted)) {
-        return mismatch("the stage");
+    if let Some(accepted) = stage.filter(|accepted| !names_one_of(accepted)) {
+        return mismatch("stage", accepted);
     }
     Ok(())
 }
 
 fn audiences(claims: &Claims, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
-    let value = claims.get(claim.as_str()).ok_or_else(|| IdentityError::missing(claim.as_str()))?;
-    let one = value.as_str().map(|name| vec![name]);
+    let wanted = match claim {
+        AudienceClaim::Aud => "text or a list of texts",
+        AudienceClaim::ClientId | AudienceClaim::Azp => "text",
+    };
+    let value = claims.get(claim.as_str());
+    let one = value.and_then(Value::as_str).map(|name| vec![name]);
     let many =
-        || value.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();
-    one.or_else(many).ok_or_else(|| IdentityError::missing(claim.as_str()))
+        || value?.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();
+    one.or_else(many).ok_or_else(|| IdentityError::claim(claim.as_str(), value, wanted))
 }
 
 fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityError> {
-    let user = claims.get(&issuer.user_claim).and_then(Value::as_str).filter(|user| !user.is_empty());
-    user.ok_or_else(|| IdentityError::missing(&issuer.user_claim))
+    let value = claims.get(&issuer.user_claim);
+    let user = value.and_then(Value::as_str).filter(|user| !user.is_empty());
+    user.ok_or_else(|| IdentityError::claim(&issuer.user_claim, value, "text, since it names the caller"))
 }

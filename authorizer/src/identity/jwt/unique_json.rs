@@ -5,30 +5,52 @@
 //! RFC 7515 section 4, RFC 7517 section 4 and RFC 7519 section 4 let a parser keep the last of two members of one name.
 //! Two parsers that keep different ones see two tokens under one signature, so here a second member ends the parse.
 
-use std::fmt;
+use std::{cell::RefCell, fmt};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+use crate::shown::shown;
+
+/// Why some bytes are not one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnObject {
+    /// The parser's words, which never quote the text.
+    #[error("must be JSON: {0}")]
+    Json(String),
+    /// A list, a text or another value.
+    #[error("must be a JSON object")]
+    Other,
+    /// A member is there twice.
+    #[error("must not have `{0}` twice")]
+    Twice(String),
+}
 
 /// Reads one JSON object and nothing after it.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    match serde_json::from_slice::<Unique>(bytes) {
-        Ok(Unique(Value::Object(map))) => Some(map),
-        Ok(_) | Err(_) => None,
+    read(bytes).ok()
+}
+
+/// The same, and why not.
+pub(super) fn read(bytes: &[u8]) -> Result<Map<String, Value>, NotAnObject> {
+    let twice = RefCell::default();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = Unique { twice: &twice }.deserialize(&mut json);
+    match (value.and_then(|value| json.end().map(|()| value)), twice.take()) {
+        (Ok(Value::Object(map)), _) => Ok(map),
+        (Ok(_), _) => Err(NotAnObject::Other),
+        (Err(_), Some(member)) => Err(NotAnObject::Twice(member)),
+        (Err(error), None) => Err(NotAnObject::Json(error.to_string())),
     }
 }
 
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
-    }
+#[derive(Clone, Copy)]
+struct Unique<'a> {
+    /// Where the member is told that ended the parse: an error of serde's is only text.
+    twice: &'a RefCell<Option<String>>,
 }
 
-struct UniqueVisitor;
-
-impl<'de> DeserializeSeed<'de> for UniqueVisitor {
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -36,7 +58,7 @@ impl<'de> DeserializeSeed<'de> for UniqueVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for UniqueVisitor {
+impl<'de> Visitor<'de> for Unique<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +95,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(list.into())
@@ -82,10 +104,12 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Self)?;
-            if map.insert(name, value).is_some() {
+            let value = members.next_value_seed(self)?;
+            if map.contains_key(&name) {
+                self.twice.replace(Some(shown(&name)));
                 return Err(A::Error::custom("a member occurs twice"));
             }
+            map.insert(name, value);
         }
         Ok(map.into())
     }
@@ -106,20 +130,25 @@ mod tests {
 
     #[test]
     fn rejects_a_duplicate_member_at_any_depth_and_in_any_spelling() {
-        for text in [
-            r#"{"alg":"RS256","alg":"none"}"#,
-            r#"{"a":{"b":1,"b":1}}"#,
-            r#"{"a":[{"b":1,"b":2}]}"#,
-            r#"{"alg":"RS256","\u0061lg":"none"}"#,
+        for (text, member) in [
+            (r#"{"alg":"RS256","alg":"none"}"#, "alg"),
+            (r#"{"a":{"b":1,"b":1}}"#, "b"),
+            (r#"{"a":[{"b":1,"b":2}]}"#, "b"),
+            (r#"{"alg":"RS256","\u0061lg":"none"}"#, "alg"),
+            (r#"{"`\u001b":1,"`\u001b":1}"#, "\\u{60}\\u{1b}"),
         ] {
-            assert!(object(text.as_bytes()).is_none(), "{text}");
+            assert_eq!(read(text.as_bytes()), Err(NotAnObject::Twice(member.to_owned())), "{text}");
         }
     }
 
     #[test]
     fn rejects_what_is_not_one_object() {
-        for text in ["", "[]", "null", "1", "\"x\"", "{} {}", "{}x", "{\"a\":1,}", "{'a':1}", "\u{feff}{}"] {
-            assert!(object(text.as_bytes()).is_none(), "{text}");
+        for text in ["[]", "null", "1", "\"x\""] {
+            assert_eq!(read(text.as_bytes()), Err(NotAnObject::Other), "{text}");
+        }
+        for text in ["", "{} {}", "{}x", "{\"a\":1,}", "{'a':1}", "\u{feff}{}", "{\"a\":1e999}"] {
+            let Err(NotAnObject::Json(why)) = read(text.as_bytes()) else { panic!("{text}") };
+            assert!(why.contains("at line 1 column"), "{why}");
         }
         assert!(object(b"{\"a\":\"\xff\"}").is_none());
         assert!(object(format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)).as_bytes()).is_none());

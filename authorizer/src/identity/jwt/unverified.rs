@@ -7,7 +7,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{Algorithm, Issuer, keys::Key, unique_json};
-use crate::identity::IdentityError;
+use crate::{
+    identity::{IdentityError, listed},
+    shown::shown,
+};
 
 const MAX_KID_BYTES: usize = 256;
 
@@ -31,21 +34,17 @@ impl<'a> Unverified<'a> {
             return Err(NOT_THREE_PARTS);
         }
         // The engine refuses padding and trailing bits, so every token has one spelling.
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| IdentityError::Malformed("the signature is not base64url"))?;
-        let header = object(header).ok_or(IdentityError::Malformed("the header is not a JSON object"))?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NOT_BASE64URL)?;
+        let header = object("header", header)?;
         refuse_extensions(&header)?;
-        let claims = object(claims).ok_or(IdentityError::Malformed("the claims are not a JSON object"))?;
+        let claims = object("claims", claims)?;
         Ok(Self { message, signature, header, claims })
     }
 
     /// `iss`, to choose among the configured issuers and for nothing else.
     pub(super) fn unverified_issuer(&self) -> Result<&str, IdentityError> {
-        self.claims
-            .get("iss")
-            .and_then(Value::as_str)
-            .ok_or_else(|| IdentityError::ClaimMissing("iss".to_owned()))
+        let iss = self.claims.get("iss");
+        iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "text"))
     }
 
     /// `kid`, to choose among the issuer's keys and for nothing else.
@@ -55,17 +54,26 @@ impl<'a> Unverified<'a> {
 
     /// The algorithm, if the issuer's own list has it.
     pub(super) fn algorithm_for(&self, issuer: &Issuer) -> Result<Algorithm, IdentityError> {
-        let typ_accepted = match self.header.get("typ") {
+        let unverified_typ = self.header.get("typ");
+        let typ_accepted = match unverified_typ {
             None | Some(Value::Null) => true,
             Some(Value::String(typ)) => issuer.types.iter().any(|own| same_type(own, typ)),
             Some(_) => false,
         };
         if !typ_accepted {
-            return Err(IdentityError::TypeRefused { issuer: issuer.name.clone() });
+            return Err(IdentityError::TypeRefused {
+                issuer: issuer.name.clone(),
+                unverified: as_found(unverified_typ),
+                accepted: listed(&issuer.types),
+            });
         }
         let unverified_alg = self.header.get("alg").and_then(Value::as_str).and_then(|alg| alg.parse().ok());
         let found = unverified_alg.filter(|alg| issuer.algorithms.contains(alg));
-        found.ok_or_else(|| IdentityError::AlgorithmRefused { issuer: issuer.name.clone() })
+        found.ok_or_else(|| IdentityError::AlgorithmRefused {
+            issuer: issuer.name.clone(),
+            unverified: as_found(self.header.get("alg")),
+            accepted: listed(&issuer.algorithms.iter().copied().map(Algorithm::as_str).collect::<Vec<_>>()),
+        })
     }
 
     /// The claims, if `key` signed them.
@@ -79,10 +87,24 @@ impl<'a> Unverified<'a> {
     }
 }
 
-const NOT_THREE_PARTS: IdentityError = IdentityError::Malformed("it has not three parts");
+const NOT_THREE_PARTS: IdentityError =
+    IdentityError::Malformed("it must have three parts with dots between them");
 
-fn object(part: &str) -> Option<Map<String, Value>> {
-    unique_json::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
+const NOT_BASE64URL: IdentityError =
+    IdentityError::Malformed("each of its parts must be base64url without padding");
+
+fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, IdentityError> {
+    let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| NOT_BASE64URL)?;
+    unique_json::read(&json).map_err(|why| IdentityError::PartMalformed { part, why })
+}
+
+/// A header parameter in a message: it is not verified.
+fn as_found(value: Option<&Value>) -> String {
+    match value {
+        None => "absent".to_owned(),
+        Some(Value::String(text)) => format!("`{}`", shown(text)),
+        Some(_) => "not text".to_owned(),
+    }
 }
 
 /// `crit` names extensions that must be understood, and none is; `b64` changes what is signed (RFC 7515, section

@@ -122,6 +122,16 @@ locals {
     && try(entry.value < entry.schema.minimum || entry.value > try(entry.schema.maximum, entry.value), false)
   ]
 
+  # An exact comparison needs whole numbers of 64 bits, in the configuration and in a token.
+  whole = local.definitions.WholeNumber
+  whole_problems = [
+    for entry in local.entries : "${entry.path}: must be a whole number from ${local.whole.minimum} to ${local.whole.maximum}: ${
+      "no other can be compared exactly. Put it in quotes if the claim is text"
+    }"
+    if startswith(entry.of, "Claim") && entry.type == "number"
+    && try(floor(entry.value) != entry.value || entry.value < local.whole.minimum || entry.value > local.whole.maximum, false)
+  ]
+
   length_problems = [
     for entry in local.entries : "${entry.path}: must have at most ${entry.schema.maxLength} characters"
     if can(entry.schema.maxLength) && entry.type == "string" && try(length(entry.value) > entry.schema.maxLength, false)
@@ -171,6 +181,7 @@ locals {
     local.word_problems,
     local.pattern_problems,
     local.number_problems,
+    local.whole_problems,
     local.length_problems,
   )
 }

@@ -77,6 +77,10 @@ locals {
       for place in local.below_issuers :
       { path = "issuers.${place.issuer}.jwks.", of = "JwksPlace", schema = local.definitions.JwksPlace, value = place.value } if place.key == "jwks"
     ],
+    [
+      for place in local.below_issuers :
+      { path = "issuers.${place.issuer}.binding.", of = "Binding", schema = local.definitions.Binding, value = place.value } if place.key == "binding"
+    ],
     flatten([for name, definition in { aws_identity = "AwsIdentity", answer = "Answer", log = "Log", limits = "Limits" } : [
       for key, part in local.parts : { path = "${name}.", of = definition, schema = local.definitions[definition], value = part }
       if key == name && startswith(jsonencode(part), "{")
