@@ -236,7 +236,7 @@ pub enum Issuer {
         /// What a signature may be made with. Never taken from the token.
         #[schemars(length(min = 1), extend("examples" = [["RS256"]]))]
         algorithms: Vec<Algorithm>,
-        /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
+        /// Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from.
@@ -264,7 +264,7 @@ pub enum Issuer {
         /// What a signature may be made with; both where it is not written.
         #[schemars(length(min = 1))]
         algorithms: Option<Vec<AwsAlgorithm>>,
-        /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
+        /// Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from; a `uri` must be on the issuer's own host.

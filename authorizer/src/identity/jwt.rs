@@ -42,7 +42,7 @@ pub struct Issuer {
     pub audience_claim: AudienceClaim,
     /// The algorithms this issuer signs with. Never taken from the token.
     pub algorithms: Vec<Algorithm>,
-    /// The `typ` values accepted, compared without case and without `application/`; an absent one is accepted.
+    /// The `typ` values accepted, compared without case and without `application/`; an absent one counts as `JWT`.
     pub types: Vec<String>,
     /// Clock difference allowed for `nbf` and `iat`, in seconds. `exp` has none.
     pub leeway_seconds: u64,

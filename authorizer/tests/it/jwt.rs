@@ -299,6 +299,31 @@ fn types_are_compared_as_media_types() {
     }
 }
 
+/// RFC 9068, section 4: a resource server that wants access tokens alone lists `at+jwt`, and an ID token has no `typ`.
+#[test]
+fn rejects_a_token_without_typ_where_jwt_is_not_listed() {
+    let header = |typ: Option<Value>| match typ {
+        Some(typ) => json!({"alg": "EdDSA", "kid": "ed", "typ": typ}),
+        None => json!({"alg": "EdDSA", "kid": "ed"}),
+    };
+    let code = |bed: &Bed, typ| bed.code_for(&token_with_header(header(typ)));
+    for (types, untyped) in [
+        ("[at+jwt]", "type_refused"),
+        ("[application/at+jwt, logout+jwt]", "type_refused"),
+        ("[JWT]", "allowed"),
+        ("[at+jwt, application/jwt]", "allowed"),
+    ] {
+        let bed = Bed::with(&CONFIG.replacen("max_age: 1h", &format!("types: {types}"), 1));
+        assert_eq!(code(&bed, None), untyped, "{types}");
+        assert_eq!(code(&bed, Some(Value::Null)), untyped, "{types}");
+        assert_eq!(code(&bed, Some(json!("JWT"))), untyped, "{types}");
+    }
+    let bed = Bed::with(&CONFIG.replacen("max_age: 1h", "types: [at+jwt]", 1));
+    assert_eq!(code(&bed, Some(json!("application/AT+JWT"))), "allowed");
+    accepted(&token_with_header(header(None)));
+    refused(&token_with_header(header(Some(json!("logout+jwt")))), "type_refused");
+}
+
 #[test]
 fn rejects_a_token_that_is_not_three_canonical_parts() {
     let token = good_token();

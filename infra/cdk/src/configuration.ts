@@ -39,7 +39,7 @@ export type Issuer =
        */
       max_age?: string;
       /**
-       * Accepted `typ`, without regard to case. A token without `typ` is accepted.
+       * Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
        *
        * @minItems 1
        */
@@ -84,7 +84,7 @@ export type Issuer =
        */
       max_age?: string;
       /**
-       * Accepted `typ`, without regard to case. A token without `typ` is accepted.
+       * Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
        *
        * @minItems 1
        */

@@ -11,6 +11,9 @@ use crate::identity::IdentityError;
 
 const MAX_KID_BYTES: usize = 256;
 
+/// What a header without `typ` counts as. An issuer that lists other types alone demands one of them.
+const ABSENT_TYP: &str = "JWT";
+
 /// `base64url(header).base64url(claims).base64url(signature)` (RFC 7515, section 3.1).
 pub(super) struct Unverified<'a> {
     /// What the signature is over: the first two parts with their dot.
@@ -55,10 +58,9 @@ impl<'a> Unverified<'a> {
 
     /// The algorithm, if the issuer's own list has it.
     pub(super) fn algorithm_for(&self, issuer: &Issuer) -> Result<Algorithm, IdentityError> {
-        let typ_accepted = match self.header.get("typ") {
-            None => true,
-            Some(Value::String(typ)) => issuer.types.iter().any(|own| same_type(own, typ)),
-            Some(_) => false,
+        let unverified_typ = match self.header.get("typ") {
+            None | Some(Value::Null) => Some(ABSENT_TYP),
+            Some(typ) => typ.as_str(),
         };
         if !typ_accepted {
             return Err(IdentityError::TypeRefused { issuer: issuer.name.clone() });
@@ -66,6 +68,8 @@ impl<'a> Unverified<'a> {
         let unverified_alg = self.header.get("alg").and_then(Value::as_str).unwrap_or_default();
         let found = issuer.algorithms.iter().copied().find(|own| own.as_str() == unverified_alg);
         found.ok_or_else(|| IdentityError::AlgorithmRefused { issuer: issuer.name.clone() })
+        let typ_accepted =
+            unverified_typ.is_some_and(|typ| issuer.types.iter().any(|own| same_type(own, typ)));
     }
 
     /// The claims, if `key` signed them.
