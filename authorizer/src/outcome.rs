@@ -218,7 +218,9 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::Expired { .. } => Code::TokenExpired,
         IdentityError::NotYetValid { .. } => Code::TokenNotYetValid,
         IdentityError::TooOld { .. } => Code::TokenTooOld,
-        IdentityError::AudienceMismatch { .. } => Code::AudienceMismatch,
+        IdentityError::AudienceMismatch { .. }
+        | IdentityError::AudienceOfNone { .. }
+        | IdentityError::AudienceOfSeveral { .. } => Code::AudienceMismatch,
         IdentityError::ClaimMissing(_) => Code::ClaimMissing,
         IdentityError::ValueRefused => Code::IdentityValueRefused,
         IdentityError::KeysUnavailable { .. } => Code::JwksUnavailable,

@@ -224,7 +224,7 @@ pub enum Login {
 pub enum Issuer {
     /// An OpenID provider, or whoever else signs JWTs.
     Jwt {
-        /// `iss`, compared to the letter; mind a slash at the end.
+        /// `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
         #[schemars(length(min = 1), extend("examples" = ["https://login.example.com/"]))]
         issuer: String,
         /// A token must name one of these.

@@ -22,7 +22,7 @@ export type Issuer =
        */
       audiences: string[];
       /**
-       * `iss`, compared to the letter; mind a slash at the end.
+       * `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
        */
       issuer: string;
       /**

@@ -1,12 +1,12 @@
 //! A token before its signature is checked.
 //!
-//! Receives the text; produces the header and the one claim that choose issuer and key, all named `unverified`, and
-//! the claims once the signature holds. Nothing else may be read from it.
+//! Receives the text; produces the header and the claims that choose issuer and key, all named `unverified`, and the rest
+//! of the claims once the signature holds. Nothing else may be read from it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Issuer, keys::Key, unique_json};
+use super::{Algorithm, Issuer, checks, keys::Key, unique_json};
 use crate::identity::IdentityError;
 
 const MAX_KID_BYTES: usize = 256;
@@ -51,6 +51,12 @@ impl<'a> Unverified<'a> {
             .ok_or_else(|| IdentityError::ClaimMissing("iss".to_owned()))
     }
 
+    /// Whether the token names an audience of this entry, to choose among entries of one `iss` and for nothing else. The
+    /// signature is over the same claims, so what is seen here is what it vouches for.
+    pub(super) fn names_an_audience_of(&self, issuer: &Issuer) -> bool {
+        checks::names_an_audience(&self.claims, issuer)
+    }
+
     /// `kid`, to choose among the issuer's keys and for nothing else.
     pub(super) fn unverified_kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
@@ -62,14 +68,14 @@ impl<'a> Unverified<'a> {
             None | Some(Value::Null) => Some(ABSENT_TYP),
             Some(typ) => typ.as_str(),
         };
+        let typ_accepted =
+            unverified_typ.is_some_and(|typ| issuer.types.iter().any(|own| same_type(own, typ)));
         if !typ_accepted {
             return Err(IdentityError::TypeRefused { issuer: issuer.name.clone() });
         }
         let unverified_alg = self.header.get("alg").and_then(Value::as_str).unwrap_or_default();
         let found = issuer.algorithms.iter().copied().find(|own| own.as_str() == unverified_alg);
         found.ok_or_else(|| IdentityError::AlgorithmRefused { issuer: issuer.name.clone() })
-        let typ_accepted =
-            unverified_typ.is_some_and(|typ| issuer.types.iter().any(|own| same_type(own, typ)));
     }
 
     /// The claims, if `key` signed them.

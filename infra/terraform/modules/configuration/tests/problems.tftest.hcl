@@ -45,7 +45,7 @@ run "every_problem_is_reported_together" {
       "issuers.corp.leeway: must be from 0s to 300s",
       "issuers.corp.max_age: must be a whole number with a unit: 30s, 2m, 1h",
       "issuers.none: must be a mapping",
-      "issuers.twin.issuer: two issuers with one `issuer`",
+      "issuers.twin.audiences: two issuers with one `issuer` may not share an audience in one `audience_claim`",
       "issuers.twin.jwks: needs one of `file`, `uri`",
       "limits.caller_mints_per_second: must be from 1 to 100000",
       "limits.grant_mints_per_second: must be a whole number",
