@@ -313,6 +313,20 @@ pub enum IdentityError {
         /// The issuer's name.
         issuer: IssuerName,
     },
+    /// Several entries have the token's `iss`, and it is for none of them.
+    #[error("the token names no audience of the issuers that have its `iss`: {entries}")]
+    AudienceOfNone {
+        /// Their names, each with the claim that it looks at.
+        entries: String,
+    },
+    /// Several entries have the token's `iss`, and it is for more than one of them.
+    #[error(
+        "the token names audiences of several issuers with its `iss`, and must be for one of them alone: {entries}"
+    )]
+    AudienceOfSeveral {
+        /// The names of those it is for, each with the claim that it looks at.
+        entries: String,
+    },
     /// A claim that is required is absent or of another type.
     #[error("the token's claim `{claim}` is {found}, and it must be {wanted}")]
     ClaimMissing {

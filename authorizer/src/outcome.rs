@@ -222,7 +222,9 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::Expired { .. } => Code::TokenExpired,
         IdentityError::NotYetValid { .. } => Code::TokenNotYetValid,
         IdentityError::TooOld { .. } => Code::TokenTooOld,
-        IdentityError::AudienceMismatch { .. } => Code::AudienceMismatch,
+        IdentityError::AudienceMismatch { .. }
+        | IdentityError::AudienceOfNone { .. }
+        | IdentityError::AudienceOfSeveral { .. } => Code::AudienceMismatch,
         IdentityError::SenderConstrained { .. } => Code::BindingMissing,
         IdentityError::ClaimMissing { .. } => Code::ClaimMissing,
         IdentityError::NameTooLong { .. } | IdentityError::NameUnprintable { .. } => {

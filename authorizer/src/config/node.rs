@@ -209,7 +209,7 @@ impl<'a> Table<'a> {
         Some(Node { value, path: self.path_of(key), problems: self.problems })
     }
 
-    fn path_of(&self, key: &str) -> String {
+    pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }

@@ -220,7 +220,7 @@ pub enum Login {
 pub enum Issuer {
     /// An OpenID provider, or whoever else signs JWTs.
     Jwt {
-        /// `iss`, compared to the letter; mind a slash at the end.
+        /// `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
         #[schemars(length(min = 1), extend("examples" = ["https://login.example.com/"]))]
         issuer: String,
         /// A token must name one of these.
@@ -232,7 +232,7 @@ pub enum Issuer {
         /// What a signature may be made with. Never taken from the token.
         #[schemars(length(min = 1), extend("examples" = [["RS256"]]))]
         algorithms: Vec<Algorithm>,
-        /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
+        /// Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from.
@@ -266,7 +266,7 @@ pub enum Issuer {
         /// What a signature may be made with; both where it is not written.
         #[schemars(length(min = 1))]
         algorithms: Option<Vec<AwsAlgorithm>>,
-        /// Accepted `typ`, without regard to case. A token without `typ` is accepted.
+        /// Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from; a `uri` must be on the issuer's own host.

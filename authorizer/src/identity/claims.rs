@@ -31,9 +31,17 @@ impl Claims {
         let first = self.0.get(&steps.next()?)?;
         steps.try_fold(first, |value, step| match value {
             Value::Object(map) => map.get(&step),
-            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+            Value::Array(items) => items.get(index(&step)?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         })
     }
+}
+
+/// RFC 6901, section 4: digits without leading zeros. `-` names the item after the last, which is never there.
+fn index(step: &str) -> Option<usize> {
+    let digits = step.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = step.len() > 1 && step.starts_with('0');
+    step.parse().ok().filter(|_| digits && !leading_zero)
 }
 
 fn unescape(step: &str) -> String {
@@ -67,5 +75,37 @@ mod tests {
         assert_eq!(claims.get("/sub/x"), None);
         assert_eq!(claims.get("team"), None);
         assert_eq!(format!("{claims:?}"), r#"{"/odd", "https://x/", "sub"}"#);
+    }
+
+    #[test]
+    fn a_pointer_goes_into_arrays() {
+        let Value::Object(map) = json!({"emails": ["a@example.com", "b@example.com"], "orgs": [{"id": "o-1"}], "none": [], "2": "two"})
+        else {
+            panic!()
+        };
+        let claims = Claims::assertion(map);
+        assert_eq!(claims.get("/emails/0"), Some(&json!("a@example.com")));
+        assert_eq!(claims.get("/emails/1"), Some(&json!("b@example.com")));
+        assert_eq!(claims.get("/orgs/0/id"), Some(&json!("o-1")));
+        assert_eq!(claims.get("/2"), Some(&json!("two")), "of an object, any text is a name");
+        for absent in [
+            "/emails/2",
+            "/emails/-",
+            "/emails/-1",
+            "/emails/+1",
+            "/emails/01",
+            "/emails/00",
+            "/emails/",
+            "/emails/1.0",
+            "/emails/ 1",
+            "/emails/1e0",
+            "/emails/\u{661}",
+            "/emails/18446744073709551616",
+            "/none/0",
+            "/orgs/id",
+            "/emails/0/0",
+        ] {
+            assert_eq!(claims.get(absent), None, "{absent}");
+        }
     }
 }

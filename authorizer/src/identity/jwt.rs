@@ -1,8 +1,8 @@
 //! JWTs of the configured issuers: RFC 7519 claims in an RFC 7515 signature, checked as RFC 8725 advises.
 //!
 //! Receives a bearer token; produces an [`Identity`]. The order is the proof: shape, issuer, algorithm, key, signature,
-//! claims; nothing in the claims but `iss` is read before the signature holds, and `iss` only chooses among the issuers
-//! that are configured. Leaves fetching the keys to a [`KeySource`].
+//! claims. Nothing in the claims is read before the signature holds but `iss`, and the audience where several entries have
+//! that `iss`: both only choose among the entries that are configured. Leaves fetching the keys to a [`KeySource`].
 
 mod algorithm;
 pub mod aws_iam;
@@ -44,7 +44,7 @@ pub struct Issuer {
     pub audience_claim: AudienceClaim,
     /// The algorithms this issuer signs with. Never taken from the token.
     pub algorithms: Vec<Algorithm>,
-    /// The `typ` values accepted, compared without case and without `application/`; an absent one is accepted.
+    /// The `typ` values accepted, compared without case and without `application/`; an absent one counts as `JWT`.
     pub types: Vec<String>,
     /// Clock difference allowed for `nbf` and `iat`, in seconds. `exp` has none.
     pub leeway_seconds: u64,
@@ -124,7 +124,7 @@ impl<K: KeySource> JwtScheme<K> {
 
     async fn verify(&self, token: &BearerToken, asked: Asked<'_>) -> Result<Identity, IdentityError> {
         let unverified = Unverified::parse(token.expose())?;
-        let issuer = self.issuer(unverified.unverified_issuer()?)?;
+        let issuer = self.issuer(&unverified)?;
         let algorithm = unverified.algorithm_for(issuer)?;
         let kid = unverified.unverified_kid();
         let keys = self.keys.keys(&issuer.name, |keys| keys.knows(kid, algorithm)).await;
@@ -134,13 +134,28 @@ impl<K: KeySource> JwtScheme<K> {
         checks::identity(claims, issuer, asked)
     }
 
-    /// Exact, and only among those configured.
-    fn issuer(&self, unverified_issuer: &str) -> Result<&Issuer, IdentityError> {
-        let found = self.issuers.iter().find(|issuer| issuer.issuer == unverified_issuer);
-        found.ok_or_else(|| IdentityError::IssuerUnknown {
+    /// The entry whose `issuer` is the token's `iss`, exactly. Where several have it, the one whose audience the token names.
+    ///
+    /// INVARIANT (one token, one entry): a token that names audiences of two entries is of neither. The order of the
+    /// configuration must not decide whose grants it gets.
+    fn issuer(&self, unverified: &Unverified<'_>) -> Result<&Issuer, IdentityError> {
+        let unverified_issuer = unverified.unverified_issuer()?;
+        let entries = || self.issuers.iter().filter(|entry| entry.issuer == unverified_issuer);
+        let first = entries().next().ok_or_else(|| IdentityError::IssuerUnknown {
             unverified: shown(unverified_issuer),
             configured: listed(&self.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect::<Vec<_>>()),
-        })
+        })?;
+        if entries().nth(1).is_none() {
+            return Ok(first);
+        }
+        let mut named = entries().filter(|entry| unverified.names_an_audience_of(entry));
+        match (named.next(), named.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(IdentityError::AudienceOfNone { entries: with_claims(entries()) }),
+            (Some(_), Some(_)) => Err(IdentityError::AudienceOfSeveral {
+                entries: with_claims(entries().filter(|entry| unverified.names_an_audience_of(entry))),
+            }),
+        }
     }
 }
 
@@ -152,6 +167,13 @@ impl<K: KeySource> Scheme for JwtScheme<K> {
             Err(error) => SchemeResult::Failed(error),
         }
     }
+}
+
+/// Each entry with the claim that it looks at: `corp-api` (`aud`), `corp-app` (`client_id`).
+fn with_claims<'a>(entries: impl Iterator<Item = &'a Issuer>) -> String {
+    let entries: Vec<_> =
+        entries.map(|entry| format!("`{}` (`{}`)", entry.name, entry.audience_claim.as_str())).collect();
+    entries.join(", ")
 }
 
 fn key_unknown(issuer: &Issuer, why: NoKey) -> IdentityError {

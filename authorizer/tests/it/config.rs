@@ -54,8 +54,8 @@ issuers:
     jwks: {uri: "http://keys.example.com", file: jwks.json}
   files:
     kind: jwt
-    issuer: f
-    audiences: [x]
+    issuer: https://login.example.com/
+    audiences: [x, y]
     algorithms: [EdDSA]
     jwks: {file: missing.json}
 stages:
@@ -245,6 +245,46 @@ fn a_stage_whose_audiences_no_token_can_name_is_refused() {
         problems(&document("[orders-api-narrow]", "aud")),
         Vec::<String>::new(),
         "a list may name both"
+    );
+}
+
+/// No token may be of two entries: by whatever else they differ, one audience in one claim would make it so.
+#[test]
+fn two_entries_of_one_issuer_share_no_audience() {
+    let with = |entries: [&str; 2]| {
+        let [twin, other] = entries.map(|rest| {
+            format!("{{kind: jwt, issuer: \"https://login.example.com/\", algorithms: [ES256], jwks: discovery, {rest}}}")
+        });
+        problems(&CONFIG.replacen(
+            "issuers:\n",
+            &format!("issuers:\n  a-twin: {twin}\n  b-twin: {other}\n"),
+            1,
+        ))
+    };
+    for told_apart in [
+        ["audiences: [a]", "audiences: [b]"],
+        ["audiences: [a]", "audiences: [a], audience_claim: client_id"],
+        ["audiences: [a], audience_claim: azp", "audiences: [a], audience_claim: client_id"],
+        ["audiences: [a, a]", "audiences: [b, b]"],
+    ] {
+        assert_eq!(with(told_apart), Vec::<String>::new(), "{told_apart:?}");
+    }
+    let refused = |place: &str, audience: &str, other: &str| {
+        vec![format!(
+            "issuers.{place}.audiences: two issuers with one `issuer` may not share an audience in one `audience_claim`: `{audience}` is in issuers.{other}.audiences, too"
+        )]
+    };
+    assert_eq!(
+        with(["audiences: [a, b]", "audiences: [b, c], types: [at+jwt]"]),
+        refused("b-twin", "b", "a-twin")
+    );
+    assert_eq!(
+        with(["audiences: [a], audience_claim: azp", "audiences: [a], audience_claim: azp"]),
+        refused("b-twin", "a", "a-twin")
+    );
+    assert_eq!(
+        with(["audiences: [orders-api]", "audiences: [c], audience_claim: aud"]),
+        refused("corp", "orders-api", "a-twin")
     );
 }
 

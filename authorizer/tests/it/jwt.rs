@@ -391,6 +391,31 @@ fn types_are_compared_as_media_types() {
     }
 }
 
+/// RFC 9068, section 4: a resource server that wants access tokens alone lists `at+jwt`, and an ID token has no `typ`.
+#[test]
+fn rejects_a_token_without_typ_where_jwt_is_not_listed() {
+    let header = |typ: Option<Value>| match typ {
+        Some(typ) => json!({"alg": "EdDSA", "kid": "ed", "typ": typ}),
+        None => json!({"alg": "EdDSA", "kid": "ed"}),
+    };
+    let code = |bed: &Bed, typ| bed.code_for(&token_with_header(header(typ)));
+    for (types, untyped) in [
+        ("[at+jwt]", "type_refused"),
+        ("[application/at+jwt, logout+jwt]", "type_refused"),
+        ("[JWT]", "allowed"),
+        ("[at+jwt, application/jwt]", "allowed"),
+    ] {
+        let bed = Bed::with(&CONFIG.replacen("max_age: 1h", &format!("types: {types}"), 1));
+        assert_eq!(code(&bed, None), untyped, "{types}");
+        assert_eq!(code(&bed, Some(Value::Null)), untyped, "{types}");
+        assert_eq!(code(&bed, Some(json!("JWT"))), untyped, "{types}");
+    }
+    let bed = Bed::with(&CONFIG.replacen("max_age: 1h", "types: [at+jwt]", 1));
+    assert_eq!(code(&bed, Some(json!("application/AT+JWT"))), "allowed");
+    accepted(&token_with_header(header(None)));
+    refused(&token_with_header(header(Some(json!("logout+jwt")))), "type_refused");
+}
+
 #[test]
 fn rejects_a_token_that_is_not_three_canonical_parts() {
     let token = good_token();
@@ -529,6 +554,154 @@ fn rejects_a_token_that_was_issued_to_another_party() {
     assert_eq!(code(json!("other")), "audience_mismatch");
     assert_eq!(code(json!(["orders-api"])), "claim_missing");
     assert_eq!(code(json!(null)), "claim_missing");
+}
+
+/// [`CONFIG`] with two entries of one issuer, of which `first` and `second` are the rest, and a grant for each.
+fn two_entries(first: &str, second: &str) -> Bed {
+    let entry = |name: &str, rest: &str| {
+        format!("  {name}: {{kind: jwt, issuer: \"https://pool.example.com\", {rest}}}\n")
+    };
+    let grant = |name: &str| {
+        format!(
+            "      - {{name: {name}, mode: none, routes: [\"GET /orders\"], caller: {{issuer: {name}, any: true}}}}\n"
+        )
+    };
+    let entries = format!("issuers:\n{}{}", entry("first", first), entry("second", second));
+    let grants = format!("    grants:\n{}{}", grant("first"), grant("second"));
+    Bed::with(&CONFIG.replacen("issuers:\n", &entries, 1).replacen("    grants:\n", &grants, 1))
+}
+
+const BY_AUD: &str = "audiences: [app], algorithms: [EdDSA], jwks: {file: jwks.json}";
+const BY_CLIENT_ID: &str =
+    "audiences: [app], audience_claim: client_id, algorithms: [EdDSA], jwks: {file: jwks.json}";
+
+fn pool_claims(changes: Value) -> Value {
+    let mut claims = json!({"iss": "https://pool.example.com", "sub": "alice", "exp": NOW + 600});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    claims
+}
+
+/// The caller where the call was allowed, else the code.
+fn caller(bed: &Bed, claims: Value) -> String {
+    let token = keys().ed25519(&header("EdDSA", "ed"), &pool_claims(claims));
+    let line = bed.line(&event(&token));
+    line.get("caller_id")
+        .filter(|_| line["Code"] == "allowed")
+        .unwrap_or(&line["Code"])
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// Amazon Cognito: an ID token names the app client in `aud`, an access token in `client_id`, and neither has the other.
+#[test]
+fn id_and_access_tokens_of_one_pool_have_an_entry_each() {
+    for (first, second, id, access) in [
+        (BY_AUD, BY_CLIENT_ID, "first:alice", "second:alice"),
+        (BY_CLIENT_ID, BY_AUD, "second:alice", "first:alice"),
+    ] {
+        let bed = two_entries(first, second);
+        assert_eq!(caller(&bed, json!({"aud": "app", "token_use": "id"})), id);
+        assert_eq!(caller(&bed, json!({"client_id": "app", "token_use": "access"})), access);
+        // A resource server's audience, bound into the access token, is not the app client.
+        assert_eq!(caller(&bed, json!({"client_id": "app", "aud": "https://api.example.com"})), access);
+        assert_eq!(caller(&bed, json!({"aud": ["app", "other"], "client_id": "other"})), id);
+    }
+}
+
+/// The order of the configuration must not decide whose grants such a token gets.
+#[test]
+fn rejects_a_token_that_is_for_two_entries() {
+    for (first, second) in [(BY_AUD, BY_CLIENT_ID), (BY_CLIENT_ID, BY_AUD)] {
+        let bed = two_entries(first, second);
+        for aud in [json!("app"), json!(["app"]), json!(["other", "app"])] {
+            assert_eq!(caller(&bed, json!({"aud": aud, "client_id": "app"})), "audience_mismatch");
+        }
+    }
+    let other = BY_AUD.replacen("[app]", "[admin]", 1);
+    for (first, second) in [(BY_AUD, other.as_str()), (other.as_str(), BY_AUD)] {
+        let bed = two_entries(first, second);
+        for both in [json!(["app", "admin"]), json!(["admin", "app"]), json!(["x", "admin", "app", "app"])] {
+            assert_eq!(caller(&bed, json!({"aud": both})), "audience_mismatch");
+        }
+    }
+    let bed = two_entries(BY_AUD, &other);
+    assert_eq!(caller(&bed, json!({"aud": ["app", "x"]})), "first:alice");
+    assert_eq!(caller(&bed, json!({"aud": "admin"})), "second:alice");
+    let token = keys().ed25519(&header("EdDSA", "ed"), &pool_claims(json!({"aud": ["app", "admin"]})));
+    assert_eq!(
+        bed.line(&event(&token))["message"],
+        "the token names audiences of several issuers with its `iss`, and must be for one of them alone: `first` (`aud`), `second` (`aud`)"
+    );
+}
+
+#[test]
+fn rejects_a_token_that_is_for_none_of_an_issuers_entries() {
+    let bed = two_entries(BY_AUD, BY_CLIENT_ID);
+    for claims in [
+        json!({}),
+        json!({"aud": "other"}),
+        json!({"client_id": "other", "aud": []}),
+        json!({"azp": "app"}),
+        json!({"client_id": ["app"]}),
+        json!({"aud": ["app", 7]}),
+        json!({"aud": "APP"}),
+    ] {
+        assert_eq!(caller(&bed, claims.clone()), "audience_mismatch", "{claims}");
+    }
+    let token = keys().ed25519(&header("EdDSA", "ed"), &pool_claims(json!({"aud": "other"})));
+    assert_eq!(
+        bed.line(&event(&token))["message"],
+        "the token names no audience of the issuers that have its `iss`: `first` (`aud`), `second` (`client_id`)"
+    );
+}
+
+/// Whom a token is for is only looked at to choose: keys, algorithms and types are those of the entry that was chosen.
+#[test]
+fn rejects_a_token_of_one_entry_by_the_keys_algorithms_or_types_of_another() {
+    let partner = BY_CLIENT_ID.replacen("jwks.json", "partner.json", 1);
+    let bed = two_entries(BY_AUD, &partner);
+    let partner_signed = |claims| keys().partner(&json!({"alg": "EdDSA"}), &pool_claims(claims));
+    assert_eq!(bed.code_for(&partner_signed(json!({"client_id": "app"}))), "allowed");
+    assert_eq!(bed.code_for(&partner_signed(json!({"aud": "app"}))), "signature_invalid");
+    assert_eq!(caller(&bed, json!({"aud": "app"})), "first:alice");
+    assert_eq!(caller(&bed, json!({"client_id": "app"})), "key_unknown");
+
+    let rsa = BY_CLIENT_ID.replacen("EdDSA", "RS256", 1);
+    let bed = two_entries(BY_AUD, &rsa);
+    assert_eq!(caller(&bed, json!({"client_id": "app"})), "algorithm_refused");
+    let rsa_signed = |claims| keys().rs256(&header("RS256", "rsa"), &pool_claims(claims));
+    assert_eq!(bed.code_for(&rsa_signed(json!({"client_id": "app"}))), "allowed");
+    assert_eq!(bed.code_for(&rsa_signed(json!({"aud": "app"}))), "algorithm_refused");
+
+    let typed = format!("{BY_CLIENT_ID}, types: [at+jwt]");
+    let bed = two_entries(BY_AUD, &typed);
+    assert_eq!(caller(&bed, json!({"client_id": "app"})), "type_refused");
+    assert_eq!(caller(&bed, json!({"aud": "app"})), "first:alice");
+}
+
+/// The grant names the entry: an ID token is not worth what an access token of the same client and user is.
+#[test]
+fn rejects_an_id_token_where_the_access_tokens_entry_is_granted() {
+    let document = CONFIG.replacen(
+        "  partner:\n",
+        &format!("  id: {{kind: jwt, issuer: \"https://partner.example.net\", {BY_AUD}}}\n  partner:\n"),
+        1,
+    );
+    let bed = Bed::with(&document.replacen(
+        "EdDSA], jwks: {file: jwks.json}",
+        "EdDSA], jwks: {file: partner.json}",
+        1,
+    ));
+    let signed = |mut claims: Value| {
+        claims["iss"] = "https://partner.example.net".into();
+        claims["exp"] = (NOW + 600).into();
+        claims["user"] = json!({"name": "alice"});
+        keys().partner(&json!({"alg": "EdDSA"}), &claims)
+    };
+    assert_eq!(bed.code_for(&signed(json!({"client_id": "orders-api"}))), "allowed");
+    assert_eq!(bed.code_for(&signed(json!({"aud": "app", "sub": "alice"}))), "no_grant");
+    assert_eq!(bed.code_for(&signed(json!({"aud": "orders-api", "sub": "alice"}))), "audience_mismatch");
 }
 
 #[test]

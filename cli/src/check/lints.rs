@@ -4,7 +4,9 @@
 //! place, what may go wrong, and what to write instead. A lint has a name, so that people can talk about it. It fires
 //! only where the settings alone show the matter.
 
+mod claims;
 mod grants;
+mod issuers;
 pub(crate) mod limits;
 mod stages;
 #[cfg(test)]
@@ -65,6 +67,7 @@ pub(super) fn lint(config: &Config, instances: u32) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(login(&config.vault));
     findings.extend(config.issuers.iter().filter_map(keys_in_file));
+    findings.extend(issuers::lint(config));
     findings.extend(config.aws_identity.as_ref().and_then(proof_window));
     findings.extend(config.credentials.iter().enumerate().filter_map(credential_source));
     findings.extend(simple_answers(config.answer));

@@ -86,6 +86,18 @@ fn every_lint_has_its_row() {
         .replace("    grants:\n", "    grants:\n      - {name: NAME, mode: none, routes: [\"GET /proofs\"], caller: {aws_identity: true, any: true}}\n")
         .replacen("NAME", "one", 1)
         .replacen("NAME", "two", 1)
+        .replacen(
+            "issuers: {",
+            "issuers: {realm: {kind: jwt, issuer: \"https://sso.example.com/realms/a\", audiences: [account], algorithms: [RS256], types: [at+jwt], jwks: discovery}, \
+             app: {kind: jwt, issuer: \"https://app.example.com\", audiences: [app], audience_claim: azp, algorithms: [RS256], jwks: discovery}, ",
+            1,
+        )
+        .replacen(
+            "    grants:\n",
+            "    grants:\n      - {name: realm, mode: none, routes: [\"GET /realm\"], caller: {issuer: realm, bound_claims: {realm_access.roles: a, /realm_access: b, acr: 1}}}\n      \
+             - {name: app, mode: none, routes: [\"GET /app\"], caller: {issuer: app, any: true}}\n",
+            1,
+        )
         + "\naws_identity: {server_id: a, accounts: [\"123456789012\"], sts_regions: [eu-west-1], max_age: 15m}\n\
            limits: {caller_mints_per_second: 50}\n\
            credentials: [{query: token}, {cookie: session}]\nanswer: {response: simple}\n";

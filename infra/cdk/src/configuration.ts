@@ -27,7 +27,7 @@ export type Issuer =
        */
       ca_file?: string;
       /**
-       * `iss`, compared to the letter; mind a slash at the end.
+       * `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
        */
       issuer: string;
       /**
@@ -44,7 +44,7 @@ export type Issuer =
        */
       max_age?: string;
       /**
-       * Accepted `typ`, without regard to case. A token without `typ` is accepted.
+       * Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
        *
        * @minItems 1
        */
@@ -90,7 +90,7 @@ export type Issuer =
        */
       max_age?: string;
       /**
-       * Accepted `typ`, without regard to case. A token without `typ` is accepted.
+       * Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
        *
        * @minItems 1
        */

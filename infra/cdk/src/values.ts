@@ -58,7 +58,15 @@ function issuers(document: Configuration, refuse: Refuse): void {
     if (name === "arn") {
       refuse(at(), "must not be named `arn`: a caller id would read like an IAM principal's");
     }
-    once(seen, "two issuers with one `issuer`", url, at("issuer"), `issuers.${name}.issuer`, refuse);
+    // A token must be of one entry alone.
+    const claim = issuer.audience_claim ?? "aud";
+    const looksFor = list(issuer.audiences).map((audience) => JSON.stringify([url, claim, audience]));
+    const other = looksFor.map((one) => seen.get(one)).find((place) => place !== undefined);
+    if (url !== undefined && other !== undefined) {
+      const rule = "two issuers with one `issuer` may not share an audience in one `audience_claim`";
+      refuse(at("audiences"), `${rule}; the other is ${other}`);
+    }
+    for (const one of looksFor) seen.set(one, `issuers.${name}.audiences`);
     within(issuer.leeway, 0, 300, "0s to 300s", at("leeway"), refuse);
     within(issuer.max_age, 1, 86_400, "1s to 24h", at("max_age"), refuse);
 

@@ -367,9 +367,16 @@ const REFUSED: [string, object, ...string[]][] = [
     `issuers.other.jwks.uri: ${HTTPS}`,
   ],
   [
-    "two issuers with one `iss`",
-    { issuers: { corp: CORP, other: CORP } },
-    "issuers.other.issuer: two issuers with one `issuer`; the other is issuers.corp.issuer",
+    "two issuers with one `iss` for one audience in one claim",
+    {
+      issuers: {
+        corp: CORP,
+        client: { ...CORP, audience_claim: "client_id" },
+        other: CORP,
+        apart: { ...CORP, audiences: ["another-api"] },
+      },
+    },
+    "issuers.other.audiences: two issuers with one `issuer` may not share an audience in one `audience_claim`; the other is issuers.corp.audiences",
   ],
   [
     "an issuer whose callers would read like principals",

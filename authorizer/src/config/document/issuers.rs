@@ -10,6 +10,7 @@ use super::{Node, Reader, key, seconds, texts};
 use crate::{
     adapters::jwks::JwksSource,
     causes::with_causes,
+    config::node::Table,
     identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet, aws_iam},
 };
 
@@ -34,10 +35,13 @@ impl Reader<'_> {
         let kinds = [("jwt", IssuerKind::Jwt), ("aws_iam", IssuerKind::AwsIam)];
         let kind = table.required("kind", |node| node.one_of(&kinds));
         let is_aws = kind == Some(IssuerKind::AwsIam);
-        let issuer = table.required("issuer", |node| {
-            self.unique(node, "two issuers with one `issuer`");
-            if is_aws { aws_issuer(node) } else { node.text().map(str::to_owned) }
-        });
+        let issuer =
+            table.required(
+                "issuer",
+                |node| {
+                    if is_aws { aws_issuer(node) } else { node.text().map(str::to_owned) }
+                },
+            );
         let audiences = table.required("audiences", texts);
         let audience_claim = table.optional("audience_claim", |node| {
             let claims = [AudienceClaim::Aud, AudienceClaim::ClientId, AudienceClaim::Azp];
@@ -67,13 +71,18 @@ impl Reader<'_> {
         let max_age_seconds = table.optional("max_age", |node| seconds(node, 1, MAX_AGE_SECONDS));
         let user_claim = table.optional("user_claim", |node| user_claim(node, is_aws));
         let verified_elsewhere = table.optional("binding", binding);
+        let claim_is_read = audience_claim.is_some() || !table.has("audience_claim");
+        let audience_claim = audience_claim.unwrap_or(AudienceClaim::Aud);
+        if let (Some(issuer), Some(audiences), true) = (&issuer, &audiences, claim_is_read) {
+            self.refuse_a_shared_audience(&table, issuer, audience_claim, audiences);
+        }
         table.finish();
         let issuer = Issuer {
             name: name?,
             kind: kind?,
             issuer: issuer?,
             audiences: audiences?,
-            audience_claim: audience_claim.unwrap_or(AudienceClaim::Aud),
+            audience_claim,
             algorithms: algorithms?,
             types: types.unwrap_or_else(|| DEFAULT_TYPES.map(str::to_owned).to_vec()),
             leeway_seconds: leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
@@ -82,6 +91,30 @@ impl Reader<'_> {
             binding_verified_elsewhere: verified_elsewhere.unwrap_or(false),
         };
         Some((issuer, jwks?))
+    }
+
+    /// A token must be of one entry alone. One that names audiences of two is refused when it comes; but where two entries of
+    /// one `issuer` look for one audience in one claim, no token for it could ever be of either.
+    fn refuse_a_shared_audience(
+        &self,
+        table: &Table<'_>,
+        issuer: &str,
+        claim: AudienceClaim,
+        audiences: &[String],
+    ) {
+        let place = table.path_of("audiences");
+        for audience in audiences {
+            let value = format!("{:?}", (issuer, claim, audience));
+            let first = self.seen.borrow_mut().insert(("audience", value), place.clone());
+            if let Some(first) = first.filter(|first| *first != place) {
+                table.refuse_key(
+                    "audiences",
+                    format!(
+                        "two issuers with one `issuer` may not share an audience in one `audience_claim`: `{audience}` is in {first}, too"
+                    ),
+                );
+            }
+        }
     }
 
     fn jwks(

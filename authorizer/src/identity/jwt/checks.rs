@@ -3,7 +3,7 @@
 //! Receives signed claims; produces the [`Identity`]. Leaves what only AWS's own tokens have to
 //! [`aws_iam`], and what the caller may do to the grant.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{AudienceClaim, Issuer, IssuerKind, aws_iam, unverified::SignedClaims};
 use crate::{
@@ -82,7 +82,7 @@ fn refuse_sender_constrained(claims: &Claims, issuer: &Issuer) -> Result<(), Ide
 /// The token must name one of the issuer's audiences, and one of the stage's where the stage has its own.
 fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) -> Result<(), IdentityError> {
     let claim = issuer.audience_claim.as_str();
-    let named = audiences(claims, issuer.audience_claim)?;
+    let named = audiences(claims.get(claim), issuer.audience_claim)?;
     let mismatch = |whose, accepted: &[String]| {
         let (named, accepted) = (listed(&named), listed(accepted));
         Err(IdentityError::AudienceMismatch { claim, named, whose, accepted })
@@ -97,12 +97,17 @@ fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) ->
     Ok(())
 }
 
-fn audiences(claims: &Claims, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
+/// The part of the above that chooses among entries of one `iss`.
+pub(super) fn names_an_audience(claims: &Map<String, Value>, issuer: &Issuer) -> bool {
+    let named = audiences(claims.get(issuer.audience_claim.as_str()), issuer.audience_claim);
+    named.is_ok_and(|named| named.iter().any(|name| issuer.audiences.iter().any(|own| own == name)))
+}
+
+fn audiences(value: Option<&Value>, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
     let wanted = match claim {
         AudienceClaim::Aud => "text or a list of texts",
         AudienceClaim::ClientId | AudienceClaim::Azp => "text",
     };
-    let value = claims.get(claim.as_str());
     let one = value.and_then(Value::as_str).map(|name| vec![name]);
     let many =
         || value?.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();

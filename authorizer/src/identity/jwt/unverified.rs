@@ -1,18 +1,21 @@
 //! A token before its signature is checked.
 //!
-//! Receives the text; produces the header and the one claim that choose issuer and key, all named `unverified`, and
-//! the claims once the signature holds. Nothing else may be read from it.
+//! Receives the text; produces the header and the claims that choose issuer and key, all named `unverified`, and the rest
+//! of the claims once the signature holds. Nothing else may be read from it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Issuer, keys::Key, unique_json};
+use super::{Algorithm, Issuer, checks, keys::Key, unique_json};
 use crate::{
     identity::{IdentityError, listed},
     shown::shown,
 };
 
 const MAX_KID_BYTES: usize = 256;
+
+/// What a header without `typ` counts as. An issuer that lists other types alone demands one of them.
+const ABSENT_TYP: &str = "JWT";
 
 /// `base64url(header).base64url(claims).base64url(signature)` (RFC 7515, section 3.1).
 pub(super) struct Unverified<'a> {
@@ -47,6 +50,12 @@ impl<'a> Unverified<'a> {
         iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "text"))
     }
 
+    /// Whether the token names an audience of this entry, to choose among entries of one `iss` and for nothing else. The
+    /// signature is over the same claims, so what is seen here is what it vouches for.
+    pub(super) fn names_an_audience_of(&self, issuer: &Issuer) -> bool {
+        checks::names_an_audience(&self.claims, issuer)
+    }
+
     /// `kid`, to choose among the issuer's keys and for nothing else.
     pub(super) fn unverified_kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
@@ -54,16 +63,14 @@ impl<'a> Unverified<'a> {
 
     /// The algorithm, if the issuer's own list has it.
     pub(super) fn algorithm_for(&self, issuer: &Issuer) -> Result<Algorithm, IdentityError> {
-        let unverified_typ = self.header.get("typ");
-        let typ_accepted = match unverified_typ {
-            None | Some(Value::Null) => true,
-            Some(Value::String(typ)) => issuer.types.iter().any(|own| same_type(own, typ)),
-            Some(_) => false,
-        };
+        let typ = self.header.get("typ").filter(|typ| !typ.is_null());
+        let unverified_typ = typ.map_or(Some(ABSENT_TYP), Value::as_str);
+        let typ_accepted =
+            unverified_typ.is_some_and(|typ| issuer.types.iter().any(|own| same_type(own, typ)));
         if !typ_accepted {
             return Err(IdentityError::TypeRefused {
                 issuer: issuer.name.clone(),
-                unverified: as_found(unverified_typ),
+                unverified: as_found(typ),
                 accepted: listed(&issuer.types),
             });
         }

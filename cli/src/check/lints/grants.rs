@@ -6,7 +6,7 @@ use vault_authorizer::{
 };
 use vault_context::unwrap::DEFAULT_MAX_LEASE_SECONDS;
 
-use super::{Finding, stages};
+use super::{Finding, claims, stages};
 
 /// An integration unwraps when it is called, and it is called at once.
 const LONGEST_WRAP_SECONDS: u64 = 300;
@@ -19,11 +19,15 @@ pub(super) fn lint(stage: &Stage) -> Vec<Finding> {
         let place = format!("{}.grants[{index}]", stages::place(stage));
         findings.extend(shadowed(rule, stage.rules.iter().take(index).enumerate(), &place));
         findings.extend(any_caller_any_route(rule, &place));
+        findings.extend(claims::bounds(&rule.bounds, &place));
         if let Mode::Token(token) = &rule.mode {
             let place = format!("{place}.token");
             findings.extend(long_lease(token, &place));
             findings.extend(long_wrap(token, &place));
             findings.extend(few_uses(token, &place));
+            let alias = token.alias_claim.as_deref();
+            findings
+                .extend(alias.and_then(|name| claims::name(name, &format!("{place}.entity_alias.claim"))));
         }
     }
     findings

@@ -110,6 +110,147 @@ fn keys_in_a_file_do_not_rotate() {
     assert_eq!(lint(&super::tests::config(&uri), 20), []);
 }
 
+/// The first grant's caller, whoever else is in the document.
+const ANY: &str = "caller: {issuer: corp, any: true}";
+
+#[test]
+fn a_client_named_in_azp_has_id_tokens_too() {
+    let with = |bounds: &str| {
+        let document = GOOD.replacen("jwks: discovery}", "jwks: discovery, audience_claim: azp}", 1);
+        let document = document
+            .replace("[orders-api-prod]", "[orders-api]")
+            .replace("[orders-api-staging]", "[orders-api]");
+        let document = document.replace("    audiences: [orders-api]\n", "");
+        let document = document.replace(ANY, &format!("caller: {{issuer: corp, {bounds}}}"));
+        let mut found = lint(&config(&document), 20);
+        found.retain(|finding| finding.lint != "shared-audience");
+        found
+    };
+    let found = with("any: true");
+    assert_eq!((found.len(), found[0].place.as_str()), (1, "issuers.corp.audience_claim"));
+    assert_eq!(
+        found[0].risk,
+        "an ID token can name its client in `azp`, as an access token does, so it gets what `one-order`, `orders`, `staging-orders` give"
+    );
+    assert!(found[0].instead.ends_with("with Keycloak `bound_claims: {typ: Bearer}`"), "{found:?}");
+    assert_eq!(with("bound_claims: {azp: app}").len(), 1);
+    for apart in ["typ: Bearer", "/typ: [Bearer, DPoP]", "token_use: access", "scope: read"] {
+        assert_eq!(with(&format!("bound_claims: {{{apart}}}")), [], "{apart}");
+    }
+}
+
+#[test]
+fn keycloaks_default_audience_is_in_nearly_every_token() {
+    let login = "\"https://login.example.com/\", audiences: [orders-api]";
+    let realm = |audiences: &str| format!("\"https://sso.example.com/realms/a\", audiences: [{audiences}]");
+    // Each stage of it asks for an audience of its own as well.
+    assert_eq!(fired(login, &realm("account, orders-api-prod, orders-api-staging")), []);
+    let found = |document: String| {
+        let found = lint(&config(&document), 20).into_iter();
+        found.map(|finding| (finding.lint, finding.place)).collect::<Vec<_>>()
+    };
+    let open = GOOD.replacen("    audiences: [orders-api-staging]\n", "", 1);
+    let expected = [
+        once("default-audience", "issuers.corp.audiences"),
+        once("shared-audience", "stages.staging.audiences"),
+    ];
+    assert_eq!(found(open.replacen(login, &realm("orders-api, account"), 1)), expected.concat());
+    assert_eq!(found(open.replacen(login, &realm("orders-api"), 1)), expected[1]);
+    let elsewhere = "\"https://login.example.com/\", audiences: [account]";
+    assert_eq!(
+        found(open.replacen(login, elsewhere, 1)),
+        expected[1],
+        "no realm: somebody's API of that name"
+    );
+}
+
+#[test]
+fn types_without_jwt_refuse_what_most_providers_send() {
+    let types = |types: &str| findings("jwks: discovery}", &format!("jwks: discovery, types: [{types}]}}"));
+    let found = types("at+jwt");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "types-without-jwt", Weight::Hint));
+    assert_eq!(found[0].place, "issuers.corp.types");
+    assert_eq!(types("at+jwt, jwt"), []);
+    assert_eq!(types("application/JWT"), []);
+}
+
+/// What is found where the first grant binds these claims.
+fn bound(claims: &str) -> Vec<Finding> {
+    findings(ANY, &format!("caller: {{issuer: corp, bound_claims: {{{claims}}}}}"))
+}
+
+#[test]
+fn a_name_with_dots_is_no_path() {
+    let found = bound("realm_access.roles: reader");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "dotted-claim", Weight::Warning));
+    assert_eq!(found[0].place, "stages.prod.grants[0].caller.bound_claims.\"realm_access.roles\"");
+    assert_eq!(found[0].instead, "the JSON pointer `/realm_access/roles`, if the claim is nested");
+    let found = bound("resource_access.my.client.roles: reader");
+    assert_eq!(
+        found[0].instead,
+        "the JSON pointer `/resource_access/my.client/roles`, if the claim is nested"
+    );
+    let found = bound("user.team: blue");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "dotted-claim", Weight::Hint));
+    for silent in [
+        "/realm_access/roles",
+        "https://example.com/roles",
+        "urn:example.com:team",
+        "cognito:groups",
+        ".",
+        "a..b",
+    ] {
+        assert_eq!(bound(&format!("\"{silent}\": reader")), [], "{silent}");
+    }
+    let user_claim = fired("jwks: discovery}", "jwks: discovery, user_claim: user.name}");
+    assert_eq!(user_claim, once("dotted-claim", "issuers.corp.user_claim"));
+    let alias =
+        fired("ttl: 2m, wrap_ttl: 30s}", "ttl: 2m, wrap_ttl: 30s, entity_alias: {claim: org.tenant}}");
+    assert_eq!(alias, once("dotted-claim", "stages.prod.grants[1].token.entity_alias.claim"));
+}
+
+#[test]
+fn an_object_equals_no_value() {
+    for (name, member) in [
+        ("realm_access", "/realm_access/roles"),
+        ("/realm_access", "/realm_access/roles"),
+        ("/resource_access", "/resource_access/<client id>/roles"),
+        ("/resource_access/my~1client", "/resource_access/my~1client/roles"),
+        (
+            "/https:~1~1sts.amazonaws.com~1/principal_tags",
+            "/https:~1~1sts.amazonaws.com~1/principal_tags/<tag>",
+        ),
+        ("https://sts.amazonaws.com/", "/https:~1~1sts.amazonaws.com~1/principal_tags/<tag>"),
+    ] {
+        let found = bound(&format!("\"{name}\": reader"));
+        assert_eq!(
+            (found.len(), found[0].lint, found[0].weight),
+            (1, "claim-is-object", Weight::Warning),
+            "{name}"
+        );
+        assert_eq!(found[0].instead, format!("the member that is meant: `{member}`"));
+    }
+    for silent in
+        ["/realm_access/roles", "/resource_access/my-client/roles", "/resource_access/a/roles/0", "address"]
+    {
+        assert_eq!(bound(&format!("\"{silent}\": reader")), [], "{silent}");
+    }
+}
+
+#[test]
+fn a_number_equals_no_text() {
+    let found = bound("acr: [\"1\", 2]");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "number-for-text", Weight::Warning));
+    assert_eq!(found[0].place, "stages.prod.grants[0].caller.bound_claims.acr");
+    assert_eq!(found[0].risk, "`acr` is text in tokens, and 2 without quotes equals no text: it never holds");
+    assert_eq!(found[0].instead, "\"2\", in quotes");
+    assert_eq!(bound("/client_id: 123").len(), 1);
+    assert_eq!(bound("scope: true").len(), 1);
+    for silent in ["acr: \"1\"", "auth_time: 1", "email_verified: true", "tenant: 7", "/user/acr: 1"] {
+        assert_eq!(bound(silent), [], "{silent}");
+    }
+}
+
 #[test]
 fn a_proof_that_is_good_for_long_can_be_presented_by_others() {
     let regions = "sts_regions: [eu-west-1]}";

@@ -90,16 +90,22 @@ locals {
   region = "^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"
 
   issuer_names = keys(local.issuers)
-  # A slash before the name of one that says nothing, so that it is nobody else's.
-  issuer_urls = [for name in local.issuer_names : try(local.texts["issuers.${name}.issuer"], "/${name}")]
+  # What each looks for in a token, of which no other may look for any.
+  issuer_audiences = [
+    for name in local.issuer_names : try([
+      for audience in local.issuers[name].audiences :
+      jsonencode([local.texts["issuers.${name}.issuer"], try(local.texts["issuers.${name}.audience_claim"], "aud"), audience])
+    ], [])
+  ]
   issuer_problems = concat(
     [
       for name in local.issuer_names : "issuers.${name}: its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first, and not `arn`"
       if !can(regex(local.schema.properties.issuers.propertyNames.pattern, name)) || name == "arn"
     ],
     [
-      for index, name in local.issuer_names : "issuers.${name}.issuer: two issuers with one `issuer`"
-      if contains(slice(local.issuer_urls, 0, index), local.issuer_urls[index])
+      for index, name in local.issuer_names :
+      "issuers.${name}.audiences: two issuers with one `issuer` may not share an audience in one `audience_claim`"
+      if anytrue([for one in local.issuer_audiences[index] : contains(flatten(slice(local.issuer_audiences, 0, index)), one)])
     ],
     # Whoever answers there says who every principal is.
     [
