@@ -128,7 +128,11 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let counted = match grant.to_mint() {
             Some(_) => {
                 let counted = self.caller_limit.take(identity.caller_id(), clock.now());
-                Some(counted.ok_or(Refusal::RateLimited)?)
+                // A denial is an answer, too.
+                Some(counted.ok_or_else(|| {
+                    identity.spend();
+                    Refusal::RateLimited
+                })?)
             }
             None => None,
         };

@@ -274,13 +274,10 @@ async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
 pub enum MintError {
     /// A denial: an operator of Vault has disabled the entity that has this alias.
     #[error(
-        "Vault has disabled the entity with the alias `{entity_alias}`, so this tenant gets no tokens: \
+        "Vault has disabled the entity with this caller's alias, so this tenant gets no tokens: \
          if it should, set `disabled=false` on that entity in Vault"
     )]
-    TenantDisabled {
-        /// The alias that was asked for.
-        entity_alias: String,
-    },
+    TenantDisabled,
     /// The authorizer has no token of its own.
     #[error("the authorizer's login at Vault failed")]
     Login(#[source] VaultError),
@@ -346,7 +343,7 @@ impl MintError {
     pub fn vault_error(&self) -> Option<&VaultError> {
         match self {
             Self::Login(error) | Self::Vault(error) | Self::NewTokenRefused(error) => Some(error),
-            Self::TenantDisabled { .. }
+            Self::TenantDisabled
             | Self::LoginCredentials { .. }
             | Self::LoginSts { .. }
             | Self::NotAsked { .. }

@@ -257,7 +257,7 @@ fn grant(error: &GrantError) -> Code {
 
 fn mint(error: &MintError) -> Code {
     match error {
-        MintError::TenantDisabled { .. } => Code::IdentityValueRefused,
+        MintError::TenantDisabled => Code::IdentityValueRefused,
         MintError::LoginCredentials { .. } => Code::VaultLoginRefused,
         MintError::LoginSts { .. } => Code::StsUnavailable,
         MintError::Login(error) => vault(error, Code::VaultLoginRefused),

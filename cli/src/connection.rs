@@ -76,14 +76,16 @@ impl AddressArguments {
     pub(crate) const TRUSTED: Self = Self { trust_config_address: true };
 
     /// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and
-    /// `VAULT_CLIENT_KEY`. The configuration stands in for the namespace, and where it is trusted, for each of the others.
+    /// `VAULT_CLIENT_KEY`. The configuration stands in for the namespace; where it is trusted and `VAULT_ADDR` is not set, also
+    /// for each of the others.
     pub(crate) fn options(
         &self,
         configured: Option<&VaultSettings>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<VaultOptions, ConnectionError> {
-        let trusted = configured.filter(|_| self.trust_config_address);
-        if let (Some(settings), None, None) = (configured, trusted, set(&variable, "VAULT_ADDR")) {
+        let own_address = set(&variable, "VAULT_ADDR");
+        let trusted = configured.filter(|_| self.trust_config_address && own_address.is_none());
+        if let (Some(settings), None, None) = (configured, trusted, own_address) {
             return Err(ConnectionError::AddressUntrusted { address: settings.address.as_str().to_owned() });
         }
         let stands_in = |name: &str| match name {
@@ -184,12 +186,14 @@ stages: {prod: {api_ids: ["*"], grants: [{name: g, mode: none, routes: ["GET /a"
         let at = |name: &str| (name == "VAULT_ADDR").then(|| "https://vault.example.com".to_owned());
         for trust_config_address in [false, true] {
             let options = AddressArguments { trust_config_address }.options(Some(&configured), at).unwrap();
-            assert_eq!(options.ca_pem.is_some(), trust_config_address);
+            assert!(options.ca_pem.is_none());
             assert_eq!(
                 options.namespace.unwrap().as_str(),
                 "platform",
                 "which chooses among the operator's own"
             );
         }
+        let trusting = AddressArguments { trust_config_address: true };
+        assert!(trusting.options(Some(&configured), |_| None).unwrap().ca_pem.is_some());
     }
 }

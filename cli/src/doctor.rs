@@ -90,8 +90,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let mut findings = vault::examine(&config.vault).await;
     findings
         .push(objects::examine(&config, &arguments.address, &arguments.policy, !arguments.no_quotas).await);
-    let meant = arguments.address.options_of(&config.vault, connection::variable).map(|_options| ());
-    let log_in = arguments.log_in.then_some(meant);
+    let log_in = arguments.log_in.then(|| arguments.address.options_of(&config.vault, connection::variable));
     findings.push(login::examine(config.vault, client.clone(), log_in).await);
     let (stages, limits) = (config.stages, config.limits);
     findings.extend(issuers::examine(config.issuers).await?);

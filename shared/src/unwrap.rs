@@ -219,10 +219,16 @@ impl Inspected {
                 Err(error) if error.may_be_lag() || error.request_not_sent() => error,
                 Err(error) => return Err(error.into()),
             };
-            if let Err(over) = patience.pause(*life).await {
+            let over = patience.pause(*life).await.err();
+            if let Some(over) = over.filter(|over| *over == Over::Life || error.is_outage()) {
                 return Err(given_up(error, over, UnwrapError::NotKnown));
             }
-            self.received.look_up(&mut patience, UnwrapError::NotValidAnyMore).await?;
+            // With a patience of its own: an alarm must not rest on one node that lags, nor an interception pass for lag
+            // because Vault was slow.
+            self.received.look_up(&mut Patience::begin(), UnwrapError::NotValidAnyMore).await?;
+            if over.is_some() {
+                return Err(UnwrapError::NotKnown);
+            }
         }
     }
 }

@@ -33,12 +33,13 @@ use crate::{
 use kept::{Begin, Kept, Wanted};
 use provider::{FETCH_TIMEOUT, Provider, client, report, shown_uri};
 
-/// How long a caller waits for keys newer than those that are kept. Counted from the fetch's beginning: however many
-/// callers come while it goes on, they hold up this instance for a second together.
-const NEWER_KEYS_WAIT: Duration = Duration::from_secs(1);
+/// How long a caller waits for a fetch. Counted from its beginning: however many callers come while it goes on, they hold up
+/// this instance for a second together.
+const KEYS_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a caller waits where no keys are kept, as at a cold start. Nobody can be served without them, so a slow answer
-/// is better than a quick fault. It leaves the functions that we deploy, which have 8 s, some time to mint.
+/// How long callers wait for the first keys, at a cold start: none of this issuer's can be served without them, so a slow
+/// answer is better than a quick fault. It leaves the functions that we deploy, which have 8 s, some time to mint. Once a
+/// fetch has failed, nobody waits so long: a provider that is away must not hold up the callers of others.
 const FIRST_KEYS_WAIT: Duration = Duration::from_secs(5);
 
 /// Where an issuer's keys come from. `ca_pem` holds the only roots that are trusted, in place of the system's.
@@ -119,6 +120,30 @@ impl Jwks {
         join_all(self.issuers.keys().map(|name| self.keys(name, |_| true))).await;
     }
 
+    /// Fetches the keys, and waits as long as a fetch may last: for an operator who looks at the provider.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUnavailable`].
+    pub async fn fetched(&self, issuer: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let fetched = match self.of(issuer)? {
+            Keys::Fixed(keys) => return Ok(Arc::clone(keys)),
+            Keys::Fetched(fetched) => fetched,
+        };
+        let now = self.clock.now();
+        let begin = fetched.kept().begin_attempt(Wanted::Any, now);
+        if begin == Begin::Own {
+            let _ended = self.fetch(issuer, fetched, now).await;
+        }
+        let usable = fetched.kept().usable(self.clock.now());
+        usable.ok_or_else(|| KeysUnavailable { reason: fetched.why_not(begin, false) })
+    }
+
+    fn of(&self, issuer: &IssuerName) -> Result<&Keys, KeysUnavailable> {
+        let no_source = || KeysUnavailable { reason: "no source is configured".to_owned() };
+        self.issuers.get(issuer).ok_or_else(no_source)
+    }
+
     /// Fetches in a task of its own. It says whether the provider gave or confirmed the keys.
     fn fetch(&self, issuer: &IssuerName, fetched: &Arc<Fetched>, begun_at: UnixTime) -> JoinHandle<bool> {
         let (issuer, clock) = (issuer.clone(), Arc::clone(&self.clock));
@@ -154,8 +179,7 @@ impl KeySource for Jwks {
         issuer: &IssuerName,
         knows: impl Fn(&KeySet) -> bool,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
-        let no_source = || KeysUnavailable { reason: "no source is configured".to_owned() };
-        let fetched = match self.issuers.get(issuer).ok_or_else(no_source)? {
+        let fetched = match self.of(issuer)? {
             Keys::Fixed(keys) => return Ok(Arc::clone(keys)),
             Keys::Fetched(fetched) => fetched,
         };
@@ -167,13 +191,14 @@ impl KeySource for Jwks {
         }
         let wanted = if fresh.is_some() { Wanted::Newer } else { Wanted::Any };
         let known = usable.as_ref().is_some_and(|keys| knows(keys));
+        let first = usable.is_none() && fetched.kept().failure_reason().is_none();
         let ended = fetched.ended.notified();
         let begin = fetched.kept().begin_attempt(wanted, now);
         // INVARIANT (only a newer set denies): set by this call's own fetch alone, which began after the key was sought.
         let mut confirmed = false;
         match begin {
             Begin::Own => {
-                let fetch = timeout(patience(usable.is_some(), now, now), self.fetch(issuer, fetched, now));
+                let fetch = timeout(patience(first, now, now), self.fetch(issuer, fetched, now));
                 match fetch.await {
                     Ok(fetch) => confirmed = fetch.is_ok_and(|succeeded| succeeded),
                     Err(_) if known => tracing::warn!(
@@ -184,7 +209,7 @@ impl KeySource for Jwks {
                 }
             }
             Begin::Anothers { begun_at } if !known => {
-                let _late = timeout(patience(usable.is_some(), begun_at, now), ended).await;
+                let _late = timeout(patience(first, begun_at, now), ended).await;
             }
             Begin::Anothers { .. } | Begin::Pausing | Begin::Spent => {}
         }
@@ -197,13 +222,11 @@ impl KeySource for Jwks {
 }
 
 /// How long to wait for a fetch that began then.
-fn patience(has_keys: bool, begun_at: UnixTime, now: UnixTime) -> Duration {
-    if !has_keys {
-        return FIRST_KEYS_WAIT;
-    }
+fn patience(first: bool, begun_at: UnixTime, now: UnixTime) -> Duration {
+    let wait = if first { FIRST_KEYS_WAIT } else { KEYS_WAIT };
     let age = now.duration_after(begun_at);
     // No fetch runs that long, so the function was frozen meanwhile, and the answer may be here.
-    if age > FETCH_TIMEOUT { NEWER_KEYS_WAIT } else { NEWER_KEYS_WAIT.saturating_sub(age) }
+    if age > FETCH_TIMEOUT { wait } else { wait.saturating_sub(age) }
 }
 
 impl Keys {
@@ -270,10 +293,10 @@ mod tests {
     #[test]
     fn callers_of_one_fetch_wait_a_second_together_unless_the_function_was_frozen() {
         let begun_at = UnixTime::from_seconds(1_800_000_000);
-        let millis = |has_keys, millis| {
-            patience(has_keys, begun_at, begun_at.plus(Duration::from_millis(millis))).as_millis()
+        let millis = |first, millis| {
+            patience(first, begun_at, begun_at.plus(Duration::from_millis(millis))).as_millis()
         };
-        assert_eq!([0, 400, 1000, 10_000, 10_001].map(|age| millis(true, age)), [1000, 600, 0, 0, 1000]);
-        assert_eq!([0, 9_000].map(|age| millis(false, age)), [5000, 5000]);
+        assert_eq!([0, 400, 1000, 10_000, 10_001].map(|age| millis(false, age)), [1000, 600, 0, 0, 1000]);
+        assert_eq!([0, 3000, 9000, 10_001].map(|age| millis(true, age)), [5000, 2000, 0, 5000]);
     }
 }

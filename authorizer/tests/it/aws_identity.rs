@@ -237,6 +237,16 @@ fn a_retry_is_no_replay_where_vault_then_fails_the_first_call() {
     assert_eq!(bed.sts.asked().len(), 1);
 }
 
+/// A denial is an answer, too.
+#[test]
+fn rejects_a_proof_that_was_denied_for_its_callers_limit_and_is_sent_again() {
+    let document = IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:");
+    let bed = Bed::with(&document.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:"));
+    let used = [NOW - 1, NOW - 2].map(|at| bed.code(&proof_at(at, "orders.example.com")));
+    assert_eq!(used, ["allowed", "allowed"]);
+    assert_eq!([bed.code(&proof()), bed.code(&proof())], ["rate_limited", "proof_replayed"]);
+}
+
 #[tokio::test]
 async fn a_retry_waits_for_a_call_that_hangs_no_longer_than_its_own_deadline() {
     let bed = single_use();

@@ -309,13 +309,14 @@ async fn an_acl_denial_is_no_reason_to_log_in_again() {
 
 /// Word for word what OpenBao says. It is about the tenant: no reason to log in, to try again or to leave Vault alone.
 #[tokio::test]
-async fn a_tenant_that_vault_has_disabled_is_a_denial_that_names_it_and_nothing_else() {
+async fn a_tenant_that_vault_has_disabled_is_a_denial_and_nothing_else() {
     const DISABLED: &str = r#"{"errors": ["entity from given entity alias is disabled"]}"#;
     let world = World::new(3600, |_: &str| (403, DISABLED)).await;
     for _ in 0..8 {
         let order = Order { entity_alias: Some("blue@corp".to_owned()), ..order_at(&world.clock) };
         let error = world.minter.mint(&order).await.unwrap_err();
-        assert!(error.to_string().contains("`blue@corp`"), "{error}");
+        // It may be the caller's name, which the log may be told to leave out.
+        assert!(!error.to_string().contains("blue"), "{error}");
         assert_eq!(Refusal::from(error).code(), Code::IdentityValueRefused);
     }
     assert_eq!(world.server.asked(), ["POST /v1/auth/token/create/r s.login1"; 8]);

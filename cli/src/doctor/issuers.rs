@@ -7,11 +7,7 @@ use std::sync::Arc;
 use vault_authorizer::{
     adapters::jwks::{Jwks, JwksSource},
     clock::SystemClock,
-    identity::{
-        KeySource, KeysUnavailable,
-        jwt::{Algorithm, Issuer, KeySet},
-    },
-    names::IssuerName,
+    identity::jwt::{Algorithm, Issuer, KeySet},
 };
 
 use super::finding::Finding;
@@ -27,7 +23,7 @@ pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Fi
     let mut findings = Vec::new();
     for (issuer, from_file) in issuers.iter().zip(from_file) {
         let name = &issuer.name;
-        findings.push(match fetched(&keys, name).await {
+        findings.push(match keys.fetched(name).await {
             Ok(keys) => finding(issuer, &keys, from_file),
             Err(error) => Finding::wrong(
                 CHECK,
@@ -37,14 +33,6 @@ pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Fi
         });
     }
     Ok(findings)
-}
-
-/// A request stops waiting before a fetch does, so the second time waits for the rest of the first fetch.
-async fn fetched(keys: &Jwks, name: &IssuerName) -> Result<Arc<KeySet>, KeysUnavailable> {
-    match keys.keys(name, |_| true).await {
-        Ok(keys) => Ok(keys),
-        Err(_) => keys.keys(name, |_| true).await,
-    }
 }
 
 /// What the keys can do for the configured algorithms.

@@ -17,7 +17,7 @@ use vault_authorizer::{
 };
 use vault_context::{
     VaultToken,
-    vault::{Call, Vault, VaultError},
+    vault::{Call, Vault, VaultError, VaultOptions},
 };
 
 use super::finding::Finding;
@@ -30,15 +30,19 @@ const LONGEST_LOGIN: Duration = Duration::from_secs(10);
 /// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with. Nor is
 /// it made at an address that the document alone names: it would hand over a signed login, or the content of a file.
 pub(super) async fn examine(
-    settings: VaultSettings,
+    mut settings: VaultSettings,
     client: reqwest::Client,
-    log_in: Option<Result<(), ConnectionError>>,
+    log_in: Option<Result<VaultOptions, ConnectionError>>,
 ) -> Finding {
     let is_token = matches!(settings.login, LoginSettings::Token(_));
     match log_in {
         // The token is the document's own.
         _ if is_token => (),
-        Some(Ok(())) => (),
+        // Nor does the document alone say whose certificate that Vault may show.
+        Some(Ok(VaultOptions { ca_pem, client_certificate, .. })) => {
+            settings.ca_pem = ca_pem;
+            settings.client_certificate = client_certificate;
+        }
         Some(Err(error)) => return Finding::unseen(CHECK, with_causes(&error)),
         None => {
             return Finding::unseen(CHECK, "not tried: `--log-in` does, with what the function logs in with");

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
-use vault_context::vault::{Call, VaultError};
+use vault_context::vault::{Call, Namespace, Vault, VaultAddress, VaultError, VaultOptions};
 
 use crate::fake_vault::{FakeVault, Reply, Seen, vault_at};
 
@@ -260,6 +260,25 @@ async fn rejects_a_token_that_was_opened_by_somebody_else_after_the_lookup() {
     assert!(matches!(error, UnwrapError::NotValidAnyMore) && !error.is_outage(), "{error:?}");
     assert_eq!(fake.seen_at(UNWRAP).len(), 1, "no lookup showed it again");
     assert!(fake.seen_at(LOOKUP).len() > 3);
+}
+
+/// Slower than any lag: the lookups after it are made all the same.
+#[tokio::test]
+async fn rejects_a_token_that_was_opened_by_somebody_else_while_vault_was_slow() {
+    let opened = AtomicBool::new(false);
+    let fake = fake(move |seen| {
+        let unwrap = seen.path == UNWRAP;
+        let delay = Duration::from_millis(if unwrap { 2_100 } else { 0 });
+        let opened = opened.fetch_or(unwrap, Ordering::SeqCst) || unwrap;
+        opened.then(|| Reply::errors(400, SPENT).after(delay))
+    })
+    .await;
+    let options = VaultOptions::new(VaultAddress::parse(&fake.address).unwrap());
+    let namespace = Some(Namespace::parse("platform").unwrap());
+    let vault = Vault::new(VaultOptions { namespace, ..options }).unwrap();
+    let error =
+        Integration::new(vault, path(ROLE_PATH)).open(&event(&fake.address), now()).await.unwrap_err();
+    assert!(matches!(error, UnwrapError::NotValidAnyMore), "{error:?}");
 }
 
 #[tokio::test]
