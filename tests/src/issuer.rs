@@ -290,6 +290,8 @@ pub enum Failure {
     Garbage,
     /// No answer within a minute.
     Hang,
+    /// The right answer, after so long.
+    Late(Duration),
     /// 200 and eight megabytes of JSON.
     Huge,
 }
@@ -369,6 +371,10 @@ async fn answer(state: &Published, document: Value) -> Response {
         Some(Failure::Hang) => {
             tokio::time::sleep(Duration::from_secs(60)).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
+        }
+        Some(Failure::Late(delay)) => {
+            tokio::time::sleep(delay).await;
+            axum::Json(document).into_response()
         }
         Some(Failure::Huge) => {
             axum::Json(json!({"keys": [], "padding": "x".repeat(8 << 20)})).into_response()

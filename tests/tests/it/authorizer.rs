@@ -301,6 +301,38 @@ async fn a_provider_that_is_down_is_a_fault_and_back_it_is_asked_again() {
     assert_eq!(effect(function.invoke(&event(&good, "/orders")).await), "Allow");
 }
 
+/// The provider needs longer than anybody waits for it.
+#[tokio::test]
+async fn rejects_a_stranger_whose_made_up_keys_would_hold_up_callers_with_known_ones() {
+    let bed = Bed::new("made-up-keys").await;
+    let function = bed.function();
+    let known = bed.good_token();
+    assert_eq!(effect(function.invoke(&event(&known, "/status")).await), "Allow");
+    bed.issuer.fail(Failure::Late(Duration::from_secs(2)));
+    for n in 0..4 {
+        let made_up = bed.issuer.token(&TokenSpec::new().header("kid", format!("made-up-{n}")));
+        assert_eq!(error(function.invoke(&event(&made_up, "/status")).await), "jwks_unavailable");
+        assert_eq!(effect(function.invoke(&event(&known, "/status")).await), "Allow");
+    }
+
+    // A good caller with a new key is never told 401, and is served once the late answer is here.
+    bed.issuer.rotate();
+    let rotated = event(&bed.good_token(), "/status");
+    let mut faults = 0;
+    while let Invocation::Error { message, .. } = function.invoke(&rotated).await {
+        assert_eq!(message, "jwks_unavailable");
+        faults += 1;
+        assert!(faults < 20, "{:?}", function.log_lines());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    for record in records(&function) {
+        // Far from the 2 s of the provider, whatever else the machine does.
+        let longest = if record["outcome"] == "allowed" { 500_000 } else { 1_500_000 };
+        assert!(record["decision_micros"].as_u64().unwrap() < longest, "{record}");
+    }
+}
+
 #[tokio::test]
 async fn rejects_the_discovery_document_of_another_issuer() {
     let bed = Bed::new("discovery").await;
