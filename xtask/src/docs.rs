@@ -180,6 +180,12 @@ impl Documents<'_> {
             ("docs/identity/aws-identity.md", "python", "tests/clients/aws_identity.py"),
             ("docs/identity/aws-identity.md", "js", "tests/clients/aws_identity.cjs"),
             ("docs/identity/aws-identity.md", "sh", "tests/clients/aws_identity.sh"),
+            ("docs/identity/aws-identity.md", "go", "tests/clients/go/identity/main.go"),
+            ("docs/vault-clients.md", "go", "tests/clients/go/unwrap/vault.go"),
+            ("docs/vault-clients.md", "go", "tests/clients/go/unwrap/openbao.go"),
+            ("docs/vault-clients.md", "java", "tests/clients/java/Unwrap.java"),
+            ("docs/vault-clients.md", "js", "tests/clients/unwrap.cjs"),
+            ("docs/vault-clients.md", "python", "tests/clients/unwrap.py"),
         ] {
             found.extend(foreign_lines(
                 &self.read(document)?,

@@ -55,7 +55,7 @@ Usage: cargo xtask <task>
 
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
+  test            Every check the project has, in order. Needs Node.js, Go, Java, cargo-deny and cargo-fuzz as well.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
