@@ -201,7 +201,7 @@ impl Documents<'_> {
     /// The README quotes a task's own message about what is missing.
     fn remedy(&self) -> Result<Vec<String>, Failure> {
         let (text, source) = (self.read("README.md")?, self.read("xtask/src/machine.rs")?);
-        let quoted = between(&text, "this machine lacks:\n  cargo-deny: ", "\n");
+        let quoted = between(&text, "this machine lacks:\n  Terraform: ", "\n");
         let good = source.contains(&format!("remedy: \"{quoted}\""));
         Ok(if good { Vec::new() } else { vec![format!("README.md: no task says `{quoted}`")] })
     }

@@ -41,16 +41,6 @@ pub(crate) const RUSTFMT: Tool =
     Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], remedy: "rustup component add rustfmt" };
 pub(crate) const CLIPPY: Tool =
     Tool { name: "Clippy", probe: &["cargo", "clippy", "--version"], remedy: "rustup component add clippy" };
-pub(crate) const CARGO_DENY: Tool = Tool {
-    name: "cargo-deny",
-    probe: &["cargo", "deny", "--version"],
-    remedy: "cargo install cargo-deny --locked --version 0.20.2",
-};
-pub(crate) const CARGO_FUZZ: Tool = Tool {
-    name: "cargo-fuzz",
-    probe: &["cargo", "fuzz", "--version"],
-    remedy: "cargo install cargo-fuzz --locked --version 0.13.2",
-};
 pub(crate) const CPP: Tool = Tool {
     name: "a C++ compiler",
     probe: &["c++", "--version"],

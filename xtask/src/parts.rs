@@ -6,6 +6,7 @@
 //! <target>/test-bed/cdk         what infra/cdk is built and tested with
 //! <target>/test-bed/go          the Go clients, built: tests/clients/go
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
+//! <target>/test-bed/cargo-deny  the judge of dependencies
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
 //! ```
@@ -57,6 +58,22 @@ pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
 pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     npm(workspace, "node", "the Node.js clients", "tests/clients/node")?;
     npm(workspace, "cdk", "what the CDK package needs", "infra/cdk")
+}
+
+/// The judge of dependencies, in the version that `xtask/cargo-deny.version` pins. Built without optimisation, which takes
+/// a minute and not five, and runs for two seconds.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let pin = workspace.root.join("xtask/cargo-deny.version");
+    let part = Part { name: "cargo-deny", what: "cargo-deny", pins: vec![pin.clone()] };
+    part.install(&workspace.test_bed(), |folder, installer, _| {
+        let version = fs::read_to_string(&pin).map_err(Failure::because(pin.display()))?;
+        let mut cargo =
+            workspace.cargo(["install", "cargo-deny", "--locked", "--debug", "--version", version.trim()]);
+        cargo.arg("--root").arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "false");
+        // Its build has a folder of its own, which goes when it is done.
+        installer.run(cargo.env_remove("CARGO_TARGET_DIR"))
+    })?;
+    Ok(workspace.test_bed().join("cargo-deny/bin/cargo-deny"))
 }
 
 /// The packages that a lock file in `source` pins. No package's own script is run.
