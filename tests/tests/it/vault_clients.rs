@@ -121,6 +121,24 @@ async fn a_lost_answer_is_not_followed_by_a_second_unwrap() {
     }
 }
 
+/// What each client's error is where Vault answers and refuses: it is told apart from a lost answer.
+#[tokio::test]
+async fn a_refusal_is_the_librarys_own_error() {
+    let bed = Bed::new("clients-refused").await;
+    let context = bed.context().await;
+    bed.openbao.seal().await;
+    for (name, command) in &mut stack::clients() {
+        let (good, printed) = bed.run(command, &context);
+        let of_library = match *name {
+            "hvac" => "hvac.exceptions.VaultDown: Vault is sealed",
+            "node-vault" => "Vault is sealed",
+            "Spring Vault" => "VaultException: Status 503",
+            _ => "Code: 503. Errors:",
+        };
+        assert!(!good && printed.contains(of_library), "{name}: {printed}");
+    }
+}
+
 #[tokio::test]
 async fn by_default_go_clients_turn_a_lost_answer_into_a_token_that_is_not_valid() {
     let bed = Bed::new("clients-retried").await;
