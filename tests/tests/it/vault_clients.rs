@@ -3,6 +3,7 @@
 //! A client talks to a real OpenBao through a [`Tap`], which sees what it sends and can lose an answer. That each does the
 //! whole job is in `stack`, and that it waits for a standby that lags behind in `chaos`.
 
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -74,9 +75,19 @@ fn token(context: &Value) -> &str {
     context["vaultWrappingToken"].as_str().unwrap()
 }
 
+/// A command that has none of the variables that whoever runs the tests may have for a Vault of theirs.
+fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let is_vaults = |name: &OsString| ["VAULT_", "BAO_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_vaults(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// A Go client as its library makes it.
 fn by_default(binary: &str) -> Command {
-    let mut command = Command::new(parts::go(binary));
+    let mut command = command(parts::go(binary));
     command.arg("defaults");
     command
 }
@@ -88,13 +99,13 @@ fn spring(what: &str) -> Command {
 }
 
 fn python(script: &str) -> Command {
-    let mut command = Command::new(parts::python());
+    let mut command = command(parts::python());
     command.args(["-c", script]);
     command
 }
 
 fn node(script: &str) -> Command {
-    let mut command = Command::new("node");
+    let mut command = command("node");
     command.args(["-e", script]).env("NODE_PATH", parts::node().join("node_modules"));
     command
 }
@@ -328,7 +339,7 @@ async fn a_lookup_with_the_wrapping_token_in_the_header_does_not_burn_it() {
 async fn the_command_line_retries_only_where_a_variable_says_so() {
     let bed = Bed::new("clients-command").await;
     let unwrap = |context: &Value, retries: Option<&str>| {
-        let mut command = Command::new(parts::openbao());
+        let mut command = command(parts::openbao());
         command.args(["unwrap", "-field=token"]).env("BAO_TOKEN", token(context));
         command.envs(retries.map(|retries| ("BAO_MAX_RETRIES", retries)));
         bed.run(&mut command, context)
