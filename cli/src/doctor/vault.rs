@@ -11,7 +11,7 @@ use vault_authorizer::{
     causes::with_causes,
     clock::{Clock, SystemClock},
 };
-use vault_context::http::{self, HttpOptions};
+use vault_context::http::{self, HttpOptions, TransportError};
 
 use super::finding::Finding;
 
@@ -67,7 +67,7 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
     };
     let client = http::client(&options).map_err(|error| with_causes(&error))?;
     let url = format!("{}/{HEALTH}", settings.address.as_str().trim_end_matches('/'));
-    let answer = client.get(url).send().await.map_err(|error| with_causes(&error.without_url()))?;
+    let answer = client.get(url).send().await.map_err(|error| with_causes(&TransportError::from(error)))?;
     let status = answer.status().as_u16();
     let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
     serde_json::from_slice(&body)
