@@ -29,6 +29,9 @@ pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
         "keys are fetched now: one that the issuer has withdrawn since then is unknown".to_owned()
     } else if is_one_of(&[Code::ProofRefused]) && time_is_given {
         "STS goes by its own clock: it takes no proof that is older than 15 minutes".to_owned()
+    } else if is_one_of(&[Code::IssuerUnknown]) {
+        "`issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`"
+            .to_owned()
     } else if is_one_of(&[Code::NoGrant]) && route_covered == Some(false) {
         "no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7"
             .to_owned()
