@@ -25,6 +25,9 @@ const MAX_CLOCK_DIFFERENCE_SECONDS: u64 = 30;
 const HEALTH: &str =
     "v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200&drsecondarycode=200";
 
+/// What Vault and OpenBao, as all servers in Go, tell a client in plain http, in plain http.
+const HTTP_AT_HTTPS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
+
 #[derive(Deserialize)]
 struct Health {
     initialized: bool,
@@ -70,8 +73,10 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
     let answer = client.get(url).send().await.map_err(|error| with_causes(&TransportError::from(error)))?;
     let status = answer.status().as_u16();
     let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
-    serde_json::from_slice(&body)
-        .map_err(|_| format!("status {status}, and not what Vault says of its health"))
+    serde_json::from_slice(&body).map_err(|_| match body.starts_with(HTTP_AT_HTTPS) {
+        true => "the address starts with http://, but the server there speaks TLS: write https://".to_owned(),
+        false => format!("status {status}, and not what Vault says of its health"),
+    })
 }
 
 fn sealed(health: &Health) -> Finding {

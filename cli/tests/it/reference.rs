@@ -91,6 +91,7 @@ fn every_lint_has_its_row() {
             "issuers: {realm: {kind: jwt, issuer: \"https://sso.example.com/realms/a\", audiences: [account], algorithms: [RS256], types: [at+jwt], jwks: discovery}, \
              cognito: {kind: jwt, issuer: \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
              entra: {kind: jwt, issuer: \"https://login.microsoftonline.com/common/v2.0\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
+             auth0: {kind: jwt, issuer: \"https://example.auth0.com\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
              account: {kind: aws_iam, issuer: \"https://0a1b2c3d.tokens.sts.global.api.aws\", audiences: [vault]}, \
              app: {kind: jwt, issuer: \"https://app.example.com\", audiences: [app], audience_claim: azp, algorithms: [RS256], jwks: discovery}, ",
             1,

@@ -16,7 +16,7 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (issuer, _) in &config.issuers {
         let place = format!("issuers.{}", quoted(issuer.name.as_str()));
-        findings.extend(providers::entra(issuer, &place));
+        findings.extend(providers::entra(issuer, &place).or_else(|| providers::issuer_form(issuer, &place)));
         findings.extend(claims::star_in([&issuer.issuer], &format!("{place}.issuer")));
         findings.extend(claims::star_in(&issuer.audiences, &format!("{place}.audiences")));
         findings.extend(claims::star_in(&issuer.types, &format!("{place}.types")));

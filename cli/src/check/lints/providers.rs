@@ -100,6 +100,55 @@ fn entra_issuer(place: &str, instead: String) -> Finding {
     )
 }
 
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// The same for providers whose `iss` has one form: the URL of a discovery document, a slash too many or too few, a realm's name
+/// that is not encoded.
+pub(super) fn issuer_form(issuer: &Issuer, place: &str) -> Option<Finding> {
+    let written = issuer.issuer.as_str();
+    let url = written.strip_suffix(DISCOVERY).unwrap_or(written);
+    let (host, _) = host_and_path(url);
+    let is_below = |domains: &[&str]| domains.iter().any(|domain| host.ends_with(domain));
+    let form = if is_below(&[".auth0.com"]) {
+        format!("https://{host}/")
+    } else if is_below(&[".okta.com", ".oktapreview.com", ".okta-emea.com"])
+        || is_cognito(issuer)
+        || host == GOOGLE
+    {
+        url.trim_end_matches('/').to_owned()
+    } else {
+        realm(url).unwrap_or_else(|| url.to_owned())
+    };
+    (form != written).then(|| {
+        Finding::warning(
+            "issuer-form",
+            format!("{place}.issuer"),
+            "it is compared to the letter, and this provider's tokens have another `iss`: each is refused (issuer_unknown)",
+            format!("`{form}`"),
+        )
+    })
+}
+
+const GOOGLE: &str = "accounts.google.com";
+
+/// Keycloak: `https://sso.example.com/realms/my%20realm`, and nothing behind it.
+fn realm(url: &str) -> Option<String> {
+    let (server, rest) = url.split_once("/realms/")?;
+    let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    if !rest.is_empty() && !rest.starts_with("protocol/") {
+        return None;
+    }
+    let encoded: String = name
+        .bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+            },
+        )
+        .collect();
+    Some(format!("{server}/realms/{encoded}"))
+}
+
 fn shown_tenant(tenant: &str) -> String {
     let tenant = tenant.to_ascii_lowercase();
     if is_tenant_id(&tenant) { tenant } else { "<tenant id>".to_owned() }

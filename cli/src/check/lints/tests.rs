@@ -500,6 +500,50 @@ fn entra_ids_issuer_ends_in_its_versions_form() {
 }
 
 #[test]
+fn an_issuer_is_written_as_its_providers_tokens_have_it() {
+    // Discovery needs a URL that can be called, and so refuses some of these itself.
+    let by_uri = GOOD.replacen("jwks: discovery", "jwks: {uri: \"https://login.example.com/keys\"}", 1);
+    let issuer = |url: &str| {
+        lint(&config(&by_uri.replacen("https://login.example.com/\"", &format!("{url}\""), 1)), 20)
+    };
+    for (wrong, right) in [
+        ("https://example.eu.auth0.com", "https://example.eu.auth0.com/"),
+        ("https://example.okta.com/oauth2/default/", "https://example.okta.com/oauth2/default"),
+        ("https://accounts.google.com/", "https://accounts.google.com"),
+        ("https://sso.example.com/realms/orders/", "https://sso.example.com/realms/orders"),
+        ("https://sso.example.com/realms/my realm", "https://sso.example.com/realms/my%20realm"),
+        ("https://sso.example.com/realms/bücher", "https://sso.example.com/realms/b%C3%BCcher"),
+        (
+            "http://127.0.0.1:8080/realms/orders/protocol/openid-connect",
+            "http://127.0.0.1:8080/realms/orders",
+        ),
+        ("https://login.example.com/.well-known/openid-configuration", "https://login.example.com"),
+        ("https://example.auth0.com/.well-known/openid-configuration", "https://example.auth0.com/"),
+    ] {
+        let found = issuer(wrong);
+        assert_eq!((found.len(), found[0].lint), (1, "issuer-form"), "{wrong}: {found:?}");
+        assert_eq!(
+            (found[0].place.as_str(), &found[0].instead),
+            ("issuers.corp.issuer", &format!("`{right}`"))
+        );
+        assert_eq!(issuer(right), [], "{right}");
+    }
+    let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE";
+    let document = GOOD.replacen("jwks: discovery}", "jwks: discovery, audience_claim: client_id}", 1);
+    let document = document
+        .replace("[orders-api-prod]", "[orders-api]")
+        .replace("    audiences: [orders-api-staging]\n", "");
+    let found = lint(&config(&document.replacen("https://login.example.com/", &format!("{pool}/"), 1)), 20);
+    assert_eq!((found[0].lint, found[0].instead.as_str()), ("issuer-form", format!("`{pool}`").as_str()));
+    // A custom domain of Auth0's or Okta's cannot be told, and a path of that name need not be Keycloak's.
+    for silent in
+        ["https://login.example.com", "https://login.example.com//", "https://example.com/realms/a/b"]
+    {
+        assert_eq!(issuer(silent), [], "{silent}");
+    }
+}
+
+#[test]
 fn two_scopes_are_not_one_word() {
     let found = bound("scope: \"orders:read orders:write\"");
     assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "several-scopes", Weight::Warning));
