@@ -50,7 +50,8 @@ pub enum VaultError {
         retry_after_seconds: Option<u64>,
     },
     /// Vault, or what stands before it, cannot answer now: 5xx, 412 or a 429 without a word (a node that lags behind), a 307
-    /// (a standby that cannot reach the active node), the health codes 472, 473, 474 and 530, and a leader lost half way.
+    /// (a standby that cannot reach the active node), a 404 that is not Vault's, the health codes 472, 473, 474 and 530, and a
+    /// leader lost half way.
     #[error("Vault cannot answer `{path}` now (status {status}): {message}")]
     Unavailable {
         /// The call's path.
@@ -271,10 +272,8 @@ impl VaultError {
                 Self::TokenNotValid { path }
             }
             403 if says("permission denied") => Self::Forbidden { path },
-            // Vault's own is JSON. Whatever else stands at the address must not pass for a Vault in which there is nothing.
-            404 if !is_json(body) => {
-                Self::AnswerInvalid { path, reason: format!("status 404: {ANOTHER_SERVER}") }
-            }
+            // A proxy without a backend. It must not pass for a Vault in which there is nothing at the path.
+            404 if !is_json(body) => Self::Unavailable { path, status, message: ANOTHER_SERVER.to_owned() },
             412 | 472..=474 | 500.. => Self::Unavailable { path, status, message: message() },
             _ => Self::Refused { path, status, message: message() },
         }
@@ -286,8 +285,7 @@ struct Refusal {
     errors: Vec<String>,
 }
 
-const ANOTHER_SERVER: &str =
-    "the body is not Vault's JSON, so another server may have answered: check Vault's address";
+const ANOTHER_SERVER: &str = "the answer is not Vault's, so another server may stand at its address";
 
 fn no_reason(body: &[u8]) -> &'static str {
     if is_json(body) { "no reason given" } else { ANOTHER_SERVER }

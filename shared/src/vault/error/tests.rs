@@ -81,13 +81,15 @@ fn any_other_refusal_keeps_its_status_and_message() {
 /// To list or to read what is not there is a 404 at Vault. A proxy's own 404 would make every policy and role look absent.
 #[test]
 fn rejects_a_404_of_another_server_as_an_answer_of_vaults() {
-    for body in ["", "<html><h1>404 Not Found</h1></html>", "404 page not found", "[]", "\"no\""] {
+    for body in
+        ["", "<html><h1>404 Not Found</h1></html>", "404 page not found", "default backend - 404", "[]"]
+    {
         let error = refusal(404, body);
-        assert!(matches!(error, VaultError::AnswerInvalid { .. }), "{body}: {error:?}");
         assert_eq!(
             error.to_string(),
-            "the answer to `auth/token/create/x` is not one of Vault's: status 404: the body is not Vault's JSON, so another server may have answered: check Vault's address"
+            "Vault cannot answer `auth/token/create/x` now (status 404): the answer is not Vault's, so another server may stand at its address"
         );
+        assert!(matches!(error, VaultError::Unavailable { .. }) && error.is_outage(), "{body}: {error:?}");
     }
     // Nothing at the path; a deleted version of a KV secret.
     for body in [r#"{"errors":[]}"#, r#"{"data":{"data":null,"metadata":{"version":2}}}"#] {
