@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     JwtAsArgument,
     /// Not what a Lambda function is given.
     #[error(
-        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it"
+        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it, or a JWT as `--jwt`"
     )]
     EventNotJson {
         /// Where reading stopped.

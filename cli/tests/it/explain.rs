@@ -193,7 +193,7 @@ fn json_says_the_same_to_programs() {
 fn what_cannot_be_explained_is_said_in_one_line() {
     let config = file("yaml", &plain_config());
     let with = |event: &str| run(&["explain", "--config", &config, "--event", event], "{\"a\": tru", &[]);
-    assert_snapshot!(with("-").complained(2), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it");
+    assert_snapshot!(with("-").complained(2), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it, or a JWT as `--jwt`");
     assert_snapshot!(with("/nowhere/event.json").complained(1), @"error: `/nowhere/event.json` cannot be read: No such file or directory (os error 2)");
     let both = run(&["explain", "--config", "-", "--event", "-"], "", &[]);
     assert_snapshot!(both.complained(2), @"error: the configuration and `--event -` cannot both come from standard input: put one of them into a file");
