@@ -78,7 +78,8 @@ fn token(context: &Value) -> &str {
 /// A command that has none of the variables that whoever runs the tests may have for a Vault of theirs.
 fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    let is_vaults = |name: &OsString| ["VAULT_", "BAO_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+    let is_vaults =
+        |name: &OsString| ["VAULT_", "BAO_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_vaults(name)) {
         command.env_remove(name);
     }
