@@ -187,6 +187,24 @@ async fn nothing_is_taken_from_the_environment() {
 }
 
 #[tokio::test]
+async fn the_namespace_that_is_set_is_sent_with_each_call() {
+    let bed = Bed::new("clients-namespace").await;
+    let root = Some(bed.openbao.root_token());
+    let made = bed.openbao.api("POST", "sys/namespaces/team", root, json!({})).await;
+    assert_eq!(made.0, 200, "{}", made.1);
+    let mut context = bed.context().await;
+    context["vaultNamespace"] = json!("team");
+    for (name, command) in &mut stack::clients() {
+        // The token is not of this namespace, so the job is not done; what matters is where each client asks.
+        bed.run(command.env("NAMESPACE", "team"), &context);
+        let requests = bed.tap.take_requests();
+        let with_namespace =
+            |request: &String| request.to_lowercase().contains("\r\nx-vault-namespace: team\r\n");
+        assert!(!requests.is_empty() && requests.iter().all(with_namespace), "{name}: {requests:?}");
+    }
+}
+
+#[tokio::test]
 async fn by_default_go_clients_take_the_environment() {
     let bed = Bed::new("clients-go-environment").await;
     for binary in GO {
