@@ -22,6 +22,21 @@ pub(crate) const NPM: Tool = Tool {
     probe: &["npm", "--version"],
     remedy: "it comes with Node.js; Debian: apt-get install npm",
 };
+pub(crate) const GO: Tool = Tool {
+    name: "Go",
+    probe: &["go", "version"],
+    remedy: "install 1.25 or newer: https://go.dev/doc/install",
+};
+pub(crate) const JDK: Tool = Tool {
+    name: "a JDK",
+    probe: &["javac", "-version"],
+    remedy: "install 17 or newer; Debian and Ubuntu: apt-get install default-jdk-headless",
+};
+pub(crate) const MAVEN: Tool = Tool {
+    name: "Maven",
+    probe: &["mvn", "--version"],
+    remedy: "install it; Debian and Ubuntu: apt-get install maven",
+};
 pub(crate) const RUSTFMT: Tool =
     Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], remedy: "rustup component add rustfmt" };
 pub(crate) const CLIPPY: Tool =
