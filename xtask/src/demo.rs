@@ -41,12 +41,14 @@ fn driver(workspace: &Workspace) -> Command {
     command
 }
 
-/// Both functions as they ship, and the demo's driver.
+/// Both functions as they ship, the command, and the demo's driver.
 fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
     release::functions(workspace)?;
     build_driver(workspace)
 }
 
+/// The command as well, which the demo runs.
 pub(crate) fn build_driver(workspace: &Workspace) -> Result<(), Failure> {
+    release::build(workspace, &["--package", "vault-authorizer-cli", "--bin", "vault-authorizer"])?;
     release::build(workspace, &["--package", "end-to-end", "--bin", "demo"])
 }

@@ -100,7 +100,6 @@ fn documentation(workspace: &Workspace) -> Result<(), Failure> {
 /// operator does; and the demo's driver.
 fn release_binaries(workspace: &Workspace) -> Result<(), Failure> {
     package::package(workspace)?;
-    release::build(workspace, &["--package", "vault-authorizer-cli", "--bin", "vault-authorizer"])?;
     demo::build_driver(workspace)
 }
 
