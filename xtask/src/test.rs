@@ -4,7 +4,7 @@
 //! failed and what was not run. Only a table of passes is a pass.
 
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{demo, docs, fuzz, machine, package, parts, release, text};
+use crate::{demo, docs, fuzz, machine, package, parts, text};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("test: {} steps", STEPS.len());
