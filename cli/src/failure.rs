@@ -163,7 +163,9 @@ impl Failure {
             | Self::VaultMountMissing
             | Self::VaultUnfinished { .. }
             | Self::Operator(_)
-            | Self::Trace(TraceError::Unknown { .. } | TraceError::Ambiguous { .. })
+            | Self::Trace(
+                TraceError::Unknown { .. } | TraceError::NotRead { .. } | TraceError::Ambiguous { .. },
+            )
             | Self::Output(_) => 1,
         })
     }

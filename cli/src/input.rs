@@ -11,12 +11,15 @@ use std::{
 };
 
 use clap::Args;
+use flate2::bufread::MultiGzDecoder;
 use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
 
 use crate::{failure::Failure, output::Output};
 
 /// Logs are read in pieces of this size.
 const READ_BYTES: usize = 64 * 1024;
+/// A packed log gives no more than this: a few kilobytes of gzip can unpack to gigabytes.
+const MAX_UNPACKED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// The longest answer to a question.
 const MAX_ANSWER_BYTES: u64 = 64;
 
@@ -92,16 +95,21 @@ impl Source {
         Err(InputError::TooLarge { name: self.to_string(), most_bytes })
     }
 
-    /// Its bytes as they come, for what is too long to hold.
+    /// Its bytes as they come, for a log that is too long to hold; unpacked where it is gzip.
     pub(crate) fn open(&self) -> Result<Box<dyn BufRead>, InputError> {
-        Ok(match self {
+        let unreadable = |source| InputError::Unreadable { name: self.to_string(), source };
+        let mut log: Box<dyn BufRead> = match self {
             Self::Stdin => Box::new(io::stdin().lock()),
             Self::File(path) => {
-                let file = fs::File::open(path)
-                    .map_err(|source| InputError::Unreadable { name: self.to_string(), source })?;
+                let file = fs::File::open(path).map_err(unreadable)?;
                 Box::new(BufReader::with_capacity(READ_BYTES, file))
             }
-        })
+        };
+        // No text begins with the first byte of gzip's two.
+        if log.fill_buf().map_err(unreadable)?.first() != Some(&0x1f) {
+            return Ok(log);
+        }
+        Ok(Box::new(BufReader::with_capacity(READ_BYTES, Unpacked::new(log, MAX_UNPACKED_BYTES))))
     }
 
     fn folder(&self) -> &Path {
@@ -110,6 +118,27 @@ impl Source {
             Self::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
         };
         folder.unwrap_or(Path::new("."))
+    }
+}
+
+/// The contents of a gzip file, bounded.
+struct Unpacked<R> {
+    packed: MultiGzDecoder<R>,
+    left: u64,
+}
+
+impl<R: BufRead> Unpacked<R> {
+    fn new(packed: R, most_bytes: u64) -> Self {
+        Self { packed: MultiGzDecoder::new(packed), left: most_bytes }
+    }
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.packed.read(buffer)?;
+        let left = u64::try_from(bytes).ok().and_then(|bytes| self.left.checked_sub(bytes));
+        self.left = left.ok_or_else(|| io::Error::other("it unpacks to more than 16 GiB: split it"))?;
+        Ok(bytes)
     }
 }
 
@@ -158,4 +187,23 @@ pub(crate) enum InputError {
         /// The bound.
         most_bytes: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    #[test]
+    fn rejects_a_log_that_unpacks_to_more_than_the_bound() {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&[b'x'; 100_000]).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let read = |most| Unpacked::new(&gzip[..], most).read_to_end(&mut Vec::new());
+        assert_eq!(read(100_000).unwrap(), 100_000);
+        assert!(read(99_999).unwrap_err().to_string().contains("unpacks to more than"));
+    }
 }

@@ -1,6 +1,6 @@
 //! `vault-authorizer trace`: what became of one request, from both logs.
 //!
-//! Receives the authorizer's log, Vault's audit log and a request's id; produces the chain: decision, mint, opening, each use,
+//! Receives the authorizer's log, Vault's audit log and a request's id; produces the chain: decision, mint, unwrap, each use,
 //! revocation. [`decision`] finds the authorizer's line, [`chain`] the entries of its token, [`lines`] reads, [`text`] words
 //! it for people and serde for programs.
 //!
@@ -9,13 +9,14 @@
 //!                           │                   │ sys/audit-hash/<device>: needs power at the server
 //! audit log          metadata.request_id        ▼
 //!                    in clear, from the  ──▶ HMAC of the accessor ──▶ every entry of the token, its mint included
-//!                    opening on
+//!                    unwrap on
 //! ```
 //!
 //! The left way needs no power and is taken where it leads to one token that was minted as the decision says. A token that
-//! nobody opened shows no metadata: for that, and where another's token bears the id, the server is asked.
+//! nobody unwrapped shows no metadata: for that, and where another's token bears the id, the server is asked.
 
 mod chain;
+mod container;
 mod decision;
 mod lines;
 mod text;
@@ -37,10 +38,10 @@ use crate::{
 use chain::{AuditLog, Chain, Kind, Step};
 use decision::Decision;
 
-/// Shows what became of one request: the decision, the mint, the opening, each use, the revocation
+/// Shows what became of one request: the decision, the mint, the unwrap, each use, the revocation
 ///
 /// Joins the authorizer's log with Vault's audit log. Calls Vault only where the logs do not join by themselves, that is
-/// for a token that nobody opened, and only with VAULT_ADDR and a token (VAULT_TOKEN, else ~/.vault-token). Prints no token
+/// for a token that nobody unwrapped, and only with VAULT_ADDR and a token (VAULT_TOKEN, else ~/.vault-token). Prints no token
 /// and no HMAC.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
@@ -49,10 +50,10 @@ pub(crate) struct Arguments {
     /// `denialId`
     #[arg(long, value_name = "ID")]
     request_id: String,
-    /// The authorizer's log, or `-` for standard input: as CloudWatch exports, tails or filters it, other lines among it
+    /// The authorizer's log, or `-` for standard input: as CloudWatch exports, tails or filters it, other lines among it; text or gzip
     #[arg(long, value_name = "FILE")]
     authorizer_log: Source,
-    /// Vault's audit log, of a device of type `file`; once for each file of a log that was rotated
+    /// Vault's audit log, of a device of type `file`, text or gzip; once for each file of a log that was rotated
     #[arg(long, value_name = "FILE", required = true)]
     audit_log: Vec<String>,
     /// The audit device that wrote it, for `sys/audit-hash` [default: the only one, or `file`]
@@ -69,14 +70,15 @@ Examples:
   aws logs tail /aws/lambda/orders-authorizer --since 1h |
       vault-authorizer trace --request-id 3f0c2c1e-… --authorizer-log - --audit-log audit.log --audit-log audit.log.1
 
-What your token needs in Vault, for a token that nobody opened:
-  `update` on sys/audit-hash/<device>; `read` and `sudo` on sys/audit, unless --audit-device is given
+What your token needs in Vault, for a token that nobody unwrapped:
+  In the root namespace, where audit devices lie: `update` on sys/audit-hash/<device>; `read` and `sudo` on sys/audit,
+  unless --audit-device is given
 
 Exit codes:
   0  the request was found, and what Vault did for it
   1  no request has this id, more than one has it, or a log cannot be read
   2  the command line is wrong
-  3  the request was found, and its token was not found in the audit log, or by metadata alone and not its mint, or another's token was";
+  3  the request was found, and its token was not found in the audit log, or by metadata alone and not its mint, or another's token was; or something is missing and a part of the audit log was not read";
 
 const INCOMPLETE: u8 = 3;
 
@@ -98,6 +100,14 @@ pub(crate) enum TraceError {
         id: String,
         /// Lines that it may have stood in.
         unreadable: u64,
+    },
+    /// Of no known form, so that it proves nothing.
+    #[error(
+        "no line of {log} could be read as a decision of the authorizer: give its own log, as text or gzip"
+    )]
+    NotRead {
+        /// The file.
+        log: String,
     },
     /// A client chooses API Gateway's request id.
     #[error("more than one decision in {log} has the request id `{id}`: give the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
@@ -167,6 +177,7 @@ async fn follow(
         _ => (Chain::default(), None),
     };
     let mut doubt = Doubt::of(&decision, joined_by, &chain.steps, !seen.accessors.is_empty());
+    let mut unread = seen.unreadable > 0 || !seen.foreign.is_empty();
     let mut notes = Vec::new();
     if let (Some(why), Some(clear)) = (&doubt, decision.wrapped_accessor()) {
         match hashed(clear, arguments).await {
@@ -174,7 +185,9 @@ async fn follow(
                 let own = audit_log.chain(&hash)?;
                 if own.steps.is_empty() {
                     let why = joined_by.map(|_| format!("{why}; ")).unwrap_or_default();
-                    notes.push(format!("{why}{NOT_IN_THIS_LOG}"));
+                    let nothing =
+                        if unread || own.unreadable > 0 { NOT_IN_WHAT_WAS_READ } else { NOT_IN_THIS_LOG };
+                    notes.push(format!("{why}{nothing}"));
                 } else {
                     (chain, joined_by) = (own, Some(JoinedBy::AuditHash));
                     doubt = Doubt::of(&decision, joined_by, &chain.steps, true);
@@ -190,11 +203,23 @@ async fn follow(
     if chain.left_out > 0 {
         notes.push(format!("{} more uses are left out", chain.left_out));
     }
-    notes.extend(remarks(&decision, &chain.steps, doubt.as_ref()));
+    unread |= chain.unreadable > 0;
+    let Remarks { seen: remarks, missing } = remarks(&decision, &chain.steps, doubt.as_ref());
+    notes.extend(remarks);
+    // What is missing from a log proves nothing where a part of it was not read.
+    let withheld = unread && !missing.is_empty();
+    if withheld {
+        notes.push(WITHHELD.to_owned());
+    } else {
+        notes.extend(missing);
+    }
     notes.extend(damage("the authorizer's log", unreadable));
     notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
+    notes.extend(seen.foreign.iter().map(|file| {
+        format!("{file} was not read: no line of it is an audit entry. Give the log of a device with `format=json`, as text or gzip")
+    }));
     Ok(Trace {
-        complete: doubt.is_none(),
+        complete: doubt.is_none() && !withheld,
         joined_by,
         decision,
         steps: std::mem::take(&mut chain.steps),
@@ -208,7 +233,7 @@ async fn follow(
 enum Doubt {
     /// No token bears the id.
     #[error(
-        "the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log"
+        "the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log"
     )]
     Unseen,
     /// More than one does.
@@ -254,11 +279,23 @@ impl Doubt {
 const ANOTHER_LEFT_OUT: &str = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
 const NOT_IN_THIS_LOG: &str = "the audit log has nothing on the request's own token: it is of another time, another server or another audit device";
 
+const NOT_IN_WHAT_WAS_READ: &str =
+    "nothing on the request's own token is in the part of the audit log that was read";
+const WITHHELD: &str = "part of the audit log was not read: a mint, an unwrap or a revocation that is not shown may be in that part";
+
 /// The accessor as the audit device writes it.
 async fn hashed(accessor: &str, arguments: &Arguments) -> Result<String, String> {
-    let operator = Operator::new(&AddressArguments::TRUSTED, None, connection::variable)
+    // Audit devices lie in the root namespace, whatever namespace the token was minted in.
+    let in_root = |name: &str| connection::variable(name).filter(|_| name != "VAULT_NAMESPACE");
+    let operator = Operator::new(&AddressArguments::TRUSTED, None, in_root)
         .map_err(|error| format!("the server could tell, and was not asked: {}", with_causes(&error)))?;
-    let failed = |error: OperatorError| format!("the server could tell: {}", with_causes(&error));
+    let is_namespaced = connection::variable("VAULT_NAMESPACE").is_some();
+    let failed = |error: OperatorError| {
+        let powerless =
+            matches!(error, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
+        let advice = if powerless && is_namespaced { ROOT_ADVICE } else { "" };
+        format!("the server could tell: {}{advice}", with_causes(&error))
+    };
     let device = match &arguments.audit_device {
         Some(device) => device.trim_matches('/').to_owned(),
         None => the_device(&operator).await.map_err(failed)?,
@@ -270,6 +307,8 @@ async fn hashed(accessor: &str, arguments: &Arguments) -> Result<String, String>
     let hash = answer.data.as_ref().and_then(|data| data.get("hash")).and_then(Value::as_str);
     hash.map(str::to_owned).ok_or_else(|| "the server gave no hash".to_owned())
 }
+
+const ROOT_ADVICE: &str = " (audit devices lie in the root namespace, so that VAULT_NAMESPACE is not used: your token must be one of the root namespace)";
 
 /// The only device, if the devices may be looked at. Vault's own documents call it `file`.
 async fn the_device(operator: &Operator) -> Result<String, OperatorError> {
@@ -292,47 +331,55 @@ fn paths(devices: &Map<String, Value>) -> Vec<String> {
 }
 
 /// What whoever reads the chain should not have to find out alone.
-fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Vec<String> {
-    let mut notes = Vec::new();
+#[derive(Default)]
+struct Remarks {
+    /// From what is in the log.
+    seen: Vec<String>,
+    /// From what is not.
+    missing: Vec<String>,
+}
+
+fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remarks {
+    let mut remarks = Remarks::default();
     let of = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let went_well = |kind: Kind| of(kind).any(|step| step.error.is_none());
     if decision.wrapped_accessor().is_none() {
-        notes.push(match steps {
-            [] => "no token was minted, and the audit log has none of this request".to_owned(),
-            _ => "the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id".to_owned(),
-        });
-        return notes;
+        match steps {
+            [] => remarks.missing.push("no token was minted, and the audit log has none of this request".to_owned()),
+            _ => remarks.seen.push("the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id".to_owned()),
+        }
+        return remarks;
     }
     // What another's token was used for says nothing of this request.
     if steps.is_empty() || matches!(doubt, Some(Doubt::Anothers { .. })) {
-        return notes;
+        return remarks;
     }
     if doubt.is_none() && !went_well(Kind::Mint) {
-        notes.push("the mint is not in this audit log: it is in an older file".to_owned());
+        remarks.missing.push("the mint is not in this audit log: it is in an older file".to_owned());
     }
     if !went_well(Kind::Unwrap) {
         let is_used = of(Kind::Use).next().is_some();
-        notes.push(
-            if is_used { "the opening is not in this audit log" } else { "nobody opened the token" }
+        remarks.missing.push(
+            if is_used { "the unwrap is not in this audit log" } else { "nobody unwrapped the token" }
                 .to_owned(),
         );
     } else if of(Kind::Unwrap).skip_while(|step| step.error.is_some()).any(|step| step.error.is_some()) {
-        notes.push("one opening succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses".to_owned());
+        remarks.seen.push("one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses".to_owned());
     } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
-        notes.push("an opening was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token".to_owned());
+        remarks.seen.push("an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token".to_owned());
     }
     if of(Kind::Misuse).next().is_some() {
-        notes.push(
-            "the wrapping token was used for something else than its opening, which burns it".to_owned(),
-        );
+        remarks
+            .seen
+            .push("the wrapping token was used for something else than an unwrap, which burns it".to_owned());
     }
     if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
-        notes.push(
+        remarks.missing.push(
             "it was not revoked by a call of its own: it ends with its ttl, or with others of its grant"
                 .to_owned(),
         );
     }
-    notes
+    remarks
 }
 
 fn damage(log: &str, lines: u64) -> Option<String> {

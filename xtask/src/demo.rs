@@ -41,8 +41,9 @@ fn driver(workspace: &Workspace) -> Command {
     command
 }
 
-/// Both functions as they ship, and the demo's driver.
+/// Both functions as they ship, the command, and the demo's driver.
 fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
     release::functions(workspace)?;
-    workspace::run(&mut workspace.cargo(["build", "--locked", "--package", "end-to-end", "--bin", "demo"]))
+    let mut cargo = workspace.cargo(["build", "--locked", "--package", "end-to-end", "--bin", "demo"]);
+    workspace::run(cargo.args(["--package", "vault-authorizer-cli", "--bin", "vault-authorizer"]))
 }

@@ -102,8 +102,8 @@ fn lints(workspace: &Workspace) -> Result<(), Failure> {
     workspace::run(&mut workspace.cargo(contract))
 }
 
-/// Always the whole workspace, whose packages are then built with one set of features: what end-to-end tests and the demo
-/// run of it (the command, the demo's driver) is built by the unit tests.
+/// Always the whole workspace, so that all is built with one set of features, once: the command by the unit tests, the demo's driver
+/// by the end-to-end tests.
 const WORKSPACE: [&str; 3] = ["test", "--workspace", "--all-features"];
 
 /// Documentation tests included: every Rust block of a README that a crate includes is compiled.

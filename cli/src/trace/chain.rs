@@ -90,6 +90,8 @@ pub(super) struct Bearers {
     /// The log writes accessors in clear.
     pub(super) in_clear: bool,
     pub(super) unreadable: u64,
+    /// Files with lines none of which is an audit entry.
+    pub(super) foreign: Vec<String>,
 }
 
 /// The files of one audit log.
@@ -121,7 +123,7 @@ impl<'a> AuditLog<'a> {
         let mut in_clear = false;
         let needles: Vec<String> =
             [Some(request_id), wrapped_accessor].into_iter().flatten().map(str::to_owned).collect();
-        let unreadable = self.scan(&needles, |entry| {
+        let (unreadable, foreign) = self.scan(&needles, |entry| {
             let made = text(entry, "/response/wrap_info/wrapped_accessor");
             in_clear |= made.is_some() && made == wrapped_accessor;
             // A login may give its token the id as well: AppRole has it of a secret id, JWT of a claim.
@@ -139,7 +141,7 @@ impl<'a> AuditLog<'a> {
             Some(accessor) if in_clear => vec![accessor.to_owned()],
             _ => accessors.into_iter().collect(),
         };
-        Ok(Bearers { accessors, in_clear, unreadable })
+        Ok(Bearers { accessors, in_clear, unreadable, foreign })
     }
 
     /// Everything that happened to the token with this accessor, as the log writes it.
@@ -147,7 +149,7 @@ impl<'a> AuditLog<'a> {
         let marks = self.marks(accessor)?;
         let mut chain = Chain::default();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        chain.unreadable = self.scan(&marks.needles(), |entry| {
+        (chain.unreadable, _) = self.scan(&marks.needles(), |entry| {
             let Some(kind) = marks.kind(entry) else { return };
             let id = text(entry, "/request/id").unwrap_or_default();
             if let Some(step) = places.get(id).and_then(|place| chain.steps.get_mut(*place)) {
@@ -186,16 +188,29 @@ impl<'a> AuditLog<'a> {
         Ok(marks)
     }
 
-    fn scan(&self, needles: &[String], mut found: impl FnMut(&Value)) -> Result<u64, InputError> {
-        let mut unreadable: u64 = 0;
+    /// Counts the damaged lines, and names the files that are no audit log.
+    fn scan(
+        &self,
+        needles: &[String],
+        mut found: impl FnMut(&Value),
+    ) -> Result<(u64, Vec<String>), InputError> {
+        let (mut unreadable, mut foreign): (u64, _) = (0, Vec::new());
         for file in self.files {
             let source = Source::File(file.into());
-            let damaged = lines::scan(source.open()?, needles, &mut found)
+            let read = lines::scan(source.open()?, needles, is_entry, &mut found)
                 .map_err(|error| InputError::Unreadable { name: source.to_string(), source: error })?;
-            unreadable = unreadable.saturating_add(damaged);
+            unreadable = unreadable.saturating_add(read.damaged);
+            if read.foreign {
+                foreign.push(source.to_string());
+            }
         }
-        Ok(unreadable)
+        Ok((unreadable, foreign))
     }
+}
+
+fn is_entry(object: &Value) -> bool {
+    matches!(text(object, "/type"), Some("request" | "response"))
+        && object.get("request").is_some_and(Value::is_object)
 }
 
 impl Marks {
@@ -214,7 +229,7 @@ impl Marks {
         let (wrapping_accessor, wrapping_token) =
             (self.wrapping_accessor.as_ref(), self.wrapping_token.as_ref());
         let path = text(entry, "/request/path").unwrap_or_default();
-        // A renewal answers with the token as its making does, and an opening too.
+        // A renewal answers with the token as its making does, and an unwrap too.
         let gives_back = path == "sys/wrapping/unwrap" || path.starts_with("auth/token/renew");
         let gives = ["/response/wrap_info/wrapped_accessor", "/response/auth/accessor"];
         if !gives_back && gives.iter().any(|pointer| is(pointer, accessor)) {

@@ -69,7 +69,10 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
             decisions.push(decision);
         }
     };
-    let unreadable = lines::scan(log.open()?, &[id.to_owned()], keep)
+    let is_decision = |line: &Value| {
+        ["outcome", "lambda_request_id"].iter().all(|name| line.get(*name).is_some_and(Value::is_string))
+    };
+    let read = lines::scan(log.open()?, &[id.to_owned()], is_decision, keep)
         .map_err(|source| InputError::Unreadable { name: log.to_string(), source })?;
     let of_lambda = |decision: &Decision| decision.lambda_request_id() == id;
     // Lambda makes its ids; a client can choose API Gateway's, that of another request too.
@@ -83,8 +86,12 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
         );
     }
     match decisions.pop() {
-        Some(decision) => Ok((decision, unreadable)),
-        None => Err(TraceError::Unknown { log: log.to_string(), id: id.to_owned(), unreadable }.into()),
+        Some(decision) => Ok((decision, read.damaged)),
+        None if read.foreign => Err(TraceError::NotRead { log: log.to_string() }.into()),
+        None => {
+            let (log, id) = (log.to_string(), id.to_owned());
+            Err(TraceError::Unknown { log, id, unreadable: read.damaged }.into())
+        }
     }
 }
 

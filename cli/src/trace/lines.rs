@@ -1,53 +1,105 @@
 //! A log, line by line, however long it is.
 //!
-//! Receives a reader and the texts that a line must hold to matter; hands out the JSON objects of such lines, and counts the
-//! lines that are damaged. Around an object stands what CloudWatch or an audit device's `prefix` puts there; whole lines may be
-//! of other kinds. Which object is meant is left to the callers.
+//! Receives a reader and the texts that a line must hold to matter; hands out the JSON objects of such lines, counts the
+//! lines that are damaged, and says whether the log is of the kind that was asked for at all. Around an object stands what
+//! CloudWatch, a container's runtime or an audit device's `prefix` puts there; whole lines may be of other kinds. Which object
+//! is meant is left to the callers.
 
 use std::{
     borrow::Cow,
     io::{self, BufRead},
 };
 
-use memchr::{memchr, memmem::Finder};
+use memchr::{memchr, memmem::Finder, memrchr};
 use serde_json::{Deserializer, Value};
 
-/// Longer lines are skipped and counted: an audit entry of this size is a list of very many names.
-const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
+use super::container::Pieces;
 
-/// Reads all of it. Returns how many lines could not be read: too long, cut off, or not JSON where a needle stands.
+/// Longer lines are skipped and counted: an audit entry of this size is a list of very many names.
+pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How far a log could be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Lines that were too long, cut off, or not JSON where a needle stands.
+    pub(super) damaged: u64,
+    /// It has lines, and none is of the kind that was asked for: another log, or a format that is not read here.
+    pub(super) foreign: bool,
+}
+
+/// Reads all of it. `is_known` recognises the kind of object that the log is made of.
 pub(super) fn scan(
     mut log: impl BufRead,
     needles: &[String],
+    is_known: fn(&Value) -> bool,
     mut found: impl FnMut(&Value),
-) -> io::Result<u64> {
+) -> io::Result<Read> {
     let needles: Vec<String> = needles.iter().map(|needle| as_json_writes(needle)).collect();
     let needles: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
-    let mut damaged = 0;
-    let mut line = Vec::new();
-    while let Some(whole) = next_line(&mut log, &mut line)? {
-        let Some(text) = json_in(&line) else {
+    let (mut damaged, mut known, mut empty) = (0, false, true);
+    let mut take = |line: &[u8], whole: bool| {
+        empty &= line.trim_ascii().is_empty();
+        let Some(text) = json_in(line) else {
             damaged += u64::from(!whole);
-            continue;
+            return;
         };
         let text = text.trim_ascii_end();
-        // A bracket alone opens what is printed over several lines.
-        let cut_off = !whole || (text != b"{" && text.last() != Some(&b'}'));
-        let matters = needles.iter().any(|needle| needle.find(&line).is_some());
-        let readable = !matters || objects(text, &mut found);
-        damaged += u64::from(cut_off || !readable);
+        // A bracket alone opens what is printed over several lines, and a list may end behind the last object.
+        let end = text.strip_suffix(b",").unwrap_or(text);
+        let end = end.strip_suffix(b"]").unwrap_or(end);
+        let cut_off = !whole || (text != b"{" && end.last() != Some(&b'}'));
+        let matters = needles.iter().any(|needle| needle.find(line).is_some());
+        let readable = (!matters && known)
+            || objects(text, &mut |object| {
+                known |= is_known(object);
+                if matters {
+                    found(object);
+                }
+            });
+        damaged += u64::from(cut_off || (matters && !readable));
+    };
+    let mut pieces = Pieces::default();
+    let mut line = Vec::new();
+    while let Some(whole) = next_line(&mut log, &mut line)? {
+        if whole {
+            pieces.take(&line, &mut take);
+        } else {
+            take(&line, false);
+        }
     }
-    Ok(damaged)
+    pieces.end(&mut take);
+    Ok(Read { damaged, foreign: !known && !empty })
 }
 
 /// The line from its first bracket on; or what CloudWatch Logs has printed over several lines as `"message": "{…}\n",`.
 fn json_in(line: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if let Some(message) = line.trim_ascii_start().strip_prefix(b"\"message\":") {
-        let message = Deserializer::from_slice(message).into_iter::<String>().next()?.ok()?;
-        return message.starts_with('{').then(|| Cow::Owned(message.into_bytes()));
+    let start = line.trim_ascii_start();
+    let names: [&[u8]; 2] = [b"\"message\":", b"\"@message\":"];
+    if let Some(message) = names.iter().find_map(|name| start.strip_prefix(*name)) {
+        let message = message.trim_ascii_start();
+        if message.starts_with(b"\"") {
+            let message = Deserializer::from_slice(message).into_iter::<String>().next()?.ok()?;
+            return message.starts_with('{').then(|| Cow::Owned(message.into_bytes()));
+        }
     }
     let start = memchr(b'{', line)?;
-    line.get(start..).map(Cow::Borrowed)
+    let text = line.get(start..)?;
+    let is_csv =
+        line.get(..start).is_some_and(|before| before.ends_with(b"\"")) && text.starts_with(b"{\"\"");
+    if !is_csv {
+        return Some(Cow::Borrowed(text));
+    }
+    // CSV writes a quote as two.
+    let text = memrchr(b'}', text).and_then(|end| text.get(..=end)).unwrap_or(text);
+    let mut single = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        single.push(*byte);
+        if *byte == b'"' {
+            bytes.next_if_eq(&&b'"');
+        }
+    }
+    Some(Cow::Owned(single))
 }
 
 /// The text inside of quotes: what a JSON writer makes of it.
@@ -92,21 +144,33 @@ fn objects(mut text: &[u8], found: &mut impl FnMut(&Value)) -> bool {
         let mut values = Deserializer::from_slice(text).into_iter::<Value>();
         let Some(Ok(value)) = values.next() else { return false };
         let end = values.byte_offset();
-        match inner(&value) {
-            Some(inner) => found(&inner),
-            None => found(&value),
-        }
+        hand_out(&value, found);
         let rest = text.get(end..).unwrap_or_default();
         let Some(start) = memchr(b'{', rest) else { return true };
         text = rest.get(start..).unwrap_or_default();
     }
 }
 
-/// An event of CloudWatch Logs has the line as text: `{"timestamp": …, "message": "{…}\n"}`.
-fn inner(value: &Value) -> Option<Value> {
-    let message = value.get("message")?.as_str()?;
-    let inner: Value = serde_json::from_str(message.trim()).ok()?;
-    inner.is_object().then_some(inner)
+/// What CloudWatch Logs or a log shipper has put around a line: `{"timestamp": …, "message": "{…}\n"}`, or a list of these.
+fn hand_out(value: &Value, found: &mut impl FnMut(&Value)) {
+    let lists = ["events", "logEvents"].iter().find_map(|name| value.get(*name)?.as_array());
+    match lists {
+        Some(events) => events.iter().for_each(|event| one(event, found)),
+        None => one(value, found),
+    }
+}
+
+fn one(value: &Value, found: &mut impl FnMut(&Value)) {
+    let as_text = ["message", "@message", "MESSAGE"].iter().find_map(|name| {
+        let text = value.get(*name)?.as_str()?;
+        serde_json::from_str::<Value>(text.trim()).ok().filter(Value::is_object)
+    });
+    let as_object =
+        || ["@message", "log"].iter().find_map(|name| value.get(*name).filter(|it| it.is_object()));
+    match as_text {
+        Some(inner) => found(&inner),
+        None => found(as_object().unwrap_or(value)),
+    }
 }
 
 #[cfg(test)]
@@ -121,8 +185,9 @@ mod tests {
         let mut objects = Vec::new();
         // A small buffer, so that lines come in pieces.
         let reader = io::BufReader::with_capacity(7, Cursor::new(log.to_vec()));
-        let damaged = scan(reader, &[needle.to_owned()], |value| objects.push(value.clone())).unwrap();
-        (objects, damaged)
+        let is_known = |value: &Value| value.get("id").is_some();
+        let read = scan(reader, &[needle.to_owned()], is_known, |value| objects.push(value.clone())).unwrap();
+        (objects, read.damaged)
     }
 
     #[test]
@@ -163,5 +228,59 @@ mod tests {
     fn a_needle_is_looked_for_as_json_writes_it() {
         let log = br#"{"id":"a\"b"}"#;
         assert_eq!(scanned(log, "a\"b").0.len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_a_containers_runtime_has_split_is_put_together() {
+        let docker = br#"{"log":"{\"id\":\"7\",","stream":"stdout","time":"t"}
+{"log":"other\n","stream":"stderr","time":"t"}
+{"log":"\"n\":1}\n","stream":"stdout","time":"t"}
+{"log":"==> server log\n","stream":"stdout","time":"t"}
+"#;
+        let fluent_bit = br#"{"date":1.5,"log":"{\"id\":\"7\",","logtag":"P","stream":"stdout"}
+{"date":1.5,"log":"\"n\":1}","logtag":"F","stream":"stdout"}
+"#;
+        let unsaid = br#"{"date":1.5,"log":"{\"id\":\"7\","}
+{"date":1.5,"log":"\"n\":1}"}
+"#;
+        let containerd = b"2026-11-24T20:00:00.1Z stdout P {\"id\":\"7\",\n\
+            2026-11-24T20:00:00.1Z stderr F other\n\
+            2026-11-24T20:00:00.1Z stdout F \"n\":1}\n";
+        for log in [&docker[..], fluent_bit, unsaid, containerd] {
+            assert_eq!(scanned(log, "7"), (vec![json!({"id": "7", "n": 1})], 0));
+        }
+    }
+
+    #[test]
+    fn rejects_a_split_line_whose_end_is_missing() {
+        let log = br#"{"log":"{\"id\":\"7\",","stream":"stdout"}
+{"log":"{\"id\":\"7\"}","stream":"stdout"}
+{"log":"{\"id\":\"7\",","stream":"stdout"}
+"#;
+        assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 2));
+    }
+
+    #[test]
+    fn exports_of_cloudwatch_are_read() {
+        let logs: [&[u8]; 4] = [
+            br#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","message":"{\"id\":\"7\"}\n"}]}"#,
+            br#"[{"@timestamp":"t","@message":{"id":"7"}}]"#,
+            b"[\n  {\n    \"@message\": \"{\\\"id\\\":\\\"7\\\"}\"\n  }\n]\n",
+            b"@timestamp,@message,@log\nt,\"{\"\"id\"\":\"\"7\"\"}\n\",a\nt,\"{\"\"id\"\":\"\"8\"\"}\",b\n",
+        ];
+        for log in logs {
+            assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 0), "{}", String::from_utf8_lossy(log));
+        }
+    }
+
+    #[test]
+    fn a_log_without_one_known_object_is_foreign() {
+        let foreign = |log: &[u8]| {
+            scan(log, &["7".to_owned()], |value| value.get("id").is_some(), |_| ()).unwrap().foreign
+        };
+        assert!(
+            foreign(b"<jsonx>7</jsonx>\n") && foreign(b"\x28\xb5\x2f\xfd\x04") && foreign(b"{\"x\":\"7\"}\n")
+        );
+        assert!(!foreign(b"") && !foreign(b"\n") && !foreign(b"start\n{\"id\":\"8\"}\n"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     check::GOOD,
     support::{check, explain, orders, plain_config, run, token},
-    trace::{LIVED, OPENED_TWICE, trace},
+    trace::{LIVED, UNWRAPPED_TWICE, trace},
 };
 
 const REFERENCE: &str = include_str!("../../../docs/cli.md");
@@ -46,7 +46,7 @@ fn the_examples_are_real() {
 
 #[test]
 fn the_traces_are_real() {
-    for id in [LIVED, OPENED_TWICE] {
+    for id in [LIVED, UNWRAPPED_TWICE] {
         let printed = trace(id, &[]).printed(0);
         let command = format!(
             "$ vault-authorizer trace --request-id {id} --authorizer-log authorizer.log --audit-log audit.json"

@@ -1,20 +1,21 @@
 //! `trace` over logs that were recorded: `trace/authorizer.log` by the release binary, `trace/audit.json` by OpenBao 2.7.2.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf};
 
+use flate2::{Compression, write::GzEncoder};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::{Ran, Server, file, run};
 
-/// Opened, used, refused once, revoked.
+/// Unwrapped, used, refused once, revoked.
 pub const LIVED: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
-/// The second opening was refused.
-pub const OPENED_TWICE: &str = "d7b00bd7-7b61-11e6-9a41-93e8deadbeef";
+/// The second unwrap was refused.
+pub const UNWRAPPED_TWICE: &str = "d7b00bd7-7b61-11e6-9a41-93e8deadbeef";
 /// No token.
 const DENIED: &str = "e8c11ce8-7b61-11e6-9a41-93e8deadbeef";
-/// Minted, and nobody opened it.
-const UNOPENED: &str = "f9d22df9-7b61-11e6-9a41-93e8deadbeef";
+/// Minted, and nobody unwrapped it.
+const NEVER_UNWRAPPED: &str = "f9d22df9-7b61-11e6-9a41-93e8deadbeef";
 
 pub fn trace(id: &str, options: &[&str]) -> Ran {
     trace_of(id, &recorded("authorizer.log"), &recorded("audit.json"), options)
@@ -52,18 +53,18 @@ fn a_denial_has_no_steps() {
 }
 
 #[test]
-fn a_token_that_nobody_opened_is_told_as_what_the_logs_alone_can_say() {
-    let printed = trace(UNOPENED, &[]).printed(3);
+fn a_token_that_nobody_unwrapped_is_told_as_what_the_logs_alone_can_say() {
+    let printed = trace(NEVER_UNWRAPPED, &[]).printed(3);
     let (_, vault) = printed.split_once("\nVault\n").unwrap();
     assert_snapshot!(vault, @r"
     nothing found
-    note: the audit log does not name this request, which it does from a token's opening on: either nobody opened it, or that is not in this log; the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set
+    note: the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log; the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set
     ");
 }
 
 #[test]
 fn json_holds_every_step_with_its_time_and_address() {
-    let json: Value = serde_json::from_str(&trace(OPENED_TWICE, &["--json"]).printed(0)).unwrap();
+    let json: Value = serde_json::from_str(&trace(UNWRAPPED_TWICE, &["--json"]).printed(0)).unwrap();
     assert_snapshot!(serde_json::to_string_pretty(&json["steps"][2]).unwrap(), @r#"
     {
       "answered": true,
@@ -83,14 +84,14 @@ fn json_holds_every_step_with_its_time_and_address() {
 
 /// An integration asks again where a standby that lags behind does not know the token yet.
 #[test]
-fn an_opening_that_was_refused_before_the_one_that_succeeded_is_no_second_opening() {
+fn an_unwrap_that_was_refused_before_the_one_that_succeeded_is_no_second_unwrap() {
     let audit = text_of("audit.json");
     assert!(audit.contains("19:45:47.332997012Z"));
     let audit = file("audit", &audit.replace("19:45:47.332997012Z", "19:45:47.331000000Z"));
-    let trace = trace_of(OPENED_TWICE, &recorded("authorizer.log"), &audit, &["--json"]).printed(0);
+    let trace = trace_of(UNWRAPPED_TWICE, &recorded("authorizer.log"), &audit, &["--json"]).printed(0);
     let notes = serde_json::from_str::<Value>(&trace).unwrap()["notes"].to_string();
-    assert!(notes.contains("an opening was refused before one succeeded"), "{notes}");
-    assert!(!notes.contains("one opening succeeded and another was refused"), "{notes}");
+    assert!(notes.contains("an unwrap was refused before one succeeded"), "{notes}");
+    assert!(!notes.contains("one unwrap succeeded and another was refused"), "{notes}");
 }
 
 /// The recorded logs with the authorizer's line changed.
@@ -101,7 +102,7 @@ fn retold(from: &str, to: &str, code: i32) -> Value {
     serde_json::from_str(&trace_of(LIVED, &log, &recorded("audit.json"), &["--json"]).printed(code)).unwrap()
 }
 
-/// What was not as ordered is opened and revoked by the authorizer: the decision is a fault, and Vault has the token.
+/// What was not as ordered is unwrapped and revoked by the authorizer: the decision is a fault, and Vault has the token.
 #[test]
 fn a_token_that_the_authorizer_gave_back_is_shown() {
     let trace =
@@ -161,8 +162,8 @@ fn rejects_escape_sequences_and_secrets_from_the_logs() {
     }
 }
 
-/// The `lambda_request_id` of [`UNOPENED`].
-const UNOPENED_LAMBDA: &str = "00000000-0000-4000-8000-000000000004";
+/// The `lambda_request_id` of [`NEVER_UNWRAPPED`].
+const NEVER_UNWRAPPED_LAMBDA: &str = "00000000-0000-4000-8000-000000000004";
 
 /// Both entries of a call that succeeded, as an audit device writes them: `auth` is who called, and `auth` in the response what
 /// was made.
@@ -207,14 +208,14 @@ fn is_anothers(trace: &Value, told: &str) {
     assert!(note.starts_with(&format!("this is another's token: {told}")), "{note}");
 }
 
-/// The genuine token was never opened, so that the forged one alone bears the id.
+/// The genuine token was never unwrapped, so that the forged one alone bears the id.
 #[test]
 fn rejects_a_token_that_was_made_unwrapped_as_the_requests() {
-    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let forged = bearer("forged", "forged-token", NEVER_UNWRAPPED_LAMBDA);
     let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
     for path in ["auth/token/create", "auth/token/create-orphan", "auth/token/create/orders-staging-reader"] {
         let made = entries(path, &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
-        let trace = trace_with(UNOPENED, &format!("{made}{used}"), 3);
+        let trace = trace_with(NEVER_UNWRAPPED, &format!("{made}{used}"), 3);
         is_anothers(&trace, &format!("it was minted at `{path}`"));
         assert_eq!(steps_of(&trace), [&format!("mint {path}"), "use secret/data/prod/orders"]);
     }
@@ -222,7 +223,7 @@ fn rejects_a_token_that_was_made_unwrapped_as_the_requests() {
     let own = "auth/token/create/orders-prod-reader";
     let made = entries(own, &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
     is_anothers(
-        &trace_with(UNOPENED, &format!("{made}{used}"), 3),
+        &trace_with(NEVER_UNWRAPPED, &format!("{made}{used}"), 3),
         &format!("it was minted at `{own}`, unwrapped"),
     );
 }
@@ -230,13 +231,13 @@ fn rejects_a_token_that_was_made_unwrapped_as_the_requests() {
 /// Some auth methods write into the metadata what a caller says: AppRole a secret id's, JWT a claim.
 #[test]
 fn rejects_a_login_that_bears_the_request_id_as_the_requests() {
-    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let forged = bearer("forged", "forged-token", NEVER_UNWRAPPED_LAMBDA);
     // Who calls is known with the answer alone, and is then the token that was made.
     let login = entries("auth/approle/login", &forged, &json!({}), &json!({"auth": forged}));
     let login = login.lines().nth(1).unwrap();
     let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
     is_anothers(
-        &trace_with(UNOPENED, &format!("{login}\n{used}"), 3),
+        &trace_with(NEVER_UNWRAPPED, &format!("{login}\n{used}"), 3),
         "it was minted at `auth/approle/login`",
     );
 }
@@ -244,13 +245,13 @@ fn rejects_a_login_that_bears_the_request_id_as_the_requests() {
 /// A use whose mint is not in the log may be anybody's.
 #[test]
 fn rejects_metadata_without_a_mint_as_proof() {
-    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+    let forged = bearer("forged", "forged-token", NEVER_UNWRAPPED_LAMBDA);
     let used = entries("secret/data/prod/orders", &forged, &Value::Null, &json!({}));
     // A renewal answers with the token, and makes none.
     let renewed = entries("auth/token/renew-self", &forged, &Value::Null, &json!({"auth": forged}));
     let wrapped = json!({"wrap_info": {"wrapped_accessor": forged["accessor"], "token": "hmac-sha256:w"}});
     let wrapped = entries("auth/token/renew-self", &forged, &Value::Null, &wrapped);
-    let trace = trace_with(UNOPENED, &format!("{used}{renewed}{wrapped}"), 3);
+    let trace = trace_with(NEVER_UNWRAPPED, &format!("{used}{renewed}{wrapped}"), 3);
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &json!("metadata")));
     let renewal = "use auth/token/renew-self";
     assert_eq!(steps_of(&trace), ["use secret/data/prod/orders", renewal, renewal]);
@@ -269,8 +270,8 @@ fn rejects_metadata_without_a_mint_as_proof() {
 
 /// The server tells the request's own token from one that bears its id.
 #[test]
-fn a_token_that_nobody_opened_is_found_behind_a_foreign_one() {
-    let forged = bearer("forged", "forged-token", UNOPENED_LAMBDA);
+fn a_token_that_nobody_unwrapped_is_found_behind_a_foreign_one() {
+    let forged = bearer("forged", "forged-token", NEVER_UNWRAPPED_LAMBDA);
     let made = entries("auth/token/create", &mallory(), &json!({"meta": {}}), &json!({"auth": forged}));
     let own = text_of("audit.json");
     let own: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
@@ -282,12 +283,12 @@ fn a_token_that_nobody_opened_is_found_behind_a_foreign_one() {
     let audit_log = file("json", &format!("{}{made}", text_of("audit.json")));
     let logs = ["--authorizer-log", &recorded("authorizer.log"), "--audit-log", &audit_log];
     let env = [("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", "s.OperatorTokenOfTheTest")];
-    let ran = run(&[&["trace", "--json", "--request-id", UNOPENED], &logs[..]].concat(), "", &env);
+    let ran = run(&[&["trace", "--json", "--request-id", NEVER_UNWRAPPED], &logs[..]].concat(), "", &env);
     let trace: Value = serde_json::from_str(&ran.printed(0)).unwrap();
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(true), &json!("audit_hash")));
     assert_eq!(steps_of(&trace), ["mint auth/token/create/orders-prod-reader"]);
     let foreign = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
-    assert_eq!(trace["notes"], json!([foreign, "nobody opened the token"]));
+    assert_eq!(trace["notes"], json!([foreign, "nobody unwrapped the token"]));
 }
 
 /// What the audit log writes for the token and the wrapping token of a recorded request.
@@ -309,7 +310,7 @@ fn a_revocation_by_the_token_itself_is_one() {
     for path in ["auth/token/revoke", "auth/token/revoke-orphan"] {
         let (token, _) = marks_of(OWN, 1);
         let trace =
-            trace_with(OPENED_TWICE, &entries(path, &mallory(), &json!({"token": token}), &json!({})), 0);
+            trace_with(UNWRAPPED_TWICE, &entries(path, &mallory(), &json!({"token": token}), &json!({})), 0);
         assert_eq!(steps_of(&trace).last().unwrap(), &format!("revoke {path}"));
         assert!(!trace["notes"].to_string().contains("not revoked by a call of its own"), "{trace}");
     }
@@ -331,7 +332,7 @@ fn a_call_about_the_wrapping_token_is_not_told_as_one_that_burns_it() {
         ("sys/wrapping/unwrap", &wrapping_token, "unwrap"),
     ] {
         let trace =
-            trace_with(OPENED_TWICE, &entries(path, &mallory(), &json!({"token": mark}), &json!({})), 0);
+            trace_with(UNWRAPPED_TWICE, &entries(path, &mallory(), &json!({"token": mark}), &json!({})), 0);
         assert_eq!(steps_of(&trace).last().unwrap(), &format!("{step} {path}"));
         assert_eq!(trace["notes"].to_string().contains("burns it"), step == "misuse", "{trace}");
     }
@@ -339,14 +340,125 @@ fn a_call_about_the_wrapping_token_is_not_told_as_one_that_burns_it() {
     let caller = json!({"accessor": "", "client_token": wrapping_token});
     for path in ["auth/token/lookup", "auth/token/revoke", "auth/token/lookup-self", "secret/data/x"] {
         let trace =
-            trace_with(OPENED_TWICE, &entries(path, &caller, &json!({"token": token}), &json!({})), 0);
+            trace_with(UNWRAPPED_TWICE, &entries(path, &caller, &json!({"token": token}), &json!({})), 0);
         assert_eq!(steps_of(&trace).last().unwrap(), &format!("misuse {path}"));
     }
     // Whatever else has a token in its body.
     let trace = trace_with(
-        OPENED_TWICE,
+        UNWRAPPED_TWICE,
         &entries("secret/x", &mallory(), &json!({"token": wrapping_token}), &json!({})),
         0,
     );
     assert!(!trace.to_string().contains("secret/x"), "{trace}");
+}
+
+/// A file with these bytes as gzip.
+fn packed(bytes: &str) -> String {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes.as_bytes()).unwrap();
+    let path = file("gz", "");
+    fs::write(&path, gzip.finish().unwrap()).unwrap();
+    path
+}
+
+/// Every line as a log shipper stores it; split after `most_bytes`, as a container's runtime does.
+fn shipped(log: &str, most_bytes: usize, record: impl Fn(&str, bool) -> String) -> String {
+    let mut shipped = String::new();
+    for line in log.lines() {
+        let (mut rest, mut pieces) = (line, Vec::new());
+        while rest.len() > most_bytes {
+            let (piece, end) = rest.split_at(most_bytes);
+            pieces.push(piece);
+            rest = end;
+        }
+        pieces.iter().for_each(|piece| shipped += &record(piece, true));
+        shipped += &record(rest, false);
+    }
+    shipped
+}
+
+#[test]
+fn logs_are_read_however_they_were_shipped() {
+    let expected = trace(LIVED, &["--json"]).printed(0);
+    let docker = |piece: &str, more: bool| {
+        let log = if more { piece.to_owned() } else { format!("{piece}\n") };
+        json!({"log": log, "stream": "stdout", "time": "2026-11-24T20:00:00Z"}).to_string() + "\n"
+    };
+    let fluent_bit =
+        |piece: &str, _: bool| json!({"date": 1.5, "log": piece, "stream": "stdout"}).to_string() + "\n";
+    let containerd = |piece: &str, more: bool| {
+        format!("2026-11-24T20:00:00Z stdout {} {piece}\n", if more { "P" } else { "F" })
+    };
+    let cloudwatch = |piece: &str, _: bool| format!("2026-11-24T20:00:00.000Z {piece}\n");
+    let (log, audit) = (text_of("authorizer.log"), text_of("audit.json"));
+    for (log, audit) in [
+        (packed(&log), packed(&audit)),
+        (file("log", &shipped(&log, 300, docker)), file("json", &shipped(&audit, 300, docker))),
+        (file("log", &shipped(&log, 300, fluent_bit)), file("json", &shipped(&audit, 300, fluent_bit))),
+        (file("log", &shipped(&log, 300, containerd)), file("json", &shipped(&audit, 300, containerd))),
+        (packed(&shipped(&log, 1 << 20, cloudwatch)), packed(&shipped(&audit, 300, docker))),
+    ] {
+        assert_eq!(trace_of(LIVED, &log, &audit, &["--json"]).printed(0), expected);
+    }
+}
+
+/// A log in a form that is not read shows nothing, which proves nothing.
+#[test]
+fn rejects_a_conclusion_from_an_audit_log_that_was_not_read() {
+    for unread in ["<json:object name=\"auth\">\n", "\u{28}\u{b5}/zstd\n", "{\"level\":\"info\"}\n"] {
+        let audit_log = file("json", unread);
+        let trace = trace_of(DENIED, &recorded("authorizer.log"), &audit_log, &["--json"]).printed(3);
+        let trace: Value = serde_json::from_str(&trace).unwrap();
+        assert_eq!(trace["complete"], false);
+        let notes = trace["notes"].to_string();
+        assert!(notes.contains("was not read: no line of it is an audit entry"), "{notes}");
+        assert!(!notes.contains("no token was minted"), "{notes}");
+    }
+    let cut_off = file("json", &format!("{}{{\"type\":\"request\",\"auth", text_of("audit.json")));
+    let trace = trace_of(UNWRAPPED_TWICE, &recorded("authorizer.log"), &cut_off, &["--json"]).printed(3);
+    assert!(!trace.contains("not revoked") && trace.contains("may be in that part"), "{trace}");
+    // What is there is told, and nothing is missing from it.
+    trace_of(LIVED, &recorded("authorizer.log"), &cut_off, &["--json"]).printed(0);
+    let not_a_log = file("log", "\u{28}\u{b5}/zstd\n");
+    let told =
+        trace_of(LIVED, &not_a_log, &recorded("audit.json"), &[]).complained(1).replace(&not_a_log, "LOG");
+    assert_snapshot!(told, @"error: no line of `LOG` could be read as a decision of the authorizer: give its own log, as text or gzip");
+}
+
+#[test]
+fn rejects_gzip_that_is_cut_off() {
+    let whole = packed(&text_of("audit.json"));
+    let bytes = fs::read(&whole).unwrap();
+    fs::write(&whole, &bytes[..bytes.len() / 2]).unwrap();
+    let told = trace_of(LIVED, &recorded("authorizer.log"), &whole, &[]).complained(1);
+    assert!(told.contains("cannot be read"), "{told}");
+}
+
+/// Vault answers `unsupported path` to `sys/audit` in any other namespace.
+#[test]
+fn audit_devices_are_looked_for_in_the_root_namespace() {
+    let own = text_of("audit.json");
+    let own: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
+    let hash = own["response"]["wrap_info"]["wrapped_accessor"].clone();
+    let vault = Server::start(move |path| match path {
+        "/v1/sys/audit" => (200, json!({"data": {"main/": {"type": "file"}}})),
+        "/v1/sys/audit-hash/main" => (200, json!({"data": {"hash": hash}})),
+        _ => (404, json!({"errors": []})),
+    });
+    let logs = ["--authorizer-log", &recorded("authorizer.log"), "--audit-log", &recorded("audit.json")];
+    let env = [
+        ("VAULT_ADDR", vault.url.as_str()),
+        ("VAULT_TOKEN", "s.OperatorTokenOfTheTest"),
+        ("VAULT_NAMESPACE", "team1"),
+    ];
+    run(&[&["trace", "--request-id", NEVER_UNWRAPPED], &logs[..]].concat(), "", &env).printed(0);
+    let heads = vault.asked.lock().unwrap().join("\n");
+    assert!(
+        heads.contains("sys/audit-hash/main") && !heads.to_lowercase().contains("x-vault-namespace"),
+        "{heads}"
+    );
+    let refusing = Server::start(|_| (403, json!({"errors": ["permission denied"]})));
+    let env = [("VAULT_ADDR", refusing.url.as_str()), env[1], env[2]];
+    let told = run(&[&["trace", "--request-id", NEVER_UNWRAPPED], &logs[..]].concat(), "", &env).printed(3);
+    assert!(told.contains("your token must be one of the root namespace"), "{told}");
 }

@@ -252,8 +252,8 @@ async fn a_request_is_found_by_each_of_its_ids_and_told_in_words() {
     let words = world.words(lambda);
     assert!(words.starts_with("ALLOWED\n  decided at  "), "{words}");
     for shown in [
-        "  minted   update auth/token/create/orders-prod-reader  from 127.0.0.1",
-        "  opened ",
+        "  minted     update auth/token/create/orders-prod-reader  from 127.0.0.1",
+        "  unwrapped ",
         "  used ",
         "  revoked ",
     ] {
@@ -299,7 +299,7 @@ async fn a_denial_and_a_fault_have_nothing_in_vaults_log() {
 
 /// Its mint is in the log, and only the server can tell which mint it is.
 #[tokio::test]
-async fn a_token_that_nobody_opened_is_found_with_the_servers_help_alone() {
+async fn a_token_that_nobody_unwrapped_is_found_with_the_servers_help_alone() {
     let world = World::new("trace-unopened", 1).await;
     let call = world.call(0, "unopened").await;
     let other = world.call(0, "opened").await;
@@ -308,7 +308,7 @@ async fn a_token_that_nobody_opened_is_found_with_the_servers_help_alone() {
     let trace = told(world.command("unopened", &["--json"]).run(), 3);
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &Value::Null));
     let note = notes(&trace)[0];
-    assert!(note.contains("either nobody opened it") && note.ends_with("VAULT_ADDR is not set"), "{note}");
+    assert!(note.contains("either nobody unwrapped it") && note.ends_with("VAULT_ADDR is not set"), "{note}");
 
     let asked = |token: &str, options: &[&str]| {
         let command = world.command("unopened", &[&["--json"], options].concat());
@@ -319,7 +319,7 @@ async fn a_token_that_nobody_opened_is_found_with_the_servers_help_alone() {
         let trace = told(asked(root, options), 0);
         assert_eq!(trace["joined_by"], "audit_hash");
         assert_eq!(steps(&trace), [MINT]);
-        assert_eq!(notes(&trace), ["nobody opened the token"]);
+        assert_eq!(notes(&trace), ["nobody unwrapped the token"]);
     }
     let trace = told(asked(root, &["--audit-device", "file"]), 3);
     assert!(notes(&trace)[0].contains("sys/audit-hash/file") && notes(&trace)[0].contains("--audit-device"));
@@ -341,7 +341,7 @@ async fn a_token_that_nobody_opened_is_found_with_the_servers_help_alone() {
 }
 
 #[tokio::test]
-async fn a_thief_is_seen_by_the_opening_that_was_refused() {
+async fn a_thief_is_seen_by_the_unwrap_that_was_refused() {
     let world = World::new("trace-thief", 1).await;
     let call = world.call(0, "stolen").await;
     let stolen = world.unwrap(&call).await.unwrap();
@@ -352,7 +352,7 @@ async fn a_thief_is_seen_by_the_opening_that_was_refused() {
     assert_eq!(steps(&trace), [MINT, UNWRAP, USE, refused.as_str()]);
     assert_eq!(trace["steps"][3]["error"], "wrapping token is not valid or does not exist");
     assert!(notes(&trace)[0].contains("somebody else has had the token"), "{trace}");
-    assert!(world.words("stolen").contains("  not opened  update sys/wrapping/unwrap"));
+    assert!(world.words("stolen").contains("  not unwrapped  update sys/wrapping/unwrap"));
 
     // Somebody who sends the wrapping token itself burns it.
     let call = world.call(0, "burnt").await;
@@ -441,7 +441,7 @@ async fn what_an_operator_does_with_the_tokens_is_told_as_what_it_is() {
     let command = world.command("stopped", &["--json"]).env("VAULT_ADDR", world.openbao.address());
     let trace = told(command.env("VAULT_TOKEN", world.openbao.root_token()).run(), 0);
     assert_eq!(steps(&trace), [MINT, "revoke_wrapping auth/token/revoke"]);
-    assert_eq!(notes(&trace), ["nobody opened the token"]);
+    assert_eq!(notes(&trace), ["nobody unwrapped the token"]);
 }
 
 /// Whoever may make tokens may write any request id into them.
@@ -467,7 +467,7 @@ async fn rejects_a_foreign_token_that_bears_the_request_id() {
     assert_eq!(trace["steps"], real["steps"]);
 }
 
-/// The genuine token was not opened, so that the forged one alone bears the id. Neither was minted as the authorizer mints.
+/// The genuine token was not unwrapped, so that the forged one alone bears the id. Neither was minted as the authorizer mints.
 #[tokio::test]
 async fn rejects_the_only_token_that_bears_the_request_id_where_it_was_made_unwrapped() {
     let world = World::new("trace-unwrapped", 1).await;

@@ -1,8 +1,8 @@
 //! The demo: one API, two stages, and what each call is worth in Vault. `cargo xtask demo [--stay]` builds and runs it.
 //!
 //! The chapters are told in this order, each in its own file: [`world`] starts the parts, configures Vault and deploys
-//! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`yourself`] hands
-//! the API over. Whatever a chapter says has been checked before it is printed: one thing that is not as promised ends
+//! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`command`] runs
+//! `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed: one thing that is not as promised ends
 //! the demo, with exit code 1 and the logs left behind.
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +13,7 @@
 )]
 
 mod api;
+mod command;
 mod outage;
 mod promise;
 mod refusals;
@@ -33,13 +34,14 @@ use std::process::ExitCode;
 use test_bed::process::Scratch;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::api::Answer;
 use crate::promise::Broken;
 use crate::screen::Screen;
 use crate::world::World;
 
 const USAGE: &str = "usage: demo [--stay]
 
-  --stay  keep everything running until Ctrl-C, with lines to paste into another terminal";
+  --stay  keep everything running until Ctrl-C, with lines to paste into another terminal; the logs are kept";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,9 +56,17 @@ fn main() -> ExitCode {
     let mut scratch = Scratch::new("demo");
     let screen = Screen::new();
     keep_panics_in(scratch.path());
+    if stay {
+        scratch.keep();
+    }
     match run(&screen, &scratch, stay) {
         Ending::Told => ExitCode::SUCCESS,
-        Ending::Interrupted(code) => ExitCode::from(code),
+        Ending::Interrupted(code) => {
+            if stay {
+                screen.line(&format!("The logs are kept: {}", scratch.path().display()));
+            }
+            ExitCode::from(code)
+        }
         Ending::Broken(reason) => {
             scratch.keep();
             screen.failed(&format!("{reason}\nThe logs of every process: {}", scratch.path().display()));
@@ -99,21 +109,22 @@ async fn tell(screen: &Screen, scratch: &Scratch, stay: bool) -> Result<(), Brok
     if told.is_err() {
         world.save_function_logs(scratch).await;
     }
-    told?;
+    let lines = command::checked(screen, &world, scratch, &told?).await?;
     screen.finished();
     if stay {
-        return yourself::stay(screen, &world, scratch).await;
+        return yourself::stay(screen, &world, scratch, &lines).await;
     }
     yourself::invite(screen);
     Ok(())
 }
 
-async fn chapters(screen: &Screen, world: &mut World) -> Result<(), Broken> {
+async fn chapters(screen: &Screen, world: &mut World) -> Result<Answer, Broken> {
     let first = stages::tell(screen, world).await?;
     refusals::tell(screen, world).await?;
     let secrets = single_use::tell(screen, world).await?;
     outage::tell(screen, world).await?;
-    trail::tell(screen, world, &first, &secrets).await
+    trail::tell(screen, world, &first, &secrets).await?;
+    Ok(first)
 }
 
 /// Waits for Ctrl-C or another request to end, and answers its exit code: 128 and the signal's number.

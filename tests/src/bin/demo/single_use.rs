@@ -42,7 +42,9 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Vec<String>, 
     let (status, _) = vault(world, "POST", "auth/token/revoke-self", token).await;
     promise::equal("Revoking", 204, status)?;
     screen.row("revoke", status, "");
-    screen.proved("Had somebody opened it on the way, the function would have been refused, and would know.");
+    screen.proved(
+        "Had somebody unwrapped it on the way, the function would have been refused, and would know.",
+    );
     Ok(vec![wrapping_token.to_owned(), token.to_owned()])
 }
 

@@ -21,7 +21,7 @@ const LINE: [&[&str]; 4] = [
 /// The life of one token, as the audit log has it: operation and path, and what that was.
 const LIFE: [(&str, &str); 4] = [
     ("update auth/token/create/orders-prod-reader", "minted, wrapped"),
-    ("update sys/wrapping/unwrap", "opened"),
+    ("update sys/wrapping/unwrap", "unwrapped"),
     ("read secret/data/prod/orders", "used"),
     ("update auth/token/revoke-self", "revoked"),
 ];

@@ -10,6 +10,7 @@ use serde_json::Value;
 use test_bed::process::Scratch;
 
 use crate::api::shown;
+use crate::command::{Lines, quoted};
 use crate::promise::Broken;
 use crate::screen::Screen;
 use crate::world::{JWT_MINUTES, World, alice};
@@ -33,7 +34,12 @@ pub(crate) fn invite(screen: &Screen) {
 }
 
 /// With it: until somebody interrupts.
-pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -> Result<T, Broken> {
+pub(crate) async fn stay<T>(
+    screen: &Screen,
+    world: &World,
+    scratch: &Scratch,
+    lines: &Lines,
+) -> Result<T, Broken> {
     screen.chapter("Call it yourself, from another terminal");
     let save = |name: &str, jwt: String| -> PathBuf {
         let path = scratch.path().join(name);
@@ -47,21 +53,26 @@ pub(crate) async fn stay<T>(screen: &Screen, world: &World, scratch: &Scratch) -
     let api = prod.trim_end_matches("/prod");
     screen.line("");
     screen.line(&format!("api={api}"));
-    screen.line(&format!("jwt=$(cat {})", jwt.display()));
-    screen.line(&format!("forged=$(cat {})", forged.display()));
+    screen.line(&format!("jwt=$(cat {})", quoted(&jwt)));
+    screen.line(&format!("forged=$(cat {})", quoted(&forged)));
     CALLS.iter().for_each(|call| screen.line(call));
+    screen.paragraph("The command, on the same API and the same Vault, with Vault's root token:");
+    screen.line("");
+    lines.variables.iter().chain(&lines.commands).for_each(|line| screen.line(line));
     screen.line("");
     screen.paragraph(&format!(
         "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C ends it all."
     ));
-    screen.paragraph(&format!("The logs: {}", scratch.path().display()));
+    screen.paragraph(&format!("The logs, which are kept: {}", scratch.path().display()));
     screen.line("");
     match follow(screen, world, &scratch.path().join("authorizer.log")).await {}
 }
 
-/// Shows what the authorizer decides from now on, and keeps the whole lines beside the other logs.
+/// Shows what the authorizer decides from now on, and adds the whole lines to its log.
 async fn follow(screen: &Screen, world: &World, log: &Path) -> Infallible {
-    let mut log = fs::File::create(log).expect("the log can be written");
+    let log = fs::File::options().append(true).open(log);
+    let mut log = log.expect("the log can be written");
+    writeln!(log).expect("the log can be written");
     let mut shown_so_far = world.decisions().await.len();
     loop {
         tokio::time::sleep(POLL).await;

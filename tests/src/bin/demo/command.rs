@@ -1,0 +1,107 @@
+//! The command `vault-authorizer` on what the demo has made: lines to paste into a shell, each of which has been run.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use test_bed::emulator::{ACCOUNT, REGION};
+use test_bed::parts;
+use test_bed::process::Scratch;
+
+use crate::api::Answer;
+use crate::promise::{self, Broken};
+use crate::screen::Screen;
+use crate::world::{JWT_MINUTES, World, alice};
+
+/// A code that `doctor` ends with where nothing is wrong, and something was not looked at.
+const NOTHING_WRONG_AS_FAR_AS_SEEN: i32 = 3;
+
+/// What to paste.
+pub(crate) struct Lines {
+    /// Sets the variables of the others.
+    pub(crate) variables: Vec<String>,
+    pub(crate) commands: Vec<String>,
+}
+
+/// Writes the files that the lines name, and runs each line as a shell would.
+pub(crate) async fn checked(
+    screen: &Screen,
+    world: &World,
+    scratch: &Scratch,
+    call: &Answer,
+) -> Result<Lines, Broken> {
+    world.save_function_logs(scratch).await;
+    let save = |name: &str, text: String| {
+        fs::write(scratch.path().join(name), text).expect("the demo's files can be written");
+    };
+    save("authorizer.yaml", configuration(world).await);
+    save("event.json", event(world));
+    let lines = lines(world, scratch.path(), call);
+    for line in &lines.commands {
+        let script = format!("{}\n{line}", lines.variables.join("\n"));
+        let ran = tokio::task::spawn_blocking(move || Command::new("sh").args(["-c", &script]).output());
+        let ran = ran.await.expect("the shell is waited for").expect("a shell starts");
+        let code = ran.status.code().unwrap_or(-1);
+        let is_good = code == 0 || (code == NOTHING_WRONG_AS_FAR_AS_SEEN && line.contains(" doctor "));
+        let printed = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        promise::equal(&format!("{line}\n{}exit code", printed.concat()), 0, if is_good { 0 } else { code })?;
+    }
+    screen.proved(
+        "The command's explain, doctor, vault plan, trace and revoke, each pasted into a shell, work on all of this.",
+    );
+    Ok(lines)
+}
+
+/// What the function has in `AUTHORIZER_CONFIG`.
+async fn configuration(world: &World) -> String {
+    let function = json!({"FunctionName": world.deployment.output("AuthorizerFunctionName")});
+    let about = world.emulator.aws().request("lambda", "get_function_configuration", &function).await;
+    let config = about["Environment"]["Variables"]["AUTHORIZER_CONFIG"].as_str();
+    config.expect("the function has a configuration").to_owned()
+}
+
+/// Alice's call on prod, as API Gateway gives it to the authorizer.
+fn event(world: &World) -> String {
+    let jwt = world.issuer.token(&alice().expires_in(JWT_MINUTES * 60));
+    let api = world.deployment.output("ApiId");
+    let event = json!({
+        "type": "REQUEST",
+        "methodArn": format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/orders"),
+        "resource": "/orders",
+        "path": "/orders",
+        "httpMethod": "GET",
+        "headers": {"authorization": format!("Bearer {jwt}")},
+        "requestContext": {"accountId": ACCOUNT, "apiId": api, "stage": "prod", "requestId": "demo"},
+    });
+    event.to_string()
+}
+
+fn lines(world: &World, folder: &Path, call: &Answer) -> Lines {
+    let id = call.logged("lambda_request_id");
+    let variables = vec![
+        // Of another Vault, perhaps.
+        "unset VAULT_NAMESPACE VAULT_CACERT VAULT_CLIENT_CERT VAULT_CLIENT_KEY".to_owned(),
+        format!("export VAULT_ADDR={}", world.vault.address()),
+        format!("export VAULT_TOKEN={}", world.vault.openbao.root_token()),
+        format!("authorizer={}", quoted(&parts::binary("dev", "vault-authorizer"))),
+        format!("logs={}", quoted(folder)),
+        format!("config={}", quoted(&folder.join("authorizer.yaml"))),
+        format!("audit={}", quoted(&world.vault.openbao.audit_log())),
+    ];
+    let commands = vec![
+        r#""$authorizer" explain --config "$config" --event "$logs/event.json""#.to_owned(),
+        r#""$authorizer" doctor --config "$config""#.to_owned(),
+        r#""$authorizer" vault plan --config "$config""#.to_owned(),
+        format!(
+            r#""$authorizer" trace --request-id {id} --authorizer-log "$logs/authorizer.log" --audit-log "$audit""#
+        ),
+        r#""$authorizer" revoke --config "$config" --grant orders-prod-reader --yes"#.to_owned(),
+    ];
+    Lines { variables, commands }
+}
+
+/// One word of a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
