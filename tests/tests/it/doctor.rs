@@ -446,6 +446,10 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
     vault_setup::jwt_login(&openbao, &issuer, "vault.example.com").await;
     let jwt_role = format!("auth/jwt/role/{AUTHORIZER_ROLE}");
+    let jwt_login = |mut changed: Value| {
+        changed["role_type"] = json!("jwt");
+        changed
+    };
     let good = TokenSpec::new().claim("aud", "vault.example.com");
     let jwt = |name: &str, token: &str, role: &str| {
         let file = scratch.path().join(name);
@@ -478,22 +482,24 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     );
     is_told(
         &format!("method: approle, role_id: {role_id}, secret_id: nothing"),
-        "invalid secret id",
+        "invalid role or secret ID",
         "issue another",
     );
 
     // A bare 403 is all that OpenBao says of an address, and of a mount that is not there.
-    openbao.as_root("POST", &jwt_role, json!({"token_bound_cidrs": ["10.0.0.0/8"]})).await;
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": ["10.0.0.0/8"]}))).await;
     is_told(&by_jwt, "permission denied", "`token_bound_cidrs`");
-    openbao.as_root("POST", &jwt_role, json!({"token_bound_cidrs": []})).await;
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": []}))).await;
     is_good(&by_jwt);
     is_told(&format!("{by_jwt}, mount: nowhere"), "permission denied", "`vault.login.mount`");
 
-    openbao.as_root("POST", &jwt_role, json!({"bound_claims": {"team": "orders"}})).await;
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {"team": "orders"}}))).await;
     is_told(&by_jwt, "claim", "`bound_claims`");
-    openbao.as_root("POST", &jwt_role, json!({"bound_claims": {}, "bound_subject": "another"})).await;
+    openbao
+        .as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {}, "bound_subject": "another"})))
+        .await;
     is_told(&by_jwt, "subject", "`bound_subject`");
-    openbao.as_root("POST", &jwt_role, json!({"bound_subject": ""})).await;
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_subject": ""}))).await;
     is_good(&by_jwt);
     let expired = issuer.token(&good.clone().expires_in(-600));
     is_told(&jwt("expired", &expired, AUTHORIZER_ROLE), "expired", "has expired");
