@@ -446,10 +446,8 @@ impl SignedRequest {
     fn parse(login: &Map<String, Value>) -> Result<Self, String> {
         let fields =
             ["iam_http_request_method", "iam_request_url", "iam_request_body", "iam_request_headers"];
-        match fields.iter().filter(|field| login.contains_key(**field)).count() {
-            0 => return Err("didn't supply required authentication values".to_owned()),
-            4 => {}
-            _ => return Err("supplied some of the auth values for the iam auth type but not all".to_owned()),
+        if !fields.iter().all(|field| login.contains_key(*field)) {
+            return Err("didn't supply required authentication values".to_owned());
         }
         match login["iam_http_request_method"].as_str().unwrap_or_default() {
             "POST" => {}

@@ -282,7 +282,7 @@ fn remedy(message: &str, status: u16) -> &'static str {
             "invalid subject",
             "`sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`",
         ),
-        ("bound claim", "the JWT's claims must match the role's `bound_claims`"),
+        ("validating claims", "the JWT's claims must match the role's `bound_claims`"),
         (
             "expired",
             "the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right",

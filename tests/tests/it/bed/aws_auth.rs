@@ -52,7 +52,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
         ("a query", "invalid request"),
         ("GET", "invalid iam_http_request_method; currently only 'POST' is supported"),
         ("URL-safe base64", "failed to base64 decode iam_request_url"),
-        ("no body", "supplied some of the auth values for the iam auth type but not all"),
+        ("no body", "didn't supply required authentication values"),
     ];
     for (name, expected) in refused {
         assert!(logins[name].is_object(), "{name}");
