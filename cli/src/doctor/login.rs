@@ -217,19 +217,18 @@ async fn revoked(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
 
 /// The token lives on. Vault took the login and refuses the token: its policies are one reason, its addresses another.
 fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
-    let (found, remedy) = match error {
-        VaultError::TokenNotValid { .. } => (
+    let (found, remedy) = if matches!(error, VaultError::TokenNotValid { .. }) {
+        (
             "Vault does not accept it from this address".to_owned(),
             "the login role's `token_bound_cidrs` must include the address that Vault sees, the function's too; where it has none, a standby lags behind by more than 5 s",
-        ),
-        VaultError::Forbidden { .. } => (
+        )
+    } else if matches!(error, VaultError::Forbidden { .. }) {
+        (
             "it may not revoke itself".to_owned(),
             "the authorizer's policy must allow `update` on auth/token/revoke-self: `vault apply` writes it",
-        ),
-        other => (
-            format!("it could not be revoked: {}", with_causes(other)),
-            "see vault-reachable and vault-sealed",
-        ),
+        )
+    } else {
+        (format!("it could not be revoked: {}", with_causes(error)), "see vault-reachable and vault-sealed")
     };
     let by_hand =
         format!("revoke what this login has left: `vault token revoke -accessor {}`", powers.accessor);
