@@ -57,8 +57,9 @@ pub(crate) struct Arguments {
     /// Do not look at rate limit quotas, which a token of a namespace cannot
     #[arg(long)]
     no_quotas: bool,
-    /// Log in to Vault as the function does, and end that login at once. Needs what the function logs in with: for a login by
-    /// AWS, credentials of the function's role. Like your token, the login goes only to a Vault that VAULT_ADDR names
+    /// Log in to Vault as the function does, say whether that token could mint, and revoke it at once. Needs what the function
+    /// logs in with: for a login by AWS, credentials of the function's role. Like your token, the login goes only to a Vault
+    /// that VAULT_ADDR names
     #[arg(long)]
     log_in: bool,
     /// Print JSON
@@ -91,7 +92,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     findings
         .push(objects::examine(&config, &arguments.address, &arguments.policy, !arguments.no_quotas).await);
     let log_in = arguments.log_in.then(|| arguments.address.options_of(&config.vault, connection::variable));
-    findings.push(login::examine(config.vault, client.clone(), log_in).await);
+    findings.push(login::examine(config.vault, client.clone(), log_in, &arguments.policy).await);
     let (stages, limits) = (config.stages, config.limits);
     findings.extend(issuers::examine(config.issuers).await?);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {

@@ -7,7 +7,8 @@
 #   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh
 #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao ./quickstart.sh         # OpenBao
 #   VAULT_ADDR=… VAULT_TOKEN=… ./quickstart.sh --aws-principal arn:aws:iam::123456789012:role/api-authorizer \
-#       --server-id vault.example.com                                # also the authorizer's login (Vault only)
+#       --server-id vault.example.com                                # also the authorizer's login. OpenBao needs a plugin
+#                                                                    # for it: docs/openbao-aws-auth.md
 #
 # --aws-principal  the authorizer's execution role, without a path: `role/api-authorizer` also where IAM shows
 #                  `role/service/api-authorizer`, since GetCallerIdentity drops it

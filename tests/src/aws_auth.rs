@@ -1,8 +1,13 @@
-//! A stand-in for Vault's AWS auth method, which OpenBao does not have.
+//! Vault's AWS auth method in front of an OpenBao, which has it only as a plugin.
 //!
-//! [`AwsAuth`] is a reverse proxy in front of an OpenBao. It answers `POST /v1/auth/<mount>/login` as Vault documents
-//! it, has the configured STS check the signature, and creates the token on the OpenBao behind it. Every other request
-//! goes through unchanged. [`Vault`] is the two together, so that they go down and come back as one.
+//! [`AwsAuth`] is a reverse proxy that counts logins. It answers `POST /v1/auth/<mount>/login` in one of two ways:
+//!
+//! - as a stand-in: it checks the login as Vault documents it, has the configured STS check the signature, and creates the
+//!   token on the OpenBao behind it;
+//! - by the real plugin, where `VAULT_AUTH_AWS_PLUGIN` names it: OpenBao runs it, and logins pass through unchanged.
+//!
+//! Every other request goes through unchanged. [`Vault`] is OpenBao and the proxy together, so that they go down and come
+//! back as one.
 //!
 //! ```text
 //! {"role": "api-authorizer", "iam_http_request_method": "POST",
@@ -11,10 +16,13 @@
 //!  "iam_request_headers": base64 {"Authorization": "AWS4-HMAC-SHA256 …", …} or that object; values: a string or a list}
 //! ```
 //!
-//! Left out: unique ids (`resolve_aws_unique_ids=false`), wildcards in principals, EC2, wrapped logins.
+//! The stand-in leaves out: unique ids (`resolve_aws_unique_ids=false`), wildcards in principals, EC2, wrapped logins.
 
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -29,6 +37,7 @@ use url::Url;
 
 use crate::http::Server;
 use crate::openbao::OpenBao;
+use crate::parts;
 use crate::process::Scratch;
 use crate::vault_setup::{AUTHORIZER_POLICY, AUTHORIZER_ROLE};
 
@@ -86,30 +95,44 @@ pub struct AwsRole {
     pub token_explicit_max_ttl_seconds: u64,
 }
 
-/// The stand-in. It stops when it is dropped.
+/// The proxy. It stops when it is dropped.
 #[derive(Debug)]
 pub struct AwsAuth {
     server: Option<Server>,
     port: u16,
     state: Arc<Proxy>,
+    /// What the plugin takes for STS.
+    sts: Option<Server>,
 }
 
 impl AwsAuth {
-    /// Starts in front of `openbao`; signatures are checked by the STS at `sts_url`.
+    /// The stand-in, in front of `openbao`; signatures are checked by the STS at `sts_url`.
     #[must_use]
     pub fn start(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
+        Self::in_front(openbao, sts_url, config, None)
+    }
+
+    /// The plugin, registered and set up in `openbao`; signatures are checked by the STS at `sts_url`.
+    async fn start_plugin(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, plugin: &Path) -> Self {
+        let sts = regional_sts(sts_url);
+        set_up_plugin(openbao, &sts.url(), &config, plugin).await;
+        Self::in_front(openbao, sts_url, config, Some(sts))
+    }
+
+    fn in_front(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, sts: Option<Server>) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let state = Arc::new(Proxy {
             upstream: openbao.address().to_owned(),
             root_token: openbao.root_token().to_owned(),
             sts_url: sts_url.trim_end_matches('/').to_owned(),
             login_path: format!("/v1/auth/{}/login", config.mount),
+            is_plugin: sts.is_some(),
             config,
             http: client.build().expect("the client is valid"),
             accepted: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         });
-        let mut auth = Self { server: None, port: 0, state };
+        let mut auth = Self { server: None, port: 0, state, sts };
         auth.start_again();
         auth
     }
@@ -134,6 +157,12 @@ impl AwsAuth {
         self.server = Some(server);
     }
 
+    /// Whether the real plugin answers logins.
+    #[must_use]
+    pub fn is_plugin(&self) -> bool {
+        self.sts.is_some()
+    }
+
     /// How many logins it has accepted.
     #[must_use]
     pub fn login_count(&self) -> usize {
@@ -147,33 +176,39 @@ impl AwsAuth {
     }
 }
 
-/// OpenBao behind the stand-in: what the authorizer takes for one Vault.
+/// OpenBao with the AWS auth method: what the authorizer takes for one Vault.
 #[derive(Debug)]
 pub struct Vault {
-    /// The stand-in, at [`Vault::address`].
+    /// The proxy, at [`Vault::address`].
     pub aws_auth: AwsAuth,
     /// The server behind it; set-up and assertions go here.
     pub openbao: OpenBao,
 }
 
 impl Vault {
-    /// Starts OpenBao with storage on disk, and the stand-in.
+    /// Starts OpenBao with storage on disk, and the AWS auth method.
     pub async fn start(scratch: &Scratch, sts_url: &str, config: AwsAuthConfig) -> Self {
-        Self::over(OpenBao::start(scratch).await, sts_url, config)
+        say_once();
+        Self::over(OpenBao::start(scratch).await, sts_url, config).await
     }
 
-    /// Starts OpenBao in memory, and the stand-in.
+    /// Starts OpenBao in memory, and the AWS auth method.
     pub async fn start_in_memory(scratch: &Scratch, sts_url: &str, config: AwsAuthConfig) -> Self {
-        Self::over(OpenBao::start_in_memory(scratch).await, sts_url, config)
+        say_once();
+        Self::over(OpenBao::start_in_memory(scratch).await, sts_url, config).await
     }
 
-    /// Puts the stand-in before a running OpenBao.
-    #[must_use]
-    pub fn over(openbao: OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
-        Self { aws_auth: AwsAuth::start(&openbao, sts_url, config), openbao }
+    /// Gives a running OpenBao the AWS auth method.
+    pub async fn over(openbao: OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
+        let plugin = parts::aws_auth_plugin();
+        let aws_auth = match &plugin {
+            Some(plugin) => AwsAuth::start_plugin(&openbao, sts_url, config, plugin).await,
+            None => AwsAuth::start(&openbao, sts_url, config),
+        };
+        Self { aws_auth, openbao }
     }
 
-    /// The stand-in's address.
+    /// The proxy's address.
     #[must_use]
     pub fn address(&self) -> String {
         self.aws_auth.address()
@@ -192,12 +227,87 @@ impl Vault {
     }
 }
 
+/// Says once in each run on which of the two the logins are tested; past the test harness, which would keep it to itself.
+fn say_once() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let on = match parts::aws_auth_plugin() {
+            Some(plugin) => format!("OpenBao's plugin {}", plugin.display()),
+            None => "the stand-in of tests/src/aws_auth.rs (VAULT_AUTH_AWS_PLUGIN is not set)".to_owned(),
+        };
+        let _unwritable = writeln!(std::io::stderr(), "AWS logins are tested on {on}");
+    });
+}
+
+/// As `docs/openbao-aws-auth.md` has it, and then what `config` says.
+async fn set_up_plugin(openbao: &OpenBao, sts_url: &str, config: &AwsAuthConfig, plugin: &Path) {
+    let binary = std::fs::read(plugin).expect("VAULT_AUTH_AWS_PLUGIN can be read");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &binary);
+    let sha256 = digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes all");
+        hex
+    });
+    let command = plugin.file_name().and_then(|name| name.to_str()).expect("the plugin's name is UTF-8");
+    let entry = json!({"sha256": sha256, "command": command});
+    openbao.as_root("PUT", "sys/plugins/catalog/auth/aws", entry).await;
+    openbao.as_root("POST", &format!("sys/auth/{}", config.mount), json!({"type": "aws"})).await;
+    let client = json!({
+        "iam_server_id_header_value": config.server_id,
+        "sts_endpoint": sts_url,
+        "sts_region": "us-east-1",
+    });
+    openbao.as_root("POST", &format!("auth/{}/config/client", config.mount), client).await;
+    for role in &config.roles {
+        let definition = json!({
+            "auth_type": "iam",
+            "bound_iam_principal_arn": role.bound_iam_principal_arns,
+            "resolve_aws_unique_ids": false,
+            "token_policies": role.token_policies,
+            "token_no_default_policy": true,
+            "token_type": "service",
+            "token_ttl": role.token_ttl_seconds,
+            "token_explicit_max_ttl": role.token_explicit_max_ttl_seconds,
+        });
+        openbao.as_root("POST", &format!("auth/{}/role/{}", config.mount, role.name), definition).await;
+    }
+}
+
+/// The emulator's STS as one region's: the emulator takes every region's signature.
+fn regional_sts(sts_url: &str) -> Server {
+    let sts_url = sts_url.trim_end_matches('/').to_owned();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let client = client.build().expect("the client is valid");
+    let serve = move |request: Request| {
+        let (sts_url, client) = (sts_url.clone(), client.clone());
+        async move {
+            let (head, body) = request.into_parts();
+            let scope = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+            if !scope.is_some_and(|scope| scope.contains(STS_SCOPE)) {
+                return (StatusCode::FORBIDDEN, [(CONTENT_TYPE, "text/xml")], WRONG_REGION).into_response();
+            }
+            let host = head.headers.get(HOST).cloned();
+            let mut headers = end_to_end(head.headers);
+            // The host is signed.
+            headers.extend(host.map(|host| (HOST, host)));
+            let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+            let body = to_bytes(body, 32 << 20).await.unwrap_or_default();
+            let request = client.request(head.method, format!("{sts_url}{path}")).headers(headers);
+            match request.body(body).send().await {
+                Ok(answer) => pass_back(answer).await,
+                Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:?}")).into_response(),
+            }
+        }
+    };
+    Server::start(0, Router::new().fallback(serve))
+}
+
 #[derive(Debug)]
 struct Proxy {
     upstream: String,
     root_token: String,
     sts_url: String,
     login_path: String,
+    is_plugin: bool,
     config: AwsAuthConfig,
     http: reqwest::Client,
     accepted: AtomicUsize,
@@ -214,9 +324,13 @@ async fn serve(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     if !login {
         return proxy.forward(head, body).await;
     }
-    let answer = match proxy.verified(&body).await {
-        Ok((role, caller)) => proxy.token(role, &caller).await,
-        Err(reason) => refusal(&reason),
+    let answer = if proxy.is_plugin {
+        proxy.forward(head, body).await
+    } else {
+        match proxy.verified(&body).await {
+            Ok((role, caller)) => proxy.token(role, &caller).await,
+            Err(reason) => refusal(&reason),
+        }
     };
     let count = if answer.status().is_success() { &proxy.accepted } else { &proxy.refused };
     count.fetch_add(1, Ordering::SeqCst);
@@ -332,10 +446,8 @@ impl SignedRequest {
     fn parse(login: &Map<String, Value>) -> Result<Self, String> {
         let fields =
             ["iam_http_request_method", "iam_request_url", "iam_request_body", "iam_request_headers"];
-        match fields.iter().filter(|field| login.contains_key(**field)).count() {
-            0 => return Err("didn't supply required authentication values".to_owned()),
-            4 => {}
-            _ => return Err("supplied some of the auth values for the iam auth type but not all".to_owned()),
+        if !fields.iter().all(|field| login.contains_key(*field)) {
+            return Err("didn't supply required authentication values".to_owned());
         }
         match login["iam_http_request_method"].as_str().unwrap_or_default() {
             "POST" => {}
@@ -420,10 +532,17 @@ fn validate_amz_headers(signed: &SignedRequest) -> Result<(), String> {
     for (name, _) in &signed.headers {
         let name = name.to_ascii_lowercase();
         if name.starts_with("x-amz-") && !ALLOWED_AMZ_HEADERS.contains(&name.as_str()) {
-            return Err(format!("invalid request header: {name}"));
+            return Err(format!("invalid request header: {}", canonical(&name)));
         }
     }
     Ok(())
+}
+
+/// As Go writes a header's name: `X-Amz-Target`.
+fn canonical(name: &str) -> String {
+    let capital =
+        |part: &str| part.get(..1).unwrap_or_default().to_uppercase() + part.get(1..).unwrap_or_default();
+    name.split('-').map(capital).collect::<Vec<_>>().join("-")
 }
 
 /// What STS says about the signer, and what Vault makes of it.

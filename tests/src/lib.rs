@@ -5,7 +5,7 @@
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
 //! | [`cluster::Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
 //! | [`front::Front`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
-//! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao behind a stand-in for that one endpoint |
+//! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |

@@ -220,7 +220,7 @@ impl OpenBao {
 
     /// The audited requests since `mark`, in order, as `<operation> <path>`: `update auth/token/create/orders-reader`.
     /// Requests to seal, unseal and ask for health are not audited; a login at the AWS stand-in shows as the
-    /// `update auth/token/create` that it is here.
+    /// `update auth/token/create` that it is here, one at the plugin as `update auth/aws/login`.
     #[must_use]
     pub fn requests_since(&self, mark: AuditMark) -> Vec<String> {
         let entries =
@@ -307,9 +307,13 @@ impl OpenBao {
 }}"#
             ),
         };
+        let plugin_directory = parts::aws_auth_plugin().map_or_else(String::new, |plugin| {
+            let folder = plugin.parent().expect("a file lies in a folder");
+            format!("plugin_directory = {:?}\n", folder.display().to_string())
+        });
         let configuration = format!(
             r#"{storage}
-listener "tcp" {{
+{plugin_directory}listener "tcp" {{
   address         = "127.0.0.1:{port}"
   cluster_address = "127.0.0.1:{cluster_port}"
   tls_disable     = true

@@ -51,6 +51,16 @@ pub fn openbao() -> PathBuf {
     )
 }
 
+/// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to
+/// build it.
+#[must_use]
+pub fn aws_auth_plugin() -> Option<PathBuf> {
+    let named = std::env::var_os("VAULT_AUTH_AWS_PLUGIN").filter(|path| !path.is_empty())?;
+    // OpenBao refuses a plugin folder behind a symbolic link.
+    let plugin = Path::new(&named).canonicalize();
+    Some(plugin.unwrap_or_else(|error| panic!("VAULT_AUTH_AWS_PLUGIN, {}: {error}", named.display())))
+}
+
 /// The folder of Node.js packages (`node_modules` lies in it).
 #[must_use]
 pub fn node() -> PathBuf {

@@ -35,7 +35,7 @@ pub use jwt::{JwtLogin, JwtLoginSettings, JwtSource};
 use repeat::{Repeating, time_for_a_call};
 pub use secret::{InvalidSecret, LoginSecret, SecretFile, SecretFileError};
 use session::Sessions;
-pub use session::{BoxedLogin, Granted, Login, LoginFuture, TokenLogin};
+pub use session::{BoxedLogin, Granted, Login, LoginFuture, Powers, TokenLogin};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one call, where its request has as much time: see [`time_for_a_call`].

@@ -14,7 +14,7 @@ use vault_authorizer::{
         sts::StsClient,
         vault::{
             AppRoleLogin, AppRoleLoginSettings, BoxedLogin, Granted, JwtLogin, JwtLoginSettings, JwtSource,
-            Login, LoginFuture, LoginSecret, SecretId, TokenLogin, VaultMinter,
+            Login, LoginFuture, LoginSecret, Powers, SecretId, TokenLogin, VaultMinter,
         },
     },
     causes::with_causes,
@@ -59,7 +59,12 @@ impl Login for FakeLogin {
             }
             let number = self.logins.fetch_add(1, Ordering::SeqCst) + 1;
             let token = VaultToken::parse(format!("s.login{number}")).unwrap();
-            Ok(Granted { token, ttl_seconds: Some(self.ttl_seconds), renewable: self.renewable })
+            Ok(Granted {
+                token,
+                ttl_seconds: Some(self.ttl_seconds),
+                renewable: self.renewable,
+                powers: Powers::default(),
+            })
         })
     }
 }

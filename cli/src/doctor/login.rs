@@ -1,19 +1,21 @@
-//! The authorizer's login at Vault, made from here with the function's own code.
+//! Logs in to Vault with the function's own code, and says whether the token could mint.
 //!
-//! Receives the configuration's `vault`; logs in, ends that login again, and produces a finding. Where Vault refuses, its
-//! words are told apart: each has another cause, and Vault names none of them.
+//! A login can succeed and be of no use: Vault lets a batch token, or one with a limit of uses, mint nothing. The login's own
+//! answer says so. The token is revoked at once. Where Vault refuses the login, its words decide the remedy.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_config::BehaviorVersion;
+use serde::Deserialize;
 use vault_authorizer::{
     adapters::{
         sts::StsClient,
-        vault::{Granted, LoginSettings, VaultSettings},
+        vault::{Granted, LoginSettings, Powers, VaultSettings},
     },
     causes::with_causes,
     clock::{Clock, SystemClock},
     mint::MintError,
+    names::PolicyName,
 };
 use vault_context::{
     VaultToken,
@@ -26,6 +28,12 @@ use crate::connection::ConnectionError;
 const CHECK: &str = "vault-login";
 /// Longer than the function's own limits for STS and for Vault together: here they decide.
 const LONGEST_LOGIN: Duration = Duration::from_secs(10);
+const REVOKE_SELF: &str = "auth/token/revoke-self";
+/// A standby that has not heard of the token after this time is broken, and not behind.
+const LONGEST_LAG: Duration = Duration::from_secs(5);
+const LAG_PAUSE: Duration = Duration::from_millis(250);
+/// A function logs in again at two thirds of its token's life. Each login leaves a lease at Vault and makes a caller wait.
+const SHORTEST_LIFE_SECONDS: u64 = 60;
 
 /// One finding. A login is made only where that is asked for: it counts, and it needs what the function logs in with. Nor is
 /// it made at an address that the document alone names: it would hand over a signed login, or the content of a file.
@@ -33,6 +41,7 @@ pub(super) async fn examine(
     mut settings: VaultSettings,
     client: reqwest::Client,
     log_in: Option<Result<VaultOptions, ConnectionError>>,
+    policy: &PolicyName,
 ) -> Finding {
     let is_token = matches!(settings.login, LoginSettings::Token(_));
     match log_in {
@@ -60,35 +69,170 @@ pub(super) async fn examine(
         Err(error) => return Finding::wrong(CHECK, with_causes(&error), "mend this machine's TLS roots"),
     };
     match login.login(&vault, SystemClock.now().plus(LONGEST_LOGIN)).await {
-        Ok(granted) if is_token => given(&vault, &granted.token).await,
-        Ok(granted) => granted_and_ended(&vault, granted).await,
+        Ok(granted) if is_token => given(&vault, &granted.token, policy).await,
+        Ok(granted) => granted_and_ended(&vault, &granted, policy).await,
         Err(error) => refused(&error),
     }
 }
 
 /// A token of the configuration is looked at, and lives on.
-async fn given(vault: &Vault, token: &VaultToken) -> Finding {
-    match vault.send(Call::get("auth/token/lookup-self").token(token)).await {
-        Ok(_) => Finding::good(CHECK, "Vault knows the token of the configuration, which is for development"),
-        Err(error) => {
-            Finding::wrong(CHECK, with_causes(&error), "another token; or a login that stores none")
+async fn given(vault: &Vault, token: &VaultToken, policy: &PolicyName) -> Finding {
+    const REMEDY: &str = "another token; or a login that stores none";
+    let answer = match vault.send(Call::get("auth/token/lookup-self").token(token)).await {
+        Ok(answer) => answer,
+        Err(error) => return Finding::wrong(CHECK, with_causes(&error), REMEDY),
+    };
+    let Some(about) = answer.data.and_then(|data| serde_json::from_value::<LookedUp>(data).ok()) else {
+        return Finding::unseen(
+            CHECK,
+            "Vault's answer about the configuration's token is missing its fields",
+        );
+    };
+    let life = Some(about.ttl).filter(|seconds| *seconds > 0);
+    let faults = faults(&about.powers(), life, policy);
+    if faults.is_empty() {
+        return Finding::good(CHECK, "Vault knows the token of the configuration, which is for development");
+    }
+    let found: Vec<String> = faults.into_iter().map(|fault| fault.found).collect();
+    Finding::wrong(CHECK, format!("the token of the configuration: {}", found.join("; ")), REMEDY)
+}
+
+/// `data` of `auth/token/lookup-self` (Vault API documentation).
+#[derive(Deserialize)]
+struct LookedUp {
+    #[serde(rename = "type")]
+    token_type: String,
+    policies: Vec<String>,
+    identity_policies: Option<Vec<String>>,
+    num_uses: u64,
+    ttl: u64,
+}
+
+impl LookedUp {
+    fn powers(self) -> Powers {
+        let policies = self.policies.into_iter().chain(self.identity_policies.unwrap_or_default());
+        Powers {
+            accessor: String::new(),
+            policies: policies.collect(),
+            token_type: self.token_type,
+            num_uses: self.num_uses,
         }
     }
 }
 
-async fn granted_and_ended(vault: &Vault, granted: Granted) -> Finding {
-    let life = match granted.ttl_seconds {
+async fn granted_and_ended(vault: &Vault, granted: &Granted, policy: &PolicyName) -> Finding {
+    let Granted { token, ttl_seconds, powers, .. } = granted;
+    let mut faults = faults(powers, *ttl_seconds, policy);
+    // A batch token cannot be revoked: it ends by itself.
+    if !is_batch(powers)
+        && let Err(error) = revoked(vault, token).await
+    {
+        faults.push(not_revoked(&error, powers));
+    }
+    let life = match ttl_seconds {
         Some(seconds) => format!("for {seconds} s"),
         None => "without end".to_owned(),
     };
-    match vault.send(Call::post("auth/token/revoke-self").token(&granted.token)).await {
-        Ok(_) => Finding::good(CHECK, format!("Vault grants a token {life}; this one is revoked again")),
-        Err(error) => Finding::wrong(
-            CHECK,
-            format!("Vault grants a token {life}, and it may not revoke itself: {}", with_causes(&error)),
-            "give the authorizer's policy `update` on auth/token/revoke-self",
-        ),
+    let granted = format!("Vault grants a token {life} with {}", policies_of(&powers.policies));
+    if faults.is_empty() {
+        return Finding::good(CHECK, format!("{granted}; this one is revoked again"));
     }
+    let (found, remedies): (Vec<_>, Vec<_>) =
+        faults.into_iter().map(|fault| (fault.found, fault.remedy)).unzip();
+    Finding::wrong(CHECK, format!("{granted}, but {}", found.join("; ")), remedies.join("; "))
+}
+
+/// Why a token is of no use to the function, and what to do about it.
+struct Fault {
+    found: String,
+    remedy: String,
+}
+
+/// Everything that keeps a token with these powers from minting, and a life too short to work with.
+fn faults(powers: &Powers, ttl_seconds: Option<u64>, policy: &PolicyName) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if is_batch(powers) {
+        faults.push(Fault {
+            found: "it is a batch token, which cannot create other tokens".to_owned(),
+            remedy: "set `token_type=service` on the login role, and `vault auth tune -token-type=default-service` on its mount".to_owned(),
+        });
+    }
+    if powers.num_uses > 0 {
+        faults.push(Fault {
+            found: format!(
+                "it is limited to {} uses, and a limited token cannot create other tokens",
+                powers.num_uses
+            ),
+            remedy: "set `token_num_uses=0` on the login role".to_owned(),
+        });
+    }
+    if ![policy.as_str(), "root"].iter().any(|allowed| powers.policies.contains(*allowed)) {
+        faults.push(Fault {
+            found: format!("it lacks the policy `{policy}`, so it may not mint"),
+            remedy: format!(
+                "add `{policy}` to the login role's `token_policies`, or name your policy with `--policy`"
+            ),
+        });
+    }
+    if let Some(seconds) = ttl_seconds.filter(|seconds| *seconds < SHORTEST_LIFE_SECONDS) {
+        faults.push(Fault {
+            found: format!("after {seconds} s the function has to log in again"),
+            remedy: "set `token_ttl=1h` on the login role, and no shorter `token_max_ttl`, `token_explicit_max_ttl` or `token_period`"
+                .to_owned(),
+        });
+    }
+    faults
+}
+
+fn is_batch(powers: &Powers) -> bool {
+    powers.token_type == "batch"
+}
+
+fn policies_of(policies: &BTreeSet<String>) -> String {
+    let names: Vec<String> = policies.iter().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => "no policy".to_owned(),
+        1 => format!("the policy {}", names.join("")),
+        _ => format!("the policies {}", names.join(", ")),
+    }
+}
+
+/// Revokes the token. Behind a load balancer, the next node may not have heard of it yet.
+async fn revoked(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
+    let give_up_at = SystemClock.now().plus(LONGEST_LAG);
+    let mut may_be_done = false;
+    loop {
+        let error = match vault.send(Call::post(REVOKE_SELF).token(token)).await {
+            Ok(_) => return Ok(()),
+            Err(VaultError::TokenNotValid { .. }) if may_be_done => return Ok(()),
+            Err(error) => error,
+        };
+        may_be_done |= error.may_have_been_done();
+        if !(error.may_be_lag() || error.is_outage()) || SystemClock.now() >= give_up_at {
+            return Err(error);
+        }
+        tokio::time::sleep(LAG_PAUSE).await;
+    }
+}
+
+/// The token lives on. Vault took the login and refuses the token: its policies are one reason, its addresses another.
+fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
+    let (found, remedy) = if matches!(error, VaultError::TokenNotValid { .. }) {
+        (
+            "Vault does not accept it from this address".to_owned(),
+            "the login role's `token_bound_cidrs` must include the address that Vault sees, the function's too; where it has none, a standby lags behind by more than 5 s",
+        )
+    } else if matches!(error, VaultError::Forbidden { .. }) {
+        (
+            "it may not revoke itself".to_owned(),
+            "the authorizer's policy must allow `update` on auth/token/revoke-self: `vault apply` writes it",
+        )
+    } else {
+        (format!("it could not be revoked: {}", with_causes(error)), "see vault-reachable and vault-sealed")
+    };
+    let by_hand =
+        format!("revoke what this login has left: `vault token revoke -accessor {}`", powers.accessor);
+    Fault { found, remedy: format!("{remedy}; {by_hand}") }
 }
 
 fn refused(error: &MintError) -> Finding {
@@ -105,9 +249,13 @@ fn refused(error: &MintError) -> Finding {
     Finding::wrong(CHECK, found, remedy)
 }
 
-/// What to do, by what the auth methods of Vault and OpenBao say.
+/// What to do, by what the auth methods of Vault and OpenBao say. The first that matches counts.
 fn remedy(message: &str, status: u16) -> &'static str {
-    const REMEDIES: [(&str, &str); 12] = [
+    const SECRET_ID: &str = "the secret id is used up, expired, or of another role: issue another";
+    const NO_ROLE: &str =
+        "`vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
+    const ADDRESS: &str = "the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too";
+    const REMEDIES: [(&str, &str); 18] = [
         (
             "does not belong to the role",
             "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
@@ -124,6 +272,7 @@ fn remedy(message: &str, status: u16) -> &'static str {
             "from STS",
             "STS refuses the login: the credentials have expired, or `sts_region` is not the mount's",
         ),
+        ("not allowed for role", "the login role must have `auth_type=iam`"),
         (
             "invalid audience",
             "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
@@ -132,24 +281,29 @@ fn remedy(message: &str, status: u16) -> &'static str {
             "invalid subject",
             "`sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`",
         ),
+        ("validating claims", "the JWT's claims must match the role's `bound_claims`"),
         (
-            "error validating signature",
+            "expired",
+            "the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right",
+        ),
+        (
+            "signature",
             "the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT",
         ),
         ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
+        ("CIDR", ADDRESS),
         (
             "role or secret ID",
             "`vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another",
         ),
-        ("secret id", "the secret id is used up, expired, or of another role: issue another"),
-        ("secret_id", "the secret id is used up, expired, or of another role: issue another"),
-        (
-            "role",
-            "`vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them",
-        ),
+        ("secret id", SECRET_ID),
+        ("secret_id", SECRET_ID),
+        ("entry for role", NO_ROLE),
+        ("could not be found", NO_ROLE),
+        ("missing role", NO_ROLE),
     ];
     if status == 403 {
-        return "nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`";
+        return "either nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`; or the login role's `token_bound_cidrs` leave out the address that Vault sees. Vault answers both alike";
     }
     let known = REMEDIES.iter().find(|(words, _)| message.contains(words));
     known.map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
@@ -188,12 +342,18 @@ mod tests {
                 "error validating signature: no known key successfully validated the token signature",
                 "oidc_discovery_url",
             ),
+            (
+                "source address \"127.0.0.1\" unauthorized by CIDR restrictions on the role",
+                "token_bound_cidrs",
+            ),
             ("invalid role or secret ID", "vault.login.role_id"),
             ("invalid secret id", "secret id is used up"),
         ] {
             assert!(remedy(message, 400).contains(expected), "{message}: {}", remedy(message, 400));
         }
-        assert!(remedy("permission denied", 403).contains("vault.login.mount"));
+        for either in ["vault.login.mount", "token_bound_cidrs"] {
+            assert!(remedy("permission denied", 403).contains(either));
+        }
         assert!(remedy("something new", 400).contains("server log"));
     }
 }

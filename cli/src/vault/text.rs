@@ -105,7 +105,7 @@ fn missing(missing: &Missing) -> String {
         }
         Missing::Mount { mount, method } => {
             let otherwise = match *method {
-                "aws" => " (OpenBao has none: there, log in with `jwt` and `web_identity_audience`)",
+                "aws" => " (OpenBao needs a plugin for it: see docs/openbao-aws-auth.md)",
                 _ => "",
             };
             format!(

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use serde_json::{Value, json};
@@ -25,12 +26,15 @@ fn health(changes: &Value) -> Value {
 
 fn vault(changes: Value) -> Server {
     Server::start(move |path| match path {
-        "/v1/auth/token/lookup-self" => (200, json!({"data": {"ttl": 3600}})),
+        "/v1/auth/token/lookup-self" => (
+            200,
+            json!({"data": {"type": "service", "policies": ["vault-authorizer"], "num_uses": 0, "ttl": 3600}}),
+        ),
         "/v1/auth/approle/login" => (400, json!({"errors": ["invalid secret id"]})),
         "/v1/auth/spare/login" => (
             200,
-            json!({"auth": {"client_token": "s.doctor", "accessor": "a", "policies": [],
-            "lease_duration": 60, "renewable": true}}),
+            json!({"auth": {"client_token": "s.doctor", "accessor": "a", "policies": ["vault-authorizer"],
+            "token_type": "service", "num_uses": 0, "lease_duration": 60, "renewable": true}}),
         ),
         "/v1/auth/token/revoke-self" => (204, Value::Null),
         _ => {
@@ -63,11 +67,48 @@ fn a_login_that_vault_refuses_is_named_and_a_good_one_is_ended() {
     assert!(!refused.contains("the-secret-id-of-the-test"));
     let good = doctor("spare", &["--log-in"]).printed(3);
     assert!(
-        good.contains("good    vault-login: Vault grants a token for 60 s; this one is revoked again"),
+        good.contains(
+            "good    vault-login: Vault grants a token for 60 s with the policy `vault-authorizer`; this one is revoked again"
+        ),
         "{good}"
     );
     assert!(vault.asked.lock().unwrap().last().unwrap().starts_with("POST /v1/auth/token/revoke-self"));
     assert!(doctor("spare", &[]).printed(3).contains("unseen  vault-login: not tried"));
+}
+
+/// Behind a load balancer, the node that is asked next may not know the token yet, or not be able to answer.
+#[test]
+fn a_standby_that_lags_behind_is_given_time() {
+    let provider = provider();
+    for lag in [
+        (403, json!({"errors": ["permission denied"]})),
+        (412, json!({"errors": ["required index state not present"]})),
+        (429, json!({"errors": []})),
+        (500, json!({"errors": ["local node not active but active cluster node not found"]})),
+    ] {
+        let behind = AtomicUsize::new(2);
+        let answer = lag.clone();
+        let vault = Server::start(move |path| match path {
+            "/v1/auth/spare/login" => (
+                200,
+                json!({"auth": {"client_token": "s.doctor", "accessor": "a", "policies": ["vault-authorizer"],
+                "token_type": "service", "num_uses": 0, "lease_duration": 3600, "renewable": true}}),
+            ),
+            "/v1/auth/token/revoke-self" => {
+                let lags =
+                    behind.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                if lags.is_ok() { answer.clone() } else { (204, Value::Null) }
+            }
+            _ => (200, health(&json!({}))),
+        });
+        let config = file("yaml", &with_approle(&config(&vault.url, &provider.url), "spare"));
+        let command = ["doctor", "--trust-config-address", "--config", &config, "--log-in"];
+        let printed = run(&command, "", &[]).printed(3);
+        assert!(printed.contains("; this one is revoked again\n"), "{lag:?}: {printed}");
+        let asked = vault.asked.lock().unwrap();
+        let revoked = asked.iter().filter(|request| request.starts_with("POST /v1/auth/token/revoke-self"));
+        assert_eq!(revoked.count(), 3, "{lag:?}");
+    }
 }
 
 fn provider() -> Server {

@@ -4,8 +4,10 @@
 //! first line without anything that looks like a secret. It removes too much rather than too little: the path and the
 //! status beside it say where to look, and Vault's audit log has the rest.
 
-/// The longest message kept, in characters.
-const MAX_CHARS: usize = 200;
+/// The longest message kept, in characters. `IAM Principal "…" does not belong to the role "…"` has up to 370.
+const MAX_CHARS: usize = 400;
+/// What stands before the ARN that STS gave Vault's AWS auth method for the signer.
+const PRINCIPAL: &str = "IAM Principal \"";
 /// The longest error code of STS, and more.
 const MAX_CODE_CHARS: usize = 64;
 const WRONG_REGION: &str = "Credential should be scoped to a valid region";
@@ -30,8 +32,40 @@ pub(super) fn sanitised(text: &str, sent_token: Option<&str>) -> String {
         Some((before, _)) => before.to_owned() + &of_sts(&text).unwrap_or_default(),
         None => line.to_owned(),
     };
-    let words = split_keeping(&line, |letter| !is_word_letter(letter));
-    words.map(redacted).flat_map(str::chars).filter(|letter| !letter.is_control()).take(MAX_CHARS).collect()
+    let (before, arn, after) = around_principal(&line);
+    let words =
+        |text| split_keeping(text, |letter| !is_word_letter(letter)).map(redacted).flat_map(str::chars);
+    let kept = words(before).chain(arn.chars()).chain(words(after));
+    kept.filter(|letter| !letter.is_control()).take(MAX_CHARS).collect()
+}
+
+/// The ARN of an IAM principal, with what is before and after it. It is no secret, and the names in it often look like one:
+/// CloudFormation ends a role's name in 12 random letters and digits.
+fn around_principal(line: &str) -> (&str, &str, &str) {
+    let found = line.find(PRINCIPAL).and_then(|at| {
+        let (before, rest) = line.split_at_checked(at + PRINCIPAL.len())?;
+        let (arn, after) = rest.split_at_checked(rest.find('"')?)?;
+        is_arn(arn).then_some((before, arn, after))
+    });
+    found.unwrap_or((line, "", ""))
+}
+
+/// `arn:aws:sts::123456789012:assumed-role/<role>/<session>`, `arn:aws:iam::123456789012:user/<path>/<user>`. No part of it is
+/// longer than IAM allows, or is written like a token.
+fn is_arn(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let begins = parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| partition.starts_with("aws"))
+        && parts.next().is_some_and(|service| ["iam", "sts"].contains(&service))
+        && parts.next() == Some("")
+        && parts
+            .next()
+            .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()));
+    let is_name = |name: &str| {
+        let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
+        letters && name.len() <= 64 && !is_token(name)
+    };
+    begins && parts.next().is_some_and(|principal| principal.split('/').all(is_name))
 }
 
 /// The first line; of the list `1 error occurred:\n\t* permission denied\n\n`, its first item.
@@ -60,14 +94,18 @@ fn is_word_letter(letter: char) -> bool {
 }
 
 fn looks_secret(word: &str) -> bool {
-    let prefixed = ["hvs.", "hvb.", "hvr.", "s.", "b.", "r."].into_iter().any(|prefix| {
-        word.find(prefix).and_then(|at| word.get(at + prefix.len()..)).is_some_and(|rest| rest.len() >= 16)
-    });
-    prefixed
-        || word.starts_with("eyJ")
+    is_token(word)
         || (word.len() >= 24 && is_mixed(word))
         || (word.len() >= 32 && has(word, char::is_numeric))
         || word.len() >= 64
+}
+
+/// Begins like a Vault token or a JWT.
+fn is_token(word: &str) -> bool {
+    let prefixed = ["hvs.", "hvb.", "hvr.", "s.", "b.", "r."].into_iter().any(|prefix| {
+        word.find(prefix).and_then(|at| word.get(at + prefix.len()..)).is_some_and(|rest| rest.len() >= 16)
+    });
+    prefixed || word.starts_with("eyJ")
 }
 
 /// Upper case, lower case and digits together: base64 more often than a name.

@@ -1,8 +1,14 @@
 //! `vault-authorizer doctor` on the deployed quickstart: each fault is made where an operator would make it.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use test_bed::command::{Command, Ran};
 use test_bed::emulator::REGION;
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::openbao::OpenBao;
+use test_bed::process::Scratch;
+use test_bed::vault_setup::{self, AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Setup};
 
 use crate::stack::Stack;
 
@@ -264,4 +270,241 @@ async fn a_login_of_another_role_server_or_mount_is_named() {
             "{wrong}"
         );
     }
+}
+
+const MINT: &str = "auth/token/create/orders-prod-reader";
+const ROLE: &str = "auth/approle/role/api-authorizer";
+
+/// What `doctor --log-in` says of the login alone, at an OpenBao that the configuration names.
+fn login_finding(openbao: &OpenBao, issuer: &Issuer, login: &str, options: &[&str]) -> Value {
+    let config = format!(
+        "vault: {{address: \"{}\", login: {{{login}}}}}\n\
+         issuers: {{corp: {{kind: jwt, issuer: \"{}\", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}}}\n\
+         stages: {{prod: {{api_ids: [a1b2c3d4e5], grants: [{{name: reader, routes: [\"GET /orders\"], \
+         caller: {{issuer: corp, any: true}}, token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}}}]}}}}\n",
+        openbao.address(),
+        issuer.url()
+    );
+    let command = ["doctor", "--json", "--config", "-", "--trust-config-address", "--log-in"];
+    let ran = Command::new(&[&command, options].concat()).stdin(&config).run();
+    let findings: Vec<Value> =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
+    findings.into_iter().find(|finding| finding["check"] == "vault-login").unwrap()
+}
+
+async fn accessors(openbao: &OpenBao) -> usize {
+    let accessors = openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
+    accessors["data"]["keys"].as_array().unwrap().len()
+}
+
+/// Each fault of the login's role, what `doctor` says, and the cure that it names. OpenBao is asked whether the token mints.
+#[tokio::test]
+async fn rejects_a_login_whose_token_can_mint_nothing() {
+    let scratch = Scratch::new("doctor-powers");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    vault_setup::configure(&openbao, &Setup::quickstart()).await;
+    let issuer = Issuer::start();
+    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
+    let login = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
+    let look = || login_finding(&openbao, &issuer, &login, &[]);
+    let proof = json!({"role_id": role_id, "secret_id": secret_id});
+    let mints = async || {
+        let (_, answer) = openbao.api("POST", "auth/approle/login", None, proof.clone()).await;
+        let token = answer["auth"]["client_token"].as_str().unwrap().to_owned();
+        let wrapped = [("X-Vault-Wrap-TTL", "30s")];
+        openbao.api_with("POST", MINT, Some(&token), &wrapped, json!({"ttl": "60s"})).await.0 == 200
+    };
+    let before = accessors(&openbao).await;
+    let good = look();
+    let expected =
+        "Vault grants a token for 3600 s with the policy `vault-authorizer`; this one is revoked again";
+    assert_eq!((&good["verdict"], &good["found"]), (&json!("good"), &json!(expected)), "{good}");
+    assert_eq!(accessors(&openbao).await, before);
+    assert!(mints().await);
+
+    let revokes_not =
+        vault_setup::policy_file(AUTHORIZER_POLICY).replace("auth/token/revoke-self", "auth/token/nothing");
+    openbao.as_root("PUT", "sys/policies/acl/no-revoke", json!({"policy": revokes_not})).await;
+    for (fault, cure, minting, found, remedy) in [
+        (
+            json!({"token_num_uses": 3}),
+            json!({"token_num_uses": 0}),
+            false,
+            "limited to 3 uses",
+            "`token_num_uses=0`",
+        ),
+        (
+            json!({"token_policies": ["other"]}),
+            json!({"token_policies": [AUTHORIZER_POLICY]}),
+            false,
+            "with the policy `other`, but it lacks the policy `vault-authorizer`",
+            "`token_policies`",
+        ),
+        (
+            json!({"token_policies": []}),
+            json!({"token_policies": [AUTHORIZER_POLICY]}),
+            false,
+            "with no policy, but it lacks",
+            "`token_policies`",
+        ),
+        (
+            json!({"token_type": "batch"}),
+            json!({"token_type": "service"}),
+            false,
+            "a batch token",
+            "`token_type=service`",
+        ),
+        (
+            json!({"token_bound_cidrs": ["10.0.0.0/8"]}),
+            json!({"token_bound_cidrs": []}),
+            false,
+            "does not accept it from this address",
+            "`token_bound_cidrs`",
+        ),
+        (
+            json!({"token_ttl": "30s"}),
+            json!({"token_ttl": "1h"}),
+            true,
+            "after 30 s the function has to log in again",
+            "`token_ttl=1h`",
+        ),
+    ] {
+        openbao.as_root("POST", ROLE, fault.clone()).await;
+        let wrong = look();
+        assert_eq!(wrong["verdict"], "wrong", "{fault}: {wrong}");
+        assert!(wrong["found"].as_str().unwrap().contains(found), "{fault}: {wrong}");
+        assert!(wrong["remedy"].as_str().unwrap().contains(remedy), "{fault}: {wrong}");
+        assert_eq!(mints().await, minting, "{fault}");
+        openbao.as_root("POST", ROLE, cure.clone()).await;
+        assert_eq!(look()["verdict"], "good", "{cure}");
+        assert!(mints().await, "{cure}");
+    }
+
+    // Under another name, which the operator gives.
+    openbao.as_root("POST", ROLE, json!({"token_policies": ["no-revoke"]})).await;
+    let wrong = login_finding(&openbao, &issuer, &login, &["--policy", "no-revoke"]);
+    let (found, remedy) = (wrong["found"].as_str().unwrap(), wrong["remedy"].as_str().unwrap());
+    assert!(found.ends_with("but it may not revoke itself"), "{wrong}");
+    let (_, accessor) = remedy.rsplit_once("`vault token revoke -accessor ").unwrap();
+    let left = json!({"accessor": accessor.trim_end_matches('`')});
+    openbao.as_root("POST", "auth/token/revoke-accessor", left).await;
+}
+
+/// What gives the power is of no account.
+#[tokio::test]
+async fn a_login_that_has_the_authorizers_policy_by_its_entity_is_good() {
+    let scratch = Scratch::new("doctor-entity");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    vault_setup::configure(&openbao, &Setup::quickstart()).await;
+    let issuer = Issuer::start();
+    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
+    openbao.as_root("POST", ROLE, json!({"token_policies": ["other"]})).await;
+    let proof = json!({"role_id": role_id, "secret_id": secret_id});
+    let entity = openbao.as_root("POST", "auth/approle/login", proof).await["auth"]["entity_id"].take();
+    let path = format!("identity/entity/id/{}", entity.as_str().unwrap());
+    openbao.as_root("POST", &path, json!({"policies": [AUTHORIZER_POLICY]})).await;
+    let login = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
+    let good = login_finding(&openbao, &issuer, &login, &[]);
+    assert_eq!(good["verdict"], "good", "{good}");
+    assert!(good["found"].as_str().unwrap().contains("`other`, `vault-authorizer`"), "{good}");
+}
+
+/// The token of the configuration is judged alike.
+#[tokio::test]
+async fn rejects_a_token_of_the_configuration_that_can_mint_nothing() {
+    let scratch = Scratch::new("doctor-token");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let mut setup = Setup::quickstart();
+    setup = setup.policy("lookup", "path \"auth/token/lookup-self\" { capabilities = [\"read\"] }");
+    vault_setup::configure(&openbao, &setup).await;
+    let issuer = Issuer::start();
+    for (token, found) in [
+        (json!({"policies": [AUTHORIZER_POLICY]}), None),
+        (json!({"policies": ["lookup"]}), Some("it lacks the policy `vault-authorizer`")),
+        (json!({"policies": [AUTHORIZER_POLICY], "num_uses": 5}), Some("it is limited to 4 uses")),
+        (json!({"policies": [AUTHORIZER_POLICY], "type": "batch"}), Some("it is a batch token")),
+        (json!({"policies": [AUTHORIZER_POLICY], "ttl": "20s"}), Some("s the function has to log in again")),
+    ] {
+        let mut token = token;
+        token["no_default_policy"] = json!(true);
+        let made = openbao.as_root("POST", "auth/token/create", token.clone()).await;
+        let login = format!("method: token, token: {}", made["auth"]["client_token"].as_str().unwrap());
+        let finding = login_finding(&openbao, &issuer, &login, &[]);
+        assert_eq!(finding["verdict"], if found.is_some() { "wrong" } else { "good" }, "{token}: {finding}");
+        let words = finding["found"].as_str().unwrap();
+        assert!(words.contains(found.unwrap_or("Vault knows the token")), "{token}: {finding}");
+    }
+}
+
+/// OpenBao's own words for each, and the remedy that they lead to.
+#[tokio::test]
+async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
+    let scratch = Scratch::new("doctor-refused");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    vault_setup::configure(&openbao, &Setup::quickstart()).await;
+    let issuer = Issuer::start();
+    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
+    vault_setup::jwt_login(&openbao, &issuer, "vault.example.com").await;
+    let jwt_role = format!("auth/jwt/role/{AUTHORIZER_ROLE}");
+    let jwt_login = |mut changed: Value| {
+        changed["role_type"] = json!("jwt");
+        changed
+    };
+    let good = TokenSpec::new().claim("aud", "vault.example.com");
+    let jwt = |name: &str, token: &str, role: &str| {
+        let file = scratch.path().join(name);
+        fs::write(&file, token).unwrap();
+        format!("method: jwt, role: {role}, jwt_file: {}", file.display())
+    };
+    let is_good = |login: &str| {
+        let finding = login_finding(&openbao, &issuer, login, &[]);
+        assert_eq!(finding["verdict"], "good", "{finding}");
+    };
+    let is_told = |login: &str, found: &str, remedy: &str| {
+        let finding = login_finding(&openbao, &issuer, login, &[]);
+        assert_eq!(finding["verdict"], "wrong", "{finding}");
+        assert!(finding["found"].as_str().unwrap().contains(found), "{found}: {finding}");
+        assert!(finding["remedy"].as_str().unwrap().contains(remedy), "{remedy}: {finding}");
+    };
+    let approle = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
+    let by_jwt = jwt("good", &issuer.token(&good), AUTHORIZER_ROLE);
+    is_good(&approle);
+    is_good(&by_jwt);
+
+    openbao.as_root("POST", ROLE, json!({"secret_id_bound_cidrs": ["10.0.0.0/8"]})).await;
+    is_told(&approle, "unauthorized by CIDR restrictions", "`secret_id_bound_cidrs`");
+    openbao.as_root("POST", ROLE, json!({"secret_id_bound_cidrs": []})).await;
+    is_good(&approle);
+    is_told(
+        &format!("method: approle, role_id: nobody, secret_id: {secret_id}"),
+        "invalid role",
+        "`vault.login.role_id`",
+    );
+    is_told(
+        &format!("method: approle, role_id: {role_id}, secret_id: nothing"),
+        "invalid role or secret ID",
+        "issue another",
+    );
+
+    // A bare 403 is all that OpenBao says of an address, and of a mount that is not there.
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": ["10.0.0.0/8"]}))).await;
+    is_told(&by_jwt, "permission denied", "`token_bound_cidrs`");
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": []}))).await;
+    is_good(&by_jwt);
+    is_told(&format!("{by_jwt}, mount: nowhere"), "permission denied", "`vault.login.mount`");
+
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {"team": "orders"}}))).await;
+    is_told(&by_jwt, "claim", "`bound_claims`");
+    openbao
+        .as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {}, "bound_subject": "another"})))
+        .await;
+    is_told(&by_jwt, "subject", "`bound_subject`");
+    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_subject": ""}))).await;
+    is_good(&by_jwt);
+    let expired = issuer.token(&good.clone().expires_in(-600));
+    is_told(&jwt("expired", &expired, AUTHORIZER_ROLE), "expired", "has expired");
+    let audience = issuer.token(&TokenSpec::new().claim("aud", "elsewhere"));
+    is_told(&jwt("audience", &audience, AUTHORIZER_ROLE), "audience", "`bound_audiences`");
+    is_told(&jwt("forged", &issuer.forged(&good), AUTHORIZER_ROLE), "signature", "`oidc_discovery_url`");
+    is_told(&jwt("nobody", &issuer.token(&good), "nobody"), "could not be found", "must name a role");
 }

@@ -1,11 +1,15 @@
 //! The authorizer's own login by each method that a real OpenBao serves: what logs in, what is taken up when it changes
-//! under the running function, and that a login that fails is a fault and never a denial.
+//! under the running function, and that a login that fails is a fault and never a denial. The method `aws` runs on OpenBao's
+//! plugin where `VAULT_AUTH_AWS_PLUGIN` names it, else on a [stand-in](test_bed::aws_auth).
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use test_bed::aws_auth::{AwsAuth, AwsAuthConfig, Vault};
+use test_bed::command::{Command, Ran};
+use test_bed::emulator::Emulator;
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
@@ -20,6 +24,8 @@ const MINT: &str = "update auth/token/create/orders-prod-reader";
 /// An OpenBao with the quickstart's roles and no login yet, and the callers' issuer.
 struct Bed {
     openbao: OpenBao,
+    /// What the authorizer takes for Vault.
+    address: String,
     callers: Issuer,
     scratch: Scratch,
 }
@@ -28,8 +34,22 @@ impl Bed {
     async fn new(name: &str) -> Self {
         let scratch = Scratch::new(name);
         let openbao = OpenBao::start_in_memory(&scratch).await;
+        let address = openbao.address().to_owned();
+        Self::of(openbao, address, scratch).await
+    }
+
+    /// With the AWS auth method, and the AWS that it asks.
+    async fn with_aws(name: &str, principal: &str) -> (Self, AwsAuth, Emulator) {
+        let scratch = Scratch::new(name);
+        let emulator = Emulator::start(&scratch).await;
+        let login = AwsAuthConfig::quickstart(principal, AUDIENCE);
+        let Vault { aws_auth, openbao } = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        (Self::of(openbao, aws_auth.address(), scratch).await, aws_auth, emulator)
+    }
+
+    async fn of(openbao: OpenBao, address: String, scratch: Scratch) -> Self {
         vault_setup::configure(&openbao, &Setup::quickstart()).await;
-        Self { openbao, callers: Issuer::start(), scratch }
+        Self { openbao, address, callers: Issuer::start(), scratch }
     }
 
     fn function(&self, login: &str) -> Function {
@@ -37,7 +57,13 @@ impl Bed {
     }
 
     fn function_with(&self, login: &str, env: &[(&str, &str)]) -> Function {
-        let config = format!(
+        let config = self.config(login);
+        let env = [&[("AUTHORIZER_CONFIG", config.as_str())], env].concat();
+        Function::start(&parts::binary("release", "bootstrap"), env, &self.scratch)
+    }
+
+    fn config(&self, login: &str) -> String {
+        format!(
             r#"
 vault:
   address: {}
@@ -53,11 +79,16 @@ stages:
         caller: {{issuer: corp, any: true}}
         token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
 "#,
-            self.openbao.address(),
+            self.address,
             self.callers.url()
-        );
-        let env = [&[("AUTHORIZER_CONFIG", config.as_str())], env].concat();
-        Function::start(&parts::binary("release", "bootstrap"), env, &self.scratch)
+        )
+    }
+
+    /// `vault plan` or `vault apply` by an operator.
+    fn vault(&self, login: &str, options: &[&str]) -> Ran {
+        let command = ["vault", options[0], "--config", "-", "--trust-config-address"];
+        let command = Command::new(&[&command, &options[1..]].concat()).stdin(&self.config(login));
+        command.env("VAULT_TOKEN", self.openbao.root_token()).run()
     }
 
     async fn call(&self, function: &Function) -> Invocation {
@@ -85,17 +116,21 @@ stages:
 
     /// Ends every token that a login at `mount` gave.
     async fn revoke_logins(&self, mount: &str) {
+        self.revoke_tokens_of(&format!("auth/{mount}/login")).await;
+    }
+
+    async fn revoke_tokens_of(&self, path: &str) {
         let accessors = self.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
         let mut revoked = 0;
         for accessor in accessors["data"]["keys"].as_array().unwrap() {
             let accessor = json!({"accessor": accessor});
             let about = self.openbao.as_root("POST", "auth/token/lookup-accessor", accessor.clone()).await;
-            if about["data"]["path"] == format!("auth/{mount}/login") {
+            if about["data"]["path"] == path {
                 self.openbao.as_root("POST", "auth/token/revoke-accessor", accessor).await;
                 revoked += 1;
             }
         }
-        assert!(revoked > 0, "nobody is logged in at {mount}");
+        assert!(revoked > 0, "no token is of {path}");
     }
 
     async fn new_secret_id(&self) -> String {
@@ -202,8 +237,95 @@ async fn a_jwt_is_read_anew_at_each_login_and_need_not_be_there_at_start() {
     }
 }
 
-/// No secret is stored anywhere: AWS says who the function is, and OpenBao, which has no AWS auth method, believes AWS's
-/// signature.
+/// The credentials of a role that this makes, as Lambda gives them to a function.
+async fn role(emulator: &Emulator, name: &str) -> [(&'static str, String); 3] {
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let role = json!({"RoleName": name, "Path": "/service/", "AssumeRolePolicyDocument": trust.to_string()});
+    let made = emulator.aws().request("iam", "create_role", &role).await;
+    let session = json!({"RoleArn": made["Role"]["Arn"], "RoleSessionName": "orders-authorizer"});
+    let assumed = emulator.aws().request("sts", "assume_role", &session).await;
+    [
+        ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+        ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+        ("AWS_SESSION_TOKEN", "SessionToken"),
+    ]
+    .map(|(variable, name)| (variable, assumed["Credentials"][name].as_str().unwrap().to_owned()))
+}
+
+#[tokio::test]
+async fn an_iam_role_logs_in_without_a_stored_secret() {
+    let principal = "arn:aws:iam::123456789012:role/api-authorizer";
+    let (bed, aws_auth, emulator) = Bed::with_aws("aws", principal).await;
+    let (own, others) = (role(&emulator, "api-authorizer").await, role(&emulator, "another").await);
+    let env = |credentials: &[(&'static str, String); 3]| {
+        credentials.clone().map(|(name, value)| (name, Box::leak(value.into_boxed_str()) as &str))
+    };
+    let login = format!(
+        "method: aws, role: {AUTHORIZER_ROLE}, server_id: {AUDIENCE}, sts_endpoint: \"{}\"",
+        emulator.sts_url()
+    );
+    let function = bed.function_with(&login, &env(&own));
+    bed.allowed(&function).await;
+    bed.allowed(&function).await;
+    assert_eq!(aws_auth.login_count(), 1);
+    // The stand-in creates what the plugin grants.
+    let granted_by = if aws_auth.is_plugin() { "auth/aws/login" } else { "auth/token/create" };
+    bed.revoke_tokens_of(granted_by).await;
+    bed.allowed(&function).await;
+    assert_eq!(aws_auth.login_count(), 2);
+
+    let other_server = login.replace(AUDIENCE, "other.example.com");
+    let unknown_role = login.replace(AUTHORIZER_ROLE, "nobody");
+    let other_region = format!("{login}, sts_region: eu-west-1");
+    let forged = [own[0].clone(), ("AWS_SECRET_ACCESS_KEY", "wrong".to_owned()), own[2].clone()];
+    for (login, credentials, reason) in [
+        (&login, &others, "assumed-role/another/orders-authorizer\\\" does not belong to the role"),
+        (&other_server, &own, "X-Vault-AWS-IAM-Server-ID"),
+        (&unknown_role, &own, "entry for role nobody not found"),
+        (&other_region, &own, "Credential should be scoped to a valid region"),
+        (&login, &forged, "received error code 403 from STS"),
+    ] {
+        let function = bed.function_with(login, &env(credentials));
+        let message = bed.login_refused(&function).await;
+        assert!(message.contains("`auth/aws/login`"), "{message}");
+        assert!(message.contains(&reason.replace('\\', "")), "{reason}: {message}");
+        for (_, secret) in credentials.iter().skip(1) {
+            assert!(!function.log().contains(secret.as_str()), "{reason}");
+        }
+    }
+    assert!(aws_auth.login_count() == 2 && aws_auth.refused_login_count() >= 5);
+
+    // The stand-in has nothing to configure. The plugin keeps what both ways of setting it up write, and they agree.
+    if aws_auth.is_plugin() {
+        let apply = ["apply", "--adopt", "--aws-principal", principal];
+        let plan = ["plan", "--detailed-exitcode", "--aws-principal", principal];
+        let role = format!("auth/aws/role/{AUTHORIZER_ROLE}");
+        bed.openbao.as_root("DELETE", &role, Value::Null).await;
+        let mut quickstart = vault_setup::quickstart_script(&bed.openbao);
+        quickstart.args(["--aws-principal", principal, "--server-id", AUDIENCE]);
+        let ran = quickstart.output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let written = bed.openbao.as_root("GET", &role, Value::Null).await["data"].take();
+        bed.allowed(&bed.function_with(&login, &env(&own))).await;
+
+        bed.openbao.as_root("DELETE", &role, Value::Null).await;
+        let applied = bed.vault(&login, &apply);
+        assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+        let planned = bed.vault(&login, &plan);
+        assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+        let applied = bed.openbao.as_root("GET", &role, Value::Null).await["data"].take();
+        let compared = |role: &Value| {
+            let mut role = role.clone();
+            role.as_object_mut().unwrap().remove("role_id");
+            role
+        };
+        assert_eq!(compared(&applied), compared(&written));
+        bed.allowed(&bed.function_with(&login, &env(&own))).await;
+    }
+}
+
+/// No secret is stored anywhere: AWS says who the function is, and OpenBao's JWT auth method believes AWS's signature.
 #[tokio::test]
 async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     let bed = Bed::new("web-identity").await;

@@ -103,7 +103,7 @@ impl Walk {
         let scratch = Scratch::new(&format!("readme-{way}"));
         let emulator = Emulator::start(&scratch).await;
         let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
-        // OpenBao has no AWS auth method to configure: the stand-in has what the script would write, and `vault` notes it.
+        // The stand-in, or the plugin, has what the script would write; `vault` only notes it.
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         Self { way, role, emulator, vault, issuer: Issuer::start(), scratch }

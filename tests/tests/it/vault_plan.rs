@@ -772,7 +772,8 @@ async fn the_reference_shows_a_real_plan() {
 
 type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 
-/// OpenBao has no AWS auth method: its two places are kept here, merged field by field as Vault does; all else is OpenBao's.
+/// OpenBao has the AWS auth method only as a plugin: its two places are kept here, merged field by field as Vault does; all else
+/// is OpenBao's. What the plugin makes of them, `logins` shows.
 fn with_aws_auth(openbao: &OpenBao, stored: &Stored) -> Server {
     let (upstream, stored) = (openbao.address().to_owned(), Arc::clone(stored));
     let serve = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {

@@ -5,6 +5,7 @@
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
 use std::{
+    collections::BTreeSet,
     pin::Pin,
     sync::{self, Arc, MutexGuard, PoisonError},
     time::Duration,
@@ -59,12 +60,34 @@ pub struct Granted {
     pub ttl_seconds: Option<u64>,
     /// Whether it can be renewed.
     pub renewable: bool,
+    /// What else the login's answer says of it. The function does not need it: it tries, and Vault decides.
+    pub powers: Powers,
+}
+
+/// What decides whether Vault will let a token mint, beside its life.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Powers {
+    /// The token's handle: safe to show. Empty for a batch token.
+    pub accessor: String,
+    /// Every policy in effect: the token's own, and those of its entity and groups.
+    pub policies: BTreeSet<String>,
+    /// `service` or `batch`.
+    pub token_type: String,
+    /// How many calls it is good for; 0 is without limit.
+    pub num_uses: u64,
 }
 
 impl From<Auth> for Granted {
     fn from(auth: Auth) -> Self {
         let ttl_seconds = Some(auth.lease_duration).filter(|seconds| *seconds > 0);
-        Self { token: auth.client_token, ttl_seconds, renewable: auth.renewable }
+        let policies = auth.policies.into_iter().chain(auth.token_policies).chain(auth.identity_policies);
+        let powers = Powers {
+            accessor: auth.accessor,
+            policies: policies.collect(),
+            token_type: auth.token_type,
+            num_uses: auth.num_uses,
+        };
+        Self { token: auth.client_token, ttl_seconds, renewable: auth.renewable, powers }
     }
 }
 
@@ -80,7 +103,8 @@ impl TokenLogin {
 
 impl Login for TokenLogin {
     fn login<'a>(&'a self, _vault: &'a Vault, _by: UnixTime) -> LoginFuture<'a> {
-        let granted = Granted { token: self.0.clone(), ttl_seconds: None, renewable: false };
+        let granted =
+            Granted { token: self.0.clone(), ttl_seconds: None, renewable: false, powers: Powers::default() };
         Box::pin(std::future::ready(Ok(granted)))
     }
 }

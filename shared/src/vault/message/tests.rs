@@ -48,6 +48,42 @@ fn removes_what_looks_like_a_secret() {
     }
 }
 
+/// Names as CloudFormation makes them, and the longest that IAM allows: which principal it was, and what is wrong with it.
+#[test]
+fn keeps_an_iam_principal_whole_and_the_words_behind_it() {
+    let longest = |letter: &str| letter.repeat(64);
+    for principal in [
+        "arn:aws:sts::123456789012:assumed-role/orders-AuthorizerRole-1A2B3C4D5E6F/orders-Authorizer-a1B2c3D4e5F6".to_owned(),
+        format!("arn:aws-us-gov:sts::123456789012:assumed-role/{}/{}", longest("R"), longest("s")),
+        "arn:aws:iam::123456789012:user/team/somebody@example.com".to_owned(),
+    ] {
+        let text = format!("IAM Principal \"{principal}\" does not belong to the role \"api-authorizer\"");
+        assert_eq!(sanitised(&text, None), text);
+    }
+}
+
+#[test]
+fn rejects_a_secret_that_pretends_to_be_an_iam_principal() {
+    for secret in [
+        "s.KGXDu8CLc1DnGKEU4KBqXzzW".to_owned(),
+        "hvs.CAESIJ1hx3xCabcdefghijkl".to_owned(),
+        "eyJhbGciOiJSUzI1NiJ9".to_owned(),
+        "IQoJb3JpZ2luX2VjEJr9ABCDEFGHIJKLMNOP".repeat(2),
+    ] {
+        for principal in [
+            format!("arn:aws:sts::123456789012:assumed-role/{secret}/session"),
+            format!("arn:aws:sts::123456789012:assumed-role/role/{secret}"),
+            format!("arn:aws:sts::{secret}:assumed-role/role/session"),
+            secret.clone(),
+        ] {
+            let message =
+                sanitised(&format!("IAM Principal \"{principal}\" does not belong to the role \"x\""), None);
+            assert!(!message.contains(&secret), "{message}");
+            assert!(message.ends_with("does not belong to the role \"x\""), "{message}");
+        }
+    }
+}
+
 #[test]
 fn removes_the_very_token_that_was_sent_whatever_it_looks_like() {
     assert_eq!(sanitised("bad token root!", Some("root")), "bad token …!");

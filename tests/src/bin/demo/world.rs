@@ -38,7 +38,7 @@ impl World {
     /// The first three chapters.
     pub(crate) async fn start(screen: &Screen, scratch: &Scratch) -> Result<Self, Broken> {
         let (issuer, emulator, openbao) = start(screen, scratch).await;
-        let vault = put_aws_login_before(screen, openbao, &emulator);
+        let vault = add_aws_login(screen, openbao, &emulator).await;
         let deployment = configure_and_deploy(screen, &vault, &emulator, &issuer).await?;
         let jwt = issuer.token(&alice().expires_in(JWT_MINUTES * 60));
         Ok(Self { deployment, http: http::client(), issuer, vault, emulator, jwt })
@@ -80,13 +80,15 @@ fn pinned(package: &str) -> &'static str {
     versions.next().expect("every part is pinned")
 }
 
-fn put_aws_login_before(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> Vault {
+async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> Vault {
     let role = QuickstartParameters::authorizer_role_arn(STACK);
-    let vault = Vault::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID));
-    screen.paragraph(
-        "OpenBao lacks Vault's AWS auth method: a stand-in in front of it answers auth/aws/login as Vault does, and \
-         has the emulator's STS check the signature.",
-    );
+    let vault = Vault::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID)).await;
+    screen.paragraph(if vault.aws_auth.is_plugin() {
+        "OpenBao runs its plugin for Vault's AWS auth method, which has the emulator's STS check the signature."
+    } else {
+        "OpenBao has Vault's AWS auth method as a plugin, which is not here: a stand-in in front of it answers \
+         auth/aws/login as Vault does, and has the emulator's STS check the signature."
+    });
     vault
 }
 

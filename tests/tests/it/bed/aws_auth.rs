@@ -1,4 +1,4 @@
-//! The AWS auth stand-in, with requests that botocore signs and the emulator's STS checks.
+//! The AWS auth method, by the stand-in or by the real plugin, with requests that botocore signs and the emulator's STS checks.
 
 use std::process::Command;
 
@@ -46,13 +46,13 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
             "server id unsigned",
             "error validating X-Vault-AWS-IAM-Server-ID header: vault header wasn't signed",
         ),
-        ("another amz header", "invalid request header: x-amz-target"),
+        ("another amz header", "invalid request header: X-Amz-Target"),
         ("another action", "iam request body is invalid"),
         ("two actions", "iam request body is invalid"),
         ("a query", "invalid request"),
         ("GET", "invalid iam_http_request_method; currently only 'POST' is supported"),
         ("URL-safe base64", "failed to base64 decode iam_request_url"),
-        ("no body", "supplied some of the auth values for the iam auth type but not all"),
+        ("no body", "didn't supply required authentication values"),
     ];
     for (name, expected) in refused {
         assert!(logins[name].is_object(), "{name}");

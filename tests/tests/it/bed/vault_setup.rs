@@ -65,7 +65,7 @@ async fn configuration(openbao: &OpenBao) -> Vec<(String, Value)> {
     configuration
 }
 
-/// OpenBao has no AWS auth method to run this part on: what would be written is read from a command that prints it.
+/// What would be written is read from a command that prints it. `logins` runs the same on OpenBao's plugin, where that is there.
 #[test]
 fn quickstart_sh_configures_the_aws_login_on_request() {
     let scratch = Scratch::new("quickstart-aws");
