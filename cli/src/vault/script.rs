@@ -16,7 +16,12 @@ use super::{
 /// The script. Whoever runs it may do everything, so no text of the configuration is read by the shell: the address and the
 /// namespace are quoted, names have no letters that it reads, and the rest stands in here-documents that it does not look
 /// into, where no line is their end.
-pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> String {
+pub(crate) fn of(
+    desired: &Desired,
+    address: &str,
+    namespace: Option<&str>,
+    quota_namespace: Option<&str>,
+) -> String {
     let own = &desired.authorizer_policy;
     let made: BTreeSet<Place> = desired
         .objects
@@ -26,6 +31,7 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         .cloned()
         .collect();
     let mut text = head(address, namespace);
+    let quotas = format!("VAULT_NAMESPACE={} ", quoted(quota_namespace.unwrap_or_default()));
     for (name, policy) in [(SELF_POLICY, &desired.self_policy), (&own.name, &own.text(&made))] {
         // Writing to a String cannot fail.
         let _infallible = write!(text, "\n\"$cli\" policy write {name} - <<'EOF'\n{policy}EOF\n");
@@ -36,9 +42,9 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
     for object in &desired.objects {
         text += &guard(object);
         let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
-        let root = if object.place.lies_in_root() { "VAULT_NAMESPACE= " } else { "" };
+        let apart = if object.place.is_quota() { quotas.as_str() } else { "" };
         let path = object.place.path();
-        let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
+        let _infallible = write!(text, "\n{apart}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
     for place in desired.quotas_left_alone.iter().flatten() {
         let _infallible = write!(text, "\n# Left alone, as you said: {place}\n");
@@ -71,10 +77,16 @@ fn guard(object: &Object) -> String {
     )
 }
 
+/// What else could send the commands to another server, or change what they print. `quickstart.sh` has the same.
+const ONE_VAULT: &str = include_str!("script/one_vault.sh");
+
 fn head(address: &str, namespace: Option<&str>) -> String {
     // Also where there is none: whoever runs it may have another in the shell.
-    let but =
-        if namespace.is_some() { "    # but quotas, further down, lie in the root namespace" } else { "" };
+    let but = if namespace.is_some() {
+        "    # but quotas, further down, lie in a namespace of their own"
+    } else {
+        ""
+    };
     let namespace = format!("export VAULT_NAMESPACE={}{but}\n", quoted(namespace.unwrap_or_default()));
     format!(
         "#!/bin/sh\n\
@@ -86,7 +98,7 @@ fn head(address: &str, namespace: Option<&str>) -> String {
          set -eu\n\
          cli=${{VAULT_CLI:-vault}}\n\
          [ -n \"${{VAULT_ADDR:-}}\" ] || {{ echo {} >&2; exit 1; }}\n\
-         {namespace}",
+         {namespace}{ONE_VAULT}",
         quoted(&format!("set VAULT_ADDR; this is for the Vault at {address}"))
     )
 }

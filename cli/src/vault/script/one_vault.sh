@@ -1,0 +1,10 @@
+# VAULT_ADDR, VAULT_NAMESPACE and VAULT_TOKEN say where and as whom. OpenBao's `bao` would follow its BAO_ variables instead of
+# these, empty ones too, and both commands an agent's address.
+for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
+    if eval "[ -n \"\${BAO_$variable-}\" ] && [ -z \"\${VAULT_$variable+set}\" ]"; then
+        echo "BAO_$variable is set and VAULT_$variable is not, which this script goes by: set VAULT_$variable, or unset BAO_$variable" >&2
+        exit 1
+    fi
+    unset "BAO_$variable"
+done
+unset VAULT_AGENT_ADDR VAULT_FORMAT VAULT_WRAP_TTL
