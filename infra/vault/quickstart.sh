@@ -40,7 +40,8 @@ while [ $# -gt 0 ]; do
     --aws-principal)
         case $2 in
         *[,\ ]*)
-            echo "quickstart.sh: one ARN in each option: --aws-principal $(echo "$2" | sed 's/[, ]\{1,\}/ --aws-principal /g')" >&2
+            arns=$(echo "$2" | sed 's/[, ]\{1,\}/ --aws-principal /g')
+            echo "quickstart.sh: one ARN in each option: --aws-principal $arns" >&2
             exit 2
             ;;
         esac
@@ -71,11 +72,11 @@ if [ -n "$quota_namespace" ] && [ -z "${VAULT_NAMESPACE:-}" ]; then
     exit 2
 fi
 [ -n "${VAULT_ADDR:-}" ] || { echo 'quickstart.sh: set VAULT_ADDR' >&2; exit 2; }
-# VAULT_ADDR, VAULT_NAMESPACE and VAULT_TOKEN say where and as whom. OpenBao's `bao` would follow its BAO_ variables instead of
-# these, empty ones too, and both commands an agent's address.
+# VAULT_ADDR, VAULT_NAMESPACE and VAULT_TOKEN say where and as whom. OpenBao's `bao` would follow its BAO_ variables instead, even
+# empty ones, and both commands an agent's address.
 for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
     if eval "[ -n \"\${BAO_$variable-}\" ] && [ -z \"\${VAULT_$variable+set}\" ]"; then
-        echo "BAO_$variable is set and VAULT_$variable is not, which this script goes by: set VAULT_$variable, or unset BAO_$variable" >&2
+        echo "BAO_$variable is set, and this script goes by VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
         exit 1
     fi
     unset "BAO_$variable"
@@ -97,8 +98,8 @@ token_role() {
         token_type=service token_no_default_policy=true orphan=true renewable=false path_suffix=v01
 }
 
-# quota ROLE: at most 200 tokens a second, as `limits.grant_mints_per_second` has it. One namespace keeps all quotas: the names
-# and the paths of the others' begin with theirs.
+# quota ROLE: at most 200 tokens a second, as `limits.grant_mints_per_second` has it. One namespace keeps the quotas of all, so
+# their names and paths have the namespace that they are about.
 quota() {
     VAULT_NAMESPACE=$quota_namespace "$cli" write "sys/quotas/rate-limit/$quota_prefix$1" \
         path="$quota_path$1" rate=200 interval=1s
@@ -141,7 +142,8 @@ if [ -n "$namespace" ] && [ -z "$quota_namespace" ]; then
     # Others may have made quotas of these names.
     authorizer_policy=$(grep -v '^# made: sys/quotas/' "$policies/vault-authorizer.hcl")
 else
-    authorizer_policy=$(sed "s|^\(# made: sys/quotas/rate-limit/\)vault-authorizer-|\1$quota_prefix|" "$policies/vault-authorizer.hcl")
+    quotas="s|^\(# made: sys/quotas/rate-limit/\)vault-authorizer-|\1$quota_prefix|"
+    authorizer_policy=$(sed "$quotas" "$policies/vault-authorizer.hcl")
 fi
 # A policy with vault apply's mark and another text is that of a configuration that is not the quickstart's any more, and
 # whose grants would lose their tokens.
@@ -151,8 +153,8 @@ if echo "$names" | grep -qx vault-authorizer; then
     case $current in
     "$authorizer_policy") ;;
     '# Managed by vault-authorizer: '*)
-        echo 'quickstart.sh: the policy vault-authorizer is another configuration'\''s, made by vault-authorizer vault apply: run that' >&2
-        echo 'for yours, with --policy and a name of its own; or, if no function uses the policy any more, delete it' >&2
+        echo "quickstart.sh: the policy vault-authorizer is another configuration's, made by vault-authorizer vault apply: run" >&2
+        echo 'that for yours, with --policy and another name; or, if no function uses the policy any more, delete it' >&2
         exit 1
         ;;
     esac
@@ -166,8 +168,8 @@ token_role orders-prod-reader orders-prod-read 120s
 token_role orders-staging-reader orders-staging-read 600s
 
 if [ -n "$namespace" ] && [ -z "$quota_namespace" ]; then
-    echo 'quickstart.sh: no rate limit quotas were made, which lie outside of your namespace: on HCP Vault --quota-namespace admin' >&2
-    echo 'makes them, elsewhere vault-authorizer vault apply with a token that may change them in the root namespace' >&2
+    echo 'quickstart.sh: no rate limit quotas were made: they lie outside of your namespace. On HCP Vault, --quota-namespace admin' >&2
+    echo 'makes them; elsewhere vault-authorizer vault apply does, with a token that may change them in the root namespace' >&2
 else
     quota orders-prod-reader
     quota orders-staging-reader

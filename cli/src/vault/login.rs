@@ -26,6 +26,9 @@ const PRINCIPALS: &str = "bound_iam_principal_arn";
 const SUBJECT: &str = "bound_subject";
 const CLAIMS: &str = "bound_claims";
 
+/// The fields of a login role that name who may log in.
+pub(crate) const NAMES: [&str; 2] = [PRINCIPALS, SUBJECT];
+
 /// Who may log in as the authorizer.
 #[derive(Debug, Clone)]
 pub(crate) enum Trusted {
@@ -232,7 +235,7 @@ fn jwt_fields(subjects: &BTreeSet<String>, audience: &str) -> Vec<Field> {
 /// Who may log in by a role, as far as it names them one by one: what stands for many is nobody's.
 pub(crate) fn lets_in(role: &Value) -> BTreeSet<&str> {
     let claim = role.get(CLAIMS).and_then(|claims| claims.get("sub"));
-    let names = [role.get(PRINCIPALS), role.get(SUBJECT), claim].into_iter().flatten();
+    let names = NAMES.map(|name| role.get(name)).into_iter().chain([claim]).flatten();
     let names = names.flat_map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
     names.filter_map(Value::as_str).filter(|name| !name.is_empty() && !name.contains('*')).collect()
 }

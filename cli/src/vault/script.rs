@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     desired::{Desired, SELF_POLICY},
+    login::{NAMES, lets_in},
     object::Object,
     place::Place,
 };
@@ -63,9 +64,17 @@ pub(crate) fn of(
     text
 }
 
-/// A server id holds for a whole mount: with another one, whoever logs in there no longer could.
+/// What others rely on, and the script would change.
 fn guard(object: &Object) -> String {
-    let Place::AwsClient { mount } = &object.place else { return String::new() };
+    match &object.place {
+        Place::AwsClient { mount } => server_id_guard(mount, object),
+        Place::LoginRole { .. } => login_guard(object),
+        Place::Policy(_) | Place::TokenRole(_) | Place::Quota(_) => String::new(),
+    }
+}
+
+/// A server id holds for a whole mount: with another one, whoever logs in there no longer could.
+fn server_id_guard(mount: &str, object: &Object) -> String {
     let path = object.place.path();
     let body = object.body(None);
     let server_id = body.get("iam_server_id_header_value").and_then(Value::as_str).unwrap_or_default();
@@ -75,6 +84,23 @@ fn guard(object: &Object) -> String {
          if [ -n \"$current\" ] && [ \"$current\" != {server_id} ]; then\n    \
          echo \"auth/{mount} has the server id $current, which others may log in with: use that one\" >&2\n    exit 1\nfi\n"
     )
+}
+
+/// Whoever may log in and is not named could not any more. No ARN and no subject of AWS's has a space.
+fn login_guard(object: &Object) -> String {
+    let path = object.place.path();
+    let body = object.body(None);
+    let named = quoted(&format!(" {} ", lets_in(&body).into_iter().collect::<Vec<_>>().join(" ")));
+    let fields = NAMES.into_iter().filter(|field| body.get(*field).is_some());
+    let guard = |field| {
+        format!(
+            "\nfor name in $(\"$cli\" read -field={field} {path} 2>/dev/null | tr -d '[]'); do\n    \
+             case {named} in *\" $name \"*) ;; *)\n        \
+             echo \"$name may log in with {path} as well: name it too when you make this script, or delete that role\" >&2\n        \
+             exit 1 ;;\n    esac\ndone\n"
+        )
+    };
+    fields.map(guard).collect()
 }
 
 /// What else could send the commands to another server, or change what they print. `quickstart.sh` has the same.
@@ -124,6 +150,17 @@ mod tests {
         let guard = guard(&object);
         assert!(guard.contains("read -field=iam_server_id_header_value auth/aws/config/client"), "{guard}");
         assert!(guard.contains(&format!("!= 'it{QUOTE}s ours' ]; then\n    echo")), "{guard}");
+    }
+
+    #[test]
+    fn rejects_forgetting_whoever_else_logs_in() {
+        let names = BTreeSet::from(["role/a".to_owned(), "role/it's".to_owned()]);
+        let place = Place::LoginRole { mount: "aws".to_owned(), role: "api".to_owned() };
+        let object =
+            Object { place, fields: vec![Field::exactly("bound_iam_principal_arn", Setting::Set(names))] };
+        let guard = guard(&object);
+        assert!(guard.contains("read -field=bound_iam_principal_arn auth/aws/role/api 2>"), "{guard}");
+        assert!(guard.contains(&format!("case ' role/a role/it{QUOTE}s ' in *\" $name \"*) ;;")), "{guard}");
     }
 
     #[test]

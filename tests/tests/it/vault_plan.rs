@@ -1244,6 +1244,19 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     forgotten.complained(1);
     assert_eq!(logs_in("api-authorizer").await, 200);
     apply(&["second"], &["--prune"]).printed(0);
+    let script = |subject: &str| {
+        let options =
+            ["plan", "--format", "hcl", "--jwt-subject", subject, "--jwt-audience", "vault.example.com"];
+        let script = as_root(&openbao, &options, &configuration).printed(0);
+        let mut shell = Command::new("sh");
+        shell.arg("-s").env("VAULT_CLI", parts::openbao()).env("VAULT_ADDR", openbao.address());
+        with_input(shell.env("VAULT_TOKEN", openbao.root_token()), &script)
+    };
+    let stopped = script("api-authorizer");
+    let told = String::from_utf8(stopped.stderr).unwrap();
+    assert!(told.contains("second may log in with auth/jwt/role/api-authorizer as well"), "{told}");
+    assert!(!stopped.status.success() && logs_in("second").await == 200);
+    assert!(script("second").status.success());
     assert_eq!([logs_in("api-authorizer").await, logs_in("second").await], [400, 200]);
     apply(&["api-authorizer"], &["--prune"]).printed(0);
 

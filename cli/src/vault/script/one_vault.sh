@@ -1,8 +1,8 @@
-# VAULT_ADDR, VAULT_NAMESPACE and VAULT_TOKEN say where and as whom. OpenBao's `bao` would follow its BAO_ variables instead of
-# these, empty ones too, and both commands an agent's address.
+# VAULT_ADDR, VAULT_NAMESPACE and VAULT_TOKEN say where and as whom. OpenBao's `bao` would follow its BAO_ variables instead, even
+# empty ones, and both commands an agent's address.
 for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
     if eval "[ -n \"\${BAO_$variable-}\" ] && [ -z \"\${VAULT_$variable+set}\" ]"; then
-        echo "BAO_$variable is set and VAULT_$variable is not, which this script goes by: set VAULT_$variable, or unset BAO_$variable" >&2
+        echo "BAO_$variable is set, and this script goes by VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
         exit 1
     fi
     unset "BAO_$variable"
