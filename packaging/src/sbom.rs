@@ -91,15 +91,9 @@ fn serial_number(document: &str) -> Result<String, Failure> {
     let sum = sum.split(' ').next().and_then(|sum| u128::from_str_radix(sum.get(..32)?, 16).ok());
     let sum = sum.ok_or_else(|| Failure::new("sha256sum prints another form than expected"))?;
     let uuid = (sum & !(0xf << 76 | 0b11 << 62)) | 8 << 76 | 0b10 << 62;
-    let digits = format!("{uuid:032x}");
-    let mut parts = Vec::new();
-    let mut rest = digits.as_str();
-    for length in [8, 4, 4, 4, 12] {
-        let (part, after) = rest.split_at(length);
-        parts.push(part);
-        rest = after;
-    }
-    Ok(format!("urn:uuid:{}", parts.join("-")))
+    let part = |shift: u32| (uuid >> shift) & 0xffff;
+    let (first, last) = (uuid >> 96, uuid & 0xffff_ffff_ffff);
+    Ok(format!("urn:uuid:{first:08x}-{:04x}-{:04x}-{:04x}-{last:012x}", part(80), part(64), part(48)))
 }
 
 fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, Value>, Failure> {
