@@ -83,6 +83,16 @@ for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
 done
 unset VAULT_AGENT_ADDR VAULT_FORMAT VAULT_WRAP_TTL
 
+# field NAME PATH: what the server has there, or nothing. What cannot be read may be somebody's: that ends the script.
+field() {
+    "$cli" read -field="$1" "$2" 2>/dev/null && return
+    message=$("$cli" read -field="$1" "$2" 2>&1) || case $message in
+    *'No value found'* | *'not present in'*) return 0 ;;
+    esac
+    echo "$message" >&2
+    return 1
+}
+
 # enabled secrets|auth PATH: whether something is mounted there.
 enabled() {
     "$cli" "$1" list -format=json | grep -q "\"$2/\""
@@ -103,16 +113,6 @@ token_role() {
 quota() {
     VAULT_NAMESPACE=$quota_namespace "$cli" write "sys/quotas/rate-limit/$quota_prefix$1" \
         path="$quota_path$1" rate=200 interval=1s
-}
-
-# field NAME PATH: what the server has there, or nothing. What cannot be read may be somebody's: that ends the script.
-field() {
-    "$cli" read -field="$1" "$2" 2>/dev/null && return
-    message=$("$cli" read -field="$1" "$2" 2>&1) || case $message in
-    *'No value found'* | *'not present in'*) return 0 ;;
-    esac
-    echo "$message" >&2
-    return 1
 }
 
 # sample_secret PATH USERNAME PASSWORD

@@ -80,7 +80,7 @@ fn server_id_guard(mount: &str, object: &Object) -> String {
     let server_id = body.get("iam_server_id_header_value").and_then(Value::as_str).unwrap_or_default();
     let server_id = quoted(server_id);
     format!(
-        "\ncurrent=$(\"$cli\" read -field=iam_server_id_header_value {path} 2>/dev/null || true)\n\
+        "\ncurrent=$(field iam_server_id_header_value {path})\n\
          if [ -n \"$current\" ] && [ \"$current\" != {server_id} ]; then\n    \
          echo \"auth/{mount} has the server id $current, which others may log in with: use that one\" >&2\n    exit 1\nfi\n"
     )
@@ -94,7 +94,7 @@ fn login_guard(object: &Object) -> String {
     let fields = NAMES.into_iter().filter(|field| body.get(*field).is_some());
     let guard = |field| {
         format!(
-            "\nfor name in $(\"$cli\" read -field={field} {path} 2>/dev/null | tr -d '[]'); do\n    \
+            "\ncurrent=$(field {field} {path})\nfor name in $(echo \"$current\" | tr -d '[]'); do\n    \
              case {named} in *\" $name \"*) ;; *)\n        \
              echo \"$name may log in with {path} as well: name it too when you make this script, or delete that role\" >&2\n        \
              exit 1 ;;\n    esac\ndone\n"
@@ -103,8 +103,8 @@ fn login_guard(object: &Object) -> String {
     fields.map(guard).collect()
 }
 
-/// What else could send the commands to another server, or change what they print. `quickstart.sh` has the same.
-const ONE_VAULT: &str = include_str!("script/one_vault.sh");
+/// What keeps the commands to one server, and reads what it has. `quickstart.sh` has the same.
+const PRELUDE: &str = include_str!("script/prelude.sh");
 
 fn head(address: &str, namespace: Option<&str>) -> String {
     // Also where there is none: whoever runs it may have another in the shell.
@@ -124,7 +124,7 @@ fn head(address: &str, namespace: Option<&str>) -> String {
          set -eu\n\
          cli=${{VAULT_CLI:-vault}}\n\
          [ -n \"${{VAULT_ADDR:-}}\" ] || {{ echo {} >&2; exit 1; }}\n\
-         {namespace}{ONE_VAULT}",
+         {namespace}{PRELUDE}",
         quoted(&format!("set VAULT_ADDR; this is for the Vault at {address}"))
     )
 }
@@ -148,7 +148,10 @@ mod tests {
             vec![Field::exactly("iam_server_id_header_value", Setting::Text("it's ours".to_owned()))];
         let object = Object { place: Place::AwsClient { mount: "aws".to_owned() }, fields };
         let guard = guard(&object);
-        assert!(guard.contains("read -field=iam_server_id_header_value auth/aws/config/client"), "{guard}");
+        assert!(
+            guard.contains("current=$(field iam_server_id_header_value auth/aws/config/client)\n"),
+            "{guard}"
+        );
         assert!(guard.contains(&format!("!= 'it{QUOTE}s ours' ]; then\n    echo")), "{guard}");
     }
 
@@ -159,8 +162,13 @@ mod tests {
         let object =
             Object { place, fields: vec![Field::exactly("bound_iam_principal_arn", Setting::Set(names))] };
         let guard = guard(&object);
-        assert!(guard.contains("read -field=bound_iam_principal_arn auth/aws/role/api 2>"), "{guard}");
+        assert!(guard.contains("current=$(field bound_iam_principal_arn auth/aws/role/api)\n"), "{guard}");
         assert!(guard.contains(&format!("case ' role/a role/it{QUOTE}s ' in *\" $name \"*) ;;")), "{guard}");
+    }
+
+    #[test]
+    fn the_quickstarts_script_keeps_to_one_vault_in_the_same_way() {
+        assert!(include_str!("../../../infra/vault/quickstart.sh").contains(PRELUDE));
     }
 
     #[test]

@@ -8,3 +8,13 @@ for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
     unset "BAO_$variable"
 done
 unset VAULT_AGENT_ADDR VAULT_FORMAT VAULT_WRAP_TTL
+
+# field NAME PATH: what the server has there, or nothing. What cannot be read may be somebody's: that ends the script.
+field() {
+    "$cli" read -field="$1" "$2" 2>/dev/null && return
+    message=$("$cli" read -field="$1" "$2" 2>&1) || case $message in
+    *'No value found'* | *'not present in'*) return 0 ;;
+    esac
+    echo "$message" >&2
+    return 1
+}
