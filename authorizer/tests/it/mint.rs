@@ -185,18 +185,6 @@ fn a_fault_that_cost_vault_nothing_is_never_held_against_its_caller() {
     }
 }
 
-/// Each of these calls reaches Vault, and none is Vault's fault.
-#[test]
-fn rejects_a_flood_of_a_disabled_tenant_before_vault_is_asked() {
-    let config = CONFIG.replacen("num_uses: 5", TENANTS, 1);
-    let config = config.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
-    let disabled = || Err(MintError::TenantDisabled);
-    let bed = Bed::with_vault(&config, std::iter::repeat_with(disabled).take(3).collect(), 0);
-    let token = token_with(json!({"org": {"tenant": "blue"}}));
-    let codes = [(); 3].map(|()| bed.code_for(&token));
-    assert_eq!(codes, ["identity_value_refused", "identity_value_refused", "rate_limited"]);
-}
-
 #[tokio::test]
 async fn a_call_given_up_at_the_deadline_counts_as_a_fault_and_not_as_a_token() {
     let bed = Bed::with(&CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:"));
