@@ -125,38 +125,41 @@ fn retries_while_vault_is_down_never_use_up_the_callers_limit() {
     assert_eq!(back, ["allowed", "allowed", "rate_limited"]);
 }
 
-/// A code, and what Vault does that leads to it.
-type Failing = (&'static str, fn() -> Result<vault_context::vault::Answer, MintError>);
-
-fn path() -> String {
-    PATH.to_owned()
-}
-
 /// Faults that a caller can bring about: an alias that the token role does not take, a JWT so short that Vault's answer comes
 /// late, an answer that must be undone. Each is work for Vault.
 #[test]
 fn rejects_a_flood_of_mints_that_the_caller_makes_fail_before_vault_is_asked() {
     let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
-    let forced: [Failing; 5] = [
-        ("vault_mint_refused", || {
-            let message = "invalid 'entity_alias' value".to_owned();
-            Err(MintError::Vault(VaultError::Refused { path: path(), status: 400, message }))
-        }),
-        ("vault_unreachable", || Err(MintError::Late)),
-        ("vault_unreachable", || Err(MintError::Vault(VaultError::TimedOut { path: path() }))),
-        ("vault_answer_invalid", || Ok(answer(json!({"wrap_info": wrap_info(PATH, 31)})))),
-        ("vault_login_refused", || Err(MintError::Login(VaultError::Forbidden { path: path() }))),
+    let refused = |status, message: &str| {
+        let (path, message) = (PATH.to_owned(), message.to_owned());
+        Err(MintError::Vault(VaultError::Refused { path, status, message }))
+    };
+    let forced: [(&str, Box<dyn Fn() -> Result<vault_context::vault::Answer, MintError>>); 5] = [
+        ("vault_mint_refused", Box::new(|| refused(400, "invalid 'entity_alias' value"))),
+        ("vault_unreachable", Box::new(|| Err(MintError::Late))),
+        (
+            "vault_unreachable",
+            Box::new(|| Err(MintError::Vault(VaultError::TimedOut { path: PATH.to_owned() }))),
+        ),
+        ("vault_answer_invalid", Box::new(|| Ok(answer(json!({"wrap_info": wrap_info(PATH, 31)}))))),
+        (
+            "vault_login_refused",
+            Box::new(|| Err(MintError::Login(VaultError::Forbidden { path: PATH.to_owned() }))),
+        ),
     ];
     for (code, fault) in forced {
         let bed = Bed::with_vault(&config, std::iter::repeat_with(fault).take(20).collect(), 0);
         let codes: Vec<String> = (0..20).map(|_| bed.code_for(&good_token())).collect();
-        assert_eq!(codes[..2], [code, code]);
-        assert!(codes[2..].iter().all(|code| code == "vault_throttled"), "never a denial: {codes:?}");
+        assert_eq!(codes[..3], [code, code, "vault_throttled"], "{code}");
+        assert!(codes[3..].iter().all(|code| code == "vault_throttled"), "never a denial: {codes:?}");
         assert_eq!(bed.authorizer.minter.orders.take().len(), 2, "{code}: Vault was asked twice and no more");
-        let bob = bed.code_for(&token_with(json!({"sub": "bob"})));
-        assert_eq!(bob, code, "another caller has a limit of their own");
+        assert_eq!(
+            bed.code_for(&token_with(json!({"sub": "bob"}))),
+            code,
+            "another caller has a limit of their own"
+        );
         bed.clock.forward_seconds(1);
-        assert_eq!(bed.code_for(&good_token()), code, "and one more a second");
+        assert_eq!(bed.code_for(&good_token()), code, "{code}: and one more a second");
     }
 }
 
@@ -164,25 +167,42 @@ fn rejects_a_flood_of_mints_that_the_caller_makes_fail_before_vault_is_asked() {
 #[test]
 fn a_fault_that_cost_vault_nothing_is_never_held_against_its_caller() {
     let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
-    let free: [Failing; 5] = [
-        ("vault_unreachable", || {
-            Err(MintError::NotAsked { failures: 3, reason: String::new(), sealed: false })
-        }),
-        ("vault_throttled", || Err(MintError::Throttled { path: path(), seconds_left: 1 })),
-        ("vault_throttled", || {
-            Err(MintError::Vault(VaultError::Throttled { path: path(), retry_after_seconds: None }))
-        }),
-        ("deadline_exceeded", || Err(MintError::NoTime)),
-        ("sts_unavailable", || Err(MintError::LoginSts { reason: String::new() })),
+    let path = || PATH.to_owned();
+    let free: [(&str, Box<dyn Fn() -> MintError>); 5] = [
+        (
+            "vault_unreachable",
+            Box::new(|| MintError::NotAsked { failures: 3, reason: String::new(), sealed: false }),
+        ),
+        ("vault_throttled", Box::new(move || MintError::Throttled { path: path(), seconds_left: 1 })),
+        (
+            "vault_throttled",
+            Box::new(move || {
+                MintError::Vault(VaultError::Throttled { path: path(), retry_after_seconds: None })
+            }),
+        ),
+        ("deadline_exceeded", Box::new(|| MintError::NoTime)),
+        ("sts_unavailable", Box::new(|| MintError::LoginSts { reason: String::new() })),
     ];
     for (code, fault) in free {
-        let bed = Bed::with_vault(&config, std::iter::repeat_with(fault).take(20).collect(), 0);
+        let bed = Bed::with_vault(&config, std::iter::repeat_with(|| Err(fault())).take(20).collect(), 0);
         for _ in 0..20 {
             assert_eq!(bed.code_for(&good_token()), code);
         }
         assert_eq!(bed.authorizer.minter.orders.take().len(), 20, "{code}");
         assert_eq!(bed.code_for(&good_token()), "allowed", "{code}");
     }
+}
+
+/// Each of these calls reaches Vault, and none is Vault's fault.
+#[test]
+fn rejects_a_flood_of_a_disabled_tenant_before_vault_is_asked() {
+    let config = CONFIG.replacen("num_uses: 5", TENANTS, 1);
+    let config = config.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
+    let disabled = || Err(MintError::TenantDisabled);
+    let bed = Bed::with_vault(&config, std::iter::repeat_with(disabled).take(3).collect(), 0);
+    let token = token_with(json!({"org": {"tenant": "blue"}}));
+    let codes = [(); 3].map(|()| bed.code_for(&token));
+    assert_eq!(codes, ["identity_value_refused", "identity_value_refused", "rate_limited"]);
 }
 
 #[tokio::test]
