@@ -13,12 +13,12 @@ use serde_json::Value;
 use sts_identity::Sts;
 
 use crate::{
-    caller_limit::{CallerLimit, OverLimit},
+    caller_limit::CallerLimit,
     clock::{Clock, UnixTime},
     event::{self, CredentialSource, EventError, Request, Shape, Sighting},
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
-    mint::{self, Inscription, MintError, Minter},
+    mint::{self, Inscription, Minter},
     outcome::{Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::{CallerIdInLog, Observer, Record, Step, Stopwatch},
@@ -128,13 +128,10 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let counted = match grant.to_mint() {
             Some(_) => {
                 let counted = self.caller_limit.take(identity.caller_id(), clock.now());
-                Some(counted.map_err(|over| match over {
-                    OverLimit::Tokens => {
-                        // A denial is an answer, too.
-                        identity.spend();
-                        Refusal::RateLimited
-                    }
-                    OverLimit::Faults => Refusal::TooManyFaults,
+                // A denial is an answer, too.
+                Some(counted.ok_or_else(|| {
+                    identity.spend();
+                    Refusal::RateLimited
                 })?)
             }
             None => None,
@@ -146,21 +143,18 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         if grant.to_mint().is_some() {
             record.timed(Step::Mint, stopwatch);
         }
-        let vault_left_alone = delivery.as_ref().is_err_and(MintError::left_vault_alone);
         let outcome = delivery.map_err(Refusal::from).and_then(|delivery| {
             record.delivery(&delivery);
             response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
                 .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
         });
-        // A denial is an answer, too. What is dropped counts as a fault, also where the walk is dropped at its deadline.
+        // A denial is an answer, too. What ends in a fault is given back, also where the walk is dropped at its deadline.
         let is_fault = outcome.as_ref().is_err_and(|refusal| refusal.code().kind() == Kind::Fault);
         if !is_fault {
+            if let Some(counted) = counted {
+                counted.spend();
+            }
             identity.spend();
-        }
-        match counted {
-            Some(counted) if !is_fault => counted.spend(),
-            Some(counted) if vault_left_alone => counted.vault_left_alone(),
-            Some(_) | None => {}
         }
         outcome
     }

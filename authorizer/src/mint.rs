@@ -339,22 +339,6 @@ pub enum MintError {
 }
 
 impl MintError {
-    /// Whether Vault was not asked, or refused before it did anything.
-    pub fn left_vault_alone(&self) -> bool {
-        match self {
-            Self::Login(error) | Self::Vault(error) | Self::NewTokenRefused(error) => {
-                error.request_not_sent()
-                    || matches!(error, VaultError::Sealed { .. } | VaultError::Throttled { .. })
-            }
-            Self::LoginCredentials { .. }
-            | Self::LoginSts { .. }
-            | Self::NotAsked { .. }
-            | Self::Throttled { .. }
-            | Self::NoTime => true,
-            Self::TenantDisabled | Self::Late | Self::AnswerInvalid { .. } => false,
-        }
-    }
-
     /// What Vault, or the way to it, said; `None` where Vault was not called or its answer was no failure.
     pub fn vault_error(&self) -> Option<&VaultError> {
         match self {

@@ -116,7 +116,7 @@ codes! {
     VaultUnreachable = "vault_unreachable", Fault;
     /// Vault is sealed.
     VaultSealed = "vault_sealed", Fault;
-    /// Vault's quota is used up, or what one caller may cost Vault in faults.
+    /// Vault's quota is used up.
     VaultThrottled = "vault_throttled", Fault;
     /// Vault refuses the authorizer's login.
     VaultLoginRefused = "vault_login_refused", Fault;
@@ -154,11 +154,6 @@ pub enum Refusal {
     /// Before step 4.
     #[error("the caller has more tokens minted than `limits.caller_mints_per_second` lets one instance mint")]
     RateLimited,
-    /// Before step 4.
-    #[error(
-        "Vault is not asked for this caller for a moment: too many of their mints ended in faults; earlier lines of this caller say in which"
-    )]
-    TooManyFaults,
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -182,7 +177,6 @@ impl Refusal {
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
             Self::RateLimited => Code::RateLimited,
-            Self::TooManyFaults => Code::VaultThrottled,
             Self::Mint(error) => mint(error),
             Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
