@@ -13,7 +13,7 @@ use serde_json::Value;
 use sts_identity::Sts;
 
 use crate::{
-    caller_limit::CallerLimit,
+    caller_limit::{Beyond, CallerLimit},
     clock::{Clock, UnixTime},
     event::{self, CredentialSource, EventError, Request, Shape, Sighting},
     grant::{self, Grant, Stage, Stages},
@@ -128,10 +128,13 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let counted = match grant.to_mint() {
             Some(_) => {
                 let counted = self.caller_limit.take(identity.caller_id(), clock.now());
-                // A denial is an answer, too.
-                Some(counted.ok_or_else(|| {
-                    identity.spend();
-                    Refusal::RateLimited
+                Some(counted.map_err(|beyond| match beyond {
+                    // A denial is an answer, too.
+                    Beyond::Mints => {
+                        identity.spend();
+                        Refusal::RateLimited
+                    }
+                    Beyond::Faults => Refusal::TooManyFaults,
                 })?)
             }
             None => None,
@@ -148,12 +151,15 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
             response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
                 .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
         });
-        // A denial is an answer, too. What ends in a fault is given back, also where the walk is dropped at its deadline.
         let is_fault = outcome.as_ref().is_err_and(|refusal| refusal.code().kind() == Kind::Fault);
+        let is_outage = matches!(&outcome, Err(Refusal::Mint(error)) if error.is_outage());
+        match counted {
+            Some(counted) if !is_fault => counted.answered(),
+            Some(counted) if !is_outage => counted.wasted(),
+            Some(_) | None => {}
+        }
+        // A denial is an answer, too. A proof that ends in a fault is given back, also where the walk is dropped.
         if !is_fault {
-            if let Some(counted) = counted {
-                counted.spend();
-            }
             identity.spend();
         }
         outcome

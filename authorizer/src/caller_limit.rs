@@ -5,7 +5,8 @@
 //!
 //! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries while Vault
 //! is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
-//! others there are.
+//! others there are. But a caller can force some faults, and Vault works for each: those have a limit of their own, beyond
+//! which the answer is a fault again.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +20,42 @@ use crate::{clock::UnixTime, token_bucket::TokenBucket};
 /// More callers than one instance can serve while the first of them is still being counted.
 const MAX_CALLERS: usize = 4096;
 
-/// A token bucket for each caller.
+/// Two token buckets for each caller.
 pub struct CallerLimit {
     /// So many a second, and twice that at once.
     per_second: NonZeroU32,
-    callers: Mutex<BTreeMap<String, TokenBucket>>,
+    callers: Mutex<BTreeMap<String, Caller>>,
 }
 
-/// A mint that counts for its caller. Dropped unspent, because the request ended in a fault or at its deadline, it is given
-/// back.
+struct Caller {
+    /// What the caller may have minted.
+    mints: TokenBucket,
+    /// How often Vault may work for this caller and nothing come of it.
+    faults: TokenBucket,
+}
+
+/// Which of a caller's buckets is empty.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Beyond {
+    /// That of the mints.
+    Mints,
+    /// That of the faults.
+    Faults,
+}
+
+/// A mint that counts for its caller, until it is said what became of it. Dropped before, since Vault is away or the request's
+/// deadline has come, it is given back.
 pub struct Counted<'a> {
     limit: &'a CallerLimit,
     caller_id: String,
-    spent: bool,
+    since: UnixTime,
+    end: End,
+}
+
+enum End {
+    Answered,
+    Fault,
+    Outage,
 }
 
 impl CallerLimit {
@@ -40,19 +64,31 @@ impl CallerLimit {
         Self { per_second, callers: Mutex::default() }
     }
 
-    /// Counts one token for a caller; `None` where that is one too many.
-    pub fn take(&self, caller_id: &str, now: UnixTime) -> Option<Counted<'_>> {
+    /// Counts one token for a caller.
+    ///
+    /// # Errors
+    ///
+    /// The bucket that has none.
+    pub fn take(&self, caller_id: &str, now: UnixTime) -> Result<Counted<'_>, Beyond> {
         let mut callers = self.callers();
         if !callers.contains_key(caller_id) {
             make_room(&mut callers, now);
         }
-        let interval = Duration::from_secs(1) / self.per_second.get();
-        let full = || TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
-        let taken = callers.entry(caller_id.to_owned()).or_insert_with(full).take(now);
-        taken.then(|| Counted { limit: self, caller_id: caller_id.to_owned(), spent: false })
+        let caller = callers.entry(caller_id.to_owned()).or_insert_with(|| {
+            let interval = Duration::from_secs(1) / self.per_second.get();
+            let full = TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
+            Caller { mints: full.clone(), faults: full }
+        });
+        if !caller.faults.has_one(now) {
+            return Err(Beyond::Faults);
+        }
+        if !caller.mints.take(now) {
+            return Err(Beyond::Mints);
+        }
+        Ok(Counted { limit: self, caller_id: caller_id.to_owned(), since: now, end: End::Outage })
     }
 
-    fn callers(&self) -> MutexGuard<'_, BTreeMap<String, TokenBucket>> {
+    fn callers(&self) -> MutexGuard<'_, BTreeMap<String, Caller>> {
         // Each change of the map is one call: a panic elsewhere leaves it whole.
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,32 +96,48 @@ impl CallerLimit {
 
 impl Counted<'_> {
     /// The caller has got an answer.
-    pub fn spend(mut self) {
-        self.spent = true;
+    pub fn answered(mut self) {
+        self.end = End::Answered;
+    }
+
+    /// Vault worked for it, and it is a fault that the caller may have forced.
+    pub fn wasted(mut self) {
+        self.end = End::Fault;
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        if !self.spent
-            && let Some(bucket) = self.limit.callers().get_mut(&self.caller_id)
-        {
-            bucket.give_back();
+        let mut callers = self.limit.callers();
+        let Some(caller) = callers.get_mut(&self.caller_id) else { return };
+        match self.end {
+            End::Answered => {}
+            End::Outage => caller.mints.give_back(),
+            End::Fault => {
+                caller.mints.give_back();
+                caller.faults.take(self.since);
+            }
         }
     }
 }
 
-/// Forgets those whose bucket is full again, who are as good as never seen. Where there are none, forgets the fullest: turning
-/// the newcomer away instead would let some callers shut out others. Whoever has used up their bucket is forgotten last.
-fn make_room(callers: &mut BTreeMap<String, TokenBucket>, now: UnixTime) {
+impl Caller {
+    fn owed(&self, now: UnixTime) -> Duration {
+        self.mints.owed(now).max(self.faults.owed(now))
+    }
+}
+
+/// Forgets those whose buckets are full again, who are as good as never seen. Where there are none, forgets the fullest: turning
+/// the newcomer away instead would let some callers shut out others. Whoever has used up a bucket is forgotten last.
+fn make_room(callers: &mut BTreeMap<String, Caller>, now: UnixTime) {
     if callers.len() < MAX_CALLERS {
         return;
     }
-    callers.retain(|_, bucket| !bucket.owed(now).is_zero());
+    callers.retain(|_, caller| !caller.owed(now).is_zero());
     if callers.len() < MAX_CALLERS {
         return;
     }
-    let fullest = callers.iter().min_by_key(|(_, bucket)| bucket.owed(now)).map(|(id, _)| id.clone());
+    let fullest = callers.iter().min_by_key(|(_, caller)| caller.owed(now)).map(|(id, _)| id.clone());
     if let Some(fullest) = fullest {
         callers.remove(&fullest);
     }
@@ -102,7 +154,7 @@ mod tests {
     }
 
     fn spends(limit: &CallerLimit, caller_id: &str, now: UnixTime) -> bool {
-        limit.take(caller_id, now).map(Counted::spend).is_some()
+        limit.take(caller_id, now).map(Counted::answered).is_ok()
     }
 
     #[test]
@@ -119,12 +171,27 @@ mod tests {
     fn what_came_to_nothing_is_given_back_and_what_is_under_way_counts() {
         let limit = limit(1);
         for _ in 0..10 {
-            assert!(limit.take("corp:alice", NOW).is_some());
+            drop(limit.take("corp:alice", NOW).unwrap());
         }
-        let under_way = [limit.take("corp:alice", NOW), limit.take("corp:alice", NOW)];
-        assert!(under_way.iter().all(Option::is_some) && limit.take("corp:alice", NOW).is_none());
+        let under_way = [(); 2].map(|()| limit.take("corp:alice", NOW).unwrap());
+        assert_eq!(limit.take("corp:alice", NOW).err(), Some(Beyond::Mints));
         drop(under_way);
         assert_eq!([(); 3].map(|()| spends(&limit, "corp:alice", NOW)), [true, true, false]);
+    }
+
+    #[test]
+    fn faults_that_vault_worked_for_are_counted_apart() {
+        let limit = limit(1);
+        for _ in 0..2 {
+            limit.take("corp:mallory", NOW).unwrap().wasted();
+        }
+        assert_eq!(limit.take("corp:mallory", NOW).err(), Some(Beyond::Faults));
+        let next = NOW.plus_seconds(1);
+        assert_eq!(
+            [(); 3].map(|()| spends(&limit, "corp:mallory", next)),
+            [true, true, false],
+            "no mint was spent"
+        );
     }
 
     #[test]

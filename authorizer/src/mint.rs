@@ -353,4 +353,19 @@ impl MintError {
             | Self::AnswerInvalid { .. } => None,
         }
     }
+
+    /// Whether Vault was not asked to mint, or its state or the network's is the cause, which passes: not the call.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Vault(error) => error.is_outage(),
+            Self::Login(_)
+            | Self::LoginCredentials { .. }
+            | Self::LoginSts { .. }
+            | Self::NewTokenRefused(_)
+            | Self::NotAsked { .. }
+            | Self::Throttled { .. }
+            | Self::NoTime => true,
+            Self::TenantDisabled | Self::Late | Self::AnswerInvalid { .. } => false,
+        }
+    }
 }

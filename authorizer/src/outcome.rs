@@ -154,6 +154,12 @@ pub enum Refusal {
     /// Before step 4.
     #[error("the caller has more tokens minted than `limits.caller_mints_per_second` lets one instance mint")]
     RateLimited,
+    /// The same.
+    #[error(
+        "Vault worked for this caller too often of late and nothing came of it, so it was not asked: \
+         the faults before this one say why"
+    )]
+    TooManyFaults,
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -177,6 +183,7 @@ impl Refusal {
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
             Self::RateLimited => Code::RateLimited,
+            Self::TooManyFaults => Code::VaultThrottled,
             Self::Mint(error) => mint(error),
             Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
             Self::DeadlineExceeded => Code::DeadlineExceeded,

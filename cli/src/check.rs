@@ -36,9 +36,9 @@ pub(crate) struct Arguments {
 
 const HELP: &str = "\
 Examples:
-  vault-authorizer check --config authorizer.yaml
-  vault-authorizer check --strict --config authorizer.yaml      in a pipeline
-  terraform output -raw configuration | vault-authorizer check --config -
+  vault-authorizer check authorizer.yaml
+  vault-authorizer check --strict authorizer.yaml      in a pipeline
+  terraform output -raw configuration | vault-authorizer check -
 
 Exit codes:
   0  the configuration is good

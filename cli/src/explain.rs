@@ -1,8 +1,9 @@
 //! `vault-authorizer explain`: what the function makes of one event, step by step.
 //!
-//! Receives a configuration, an event and a time; produces an [`Explanation`](walk::Explanation), which [`text`] words for
+//! Receives a configuration, an event or the call that it would be of, and a time; produces an [`Explanation`](walk::Explanation), which [`text`] words for
 //! people and serde for programs. The walk is the function's own: [`walk`] only watches it. Vault is never called.
 
+mod call;
 mod dry_run;
 mod hints;
 mod text;
@@ -19,26 +20,32 @@ use vault_authorizer::{
     clock::{Clock, SystemClock},
     config::Config,
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
+    names::StageName,
     response::Envelope,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     failure::Failure,
-    input::{ConfigArguments, Source},
+    input::{ConfigArguments, Source, looks_like_jwt},
     output::{self, Output},
 };
+use call::CalledRoute;
+use hints::Given;
 use time::{At, StandingClock};
 use walk::{Explanation, Outcome, Walk};
 
 /// Lambda gives a function no more than 6 MB.
 const MAX_EVENT_BYTES: u64 = 6 * 1024 * 1024;
+/// More than any credential may have, so that one that is too large is explained.
+const MAX_JWT_FILE_BYTES: u64 = 64 * 1024;
 
 const DENIED: u8 = 3;
 const FAULT: u8 = 4;
 
 /// Says what the function makes of an event, and why
 ///
-/// Runs the function's own code on it: fetches the issuer's keys, asks STS about an IAM proof. Vault is not called: what
+/// Takes an event, or a caller's JWT with a route and a stage. Runs the function's own code on it: fetches the issuer's keys, asks STS about an IAM proof. Vault is not called: what
 /// it would mint is marked. No credential is ever printed.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
@@ -46,8 +53,17 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// The event as the function got it, in JSON, or `-` for standard input
-    #[arg(long, value_name = "FILE")]
-    event: Source,
+    #[arg(long, value_name = "FILE", required_unless_present = "jwt")]
+    event: Option<Source>,
+    /// In place of an event: a file with the caller's JWT, or `-` for standard input. Needs --route and --stage
+    #[arg(long, value_name = "FILE", conflicts_with = "event", requires_all = ["route", "stage"])]
+    jwt: Option<Source>,
+    /// The route of the API that is called, such as `GET /orders/{id}`
+    #[arg(long, value_name = "ROUTE", requires = "jwt")]
+    route: Option<CalledRoute>,
+    /// The stage that is called
+    #[arg(long, value_name = "NAME", requires = "jwt")]
+    stage: Option<StageName>,
     /// Judge the event as of this time: RFC 3339, or Unix seconds [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<At>,
@@ -59,6 +75,8 @@ pub(crate) struct Arguments {
 const HELP: &str = "\
 Examples:
   vault-authorizer explain --config authorizer.yaml --event event.json
+  vault-authorizer explain --config authorizer.yaml --jwt token.jwt --route \"GET /orders\" --stage prod
+  printf %s \"$jwt\" | vault-authorizer explain --config authorizer.yaml --jwt - --route \"GET /orders/{id}\" --stage prod
   vault-authorizer explain --config authorizer.yaml --event event.json --at 2027-01-15T08:00:00Z
   pbpaste | vault-authorizer explain --config authorizer.yaml --event - --json
 
@@ -67,28 +85,69 @@ proof that is older than 15 minutes.
 
 Exit codes:
   0  allowed
-  1  the configuration is not usable, or the event is not JSON or cannot be read
-  2  the command line is wrong
+  1  the configuration is not usable, or a file cannot be read
+  2  the command line is wrong, or the event is not JSON
   3  denied
   4  a fault: the function, the issuer's keys or STS, not the caller";
 
 /// Explains.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
-    if arguments.config.config == Source::Stdin && arguments.event == Source::Stdin {
-        return Err(Failure::TwoFromStdin);
-    }
+    arguments.refuse_two_from_stdin()?;
     let config = arguments.config.read()?;
-    let event = arguments.event.read(MAX_EVENT_BYTES)?;
-    let event: Value = serde_json::from_str(&event)
-        .map_err(|error| Failure::EventNotJson { line: error.line(), column: error.column() })?;
-    let mut explanation = walk_of(config, arguments.at)?.explain(&event).await;
-    explanation.hints = hints::of(&explanation, &event, arguments.at.is_some());
+    let event = arguments.event(&config)?;
+    let walk = walk_of(config, arguments.at)?;
+    let mut explanation = walk.explain(&event).await;
+    let route_covered = arguments.call().map(|(route, stage)| route.is_covered(stage, &walk.resolver.stages));
+    let given = Given { event: &event, time: arguments.at.is_some(), route_covered };
+    explanation.hints = hints::of(&explanation, given);
     output.print(&worded(&explanation, arguments.json))?;
     Ok(match explanation.outcome {
         Outcome::Allowed => ExitCode::SUCCESS,
         Outcome::Denied => ExitCode::from(DENIED),
         Outcome::Fault => ExitCode::from(FAULT),
     })
+}
+
+impl Arguments {
+    fn refuse_two_from_stdin(&self) -> Result<(), Failure> {
+        let from_stdin = |source: &Option<Source>| *source == Some(Source::Stdin);
+        let option = match (from_stdin(&self.event), from_stdin(&self.jwt)) {
+            (true, _) => "--event",
+            (false, true) => "--jwt",
+            (false, false) => return Ok(()),
+        };
+        if *self.config.source()? == Source::Stdin { Err(Failure::TwoFromStdin { option }) } else { Ok(()) }
+    }
+
+    /// The event that is given, or that of the call.
+    fn event(&self, config: &Config) -> Result<Value, Failure> {
+        if let (Some(jwt), Some((route, stage))) = (&self.jwt, self.call()) {
+            return Ok(route.event(stage, bare(&read_jwt(jwt)?), config));
+        }
+        let event = self.event.as_ref().ok_or(Failure::EventMissing)?.read(MAX_EVENT_BYTES)?;
+        serde_json::from_str(&event)
+            .map_err(|error| Failure::EventNotJson { line: error.line(), column: error.column() })
+    }
+
+    fn call(&self) -> Option<(&CalledRoute, &StageName)> {
+        self.route.as_ref().zip(self.stage.as_ref())
+    }
+}
+
+fn read_jwt(source: &Source) -> Result<Zeroizing<String>, Failure> {
+    match source {
+        Source::File(path) if looks_like_jwt(&path.to_string_lossy()) => Err(Failure::JwtAsArgument),
+        Source::Stdin | Source::File(_) => Ok(Zeroizing::new(source.read(MAX_JWT_FILE_BYTES)?)),
+    }
+}
+
+/// The JWT without line ends, and without the scheme that it has where it was copied from a request.
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once(' ') {
+        Some((scheme, jwt)) if scheme.eq_ignore_ascii_case("bearer") => jwt.trim_start(),
+        Some(_) | None => text,
+    }
 }
 
 /// Put together as in the function, but for the minter and the clock, which stands still.

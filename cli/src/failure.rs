@@ -28,11 +28,27 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Config(#[from] InvalidConfig),
     /// Two arguments want standard input.
-    #[error("`--config -` and `--event -` cannot both be standard input: put one of them into a file")]
-    TwoFromStdin,
+    #[error(
+        "the configuration and `{option} -` cannot both come from standard input: put one of them into a file"
+    )]
+    TwoFromStdin {
+        /// The other one.
+        option: &'static str,
+    },
+    /// Neither of the two, which the parser of the command line refuses first.
+    #[error("needs `--config`")]
+    ConfigMissing,
+    /// Neither of the two, which the parser of the command line refuses first.
+    #[error("needs `--event`, or `--jwt` with `--route` and `--stage`")]
+    EventMissing,
+    /// A JWT where its file should be.
+    #[error(
+        "`--jwt` takes a file or `-` for standard input, not the JWT: others on this machine can read a command's arguments, and your shell keeps them. Write `printf %s \"$jwt\" | vault-authorizer explain --jwt - …`"
+    )]
+    JwtAsArgument,
     /// Not what a Lambda function is given.
     #[error(
-        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it"
+        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it, or a JWT as `--jwt`"
     )]
     EventNotJson {
         /// Where reading stopped.
@@ -122,7 +138,11 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Revoke(RevokeError::Config(failure)) => return failure.exit_code(),
-            Self::TwoFromStdin
+            Self::TwoFromStdin { .. }
+            | Self::ConfigMissing
+            | Self::EventMissing
+            | Self::JwtAsArgument
+            | Self::EventNotJson { .. }
             | Self::Region(_)
             | Self::Endpoint(_)
             | Self::StsMissing
@@ -131,7 +151,6 @@ impl Failure {
             | Self::Trace(TraceError::IdEmpty) => 2,
             Self::Input(_)
             | Self::Config(_)
-            | Self::EventNotJson { .. }
             | Self::Http(_)
             | Self::Credentials(_)
             | Self::Sign(_)

@@ -37,19 +37,29 @@ pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputEr
 /// The configuration to work with.
 #[derive(Args)]
 pub(crate) struct ConfigArguments {
-    /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as AUTHORIZER_CONFIG may hold it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Source,
+    /// The configuration, as `--config` takes it
+    #[arg(value_name = "CONFIG", conflicts_with = "config")]
+    document: Option<Source>,
+    /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as AUTHORIZER_CONFIG may hold it.
+    /// The option's name may be left out
+    #[arg(long, value_name = "FILE", required_unless_present = "document")]
+    config: Option<Source>,
     /// Where the files lie that the configuration names [default: the folder of the configuration; the current folder for `-`]
-    #[arg(long, value_name = "DIR", requires = "config")]
+    #[arg(long, value_name = "DIR")]
     task_root: Option<PathBuf>,
 }
 
 impl ConfigArguments {
+    /// Where it is. The parser of the command line refuses none and two.
+    pub(crate) fn source(&self) -> Result<&Source, Failure> {
+        self.document.as_ref().or(self.config.as_ref()).ok_or(Failure::ConfigMissing)
+    }
+
     /// Reads it exactly as the function would.
     pub(crate) fn read(&self) -> Result<Config, Failure> {
-        let document = self.config.read(MAX_DOCUMENT_BYTES)?;
-        let task_root = self.task_root.as_deref().unwrap_or_else(|| self.config.folder());
+        let source = self.source()?;
+        let document = source.read(MAX_DOCUMENT_BYTES)?;
+        let task_root = self.task_root.as_deref().unwrap_or_else(|| source.folder());
         Ok(Config::from_packed(&document, task_root)?)
     }
 }
@@ -115,9 +125,18 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdin => f.write_str("standard input"),
+            // Somebody who gives a JWT where its file is asked for must not find it in a message, and so in a log.
+            Self::File(path) if looks_like_jwt(&path.to_string_lossy()) => {
+                f.write_str("a file named like a JWT")
+            }
             Self::File(path) => write!(f, "`{}`", path.display()),
         }
     }
+}
+
+/// Whether a text is in the form of a JWT: every header begins with `{"`, which is `eyJ` in base64url.
+pub(crate) fn looks_like_jwt(text: &str) -> bool {
+    text.contains("eyJ") && text.matches('.').count() >= 2 && !text.contains('/')
 }
 
 /// Why there is no text.

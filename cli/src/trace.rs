@@ -317,7 +317,7 @@ fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Vec<St
                 .to_owned(),
         );
     } else if of(Kind::Unwrap).skip_while(|step| step.error.is_some()).any(|step| step.error.is_some()) {
-        notes.push("one opening succeeded and another was refused: if the integration is the refused one, somebody else has had the token. Compare the addresses".to_owned());
+        notes.push("one opening succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses".to_owned());
     } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
         notes.push("an opening was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token".to_owned());
     }

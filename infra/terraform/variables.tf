@@ -149,7 +149,7 @@ variable "package" {
       ? try(var.package.bucket, null) != null && try(var.package.key, null) != null
       : alltrue([for key in ["bucket", "key", "object_version"] : try(var.package[key], null) == null])
     )
-    error_message = "package: needs either `file`, or `bucket` and `key`."
+    error_message = "package: needs `file`, or `bucket` and `key`, and not both."
   }
 
   validation {

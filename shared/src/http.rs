@@ -4,6 +4,7 @@
 //! any host), asks no proxy, speaks HTTP/1.1 over rustls, repeats nothing and gives up in time. Which requests to send
 //! is left to the callers: the Vault transport here, the authorizer's JWKS and STS adapters.
 
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -136,6 +137,62 @@ pub enum BodyError {
         /// The client's reason, without the URL.
         source: reqwest::Error,
     },
+}
+
+/// Why a request had no answer: the HTTP client's reason, without the URL.
+#[derive(Debug)]
+pub struct TransportError(reqwest::Error);
+
+/// The server answered a TLS handshake with text. The TLS library says `received corrupt message of type InvalidContentType`.
+const PLAIN_HTTP: &str = "InvalidContentType";
+
+impl TransportError {
+    /// Whether no connection was made, so that nothing was sent.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        self.0.is_connect()
+    }
+
+    /// Whether the time was up.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.is_timeout()
+    }
+
+    /// Whether the answer began, and could not be read to its end.
+    #[must_use]
+    pub fn is_body(&self) -> bool {
+        self.0.is_body() || self.0.is_decode()
+    }
+
+    fn is_plain_http(&self) -> bool {
+        let causes = std::iter::successors(self.0.source(), |error| (*error).source());
+        self.is_connect() && causes.into_iter().any(|cause| cause.to_string().contains(PLAIN_HTTP))
+    }
+}
+
+impl From<reqwest::Error> for TransportError {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error.without_url())
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_plain_http() {
+            return f.write_str(
+                "the address starts with https://, but the server there does not speak TLS: check the port, or write http:// if the host is this machine",
+            );
+        }
+        self.0.fmt(f)
+    }
+}
+
+impl Error for TransportError {
+    /// None where the text says it all: the TLS library's own words would only hide it.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if self.is_plain_http() { None } else { self.0.source() }
+    }
 }
 
 /// Why an address is not one to send credentials to. Never quotes the address: it could hold a password.

@@ -10,7 +10,7 @@ async function main() {
   const context = JSON.parse(fs.readFileSync(0, "utf8"));
   const endpoint = process.env.VAULT_ADDR;
   const creationPath = process.env.CREATION_PATH;
-  const namespace = process.env.VAULT_NAMESPACE;
+  const namespace = process.env.NAMESPACE ?? "";
 
   // The context is compared with what this integration expects, and never followed.
   if (context.contextVersion !== "1" || !context.vaultWrappingToken) {
@@ -19,7 +19,7 @@ async function main() {
   if (context.vaultAddress !== endpoint) {
     throw new Error("the context names another Vault address: it may have been tampered with");
   }
-  if (context.vaultNamespace !== namespace) {
+  if ((context.vaultNamespace ?? "") !== namespace) {
     throw new Error("the context names another Vault namespace: it may have been tampered with");
   }
   if (context.vaultCreationPath !== creationPath) {
@@ -44,13 +44,13 @@ async function main() {
     return call();
   };
 
+  // An empty option is none to node-vault: it would send VAULT_TOKEN and VAULT_NAMESPACE. A property it takes as it is.
+  const connect = (token) => Object.assign(vaultClient({ endpoint, rpDefaults: { timeout: 5000 } }), { token, namespace });
   const token = context.vaultWrappingToken;
-  // Lookup needs no token and uses nothing up. Without one node-vault would send VAULT_TOKEN.
-  const anonymous = vaultClient({ endpoint, namespace, noCustomHTTPVerbs: true });
-  anonymous.token = "";
   const lookUp = async (otherwise) => {
     try {
-      const found = await untilKnown(() => anonymous.write("sys/wrapping/lookup", { token }));
+      // Lookup needs no token and uses nothing up.
+      const found = await untilKnown(() => connect("").write("sys/wrapping/lookup", { token }));
       if (found.data.creation_path !== creationPath) {
         throw new Error("the wrapping token was made by another creation path: it may have been tampered with");
       }
@@ -67,7 +67,7 @@ async function main() {
     for (let attempt = 0; attempt < 5; attempt++) {
       try {
         // Unwrap uses the wrapping token up, and so must carry it alone.
-        return await vaultClient({ endpoint, namespace, token }).write("sys/wrapping/unwrap", {});
+        return await connect(token).write("sys/wrapping/unwrap", {});
       } catch (error) {
         if (!nodeDoesNotKnow(error)) throw error;
       }
@@ -77,7 +77,7 @@ async function main() {
   };
   const { auth } = await unwrap();
 
-  const vault = vaultClient({ endpoint, namespace, token: auth.client_token });
+  const vault = connect(auth.client_token);
   try {
     if (auth.accessor !== context.vaultWrappedAccessor) {
       throw new Error("the token inside is not the one the authorizer minted");

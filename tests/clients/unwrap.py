@@ -13,7 +13,7 @@ import hvac
 
 context = json.load(sys.stdin)
 address, creation_path = os.environ["VAULT_ADDR"], os.environ["CREATION_PATH"]
-namespace = os.environ.get("VAULT_NAMESPACE")
+namespace = os.environ.get("NAMESPACE")
 
 # The context is compared with what this integration expects, and never followed.
 if context.get("contextVersion") != "1" or "vaultWrappingToken" not in context:
@@ -50,7 +50,7 @@ def look_up(otherwise):
     """Answers the client of a node that knows the wrapping token. Each try connects anew, perhaps to another node."""
 
     def ask():
-        # Lookup needs no token and uses nothing up. With `None` hvac would send VAULT_TOKEN or ~/.vault-token.
+        # Lookup needs no token and uses nothing up. Without `token` hvac would send VAULT_TOKEN or ~/.vault-token.
         vault = hvac.Client(url=address, token="", namespace=namespace)
         found = vault.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token})
         if found["data"]["creation_path"] != creation_path:

@@ -27,7 +27,7 @@ impl Command {
     /// The command with these arguments. It sees no variable but those it is given, and has no terminal.
     #[must_use]
     pub fn new<A: AsRef<str>>(arguments: &[A]) -> Self {
-        let mut process = process::Command::new(parts::binary("release", "vault-authorizer"));
+        let mut process = process::Command::new(parts::binary("dev", "vault-authorizer"));
         process.env_clear().args(arguments.iter().map(AsRef::as_ref));
         Self { process, stdin: String::new() }
     }

@@ -146,16 +146,19 @@ pub enum Signer {
     Python,
     /// The AWS SDK for JavaScript, version 3.
     Node,
+    /// The AWS SDK for Go, version 2.
+    Go,
     /// A POSIX shell and the `openssl` command.
     Shell,
 }
 
 impl Signer {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Shell];
+    pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Shell];
 
     fn command(self, clients: &Path) -> Command {
         let (program, script) = match self {
+            Self::Go => return Command::new(parts::go("identity")),
             Self::Python => (parts::python(), "aws_identity.py"),
             Self::Node => ("node".into(), "aws_identity.cjs"),
             Self::Shell => ("sh".into(), "aws_identity.sh"),

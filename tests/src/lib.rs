@@ -60,6 +60,7 @@ pub mod parts;
 pub mod process;
 pub mod raw_http;
 pub mod runtime_api;
+pub mod tap;
 pub mod tcp;
 pub mod terraform;
 pub mod vault_setup;

@@ -57,6 +57,18 @@ pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
+/// A Go client: `vault-api`, `openbao-api` or `identity`.
+#[must_use]
+pub fn go(name: &str) -> PathBuf {
+    present(target().join("test-bed/go").join(name))
+}
+
+/// The class path of the Java client: every library in the folder.
+#[must_use]
+pub fn java() -> String {
+    format!("{}/*", present(target().join("test-bed/java")).display())
+}
+
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
 #[must_use]
 pub fn cdk() -> PathBuf {

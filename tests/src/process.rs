@@ -176,6 +176,9 @@ pub fn free_port() -> u16 {
 pub struct Scratch {
     path: PathBuf,
     keep: bool,
+    /// What it belongs to, and since when.
+    test: String,
+    since: Instant,
 }
 
 impl Scratch {
@@ -186,7 +189,9 @@ impl Scratch {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = parts::target().join(format!("test-bed/runs/{name}-{}-{next}", std::process::id()));
         fs::create_dir_all(&path).expect("the bed's folder can be made");
-        Self { path, keep: false }
+        // The test harness calls each test's thread by the test's name.
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        Self { path, keep: false, test, since: Instant::now() }
     }
 
     /// Leaves the folder where it is, for somebody to look into.
@@ -231,6 +236,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // For `cargo xtask test`, which says which tests are slow.
+        let times = std::env::var_os("TEST_TIMES").map(|path| File::options().append(true).open(path));
+        if let Some(Ok(mut times)) = times {
+            let line = format!("{:.1} {}\n", self.since.elapsed().as_secs_f64(), self.test);
+            let _ = times.write_all(line.as_bytes());
+        }
         if std::thread::panicking() {
             eprintln!("the bed's folder is kept: {}", self.path.display());
         } else if !self.keep {

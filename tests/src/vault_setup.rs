@@ -16,7 +16,7 @@ use crate::parts;
 /// The authorizer's own policy.
 pub const AUTHORIZER_POLICY: &str = "vault-authorizer";
 
-/// The policy that every token role carries, so that a caller's token can revoke itself.
+/// The policy that every token role carries, so that a caller's token can revoke itself and look itself up.
 pub const SELF_POLICY: &str = "vault-authorizer-self";
 
 /// The role that the authorizer logs in with, on every auth method.
@@ -109,7 +109,7 @@ impl Setup {
 pub struct TokenRole {
     /// Its name in Vault.
     pub name: String,
-    /// What its tokens may do, beside revoking themselves.
+    /// What its tokens may do, beside revoking themselves and looking themselves up.
     pub policies: Vec<String>,
     /// The grant's `ttl`, which caps the role's tokens.
     pub ttl_seconds: u64,

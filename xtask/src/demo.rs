@@ -36,7 +36,7 @@ pub(crate) fn show(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 fn driver(workspace: &Workspace) -> Command {
-    let mut command = Command::new(workspace.release_binary("demo"));
+    let mut command = Command::new(workspace.target.join("debug").join("demo"));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     command
 }
@@ -44,9 +44,5 @@ fn driver(workspace: &Workspace) -> Command {
 /// Both functions as they ship, and the demo's driver.
 fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
     release::functions(workspace)?;
-    build_driver(workspace)
-}
-
-pub(crate) fn build_driver(workspace: &Workspace) -> Result<(), Failure> {
-    release::build(workspace, &["--package", "end-to-end", "--bin", "demo"])
+    workspace::run(&mut workspace.cargo(["build", "--locked", "--package", "end-to-end", "--bin", "demo"]))
 }

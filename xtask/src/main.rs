@@ -42,7 +42,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
-        ["test"] => test::run(&Workspace::find()?),
+        ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["schema"] => schema::run(&Workspace::find()?),
         ["parts"] => parts::run(&Workspace::find()?),
@@ -55,13 +55,14 @@ Usage: cargo xtask <task>
 
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test            Every check the project has, in order. Needs Node.js, cargo-deny and cargo-fuzz as well.
+  test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
+                  --quick leaves out fuzzing, packages and failing parts: under five minutes once everything is built.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
-  fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs cargo-fuzz.
+  fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.
   schema          Write infra/authorizer.schema.json anew, after the configuration's form has changed.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 

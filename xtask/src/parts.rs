@@ -4,6 +4,9 @@
 //! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
 //! <target>/test-bed/node        the Node.js clients: tests/clients/node
 //! <target>/test-bed/cdk         what infra/cdk is built and tested with
+//! <target>/test-bed/go          the Go clients, built: tests/clients/go
+//! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
+//! <target>/test-bed/cargo-deny  the judge of dependencies
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
 //! ```
@@ -21,9 +24,18 @@ use std::time::Duration;
 
 /// `cargo xtask parts`.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    machine::require(&[machine::PYTHON, machine::NODE, machine::NPM])?;
+    machine::require(&[
+        machine::PYTHON,
+        machine::NODE,
+        machine::NPM,
+        machine::GO,
+        machine::JDK,
+        machine::MAVEN,
+    ])?;
     python(workspace)?;
-    node(workspace)
+    node(workspace)?;
+    go(workspace)?;
+    java(workspace)
 }
 
 /// The servers and the Python clients. All that the demo needs.
@@ -48,6 +60,22 @@ pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     npm(workspace, "cdk", "what the CDK package needs", "infra/cdk")
 }
 
+/// The judge of dependencies, in the version that `xtask/cargo-deny.version` pins. Built without optimisation, which takes
+/// a minute and not five, and runs for two seconds.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let pin = workspace.root.join("xtask/cargo-deny.version");
+    let part = Part { name: "cargo-deny", what: "cargo-deny", pins: vec![pin.clone()] };
+    part.install(&workspace.test_bed(), |folder, installer, _| {
+        let version = fs::read_to_string(&pin).map_err(Failure::because(pin.display()))?;
+        let mut cargo =
+            workspace.cargo(["install", "cargo-deny", "--locked", "--debug", "--version", version.trim()]);
+        cargo.arg("--root").arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "false");
+        // Its build has a folder of its own, which goes when it is done.
+        installer.run(cargo.env_remove("CARGO_TARGET_DIR"))
+    })?;
+    Ok(workspace.test_bed().join("cargo-deny/bin/cargo-deny"))
+}
+
 /// The packages that a lock file in `source` pins. No package's own script is run.
 fn npm(workspace: &Workspace, name: &'static str, what: &'static str, source: &str) -> Result<(), Failure> {
     let package = workspace.root.join(source);
@@ -62,6 +90,49 @@ fn npm(workspace: &Workspace, name: &'static str, what: &'static str, source: &s
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
         installer.run(&mut npm)
+    })
+}
+
+/// The Go clients: `go.sum` pins every module, and Go's own caches keep them. Tests only.
+fn go(workspace: &Workspace) -> Result<(), Failure> {
+    const BINARIES: [(&str, &str, &str); 3] = [
+        ("vault-api", "", "./unwrap"),
+        ("openbao-api", "openbao", "./unwrap"),
+        ("identity", "", "./identity"),
+    ];
+    let source = workspace.root.join("tests/clients/go");
+    let files =
+        ["go.mod", "go.sum", "identity/main.go", "unwrap/main.go", "unwrap/openbao.go", "unwrap/vault.go"];
+    let pins = files.map(|file| source.join(file)).to_vec();
+    let part = Part { name: "go", what: "the Go clients", pins };
+    part.install(&workspace.test_bed(), |folder, installer, _| {
+        for (name, tags, package) in BINARIES {
+            let mut go = Command::new("go");
+            go.args(["build", "-mod=readonly", "-buildvcs=false", "-tags", tags, "-o"])
+                .arg(folder.join(name));
+            go.arg(package).current_dir(&source);
+            // Neither another version of Go nor a C compiler.
+            installer.run(go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))?;
+        }
+        Ok(())
+    })
+}
+
+/// The libraries of the Java client, which Java itself compiles when it runs it. Tests only.
+fn java(workspace: &Workspace) -> Result<(), Failure> {
+    let part = Part {
+        name: "java",
+        what: "the libraries of the Java client",
+        pins: vec![workspace.root.join("tests/clients/java/pom.xml")],
+    };
+    part.install(&workspace.test_bed(), |folder, installer, pins| {
+        for pom in pins {
+            let mut maven = Command::new("mvn");
+            maven.args(["--batch-mode", "--no-transfer-progress", "--strict-checksums", "--file"]).arg(pom);
+            maven.arg("dependency:copy-dependencies").arg(format!("-DoutputDirectory={}", folder.display()));
+            installer.run(&mut maven)?;
+        }
+        Ok(())
     })
 }
 

@@ -1,22 +1,32 @@
-//! `cargo xtask test`: every check the project has.
+//! `cargo xtask test`: every check the project has; with `--quick`, those that a developer waits for.
 //!
 //! A step that fails does not stop the others, unless they build on it; the table at the end says what passed, what
 //! failed and what was not run. Only a table of passes is a pass.
 
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
 use crate::{demo, docs, fuzz, machine, package, parts, release, text};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 
-pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    println!("test: {} steps", STEPS.len());
+/// `cargo xtask test`.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    let checks: Vec<(&Step, Check)> = match arguments {
+        [] => STEPS.iter().map(|step| (step, step.check)).collect(),
+        ["--quick"] => STEPS.iter().filter_map(|step| Some((step, step.quick?))).collect(),
+        _ => return Err(Failure::new(format!("test takes `--quick`, not `{}`", arguments.join(" ")))),
+    };
+    println!("test: {} of {} steps", checks.len(), STEPS.len());
     machine::require(&[
         machine::RUSTFMT,
         machine::CLIPPY,
-        machine::CARGO_DENY,
-        machine::CARGO_FUZZ,
         machine::CPP,
         machine::PYTHON,
         machine::NODE,
         machine::NPM,
+        machine::GO,
+        machine::JDK,
+        machine::MAVEN,
         machine::OPENSSL,
         machine::TERRAFORM,
         machine::GIT,
@@ -25,19 +35,22 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
 
     let stopwatch = Stopwatch::start();
     let mut reports: Vec<Report> = Vec::new();
-    for (index, step) in STEPS.iter().enumerate() {
+    for (index, (step, check)) in checks.iter().enumerate() {
         let blocked = step.needs.iter().find(|need| !reports.iter().any(|report| report.passed(need)));
         let report = match blocked {
             Some(need) => Report { step, outcome: Outcome::NotRun { need }, seconds: 0.0 },
             None => {
-                println!("\n=== {}/{} {}", index + 1, STEPS.len(), step.name);
-                step.run(workspace)
+                println!("\n=== {}/{} {}", index + 1, checks.len(), step.name);
+                step.run(*check, workspace)
             }
         };
         reports.push(report);
     }
 
     println!("\n{}\ntotal {:.0} s", table(&reports), stopwatch.seconds());
+    let steps = reports.iter().map(|report| (report.seconds, report.step.name.to_owned()));
+    println!("\nslowest steps:\n{}", slowest(steps.collect()));
+    println!("\nslowest end-to-end tests:\n{}", slowest(test_times(workspace)));
     match reports.iter().filter(|report| report.outcome != Outcome::Passed).count() {
         0 => Ok(()),
         1 => Err(Failure::new("1 step did not pass")),
@@ -45,22 +58,26 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-/// The steps: quick ones first, then what others build on. Fuzzing is last, since it always takes its time.
+/// The steps: short ones first, then what others build on. Fuzzing is last, since it always takes its time.
 const STEPS: &[Step] = &[
-    Step { name: "lock file", needs: &[], check: lock_file },
-    Step { name: "formatting", needs: &[], check: formatting },
-    Step { name: "text", needs: &[], check: text::check },
-    Step { name: "documents", needs: &[], check: docs::check },
-    Step { name: "dependencies", needs: &[], check: dependencies },
-    Step { name: "lints", needs: &[], check: lints },
-    Step { name: "unit tests", needs: &[], check: unit_tests },
-    Step { name: "documentation", needs: &[], check: documentation },
-    Step { name: "release binaries", needs: &[], check: release_binaries },
-    Step { name: "parts", needs: &[], check: parts::run },
-    Step { name: "end-to-end tests", needs: &["release binaries", "parts"], check: end_to_end_tests },
-    Step { name: "demo", needs: &["release binaries", "parts"], check: demo::show },
-    Step { name: "package", needs: &["release binaries"], check: package::again },
-    Step { name: "fuzzing", needs: &[], check: fuzz::check },
+    Step::of("lock file", lock_file),
+    Step::of("formatting", formatting),
+    Step::of("text", text::check),
+    Step::of("documents", docs::check),
+    Step::of("dependencies", dependencies),
+    Step::of("lints", lints),
+    Step::of("unit tests", unit_tests),
+    Step::of("documentation", documentation),
+    Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
+    Step::of("parts", parts::run),
+    Step {
+        needs: &["unit tests", "release binaries", "parts"],
+        quick: Some(quick_end_to_end_tests),
+        ..Step::of("end-to-end tests", end_to_end_tests)
+    },
+    Step { needs: &["unit tests", "release binaries", "parts"], ..Step::of("demo", demo::show) },
+    Step { needs: &["release binaries"], quick: None, ..Step::of("package", package::again) },
+    Step { quick: None, ..Step::of("fuzzing", fuzz::check) },
 ];
 
 fn lock_file(workspace: &Workspace) -> Result<(), Failure> {
@@ -73,7 +90,8 @@ fn formatting(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 fn dependencies(workspace: &Workspace) -> Result<(), Failure> {
-    workspace::run(&mut workspace.cargo(["deny", "check", "bans", "licenses", "sources"]))
+    let mut deny = Command::new(parts::cargo_deny(workspace)?);
+    workspace::run(deny.args(["check", "bans", "licenses", "sources"]).current_dir(&workspace.root))
 }
 
 fn lints(workspace: &Workspace) -> Result<(), Failure> {
@@ -84,10 +102,14 @@ fn lints(workspace: &Workspace) -> Result<(), Failure> {
     workspace::run(&mut workspace.cargo(contract))
 }
 
+/// Always the whole workspace, whose packages are then built with one set of features: what end-to-end tests and the demo
+/// run of it (the command, the demo's driver) is built by the unit tests.
+const WORKSPACE: [&str; 3] = ["test", "--workspace", "--all-features"];
+
 /// Documentation tests included: every Rust block of a README that a crate includes is compiled.
 fn unit_tests(workspace: &Workspace) -> Result<(), Failure> {
-    let shipped = ["test", "--workspace", "--exclude", "end-to-end", "--all-features"];
-    workspace::run(&mut workspace.cargo(shipped))
+    workspace::run(workspace.cargo(WORKSPACE).args(["--lib", "--bins", "--test", "it"]))?;
+    workspace::run(workspace.cargo(WORKSPACE).arg("--doc"))
 }
 
 fn documentation(workspace: &Workspace) -> Result<(), Failure> {
@@ -96,30 +118,62 @@ fn documentation(workspace: &Workspace) -> Result<(), Failure> {
     workspace::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// The packages, so that what the tests and the demo run is what ships; the command, which the end-to-end tests run as an
-/// operator does; and the demo's driver.
-fn release_binaries(workspace: &Workspace) -> Result<(), Failure> {
-    package::package(workspace)?;
-    release::build(workspace, &["--package", "vault-authorizer-cli", "--bin", "vault-authorizer"])?;
-    demo::build_driver(workspace)
+fn end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
+    end_to_end(workspace, &[])
 }
 
-/// The command is run as it was built for its own tests: nothing in it depends on the profile.
-fn end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
-    workspace::run(&mut workspace.cargo(["build", "--package", "vault-authorizer-cli"]))?;
-    workspace::run(&mut workspace.cargo(["test", "--package", "end-to-end"]))
+/// Without those of the packages, which are not made anew, and of failing parts, which take their time.
+fn quick_end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
+    end_to_end(workspace, &["--skip", "package::", "--skip", "chaos::"])
 }
+
+fn end_to_end(workspace: &Workspace, filter: &[&str]) -> Result<(), Failure> {
+    let times = times(workspace);
+    fs::write(&times, "").map_err(Failure::because(times.display()))?;
+    let mut cargo = workspace.cargo(WORKSPACE);
+    cargo.args(["--test", "end_to_end", "--"]).args(filter);
+    workspace::run(cargo.env("TEST_TIMES", &times))
+}
+
+/// Where each end-to-end test writes how long it took: seconds, a space, its name.
+fn times(workspace: &Workspace) -> PathBuf {
+    workspace.test_bed().join("times.txt")
+}
+
+fn test_times(workspace: &Workspace) -> Vec<(f64, String)> {
+    let text = fs::read_to_string(times(workspace)).unwrap_or_default();
+    let time = |line: &str| {
+        let (seconds, test) = line.split_once(' ')?;
+        Some((seconds.parse().ok()?, test.to_owned()))
+    };
+    text.lines().filter_map(time).collect()
+}
+
+/// The five that took longest.
+fn slowest(mut times: Vec<(f64, String)>) -> String {
+    times.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    times.truncate(5);
+    times.iter().map(|(seconds, name)| format!("{seconds:7.1} s  {name}")).collect::<Vec<_>>().join("\n")
+}
+
+type Check = fn(&Workspace) -> Result<(), Failure>;
 
 struct Step {
     name: &'static str,
     needs: &'static [&'static str],
-    check: fn(&Workspace) -> Result<(), Failure>,
+    check: Check,
+    /// What stands for it with `--quick`.
+    quick: Option<Check>,
 }
 
 impl Step {
-    fn run(&'static self, workspace: &Workspace) -> Report {
+    const fn of(name: &'static str, check: Check) -> Self {
+        Self { name, needs: &[], check, quick: Some(check) }
+    }
+
+    fn run(&'static self, check: Check, workspace: &Workspace) -> Report {
         let stopwatch = Stopwatch::start();
-        let outcome = match (self.check)(workspace) {
+        let outcome = match check(workspace) {
             Ok(()) => Outcome::Passed,
             Err(failure) => {
                 eprintln!("{}: {failure}", self.name);
@@ -178,12 +232,20 @@ mod tests {
         for (index, step) in STEPS.iter().enumerate() {
             for need in step.needs {
                 assert!(
-                    STEPS[..index].iter().any(|earlier| earlier.name == *need),
+                    STEPS[..index].iter().any(|earlier| earlier.name == *need && earlier.quick.is_some()),
                     "{} needs {need}",
                     step.name
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_five_slowest_come_first() {
+        let times = [3.0, 1.0, 12.5, 2.0, 4.0, 0.5].map(|seconds| (seconds, format!("a::{seconds}")));
+        let told = slowest(times.to_vec());
+        assert!(told.starts_with("   12.5 s  a::12.5\n    4.0 s"), "{told}");
+        assert!(told.ends_with("    1.0 s  a::1"), "{told}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use reqwest::RequestBuilder;
 use sts_identity::{MAX_ANSWER_BYTES, SignedRequest, Sts, StsAnswer, StsRequest, StsUnavailable};
-use vault_context::http;
+use vault_context::http::{self, TransportError};
 
 use crate::causes::with_causes;
 
@@ -51,7 +51,8 @@ impl Sts for StsClient {
 async fn answered(call: RequestBuilder) -> Result<StsAnswer, StsUnavailable> {
     let unavailable = |error: &dyn std::error::Error| StsUnavailable { reason: with_causes(error) };
     // The error never shows the URL: a proof is in it.
-    let answer = super::send_repeatable(call).await.map_err(|error| unavailable(&error.without_url()))?;
+    let answer =
+        super::send_repeatable(call).await.map_err(|error| unavailable(&TransportError::from(error)))?;
     let status = answer.status().as_u16();
     let content_type =
         answer.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);

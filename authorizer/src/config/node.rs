@@ -186,6 +186,16 @@ impl<'a> Table<'a> {
         self.problems.report(&self.path, message);
     }
 
+    /// Whether exactly one of two keys is there. Each comes with how a message shows it.
+    pub(super) fn exactly_one(&self, (one, shown): (&str, &str), (other, other_shown): (&str, &str)) -> bool {
+        match (self.has(one), self.has(other)) {
+            (true, false) | (false, true) => return true,
+            (false, false) => self.refuse(format!("needs {shown} or {other_shown}")),
+            (true, true) => self.refuse(format!("has both {shown} and {other_shown}: remove one of them")),
+        }
+        false
+    }
+
     pub(super) fn refuse_key(&self, key: &str, message: impl Into<String>) {
         self.refuse_at(&self.path_of(key), message);
     }

@@ -141,6 +141,9 @@ pub enum InvalidRoute {
     /// Not a method API Gateway routes by.
     #[error("the method must be `*` or one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT in capitals")]
     Method,
+    /// API Gateway's own word for every method.
+    #[error("`ANY` is written `*` here, which leaves out OPTIONS: browsers send that without a credential")]
+    Any,
     /// Not a template.
     #[error(
         "the template must be `$default` or start with `/`; `*` may stand only as its last segment, and no segment may be empty, so that no slash stands at the end"
@@ -164,6 +167,7 @@ fn parse_method(text: &str) -> Result<MethodPattern, InvalidRoute> {
     match text {
         "*" => Ok(MethodPattern::AnyButOptions),
         method if is_method(method) => Ok(MethodPattern::Exactly(method.to_owned())),
+        "ANY" => Err(InvalidRoute::Any),
         _ => Err(InvalidRoute::Method),
     }
 }
@@ -351,7 +355,8 @@ mod tests {
             ("", InvalidRoute::Shape),
             ("GET", InvalidRoute::Shape),
             ("get /orders", InvalidRoute::Method),
-            ("ANY /orders", InvalidRoute::Method),
+            ("any /orders", InvalidRoute::Method),
+            ("ANY /orders", InvalidRoute::Any),
             ("*PUT /orders", InvalidRoute::Method),
             ("GET orders", InvalidRoute::Template),
             ("GET  /orders", InvalidRoute::Template),

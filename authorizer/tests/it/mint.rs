@@ -125,6 +125,31 @@ fn retries_while_vault_is_down_never_use_up_the_callers_limit() {
     assert_eq!(back, ["allowed", "allowed", "rate_limited"]);
 }
 
+/// An alias outside the Vault role's `allowed_entity_aliases`, a JWT that ends while a slow Vault mints, a claim that makes the
+/// answer too large: the caller chooses to end in a fault, and Vault has worked each time.
+#[test]
+fn rejects_a_flood_of_faults_that_the_caller_forces_before_vault_is_asked() {
+    let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
+    let refused = || {
+        let (path, message) = (PATH.to_owned(), "not permitted".to_owned());
+        MintError::Vault(VaultError::Refused { path, status: 400, message })
+    };
+    let forced: [fn() -> MintError; 3] =
+        [refused, || MintError::Late, || MintError::AnswerInvalid { reason: "odd" }];
+    for fault in forced {
+        let faults = std::iter::repeat_with(|| Err(fault())).take(20).collect();
+        let bed = Bed::with_vault(&config, faults, 0);
+        let codes: Vec<_> = (0..20).map(|_| bed.code_for(&good_token())).collect();
+        let asked = bed.authorizer.minter.orders.take().len();
+        assert_eq!((asked, codes[1] == codes[0]), (2, true), "{codes:?}");
+        assert!(codes[2..].iter().all(|code| code == "vault_throttled"), "{codes:?}");
+        assert_eq!(bed.code_for(&token_with(json!({"sub": "bob"}))), codes[0], "another caller is asked for");
+        bed.clock.forward_seconds(1);
+        assert_eq!(bed.code_for(&good_token()), codes[0], "one more each second");
+        assert_eq!(bed.code_for(&good_token()), "vault_throttled");
+    }
+}
+
 /// Each of these calls reaches Vault, and none is Vault's fault.
 #[test]
 fn rejects_a_flood_of_a_disabled_tenant_before_vault_is_asked() {

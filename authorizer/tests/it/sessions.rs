@@ -412,7 +412,7 @@ async fn a_refusal_is_final_and_so_is_a_wait_that_does_not_fit() {
     const REFUSALS: [&[(u16, &str, Option<&str>)]; 6] = [
         &[(403, ACL_403, None)],
         &[(400, r#"{"errors": ["unknown role r"]}"#, None)],
-        &[(404, "", None)],
+        &[(404, r#"{"errors": []}"#, None)],
         &[(429, QUOTA, None)],
         &[(429, QUOTA, Some("0"))],
         &[(429, QUOTA, Some("1"))],

@@ -8,9 +8,12 @@ mod claims;
 mod grants;
 mod issuers;
 pub(crate) mod limits;
+mod providers;
+mod routes;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod vaults_own;
 
 use vault_authorizer::{
     adapters::{
@@ -68,6 +71,7 @@ pub(super) fn lint(config: &Config, instances: u32) -> Vec<Finding> {
     findings.extend(login(&config.vault));
     findings.extend(config.issuers.iter().filter_map(keys_in_file));
     findings.extend(issuers::lint(config));
+    findings.extend(vaults_own::lint(config));
     findings.extend(config.aws_identity.as_ref().and_then(proof_window));
     findings.extend(config.credentials.iter().enumerate().filter_map(credential_source));
     findings.extend(simple_answers(config.answer));

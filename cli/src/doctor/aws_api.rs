@@ -16,7 +16,7 @@ use vault_authorizer::{
     causes::with_causes,
     clock::{Clock, SystemClock},
 };
-use vault_context::http::{self, checked_endpoint};
+use vault_context::http::{self, TransportError, checked_endpoint};
 
 use crate::aws_credentials::credentials;
 
@@ -68,7 +68,7 @@ impl AwsApi {
         for (name, value) in self.signature(service, &url)? {
             request = request.header(name, value);
         }
-        let answer = request.send().await.map_err(|error| with_causes(&error.without_url()))?;
+        let answer = request.send().await.map_err(|error| with_causes(&TransportError::from(error)))?;
         let status = answer.status().as_u16();
         let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
         let json: Option<Value> = serde_json::from_slice(&body).ok();

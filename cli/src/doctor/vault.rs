@@ -11,7 +11,7 @@ use vault_authorizer::{
     causes::with_causes,
     clock::{Clock, SystemClock},
 };
-use vault_context::http::{self, HttpOptions};
+use vault_context::http::{self, HttpOptions, TransportError};
 
 use super::finding::Finding;
 
@@ -24,6 +24,9 @@ const MAX_CLOCK_DIFFERENCE_SECONDS: u64 = 30;
 /// `sys/health` (Vault API documentation): with these codes each state is a 200 with its fields.
 const HEALTH: &str =
     "v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200&drsecondarycode=200";
+
+/// What Vault and OpenBao, as all servers in Go, tell a client in plain http, in plain http.
+const HTTP_AT_HTTPS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
 #[derive(Deserialize)]
 struct Health {
@@ -67,11 +70,13 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
     };
     let client = http::client(&options).map_err(|error| with_causes(&error))?;
     let url = format!("{}/{HEALTH}", settings.address.as_str().trim_end_matches('/'));
-    let answer = client.get(url).send().await.map_err(|error| with_causes(&error.without_url()))?;
+    let answer = client.get(url).send().await.map_err(|error| with_causes(&TransportError::from(error)))?;
     let status = answer.status().as_u16();
     let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
-    serde_json::from_slice(&body)
-        .map_err(|_| format!("status {status}, and not what Vault says of its health"))
+    serde_json::from_slice(&body).map_err(|_| match body.starts_with(HTTP_AT_HTTPS) {
+        true => "the address starts with http://, but the server there speaks TLS: write https://".to_owned(),
+        false => format!("status {status}, and not what Vault says of its health"),
+    })
 }
 
 fn sealed(health: &Health) -> Finding {

@@ -1,14 +1,26 @@
 //! What to try next, where the outcome alone does not say it.
 //!
-//! Receives an explanation and the event; produces a sentence or none. Nothing here decides.
+//! Receives an explanation and what was given; produces a sentence or none. Nothing here decides.
 
 use serde_json::Value;
 use vault_authorizer::{clock::UnixTime, outcome::Code};
 
 use super::{time::rfc3339, walk::Explanation};
 
-/// At most one, by the code and by whether a time was given.
-pub(super) fn of(explanation: &Explanation, event: &Value, time_is_given: bool) -> Vec<String> {
+/// What the command was given.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The event.
+    pub(super) event: &'a Value,
+    /// Whether a time stands on the command line.
+    pub(super) time: bool,
+    /// Of a call in place of an event: whether a grant of the stage covers its route.
+    pub(super) route_covered: Option<bool>,
+}
+
+/// At most one.
+pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
+    let Given { event, time: time_is_given, route_covered } = given;
     let code = Code::ALL.iter().find(|code| Some(code.as_str()) == explanation.code);
     let is_one_of = |codes: &[Code]| code.is_some_and(|code| codes.contains(code));
     let hint = if is_one_of(&ENDED) && !time_is_given {
@@ -17,6 +29,14 @@ pub(super) fn of(explanation: &Explanation, event: &Value, time_is_given: bool) 
         "keys are fetched now: one that the issuer has withdrawn since then is unknown".to_owned()
     } else if is_one_of(&[Code::ProofRefused]) && time_is_given {
         "STS goes by its own clock: it takes no proof that is older than 15 minutes".to_owned()
+    } else if is_one_of(&[Code::IssuerUnknown]) {
+        "`issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`"
+            .to_owned()
+    } else if is_one_of(&[Code::NoGrant]) && route_covered == Some(false) {
+        "no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7"
+            .to_owned()
+    } else if is_one_of(&[Code::CredentialMalformed, Code::SignatureInvalid]) && route_covered.is_some() {
+        "the JWT may be cut short, or have something around it".to_owned()
     } else if is_one_of(&[Code::CredentialMissing, Code::CredentialMalformed, Code::SignatureInvalid]) {
         "an event copied from a log may have its credential cut out or cut short".to_owned()
     } else if is_one_of(&[Code::JwksUnavailable, Code::StsUnavailable]) {

@@ -48,7 +48,7 @@ pub(crate) struct Choices {
 /// Everything that Vault must hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Desired {
-    /// What lets the tokens of all roles revoke themselves.
+    /// What lets the tokens of all roles revoke themselves, and look themselves up.
     pub(crate) self_policy: String,
     /// The authorizer's own.
     pub(crate) authorizer_policy: AuthorizerPolicy,
@@ -203,15 +203,19 @@ pub(crate) fn is_marked(policy: &str) -> bool {
 fn self_policy() -> String {
     format!(
         "{MARK}`vault apply` overwrites what is written here by hand.\n\
-         # Every token role carries it: without the default policy, a token could not revoke itself.\n\
+         # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.\n\
          {}",
-        stanza("revoke-self", "update")
+        // Spring Vault looks up the token that it has unwrapped. Refused, it drops the token and leaves it alive.
+        stanzas(&[("lookup-self", "read"), ("revoke-self", "update")])
     )
 }
 
 fn own_stanzas() -> String {
-    let own = [("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")];
-    own.map(|(path, capability)| stanza(path, capability)).join("\n")
+    stanzas(&[("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")])
+}
+
+fn stanzas(of_own_token: &[(&str, &str)]) -> String {
+    of_own_token.iter().map(|(path, capability)| stanza(path, capability)).collect::<Vec<_>>().join("\n")
 }
 
 fn stanza(path: &str, capability: &str) -> String {

@@ -63,6 +63,20 @@ fn every_problem_is_printed_with_its_path() {
     ");
 }
 
+/// As every user types it first.
+#[test]
+fn the_configuration_may_stand_without_its_option() {
+    let good = file("yaml", GOOD);
+    assert_eq!(run(&["check", &good, "--strict"], "", &[]).printed(0), "good: 1 stage, 1 grant\n");
+    assert_eq!(run(&["check", "-"], GOOD, &[]).printed(0), "good: 1 stage, 1 grant\n");
+    for command in [&["doctor"][..], &["vault", "plan"], &["vault", "apply"]] {
+        let told = run(&[command, &["/nowhere/a.yaml"]].concat(), "", &[]).complained(1);
+        assert!(told.starts_with("error: `/nowhere/a.yaml` cannot be read"), "{command:?}: {told}");
+    }
+    let revoke = ["revoke", &good, "--grant", "orders-reader", "--yes", "--trust-config-address"];
+    assert!(run(&revoke, "", &[]).complained(1).contains("there is no token for Vault"));
+}
+
 #[test]
 fn warnings_fail_where_it_is_strict() {
     let document = GOOD.replace("[a1b2c3d4e5]", "[\"*\"]");
@@ -108,6 +122,8 @@ fn what_cannot_be_read_is_said_in_one_line() {
     assert_snapshot!(check(&"#".repeat(300_000), &[]).complained(1), @"error: standard input is larger than 262144 bytes, which is more than the function takes");
     let usage = run(&["check"], "", &[]).complained(2);
     assert!(usage.contains("--config <FILE>"), "{usage}");
+    let twice = run(&["check", "a.yaml", "--config", "a.yaml"], "", &[]).complained(2);
+    assert!(twice.contains("cannot be used with"), "{twice}");
 }
 
 #[test]

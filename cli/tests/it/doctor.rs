@@ -1,5 +1,10 @@
 //! `doctor` of a Vault, issuers and an AWS that each have one thing wrong with them: it is named.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
 use serde_json::{Value, json};
 use vault_authorizer::clock::{Clock, SystemClock};
 
@@ -133,6 +138,36 @@ fn a_vault_that_is_away_sealed_new_or_late_is_named() {
     }
     let other = Server::start(|_| (404, json!({"hello": "I am a load balancer"})));
     assert_eq!(wrong(&other.url, &provider.url, &[]), ["vault-reachable", "vault-login"]);
+}
+
+/// Reads what comes, and answers a bad request in plain http, whatever it was.
+fn answers_badly(text: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().map(Result::unwrap) {
+            let _begun = connection.read(&mut [0; 4096]).unwrap();
+            let length = text.len();
+            let _gone =
+                write!(connection, "HTTP/1.0 400 Bad Request\r\ncontent-length: {length}\r\n\r\n{text}");
+        }
+    });
+    address
+}
+
+#[test]
+fn the_wrong_half_of_http_and_https_is_named() {
+    let vault = answers_badly("Client sent an HTTP request to an HTTPS server.\n");
+    let provider = provider();
+    let found = |url: &str| run(&["doctor", &file("yaml", &config(url, &provider.url))], "", &[]).stdout;
+    let https = found(&format!("https://{vault}"));
+    let words = "does not answer: the address starts with https://, but the server there does not speak TLS: check the port";
+    assert!(https.contains(&format!("wrong   vault-reachable: https://{vault} {words}")), "{https}");
+    let http = found(&format!("http://{vault}"));
+    assert!(
+        http.contains("the address starts with http://, but the server there speaks TLS: write https://"),
+        "{http}"
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::{
-    NOW, SERVER_ID, StsSays, aws_token, config, explain, explain_at, file, http_v1, http_v2, orders,
-    plain_config, proof, rest, rest_token, run, sts, token, websocket,
+    AT, NOW, Ran, SERVER_ID, StsSays, aws_token, config, explain, explain_at, file, http_v1, http_v2, orders,
+    plain_config, proof, rest, rest_token, run, secrets_of, sts, token, websocket,
 };
 
 fn told(event: &Value) -> String {
@@ -193,10 +193,20 @@ fn json_says_the_same_to_programs() {
 fn what_cannot_be_explained_is_said_in_one_line() {
     let config = file("yaml", &plain_config());
     let with = |event: &str| run(&["explain", "--config", &config, "--event", event], "{\"a\": tru", &[]);
-    assert_snapshot!(with("-").complained(1), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it");
+    assert_snapshot!(with("-").complained(2), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it, or a JWT as `--jwt`");
     assert_snapshot!(with("/nowhere/event.json").complained(1), @"error: `/nowhere/event.json` cannot be read: No such file or directory (os error 2)");
     let both = run(&["explain", "--config", "-", "--event", "-"], "", &[]);
-    assert_snapshot!(both.complained(2), @"error: `--config -` and `--event -` cannot both be standard input: put one of them into a file");
+    assert_snapshot!(both.complained(2), @"error: the configuration and `--event -` cannot both come from standard input: put one of them into a file");
+    let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "prod"];
+    let both = run(&[&["explain", "-"], &call[..]].concat(), "", &[]);
+    assert_snapshot!(both.complained(2), @"error: the configuration and `--jwt -` cannot both come from standard input: put one of them into a file");
+    for too_little in [&[][..], &["--route", "GET /orders", "--stage", "prod"], &call[..4], &call[2..]] {
+        let told = run(&[&["explain", "--config", &config], too_little].concat(), "", &[]).complained(2);
+        assert!(told.contains("required arguments"), "{too_little:?}: {told}");
+    }
+    let event_as_well =
+        run(&[&["explain", "--config", &config, "--event", "-"], &call[..]].concat(), "", &[]);
+    assert!(event_as_well.complained(2).contains("cannot be used with"));
     let time = run(&["explain", "--config", &config, "--event", "-", "--at", "noon"], "", &[]);
     assert!(time.complained(2).contains("must be a time from 1970 on"));
     let bad = file("yaml", "vault: {}");
@@ -207,4 +217,133 @@ fn what_cannot_be_explained_is_said_in_one_line() {
       issuers: is missing
       stages: is missing
     ");
+}
+
+/// `explain` of a call of `prod` with this JWT on standard input.
+fn called(document: &str, route: &str, jwt: &str, options: &[&str]) -> Ran {
+    let config = file("yaml", document);
+    let call = ["explain", &config, "--jwt", "-", "--route", route, "--stage", "prod", "--at", AT];
+    run(&[&call, options].concat(), jwt, &[])
+}
+
+#[test]
+fn a_jwt_a_route_and_a_stage_stand_for_an_event() {
+    let jwt = token(json!({}));
+    let of_event = explain(&plain_config(), &orders(&jwt), &[]).printed(0);
+    let ours = |text: &str| text.replace("us-east-1", "eu-west-1");
+    for as_copied in [jwt.clone(), format!("{jwt}\n"), format!(" bearer  {jwt}\r\n")] {
+        assert_eq!(ours(&called(&plain_config(), "GET /orders", &as_copied, &[]).printed(0)), of_event);
+    }
+    let config = file("yaml", &plain_config());
+    let from_file = file("jwt", &jwt);
+    let call = ["--jwt", &from_file, "--route", "GET /orders", "--stage", "prod", "--at", AT];
+    assert_eq!(
+        ours(&run(&[&["explain", "--config", &config], &call[..]].concat(), "", &[]).printed(0)),
+        of_event
+    );
+}
+
+#[test]
+fn a_call_is_of_the_kind_of_api_that_has_its_route() {
+    let jwt = token(json!({}));
+    let shape = |document: &str, route: &str| {
+        let printed = called(document, route, &jwt, &["--json"]).printed(0);
+        let json: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(
+            (&json["event"]["api_id"], &json["event"]["stage"]),
+            (&json!("a1b2c3d4e5"), &json!("prod"))
+        );
+        json["event"]["shape"].as_str().unwrap().to_owned()
+    };
+    let plain = plain_config();
+    assert_eq!(shape(&plain, "GET /orders/{id}"), "REST API, REQUEST authorizer");
+    assert_eq!(shape(&plain, "GET /files/{proxy+}"), "REST API, REQUEST authorizer");
+    assert_eq!(shape(&plain, "GET $default"), "HTTP API, payload 2.0");
+    assert_eq!(shape(&plain, "$connect"), "WebSocket API, $connect");
+    let simple = format!("{plain}\nanswer: {{response: simple}}\n");
+    assert_eq!(shape(&simple, "GET /orders/{id}"), "HTTP API, payload 2.0");
+    let any_api = plain.replace("[a1b2c3d4e5]", "[\"*\"]");
+    assert_eq!(shape(&any_api, "GET /orders"), "REST API, REQUEST authorizer");
+    let only_http = plain.replacen("  prod:", "  $default:", 1);
+    let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "$default", "--at", AT];
+    let printed = run(&[&["explain", &file("yaml", &only_http)], &call[..]].concat(), &jwt, &[]).printed(0);
+    assert!(printed.contains("HTTP API, payload 2.0"), "{printed}");
+}
+
+#[test]
+fn a_jwt_stands_where_the_configuration_looks_for_it() {
+    let places = "credentials: [{header: Authorization}, {cookie: session}]";
+    for (configured, found, route) in [
+        ("{header: X-Api-Token}", "header x-api-token", "GET /orders"),
+        ("{header: X-Assertion, scheme: none}", "header x-assertion without a scheme", "GET /orders"),
+        ("{cookie: session}", "cookie session", "GET /orders"),
+        ("{cookie: session}", "cookie session", "GET $default"),
+        ("{query: access_token}", "query parameter access_token", "GET /orders"),
+        ("{websocket_protocol: bearer}", "WebSocket subprotocol bearer", "$connect"),
+        ("{websocket_protocol: bearer}, {header: Authorization}", "header authorization", "GET /orders"),
+    ] {
+        let document = plain_config().replacen(places, &format!("credentials: [{configured}]"), 1);
+        let printed = called(&document, route, &token(json!({})), &[]).printed(0);
+        assert!(printed.contains(&format!("  found in    {found}\n")), "{configured}: {printed}");
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_is_explained_as_any_other() {
+    let told = |route: &str, jwt: &str| {
+        let printed = called(&plain_config(), route, jwt, &[]).printed(3);
+        printed.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    let alien = token(json!({"iss": "https://login.example.com"}));
+    assert_snapshot!(told("GET /orders", &alien), @r"
+    DENIED issuer_unknown
+      the token's `iss` is `https://login.example.com`, and the configured issuers are `https://0a1b2c3d.tokens.sts.global.api.aws`, `https://login.example.com/`, `https://partner.example.net/`
+      the client sees 401
+      hint: `issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`
+    ");
+    let narrow = plain_config().replacen("[\"* /*\"]", "[\"GET /status\"]", 1);
+    let concrete = called(&narrow, "GET /reports/7", &token(json!({})), &[]).printed(3);
+    assert!(
+        concrete.starts_with(
+            "DENIED no_grant\n  no grant of the stage matches both the route and the caller\n  the client sees 403\n  \
+             hint: no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7\n"
+        ),
+        "{concrete}"
+    );
+    let covered = called(&narrow, "GET /status", &token(json!({"sub": "bob"})), &[]).printed(3);
+    assert!(covered.starts_with("DENIED no_grant\n") && !covered.contains("hint:"), "{covered}");
+    assert_snapshot!(told("GET /orders", &token(json!({})).replace('.', "")), @r"
+    DENIED credential_malformed
+      the token is malformed: it must have three parts with dots between them
+      the client sees 401
+      hint: the JWT may be cut short, or have something around it
+    ");
+    assert_eq!(told("GET /orders", &"a".repeat(20_000)).lines().next(), Some("DENIED credential_too_large"));
+    let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "prdo", "--at", AT];
+    let printed =
+        run(&[&["explain", &file("yaml", &plain_config())], &call[..]].concat(), &alien, &[]).printed(3);
+    assert!(printed.starts_with("DENIED stage_unknown\n"), "{printed}");
+}
+
+#[test]
+fn rejects_what_is_not_one_call() {
+    for route in ["/orders", "* /orders", "GET /orders/*", "ANY /orders"] {
+        let told = called(&plain_config(), route, "", &[]).complained(2);
+        assert!(told.contains("must be one method and the API's own template"), "{route}: {told}");
+    }
+}
+
+/// Others see a command's arguments, and a shell keeps them.
+#[test]
+fn rejects_a_jwt_as_an_argument_without_showing_it() {
+    let jwt = token(json!({}));
+    let config = file("yaml", &plain_config());
+    let call = ["explain", &config, "--jwt", &jwt, "--route", "GET /orders", "--stage", "prod"];
+    let told = run(&call, "", &[]).complained(2);
+    assert!(told.starts_with("error: `--jwt` takes a file or `-` for standard input, not the JWT"), "{told}");
+    // Nor in the place of another file.
+    let wrong_place = run(&["explain", &jwt, "--event", "-"], "", &[]).complained(1);
+    for secret in secrets_of(&jwt) {
+        assert!(!told.contains(&secret) && !wrong_place.contains(&secret), "{told} {wrong_place}");
+    }
 }

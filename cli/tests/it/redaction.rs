@@ -106,7 +106,16 @@ fn rejects_a_secret_in_a_complaint() {
     let config = file("yaml", &plain_config());
     let broken = format!("{{\"authorizationToken\": \"Bearer {good}\", oops");
     let ran = run(&["explain", "--config", &config, "--event", "-"], &broken, &TRACE);
-    assert!(!ran.complained(1).contains(&good[..20]));
+    assert!(!ran.complained(2).contains(&good[..20]));
+    let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "prod"];
+    for given in [good.clone(), format!("{good}.more"), format!("Basic {good}"), format!("\"{good}\"")] {
+        for form in [&[][..], &["--json"]] {
+            let ran = run(&[&["explain", &config], &call[..], form].concat(), &given, &TRACE);
+            let shown = ran.stdout + &ran.stderr;
+            let shows = secrets_of(&good).iter().any(|secret| shown.contains(secret));
+            assert!(!shows && shown.len() > 100, "{shown}");
+        }
+    }
     for document in
         [format!("vault: [{LOGIN_TOKEN}"), plain_config().replace("method: token", "method: tokem")]
     {

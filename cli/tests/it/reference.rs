@@ -89,20 +89,28 @@ fn every_lint_has_its_row() {
         .replacen(
             "issuers: {",
             "issuers: {realm: {kind: jwt, issuer: \"https://sso.example.com/realms/a\", audiences: [account], algorithms: [RS256], types: [at+jwt], jwks: discovery}, \
+             cognito: {kind: jwt, issuer: \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
+             entra: {kind: jwt, issuer: \"https://login.microsoftonline.com/common/v2.0\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
+             auth0: {kind: jwt, issuer: \"https://example.auth0.com\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
+             account: {kind: aws_iam, issuer: \"https://0a1b2c3d.tokens.sts.global.api.aws\", audiences: [vault]}, \
              app: {kind: jwt, issuer: \"https://app.example.com\", audiences: [app], audience_claim: azp, algorithms: [RS256], jwks: discovery}, ",
             1,
         )
         .replacen(
             "    grants:\n",
             "    grants:\n      - {name: realm, mode: none, routes: [\"GET /realm\"], caller: {issuer: realm, bound_claims: {realm_access.roles: a, /realm_access: b, acr: 1}}}\n      \
-             - {name: app, mode: none, routes: [\"GET /app\"], caller: {issuer: app, any: true}}\n",
+             - {name: app, mode: none, routes: [\"GET /app\"], caller: {issuer: app, any: true}}\n      \
+             - {name: cognito, mode: none, routes: [\"GET /prod/:id\"], caller: {issuer: cognito, bound_claims: {scope: \"a b\", email: \"*@example.com\", team: \"^a\"}}}\n",
             1,
         )
         + "\naws_identity: {server_id: a, accounts: [\"123456789012\"], sts_regions: [eu-west-1], max_age: 15m}\n\
            limits: {caller_mints_per_second: 50}\n\
            credentials: [{query: token}, {cookie: session}]\nanswer: {response: simple}\n";
-    let approle = document.replace("method: token, token: s.x", "method: approle, role_id: r, secret_id: s");
-    let printed = check(&document, &[]).printed(0) + &check(&approle, &[]).printed(0);
+    let login = |login: &str| check(&document.replace("method: token, token: s.x", login), &[]).printed(0);
+    let printed = login("method: token, token: s.x")
+        + &login("method: approle, role_id: r, secret_id: s")
+        + &login("method: aws, role: r, server_id: a")
+        + &login("method: jwt, role: r, web_identity_audience: vault");
     let name = |line: &str| Some(line.split_once('[')?.1.split_once("]: ")?.0.to_owned());
     let fired: BTreeSet<String> =
         printed.lines().filter(|line| !line.starts_with(' ')).filter_map(name).collect();
@@ -112,6 +120,17 @@ fn every_lint_has_its_row() {
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
     assert_eq!(fired, rows, "{printed}");
+    assert_eq!(rows, lints_in_the_source());
+}
+
+/// So that no lint is forgotten here and in the document alike.
+fn lints_in_the_source() -> BTreeSet<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
+    let mut files = vec![folder.join("lints.rs")];
+    files.extend(std::fs::read_dir(folder.join("lints")).unwrap().map(|entry| entry.unwrap().path()));
+    let sources: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let made = sources.split("Finding::warning(").skip(1);
+    made.filter_map(|rest| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned())).collect()
 }
 
 #[test]

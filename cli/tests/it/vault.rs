@@ -1,4 +1,6 @@
-use crate::support::{LOGIN_TOKEN, file, plain_config, run};
+use serde_json::json;
+
+use crate::support::{LOGIN_TOKEN, Server, file, plain_config, run};
 
 #[test]
 fn everything_is_printed_without_a_server_or_a_token() {
@@ -23,6 +25,19 @@ fn everything_is_printed_without_a_server_or_a_token() {
         "{script}"
     );
     assert!(script.contains("write sys/quotas/rate-limit/vault-authorizer-team-chat"), "{script}");
+}
+
+/// Everything would be absent there, and so to be created.
+#[test]
+fn rejects_a_server_that_is_not_vault() {
+    let other = Server::start(|_| (404, json!("404 page not found")));
+    let config = file("yaml", &plain_config().replace("https://vault.example.com:8200", &other.url));
+    let env = [("VAULT_ADDR", other.url.as_str()), ("VAULT_TOKEN", "s.x")];
+    for command in ["plan", "apply"] {
+        let told = run(&["vault", command, &config], "", &env).complained(1);
+        assert!(told.contains("cannot answer `sys/policies/acl"), "{told}");
+        assert!(told.contains("(status 404): the answer is not Vault's"), "{told}");
+    }
 }
 
 #[test]

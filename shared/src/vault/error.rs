@@ -3,9 +3,12 @@
 //! Receives transport errors and Vault's refusals; produces variants whose texts hold the path, the status and a
 //! sanitised message. What becomes of them (a retry, a new login, a 503) is left to the callers.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::message;
+use crate::http::TransportError;
 
 /// Why a call to Vault gave no answer. Each variant names the call's path; none holds a token.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +27,7 @@ pub enum VaultError {
         /// The call's path.
         path: String,
         /// The HTTP client's reason, without the URL.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// The time was up before the answer was complete. Vault may have done what it was asked.
     #[error("Vault did not answer `{path}` in time")]
@@ -47,7 +50,8 @@ pub enum VaultError {
         retry_after_seconds: Option<u64>,
     },
     /// Vault, or what stands before it, cannot answer now: 5xx, 412 or a 429 without a word (a node that lags behind), a 307
-    /// (a standby that cannot reach the active node), the health codes 472, 473, 474 and 530, and a leader lost half way.
+    /// (a standby that cannot reach the active node), a 404 that is not Vault's, the health codes 472, 473, 474 and 530, and a
+    /// leader lost half way.
     #[error("Vault cannot answer `{path}` now (status {status}): {message}")]
     Unavailable {
         /// The call's path.
@@ -230,7 +234,7 @@ impl VaultError {
         if error.is_timeout() && !error.is_connect() {
             Self::TimedOut { path }
         } else {
-            Self::Unreachable { path, source: error.without_url() }
+            Self::Unreachable { path, source: error.into() }
         }
     }
 
@@ -245,7 +249,10 @@ impl VaultError {
     ) -> Self {
         let texts = texts(body);
         let path = path.to_owned();
-        let message = || message::sanitised(texts.first().map_or("", String::as_str), sent_token);
+        let message = || {
+            let message = message::sanitised(texts.first().map_or("", String::as_str), sent_token);
+            if message.trim().is_empty() { no_reason(body).to_owned() } else { message }
+        };
         let says = |words: &str| texts.iter().any(|text| text.contains(words));
         match status {
             // A quota of Vault's names the path. A standby that lags behind has an empty list of errors, and of OpenBao's a
@@ -265,6 +272,8 @@ impl VaultError {
                 Self::TokenNotValid { path }
             }
             403 if says("permission denied") => Self::Forbidden { path },
+            // A proxy without a backend. It must not pass for a Vault in which there is nothing at the path.
+            404 if !is_json(body) => Self::Unavailable { path, status, message: ANOTHER_SERVER.to_owned() },
             412 | 472..=474 | 500.. => Self::Unavailable { path, status, message: message() },
             _ => Self::Refused { path, status, message: message() },
         }
@@ -274,6 +283,17 @@ impl VaultError {
 #[derive(Deserialize)]
 struct Refusal {
     errors: Vec<String>,
+}
+
+const ANOTHER_SERVER: &str = "the answer is not Vault's, so another server may stand at its address";
+
+fn no_reason(body: &[u8]) -> &'static str {
+    if is_json(body) { "no reason given" } else { ANOTHER_SERVER }
+}
+
+/// Everything that Vault answers with is an object.
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body).is_ok()
 }
 
 fn is_blank(body: &[u8]) -> bool {

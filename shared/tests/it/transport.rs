@@ -226,6 +226,19 @@ async fn a_refused_connection_was_certainly_not_sent() {
 }
 
 #[tokio::test]
+async fn https_at_a_plain_http_vault_is_told_in_words_of_the_address() {
+    let fake = FakeVault::answering(|_| Reply::new(200, "{}")).await;
+    let error = vault_at(&fake.address.replace("http://", "https://")).send(call()).await.unwrap_err();
+    assert!(matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent(), "{error:?}");
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(
+        source.to_string(),
+        "the address starts with https://, but the server there does not speak TLS: check the port, or write http:// if the host is this machine"
+    );
+    assert!(source.source().is_none(), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_connection_that_takes_too_long_was_certainly_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     // Accepts, and never answers the TLS handshake.

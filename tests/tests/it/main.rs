@@ -31,4 +31,5 @@ mod tenants;
 mod terraform;
 mod tls;
 mod trace;
+mod vault_clients;
 mod vault_plan;

@@ -326,7 +326,7 @@ sys.stdout.flush()
 print('exit', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ";
         let mut python = std::process::Command::new(parts::python());
-        python.args(["-c", SCRIPT]).arg(parts::binary("release", "vault-authorizer"));
+        python.args(["-c", SCRIPT]).arg(parts::binary("dev", "vault-authorizer"));
         python.args(["revoke", "--config", &self.config(""), "--trust-config-address"]).args(what);
         python.env_clear().env("VAULT_TOKEN", self.openbao.root_token()).env("NO_COLOR", "1");
         let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,7 +1,7 @@
 //! The deployed quickstart: a request with a real JWT through the emulated API Gateway, the authorizer with its IAM role,
 //! a real OpenBao, and the integrations that unwrap what comes of it.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
@@ -173,7 +173,7 @@ async fn a_revoked_authorizer_token_is_replaced_by_one_login() {
 }
 
 #[tokio::test]
-async fn integrations_in_python_node_and_rust_unwrap_once() {
+async fn integrations_in_every_language_unwrap_once() {
     let stack = Stack::new("integrations").await;
     let token = stack.good_token();
     let address = stack.vault.address();
@@ -202,21 +202,33 @@ async fn integrations_in_python_node_and_rust_unwrap_once() {
     }
 }
 
-/// The integrations in Python and Node.js, by the library that each uses.
-pub(crate) fn clients() -> [(&'static str, Command); 2] {
+/// The integrations in other languages than Rust, by the library that each uses.
+pub(crate) fn clients() -> [(&'static str, Command); 5] {
     let clients = parts::repository().join("tests/clients");
     let mut python = Command::new(parts::python());
     python.arg(clients.join("unwrap.py"));
     let mut node = Command::new("node");
     node.arg(clients.join("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
-    [("hvac", python), ("node-vault", node)]
+    let go = |name| Command::new(parts::go(name));
+    let mut java = Command::new("java");
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(clients.join("java/Unwrap.java"));
+    [
+        ("hvac", python),
+        ("node-vault", node),
+        ("vault/api", go("vault-api")),
+        ("openbao/api", go("openbao-api")),
+        ("Spring Vault", java),
+    ]
 }
 
 /// Gives a client the context on standard input; answers whether it ended well, and what it printed.
 pub(crate) fn run(command: &mut Command, address: &str, context: &Value) -> (bool, String) {
-    use std::io::Write as _;
-    use std::process::Stdio;
-    let mut child = command
+    give(start(command, address), context)
+}
+
+/// A client that waits for its context.
+pub(crate) fn start(command: &mut Command, address: &str) -> Child {
+    command
         .env("VAULT_ADDR", address)
         .env("CREATION_PATH", "auth/token/create/orders-prod-reader")
         .env("SECRET_PATH", "secret/data/prod/orders")
@@ -224,7 +236,12 @@ pub(crate) fn run(command: &mut Command, address: &str, context: &Value) -> (boo
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// See [`run`].
+pub(crate) fn give(mut child: Child, context: &Value) -> (bool, String) {
+    use std::io::Write as _;
     child.stdin.take().unwrap().write_all(context.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let printed = if output.status.success() { output.stdout } else { output.stderr };

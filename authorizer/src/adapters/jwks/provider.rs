@@ -17,7 +17,7 @@ use reqwest::{
 };
 use serde_json::Value;
 use url::Url;
-use vault_context::http::{self, BodyError, HttpOptions, HttpSetupError};
+use vault_context::http::{self, BodyError, HttpOptions, HttpSetupError, TransportError};
 
 use crate::{
     adapters,
@@ -296,7 +296,7 @@ pub(super) fn shown_uri(uri: &Url) -> String {
 }
 
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    let error = TransportError::from(error);
     if error.is_timeout() && error.is_connect() {
         return format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
     }
@@ -307,10 +307,7 @@ fn reason(error: reqwest::Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    format!(
-        "{}: {deepest}",
-        if error.is_body() || error.is_decode() { "the answer broke off" } else { "not reachable" }
-    )
+    format!("{}: {deepest}", if error.is_body() { "the answer broke off" } else { "not reachable" })
 }
 
 fn no_answer() -> String {

@@ -21,9 +21,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<AwsIdentitySettings> {
         let region = Region::from_str("us-east-1").ok()?;
         node.parsed(|text| StsEndpoint::loopback(text, &region))
     });
-    if table.has("sts_regions") == table.has("sts_endpoint") {
-        table.refuse("needs either `sts_regions` or, for development, `sts_endpoint`");
-    }
+    table.exactly_one(("sts_regions", "`sts_regions`"), ("sts_endpoint", "`sts_endpoint` (for development)"));
     let max_age_seconds = table.optional("max_age", |node| seconds(node, 1, MAX_MAX_AGE_SECONDS));
     let single_use = table.optional("single_use", Node::boolean);
     table.finish();

@@ -59,9 +59,7 @@ impl Reader<'_> {
             true => node.refuse("needs the section `aws_identity` at the top of the document"),
             false => node.refuse("must be true where it is written"),
         });
-        if table.has("issuer") == table.has("aws_identity") {
-            table.refuse("needs either `issuer` or `aws_identity: true`");
-        }
+        table.exactly_one(("issuer", "`issuer`"), ("aws_identity", "`aws_identity: true`"));
         issuer.or(aws_identity)
     }
 

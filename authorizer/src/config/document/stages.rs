@@ -52,9 +52,7 @@ impl Reader<'_> {
         let passage_only = table.optional("mode", |node| node.one_of(&[("none", ())])).is_some();
         let token =
             table.optional("token", |node| self.token(node, caller.as_ref().map(|(callers, _)| callers)));
-        if table.has("mode") == table.has("token") {
-            table.refuse("needs either `token` or `mode: none`");
-        }
+        table.exactly_one(("token", "`token`"), ("mode", "`mode: none`"));
         let without_end = matches!(caller, Some((Callers::AwsIdentity, _)));
         let ttl_seconds = token.as_ref().map_or(0, |token| token.ttl_seconds);
         if without_end && ttl_seconds > MAX_TTL_SECONDS_WITHOUT_END {

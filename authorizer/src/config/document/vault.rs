@@ -103,10 +103,9 @@ impl Reader<'_> {
         let file = table.optional("jwt_file", |node| self.secret_file(node));
         let audience = table.optional("web_identity_audience", |node| node.parsed(Audience::from_str));
         let sts = sts(table, StsEndpoint::of_region);
-        let from_file = table.has("jwt_file");
-        if from_file == table.has("web_identity_audience") {
-            table.refuse("needs either `jwt_file` or `web_identity_audience`");
-        } else if from_file {
+        let only_one = table
+            .exactly_one(("jwt_file", "`jwt_file`"), ("web_identity_audience", "`web_identity_audience`"));
+        if only_one && table.has("jwt_file") {
             for key in ["sts_region", "sts_endpoint"].into_iter().filter(|key| table.has(key)) {
                 table
                     .refuse_key(key, "is for `web_identity_audience`: nobody asks STS for what is in a file");
@@ -122,9 +121,7 @@ impl Reader<'_> {
         let role_id = table.required("role_id", |node| node.parsed(LoginSecret::parse));
         let given = table.optional("secret_id", |node| node.parsed(LoginSecret::parse));
         let file = table.optional("secret_id_file", |node| self.secret_file(node));
-        if table.has("secret_id") == table.has("secret_id_file") {
-            table.refuse("needs either `secret_id` or `secret_id_file`");
-        }
+        table.exactly_one(("secret_id", "`secret_id`"), ("secret_id_file", "`secret_id_file`"));
         let secret_id = given.map(SecretId::Given).or(file.map(SecretId::File));
         Some(AppRoleLoginSettings { mount: mount?, role_id: role_id?, secret_id: secret_id? })
     }

@@ -34,7 +34,11 @@ pub(super) fn bounds(bounds: &Bounds, place: &str) -> Vec<Finding> {
         let place = format!("{place}.caller.bound_claims.{}", quoted(&bound.name));
         findings.extend(name(&bound.name, &place));
         findings.extend(not_text(&bound.name, &bound.any_of, &place));
+        findings.extend(several_scopes(&bound.name, &bound.any_of, &place));
+        findings.extend(bound.any_of.iter().find_map(|value| not_a_glob(&bound.name, value, &place)));
     }
+    let subject = bounds.subject.as_deref();
+    findings.extend(subject.and_then(|subject| subject_pattern(subject, place)));
     findings
 }
 
@@ -109,6 +113,108 @@ fn not_text(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding> {
         format!("`{claim}` is text in tokens, and {value} without quotes equals no text: it never holds"),
         format!("\"{value}\", in quotes"),
     ))
+}
+
+/// `scope` and `scp` are read word by word; a JSON pointer to them is not.
+fn several_scopes(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding> {
+    let spaced = any_of.iter().filter_map(text).find(|text| text.contains(' '));
+    let scopes = spaced.filter(|_| matches!(name, "scope" | "scp"))?;
+    let words: Vec<_> = scopes.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+    Some(Finding::warning(
+        "several-scopes",
+        place,
+        format!("`{name}` is compared word by word, and `{scopes}` is not one word: it never holds"),
+        format!("[{}], of which one will do", words.join(", ")),
+    ))
+}
+
+/// Claims whose values have a star of their own at some providers, such as the scope `read:*`.
+const MAY_HOLD_STARS: [&str; 3] = ["scope", "scp", "permissions"];
+
+/// A star without `bound_claims_type: glob`, or a regular expression in either type.
+fn not_a_glob(name: &str, value: &Pattern, place: &str) -> Option<Finding> {
+    let text = text(value)?;
+    let is_glob = matches!(value, Pattern::Glob(_));
+    if is_regular_expression(text) {
+        return Some(regular_expression(text, place, "with `bound_claims_type: glob`"));
+    }
+    if is_glob || !text.contains('*') {
+        return None;
+    }
+    let claim = name.strip_prefix('/').unwrap_or(name);
+    Some(Finding {
+        weight: if MAY_HOLD_STARS.contains(&claim) { Weight::Hint } else { Weight::Warning },
+        ..Finding::warning(
+            "star-is-text",
+            place,
+            format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text"),
+            "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star",
+        )
+    })
+}
+
+/// `bound_claims_type` does not apply to it.
+fn subject_pattern(subject: &str, place: &str) -> Option<Finding> {
+    let place = format!("{place}.caller.bound_subject");
+    if is_regular_expression(subject) {
+        return Some(regular_expression(
+            subject,
+            &place,
+            "as `sub` in `bound_claims`, with `bound_claims_type: glob`",
+        ));
+    }
+    subject.contains('*').then(|| {
+        Finding::warning(
+            "star-is-text",
+            place,
+            format!("`{subject}` is compared as it stands, whatever `bound_claims_type` says"),
+            format!("`bound_claims: {{sub: \"{subject}\"}}` with `bound_claims_type: glob`"),
+        )
+    })
+}
+
+/// What is never a glob: `issuer`, `audiences`, `types`.
+pub(super) fn star_in<'a>(values: impl IntoIterator<Item = &'a String>, place: &str) -> Option<Finding> {
+    let text = values.into_iter().find(|text| text.contains('*'))?;
+    Some(Finding::warning(
+        "star-is-text",
+        place,
+        format!("`{text}` is compared as it stands, and no token has a star there: it never holds"),
+        "the values that are meant, each written out",
+    ))
+}
+
+/// Only what is hardly ever text: `CORP\\dave`, `auth0|7` and `HOST$` are names, and `team.*` may be a glob.
+fn is_regular_expression(text: &str) -> bool {
+    let begins = text.starts_with('^') || text.starts_with(".*");
+    begins || text.ends_with(".*$") || text.ends_with(".+$") || text.contains("\\.")
+}
+
+fn regular_expression(text: &str, place: &str, with: &str) -> Finding {
+    let glob = text.trim_start_matches('^').trim_end_matches('$');
+    let glob = glob.replace(".*", "*").replace(".+", "*").replace("\\.", ".");
+    let instead = if glob.contains(['(', '[', '{', '|', '\\', '+', '?', '^', '$']) {
+        "a list of the values that are meant, or a glob, in which `*` alone stands for other text".to_owned()
+    } else if glob.contains('*') {
+        format!("`{glob}` {with}")
+    } else {
+        format!("`{glob}`")
+    };
+    Finding::warning(
+        "regular-expression",
+        place,
+        format!(
+            "`{text}` is compared as text and not as a regular expression: it does not hold where you expect it to"
+        ),
+        instead,
+    )
+}
+
+fn text(value: &Pattern) -> Option<&str> {
+    match value {
+        Pattern::Exactly(value) => value.as_str(),
+        Pattern::Glob(text) => Some(text),
+    }
 }
 
 fn unescaped(step: &str) -> String {

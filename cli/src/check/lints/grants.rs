@@ -6,7 +6,7 @@ use vault_authorizer::{
 };
 use vault_context::unwrap::DEFAULT_MAX_LEASE_SECONDS;
 
-use super::{Finding, claims, stages};
+use super::{Finding, claims, routes, stages};
 
 /// An integration unwraps when it is called, and it is called at once.
 const LONGEST_WRAP_SECONDS: u64 = 300;
@@ -19,6 +19,7 @@ pub(super) fn lint(stage: &Stage) -> Vec<Finding> {
         let place = format!("{}.grants[{index}]", stages::place(stage));
         findings.extend(shadowed(rule, stage.rules.iter().take(index).enumerate(), &place));
         findings.extend(any_caller_any_route(rule, &place));
+        findings.extend(routes::lint(stage, &rule.routes, &place));
         findings.extend(claims::bounds(&rule.bounds, &place));
         if let Mode::Token(token) = &rule.mode {
             let place = format!("{place}.token");

@@ -6,7 +6,7 @@ use vault_authorizer::{
     identity::jwt::{AudienceClaim, Issuer},
 };
 
-use super::{Finding, Weight, claims};
+use super::{Finding, Weight, claims, providers};
 
 /// A bound on one of these holds for access tokens and not for ID tokens: Keycloak's and Cognito's name of the token's kind,
 /// and scopes, which an ID token does not have.
@@ -16,6 +16,11 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (issuer, _) in &config.issuers {
         let place = format!("issuers.{}", quoted(issuer.name.as_str()));
+        findings.extend(providers::entra(issuer, &place).or_else(|| providers::issuer_form(issuer, &place)));
+        findings.extend(claims::star_in([&issuer.issuer], &format!("{place}.issuer")));
+        findings.extend(claims::star_in(&issuer.audiences, &format!("{place}.audiences")));
+        findings.extend(claims::star_in(&issuer.types, &format!("{place}.types")));
+        findings.extend(providers::cognito(issuer, config, &place));
         findings.extend(id_tokens(issuer, config, &place));
         findings.extend(default_audience(issuer, config, &place));
         findings.extend(types_without_jwt(issuer, &place));
@@ -26,7 +31,7 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
 
 /// OpenID Connect Core, section 2: an ID token may name the client in `azp`, as an access token does.
 fn id_tokens(issuer: &Issuer, config: &Config, place: &str) -> Option<Finding> {
-    if issuer.audience_claim != AudienceClaim::Azp || !lists_jwt(issuer) {
+    if issuer.audience_claim != AudienceClaim::Azp || !lists_jwt(issuer) || providers::is_cognito(issuer) {
         return None;
     }
     let tells_apart = |rule: &Rule| {
@@ -86,7 +91,7 @@ fn types_without_jwt(issuer: &Issuer, place: &str) -> Option<Finding> {
     })
 }
 
-fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
+pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
     stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
 }
 

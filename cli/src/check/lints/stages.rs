@@ -9,13 +9,15 @@ use vault_authorizer::{
     names::IssuerName,
 };
 
-use super::{Finding, grants};
+use super::{Finding, claims, grants};
 
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut earlier: Vec<&Stage> = Vec::new();
     for stage in config.stages.values() {
         findings.extend(any_api(stage));
+        let audiences = stage.audiences.iter().flatten();
+        findings.extend(claims::star_in(audiences, &format!("{}.audiences", place(stage))));
         findings.extend(earlier.iter().filter_map(|earlier| shared_audience(earlier, stage)));
         let settings = config.aws_identity.as_ref();
         findings.extend(earlier.iter().filter_map(|earlier| shared_server_id(settings?, earlier, stage)));
@@ -70,6 +72,11 @@ fn shared_audience(earlier: &Stage, stage: &Stage) -> Option<Finding> {
     ))
 }
 
+/// Whether any grant of it is for IAM proofs.
+pub(super) fn takes_proofs(stage: &Stage) -> bool {
+    stage.rules.iter().any(|rule| rule.callers == Callers::AwsIdentity)
+}
+
 fn issuers(stage: &Stage) -> BTreeSet<&IssuerName> {
     let vouching = stage.rules.iter().filter_map(|rule| match &rule.callers {
         Callers::OfIssuer(issuer) => Some(issuer),
@@ -79,7 +86,6 @@ fn issuers(stage: &Stage) -> BTreeSet<&IssuerName> {
 }
 
 fn shared_server_id(settings: &AwsIdentitySettings, earlier: &Stage, stage: &Stage) -> Option<Finding> {
-    let takes_proofs = |stage: &Stage| stage.rules.iter().any(|rule| rule.callers == Callers::AwsIdentity);
     let server_id = |stage: &Stage| stage.server_id.clone().unwrap_or_else(|| settings.server_id.clone());
     if !takes_proofs(earlier) || !takes_proofs(stage) || server_id(earlier) != server_id(stage) {
         return None;

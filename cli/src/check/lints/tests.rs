@@ -403,3 +403,360 @@ fn a_name_that_looks_like_a_path_is_quoted() {
     config.issuers[1].1 = JwksSource::File(KeySet::parse(keys).unwrap());
     assert_eq!(lint(&config, 20)[0].place, "issuers.\"part.ner\".jwks");
 }
+
+const CORP: &str = "\"https://login.example.com/\", audiences: [orders-api], algorithms: [RS256, PS256, ES256], jwks: discovery";
+
+/// What is found where `corp` is Cognito, with this behind its `issuer`, and all of its grants have these bounds.
+fn at_cognito(entry: &str, bounds: &str) -> Vec<Finding> {
+    let cognito = format!(
+        "\"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE\", algorithms: [RS256], jwks: discovery, {entry}"
+    );
+    let document =
+        GOOD.replacen(CORP, &cognito, 1).replace(ANY, &format!("caller: {{issuer: corp, {bounds}}}"));
+    let document = document
+        .replace("    audiences: [orders-api-prod]\n", "")
+        .replace("    audiences: [orders-api-staging]\n", "");
+    let mut found = lint(&config(&document), 20);
+    found.retain(|finding| !["shared-audience", "any-caller-any-route"].contains(&finding.lint));
+    found
+}
+
+#[test]
+fn cognitos_access_tokens_name_the_client_in_client_id() {
+    let access = "bound_claims: {token_use: access, scope: orders/read}";
+    for bounds in ["any: true", access, "bound_claims: {token_use: [id, access]}"] {
+        let found = at_cognito("audiences: [1example23456789]", bounds);
+        assert_eq!((found.len(), found[0].lint), (1, "cognito-audience"), "{bounds}: {found:?}");
+        assert_eq!(found[0].place, "issuers.corp.audience_claim");
+    }
+    let by_azp = at_cognito("audiences: [1example23456789], audience_claim: azp", "any: true");
+    assert_eq!(by_azp.len(), 1, "{by_azp:?}");
+    assert!(
+        by_azp[0].risk.contains("no `azp`") && by_azp[0].instead.starts_with("`audience_claim: client_id`")
+    );
+    for (entry, bounds) in [
+        ("audiences: [1example23456789], audience_claim: client_id", access),
+        // ID tokens on purpose, and access tokens with resource binding.
+        ("audiences: [1example23456789]", "bound_claims: {token_use: id}"),
+        ("audiences: [\"https://orders.example.com\"]", access),
+    ] {
+        assert_eq!(at_cognito(entry, bounds), [], "{entry}");
+    }
+    // Its identity pools, and a name that only looks alike.
+    for other in ["https://cognito-identity.amazonaws.com", "https://cognito-idp.example.com/pool"] {
+        assert_eq!(fired("https://login.example.com/", other), [], "{other}");
+    }
+}
+
+#[test]
+fn entra_ids_issuer_ends_in_its_versions_form() {
+    const TENANT: &str = "11111111-2222-4333-8444-555555555abc";
+    let issuer = |form: &str| findings("https://login.example.com/", &form.replace("TENANT", TENANT));
+    for wrong in [
+        "https://login.microsoftonline.com/common/v2.0",
+        "https://login.microsoftonline.com/organizations/v2.0",
+        "https://login.microsoftonline.com/consumers/v2.0",
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        "https://login.microsoftonline.com/example.onmicrosoft.com/v2.0",
+        "https://login.microsoftonline.com/11111111-2222-4333-8444-555555555ABC/v2.0",
+        "https://login.microsoftonline.com/TENANT/v2.0/",
+        "https://login.microsoftonline.com/TENANT/",
+        "https://login.microsoftonline.com/TENANT",
+        "https://login.microsoftonline.com",
+        "https://login.microsoftonline.com/TENANT/oauth2/v2.0",
+        "https://login.microsoft.com/TENANT/v2.0",
+        "https://login.windows.net/TENANT/",
+        "https://sts.windows.net/TENANT",
+        "https://sts.windows.net/TENANT/v2.0",
+        "https://sts.windows.net/common/",
+        "https://login.microsoftonline.us/TENANT/v2.0/",
+        "https://login.partner.microsoftonline.cn/TENANT",
+        "https://example.b2clogin.com/TENANT/v2.0",
+        "https://example.b2clogin.com/example.onmicrosoft.com/v2.0/",
+    ] {
+        let found = issuer(wrong);
+        assert_eq!((found.len(), found[0].lint), (1, "entra-issuer"), "{wrong}: {found:?}");
+        assert_eq!(found[0].place, "issuers.corp.issuer");
+    }
+    for right in [
+        "https://login.microsoftonline.com/TENANT/v2.0",
+        "https://sts.windows.net/TENANT/",
+        "https://login.microsoftonline.us/TENANT/v2.0",
+        "https://login.partner.microsoftonline.cn/TENANT/v2.0",
+        "https://sts.chinacloudapi.cn/TENANT/",
+        "https://example.b2clogin.com/TENANT/v2.0/",
+        "https://example.b2clogin.com/tfp/TENANT/b2c_1_signin/v2.0/",
+        "https://login.microsoftonline.com/te/TENANT/b2c_1_signin/v2.0/",
+        "https://TENANT.ciamlogin.com/TENANT/v2.0",
+        "https://login.microsoftonline.example.com/common/v2.0",
+    ] {
+        assert_eq!(issuer(right), [], "{right}");
+    }
+    let remedy = |wrong: &str| issuer(wrong)[0].instead.clone();
+    assert!(remedy("https://login.microsoftonline.com/TENANT/v2.0/").starts_with(&format!(
+        "`https://login.microsoftonline.com/{TENANT}/v2.0` without a slash at the end for tokens of version 2, `https://sts.windows.net/{TENANT}/` with it"
+    )));
+    assert!(remedy("https://login.microsoftonline.com/common/v2.0").contains("/<tenant id>/v2.0`"));
+}
+
+#[test]
+fn an_issuer_is_written_as_its_providers_tokens_have_it() {
+    // Discovery needs a URL that can be called, and so refuses some of these itself.
+    let by_uri = GOOD.replacen("jwks: discovery", "jwks: {uri: \"https://login.example.com/keys\"}", 1);
+    let issuer = |url: &str| {
+        lint(&config(&by_uri.replacen("https://login.example.com/\"", &format!("{url}\""), 1)), 20)
+    };
+    for (wrong, right) in [
+        ("https://example.eu.auth0.com", "https://example.eu.auth0.com/"),
+        ("https://example.okta.com/oauth2/default/", "https://example.okta.com/oauth2/default"),
+        ("https://accounts.google.com/", "https://accounts.google.com"),
+        ("https://sso.example.com/realms/orders/", "https://sso.example.com/realms/orders"),
+        ("https://sso.example.com/realms/my realm", "https://sso.example.com/realms/my%20realm"),
+        ("https://sso.example.com/realms/bücher", "https://sso.example.com/realms/b%C3%BCcher"),
+        (
+            "http://127.0.0.1:8080/realms/orders/protocol/openid-connect",
+            "http://127.0.0.1:8080/realms/orders",
+        ),
+        ("https://login.example.com/.well-known/openid-configuration", "https://login.example.com"),
+        ("https://example.auth0.com/.well-known/openid-configuration", "https://example.auth0.com/"),
+    ] {
+        let found = issuer(wrong);
+        assert_eq!((found.len(), found[0].lint), (1, "issuer-form"), "{wrong}: {found:?}");
+        assert_eq!(
+            (found[0].place.as_str(), &found[0].instead),
+            ("issuers.corp.issuer", &format!("`{right}`"))
+        );
+        assert_eq!(issuer(right), [], "{right}");
+    }
+    let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE";
+    let document = GOOD.replacen("jwks: discovery}", "jwks: discovery, audience_claim: client_id}", 1);
+    let document = document
+        .replace("[orders-api-prod]", "[orders-api]")
+        .replace("    audiences: [orders-api-staging]\n", "");
+    let found = lint(&config(&document.replacen("https://login.example.com/", &format!("{pool}/"), 1)), 20);
+    assert_eq!((found[0].lint, found[0].instead.as_str()), ("issuer-form", format!("`{pool}`").as_str()));
+    // A custom domain of Auth0's or Okta's cannot be told, and a path of that name need not be Keycloak's.
+    for silent in
+        ["https://login.example.com", "https://login.example.com//", "https://example.com/realms/a/b"]
+    {
+        assert_eq!(issuer(silent), [], "{silent}");
+    }
+}
+
+#[test]
+fn two_scopes_are_not_one_word() {
+    let found = bound("scope: \"orders:read orders:write\"");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "several-scopes", Weight::Warning));
+    assert_eq!(found[0].place, "stages.prod.grants[0].caller.bound_claims.scope");
+    assert_eq!(found[0].instead, "[\"orders:read\", \"orders:write\"], of which one will do");
+    assert_eq!(bound("scp: [a, \"b \"]").len(), 1);
+    let glob =
+        findings(ANY, "caller: {issuer: corp, bound_claims_type: glob, bound_claims: {scope: \"a b*\"}}");
+    assert_eq!((glob.len(), glob[0].lint), (1, "several-scopes"));
+    // One text by its pointer; words of other claims may have spaces.
+    for silent in ["scope: [a, b]", "/scope: \"a b\"", "groups: \"Order Readers\""] {
+        assert_eq!(bound(silent), [], "{silent}");
+    }
+}
+
+#[test]
+fn a_star_is_text_without_a_glob() {
+    let found = bound("groups: [staff, \"team-*\"]");
+    assert_eq!((found.len(), found[0].lint, found[0].weight), (1, "star-is-text", Weight::Warning));
+    assert_eq!(found[0].place, "stages.prod.grants[0].caller.bound_claims.groups");
+    for own_star in ["scope: \"read:*\"", "/permissions: \"*\""] {
+        let found = bound(own_star);
+        assert_eq!((found.len(), found[0].weight), (1, Weight::Hint), "{own_star}");
+    }
+    let glob = |claims: &str| {
+        findings(
+            ANY,
+            &format!("caller: {{issuer: corp, bound_claims_type: glob, bound_claims: {{{claims}}}}}"),
+        )
+    };
+    for silent in ["groups: \"team-*\"", "scope: \"*:read\"", "groups: \"team.*\"", "groups: staff"] {
+        assert_eq!(glob(silent), [], "{silent}");
+    }
+
+    let subject =
+        findings(ANY, "caller: {issuer: corp, bound_claims_type: glob, bound_subject: \"repo:acme/*\"}");
+    assert_eq!(
+        (subject.len(), subject[0].lint, subject[0].place.as_str()),
+        (1, "star-is-text", "stages.prod.grants[0].caller.bound_subject")
+    );
+    assert_eq!(subject[0].instead, "`bound_claims: {sub: \"repo:acme/*\"}` with `bound_claims_type: glob`");
+    assert_eq!(fired(ANY, "caller: {issuer: corp, bound_subject: \"repo:acme/orders\"}"), []);
+
+    assert_eq!(
+        fired("audiences: [orders-api]", "audiences: [\"*\"]"),
+        once("star-is-text", "issuers.corp.audiences")
+    );
+    assert_eq!(fired("login.example.com/", "*.example.com/"), once("star-is-text", "issuers.corp.issuer"));
+    assert_eq!(fired("[orders-api-prod]", "[\"orders-*\"]"), once("star-is-text", "stages.prod.audiences"));
+    let types = findings("jwks: discovery}", "jwks: discovery, types: [JWT, \"*\"]}");
+    assert_eq!((types.len(), types[0].place.as_str()), (1, "issuers.corp.types"));
+}
+
+#[test]
+fn a_regular_expression_is_text_in_both_types() {
+    for (text, instead) in [
+        ("^team-.*$", "`team-*` with `bound_claims_type: glob`"),
+        (".*@example\\\\.com", "`*@example.com` with `bound_claims_type: glob`"),
+        ("^admin$", "`admin`"),
+        (
+            "^(a|b)$",
+            "a list of the values that are meant, or a glob, in which `*` alone stands for other text",
+        ),
+        ("team-.+$", "`team-*` with `bound_claims_type: glob`"),
+    ] {
+        for kind in ["", "bound_claims_type: glob, "] {
+            let found = findings(
+                ANY,
+                &format!("caller: {{issuer: corp, {kind}bound_claims: {{group: \"{text}\"}}}}"),
+            );
+            assert_eq!((found.len(), found[0].lint), (1, "regular-expression"), "{kind}{text}: {found:?}");
+            assert_eq!(found[0].instead, instead, "{text}");
+        }
+    }
+    let subject = findings(ANY, "caller: {issuer: corp, bound_subject: \"^repo:acme/.*$\"}");
+    assert_eq!(
+        (subject.len(), subject[0].instead.as_str()),
+        (1, "`repo:acme/*` as `sub` in `bound_claims`, with `bound_claims_type: glob`")
+    );
+    for name in ["CORP\\\\dave", "auth0|7", "HOST$", "Admins (EU|US)", "a.b+c@example.com", "[x]", "what?"] {
+        assert_eq!(bound(&format!("group: \"{name}\"")), [], "{name}");
+        assert_eq!(fired(ANY, &format!("caller: {{issuer: corp, bound_subject: \"{name}\"}}")), [], "{name}");
+    }
+}
+
+/// What is found where the first grant of `prod` has this route.
+fn routed(route: &str) -> Vec<Finding> {
+    let mut found = findings("\"GET /orders/{id}\"", &format!("\"{route}\""));
+    found.retain(|finding| finding.lint != "shadowed-grant" && finding.lint != "any-caller-any-route");
+    found
+}
+
+#[test]
+fn a_route_has_no_stage() {
+    for (route, instead) in [
+        ("GET /prod/orders", "`GET /orders`, unless the API has a resource `/prod`"),
+        ("* /prod/*", "`* /*`, unless the API has a resource `/prod`"),
+        ("GET /prod", "`GET /`, unless the API has a resource `/prod`"),
+    ] {
+        let found = routed(route);
+        assert_eq!(
+            (found.len(), found[0].lint, found[0].weight),
+            (1, "stage-in-route", Weight::Warning),
+            "{route}"
+        );
+        assert_eq!(found[0].place, "stages.prod.grants[0].routes[0]");
+        assert_eq!(found[0].instead, instead);
+    }
+    for silent in [
+        "GET /products",
+        "GET /orders/prod",
+        "GET /staging/orders",
+        "GET /{prod}",
+        "GET $default",
+        "$connect",
+    ] {
+        assert_eq!(routed(silent), [], "{silent}");
+    }
+    // Stages that are called for what their URL is to look like.
+    for stage in ["v1", "api"] {
+        let document = GOOD.replace("  prod:", &format!("  {stage}:")).replacen(
+            "GET /orders/{id}",
+            &format!("GET /{stage}/x"),
+            1,
+        );
+        let found = lint(&config(&document), 20);
+        assert_eq!(
+            (found.len(), found[0].lint, found[0].weight),
+            (1, "stage-in-route", Weight::Hint),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_parameter_of_a_framework_is_none_of_api_gateways() {
+    for (route, instead) in [
+        ("GET /orders/:id", "GET /orders/{id}"),
+        ("GET /:tenant/orders/*", "GET /{tenant}/orders/*"),
+        ("GET /orders/<id>", "GET /orders/{id}"),
+        ("GET /orders/<int:id>/lines", "GET /orders/{id}/lines"),
+        ("GET /orders/[id]", "GET /orders/{id}"),
+        ("GET /files/[...path]", "GET /files/{path+}"),
+        ("GET /files/{name}.json", "GET /files/{name}"),
+        ("GET /orders/{id", "GET /orders/{id}"),
+        ("GET /orders/{id?}", "GET /orders/{id}"),
+        ("GET /orders?status=open", "GET /orders"),
+    ] {
+        let found = routed(route);
+        assert_eq!(
+            (found.len(), found[0].lint, found[0].weight),
+            (1, "foreign-parameter", Weight::Warning),
+            "{route}"
+        );
+        assert_eq!(found[0].place, "stages.prod.grants[0].routes[0]");
+        assert_eq!(found[0].instead, format!("`{instead}`, with the names that the API's own template has"));
+    }
+    for silent in [
+        "GET /orders:batch",
+        "POST /orders/{id}:cancel",
+        "GET /a~b/c.d",
+        "GET /{proxy+}",
+        "GET /{a-b.c_d}",
+        "GET /",
+    ] {
+        let found = routed(silent);
+        // Google's custom methods stand behind a parameter, which API Gateway does not have.
+        assert_eq!(found.len(), usize::from(silent.contains("}:")), "{silent}: {found:?}");
+    }
+}
+
+#[test]
+fn a_proof_for_the_api_is_none_for_vault() {
+    let fires = |place: &str| once("server-id-of-vault", place);
+    let prod = "server_id: prod.orders.example.com";
+    assert_eq!(fired(prod, "server_id: vault.example.com"), fires("stages.prod.server_id"));
+    // The one at the top counts where a stage with proofs has none of its own.
+    let top = "{server_id: orders.example.com,";
+    assert_eq!(fired(top, "{server_id: vault.example.com,"), []);
+    let document =
+        GOOD.replacen(top, "{server_id: vault.example.com,", 1).replacen(&format!("    {prod}\n"), "", 1);
+    let found = lint(&config(&document), 20).into_iter().map(|finding| (finding.lint, finding.place));
+    assert_eq!(found.collect::<Vec<_>>(), fires("aws_identity.server_id"));
+    // By Vault's host, whatever the login is; and by the login, whatever the host is.
+    let host = GOOD.replacen("server_id: vault.example.com", "server_id: other.example.com", 1);
+    let place = |document: String| {
+        lint(&config(&document), 20).into_iter().map(|finding| finding.place).collect::<Vec<_>>()
+    };
+    assert_eq!(place(host.replacen(prod, "server_id: VAULT.example.com", 1)), ["stages.prod.server_id"]);
+    assert_eq!(place(host.replacen(prod, "server_id: other.example.com", 1)), ["stages.prod.server_id"]);
+    assert_eq!(place(host), Vec::<String>::new());
+}
+
+#[test]
+fn a_jwt_of_aws_for_the_api_is_none_for_vault() {
+    let aws = "login: {method: aws, role: api-authorizer, server_id: vault.example.com}";
+    let jwt =
+        GOOD.replacen(aws, "login: {method: jwt, role: r, web_identity_audience: vault.example.com}", 1);
+    let with = |audience: &str| {
+        let entry = format!(
+            "  account: {{kind: aws_iam, issuer: \"https://0a1b2c3d.tokens.sts.global.api.aws\", audiences: [{audience}]}}\n  partner:"
+        );
+        lint(&config(&jwt.replacen("  partner:", &entry, 1)), 20)
+    };
+    let found = with("orders-api, vault.example.com");
+    assert_eq!(
+        (found.len(), found[0].lint, found[0].place.as_str()),
+        (1, "audience-of-vault", "issuers.account.audiences")
+    );
+    assert_eq!(with("orders-api"), []);
+    // Another issuer's token is none of AWS's.
+    assert_eq!(
+        lint(&config(&jwt.replacen("audiences: [orders-api]", "audiences: [vault.example.com]", 1)), 20),
+        []
+    );
+}

@@ -101,7 +101,11 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     Vault https://vault.example.com:8200, namespace platform
     conflict: policy `vault-authorizer-self`: it was not made for this configuration, and stays as it is; `--adopt` changes it so:
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
-      + # Every token role carries it: without the default policy, a token could not revoke itself.
+      + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.
+      + path "auth/token/lookup-self" {
+      +   capabilities = ["read"]
+      + }
+      +
       -   capabilities = ["update", "sudo"]
       +   capabilities = ["update"]
     change: policy `vault-authorizer`
@@ -130,7 +134,11 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     Vault https://vault.example.com:8200, namespace platform
     take over: policy `vault-authorizer-self`, which was not made for this configuration
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
-      + # Every token role carries it: without the default policy, a token could not revoke itself.
+      + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.
+      + path "auth/token/lookup-self" {
+      +   capabilities = ["read"]
+      + }
+      +
       -   capabilities = ["update", "sudo"]
       +   capabilities = ["update"]
     change: policy `vault-authorizer`
@@ -157,6 +165,31 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     left alone: login role `api-authorizer` of `auth/aws`: `--aws-principal` says who may log in
     plan: 2 to change, 1 to take over, 2 to remove, 1 unchanged
     "###);
+}
+
+/// It had no `lookup-self`, and was written by this command: no conflict, and no `--adopt` is needed.
+#[test]
+fn the_self_policy_of_an_earlier_version_is_changed() {
+    let mut found = applied(&both());
+    let earlier = json!({"policy": "# Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.\n\
+        # Every token role carries it: without the default policy, a token could not revoke itself.\n\
+        path \"auth/token/revoke-self\" {\n  capabilities = [\"update\"]\n}\n"});
+    found.objects.insert(Place::Policy(SELF_POLICY.to_owned()), earlier);
+    let changed = words(&plan(&both(), &found, Allowed::default()));
+    let of_policy = changed.split_once("change: policy `vault-authorizer-self`\n").unwrap().1;
+    let of_policy: Vec<_> = of_policy.lines().take_while(|line| line.starts_with("  ")).collect();
+    assert_eq!(
+        of_policy,
+        [
+            "  - # Every token role carries it: without the default policy, a token could not revoke itself.",
+            "  + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.",
+            "  + path \"auth/token/lookup-self\" {",
+            "  +   capabilities = [\"read\"]",
+            "  + }",
+            "  +",
+        ]
+    );
+    assert!(changed.contains("\nplan: 1 to change"), "{changed}");
 }
 
 #[test]

@@ -78,6 +78,40 @@ fn any_other_refusal_keeps_its_status_and_message() {
     }
 }
 
+/// To list or to read what is not there is a 404 at Vault. A proxy's own 404 would make every policy and role look absent.
+#[test]
+fn rejects_a_404_of_another_server_as_an_answer_of_vaults() {
+    for body in
+        ["", "<html><h1>404 Not Found</h1></html>", "404 page not found", "default backend - 404", "[]"]
+    {
+        let error = refusal(404, body);
+        assert_eq!(
+            error.to_string(),
+            "Vault cannot answer `auth/token/create/x` now (status 404): the answer is not Vault's, so another server may stand at its address"
+        );
+        assert!(matches!(error, VaultError::Unavailable { .. }) && error.is_outage(), "{body}: {error:?}");
+    }
+    // Nothing at the path; a deleted version of a KV secret.
+    for body in [r#"{"errors":[]}"#, r#"{"data":{"data":null,"metadata":{"version":2}}}"#] {
+        assert_eq!(code(404, body), "vault_refused", "{body}");
+    }
+}
+
+#[test]
+fn a_refusal_always_gives_a_reason() {
+    let told = |status, body| refusal(status, body).to_string();
+    let refused = "Vault refused `auth/token/create/x` (status 405): ";
+    assert_eq!(told(405, r#"{"errors":[]}"#), format!("{refused}no reason given"));
+    for body in ["", " \n", "<html>blocked</html>"] {
+        assert_eq!(told(405, body), format!("{refused}{ANOTHER_SERVER}"), "{body}");
+    }
+    assert!(told(502, "<html>").ends_with(&format!("(status 502): {ANOTHER_SERVER}")));
+    assert_eq!(
+        told(400, "Client sent an HTTP request to an HTTPS server."),
+        "Vault refused `auth/token/create/x` (status 400): Client sent an HTTP request to an HTTPS server."
+    );
+}
+
 #[test]
 fn the_text_never_holds_the_token_that_was_sent() {
     for status in [400, 403, 500] {

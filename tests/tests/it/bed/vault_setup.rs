@@ -232,7 +232,7 @@ async fn the_authorizers_policy_allows_its_mints_and_nothing_else() {
     }
 }
 
-/// What a caller's token can do: its grant's policy and its own end; as long as its role allows.
+/// What a caller's token can do: its grant's policy, look itself up and end itself; as long as its role allows.
 #[tokio::test]
 async fn a_grants_token_reads_its_own_stage_and_revokes_itself() {
     let scratch = Scratch::new("grant-token");
@@ -249,6 +249,7 @@ async fn a_grants_token_reads_its_own_stage_and_revokes_itself() {
 
     let token = auth["client_token"].as_str();
     assert_eq!(openbao.api("GET", "secret/data/prod/orders", token, Value::Null).await.0, 200);
+    assert_eq!(openbao.api("GET", "auth/token/lookup-self", token, Value::Null).await.0, 200);
     for (method, path) in [
         ("GET", "secret/data/staging/orders"),
         ("POST", "auth/token/renew-self"),
