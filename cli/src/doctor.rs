@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     input::ConfigArguments,
     output::Output,
-    vault::own_policy,
+    vault::{Quotas, own_policy},
 };
 use aws::Deployment;
 use aws_api::AwsApi;
@@ -54,9 +54,8 @@ pub(crate) struct Arguments {
     /// The name of the authorizer's own policy in Vault
     #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
     policy: PolicyName,
-    /// Do not look at rate limit quotas, which a token of a namespace cannot
-    #[arg(long)]
-    no_quotas: bool,
+    #[command(flatten)]
+    quotas: Quotas,
     /// Log in to Vault as the function does, say whether that token could mint, and revoke it at once. Needs what the function
     /// logs in with: for a login by AWS, credentials of the function's role. Like your token, the login goes only to a Vault
     /// that VAULT_ADDR names
@@ -89,8 +88,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
-    findings
-        .push(objects::examine(&config, &arguments.address, &arguments.policy, !arguments.no_quotas).await);
+    findings.push(objects::examine(&config, &arguments.address, &arguments.policy, &arguments.quotas).await);
     let log_in = arguments.log_in.then(|| arguments.address.options_of(&config.vault, connection::variable));
     findings.push(login::examine(config.vault, client.clone(), log_in, &arguments.policy).await);
     let (stages, limits) = (config.stages, config.limits);

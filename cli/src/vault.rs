@@ -96,26 +96,36 @@ struct Common {
     policy: PolicyName,
     #[command(flatten)]
     trusted: TrustedArguments,
+    #[command(flatten)]
+    quotas: Quotas,
+    /// Take over, and change, what has these names and was not made for this configuration
+    #[arg(long)]
+    adopt: bool,
+    /// Remove what vault-authorizer made and no grant needs any more, and who may log in without being named
+    #[arg(long)]
+    prune: bool,
+}
+
+/// Where quotas are, which Vault keeps apart from everything else.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Quotas {
     /// Leave rate limit quotas alone, which a token of a namespace cannot change
     #[arg(long)]
     no_quotas: bool,
-    /// Take over, and change, what has these names and was not made by vault-authorizer
-    #[arg(long)]
-    adopt: bool,
-    /// Remove what vault-authorizer made and no grant needs any more
-    #[arg(long)]
-    prune: bool,
+    /// The namespace that keeps the rate limit quotas: `admin` on HCP Vault [default: the root namespace]
+    #[arg(long, value_name = "NAMESPACE", value_parser = Namespace::parse, conflicts_with = "no_quotas")]
+    quota_namespace: Option<Namespace>,
 }
 
 /// Who may log in, of which the configuration says nothing. One of them, by `vault.login`.
 #[derive(Args)]
 struct TrustedArguments {
-    /// For the login `aws`, and `jwt` with `web_identity_audience`: the function's execution role, which may log in [default: the login is left alone]
+    /// For the login `aws`, and `jwt` with `web_identity_audience`: the function's execution role, which may log in. Once for each function and region [default: the login is left alone]
     #[arg(long, value_name = "ARN", value_parser = principal, conflicts_with_all = ["jwt_subject", "approle"])]
-    aws_principal: Option<PrincipalArn>,
-    /// For the login `jwt` with `jwt_file`: the `sub` of the JWTs that may log in
+    aws_principal: Vec<PrincipalArn>,
+    /// For the login `jwt` with `jwt_file`: the `sub` of the JWTs that may log in. Once for each
     #[arg(long, value_name = "SUB", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_audience", conflicts_with = "approle")]
-    jwt_subject: Option<String>,
+    jwt_subject: Vec<String>,
     /// Beside `--jwt-subject`: their `aud`
     #[arg(long, value_name = "AUD", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_subject")]
     jwt_audience: Option<String>,
@@ -127,10 +137,12 @@ struct TrustedArguments {
 impl TrustedArguments {
     fn trusted(&self) -> Option<Trusted> {
         let Self { aws_principal, jwt_subject, jwt_audience, approle } = self;
-        let jwt = jwt_subject.clone().zip(jwt_audience.clone());
-        let jwt = jwt.map(|(subject, audience)| Trusted::Jwt { subject, audience });
-        let principal = aws_principal.clone().map(Trusted::AwsPrincipal);
-        principal.or(jwt).or_else(|| approle.clone().map(Trusted::AppRole))
+        if !aws_principal.is_empty() {
+            return Some(Trusted::AwsPrincipals(aws_principal.clone()));
+        }
+        let subjects = || jwt_subject.iter().cloned().collect();
+        let jwt = jwt_audience.clone().map(|audience| Trusted::Jwt { subjects: subjects(), audience });
+        jwt.or_else(|| approle.clone().map(Trusted::AppRole))
     }
 }
 
@@ -158,6 +170,7 @@ const APPLY_HELP: &str = "\
 Examples:
   vault-authorizer vault apply --config authorizer.yaml
   vault-authorizer vault apply --config authorizer.yaml --aws-principal arn:aws:iam::123456789012:role/api-authorizer
+  vault-authorizer vault apply --config authorizer.yaml --policy orders-prod     a second configuration on one Vault
   vault-authorizer vault apply --config authorizer.yaml --prune
 
 Exit codes:
@@ -171,7 +184,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         Command::Plan(arguments) if arguments.format == Format::Hcl => {
             let (options, desired) = arguments.common.derive(&AddressArguments::TRUSTED)?;
             let namespace = options.namespace.as_ref().map(Namespace::as_str);
-            output.print(&script::of(&desired, options.address.as_str(), namespace))?;
+            let quotas = arguments.common.quotas.quota_namespace.as_ref().map(Namespace::as_str);
+            output.print(&script::of(&desired, options.address.as_str(), namespace, quotas))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(arguments) => {
@@ -211,7 +225,7 @@ impl Common {
             policy: self.policy.clone(),
             trusted: self.trusted.trusted(),
             namespace: options.namespace.clone(),
-            quotas: !self.no_quotas,
+            quotas: !self.quotas.no_quotas,
         };
         let desired = desired(&config, &choices)?;
         Ok((options, desired))
@@ -219,7 +233,8 @@ impl Common {
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
         let (options, desired) = self.derive(&self.address)?;
-        let (server, found) = look(options, connection::token(connection::variable)?, &desired).await?;
+        let token = connection::token(connection::variable)?;
+        let (server, found) = look(options, token, self.quotas.quota_namespace.clone(), &desired).await?;
         let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
@@ -230,9 +245,10 @@ impl Common {
 async fn look(
     options: VaultOptions,
     token: VaultToken,
+    quota_namespace: Option<Namespace>,
     desired: &Desired,
 ) -> Result<(Server, Found), Failure> {
-    let server = Server::new(options, token)?;
+    let server = Server::new(options, token, quota_namespace)?;
     let found = server.look(desired).await.map_err(Box::new)?;
     Ok((server, found))
 }
@@ -246,14 +262,15 @@ pub(crate) async fn drift(
     config: &Config,
     address: &AddressArguments,
     policy: PolicyName,
-    quotas: bool,
+    quotas: Quotas,
 ) -> Result<Plan, Failure> {
     // Whoever has no token need not hear where it would go.
     let token = connection::token(connection::variable)?;
     let options = address.options_of(&config.vault, connection::variable)?;
-    let choices = Choices { policy, trusted: None, namespace: options.namespace.clone(), quotas };
+    let namespace = options.namespace.clone();
+    let choices = Choices { policy, trusted: None, namespace, quotas: !quotas.no_quotas };
     let desired = desired(config, &choices)?;
-    let (_, found) = look(options, token, &desired).await?;
+    let (_, found) = look(options, token, quotas.quota_namespace, &desired).await?;
     Ok(plan(&desired, &found, Allowed::default()))
 }
 
@@ -267,6 +284,25 @@ pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
     }
 }
 
-fn principal(text: &str) -> Result<PrincipalArn, PrincipalArnError> {
-    PrincipalArn::parse(text)
+/// IAM allows a comma in a name and in a path, so a list of ARNs can read like one ARN, and would let in its last role alone.
+fn principal(text: &str) -> Result<PrincipalArn, PrincipalError> {
+    match text.rsplit_once(',') {
+        Some((list, last)) if last.is_empty() || last.contains('/') => {
+            let each = list
+                .split(',')
+                .chain([last])
+                .filter(|arn| !arn.trim().is_empty())
+                .map(|arn| format!("--aws-principal {}", arn.trim()));
+            Err(PrincipalError::List(each.collect::<Vec<_>>().join(" ")))
+        }
+        _ => Ok(PrincipalArn::parse(text)?),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PrincipalError {
+    #[error(transparent)]
+    Arn(#[from] PrincipalArnError),
+    #[error("one ARN in each option: `{0}`")]
+    List(String),
 }

@@ -37,6 +37,8 @@ impl std::fmt::Display for Id {
 /// What Cargo knows of a package.
 pub(crate) struct Package {
     pub(crate) licence: String,
+    /// As the manifest names them: `Name <address>`. Many name none.
+    pub(crate) authors: Vec<String>,
     pub(crate) description: Option<String>,
     pub(crate) repository: Option<String>,
     /// Where its source lies.
@@ -81,8 +83,10 @@ impl Cargo {
             // `MIT/Apache-2.0` is how it was written before SPDX had expressions.
             let licence = text(package, "license")?.replace('/', " OR ");
             let (description, repository) = (optional("description"), optional("repository"));
+            let authors = package.get("authors").and_then(Value::as_array).into_iter().flatten();
+            let authors = authors.filter_map(Value::as_str).map(str::to_owned).collect();
             let checksum = checksums.get(&id).cloned();
-            packages.insert(id, Package { licence, description, repository, folder, checksum });
+            packages.insert(id, Package { licence, authors, description, repository, folder, checksum });
         }
         Ok(Self { root: root.into(), rust: Rust::read()?, packages })
     }

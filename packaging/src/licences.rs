@@ -157,6 +157,7 @@ mod tests {
     fn a_package_without_a_text_gets_a_standard_one_of_its_own_licence_or_none() {
         let package = |licence: &str| Package {
             licence: licence.to_owned(),
+            authors: Vec::new(),
             description: None,
             repository: None,
             folder: PathBuf::new(),

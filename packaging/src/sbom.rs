@@ -2,9 +2,14 @@
 //!
 //! The standard library is a component as well. The C library, which the runtime brings, is not in the package.
 
-use crate::contents::{Cargo, Contents, Id};
+use crate::contents::{Cargo, Contents, Id, Package};
 use crate::{Failure, Function, Source};
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Who supplies what is written here.
+const OURSELVES: &str = "The vault-authorizer authors";
 
 pub(crate) fn cyclonedx(
     cargo: &Cargo,
@@ -25,6 +30,7 @@ pub(crate) fn cyclonedx(
     let mut components = vec![json!({
         "type": "library",
         "bom-ref": standard_library,
+        "supplier": {"name": "The Rust Project", "url": ["https://www.rust-lang.org"]},
         "name": "std",
         "version": cargo.rust.version,
         "description": "The Rust standard library, with the crates that it is made of",
@@ -42,7 +48,7 @@ pub(crate) fn cyclonedx(
         dependencies.push(json!({"ref": reference(cargo, id)?, "dependsOn": used}));
     }
     dependencies.push(json!({"ref": standard_library}));
-    let document = json!({
+    let mut document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -54,11 +60,40 @@ pub(crate) fn cyclonedx(
                 {"type": "application", "name": "rustc", "version": cargo.rust.version},
             ]},
             "component": own,
+            "supplier": {"name": OURSELVES},
         },
         "components": components,
         "dependencies": dependencies,
     });
-    serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Failure::because("the SBOM"))
+    let serial_number = serial_number(&text(&document)?)?;
+    if let Some(document) = document.as_object_mut() {
+        document.insert("serialNumber".to_owned(), serial_number.into());
+    }
+    text(&document)
+}
+
+fn text(document: &Value) -> Result<String, Failure> {
+    serde_json::to_string_pretty(document).map(|text| text + "\n").map_err(Failure::because("the SBOM"))
+}
+
+/// INVARIANT (same bytes): a UUID of the document itself, where a random one would differ with each build. Version 8 of RFC 9562
+/// is for whoever makes theirs in another way than the others.
+fn serial_number(document: &str) -> Result<String, Failure> {
+    let mut sum = Command::new("sha256sum");
+    let mut sum =
+        sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Failure::because("sha256sum"))?;
+    // Taken, so that it is closed: the command reads to the end.
+    if let Some(mut input) = sum.stdin.take() {
+        input.write_all(document.as_bytes()).map_err(Failure::because("sha256sum"))?;
+    }
+    let output = sum.wait_with_output().map_err(Failure::because("sha256sum"))?;
+    let sum = String::from_utf8_lossy(&output.stdout);
+    let sum = sum.split(' ').next().and_then(|sum| u128::from_str_radix(sum.get(..32)?, 16).ok());
+    let sum = sum.ok_or_else(|| Failure::new("sha256sum prints another form than expected"))?;
+    let uuid = (sum & !(0xf << 76 | 0b11 << 62)) | 8 << 76 | 0b10 << 62;
+    let part = |shift: u32| (uuid >> shift) & 0xffff;
+    let (first, last) = (uuid >> 96, uuid & 0xffff_ffff_ffff);
+    Ok(format!("urn:uuid:{first:08x}-{:04x}-{:04x}-{:04x}-{last:012x}", part(80), part(64), part(48)))
 }
 
 fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, Value>, Failure> {
@@ -69,6 +104,7 @@ fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, 
     field("bom-ref", reference(cargo, id)?.into());
     field("name", id.name.as_str().into());
     field("version", id.version.as_str().into());
+    field("supplier", supplier(id, package)?);
     if let Some(description) = &package.description {
         field("description", description.split_whitespace().collect::<Vec<_>>().join(" ").into());
     }
@@ -85,6 +121,24 @@ fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, 
         field("properties", json!([{"name": "features", "value": features}]));
     }
     Ok(component)
+}
+
+/// Whom the package names as its authors, else the owner of its repository.
+fn supplier(id: &Id, package: &Package) -> Result<Value, Failure> {
+    if package.is_member() {
+        return Ok(json!({"name": OURSELVES}));
+    }
+    let authors = package.authors.iter().map(|author| author.split('<').next().unwrap_or_default().trim());
+    let authors: Vec<&str> = authors.filter(|author| !author.is_empty()).collect();
+    let owner = package.repository.as_deref().and_then(|repository| {
+        repository.split_once("://")?.1.split('/').nth(1).filter(|owner| !owner.is_empty())
+    });
+    let name = if authors.is_empty() { owner.map(str::to_owned) } else { Some(authors.join(", ")) };
+    let name = name.ok_or_else(|| {
+        Failure::new(format!("{id} names neither authors nor a repository: who supplies it?"))
+    })?;
+    let url = package.repository.as_ref().map(|repository| json!([repository]));
+    Ok(url.map_or_else(|| json!({"name": name}), |url| json!({"name": name, "url": url})))
 }
 
 /// A member is published nowhere. A purl of its would name whatever stands under its name in the registry one day.
@@ -115,7 +169,21 @@ mod tests {
         assert_eq!(own["bom-ref"], "vault-authorizer@0.1.0");
         assert_eq!(own["purl"], Value::Null);
 
+        let number = |commit: &str| {
+            let source = Source::parse(&format!("2026-01-02T03:04:05Z,{commit}")).unwrap();
+            let text = cyclonedx(&cargo, &contents, &function, &source).unwrap();
+            serde_json::from_str::<Value>(&text).unwrap()["serialNumber"].clone()
+        };
+        assert_eq!(number("abc"), document["serialNumber"]);
+        assert_ne!(number("def"), document["serialNumber"], "another document has another number");
+
         let components = document["components"].as_array().unwrap();
+        for component in components.iter().chain([own, &document["metadata"]]) {
+            assert!(
+                component["supplier"]["name"].as_str().is_some_and(|name| !name.is_empty()),
+                "{component}"
+            );
+        }
         assert_eq!(components.len(), contents.packages.len(), "its own left out, the standard library added");
         let registry = components.iter().filter(|component| component["purl"].is_string()).count();
         let members = ["sts-identity", "vault-context"].len();
@@ -134,6 +202,25 @@ mod tests {
                 assert!(known.contains(used.as_str().unwrap()), "{used}");
             }
         }
+    }
+
+    #[test]
+    fn a_serial_number_is_a_uuid_of_the_bytes() {
+        // FIPS 180-2, appendix B.1: the SHA-256 of `abc` begins with ba7816bf8f01cfea414140de5dae2223.
+        assert_eq!(serial_number("abc").unwrap(), "urn:uuid:ba7816bf-8f01-8fea-8141-40de5dae2223");
+    }
+
+    #[test]
+    fn a_supplier_is_whom_the_package_names() {
+        let cargo = Cargo::read().unwrap();
+        let of = |name: &str| {
+            let id = cargo.contents("vault-authorizer", "x86_64-unknown-linux-gnu").unwrap();
+            let id = id.packages.into_iter().find(|id| id.name == name).unwrap();
+            supplier(&id, cargo.package(&id).unwrap()).unwrap()
+        };
+        assert_eq!(of("serde")["name"], "Erick Tryzelaar, David Tolnay", "without their addresses");
+        assert_eq!(of("rustls"), json!({"name": "rustls", "url": ["https://github.com/rustls/rustls"]}));
+        assert_eq!(of("vault-context"), json!({"name": OURSELVES}));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     connection::{AddressArguments, ConnectionError},
     failure::Failure,
     vault::{
+        Quotas,
         compare::{Fate, Missing, Plan},
         drift,
     },
@@ -22,9 +23,9 @@ pub(super) async fn examine(
     config: &Config,
     address: &AddressArguments,
     policy: &PolicyName,
-    quotas: bool,
+    quotas: &Quotas,
 ) -> Finding {
-    match drift(config, address, policy.clone(), quotas).await {
+    match drift(config, address, policy.clone(), quotas.clone()).await {
         Ok(plan) => found(&plan),
         Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
             Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     desired::{Desired, SELF_POLICY, is_marked, manifest},
-    login::LeftAlone,
+    login::{LeftAlone, lets_in, logs_in_another},
     object::Object,
     place::Place,
 };
@@ -76,8 +76,12 @@ pub(crate) enum Fate {
     Conflict,
     /// It is shared with others, who rely on what it says. Nothing makes it ours.
     Shared,
-    /// It was made for another configuration, whose callers would get no tokens any more.
+    /// It serves another configuration, whose callers would get no tokens any more.
     Others,
+    /// The same, with `--adopt`.
+    Replace,
+    /// It lets in somebody who was not named, and whose function could not log in any more.
+    LetsIn,
     /// It is ours, and no grant needs it.
     Unneeded,
     /// The same, with `--prune`.
@@ -140,7 +144,7 @@ pub(crate) enum Step {
 impl Fate {
     /// Whether it stands in the way of everything: what would be written beside it counts on it.
     pub(crate) fn stops(self) -> bool {
-        matches!(self, Self::Conflict | Self::Shared | Self::Others)
+        matches!(self, Self::Conflict | Self::Shared | Self::Others | Self::LetsIn)
     }
 }
 
@@ -197,7 +201,7 @@ pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
     let self_policy = policy(self_place, &desired.self_policy, found, allowed);
     let mut own_policy = policy(own.place(), &own.text(&remain), found, allowed);
     if own_policy.fate == Fate::Change && is_anothers(&listed, desired) {
-        own_policy.fate = if allowed.adopt { Fate::TakeOver } else { Fate::Others };
+        own_policy.fate = if allowed.adopt { Fate::Replace } else { Fate::Others };
     }
 
     let mut steps = Vec::new();
@@ -246,8 +250,11 @@ fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: A
     let fate = match (data, differences.is_empty()) {
         (None, _) => Fate::Create,
         (Some(_), true) if ours || !allowed.adopt || !object.place.is_listed() => Fate::Keep,
-        (Some(_), false) if ours => Fate::Change,
         (Some(data), false) if is_shared(object, data) => Fate::Shared,
+        (Some(data), false) if is_anothers_login(object, data) && !allowed.adopt => Fate::Others,
+        (Some(data), false) if lets_in_unnamed(object, data) && !allowed.prune => Fate::LetsIn,
+        (Some(data), false) if is_anothers_login(object, data) => Fate::Replace,
+        (Some(_), false) if ours => Fate::Change,
         (Some(_), _) if allowed.adopt => Fate::TakeOver,
         (Some(_), _) => Fate::Conflict,
     };
@@ -258,6 +265,20 @@ fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: A
 fn is_shared(object: &Object, data: &Value) -> bool {
     matches!(object.place, Place::AwsClient { .. })
         && object.fields.iter().any(|field| field.found(Some(data)).to_string() != "(none)")
+}
+
+/// The login role of another configuration, whose authorizer would get this one's policy.
+fn is_anothers_login(object: &Object, data: &Value) -> bool {
+    let wanted = object.body(None);
+    let policies =
+        wanted.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let own = policies.first().and_then(Value::as_str);
+    own.is_some_and(|policy| logs_in_another(data, policy))
+}
+
+/// Two regions share a login role, and only one of them was named.
+fn lets_in_unnamed(object: &Object, data: &Value) -> bool {
+    !lets_in(data).is_subset(&lets_in(&object.body(None)))
 }
 
 fn policy(place: Place, wanted: &str, found: &Found, allowed: Allowed) -> Entry {
@@ -303,9 +324,9 @@ fn made(
     desired: &Desired,
 ) -> BTreeSet<Place> {
     let ours = |entry: &&Entry| match entry.fate {
-        Fate::Create | Fate::Change | Fate::TakeOver => entry.place.is_listed(),
+        Fate::Create | Fate::Change | Fate::TakeOver | Fate::Replace => entry.place.is_listed(),
         Fate::Keep => listed.contains(&entry.place),
-        Fate::Conflict | Fate::Shared | Fate::Others | Fate::Unneeded | Fate::Remove => false,
+        Fate::Conflict | Fate::Shared | Fate::Others | Fate::LetsIn | Fate::Unneeded | Fate::Remove => false,
     };
     let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
     let alone = listed.iter().filter(|place| desired.leaves_alone(place));
@@ -318,10 +339,16 @@ fn is_removed(place: &Place, unneeded: &[Entry]) -> bool {
 
 fn written(entry: &Entry, body: &Value) -> Option<Step> {
     let writes = match entry.fate {
-        Fate::Create | Fate::Change => true,
+        Fate::Create | Fate::Change | Fate::Replace => true,
         // Where nothing differs, to be on the list is all.
         Fate::TakeOver => !entry.differences.is_empty(),
-        Fate::Keep | Fate::Conflict | Fate::Shared | Fate::Others | Fate::Unneeded | Fate::Remove => false,
+        Fate::Keep
+        | Fate::Conflict
+        | Fate::Shared
+        | Fate::Others
+        | Fate::LetsIn
+        | Fate::Unneeded
+        | Fate::Remove => false,
     };
     writes.then(|| Step::Write { place: entry.place.clone(), body: body.clone(), fate: entry.fate })
 }

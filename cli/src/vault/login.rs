@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use serde_json::Value;
 use sts_identity::PrincipalArn;
 use vault_authorizer::{
     adapters::vault::{JwtSource, LoginSettings},
@@ -21,15 +22,22 @@ const AWS_PRINCIPAL: &str = "--aws-principal";
 const JWT_SUBJECT: &str = "--jwt-subject";
 const APPROLE: &str = "--approle";
 
+const PRINCIPALS: &str = "bound_iam_principal_arn";
+const SUBJECT: &str = "bound_subject";
+const CLAIMS: &str = "bound_claims";
+
+/// The fields of a login role that name who may log in.
+pub(crate) const NAMES: [&str; 2] = [PRINCIPALS, SUBJECT];
+
 /// Who may log in as the authorizer.
 #[derive(Debug, Clone)]
 pub(crate) enum Trusted {
-    /// The function's execution role.
-    AwsPrincipal(PrincipalArn),
-    /// Whoever writes JWTs for the function.
+    /// The execution roles of the functions.
+    AwsPrincipals(Vec<PrincipalArn>),
+    /// Whoever writes JWTs for the functions.
     Jwt {
-        /// Their `sub`.
-        subject: String,
+        /// Each one's `sub`.
+        subjects: BTreeSet<String>,
         /// Their `aud`.
         audience: String,
     },
@@ -77,7 +85,7 @@ pub(crate) struct UnsuitedOption {
 impl Trusted {
     fn option(&self) -> &'static str {
         match self {
-            Self::AwsPrincipal(_) => AWS_PRINCIPAL,
+            Self::AwsPrincipals(_) => AWS_PRINCIPAL,
             Self::Jwt { .. } => JWT_SUBJECT,
             Self::AppRole(_) => APPROLE,
         }
@@ -134,13 +142,13 @@ pub(crate) fn login(
             let mount = aws.mount.to_string();
             let alone = LeftAlone::new(&mount, Some(&aws.role), AWS_PRINCIPAL);
             alone.unless(trusted, "aws", |trusted| {
-                let Trusted::AwsPrincipal(principal) = trusted else { return None };
+                let Trusted::AwsPrincipals(principals) = trusted else { return None };
                 let server_id = Setting::Text(aws.server_id.to_string());
                 let client = Object {
                     place: Place::AwsClient { mount: mount.clone() },
                     fields: vec![Field::exactly("iam_server_id_header_value", server_id)],
                 };
-                Some(vec![client, login_role(mount, &aws.role, aws_fields(principal), policy)])
+                Some(vec![client, login_role(mount, &aws.role, aws_fields(principals), policy)])
             })
         }
         LoginSettings::Jwt(jwt) => {
@@ -150,17 +158,18 @@ pub(crate) fn login(
                 JwtSource::File(_) => JWT_SUBJECT,
             };
             LeftAlone::new(&mount, Some(&jwt.role), option).unless(trusted, "jwt", |trusted| {
-                let (subject, audience) = match (&jwt.jwt, trusted) {
+                let fields = match (&jwt.jwt, trusted) {
                     // With its path: so AWS writes `sub`.
-                    (JwtSource::WebIdentity { audience, .. }, Trusted::AwsPrincipal(principal)) => {
-                        (principal.canonical(), audience.as_str())
+                    (JwtSource::WebIdentity { audience, .. }, Trusted::AwsPrincipals(principals)) => {
+                        let subjects = principals.iter().map(|principal| principal.canonical().to_owned());
+                        jwt_fields(&subjects.collect(), audience.as_str())
                     }
-                    (JwtSource::File(_), Trusted::Jwt { subject, audience }) => {
-                        (subject.as_str(), audience.as_str())
+                    (JwtSource::File(_), Trusted::Jwt { subjects, audience }) => {
+                        jwt_fields(subjects, audience.as_str())
                     }
                     (JwtSource::WebIdentity { .. } | JwtSource::File(_), _) => return None,
                 };
-                Some(vec![login_role(mount, &jwt.role, jwt_fields(subject, audience), policy)])
+                Some(vec![login_role(mount, &jwt.role, fields, policy)])
             })
         }
         LoginSettings::AppRole(approle) => {
@@ -195,25 +204,47 @@ fn login_role(mount: String, role: &RoleName, who: Vec<Field>, policy: &PolicyNa
     Object { place: Place::LoginRole { mount, role: role.to_string() }, fields }
 }
 
-fn aws_fields(principal: &PrincipalArn) -> Vec<Field> {
+fn aws_fields(principals: &[PrincipalArn]) -> Vec<Field> {
+    let principals = Setting::Set(principals.iter().map(without_path).collect());
     vec![
         Field::exactly("auth_type", Setting::Text("iam".to_owned())),
-        Field::exactly("bound_iam_principal_arn", Setting::Set(BTreeSet::from([without_path(principal)]))),
+        Field::exactly(PRINCIPALS, principals),
         // Vault then needs no IAM permissions, and a role that is made anew logs in as before.
         Field::exactly("resolve_aws_unique_ids", Setting::Flag(false)),
     ]
 }
 
-fn jwt_fields(subject: &str, audience: &str) -> Vec<Field> {
+fn jwt_fields(subjects: &BTreeSet<String>, audience: &str) -> Vec<Field> {
     let text = |text: &str| Setting::Text(text.to_owned());
+    // `bound_subject` takes one; a claim takes a list.
+    let (one, several) = match subjects.first() {
+        Some(subject) if subjects.len() == 1 => (subject.as_str(), &BTreeSet::new()),
+        _ => ("", subjects),
+    };
     vec![
         Field::exactly("role_type", text("jwt")),
         Field::exactly("user_claim", text("sub")),
-        Field::exactly("bound_subject", text(subject)),
+        Field::exactly(SUBJECT, text(one)),
+        Field::claim(CLAIMS, "sub", several),
         Field::exactly("bound_audiences", Setting::Set(BTreeSet::from([audience.to_owned()]))),
         // A claim could otherwise bring the policies of groups along.
         Field::exactly("groups_claim", text("")),
     ]
+}
+
+/// Who may log in by a role, as far as it names them one by one: what stands for many is nobody's.
+pub(crate) fn lets_in(role: &Value) -> BTreeSet<&str> {
+    let claim = role.get(CLAIMS).and_then(|claims| claims.get("sub"));
+    let names = NAMES.map(|name| role.get(name)).into_iter().chain([claim]).flatten();
+    let names = names.flat_map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
+    names.filter_map(Value::as_str).filter(|name| !name.is_empty() && !name.contains('*')).collect()
+}
+
+/// Whether a role logs in somebody else's authorizer: it gives policies, and not this one.
+pub(crate) fn logs_in_another(role: &Value, policy: &str) -> bool {
+    let policies =
+        role.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    !policies.is_empty() && !policies.iter().any(|given| given == policy)
 }
 
 /// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.
@@ -229,7 +260,7 @@ fn without_path(principal: &PrincipalArn) -> String {
 mod tests {
     use std::path::Path;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
     use vault_authorizer::config::Config;
 
     use super::*;
@@ -258,11 +289,16 @@ stages:
 
     fn principal() -> Trusted {
         let arn = "arn:aws:iam::123456789012:role/service/api-authorizer";
-        Trusted::AwsPrincipal(PrincipalArn::parse(arn).unwrap())
+        Trusted::AwsPrincipals(vec![PrincipalArn::parse(arn).unwrap()])
     }
 
     fn jwt() -> Trusted {
-        Trusted::Jwt { subject: "api-authorizer".to_owned(), audience: "vault".to_owned() }
+        jwts(&["api-authorizer"])
+    }
+
+    fn jwts(subjects: &[&str]) -> Trusted {
+        let subjects = subjects.iter().map(|subject| (*subject).to_owned()).collect();
+        Trusted::Jwt { subjects, audience: "vault".to_owned() }
     }
 
     fn approle() -> Trusted {
@@ -295,6 +331,42 @@ stages:
         let [(path, role)] = written(APPROLE_LOGIN, &approle()).try_into().unwrap();
         assert_eq!((path.as_str(), &role["bind_secret_id"]), ("auth/approle/role/gateway", &json!(true)));
         assert!(matches!(derived(TOKEN, None), Ok(Login::Token)));
+    }
+
+    /// Two regions, or two functions, with one role at Vault.
+    #[test]
+    fn several_functions_log_in_by_one_role() {
+        let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+        let two = ["service/orders-eu-west-1", "orders-us-east-1"]
+            .map(|name| PrincipalArn::parse(&arn(name)).unwrap());
+        let two = Trusted::AwsPrincipals(two.to_vec());
+        let [_, (_, role)] = written(AWS, &two).try_into().unwrap();
+        assert_eq!(role[PRINCIPALS], json!([arn("orders-eu-west-1"), arn("orders-us-east-1")]));
+        assert_eq!(
+            lets_in(&role),
+            [arn("orders-eu-west-1"), arn("orders-us-east-1")].iter().map(String::as_str).collect()
+        );
+
+        let [(_, role)] = written(WEB_IDENTITY, &two).try_into().unwrap();
+        assert_eq!(role[SUBJECT], "");
+        assert_eq!(role[CLAIMS], json!({"sub": [arn("orders-us-east-1"), arn("service/orders-eu-west-1")]}));
+
+        let [(_, role)] = written(JWT_FILE, &jwts(&["b", "a"])).try_into().unwrap();
+        assert_eq!((&role[SUBJECT], &role[CLAIMS]), (&json!(""), &json!({"sub": ["a", "b"]})));
+        assert_eq!(lets_in(&role), BTreeSet::from(["a", "b"]));
+    }
+
+    #[test]
+    fn a_role_lets_in_whom_it_names_and_a_pattern_names_nobody() {
+        let wide =
+            json!({PRINCIPALS: ["arn:aws:iam::123456789012:role/*"], CLAIMS: {"sub": "*", "org": "a"}});
+        assert_eq!(lets_in(&wide), BTreeSet::new());
+        assert_eq!(lets_in(&json!({SUBJECT: "a", CLAIMS: {"sub": "b"}})), BTreeSet::from(["a", "b"]));
+        for (policies, anothers) in
+            [(json!(["own", "more"]), false), (json!([]), false), (json!(["theirs"]), true)]
+        {
+            assert_eq!(logs_in_another(&json!({"token_policies": policies}), "own"), anothers);
+        }
     }
 
     #[test]

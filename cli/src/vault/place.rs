@@ -75,8 +75,8 @@ impl Place {
         }
     }
 
-    /// Whether it lies in the root namespace, whatever namespace it is about.
-    pub(crate) fn lies_in_root(&self) -> bool {
+    /// Whether it lies with all quotas in one namespace, whatever namespace it is about.
+    pub(crate) fn is_quota(&self) -> bool {
         matches!(self, Self::Quota(_))
     }
 

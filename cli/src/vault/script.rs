@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     desired::{Desired, SELF_POLICY},
+    login::{NAMES, lets_in},
     object::Object,
     place::Place,
 };
@@ -16,7 +17,12 @@ use super::{
 /// The script. Whoever runs it may do everything, so no text of the configuration is read by the shell: the address and the
 /// namespace are quoted, names have no letters that it reads, and the rest stands in here-documents that it does not look
 /// into, where no line is their end.
-pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> String {
+pub(crate) fn of(
+    desired: &Desired,
+    address: &str,
+    namespace: Option<&str>,
+    quota_namespace: Option<&str>,
+) -> String {
     let own = &desired.authorizer_policy;
     let made: BTreeSet<Place> = desired
         .objects
@@ -26,6 +32,7 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
         .cloned()
         .collect();
     let mut text = head(address, namespace);
+    let quotas = format!("VAULT_NAMESPACE={} ", quoted(quota_namespace.unwrap_or_default()));
     for (name, policy) in [(SELF_POLICY, &desired.self_policy), (&own.name, &own.text(&made))] {
         // Writing to a String cannot fail.
         let _infallible = write!(text, "\n\"$cli\" policy write {name} - <<'EOF'\n{policy}EOF\n");
@@ -36,9 +43,9 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
     for object in &desired.objects {
         text += &guard(object);
         let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
-        let root = if object.place.lies_in_root() { "VAULT_NAMESPACE= " } else { "" };
+        let apart = if object.place.is_quota() { quotas.as_str() } else { "" };
         let path = object.place.path();
-        let _infallible = write!(text, "\n{root}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
+        let _infallible = write!(text, "\n{apart}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
     for place in desired.quotas_left_alone.iter().flatten() {
         let _infallible = write!(text, "\n# Left alone, as you said: {place}\n");
@@ -57,24 +64,55 @@ pub(crate) fn of(desired: &Desired, address: &str, namespace: Option<&str>) -> S
     text
 }
 
-/// A server id holds for a whole mount: with another one, whoever logs in there no longer could.
+/// What others rely on, and the script would change.
 fn guard(object: &Object) -> String {
-    let Place::AwsClient { mount } = &object.place else { return String::new() };
+    match &object.place {
+        Place::AwsClient { mount } => server_id_guard(mount, object),
+        Place::LoginRole { .. } => login_guard(object),
+        Place::Policy(_) | Place::TokenRole(_) | Place::Quota(_) => String::new(),
+    }
+}
+
+/// A server id holds for a whole mount: with another one, whoever logs in there no longer could.
+fn server_id_guard(mount: &str, object: &Object) -> String {
     let path = object.place.path();
     let body = object.body(None);
     let server_id = body.get("iam_server_id_header_value").and_then(Value::as_str).unwrap_or_default();
     let server_id = quoted(server_id);
     format!(
-        "\ncurrent=$(\"$cli\" read -field=iam_server_id_header_value {path} 2>/dev/null || true)\n\
+        "\ncurrent=$(field iam_server_id_header_value {path})\n\
          if [ -n \"$current\" ] && [ \"$current\" != {server_id} ]; then\n    \
          echo \"auth/{mount} has the server id $current, which others may log in with: use that one\" >&2\n    exit 1\nfi\n"
     )
 }
 
+/// Whoever may log in and is not named could not any more. No ARN and no subject of AWS's has a space.
+fn login_guard(object: &Object) -> String {
+    let path = object.place.path();
+    let body = object.body(None);
+    let named = quoted(&format!(" {} ", lets_in(&body).into_iter().collect::<Vec<_>>().join(" ")));
+    let fields = NAMES.into_iter().filter(|field| body.get(*field).is_some());
+    let guard = |field| {
+        format!(
+            "\ncurrent=$(field {field} {path})\nfor name in $(echo \"$current\" | tr -d '[]'); do\n    \
+             case {named} in *\" $name \"*) ;; *)\n        \
+             echo \"$name may log in with {path} as well: name it too when you make this script, or delete that role\" >&2\n        \
+             exit 1 ;;\n    esac\ndone\n"
+        )
+    };
+    fields.map(guard).collect()
+}
+
+/// What keeps the commands to one server, and reads what it has. `quickstart.sh` has the same.
+const PRELUDE: &str = include_str!("script/prelude.sh");
+
 fn head(address: &str, namespace: Option<&str>) -> String {
     // Also where there is none: whoever runs it may have another in the shell.
-    let but =
-        if namespace.is_some() { "    # but quotas, further down, lie in the root namespace" } else { "" };
+    let but = if namespace.is_some() {
+        "    # but quotas, further down, lie in a namespace of their own"
+    } else {
+        ""
+    };
     let namespace = format!("export VAULT_NAMESPACE={}{but}\n", quoted(namespace.unwrap_or_default()));
     format!(
         "#!/bin/sh\n\
@@ -86,7 +124,7 @@ fn head(address: &str, namespace: Option<&str>) -> String {
          set -eu\n\
          cli=${{VAULT_CLI:-vault}}\n\
          [ -n \"${{VAULT_ADDR:-}}\" ] || {{ echo {} >&2; exit 1; }}\n\
-         {namespace}",
+         {namespace}{PRELUDE}",
         quoted(&format!("set VAULT_ADDR; this is for the Vault at {address}"))
     )
 }
@@ -110,8 +148,27 @@ mod tests {
             vec![Field::exactly("iam_server_id_header_value", Setting::Text("it's ours".to_owned()))];
         let object = Object { place: Place::AwsClient { mount: "aws".to_owned() }, fields };
         let guard = guard(&object);
-        assert!(guard.contains("read -field=iam_server_id_header_value auth/aws/config/client"), "{guard}");
+        assert!(
+            guard.contains("current=$(field iam_server_id_header_value auth/aws/config/client)\n"),
+            "{guard}"
+        );
         assert!(guard.contains(&format!("!= 'it{QUOTE}s ours' ]; then\n    echo")), "{guard}");
+    }
+
+    #[test]
+    fn rejects_forgetting_whoever_else_logs_in() {
+        let names = BTreeSet::from(["role/a".to_owned(), "role/it's".to_owned()]);
+        let place = Place::LoginRole { mount: "aws".to_owned(), role: "api".to_owned() };
+        let object =
+            Object { place, fields: vec![Field::exactly("bound_iam_principal_arn", Setting::Set(names))] };
+        let guard = guard(&object);
+        assert!(guard.contains("current=$(field bound_iam_principal_arn auth/aws/role/api)\n"), "{guard}");
+        assert!(guard.contains(&format!("case ' role/a role/it{QUOTE}s ' in *\" $name \"*) ;;")), "{guard}");
+    }
+
+    #[test]
+    fn the_quickstarts_script_keeps_to_one_vault_in_the_same_way() {
+        assert!(include_str!("../../../infra/vault/quickstart.sh").contains(PRELUDE));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use vault_context::{
     VaultToken,
-    vault::{Answer, VaultOptions, VaultSetupError},
+    vault::{Answer, Namespace, VaultOptions, VaultSetupError},
 };
 
 use super::{
@@ -28,8 +28,8 @@ const REMOVE: Needs = Needs("`delete`");
 /// A Vault, as an operator calls it.
 pub(crate) struct Server {
     operator: Operator,
-    /// Without a namespace: quotas are kept there.
-    root: Operator,
+    /// The same in the namespace that keeps the quotas.
+    quotas: Operator,
 }
 
 /// Why the server gave no answer.
@@ -47,9 +47,13 @@ pub(crate) struct ServerError {
 
 impl Server {
     /// Sets the transport up. Sends nothing.
-    pub(crate) fn new(options: VaultOptions, token: VaultToken) -> Result<Self, VaultSetupError> {
-        let root = VaultOptions { namespace: None, ..options.clone() };
-        Ok(Self { operator: Operator::at(options, token.clone())?, root: Operator::at(root, token)? })
+    pub(crate) fn new(
+        options: VaultOptions,
+        token: VaultToken,
+        quota_namespace: Option<Namespace>,
+    ) -> Result<Self, VaultSetupError> {
+        let quotas = VaultOptions { namespace: quota_namespace, ..options.clone() };
+        Ok(Self { operator: Operator::at(options, token.clone())?, quotas: Operator::at(quotas, token)? })
     }
 
     /// Its address.
@@ -115,17 +119,19 @@ impl Server {
     }
 
     fn of(&self, place: &Place) -> &Operator {
-        if place.lies_in_root() { &self.root } else { &self.operator }
+        if place.is_quota() { &self.quotas } else { &self.operator }
     }
 
     fn failed(&self, what: &'static str, place: &Place, source: OperatorError) -> ServerError {
         // Vault takes one quota for a path, whatever its name.
         let taken = source.refusal().is_some_and(|(_, message)| message.contains("similar properties"));
+        // A namespace that keeps no quotas says `unsupported path`.
         let powerless =
-            matches!(source, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
+            matches!(source, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. })
+                || source.refusal().is_some_and(|(_, message)| message.contains("unsupported"));
         let advice = if taken {
             TAKEN_ADVICE
-        } else if powerless && place.lies_in_root() && self.namespace().is_some() {
+        } else if powerless && place.is_quota() && self.namespace().is_some() {
             QUOTA_ADVICE
         } else {
             ""
@@ -139,7 +145,7 @@ fn data(answer: Answer) -> Value {
     answer.data.unwrap_or_default()
 }
 
-const QUOTA_ADVICE: &str = " (Vault keeps quotas in the root namespace: use a token that may change them there, or `--no-quotas`, and have them made by whoever may)";
+const QUOTA_ADVICE: &str = " (Vault keeps quotas in the root namespace, and HCP Vault in `admin`, which `--quota-namespace` names: use a token that may change them there, or `--no-quotas`, and have them made by whoever may)";
 
 const TAKEN_ADVICE: &str =
     ", since there is one for this path by another name: remove that one, or keep it with `--no-quotas`";

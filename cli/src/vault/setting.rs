@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::output::plain;
 
@@ -15,8 +15,17 @@ pub(crate) struct Field {
     /// Its name in Vault's API.
     pub(crate) name: &'static str,
     wanted: Setting,
-    /// Whether another value of the server's may stay, so long as there is one.
-    servers_may_stay: bool,
+    stays: Stays,
+}
+
+/// What of the server's own stays as it is.
+#[derive(Debug, Clone, Copy)]
+enum Stays {
+    Nothing,
+    /// Whatever it says, so long as it says something.
+    Whole,
+    /// All claims but this one.
+    OtherClaims(&'static str),
 }
 
 /// What a field says.
@@ -32,6 +41,8 @@ pub(crate) enum Setting {
     Seconds(u64),
     /// A number.
     Number(u64),
+    /// Claims, each with the values that it may have.
+    Claims(Map<String, Value>),
     /// What the server has, and which is of no form that would be wanted.
     Other(String),
 }
@@ -39,23 +50,31 @@ pub(crate) enum Setting {
 impl Field {
     /// It must say this.
     pub(crate) fn exactly(name: &'static str, wanted: Setting) -> Self {
-        Self { name, wanted, servers_may_stay: false }
+        Self { name, wanted, stays: Stays::Nothing }
     }
 
     /// It must say this where the server says nothing.
     pub(crate) fn unless_set(name: &'static str, wanted: Setting) -> Self {
-        Self { name, wanted, servers_may_stay: true }
+        Self { name, wanted, stays: Stays::Whole }
+    }
+
+    /// One of its claims must have one of these values; where there are none, the claim must be free. The others are left alone.
+    pub(crate) fn claim(name: &'static str, claim: &'static str, values: &BTreeSet<String>) -> Self {
+        let claims = (!values.is_empty()).then(|| (claim.to_owned(), json!(values)));
+        Self { name, wanted: Setting::Claims(claims.into_iter().collect()), stays: Stays::OtherClaims(claim) }
     }
 
     /// What it must say on a server that has `found`.
     pub(crate) fn on(&self, found: Option<&Value>) -> Setting {
-        if self.servers_may_stay
-            && let Setting::Text(text) = self.found(found)
-            && !text.is_empty()
-        {
-            return Setting::Text(text);
+        match (self.stays, self.found(found), &self.wanted) {
+            (Stays::Whole, Setting::Text(text), _) if !text.is_empty() => Setting::Text(text),
+            (Stays::OtherClaims(claim), Setting::Claims(mut claims), Setting::Claims(wanted)) => {
+                claims.remove(claim);
+                claims.extend(wanted.clone());
+                Setting::Claims(claims)
+            }
+            (Stays::Nothing | Stays::Whole | Stays::OtherClaims(_), _, wanted) => wanted.clone(),
         }
-        self.wanted.clone()
     }
 
     /// What it says on a server.
@@ -79,6 +98,8 @@ impl Setting {
             }
             Self::Seconds(_) => whole(value).or(none.then_some(0)).map(Self::Seconds),
             Self::Number(_) => whole(value).or(none.then_some(0)).map(Self::Number),
+            Self::Claims(_) if none => Some(Self::Claims(Map::new())),
+            Self::Claims(_) => value.as_object().map(|claims| Self::Claims(sorted(claims))),
             Self::Other(_) => None,
         }
     }
@@ -91,8 +112,18 @@ impl Setting {
             Self::Set(items) => json!(items),
             Self::Seconds(seconds) => json!(format!("{seconds}s")),
             Self::Number(number) => json!(number),
+            Self::Claims(claims) => json!(claims),
         }
     }
+}
+
+/// Claims whose lists of values are in order, since their order means nothing.
+fn sorted(claims: &Map<String, Value>) -> Map<String, Value> {
+    let mut claims = claims.clone();
+    for values in claims.values_mut().filter_map(Value::as_array_mut) {
+        values.sort_by_key(ToString::to_string);
+    }
+    claims
 }
 
 /// A number without a fraction, in whichever of JSON's forms: `200` and `200.0` are one.
@@ -111,6 +142,8 @@ impl fmt::Display for Setting {
             Self::Set(items) => f.write_str(&items.iter().cloned().collect::<Vec<_>>().join(", ")),
             Self::Seconds(seconds) => write!(f, "{seconds}s"),
             Self::Number(number) => number.fmt(f),
+            Self::Claims(claims) if claims.is_empty() => f.write_str("(none)"),
+            Self::Claims(claims) => f.write_str(&plain(&json!(claims).to_string())),
         }
     }
 }
@@ -154,6 +187,24 @@ mod tests {
         ] {
             assert_eq!(found(wanted, &value), Setting::Other(shown.to_owned()));
         }
+    }
+
+    #[test]
+    fn one_claim_is_held_and_the_others_are_left_alone() {
+        let held = |values: &[&str], found: Value| {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            let field = Field::claim("bound_claims", "sub", &values);
+            let found = json!({"bound_claims": found});
+            (field.on(Some(&found)).to_json(), field.on(Some(&found)) == field.found(Some(&found)))
+        };
+        assert_eq!(
+            held(&["a", "b"], json!({"sub": ["b", "a"], "org": 1})),
+            (json!({"sub": ["a", "b"], "org": 1}), true)
+        );
+        assert_eq!(held(&["a", "b"], json!({"sub": "a"})), (json!({"sub": ["a", "b"]}), false));
+        assert_eq!(held(&["a", "b"], Value::Null), (json!({"sub": ["a", "b"]}), false));
+        assert_eq!(held(&[], json!({"sub": ["a", "b"], "org": 1})), (json!({"org": 1}), false));
+        assert_eq!(held(&[], Value::Null), (json!({}), true));
     }
 
     #[test]

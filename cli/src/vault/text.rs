@@ -40,17 +40,24 @@ fn entry(entry: &Entry) -> String {
         Fate::Keep => return String::new(),
         Fate::Create => (GOOD, ""),
         Fate::Change => (CAUTION, ""),
-        Fate::TakeOver => (CAUTION, ", which vault-authorizer did not make"),
-        Fate::Conflict => {
-            (BAD, ": vault-authorizer did not make it, and leaves it as it is; `--adopt` changes it so:")
-        }
+        Fate::TakeOver => (CAUTION, ", which was not made for this configuration"),
+        Fate::Conflict => (BAD, conflict(place)),
         Fate::Shared => (
             BAD,
             ": whoever logs in there relies on it; have `vault.login.server_id` say the same, or use another mount",
         ),
+        Fate::Others if matches!(place, Place::LoginRole { .. }) => (
+            BAD,
+            ": it logs in another configuration's authorizer, which could mint nothing any more; give this configuration a login role of its own in `vault.login`. If this configuration replaces that one, `--adopt` changes it so:",
+        ),
         Fate::Others => (
             BAD,
-            ": it was made for another configuration, none of whose token roles is in this one, and whose callers would get no tokens any more; name this one's with `--policy`, or take it over with `--adopt`",
+            ": it is another configuration's, none of whose token roles is in this one, and whose callers would get no tokens any more; give this configuration a policy of its own with `--policy`. If this configuration replaces that one, `--adopt` changes it so:",
+        ),
+        Fate::Replace => (CAUTION, ", which is another configuration's: its callers get no tokens any more"),
+        Fate::LetsIn => (
+            BAD,
+            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--prune` changes it so:",
         ),
         Fate::Unneeded if matches!(place, Place::LoginRole { .. }) => (
             CAUTION,
@@ -66,6 +73,18 @@ fn entry(entry: &Entry) -> String {
     format!("{} {place}{note}\n{lines}", styled(style, format_args!("{}:", word(*fate))))
 }
 
+/// What is at stake where another made it.
+fn conflict(place: &Place) -> &'static str {
+    match place {
+        Place::TokenRole(_) | Place::Quota(_) => {
+            ": it was not made for this configuration, and stays as it is. If another configuration's grant uses it, give this grant a `token.role` of its own; if nothing does, `--adopt` changes it so:"
+        }
+        Place::Policy(_) | Place::AwsClient { .. } | Place::LoginRole { .. } => {
+            ": it was not made for this configuration, and stays as it is; `--adopt` changes it so:"
+        }
+    }
+}
+
 fn word(fate: Fate) -> &'static str {
     match fate {
         Fate::Create => "create",
@@ -75,6 +94,8 @@ fn word(fate: Fate) -> &'static str {
         Fate::Conflict => "conflict",
         Fate::Shared => "in use",
         Fate::Others => "another's",
+        Fate::Replace => "replace",
+        Fate::LetsIn => "in use",
         Fate::Unneeded => "not needed",
         Fate::Remove => "remove",
     }
@@ -121,6 +142,7 @@ fn summary(plan: &Plan) -> String {
         (plan.count(Fate::Create), "to create"),
         (plan.count(Fate::Change), "to change"),
         (plan.count(Fate::TakeOver), "to take over"),
+        (plan.count(Fate::Replace), "to replace"),
         (plan.count(Fate::Remove), "to remove"),
         (plan.obstacles(), "in conflict"),
         (plan.count(Fate::Unneeded), "not needed any more"),

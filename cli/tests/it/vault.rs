@@ -11,7 +11,7 @@ fn everything_is_printed_without_a_server_or_a_token() {
         "policy write vault-authorizer-self",
         "policy write vault-authorizer -",
         "write auth/token/roles/orders-prod-batch",
-        "VAULT_NAMESPACE= \"$cli\" write sys/quotas/rate-limit/vault-authorizer-platform-chat",
+        "VAULT_NAMESPACE='' \"$cli\" write sys/quotas/rate-limit/vault-authorizer-platform-chat",
         "\"path\": \"platform/auth/token/create/chat\"",
         "export VAULT_NAMESPACE='platform'",
         "# Yours to write: policy orders-write, which is given by: orders-writer",
@@ -61,5 +61,20 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     assert!(told.starts_with("error: Vault cannot be addressed: VAULT_ADDR is not usable: "), "{told}");
     let root = ["--aws-principal", "arn:aws:iam::123456789012:root"];
     assert!(plan(&root, &[]).complained(2).contains("root user"));
+    let (one, two) = ("arn:aws:iam::123456789012:role/orders-eu", "arn:aws:iam::123456789012:role/orders-us");
+    for list in [format!("{one},{two}"), format!("{one}, {two}"), format!("{one},{two},")] {
+        let told = plan(&["--aws-principal", &list], &[]).complained(2);
+        assert!(
+            told.contains(&format!("one ARN in each option: `--aws-principal {one} --aws-principal {two}`")),
+            "{told}"
+        );
+    }
+    // A comma that IAM allows in a name is no list.
+    let named = ["--aws-principal", "arn:aws:iam::123456789012:role/orders,eu"];
+    assert!(
+        plan(&[&named[..], &trusting].concat(), &[])
+            .complained(2)
+            .contains("`--aws-principal` is not for this login: a token needs none")
+    );
     assert!(plan(&["--policy", "default"], &[]).complained(2).contains("must not be `default`"));
 }

@@ -95,10 +95,10 @@ fn run(arguments: &[&str], configuration: &str, env: &[(&str, &str)]) -> Ran {
     }
 }
 
-fn with_input(mut command: Command, input: &str) -> std::process::Output {
+fn with_input(mut command: impl std::borrow::BorrowMut<Command>, input: &str) -> std::process::Output {
     use std::io::Write as _;
     use std::process::Stdio;
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let command = command.borrow_mut().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that complains about its options does not read it.
     let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -366,7 +366,7 @@ async fn what_another_made_is_left_as_it_is_until_it_is_adopted() {
 
     let plan = as_root(&openbao, &["plan", "--detailed-exitcode", "--prune"], &configuration).printed(5);
     assert!(plan.ends_with("\nplan: 2 to create, 4 in conflict, 2 missing\n"), "{plan}");
-    assert!(plan.contains("conflict: token role `tenant`: vault-authorizer did not make it"), "{plan}");
+    assert!(plan.contains("conflict: token role `tenant`: it was not made for this configuration"), "{plan}");
     assert!(plan.contains("\n  - path \"a\" { capabilities = [\"read\"] }\n"), "{plan}");
     let mark = openbao.audit_mark();
     let refused = as_root(&openbao, &["apply", "--prune"], &configuration).complained(1);
@@ -614,7 +614,9 @@ async fn a_namespace_has_its_roles_and_its_quotas() {
     let env = [("VAULT_TOKEN", operator), ("VAULT_NAMESPACE", "platform")];
     let told = run(&["plan"], &configuration, &env).complained(1);
     assert!(
-        told.contains("Vault keeps quotas in the root namespace") && told.contains("`--no-quotas`"),
+        told.contains("Vault keeps quotas in the root namespace")
+            && told.contains("`--quota-namespace`")
+            && told.contains("`--no-quotas`"),
         "{told}"
     );
     let plan =
@@ -770,6 +772,282 @@ async fn the_reference_shows_a_real_plan() {
     assert!(reference.contains(&shown), "docs/cli.md should show:\n{shown}");
 }
 
+/// What a server behind another says.
+async fn forwarded(
+    upstream: &str,
+    method: Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
+    let mut request = test_bed::http::client().request(method, format!("{upstream}{path}")).body(body);
+    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-vault")) {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+/// HCP Vault: nobody has power in the root namespace, and quotas are kept by `admin`, under their full paths.
+fn with_administrative_namespace(openbao: &OpenBao) -> Server {
+    let upstream = openbao.address().to_owned();
+    let serve = move |method: Method, uri: Uri, mut headers: HeaderMap, body: Bytes| {
+        let upstream = upstream.clone();
+        async move {
+            let namespace = headers.get("x-vault-namespace").and_then(|value| value.to_str().ok());
+            let namespace = namespace.unwrap_or_default().trim_matches('/').to_owned();
+            if namespace.is_empty() {
+                return (StatusCode::FORBIDDEN, json!({"errors": ["permission denied"]}).to_string());
+            }
+            if uri.path().starts_with("/v1/sys/quotas/") {
+                if namespace != "admin" {
+                    return (StatusCode::NOT_FOUND, json!({"errors": ["unsupported path"]}).to_string());
+                }
+                headers.remove("x-vault-namespace");
+            }
+            // What `vault kv` and `vault write` ask of a server beside the call.
+            let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
+            forwarded(&upstream, method, path, &headers, body).await
+        }
+    };
+    Server::start(0, Router::new().fallback(serve))
+}
+
+#[tokio::test]
+async fn the_quotas_of_an_administrative_namespace_are_made_there() {
+    let scratch = Scratch::new("plan-quota-namespace");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    openbao.as_root("POST", "sys/namespaces/admin", json!({})).await;
+    openbao
+        .api_with(
+            "POST",
+            "sys/namespaces/team",
+            env_token(&openbao),
+            &[("X-Vault-Namespace", "admin")],
+            json!({}),
+        )
+        .await;
+    let hcp = with_administrative_namespace(&openbao);
+    let configuration = with_login(&hcp.url(), TOKEN_LOGIN, ONE_GRANT, 200);
+    for namespace in ["admin", "admin/team"] {
+        let env = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", namespace)];
+        let told = run(&["apply"], &configuration, &env).complained(1);
+        assert!(told.contains("HCP Vault in `admin`, which `--quota-namespace` names"), "{told}");
+        let there = ["--quota-namespace", "admin"];
+        run(&[&["apply"], &there[..]].concat(), &configuration, &env).printed(0);
+        let plan =
+            run(&[&["plan", "--detailed-exitcode"], &there[..]].concat(), &configuration, &env).printed(0);
+        assert!(plan.contains("\nnothing to do: "), "{plan}");
+        let name = namespace.replace('/', "-");
+        let quota = format!("sys/quotas/rate-limit/vault-authorizer-{name}-orders-prod-reader");
+        assert_eq!(
+            read(&openbao, &quota).await["path"],
+            format!("{namespace}/auth/token/create/orders-prod-reader")
+        );
+    }
+    let wrong = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", "admin/team")];
+    let told = run(&["apply", "--quota-namespace", "admin/team"], &configuration, &wrong).complained(1);
+    assert!(told.contains("`--quota-namespace`"), "{told}");
+
+    let script = run(
+        &["plan", "--format", "hcl", "--quota-namespace", "admin"],
+        &configuration,
+        &[("VAULT_NAMESPACE", "admin/team")],
+    );
+    let script = script.printed(0);
+    assert!(
+        script.contains(
+            "\nVAULT_NAMESPACE='admin' \"$cli\" write sys/quotas/rate-limit/vault-authorizer-admin-team-"
+        ),
+        "{script}"
+    );
+    let mut shell = Command::new("sh");
+    shell.arg("-s").env("VAULT_CLI", parts::openbao()).env("VAULT_ADDR", hcp.url());
+    assert!(with_input(shell.env("VAULT_TOKEN", openbao.root_token()), &script).status.success());
+}
+
+#[tokio::test]
+async fn the_quickstarts_script_makes_its_quotas_in_an_administrative_namespace() {
+    let scratch = Scratch::new("plan-quickstart-admin");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    openbao.as_root("POST", "sys/namespaces/admin", json!({})).await;
+    let hcp = with_administrative_namespace(&openbao);
+    let mut script = vault_setup::quickstart_script(&openbao);
+    script.args(["--quota-namespace", "admin"]).env("VAULT_ADDR", hcp.url()).env("VAULT_NAMESPACE", "admin/");
+    for _ in 0..2 {
+        let ran = script.output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let configuration = with_login(&hcp.url(), TOKEN_LOGIN, QUICKSTART, 200);
+    let env = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", "admin")];
+    let plan = ["plan", "--detailed-exitcode", "--quota-namespace", "admin"];
+    let plan = run(&plan, &configuration, &env).printed(0);
+    assert!(plan.contains("\nnothing to do: "), "{plan}");
+}
+
+/// Somebody who works with OpenBao has its variables in the shell, of another server than the one that is meant.
+#[tokio::test]
+async fn rejects_variables_that_lead_the_scripts_to_another_server() {
+    let scratch = Scratch::new("plan-two-servers");
+    let (meant, other) = (OpenBao::start_in_memory(&scratch).await, OpenBao::start_in_memory(&scratch).await);
+    other.as_root("POST", "sys/namespaces/team", json!({})).await;
+    let configuration = configuration(&meant, QUICKSTART, 200);
+    let hcl = run(&["plan", "--format", "hcl"], &configuration, &[]).printed(0);
+    let quickstart = std::fs::read_to_string(parts::repository().join("infra/vault/quickstart.sh")).unwrap();
+    let (agent, token) = (other.address().to_owned(), other.root_token().to_owned());
+    let misleading = [
+        vec![("BAO_ADDR", agent.as_str()), ("BAO_TOKEN", &token), ("BAO_NAMESPACE", "team")],
+        vec![("BAO_ADDR", ""), ("BAO_TOKEN", ""), ("VAULT_AGENT_ADDR", &agent), ("VAULT_WRAP_TTL", "60s")],
+        vec![
+            ("BAO_AGENT_ADDR", &agent),
+            ("VAULT_AGENT_ADDR", &agent),
+            ("BAO_FORMAT", "json"),
+            ("VAULT_FORMAT", "json"),
+        ],
+    ];
+    let before = other.audit_mark();
+    for variables in misleading {
+        for script in [&hcl, &quickstart] {
+            let mut shell = Command::new("sh");
+            // So that `$(dirname "$0")/policies` is found.
+            shell.args([
+                "-c",
+                script,
+                &parts::repository().join("infra/vault/quickstart.sh").display().to_string(),
+            ]);
+            shell
+                .env("VAULT_CLI", parts::openbao())
+                .env("VAULT_ADDR", meant.address())
+                .env("VAULT_NAMESPACE", "");
+            shell.env("VAULT_TOKEN", meant.root_token()).envs(variables.iter().copied());
+            let mark = meant.audit_mark();
+            let ran = shell.output().unwrap();
+            assert!(ran.status.success(), "{variables:?}: {}", String::from_utf8_lossy(&ran.stderr));
+            assert!(!writes_since(&meant, mark).is_empty(), "{variables:?}");
+            assert_eq!(other.requests_since(before), <[String; 0]>::default(), "{variables:?}");
+        }
+    }
+    // What nobody said in the scripts' own variables, they do not guess.
+    for (variable, lacks) in
+        [("BAO_ADDR", "VAULT_ADDR"), ("BAO_TOKEN", "VAULT_TOKEN"), ("BAO_NAMESPACE", "VAULT_NAMESPACE")]
+    {
+        let value = if variable == "BAO_ADDR" { agent.as_str() } else { "team" };
+        let mut script = vault_setup::quickstart_script(&meant);
+        let ran = script.env_remove(lacks).env(variable, value).output().unwrap();
+        let complaint = String::from_utf8(ran.stderr).unwrap();
+        assert!(!ran.status.success() && complaint.contains(&format!("set {lacks}")), "{complaint}");
+    }
+    assert_eq!(other.requests_since(before), <[String; 0]>::default());
+    // A format for people who read JSON must not hide another configuration's policy from the script.
+    as_root(
+        &meant,
+        &["apply", "--prune", "--adopt"],
+        &configuration.replace("orders-prod-reader", "another"),
+    )
+    .printed(0);
+    let policy = read(&meant, "sys/policies/acl/vault-authorizer").await;
+    let ran = vault_setup::quickstart_script(&meant).env("VAULT_FORMAT", "json").output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(read(&meant, "sys/policies/acl/vault-authorizer").await, policy);
+}
+
+/// The lines of `infra/terraform/README.md` that follow the module's deployment, as they stand there.
+fn terraforms_lines() -> String {
+    let readme = std::fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
+    let (_, block) = readme.split_once("**Then Vault,**").expect("the part on Vault");
+    let (_, block) = block.split_once("```sh\n").expect("its commands");
+    block.split_once("```").expect("their end").0.to_owned()
+}
+
+/// Several stages, and functions in two regions with one role, on one Vault: whoever follows the module's README takes nothing
+/// away from whoever did so before.
+#[tokio::test]
+async fn several_stages_and_regions_share_a_vault_by_terraforms_readme() {
+    let scratch = Scratch::new("plan-shared");
+    let openbao = OpenBao::start_in_memory(&scratch).await;
+    let stored = Stored::default();
+    let server = with_aws_auth(&openbao, &stored);
+    let programs = scratch.folder("bin");
+    std::os::unix::fs::symlink(parts::binary("dev", "vault-authorizer"), programs.join("vault-authorizer"))
+        .unwrap();
+    std::fs::write(programs.join("terraform"), "#!/bin/sh\n[ \"$1 $2\" = 'output -raw' ] && cat \"$3\"\n")
+        .unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(programs.join("terraform"), executable).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let follow = |stage: &str, region: &str, lines: &str| {
+        let root = scratch.folder(&format!("{stage}-{region}"));
+        let login = format!(
+            "{{method: aws, role: orders-{stage}, server_id: vault.example.com, sts_region: {region}}}"
+        );
+        let document = with_login(&server.url(), &login, ONE_GRANT, 200).replace("prod", stage);
+        for (output, value) in [
+            ("configuration", document),
+            ("vault_login_role", format!("orders-{stage}")),
+            ("role_arn", arn(&format!("orders-{stage}-{region}"))),
+        ] {
+            std::fs::write(root.join(output), value).unwrap();
+        }
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", lines]).current_dir(root).env_clear().env("PATH", &path);
+        let output =
+            shell.env("VAULT_ADDR", server.url()).env("VAULT_TOKEN", openbao.root_token()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    let lines = terraforms_lines();
+    for stage in ["prod", "staging", "prod"] {
+        follow(stage, "eu-west-1", &lines).printed(0);
+    }
+    for (stage, other) in [("prod", "staging"), ("staging", "prod")] {
+        let role = stored.lock().unwrap()[&format!("/v1/auth/aws/role/orders-{stage}")].clone();
+        assert_eq!(role["token_policies"], json!([format!("orders-{stage}")]));
+        let token = json!({"policies": role["token_policies"], "no_default_policy": true});
+        let token = openbao.as_root("POST", "auth/token/create-orphan", token).await;
+        let token = token["auth"]["client_token"].as_str().unwrap().to_owned();
+        let mut minted = Vec::new();
+        for role in [stage, other] {
+            let role = format!("orders-{role}-reader");
+            minted.push(mint(&openbao, &token, &role, Some("30s"), json!({"ttl": "60s"})).await);
+        }
+        assert_eq!(minted, [200, 403], "{stage} mints for itself alone");
+    }
+
+    // The same stage in another region, with the same role at Vault: the first one's function must go on logging in.
+    let bound = || stored.lock().unwrap()["/v1/auth/aws/role/orders-prod"]["bound_iam_principal_arn"].clone();
+    let second = follow("prod", "us-east-1", &lines);
+    assert!(
+        second
+            .stdout
+            .contains("in use: login role `orders-prod` of `auth/aws`: a function that you did not name"),
+        "{}",
+        second.stdout
+    );
+    assert_eq!(second.complained(1), "error: nothing was changed: 1 in conflict, as said above\n");
+    assert_eq!(bound(), json!([arn("orders-prod-eu-west-1")]));
+    let both = format!("{} --aws-principal {}\n", lines.trim_end(), arn("orders-prod-eu-west-1"));
+    follow("prod", "us-east-1", &both).printed(0);
+    assert_eq!(bound(), json!([arn("orders-prod-eu-west-1"), arn("orders-prod-us-east-1")]));
+
+    // Whoever leaves `--policy` out on a Vault that has a configuration with that policy takes nothing away either.
+    let bare = lines.replace("--policy \"$(terraform output -raw vault_login_role)\"", "");
+    assert_ne!(bare, lines, "the README gives each stage a policy of its own");
+    let taken = follow(
+        "prod",
+        "eu-west-1",
+        &format!("{} --aws-principal {}", bare.trim_end(), arn("orders-prod-us-east-1")),
+    );
+    assert!(
+        taken.stdout.contains(
+            "another's: login role `orders-prod` of `auth/aws`: it logs in another configuration's authorizer"
+        ),
+        "{}",
+        taken.stdout
+    );
+    taken.complained(1);
+}
+
 type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 
 /// OpenBao has the AWS auth method only as a plugin: its two places are kept here, merged field by field as Vault does; all else
@@ -781,13 +1059,7 @@ fn with_aws_auth(openbao: &OpenBao, stored: &Stored) -> Server {
         async move {
             let path = uri.path().to_owned();
             if !path.starts_with("/v1/auth/aws/") {
-                let client = test_bed::http::client();
-                let mut request = client.request(method, format!("{upstream}{path}")).body(body);
-                for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-vault")) {
-                    request = request.header(name, value);
-                }
-                let answer = request.send().await.unwrap();
-                return (answer.status(), answer.text().await.unwrap());
+                return forwarded(&upstream, method, &path, &headers, body).await;
             }
             let mut stored = stored.lock().unwrap();
             match method {
@@ -940,6 +1212,49 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
         assert!(drift.contains(line), "{drift}");
     }
     assert_eq!(logged_in(&openbao, path, token("mallory", "vault.example.com")).await, (400, Value::Null));
+
+    // A second function with the same role: both log in, neither is forgotten by leaving it out.
+    let logs_in = async |subject| logged_in(&openbao, path, token(subject, "vault.example.com")).await.0;
+    let apply = |subjects: &[&str], options: &[&str]| {
+        let subjects = subjects.iter().flat_map(|subject| ["--jwt-subject", subject]);
+        let options: Vec<&str> = ["apply"]
+            .into_iter()
+            .chain(trusted[2..].iter().copied())
+            .chain(subjects)
+            .chain(options.iter().copied())
+            .collect();
+        as_root(&openbao, &options, &configuration)
+    };
+    apply(&["api-authorizer", "second"], &[]).printed(0);
+    assert!(apply(&["second", "api-authorizer"], &[]).printed(0).contains("nothing to do"));
+    assert_eq!(
+        [logs_in("api-authorizer").await, logs_in("second").await, logs_in("mallory").await],
+        [200, 200, 400]
+    );
+    let forgotten = apply(&["second"], &[]);
+    assert!(
+        forgotten.stdout.contains("in use: login role `api-authorizer` of `auth/jwt`"),
+        "{}",
+        forgotten.stdout
+    );
+    forgotten.complained(1);
+    assert_eq!(logs_in("api-authorizer").await, 200);
+    apply(&["second"], &["--prune"]).printed(0);
+    let script = |subject: &str| {
+        let options =
+            ["plan", "--format", "hcl", "--jwt-subject", subject, "--jwt-audience", "vault.example.com"];
+        let script = as_root(&openbao, &options, &configuration).printed(0);
+        let mut shell = Command::new("sh");
+        shell.arg("-s").env("VAULT_CLI", parts::openbao()).env("VAULT_ADDR", openbao.address());
+        with_input(shell.env("VAULT_TOKEN", openbao.root_token()), &script)
+    };
+    let stopped = script("api-authorizer");
+    let told = String::from_utf8(stopped.stderr).unwrap();
+    assert!(told.contains("second may log in with auth/jwt/role/api-authorizer as well"), "{told}");
+    assert!(!stopped.status.success() && logs_in("second").await == 200);
+    assert!(script("second").status.success());
+    assert_eq!([logs_in("api-authorizer").await, logs_in("second").await], [400, 200]);
+    apply(&["api-authorizer"], &["--prune"]).printed(0);
 
     let pruned = as_root(&openbao, &["apply", "--prune"], &configuration).printed(0);
     assert!(

@@ -36,7 +36,10 @@ const TENANTS: &str = "      - {name: tenants, routes: [\"GET /tenants\"], calle
 fn choices(namespace: Option<&str>, principal: Option<&str>) -> Choices {
     Choices {
         policy: "vault-authorizer".parse().unwrap(),
-        trusted: principal.map(|arn| Trusted::AwsPrincipal(sts_identity::PrincipalArn::parse(arn).unwrap())),
+        trusted: principal.map(|arns| {
+            let arns = arns.split(' ').map(|arn| sts_identity::PrincipalArn::parse(arn).unwrap());
+            Trusted::AwsPrincipals(arns.collect())
+        }),
         namespace: namespace.map(|name| vault_context::vault::Namespace::parse(name).unwrap()),
         quotas: true,
     }
@@ -96,7 +99,7 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     let desired = wanted(READER, None, None);
     assert_snapshot!(words(&plan(&desired, &found, Allowed::default())), @r###"
     Vault https://vault.example.com:8200, namespace platform
-    conflict: policy `vault-authorizer-self`: vault-authorizer did not make it, and leaves it as it is; `--adopt` changes it so:
+    conflict: policy `vault-authorizer-self`: it was not made for this configuration, and stays as it is; `--adopt` changes it so:
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
       + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.
       + path "auth/token/lookup-self" {
@@ -129,7 +132,7 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     "###);
     assert_snapshot!(words(&plan(&desired, &found, Allowed { adopt: true, prune: true })), @r###"
     Vault https://vault.example.com:8200, namespace platform
-    take over: policy `vault-authorizer-self`, which vault-authorizer did not make
+    take over: policy `vault-authorizer-self`, which was not made for this configuration
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
       + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.
       + path "auth/token/lookup-self" {
@@ -290,15 +293,67 @@ fn rejects_taking_the_policy_of_another_configuration() {
     let prune = Allowed { prune: true, ..Allowed::default() };
     let careful = plan(&desired, &found, prune);
     assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
-    assert!(
-        words(&careful)
-            .contains("another's: policy `vault-authorizer`: it was made for another configuration")
-    );
+    assert!(words(&careful).contains(
+        "another's: policy `vault-authorizer`: it is another configuration's, none of whose token roles"
+    ));
     let adopting = plan(&desired, &found, Allowed { adopt: true, ..prune });
-    assert_eq!((adopting.obstacles(), adopting.count(Fate::Remove)), (0, 2));
+    assert_eq!(
+        (adopting.obstacles(), adopting.count(Fate::Replace), adopting.count(Fate::Remove)),
+        (0, 1, 2)
+    );
+    assert!(
+        words(&adopting).contains("replace: policy `vault-authorizer`, which is another configuration's")
+    );
     // A configuration that has grown, or shrunk, is still the same.
     assert_eq!(plan(&both(), &found, prune).obstacles(), 0);
     assert_eq!(plan(&desired, &applied(&both()), prune).obstacles(), 0);
+}
+
+/// Two regions with one login role: who applies for the second alone would lock the first one's function out.
+#[test]
+fn rejects_forgetting_a_principal_that_logs_in() {
+    let other = "arn:aws:iam::123456789012:role/api-authorizer-us-east-1";
+    let both = wanted(READER, None, Some(&format!("{ARN} {other}")));
+    let found = applied(&both);
+    assert!(plan(&both, &found, Allowed::default()).is_done());
+    let one = wanted(READER, None, Some(other));
+    for adopt in [false, true] {
+        let careful = plan(&one, &found, Allowed { adopt, prune: false });
+        assert_eq!((careful.count(Fate::LetsIn), careful.obstacles()), (1, 1));
+        assert!(
+            words(&careful).contains(
+                "in use: login role `api-authorizer` of `auth/aws`: a function that you did not name"
+            )
+        );
+    }
+    let pruning = plan(&one, &found, Allowed { prune: true, ..Allowed::default() });
+    assert_eq!(after(found, &pruning.steps).objects, applied(&one).objects);
+    // One more, and a role that somebody opened to many, are changed as ever.
+    assert_eq!(plan(&both, &applied(&one), Allowed::default()).obstacles(), 0);
+    let mut open = applied(&one);
+    let role = Place::LoginRole { mount: "aws".to_owned(), role: "api-authorizer".to_owned() };
+    open.objects.get_mut(&role).unwrap()["bound_iam_principal_arn"] =
+        json!(["arn:aws:iam::123456789012:role/*"]);
+    assert_eq!(plan(&one, &open, Allowed::default()).count(Fate::Change), 1);
+}
+
+/// The same login role in two configurations with a policy each: the first one's authorizer would get the second one's policy.
+#[test]
+fn rejects_taking_the_login_role_of_another_configuration() {
+    let found = applied(&wanted(TENANTS, None, Some(ARN)));
+    let second = Choices { policy: "orders-prod".parse().unwrap(), ..choices(None, Some(ARN)) };
+    let second = desired(&configuration(READER), &second).unwrap();
+    let careful = plan(&second, &found, Allowed { prune: true, adopt: false });
+    assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
+    assert!(words(&careful).contains(
+        "another's: login role `api-authorizer` of `auth/aws`: it logs in another configuration's authorizer"
+    ));
+    let adopting = plan(&second, &found, Allowed { prune: false, adopt: true });
+    assert_eq!((adopting.obstacles(), adopting.count(Fate::Replace)), (0, 1));
+    let adopted = after(found, &adopting.steps);
+    assert!(plan(&second, &adopted, Allowed::default()).is_done());
+    // The first one hears of it, too.
+    assert_eq!(plan(&wanted(TENANTS, None, Some(ARN)), &adopted, Allowed::default()).count(Fate::Others), 1);
 }
 
 #[test]

@@ -70,13 +70,20 @@ async fn configuration(openbao: &OpenBao) -> Vec<(String, Value)> {
 fn quickstart_sh_configures_the_aws_login_on_request() {
     let scratch = Scratch::new("quickstart-aws");
     let cli = scratch.path().join("vault");
-    // It prints what it would do, and for a field what the server would have there.
-    fs::write(&cli, "#!/bin/sh\ncase $2 in -field=*) echo \"$SERVER_HAS\" ;; *) echo \"$@\" ;; esac\n")
-        .unwrap();
+    // It prints what it would do, and for a field what the server would have there: `FIELD=VALUE`, or nothing.
+    let answers = "#!/bin/sh\n\
+        case $2 in\n\
+        -field=*)\n\
+            [ \"$SERVER_HAS\" != denied ] || { echo '* permission denied' >&2; exit 2; }\n\
+            case -field=$SERVER_HAS in $2=*) echo \"${SERVER_HAS#*=}\" ;; *) echo 'No value found at x' >&2; exit 2 ;; esac ;;\n\
+        *) echo \"$@\" ;;\n\
+        esac\n";
+    fs::write(&cli, answers).unwrap();
     let quickstart_where = |server_has: &str, options: &[&str]| {
         let script = parts::repository().join("infra/vault/quickstart.sh");
         let mut command = Command::new("sh");
         command.arg(script).args(options).env("VAULT_CLI", &cli).env("SERVER_HAS", server_has);
+        command.env("VAULT_ADDR", "http://127.0.0.1:1");
         command.output().unwrap()
     };
     let quickstart = |options: &[&str]| quickstart_where("", options);
@@ -97,8 +104,8 @@ fn quickstart_sh_configures_the_aws_login_on_request() {
     );
 
     let options = ["--aws-principal", arn, "--server-id", "vault.example.com"];
-    assert!(quickstart_where("vault.example.com", &options).status.success());
-    let taken = quickstart_where("other.example.com", &options);
+    assert!(quickstart_where("iam_server_id_header_value=vault.example.com", &options).status.success());
+    let taken = quickstart_where("iam_server_id_header_value=other.example.com", &options);
     assert_eq!(taken.status.code(), Some(1), "others log in with that server id");
     assert!(!String::from_utf8(taken.stdout).unwrap().contains("write auth/aws"));
     assert_eq!(
@@ -106,6 +113,37 @@ fn quickstart_sh_configures_the_aws_login_on_request() {
         Some(2),
         "a server id configures nothing alone"
     );
+
+    // Another region's function, with the same role: both log in, and neither is forgotten by leaving it out.
+    let second = "arn:aws:iam::123456789012:role/api-authorizer-us-east-1";
+    let two = ["--aws-principal", arn, "--aws-principal", second, "--server-id", "vault.example.com"];
+    let bound = format!("bound_iam_principal_arn=[{arn} {second}]");
+    for server_has in
+        ["", &bound, &format!("bound_iam_principal_arn=[{second}]"), "token_policies=[vault-authorizer]"]
+    {
+        let both = quickstart_where(server_has, &two);
+        let printed = String::from_utf8(both.stdout).unwrap();
+        assert!(
+            printed.contains(&format!(" bound_iam_principal_arn={arn},{second} ")),
+            "{server_has}: {printed}"
+        );
+    }
+    for (server_has, complaint) in [
+        (bound.as_str(), format!("{second} logs in with the role api-authorizer as well")),
+        ("token_policies=[orders-prod]", "it logs in another configuration's authorizer".to_owned()),
+        ("denied", "permission denied".to_owned()),
+    ] {
+        let stopped = quickstart_where(server_has, &options);
+        let told = String::from_utf8(stopped.stderr).unwrap();
+        assert!(!stopped.status.success() && told.contains(&complaint), "{server_has}: {told}");
+        assert!(!String::from_utf8(stopped.stdout).unwrap().contains("write auth/aws"), "{server_has}");
+    }
+    for list in [format!("{arn},{second}"), format!("{arn}, {second}")] {
+        let refused = quickstart(&["--aws-principal", &list, "--server-id", "vault.example.com"]);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(told.ends_with(&format!(": --aws-principal {arn} --aws-principal {second}\n")), "{told}");
+    }
     let without_server_id = quickstart(&["--aws-principal", arn]);
     assert_eq!(without_server_id.status.code(), Some(2), "a login without a server id is refused");
     assert!(!String::from_utf8(quickstart(&[]).stdout).unwrap().contains("aws"));
