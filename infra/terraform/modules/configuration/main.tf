@@ -92,12 +92,11 @@ locals {
     }
   }
 
-  # Lambda takes 4096 bytes of variables, their names included. `length` counts characters; base64 counts bytes. A document with a
+  # `length` counts characters; base64 counts bytes. A document with a
   # secret is sensitive; its size is not, and Terraform would hide the message that says it.
-  limit_bytes = 4000
   bytes = {
     for form, value in local.values.placeholder : form =>
     nonsensitive(length(base64encode(value)) / 4 * 3 - length(regexall("=", base64encode(value))))
   }
-  form = local.bytes.inline <= local.limit_bytes ? "inline" : "packed"
+  form = local.bytes.inline <= var.limit_bytes ? "inline" : "packed"
 }

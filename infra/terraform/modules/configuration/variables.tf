@@ -78,3 +78,10 @@ variable "in_package" {
   default     = false
   nullable    = false
 }
+
+variable "limit_bytes" {
+  description = "How large the value of AUTHORIZER_CONFIG may be. Lambda takes 4096 bytes of variables, their names included."
+  type        = number
+  default     = 4000
+  nullable    = false
+}
