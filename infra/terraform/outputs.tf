@@ -19,8 +19,13 @@ output "function_arn" {
 }
 
 output "role_arn" {
-  description = "What Vault's role is bound to: bound_iam_principal_arn, `vault apply --aws-principal`."
-  value       = aws_iam_role.this.arn
+  description = "The function's role, with its path: for `vault apply --aws-principal`, which drops the path where Vault does not see it."
+  value       = local.role_arn
+}
+
+output "vault_principal" {
+  description = "The same without its path, which GetCallerIdentity leaves out: for bound_iam_principal_arn. Known before the role is made."
+  value       = replace(local.role_foretold, "/:role/.*//", ":role/")
 }
 
 output "log_group_name" {
@@ -43,9 +48,11 @@ output "access_log_format" {
   value       = jsonencode(local.is_rest ? local.rest_access_log : local.http_access_log)
 }
 
+# All of each: a snapshot holds what an authorizer and a gateway response are, not what they are called. One that still has the
+# authorizer as it was calls a function that may be gone.
 output "redeployment" {
   description = "Changes with what a REST API's deployment must follow: one of its `triggers`."
-  value       = sha256(jsonencode([local.authorizer_id, [for response in aws_api_gateway_gateway_response.this : response]]))
+  value       = sha256(jsonencode([aws_api_gateway_authorizer.this, aws_api_gateway_gateway_response.this]))
 }
 
 locals {
