@@ -569,8 +569,8 @@ function warningsOf(props: VaultAuthorizerProps, document: Configuration): Recor
     "no-reserved-concurrency":
       reservedOf(props) !== -1
         ? undefined
-        : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand of " +
-          "Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
+        : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand " +
+          "of Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
     "stale-version": props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(document),
   };
   return Object.fromEntries(Object.entries(warnings).flatMap(([id, text]) => (text === undefined ? [] : [[id, text]])));
