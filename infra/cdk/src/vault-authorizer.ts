@@ -262,8 +262,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   readonly role: IRole;
 
   /**
-   * What Vault is bound to (`bound_iam_principal_arn`): the role's ARN without its path. Of an imported role whose ARN only
-   * CloudFormation knows, the path is not known, and must be `/`.
+   * What Vault's AWS method is bound to (`bound_iam_principal_arn`): the role's ARN without its path. A JWT of AWS has the path, so
+   * for a login of method `jwt` take `role.roleArn`. Of an imported role whose ARN only CloudFormation knows, the path is not known,
+   * and must be `/`.
    */
   readonly vaultPrincipal: string;
 
