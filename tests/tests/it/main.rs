@@ -25,6 +25,7 @@ mod providers;
 mod quickstart;
 mod readme;
 mod revoke;
+mod settings;
 mod shapes;
 mod stack;
 mod tenants;
