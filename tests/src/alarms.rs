@@ -232,36 +232,43 @@ impl CloudWatch {
     /// Whether an alarm is raised at any minute up to that second.
     #[must_use]
     pub fn raises(&self, alarm: &Alarm, until: u64) -> bool {
+        let points: Vec<(u64, f64)> = self
+            .points
+            .iter()
+            .filter(|(_, metric, _)| *metric == alarm.metric)
+            .map(|(at, _, value)| (*at, *value))
+            .collect();
+        let minutes = (1..=until / MINUTE).map(|minute| minute * MINUTE);
         let mut raised = false;
-        let mut now = MINUTE;
-        let mut ever = false;
-        while now <= until {
-            raised = self.state(alarm, now, raised);
-            ever |= raised;
-            now += MINUTE;
-        }
-        ever
+        let states = minutes.map(|now| {
+            raised = alarm.state(&points, now, raised);
+            raised
+        });
+        states.filter(|state| *state).count() > 0
     }
+}
 
-    fn state(&self, alarm: &Alarm, now: u64, before: bool) -> bool {
-        let sums: Vec<Option<f64>> = (0..alarm.evaluation_periods)
-            .filter_map(|back| now.checked_sub(back * alarm.period))
-            .map(|end| self.sum(&alarm.metric, end.saturating_sub(alarm.period), end))
+impl Alarm {
+    /// Whether it is raised at a minute. `before` is whether it was a minute ago.
+    fn state(&self, points: &[(u64, f64)], now: u64, before: bool) -> bool {
+        let sums: Vec<Option<f64>> = (0..self.evaluation_periods)
+            .filter_map(|back| now.checked_sub(back * self.period))
+            .map(|end| sum(points, end.saturating_sub(self.period), end))
             .collect();
         let missing = sums.iter().filter(|sum| sum.is_none()).count();
-        if missing == sums.len() && alarm.treat_missing_data == "ignore" {
+        if missing == sums.len() && self.treat_missing_data == "ignore" {
             return before;
         }
-        let above = sums.iter().flatten().filter(|sum| **sum > alarm.threshold).count();
-        let counted = if alarm.treat_missing_data == "breaching" { above + missing } else { above };
-        counted as u64 >= alarm.datapoints_to_alarm
+        let above = sums.iter().flatten().filter(|sum| **sum > self.threshold).count();
+        let counted = if self.treat_missing_data == "breaching" { above + missing } else { above };
+        counted as u64 >= self.datapoints_to_alarm
     }
+}
 
-    fn sum(&self, metric: &(String, String, Dimensions), from: u64, to: u64) -> Option<f64> {
-        let inside = self.points.iter().filter(|(at, one, _)| from <= *at && *at < to && one == metric);
-        let values: Vec<f64> = inside.map(|(_, _, value)| *value).collect();
-        (!values.is_empty()).then(|| values.iter().sum())
-    }
+/// `None` where there is no data.
+fn sum(points: &[(u64, f64)], from: u64, to: u64) -> Option<f64> {
+    let mut inside = points.iter().filter(|(at, _)| from <= *at && *at < to).map(|(_, value)| *value).peekable();
+    inside.peek().is_some().then(|| inside.sum())
 }
 
 fn text(value: &Value) -> String {

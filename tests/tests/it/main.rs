@@ -11,6 +11,7 @@
     reason = "test code: a broken bed should stop at once"
 )]
 
+mod alarms;
 mod authorizer;
 mod bed;
 mod cdk;

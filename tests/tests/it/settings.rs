@@ -190,7 +190,15 @@ fn cases() -> Vec<Case> {
             vec![],
             vec![(FUNCTION.1, "/tags/team", json!("platform")), (LOG.1, "/tags/team", json!("platform"))],
         ),
-        plain("an existing role", ["Role", "lambda_role", "role"], FUNCTION, ["/Role", "/role"], json!(ROLE)),
+        Case::new(
+            "an existing role",
+            json!({"Role": "shared"}),
+            json!({"lambda_role": ROLE}),
+            &["role"],
+            vec![(FUNCTION.0, "/Role", json!(ROLE))],
+            vec![(FUNCTION.1, "/role", json!(ROLE))],
+        )
+        .needs(json!({"RolePath": "/platform/apis/"}), json!({})),
         plain(
             "path of the role",
             ["RolePath", "role_path", "rolePath"],
@@ -525,19 +533,16 @@ fn what_vault_is_bound_to_never_has_the_roles_path() {
                 "Issuer": "https://login.example.com/",
             })
         };
-        let outputs = |parameter: &str, value: &str| {
+        let outputs = |role: &str, path: &str| {
             let mut parameters = required.clone();
-            parameters[parameter] = json!(value);
+            (parameters["Role"], parameters["RolePath"]) = (json!(role), json!(path));
             let outputs = Made::of_template(&template, stack, &parameters).outputs;
             ["AuthorizerRoleArn", "VaultPrincipal"].map(|name| outputs[name].as_str().unwrap().to_owned())
         };
         let arn = |rest: &str| format!("arn:aws:iam::123456789012:role/{rest}");
-        let own = "orders-authorizer-us-east-1";
-        assert_eq!(outputs("RolePath", "/"), [arn(own), arn(own)]);
-        assert_eq!(outputs("RolePath", "/a/b/"), [arn(&format!("a/b/{own}")), arn(own)]);
-        for path in ["", "a/", "a/b/", "a/b/c/"] {
-            let role = arn(&format!("{path}shared"));
-            assert_eq!(outputs("Role", &role), [role, arn("shared")], "{path}");
+        for (role, name) in [("", "orders-authorizer-us-east-1"), ("shared", "shared")] {
+            assert_eq!(outputs(role, "/"), [arn(name), arn(name)]);
+            assert_eq!(outputs(role, "/a/b/"), [arn(&format!("a/b/{name}")), arn(name)]);
         }
     }
 }
@@ -589,8 +594,7 @@ fn what_means_nothing_is_refused_by_the_templates_rules() {
         (json!({"Ipv6AllowedForDualStack": "yes"}), "SubnetIds is missing"),
         (json!({"SimpleResponses": "yes"}), "SimpleResponses=no"),
         (json!({"AuthorizerConfigFile": "/opt/a.yaml"}), "both given"),
-        (json!({"Role": ROLE, "RolePath": "/a/"}), "RolePath"),
-        (json!({"Role": ROLE, "PermissionsBoundary": BOUNDARY}), "PermissionsBoundary"),
+        (json!({"Role": "shared", "PermissionsBoundary": BOUNDARY}), "PermissionsBoundary"),
     ] {
         let (template, parameters) = by_template(&[&parameters]);
         let refused = refused_by_rules(&template, &parameters);
