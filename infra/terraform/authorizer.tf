@@ -2,9 +2,9 @@ resource "aws_api_gateway_authorizer" "this" {
   count = local.is_rest ? 1 : 0
 
   rest_api_id    = var.api.id
-  name           = local.full_name
+  name           = var.name
   type           = var.authorizer_type
-  authorizer_uri = aws_lambda_function.this.invoke_arn
+  authorizer_uri = local.invoke_arn
 
   # A REQUEST authorizer has none. It is the cache's key, and API Gateway asks for one only where it caches. Without it every call
   # reaches the authorizer, also one without a credential, so that every refusal is a line in its log. The provider's own default
@@ -19,9 +19,9 @@ resource "aws_apigatewayv2_authorizer" "this" {
   count = local.is_rest ? 0 : 1
 
   api_id                            = var.api.id
-  name                              = local.full_name
+  name                              = var.name
   authorizer_type                   = "REQUEST"
-  authorizer_uri                    = aws_lambda_function.this.invoke_arn
+  authorizer_uri                    = local.invoke_arn
   authorizer_payload_format_version = "2.0"
   authorizer_result_ttl_in_seconds  = var.authorizer_result_ttl_in_seconds
   enable_simple_responses           = try(var.answer.response, "policy") == "simple"
@@ -43,6 +43,7 @@ locals {
 resource "aws_lambda_permission" "this" {
   statement_id  = "authorizer"
   function_name = aws_lambda_function.this.function_name
+  qualifier     = one(aws_lambda_alias.live[*].name)
   action        = "lambda:InvokeFunction"
   principal     = "apigateway.amazonaws.com"
   source_arn    = "arn:${local.partition}:execute-api:${local.region}:${local.account}:${var.api.id}/authorizers/${local.authorizer_id}"

@@ -19,8 +19,13 @@ output "function_arn" {
 }
 
 output "role_arn" {
-  description = "What Vault's role is bound to: bound_iam_principal_arn, `vault apply --aws-principal`."
-  value       = aws_iam_role.this.arn
+  description = "The function's role, with its path."
+  value       = local.role_arn
+}
+
+output "vault_principal" {
+  description = "What Vault's role is bound to: `vault apply --aws-principal`, bound_iam_principal_arn. Without the role's path, which GetCallerIdentity leaves out; with it for `login.method = \"jwt\"`, whose subject has it."
+  value       = try(var.vault.login.method, "aws") == "jwt" ? local.role_foretold : replace(local.role_foretold, "/:role/.*//", ":role/")
 }
 
 output "log_group_name" {
@@ -43,9 +48,11 @@ output "access_log_format" {
   value       = jsonencode(local.is_rest ? local.rest_access_log : local.http_access_log)
 }
 
+# All of each: a snapshot holds what an authorizer and a gateway response are, not what they are called. One that still has the
+# authorizer as it was calls a function that may be gone.
 output "redeployment" {
   description = "Changes with what a REST API's deployment must follow: one of its `triggers`."
-  value       = sha256(jsonencode([local.authorizer_id, [for response in aws_api_gateway_gateway_response.this : response]]))
+  value       = sha256(jsonencode([aws_api_gateway_authorizer.this, aws_api_gateway_gateway_response.this]))
 }
 
 locals {

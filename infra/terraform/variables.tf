@@ -1,24 +1,19 @@
 # --- What it is, and what it is attached to ---------------------------------------------------------------------------
 
 variable "name" {
-  description = "The function, its role and its log group are called `<name>-<stage>` (`$default` becomes `default`). One account has one role of a name, in all regions."
+  description = "The name of the function and of the authorizer. The log group is `/aws/lambda/<name>`, the role `<name>-<region>`, which may have 64 characters."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]*$", var.name))
-    error_message = "name: must be letters, digits, `-` and `_`, a letter or digit first."
-  }
-
-  validation {
-    condition     = length("${var.name}-${trimprefix(try(var.stage.name, ""), "$")}") <= 64
-    error_message = "name: `<name>-<stage>` is the name of a function and of an IAM role, and may have 64 characters."
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", var.name))
+    error_message = "name: must be 1 to 64 letters, digits, `-` and `_`, a letter or digit first."
   }
 }
 
 variable "api" {
-  description = "The API: `{type = \"REST\" | \"HTTP\", id = …}`."
-  type        = object({ type = string, id = string })
+  description = "The API: `{type = \"REST\" | \"HTTP\", id = …, name = …}`. The name is for the alarms on a REST API's 5xx: CloudWatch knows it by that."
+  type        = object({ type = string, id = string, name = optional(string) })
   nullable    = false
 
   validation {
@@ -113,14 +108,19 @@ variable "limits" {
   default     = null
 }
 
-variable "stage" {
-  description = "The stage's name at API Gateway, and what it gives to whom: `{name, audiences?, server_id?, grants = [{name, routes, caller, token}]}`. A name, and no reference to the stage: a stage needs a deployment, which needs the methods, which need this authorizer."
+variable "stages" {
+  description = "The API's stages that the function serves, by their names, and what each gives to whom: `{prod = {audiences?, server_id?, grants = [{name, routes, caller, token}]}}`. Names, and no references to stages: a stage needs a deployment, which needs the methods, which need this authorizer."
   type        = any
   nullable    = false
 
   validation {
-    condition     = var.api.type == "HTTP" || try(var.stage.name, "") != "$default"
-    error_message = "stage.name: `$default` is the name of an HTTP API's stage."
+    condition     = var.api.type == "HTTP" || !contains(try(keys(var.stages), []), "$default")
+    error_message = "stages.$default: is the name of an HTTP API's stage."
+  }
+
+  validation {
+    condition     = can(keys(var.stages))
+    error_message = "stages: must be a mapping, from each stage's name at API Gateway to what it gives: {prod = {grants = […]}}."
   }
 }
 
@@ -195,26 +195,97 @@ variable "timeout" {
 }
 
 variable "reserved_concurrent_executions" {
-  description = "How many authorizations may run at once: the bound on what callers can demand of Vault. Callers beyond it get 503, on an HTTP API 500."
+  description = "How many authorizations may run at once: the bound on what callers can demand of Vault. Callers beyond it get 503, on an HTTP API 500. -1 reserves none, for an account whose quota leaves nothing to reserve; each plan then warns of it."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
-    condition     = var.reserved_concurrent_executions >= 1 && var.reserved_concurrent_executions <= 1000 && floor(var.reserved_concurrent_executions) == var.reserved_concurrent_executions
-    error_message = "reserved_concurrent_executions: must be from 1 to 1000. 0 would refuse every call, and -1 would leave Vault unprotected."
+    condition     = var.reserved_concurrent_executions == -1 || var.reserved_concurrent_executions >= 1 && var.reserved_concurrent_executions <= 1000 && floor(var.reserved_concurrent_executions) == var.reserved_concurrent_executions
+    error_message = "reserved_concurrent_executions: must be from 1 to 1000, or -1, which reserves none. 0 would refuse every call."
   }
 }
 
-variable "vpc" {
-  description = "Where the function reaches Vault, if not over the internet: `{subnet_ids, security_group_ids}`. It needs a way from there to the issuers and to STS."
-  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+variable "provisioned_concurrent_executions" {
+  description = "How many instances wait for calls, started and logged in: no call waits for a start. API Gateway then calls the alias `live`, and every change publishes a version. -1: none."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.provisioned_concurrent_executions == -1 || var.provisioned_concurrent_executions >= 1 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
+    error_message = "provisioned_concurrent_executions: must be at least 1, or -1 for none."
+  }
+
+  validation {
+    condition     = var.reserved_concurrent_executions == -1 || var.provisioned_concurrent_executions <= var.reserved_concurrent_executions
+    error_message = "provisioned_concurrent_executions: must not be more than reserved_concurrent_executions."
+  }
+}
+
+variable "layers" {
+  description = "ARNs of layers, such as one with a CA bundle that `vault.ca_file` names below /opt."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "environment_variables" {
+  description = "More variables of the function, such as RUST_LOG, or AUTHORIZER_CONFIG_FILE with `configuration_in_package`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = !contains(keys(var.environment_variables), "AUTHORIZER_CONFIG")
+    error_message = "environment_variables: AUTHORIZER_CONFIG is made of vault, issuers, stages and the others."
+  }
+}
+
+variable "vpc_subnet_ids" {
+  description = "Where the function reaches Vault, if not over the internet. It needs a way from there to the issuers and to STS."
+  type        = list(string)
   default     = null
 
   validation {
-    condition     = var.vpc == null ? true : length(var.vpc.subnet_ids) > 0 && length(var.vpc.security_group_ids) > 0
-    error_message = "vpc: needs at least one subnet and one security group."
+    condition     = (length(coalesce(var.vpc_subnet_ids, [])) > 0) == (length(coalesce(var.vpc_security_group_ids, [])) > 0)
+    error_message = "vpc_subnet_ids: a function in a VPC needs subnets and security groups."
   }
+}
+
+variable "vpc_security_group_ids" {
+  description = "The function's security groups in the VPC."
+  type        = list(string)
+  default     = null
+}
+
+variable "ipv6_allowed_for_dual_stack" {
+  description = "Whether the function may use IPv6 in subnets that have both."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.ipv6_allowed_for_dual_stack || length(coalesce(var.vpc_subnet_ids, [])) > 0
+    error_message = "ipv6_allowed_for_dual_stack: is for a function in a VPC."
+  }
+}
+
+variable "tracing_mode" {
+  description = "`Active` or `PassThrough`: traces in X-Ray, which the role may then send. Left out: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.tracing_mode == null ? true : contains(["Active", "PassThrough"], var.tracing_mode)
+    error_message = "tracing_mode: must be Active or PassThrough."
+  }
+}
+
+variable "code_signing_config_arn" {
+  description = "Who must have signed the zip file."
+  type        = string
+  default     = null
 }
 
 variable "kms_key_arn" {
@@ -223,28 +294,83 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "permissions_boundary" {
+# --- Its role ------------------------------------------------------------------------------------------------------------
+
+variable "lambda_role" {
+  description = "The ARN of a role that is there. Nothing is attached to it: README.md lists what it needs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.lambda_role == null ? true : can(regex("^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[!-~]+$", var.lambda_role))
+    error_message = "lambda_role: must be a role's ARN, such as arn:aws:iam::123456789012:role/orders-authorizer."
+  }
+}
+
+variable "create_role" {
+  description = "Whether a role is made. Left out: unless there is `lambda_role`. Write false where a plan does not know that role yet."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.create_role == null ? true : var.create_role == (var.lambda_role == null)
+    error_message = "create_role: must be false with `lambda_role`, and true without."
+  }
+}
+
+variable "role_path" {
+  description = "The role's path, such as `/teams/orders/`. Vault is bound to the role without it: see the output `vault_principal`."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path: must begin and end with `/`, such as /teams/orders/."
+  }
+
+  validation {
+    condition     = var.role_path == "/" || var.create_role != false && var.lambda_role == null
+    error_message = "role_path: is for a role that is made here, not for `lambda_role`."
+  }
+}
+
+variable "role_permissions_boundary" {
   description = "The ARN of a policy that bounds the function's role."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.role_permissions_boundary == null || var.create_role != false && var.lambda_role == null
+    error_message = "role_permissions_boundary: is for a role that is made here, not for `lambda_role`."
+  }
 }
 
-variable "log_retention_in_days" {
+# --- Its log -------------------------------------------------------------------------------------------------------------
+
+variable "cloudwatch_logs_retention_in_days" {
   description = "How long the log is kept."
   type        = number
   default     = 90
   nullable    = false
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
-    error_message = "log_retention_in_days: must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.cloudwatch_logs_retention_in_days)
+    error_message = "cloudwatch_logs_retention_in_days: must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
   }
 }
 
-variable "log_kms_key_arn" {
-  description = "A key of your own for the log. Its policy must let CloudWatch Logs of this region use it."
+variable "cloudwatch_logs_kms_key_id" {
+  description = "The ARN of a key of your own for the log. Its policy must let CloudWatch Logs of this region use it."
   type        = string
   default     = null
+}
+
+variable "cloudwatch_logs_skip_destroy" {
+  description = "Whether the log stays when all else is destroyed."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "tags" {
@@ -257,7 +383,7 @@ variable "tags" {
 # --- What callers see of refusals: REST APIs -------------------------------------------------------------------------------
 
 variable "gateway_responses" {
-  description = "Whether to set what the API answers by itself: 401, 403 with the reason, 503. An API has them once: false for a second stage, and for an API that has its own. Left out: true on a REST API. HTTP APIs have none."
+  description = "Whether to set what the API answers by itself: 401, 403 with the reason, 503. An API has them once: false for a second authorizer of it, and for an API that has its own. Left out: true on a REST API. HTTP APIs have none."
   type        = bool
   default     = null
 
@@ -295,14 +421,33 @@ variable "alarm_actions" {
   nullable    = false
 }
 
+variable "ok_actions" {
+  description = "Who is told when an alarm ends."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "alarm_thresholds" {
-  description = "An alarm is raised above these: `faults` in each of three minutes; `vault_answer_invalid` and `throttles` in one; `signature_invalid`, `algorithm_refused` and `header_reserved` in five."
+  description = "An alarm is raised above these: `faults` and `api_5xx` in 30 minutes; `vault_answer_invalid` and `throttles` in one; `signature_invalid`, `algorithm_refused`, `header_reserved` and `start_failures` in five. `api_5xx` counts what the backend answers, too: set it above what that does on a normal day."
   type        = map(number)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(keys(var.alarm_thresholds), ["faults", "vault_answer_invalid", "signature_invalid", "algorithm_refused", "header_reserved", "throttles"])) == 0
-    error_message = "alarm_thresholds: known are faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles."
+    condition     = length(setsubtract(keys(var.alarm_thresholds), ["faults", "vault_answer_invalid", "signature_invalid", "algorithm_refused", "header_reserved", "throttles", "start_failures", "api_5xx"])) == 0
+    error_message = "alarm_thresholds: known are faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles, start_failures, api_5xx."
+  }
+}
+
+variable "treat_missing_data" {
+  description = "What an alarm makes of a time without calls: `notBreaching`, `breaching`, `ignore` or `missing`."
+  type        = string
+  default     = "notBreaching"
+  nullable    = false
+
+  validation {
+    condition     = contains(["notBreaching", "breaching", "ignore", "missing"], var.treat_missing_data)
+    error_message = "treat_missing_data: must be notBreaching, breaching, ignore or missing."
   }
 }

@@ -11,16 +11,19 @@ mock_provider "aws" {
     defaults = { account_id = "123456789012" }
   }
   mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders-prod" }
+    defaults = { arn = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders" }
   }
   mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws-us-gov:iam::123456789012:role/orders-prod" }
+    defaults = { arn = "arn:aws-us-gov:iam::123456789012:role/orders-us-gov-west-1" }
   }
   mock_resource "aws_lambda_function" {
     defaults = {
-      arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders-prod"
-      invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders-prod/invocations"
+      arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders"
+      invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders/invocations"
     }
+  }
+  mock_resource "aws_lambda_alias" {
+    defaults = { invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders:live/invocations" }
   }
   mock_resource "aws_api_gateway_authorizer" {
     defaults = { id = "re57id" }
@@ -32,18 +35,19 @@ mock_provider "aws" {
 
 variables {
   name    = "orders"
-  api     = { type = "REST", id = "a1b2c3d4e5" }
+  api     = { type = "REST", id = "a1b2c3d4e5", name = "orders-api" }
   package = { file = "./versions.tf" } # any file there is
   vault   = { address = "https://vault.example.com", login = { method = "aws", role = "api-authorizer", server_id = "vault.example.com" } }
   issuers = { corp = { kind = "jwt", issuer = "https://login.example.com/", audiences = ["orders-api"], algorithms = ["RS256"], jwks = "discovery" } }
-  stage = {
-    name = "prod"
-    grants = [{
-      name   = "orders-reader"
-      routes = ["GET /orders"]
-      caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-      token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
-    }]
+  stages = {
+    prod = {
+      grants = [{
+        name   = "orders-reader"
+        routes = ["GET /orders"]
+        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+        token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
+      }]
+    }
   }
 }
 
@@ -69,7 +73,7 @@ run "a_rest_api_with_all_defaults" {
   }
 
   assert {
-    condition     = output.authorizer_id == "re57id" && output.authorizer == { id = "re57id", type = "REQUEST", api = { type = "REST", id = "a1b2c3d4e5" } }
+    condition     = output.authorizer_id == "re57id" && output.authorizer == { id = "re57id", type = "REQUEST", api = { type = "REST", id = "a1b2c3d4e5", name = "orders-api" } }
     error_message = "The outputs name it."
   }
 
@@ -79,12 +83,12 @@ run "a_rest_api_with_all_defaults" {
   }
 
   assert {
-    condition     = aws_lambda_permission.this.principal == "apigateway.amazonaws.com" && aws_lambda_permission.this.action == "lambda:InvokeFunction" && aws_lambda_permission.this.function_name == "orders-prod"
+    condition     = aws_lambda_permission.this.principal == "apigateway.amazonaws.com" && aws_lambda_permission.this.action == "lambda:InvokeFunction" && aws_lambda_permission.this.function_name == "orders"
     error_message = "API Gateway alone, and nothing but a call."
   }
 
   assert {
-    condition     = aws_lambda_function.this.function_name == "orders-prod" && aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.handler == "bootstrap"
+    condition     = aws_lambda_function.this.function_name == "orders" && aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.handler == "bootstrap"
     error_message = "Its name and its runtime."
   }
 
@@ -114,32 +118,32 @@ run "a_rest_api_with_all_defaults" {
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/orders-prod" && aws_cloudwatch_log_group.this.retention_in_days == 90
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/orders" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "Its log ends some day."
   }
 
   assert {
-    condition     = aws_iam_role.this.name == "orders-prod" && aws_iam_role.this.path == null
-    error_message = "GetCallerIdentity leaves a path out, so Vault could not compare one."
+    condition     = aws_iam_role.this[0].name == "orders-us-gov-west-1" && aws_iam_role.this[0].path == "/"
+    error_message = "A role is of the whole account, and its name of one region."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
-    error_message = jsonencode(aws_iam_role.this.assume_role_policy)
+    condition     = jsondecode(aws_iam_role.this[0].assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+    error_message = jsonencode(aws_iam_role.this[0].assume_role_policy)
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.log.policy).Statement == [{ Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders-prod:*" }]
-    error_message = jsonencode(aws_iam_role_policy.log.policy)
+    condition     = jsondecode(aws_iam_role_policy.log[0].policy).Statement == [{ Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders:*" }]
+    error_message = jsonencode(aws_iam_role_policy.log[0].policy)
   }
 
   assert {
-    condition     = length(aws_iam_role_policy.vpc) == 0 && length(aws_iam_role_policy.web_identity) == 0
-    error_message = "Without a VPC it may make no interfaces; without web_identity_audience it may ask for no JWT."
+    condition     = length(aws_iam_role_policy.vpc) == 0 && length(aws_iam_role_policy.web_identity) == 0 && length(aws_iam_role_policy.tracing) == 0
+    error_message = "Without a VPC it may make no interfaces; without web_identity_audience it may ask for no JWT; without tracing it may send no traces."
   }
 
   assert {
-    condition     = output.vault_login_role == "api-authorizer" && output.role_arn == "arn:aws-us-gov:iam::123456789012:role/orders-prod"
+    condition     = output.vault_login_role == "api-authorizer" && output.role_arn == "arn:aws-us-gov:iam::123456789012:role/orders-us-gov-west-1" && output.vault_principal == output.role_arn
     error_message = "What Vault is told."
   }
 
@@ -156,26 +160,45 @@ run "a_rest_api_with_all_defaults" {
 
 run "in_a_vpc_lambda_may_make_interfaces_and_the_code_may_not" {
   variables {
-    vpc = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+    vpc_subnet_ids              = ["subnet-1", "subnet-2"]
+    vpc_security_group_ids      = ["sg-1"]
+    ipv6_allowed_for_dual_stack = true
   }
 
   assert {
-    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"]) && aws_lambda_function.this.vpc_config[0].ipv6_allowed_for_dual_stack
     error_message = "In the VPC."
   }
 
+  # Exactly: nothing but what only describes is allowed on everything.
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.vpc[0].policy).Statement : statement.Effect] == ["Allow", "Deny"]
-    error_message = jsonencode(aws_iam_role_policy.vpc[0].policy)
-  }
-
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[0].Action == jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[1].Action && alltrue([for action in jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[0].Action : startswith(action, "ec2:")])
-    error_message = jsonencode(aws_iam_role_policy.vpc[0].policy)
-  }
-
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.vpc[0].policy).Statement[1].Condition == { ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders-prod" } }
+    condition = jsonencode(jsondecode(aws_iam_role_policy.vpc[0].policy).Statement) == jsonencode([
+      { Effect = "Allow", Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], Resource = "*" },
+      {
+        Effect = "Allow"
+        Action = "ec2:CreateNetworkInterface"
+        Resource = [
+          "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:network-interface/*",
+          "arn:aws-us-gov:ec2:us-gov-west-1:*:subnet/subnet-1",
+          "arn:aws-us-gov:ec2:us-gov-west-1:*:subnet/subnet-2",
+          "arn:aws-us-gov:ec2:us-gov-west-1:*:security-group/sg-1",
+        ]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        Resource = "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:*/*"
+      },
+      {
+        Effect = "Deny"
+        Action = [
+          "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+          "ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses",
+        ]
+        Resource  = "*"
+        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders" } }
+      },
+    ])
     error_message = jsonencode(aws_iam_role_policy.vpc[0].policy)
   }
 }
@@ -186,8 +209,196 @@ run "with_a_jwt_login_the_role_may_ask_for_its_own_jwt" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.web_identity[0].policy).Statement[0].Action == "sts:GetWebIdentityToken" && jsondecode(aws_iam_role_policy.web_identity[0].policy).Statement[0].Condition["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"] == "vault.example.com"
+    condition = jsonencode(jsondecode(aws_iam_role_policy.web_identity[0].policy).Statement) == jsonencode([{
+      Effect   = "Allow"
+      Action   = "sts:GetWebIdentityToken"
+      Resource = "*"
+      Condition = {
+        "ForAllValues:StringEquals" = { "sts:IdentityTokenAudience" = "vault.example.com" }
+        Null                        = { "sts:IdentityTokenAudience" = "false" } # a request without any audience
+        NumericLessThanEquals       = { "sts:DurationSeconds" = 60 }
+      }
+    }])
     error_message = jsonencode(aws_iam_role_policy.web_identity[0].policy)
+  }
+}
+
+run "vaults_principal_has_the_path_where_the_subject_of_a_jwt_has_it" {
+  command = plan
+
+  variables {
+    vault     = { address = "https://vault.example.com", login = { method = "jwt", role = "api", web_identity_audience = "vault.example.com" } }
+    role_path = "/teams/orders/"
+  }
+
+  assert {
+    condition     = output.vault_principal == "arn:aws-us-gov:iam::123456789012:role/teams/orders/orders-us-gov-west-1"
+    error_message = output.vault_principal
+  }
+}
+
+run "vaults_principal_has_no_path_where_get_caller_identity_drops_it" {
+  command = plan
+
+  variables {
+    role_path = "/teams/orders/"
+  }
+
+  assert {
+    condition     = aws_iam_role.this[0].path == "/teams/orders/" && output.vault_principal == "arn:aws-us-gov:iam::123456789012:role/orders-us-gov-west-1"
+    error_message = output.vault_principal
+  }
+}
+
+run "a_role_that_is_there_is_used_and_nothing_is_attached_to_it" {
+  variables {
+    lambda_role            = "arn:aws-us-gov:iam::123456789012:role/teams/orders/authorizer"
+    vault                  = { address = "https://vault.example.com", login = { method = "aws", role = "api", server_id = "vault.example.com" } }
+    tracing_mode           = "Active"
+    vpc_subnet_ids         = ["subnet-1"]
+    vpc_security_group_ids = ["sg-1"]
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.role == var.lambda_role && output.role_arn == var.lambda_role && output.vault_principal == "arn:aws-us-gov:iam::123456789012:role/authorizer"
+    error_message = "The role is ${aws_lambda_function.this.role}"
+  }
+
+  assert {
+    condition     = length(concat(aws_iam_role.this, aws_iam_role_policy.log, aws_iam_role_policy.vpc, aws_iam_role_policy.web_identity, aws_iam_role_policy.tracing)) == 0
+    error_message = "It is somebody else's."
+  }
+}
+
+run "a_role_that_a_plan_does_not_know_yet_is_used" {
+  variables {
+    lambda_role = "arn:aws-us-gov:iam::123456789012:role/authorizer"
+    create_role = false
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.role == var.lambda_role && length(aws_iam_role.this) == 0
+    error_message = "The role is ${aws_lambda_function.this.role}"
+  }
+}
+
+run "with_provisioned_concurrency_api_gateway_calls_the_alias" {
+  variables {
+    provisioned_concurrent_executions = 2
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.publish && aws_lambda_alias.live[0].name == "live" && aws_lambda_alias.live[0].function_version == aws_lambda_function.this.version
+    error_message = "The alias leads to the newest version."
+  }
+
+  assert {
+    condition     = aws_lambda_provisioned_concurrency_config.live[0].qualifier == "live" && aws_lambda_provisioned_concurrency_config.live[0].provisioned_concurrent_executions == 2
+    error_message = "The instances are the alias's."
+  }
+
+  assert {
+    condition     = endswith(aws_api_gateway_authorizer.this[0].authorizer_uri, ":function:orders:live/invocations") && aws_lambda_permission.this.qualifier == "live"
+    error_message = aws_api_gateway_authorizer.this[0].authorizer_uri
+  }
+}
+
+run "one_function_serves_several_stages_of_its_api" {
+  variables {
+    stages = {
+      for stage in ["prod", "staging"] : stage => {
+        grants = [{
+          name   = "orders-${stage}-reader"
+          routes = ["GET /orders"]
+          caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+          token  = { role = "orders-${stage}-reader", policies = ["orders-${stage}-read"], ttl = "2m", wrap_ttl = "30s" }
+        }]
+      }
+    }
+  }
+
+  assert {
+    condition     = { for name, stage in jsondecode(output.configuration).stages : name => "${one(stage.api_ids)} ${one(stage.grants).name}" } == { prod = "a1b2c3d4e5 orders-prod-reader", staging = "a1b2c3d4e5 orders-staging-reader" }
+    error_message = output.configuration
+  }
+
+  assert {
+    condition     = sort(keys(aws_cloudwatch_metric_alarm.this)) == sort(concat(["header_reserved", "start_failures", "throttles"], flatten([for stage in ["prod", "staging"] : [for id in ["algorithm_refused", "api_5xx", "faults", "signature_invalid", "vault_answer_invalid"] : "${stage}-${id}"]])))
+    error_message = "The alarms are ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"
+  }
+
+  assert {
+    condition     = alltrue([for stage in ["prod", "staging"] : aws_cloudwatch_metric_alarm.this["${stage}-faults"].dimensions == tomap({ Stage = stage }) && aws_cloudwatch_metric_alarm.this["${stage}-api_5xx"].dimensions == tomap({ ApiName = "orders-api", Stage = stage })])
+    error_message = "Each stage's alarms are its own."
+  }
+}
+
+run "variables_and_layers_stand_beside_the_configuration" {
+  variables {
+    environment_variables = { RUST_LOG = "warn" }
+    layers                = ["arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:ca:1"]
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ RUST_LOG = "warn", AUTHORIZER_CONFIG = output.configuration }) && aws_lambda_function.this.layers == tolist(var.layers)
+    error_message = jsonencode(aws_lambda_function.this.environment[0].variables)
+  }
+}
+
+run "variables_beside_the_configuration_leave_it_less_room" {
+  variables {
+    environment_variables = { NOTE = join("", [for index in range(880) : "1234"]) }
+  }
+
+  assert {
+    condition     = length(output.configuration) < 4000 && startswith(aws_lambda_function.this.environment[0].variables["AUTHORIZER_CONFIG"], "base64gzip:")
+    error_message = "Lambda takes 4096 bytes of all variables together."
+  }
+}
+
+run "a_file_of_another_name_in_the_package" {
+  variables {
+    configuration_in_package = true
+    environment_variables    = { AUTHORIZER_CONFIG_FILE = "prod.yaml" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ AUTHORIZER_CONFIG_FILE = "prod.yaml" })
+    error_message = jsonencode(aws_lambda_function.this.environment[0].variables)
+  }
+}
+
+run "no_reserved_concurrency_is_a_warning" {
+  command = plan
+
+  variables {
+    reserved_concurrent_executions = -1
+  }
+
+  expect_failures = [check.concurrency_is_bounded]
+}
+
+run "a_rest_api_without_its_name_is_a_warning" {
+  command = plan
+
+  variables {
+    api = { type = "REST", id = "a1b2c3d4e5" }
+  }
+
+  expect_failures = [check.every_stage_has_all_alarms]
+}
+
+run "without_alarms_a_rest_api_needs_no_name" {
+  command = plan
+
+  variables {
+    api    = { type = "REST", id = "a1b2c3d4e5" }
+    alarms = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 0 && length(aws_cloudwatch_log_metric_filter.start_failures) == 0
+    error_message = "None."
   }
 }
 
@@ -206,16 +417,19 @@ run "without_an_audience_the_role_may_ask_for_no_jwt" {
 
 run "what_is_given_is_used" {
   variables {
-    package                        = { bucket = "code", key = "authorizer-1.zip", object_version = "v1" }
-    architecture                   = "arm64"
-    memory_size                    = 512
-    timeout                        = 5
-    reserved_concurrent_executions = 1
-    log_retention_in_days          = 30
-    kms_key_arn                    = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1"
-    log_kms_key_arn                = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/2"
-    permissions_boundary           = "arn:aws-us-gov:iam::123456789012:policy/bound"
-    tags                           = { team = "orders" }
+    package                           = { bucket = "code", key = "authorizer-1.zip", object_version = "v1" }
+    architecture                      = "arm64"
+    memory_size                       = 512
+    timeout                           = 5
+    reserved_concurrent_executions    = 1
+    cloudwatch_logs_retention_in_days = 30
+    kms_key_arn                       = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1"
+    cloudwatch_logs_kms_key_id        = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/2"
+    role_permissions_boundary         = "arn:aws-us-gov:iam::123456789012:policy/bound"
+    cloudwatch_logs_skip_destroy      = true
+    code_signing_config_arn           = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:code-signing-config:csc-1"
+    tracing_mode                      = "Active"
+    tags                              = { team = "orders" }
   }
 
   assert {
@@ -229,17 +443,27 @@ run "what_is_given_is_used" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.kms_key_arn == var.kms_key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.log_kms_key_arn && aws_cloudwatch_log_group.this.retention_in_days == 30
+    condition     = aws_lambda_function.this.kms_key_arn == var.kms_key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.cloudwatch_logs_kms_key_id && aws_cloudwatch_log_group.this.retention_in_days == 30
     error_message = "Keys."
   }
 
   assert {
-    condition     = aws_iam_role.this.permissions_boundary == var.permissions_boundary
+    condition     = aws_cloudwatch_log_group.this.skip_destroy && aws_lambda_function.this.code_signing_config_arn == var.code_signing_config_arn
+    error_message = "The log stays, and the code is signed."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active" && jsondecode(aws_iam_role_policy.tracing[0].policy).Statement == [{ Effect = "Allow", Action = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], Resource = "*" }]
+    error_message = "Traces."
+  }
+
+  assert {
+    condition     = aws_iam_role.this[0].permissions_boundary == var.role_permissions_boundary
     error_message = "The boundary."
   }
 
   assert {
-    condition     = alltrue([for tags in concat([aws_lambda_function.this.tags, aws_iam_role.this.tags, aws_cloudwatch_log_group.this.tags], [for alarm in aws_cloudwatch_metric_alarm.this : alarm.tags]) : tags == tomap({ team = "orders" })])
+    condition     = alltrue([for tags in concat([aws_lambda_function.this.tags, aws_iam_role.this[0].tags, aws_cloudwatch_log_group.this.tags], [for alarm in aws_cloudwatch_metric_alarm.this : alarm.tags]) : tags == tomap({ team = "orders" })])
     error_message = "Tags."
   }
 }
@@ -269,7 +493,7 @@ run "without_a_token_there_is_nothing_to_use_up" {
 
   variables {
     reserved_concurrent_executions = 1000
-    stage                          = { name = "prod", grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }] }
+    stages                         = { prod = { grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }] } }
   }
 }
 
@@ -299,9 +523,10 @@ run "a_token_authorizer_reads_the_default_header" {
 run "an_http_api_has_payload_2_and_refuses_what_has_no_credential_itself" {
   variables {
     api = { type = "HTTP", id = "h1b2c3d4e5" }
-    stage = {
-      name   = "$default"
-      grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+    stages = {
+      "$default" = {
+        grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+      }
     }
   }
 
@@ -326,13 +551,18 @@ run "an_http_api_has_payload_2_and_refuses_what_has_no_credential_itself" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.function_name == "orders-default" && aws_iam_role.this.name == "orders-default" && keys(jsondecode(output.configuration).stages) == ["$default"]
-    error_message = "The stage $default is called default in names."
+    condition     = keys(jsondecode(output.configuration).stages) == ["$default"]
+    error_message = output.configuration
   }
 
   assert {
-    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : contains(["$default", "unknown"], alarm.dimensions.Stage) if name != "throttles"])
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.dimensions.Stage == "$default" if startswith(name, "$default-")])
     error_message = "The metrics have the stage as it is."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["$default-api_5xx"].metric_name == "5xx" && aws_cloudwatch_metric_alarm.this["$default-api_5xx"].dimensions == tomap({ ApiId = "h1b2c3d4e5", Stage = "$default" })
+    error_message = "CloudWatch knows an HTTP API by its id."
   }
 }
 
@@ -469,39 +699,101 @@ run "gateway_responses_can_be_left_out" {
 run "alarms_look_where_the_authorizer_writes" {
   variables {
     alarm_actions = ["arn:aws-us-gov:sns:us-gov-west-1:123456789012:page"]
+    ok_actions    = ["arn:aws-us-gov:sns:us-gov-west-1:123456789012:ease"]
   }
 
   assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => join(" ", concat([alarm.namespace, alarm.metric_name], [for dimension, value in alarm.dimensions : "${dimension}=${value}"])) } == {
-      faults               = "VaultAuthorizer Faults Stage=prod"
-      vault_answer_invalid = "VaultAuthorizer Faults Code=vault_answer_invalid Stage=prod"
-      signature_invalid    = "VaultAuthorizer Denied Code=signature_invalid Stage=prod"
-      algorithm_refused    = "VaultAuthorizer Denied Code=algorithm_refused Stage=prod"
-      header_reserved      = "VaultAuthorizer Denied Code=header_reserved Stage=unknown"
-      throttles            = "AWS/Lambda Throttles FunctionName=orders-prod"
+    condition = { for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name], [for dimension, value in coalesce(alarm.dimensions, {}) : "${dimension}=${value}"])) } == {
+      orders-prod-faults               = "VaultAuthorizer Faults Stage=prod"
+      orders-prod-vault-answer-invalid = "VaultAuthorizer Faults Code=vault_answer_invalid Stage=prod"
+      orders-prod-signature-invalid    = "VaultAuthorizer Denied Code=signature_invalid Stage=prod"
+      orders-prod-algorithm-refused    = "VaultAuthorizer Denied Code=algorithm_refused Stage=prod"
+      orders-prod-api-5xx              = "AWS/ApiGateway 5XXError ApiName=orders-api Stage=prod"
+      orders-header-reserved           = "VaultAuthorizer Denied Code=header_reserved Stage=unknown"
+      orders-throttles                 = "AWS/Lambda Throttles FunctionName=orders"
+      orders-start-failures            = "VaultAuthorizer StartFailures-orders"
     }
-    error_message = jsonencode({ for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.dimensions })
+    error_message = jsonencode({ for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => alarm.dimensions })
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(var.alarm_actions) && alarm.statistic == "Sum" && alarm.treat_missing_data == "notBreaching" && alarm.comparison_operator == "GreaterThanThreshold"])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(var.alarm_actions) && alarm.ok_actions == toset(var.ok_actions) && alarm.statistic == "Sum" && alarm.treat_missing_data == "notBreaching" && alarm.comparison_operator == "GreaterThanThreshold" && alarm.evaluation_periods == 1])
     error_message = "Who is told, and of what."
   }
 
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => "${alarm.threshold} in ${alarm.evaluation_periods} x ${alarm.period} s" } == { faults = "0 in 3 x 60 s", vault_answer_invalid = "0 in 1 x 60 s", signature_invalid = "20 in 1 x 300 s", algorithm_refused = "20 in 1 x 300 s", header_reserved = "20 in 1 x 300 s", throttles = "0 in 1 x 60 s" }
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => "${alarm.threshold} in ${alarm.period} s" } == {
+      prod-faults               = "2 in 1800 s"
+      prod-api_5xx              = "2 in 1800 s"
+      prod-vault_answer_invalid = "0 in 60 s"
+      prod-signature_invalid    = "20 in 300 s"
+      prod-algorithm_refused    = "20 in 300 s"
+      header_reserved           = "20 in 300 s"
+      throttles                 = "0 in 60 s"
+      start_failures            = "0 in 300 s"
+    }
     error_message = jsonencode({ for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold })
-  }
-}
-
-run "thresholds_can_be_set" {
-  variables {
-    alarm_thresholds = { signature_invalid = 500 }
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["signature_invalid"].threshold == 500 && aws_cloudwatch_metric_alarm.this["algorithm_refused"].threshold == 20
-    error_message = "The one that is given, and no other."
+    condition     = alltrue([for filter in aws_cloudwatch_log_metric_filter.start_failures : filter.log_group_name == "/aws/lambda/orders" && filter.metric_transformation[0].namespace == "VaultAuthorizer" && filter.metric_transformation[0].name == "StartFailures-orders" && filter.metric_transformation[0].value == "1"])
+    error_message = jsonencode(aws_cloudwatch_log_metric_filter.start_failures)
+  }
+
+  assert {
+    condition = { for name, filter in aws_cloudwatch_log_metric_filter.start_failures : name => filter.pattern } == {
+      authorizer = "{ $.level = \"ERROR\" && $.target = \"bootstrap\" }"
+      runtime    = "%^RequestId\\S\\s\\S+\\sError\\S\\s|^INIT_REPORT\\s.*Status\\S\\serror|^INIT_REPORT\\s.*Status\\S\\stimeout|^REPORT\\s.*Status\\S\\stimeout%"
+    }
+    error_message = jsonencode(aws_cloudwatch_log_metric_filter.start_failures)
+  }
+}
+
+# The pattern, as CloudWatch reads it, on lines as Lambda and the authorizer write them.
+run "a_dead_function_is_counted_and_a_caller_is_not" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for line in [
+        "RequestId: 8f5e Error: Runtime exited with error: exit status 1",
+        "RequestId: 8f5e Error: Runtime exited with error: signal: killed",
+        "INIT_REPORT Init Duration: 12.10 ms\tPhase: init\tStatus: error\tError Type: Runtime.InvalidEntrypoint",
+        "INIT_REPORT Init Duration: 10008.72 ms\tPhase: init\tStatus: timeout",
+        "REPORT RequestId: 8f5e\tDuration: 8000.00 ms\tBilled Duration: 8000 ms\tStatus: timeout",
+      ] : can(regex(trim(aws_cloudwatch_log_metric_filter.start_failures["runtime"].pattern, "%"), line))
+    ])
+    error_message = "Each of them is an outage."
+  }
+
+  assert {
+    condition = !anytrue([
+      for line in [
+        "REPORT RequestId: 8f5e\tDuration: 3.00 ms\tBilled Duration: 4 ms\tStatus: error\tError Type: Unauthorized",
+        "REPORT RequestId: 8f5e\tDuration: 3.00 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB",
+        "INIT_REPORT Init Duration: 12.10 ms\tPhase: init",
+        "{\"level\":\"INFO\",\"Code\":\"no_grant\",\"CallerId\":\"corp:RequestId: 8f5e Error: Runtime exited\"}",
+        "{\"level\":\"INFO\",\"Route\":\"INIT_REPORT Status: error\"}",
+      ] : can(regex(trim(aws_cloudwatch_log_metric_filter.start_failures["runtime"].pattern, "%"), line))
+    ])
+    error_message = "A caller's own mistake is none, and what it writes is none either."
+  }
+}
+
+run "thresholds_and_missing_data_can_be_set" {
+  variables {
+    alarm_thresholds   = { signature_invalid = 500, start_failures = 3, api_5xx = 50, throttles = 9 }
+    treat_missing_data = "ignore"
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold if contains(["prod-signature_invalid", "prod-algorithm_refused", "prod-api_5xx", "start_failures", "throttles"], name) } == { prod-signature_invalid = 500, prod-algorithm_refused = 20, prod-api_5xx = 50, start_failures = 3, throttles = 9 }
+    error_message = "Those that are given, and no others."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == "ignore"])
+    error_message = "All of them."
   }
 }
 
@@ -534,14 +826,15 @@ run "the_access_log_of_an_http_api_names_no_token" {
 
 run "above_4_kb_the_configuration_is_compressed" {
   variables {
-    stage = {
-      name = "prod"
-      grants = [for index in range(30) : {
-        name   = "grant-${index}"
-        routes = ["GET /${index}"]
-        caller = { issuer = "corp", bound_subject = "alice" }
-        token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
-      }]
+    stages = {
+      prod = {
+        grants = [for index in range(30) : {
+          name   = "grant-${index}"
+          routes = ["GET /${index}"]
+          caller = { issuer = "corp", bound_subject = "alice" }
+          token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
     }
   }
 
@@ -554,14 +847,15 @@ run "above_4_kb_the_configuration_is_compressed" {
 run "in_the_package_there_is_no_variable" {
   variables {
     configuration_in_package = true
-    stage = {
-      name = "prod"
-      grants = [for index in range(100) : {
-        name   = "grant-${index}"
-        routes = ["GET /${index}"]
-        caller = { issuer = "corp", bound_subject = sha512(index) }
-        token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
-      }]
+    stages = {
+      prod = {
+        grants = [for index in range(100) : {
+          name   = "grant-${index}"
+          routes = ["GET /${index}"]
+          caller = { issuer = "corp", bound_subject = sha512(index) }
+          token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
     }
   }
 

@@ -12,15 +12,15 @@ mock_provider "aws" {
     defaults = { account_id = "123456789012" }
   }
   mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders-prod" }
+    defaults = { arn = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders" }
   }
   mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws-us-gov:iam::123456789012:role/orders-prod" }
+    defaults = { arn = "arn:aws-us-gov:iam::123456789012:role/orders-us-gov-west-1" }
   }
   mock_resource "aws_lambda_function" {
     defaults = {
-      arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders-prod"
-      invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders-prod/invocations"
+      arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders"
+      invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders/invocations"
     }
   }
   mock_resource "aws_api_gateway_authorizer" {
@@ -33,18 +33,19 @@ mock_provider "aws" {
 
 variables {
   name    = "orders"
-  api     = { type = "REST", id = "a1b2c3d4e5" }
+  api     = { type = "REST", id = "a1b2c3d4e5", name = "orders-api" }
   package = { file = "./versions.tf" } # any file there is
   vault   = { address = "https://vault.example.com", login = { method = "aws", role = "api-authorizer", server_id = "vault.example.com" } }
   issuers = { corp = { kind = "jwt", issuer = "https://login.example.com/", audiences = ["orders-api"], algorithms = ["RS256"], jwks = "discovery" } }
-  stage = {
-    name = "prod"
-    grants = [{
-      name   = "orders-reader"
-      routes = ["GET /orders"]
-      caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-      token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
-    }]
+  stages = {
+    prod = {
+      grants = [{
+        name   = "orders-reader"
+        routes = ["GET /orders"]
+        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+        token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
+      }]
+    }
   }
 }
 
@@ -52,21 +53,26 @@ run "rejects_what_no_api_could_use" {
   command = plan
 
   variables {
-    authorizer_result_ttl_in_seconds = 300
-    authorizer_type                  = "JWT"
-    name                             = "orders/api"
-    architecture                     = "riscv"
-    reserved_concurrent_executions   = 0
-    timeout                          = 10
-    memory_size                      = 64
-    log_retention_in_days            = 0
-    vpc                              = { subnet_ids = [], security_group_ids = ["sg-1"] }
-    package                          = { file = "./no-such.zip" }
-    allow_origin                     = "https://a' b"
-    alarm_thresholds                 = { fault = 1 }
+    authorizer_result_ttl_in_seconds  = 300
+    authorizer_type                   = "JWT"
+    name                              = "orders/api"
+    architecture                      = "riscv"
+    reserved_concurrent_executions    = 0
+    timeout                           = 10
+    memory_size                       = 64
+    cloudwatch_logs_retention_in_days = 0
+    vpc_subnet_ids                    = []
+    vpc_security_group_ids            = ["sg-1"]
+    tracing_mode                      = "On"
+    treat_missing_data                = "ok"
+    environment_variables             = { AUTHORIZER_CONFIG = "{}" }
+    lambda_role                       = "arn:aws:iam::123456789012:user/a"
+    package                           = { file = "./no-such.zip" }
+    allow_origin                      = "https://a' b"
+    alarm_thresholds                  = { fault = 1 }
   }
 
-  expect_failures = [var.authorizer_result_ttl_in_seconds, var.authorizer_type, var.name, var.architecture, var.reserved_concurrent_executions, var.timeout, var.memory_size, var.log_retention_in_days, var.vpc, var.package, var.allow_origin, var.alarm_thresholds]
+  expect_failures = [var.authorizer_result_ttl_in_seconds, var.authorizer_type, var.name, var.architecture, var.reserved_concurrent_executions, var.timeout, var.memory_size, var.cloudwatch_logs_retention_in_days, var.vpc_subnet_ids, var.tracing_mode, var.treat_missing_data, var.environment_variables, var.lambda_role, var.package, var.allow_origin, var.alarm_thresholds]
 }
 
 run "rejects_what_a_rest_api_cannot_have" {
@@ -74,16 +80,17 @@ run "rejects_what_a_rest_api_cannot_have" {
 
   variables {
     answer = { response = "simple" }
-    stage = {
-      name   = "$default"
-      grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+    stages = {
+      "$default" = {
+        grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+      }
     }
-    reserved_concurrent_executions = -1
+    reserved_concurrent_executions = -2
     timeout                        = 1
     package                        = { file = "./versions.tf", bucket = "code" }
   }
 
-  expect_failures = [var.answer, var.stage, var.reserved_concurrent_executions, var.timeout, var.package]
+  expect_failures = [var.answer, var.stages, var.reserved_concurrent_executions, var.timeout, var.package]
 }
 
 run "rejects_what_an_http_api_cannot_have" {
@@ -105,7 +112,7 @@ run "rejects_a_token_authorizer_with_two_places" {
   command = plan
 
   variables {
-    name                           = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    name                           = join("", [for index in range(65) : "n"])
     authorizer_type                = "TOKEN"
     credentials                    = [{ header = "Authorization" }, { cookie = "session" }]
     reserved_concurrent_executions = 1.5
@@ -122,10 +129,10 @@ run "rejects_a_token_authorizer_with_a_cookie" {
     authorizer_type = "TOKEN"
     credentials     = [{ cookie = "session" }]
     package         = { bucket = "code", key = "a.zip", file = "./versions.tf" }
-    vpc             = { subnet_ids = ["subnet-1"], security_group_ids = [] }
+    vpc_subnet_ids  = ["subnet-1"]
   }
 
-  expect_failures = [var.credentials, var.package, var.vpc]
+  expect_failures = [var.credentials, var.package, var.vpc_subnet_ids]
 }
 
 run "rejects_a_token_authorizer_whose_header_is_null" {
@@ -147,4 +154,75 @@ run "rejects_another_kind_of_api" {
   }
 
   expect_failures = [var.api]
+}
+
+run "rejects_a_role_name_that_iam_would_not_take" {
+  command = plan
+
+  variables {
+    name = join("", [for index in range(51) : "n"])
+  }
+
+  expect_failures = [aws_iam_role.this]
+}
+
+run "the_longest_name_is_taken" {
+  command = plan
+
+  variables {
+    name = join("", [for index in range(50) : "n"])
+  }
+
+  assert {
+    condition     = length(aws_iam_role.this[0].name) == 64
+    error_message = aws_iam_role.this[0].name
+  }
+}
+
+run "rejects_what_only_a_role_made_here_can_have" {
+  command = plan
+
+  variables {
+    lambda_role                       = "arn:aws:iam::123456789012:role/authorizer"
+    role_path                         = "/teams/"
+    role_permissions_boundary         = "arn:aws:iam::123456789012:policy/bound"
+    provisioned_concurrent_executions = 21
+    stages                            = ["prod"]
+  }
+
+  expect_failures = [var.role_path, var.role_permissions_boundary, var.provisioned_concurrent_executions, var.stages]
+}
+
+# A rule that looks at another variable is not looked at where that one is wrong.
+run "rejects_what_needs_something_beside_it" {
+  command = plan
+
+  variables {
+    ipv6_allowed_for_dual_stack       = true
+    provisioned_concurrent_executions = 0
+    role_path                         = "teams"
+  }
+
+  expect_failures = [var.ipv6_allowed_for_dual_stack, var.provisioned_concurrent_executions, var.role_path]
+}
+
+run "rejects_two_roles" {
+  command = plan
+
+  variables {
+    lambda_role = "arn:aws:iam::123456789012:role/authorizer"
+    create_role = true
+  }
+
+  expect_failures = [var.create_role]
+}
+
+run "rejects_no_role_at_all" {
+  command = plan
+
+  variables {
+    create_role = false
+  }
+
+  expect_failures = [var.create_role]
 }

@@ -30,5 +30,5 @@ module "authorizer" {
   answer       = try(local.parts.answer, null)
   log          = try(local.parts.log, null)
   limits       = try(local.parts.limits, null)
-  stage        = local.parts.stage
+  stages       = local.parts.stages
 }

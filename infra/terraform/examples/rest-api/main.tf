@@ -50,14 +50,15 @@ module "authorizer" {
     }
   }
 
-  stage = {
-    name = "prod"
-    grants = [{
-      name   = "orders-prod-reader"
-      routes = ["GET /orders"]
-      caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-      token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
-    }]
+  stages = {
+    prod = {
+      grants = [{
+        name   = "orders-prod-reader"
+        routes = ["GET /orders"]
+        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+        token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
+      }]
+    }
   }
 }
 

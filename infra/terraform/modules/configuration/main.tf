@@ -1,4 +1,4 @@
-# One document for one stage, out of its parts: pure, without a provider. Receives what the user writes; produces the JSON that
+# One document out of its parts: pure, without a provider. Receives what the user writes; produces the JSON that
 # the authorizer reads, and the value of its variable AUTHORIZER_CONFIG. What is wrong with the parts is said by the module
 # `check`, all together; the outputs refuse to be made of them.
 
@@ -16,7 +16,7 @@ module "check" {
     answer       = var.answer
     log          = var.log
     limits       = var.limits
-    stage        = var.stage
+    stages       = var.stages
   }
 }
 
@@ -39,16 +39,24 @@ locals {
     )
   }, var.issuers)
 
-  grants = try([
-    for grant in var.stage.grants : merge(
-      { for key, value in grant : key => value if value != null && key != "token" },
-      { caller = { for key, value in grant.caller : key => value if value != null } },
+  # No conditional here: it would make one type of its two sides.
+  stages = try({
+    for name, stage in var.stages : name => merge(
+      { for key, value in stage : key => value if value != null && key != "grants" },
       {
-        for token in [try(grant.token, null)] : "token" => { for key, value in token : key => value if value != null }
-        if token != null
+        grants = [
+          for grant in stage.grants : merge(
+            { for key, value in grant : key => value if value != null && key != "token" },
+            { caller = { for key, value in grant.caller : key => value if value != null } },
+            {
+              for token in [try(grant.token, null)] : "token" => { for key, value in token : key => value if value != null }
+              if token != null
+            },
+          )
+        ]
       },
     )
-  ], try(var.stage.grants, null))
+  }, {})
 
   simple_parts = {
     for name, part in {
@@ -63,8 +71,6 @@ locals {
     for place in var.credentials : { for key, value in place : key => value if value != null }
   ], var.credentials)
 
-  stage_name = try(var.stage.name, "")
-
   # API Gateway's own ids have ten characters. With a placeholder the size is known before the API is, and the form of the value
   # does not change between plan and apply.
   placeholder = ["0123456789"]
@@ -75,17 +81,7 @@ locals {
       { for key, value in { issuers = local.issuers } : key => value if var.issuers != null },
       { for key, value in { credentials = local.credentials } : key => value if var.credentials != null },
       local.simple_parts,
-      {
-        stages = {
-          (local.stage_name) = merge(
-            {
-              for key, value in var.stage : key => value
-              if value != null && !contains(["name", "grants", "api_ids"], key)
-            },
-            { api_ids = api_ids, grants = local.grants },
-          )
-        }
-      },
+      { stages = { for name, stage in local.stages : name => merge(stage, { api_ids = api_ids }) } },
     ))
   }
 
@@ -96,12 +92,11 @@ locals {
     }
   }
 
-  # Lambda takes 4096 bytes of variables, their names included. `length` counts characters; base64 counts bytes. A document with a
+  # `length` counts characters; base64 counts bytes. A document with a
   # secret is sensitive; its size is not, and Terraform would hide the message that says it.
-  limit_bytes = 4000
   bytes = {
     for form, value in local.values.placeholder : form =>
     nonsensitive(length(base64encode(value)) / 4 * 3 - length(regexall("=", base64encode(value))))
   }
-  form = local.bytes.inline <= local.limit_bytes ? "inline" : "packed"
+  form = local.bytes.inline <= var.limit_bytes ? "inline" : "packed"
 }

@@ -25,9 +25,9 @@ output "environment_value" {
   value       = var.in_package ? null : local.values.real[local.form]
 
   precondition {
-    condition     = var.in_package || local.bytes[local.form] <= local.limit_bytes
+    condition     = var.in_package || local.bytes[local.form] <= var.limit_bytes
     error_message = <<-EOT
-      The configuration has ${local.bytes.inline} bytes, and ${local.bytes.packed} compressed: Lambda takes ${local.limit_bytes} in a variable.
+      The configuration has ${local.bytes.inline} bytes, and ${local.bytes.packed} compressed: Lambda leaves ${var.limit_bytes} for it.
       Put the document (the output `configuration`) into the function's zip file as authorizer.yaml, beside bootstrap, and set
       `configuration_in_package = true`.
     EOT

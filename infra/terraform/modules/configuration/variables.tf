@@ -52,17 +52,17 @@ variable "limits" {
   default     = null
 }
 
-variable "stage" {
+variable "stages" {
   description = <<-EOT
-    The stage, as API Gateway names it, and what it gives to whom:
-    `{name, audiences?, server_id?, grants = [{name, routes, caller, token = {role, policies, ttl, wrap_ttl, …}}]}`.
+    The stages by their names at API Gateway, and what each gives to whom:
+    `{prod = {audiences?, server_id?, grants = [{name, routes, caller, token = {role, policies, ttl, wrap_ttl, …}}]}}`.
   EOT
   type        = any
   nullable    = false
 }
 
 variable "api_ids" {
-  description = "The APIs that the grants are for."
+  description = "The APIs that the stages are of."
   type        = list(string)
   nullable    = false
 
@@ -76,5 +76,12 @@ variable "in_package" {
   description = "Whether the document lies in the function's zip file, as authorizer.yaml. Then it may be of any size."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "limit_bytes" {
+  description = "How large the value of AUTHORIZER_CONFIG may be. Lambda takes 4096 bytes of variables, their names included."
+  type        = number
+  default     = 4000
   nullable    = false
 }

@@ -18,7 +18,7 @@ module "configuration" {
   answer       = try(local.parts.answer, null)
   log          = try(local.parts.log, null)
   limits       = try(local.parts.limits, null)
-  stage        = local.parts.stage
+  stages       = local.parts.stages
 }
 
 output "document" {

@@ -94,7 +94,7 @@ locals {
     for entry in local.entries : "${entry.path}: must not be empty"
     if entry.empty && (
       contains(["string", "array"], entry.type) ||
-      entry.type == "object" && contains(["Top.issuers", "Caller.bound_claims"], entry.of)
+      entry.type == "object" && contains(["Top.issuers", "Top.stages", "Caller.bound_claims"], entry.of)
     )
   ]
 
@@ -170,6 +170,7 @@ locals {
       if can(keys(issuer)) && !can(local.kinds[issuer.kind])
     ],
     [for name, issuer in local.issuers : "issuers.${name}: must be a mapping" if !can(keys(issuer))],
+    [for name, stage in local.stages : "stages.${name}: must be a mapping" if !can(keys(stage))],
   )
 
   form_problems = concat(

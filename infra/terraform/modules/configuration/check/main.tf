@@ -9,7 +9,7 @@ terraform {
 }
 
 variable "parts" {
-  description = "vault, issuers, aws_identity, credentials, answer, log, limits and stage; null where not given."
+  description = "vault, issuers, aws_identity, credentials, answer, log, limits and stages; null where not given."
   type        = any
 }
 
@@ -17,17 +17,10 @@ locals {
   schema      = jsondecode(file("${path.module}/../../../../authorizer.schema.json"))
   definitions = local.schema["$defs"]
 
-  # The stage's name is a key in the document, and its API is known to whoever calls this.
+  # Its API is known to whoever calls this.
   stage_schema = merge(local.definitions.Stage, {
-    properties = merge(
-      { for key, property in local.definitions.Stage.properties : key => property if key != "api_ids" },
-      { name = { type = "string", pattern = "^([$]default|[A-Za-z0-9_-]{1,128})$", description = "The stage, as API Gateway names it." } },
-    )
-    required = ["name", "grants"]
-  })
-  top_schema = merge(local.schema, {
-    properties = merge({ for key, property in local.schema.properties : key => property if key != "stages" }, { stage = local.stage_schema })
-    required   = ["vault", "stage"]
+    properties = { for key, property in local.definitions.Stage.properties : key => property if key != "api_ids" }
+    required   = ["grants"]
   })
 
   # Which keys a login and an issuer have, follows from one of them.
@@ -38,13 +31,19 @@ locals {
   # `unknown_keys`: of a mapping with one such value they know nothing. What JSON begins with is known of every mapping and list.
   parts   = { for key, part in var.parts : key => part if part != null }
   vaults  = [for key, part in local.parts : part if key == "vault" && startswith(jsonencode(part), "{")]
-  stages  = [for key, part in local.parts : part if key == "stage" && startswith(jsonencode(part), "{")]
+  stages  = merge([for key, part in local.parts : part if key == "stages" && startswith(jsonencode(part), "{")]...)
   issuers = merge([for key, part in local.parts : part if key == "issuers" && startswith(jsonencode(part), "{")]...)
   sources = flatten([for key, part in local.parts : part if key == "credentials" && startswith(jsonencode(part), "[")])
-  grants  = flatten([for stage in local.stages : [for key, value in stage : value if key == "grants" && startswith(jsonencode(value), "[")]])
 
   issuer_mappings = { for name, issuer in local.issuers : name => issuer if startswith(jsonencode(issuer), "{") }
-  grant_mappings  = { for index, grant in local.grants : index => grant if startswith(jsonencode(grant), "{") }
+  stage_mappings  = { for name, stage in local.stages : name => stage if startswith(jsonencode(stage), "{") }
+
+  # Each grant with its stage and with where it stands.
+  grants = flatten([for name, stage in local.stage_mappings : [
+    for key, value in stage : [
+      for index, grant in value : { stage = name, path = "stages.${name}.grants[${index}]", value = grant }
+    ] if key == "grants" && startswith(jsonencode(value), "[")
+  ]])
 
   # The mappings below these, by where they stand.
   below_vault = flatten([for vault in local.vaults : [
@@ -53,17 +52,17 @@ locals {
   below_issuers = flatten([for name, issuer in local.issuer_mappings : [
     for key, value in issuer : { issuer = name, key = key, value = value } if startswith(jsonencode(value), "{")
   ]])
-  below_grants = flatten([for index, grant in local.grant_mappings : [
-    for key, value in grant : { index = index, key = key, value = value } if startswith(jsonencode(value), "{")
-  ]])
+  below_grants = flatten([for grant in local.grants : [
+    for key, value in grant.value : { path = "${grant.path}.${key}.", key = key, value = value } if startswith(jsonencode(value), "{")
+  ] if startswith(jsonencode(grant.value), "{")])
   below_tokens = flatten([for token in local.below_grants : [
-    for key, value in token.value : { index = token.index, key = key, value = value } if startswith(jsonencode(value), "{")
+    for key, value in token.value : { path = "${token.path}${key}.", key = key, value = value } if startswith(jsonencode(value), "{")
   ] if token.key == "token"])
 
   # Every mapping whose keys are the schema's: its path, what is known of it, and what is there. Where something else than a
   # mapping stands, the check of its type says so.
   mappings = concat(
-    [{ path = "", of = "Top", schema = local.top_schema, value = local.parts }],
+    [{ path = "", of = "Top", schema = local.schema, value = local.parts }],
     [for vault in local.vaults : { path = "vault.", of = "Vault", schema = local.definitions.Vault, value = vault }],
     flatten([for login in local.below_vault : [
       for method, schema in local.logins : { path = "vault.login.", of = "Login", schema = schema, value = login.value }
@@ -90,23 +89,22 @@ locals {
       { path = "credentials[${index}].", of = "CredentialSource", schema = local.definitions.CredentialSource, value = source }
       if startswith(jsonencode(source), "{")
     ],
-    [for stage in local.stages : { path = "stage.", of = "Stage", schema = local.stage_schema, value = stage }],
+    [for name, stage in local.stage_mappings : { path = "stages.${name}.", of = "Stage", schema = local.stage_schema, value = stage }],
     [
-      for index, grant in local.grant_mappings :
-      { path = "stage.grants[${index}].", of = "Grant", schema = local.definitions.Grant, value = grant }
+      for grant in local.grants : { path = "${grant.path}.", of = "Grant", schema = local.definitions.Grant, value = grant.value }
+      if startswith(jsonencode(grant.value), "{")
     ],
     [
       for place in local.below_grants :
-      { path = "stage.grants[${place.index}].caller.", of = "Caller", schema = local.definitions.Caller, value = place.value } if place.key == "caller"
+      { path = place.path, of = "Caller", schema = local.definitions.Caller, value = place.value } if place.key == "caller"
     ],
     [
       for place in local.below_grants :
-      { path = "stage.grants[${place.index}].token.", of = "Token", schema = local.definitions.Token, value = place.value } if place.key == "token"
+      { path = place.path, of = "Token", schema = local.definitions.Token, value = place.value } if place.key == "token"
     ],
     [
       for place in local.below_tokens :
-      { path = "stage.grants[${place.index}].token.entity_alias.", of = "EntityAlias", schema = local.definitions.EntityAlias, value = place.value }
-      if place.key == "entity_alias"
+      { path = place.path, of = "EntityAlias", schema = local.definitions.EntityAlias, value = place.value } if place.key == "entity_alias"
     ],
   )
 

@@ -59,12 +59,12 @@ locals {
   # What goes into a header, and what becomes part of a host's name.
   visible_texts = [
     "vault.namespace", "vault.login.server_id", "vault.login.web_identity_audience", "vault.login.role_id", "vault.login.secret_id",
-    "vault.login.token", "aws_identity.server_id", "stage.server_id",
+    "vault.login.token", "aws_identity.server_id",
   ]
   text_problems = concat(
     [
       for path, text in local.texts : "${path}: must be visible ASCII, without spaces"
-      if contains(local.visible_texts, path) && !can(regex("^[!-~]+$", text))
+      if(contains(local.visible_texts, path) || can(regex("^stages\\.[^.]*\\.server_id$", path))) && !can(regex("^[!-~]+$", text))
     ],
     [
       for path, text in local.texts : "${path}: an AWS region is written like `eu-west-1`"
@@ -76,7 +76,7 @@ locals {
     ],
     [
       for path, text in local.texts : "${path}: must be a Vault policy's name in lower case, not `root`"
-      if can(regex("^stage\\.grants\\[[0-9]+\\]\\.token\\.policies\\[[0-9]+\\]$", path)) && text == "root"
+      if can(regex("^stages\\.[^.]*\\.grants\\[[0-9]+\\]\\.token\\.policies\\[[0-9]+\\]$", path)) && text == "root"
     ],
     [
       for name, issuer in local.issuers : "issuers.${name}.ca_file: is of no use: `jwks` names a file, so no keys are fetched"
@@ -126,12 +126,14 @@ locals {
       for name in local.aws_issuers : "issuers.${name}.user_claim: `request_tags` are whatever the caller asked for: they name nobody"
       if can(regex(local.request_tags, local.texts["issuers.${name}.user_claim"]))
     ],
-    [
-      for name in distinct(compact([for caller in local.callers : caller.issuer])) :
-      "stage.audiences: no token of issuer `${name}` can be for this stage: it names one audience, and none of the issuer's `audiences` is among these"
-      if contains(["client_id", "azp"], try(local.texts["issuers.${name}.audience_claim"], "aud")) && try(length(local.stages[0].audiences) > 0
-      && length(setintersection(local.stages[0].audiences, local.issuers[name].audiences)) == 0, false)
-    ],
+    flatten([
+      for stage_name, stage in local.stage_mappings : [
+        for name in distinct(compact([for caller in local.callers : caller.issuer if caller.stage == stage_name])) :
+        "stages.${stage_name}.audiences: no token of issuer `${name}` can be for this stage: it names one audience, and none of the issuer's `audiences` is among these"
+        if contains(["client_id", "azp"], try(local.texts["issuers.${name}.audience_claim"], "aud")) && try(length(stage.audiences) > 0
+        && length(setintersection(stage.audiences, local.issuers[name].audiences)) == 0, false)
+      ]
+    ]),
     local.has_issuers || local.has_aws_identity ? [] : ["issuers: is missing: there are neither `issuers` nor `aws_identity`"],
   )
 
@@ -165,21 +167,31 @@ locals {
     path => "${regex("[a-z_]+$", path)} ${lower(text)}"
   }
 
-  stage_problems = local.has_aws_identity || !can(local.texts["stage.server_id"]) ? [] : ["stage.server_id: needs `aws_identity`"]
+  stage_problems = concat(
+    [
+      for name in keys(local.stages) : "stages.${name}: a stage's name must be `$default`, or 1 to 128 letters, digits, `_` and `-`"
+      if !can(regex("^([$]default|[A-Za-z0-9_-]{1,128})$", name))
+    ],
+    [
+      for name in keys(local.stage_mappings) : "stages.${name}.server_id: needs `aws_identity`"
+      if !local.has_aws_identity && can(local.texts["stages.${name}.server_id"])
+    ],
+  )
 
   # Per grant: where it stands, whose callers it is for, and what binds them.
   bounds = ["bound_subject", "bound_claims", "bound_iam_principal_arns", "bound_iam_principal_ids"]
   callers = [
-    for index, grant in local.grants : {
-      path         = "stage.grants[${index}]"
-      issuer       = try(local.texts["stage.grants[${index}].caller.issuer"], null)
-      aws_identity = try(grant.caller.aws_identity == true, false)
-      any          = try(grant.caller.any == true, false)
-      bound        = [for bound in local.bounds : bound if try(grant.caller[bound], null) != null]
-      arns         = try([for arn in grant.caller.bound_iam_principal_arns : tostring(arn)], [])
-      claims       = try(keys(grant.caller.bound_claims), [])
-      is_aws       = contains(local.aws_issuers, try(coalesce(local.texts["stage.grants[${index}].caller.issuer"]), ""))
-      mapping      = can(keys(grant.caller))
+    for grant in local.grants : {
+      stage        = grant.stage
+      path         = grant.path
+      issuer       = try(local.texts["${grant.path}.caller.issuer"], null)
+      aws_identity = try(grant.value.caller.aws_identity == true, false)
+      any          = try(grant.value.caller.any == true, false)
+      bound        = [for bound in local.bounds : bound if try(grant.value.caller[bound], null) != null]
+      arns         = try([for arn in grant.value.caller.bound_iam_principal_arns : tostring(arn)], [])
+      claims       = try(keys(grant.value.caller.bound_claims), [])
+      is_aws       = contains(local.aws_issuers, try(coalesce(local.texts["${grant.path}.caller.issuer"]), ""))
+      mapping      = can(keys(grant.value.caller))
     }
   ]
   kind_of = { for name, issuer in local.issuers : name => try(issuer.kind, "") }
@@ -263,29 +275,29 @@ locals {
   route_problems = [
     for path, text in local.texts :
     "${path}: must be `METHOD template`, such as `GET /orders/{id}` or `* /orders/*`, where `*` is any method; or `$connect` alone"
-    if can(regex("^stage\\.grants\\[[0-9]+\\]\\.routes\\[[0-9]+\\]$", path)) && !can(regex(local.route, text))
+    if can(regex("^stages\\.[^.]*\\.grants\\[[0-9]+\\]\\.routes\\[[0-9]+\\]$", path)) && !can(regex(local.route, text))
   ]
 
   token_problems = flatten([
     for index, grant in local.grants : [
       for problem in [
         {
-          wrong = try(local.seconds["stage.grants[${index}].token.wrap_ttl"] > local.seconds["stage.grants[${index}].token.ttl"], false)
+          wrong = try(local.seconds["${grant.path}.token.wrap_ttl"] > local.seconds["${grant.path}.token.ttl"], false)
           text  = "wrap_ttl: must not be longer than `ttl`: the token inside would end first"
         },
         {
-          wrong = local.callers[index].aws_identity && try(local.seconds["stage.grants[${index}].token.ttl"] > 900, false)
+          wrong = local.callers[index].aws_identity && try(local.seconds["${grant.path}.token.ttl"] > 900, false)
           text  = "ttl: must be at most 900s: an IAM proof has no end that would bound it"
         },
         {
-          wrong = local.callers[index].aws_identity && try(grant.token.entity_alias, null) != null
+          wrong = local.callers[index].aws_identity && try(grant.value.token.entity_alias, null) != null
           text  = "entity_alias: never holds: an IAM proof has no claims"
         },
         {
-          wrong = local.callers[index].is_aws && can(regex(local.request_tags, local.texts["stage.grants[${index}].token.entity_alias.claim"]))
+          wrong = local.callers[index].is_aws && can(regex(local.request_tags, local.texts["${grant.path}.token.entity_alias.claim"]))
           text  = "entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`"
         },
-      ] : "stage.grants[${index}].token.${problem.text}" if problem.wrong
+      ] : "${grant.path}.token.${problem.text}" if problem.wrong
     ]
   ])
 
@@ -293,10 +305,8 @@ locals {
   unique_problems = flatten([
     for key, text in local.unique : [
       for index, grant in local.grants : [
-        for other in [
-          for other in range(index) : other
-          if try(local.texts["stage.grants[${other}].${key}"] == local.texts["stage.grants[${index}].${key}"], false)
-        ] : "stage.grants[${index}].${key}: ${text}; the other is stage.grants[${other}].${key}"
+        for other in slice(local.grants, 0, index) : "${grant.path}.${key}: ${text}; the other is ${other.path}.${key}"
+        if try(local.texts["${other.path}.${key}"] == local.texts["${grant.path}.${key}"], false)
       ]
     ]
   ])

@@ -3,7 +3,7 @@
 variables {
   api_ids = ["a1b2c3d4e5"]
   vault   = jsondecode(file("./tests/every_key.json")).vault
-  stage   = jsondecode(file("./tests/every_key.json")).stage
+  stages  = jsondecode(file("./tests/every_key.json")).stages
 }
 
 run "no_key_is_lost" {
@@ -20,13 +20,10 @@ run "no_key_is_lost" {
 
   assert {
     condition = jsonencode(jsondecode(output.document)) == jsonencode(merge(
-      { for key, part in jsondecode(file("./tests/every_key.json")) : key => part if key != "stage" },
+      jsondecode(file("./tests/every_key.json")),
       {
         stages = {
-          "$default" = merge(
-            { for key, part in jsondecode(file("./tests/every_key.json")).stage : key => part if key != "name" },
-            { api_ids = ["a1b2c3d4e5"] },
-          )
+          for name, stage in jsondecode(file("./tests/every_key.json")).stages : name => merge(stage, { api_ids = ["a1b2c3d4e5"] })
         }
       },
     ))
@@ -47,16 +44,17 @@ run "a_key_with_null_is_a_key_that_was_not_given" {
       corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = { uri = "https://a.example/keys", file = null }, max_age = null }
     }
     log = { caller_id = null }
-    stage = {
-      name      = "prod"
-      audiences = null
-      grants = [{
-        name   = "one"
-        mode   = null
-        routes = ["GET /"]
-        caller = { issuer = "corp", any = true, bound_subject = null }
-        token  = { role = "one", policies = ["one"], ttl = "1m", wrap_ttl = "15s", num_uses = null }
-      }]
+    stages = {
+      prod = {
+        audiences = null
+        grants = [{
+          name   = "one"
+          mode   = null
+          routes = ["GET /"]
+          caller = { issuer = "corp", any = true, bound_subject = null }
+          token  = { role = "one", policies = ["one"], ttl = "1m", wrap_ttl = "15s", num_uses = null }
+        }]
+      }
     }
   }
 
@@ -92,14 +90,15 @@ run "above_4000_bytes_the_value_is_compressed" {
 
   variables {
     issuers = { corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = "discovery" } }
-    stage = {
-      name = "prod"
-      grants = [for index in range(30) : {
-        name   = "grant-${index}"
-        routes = ["GET /${index}"]
-        caller = { issuer = "corp", bound_subject = "überall" }
-        token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
-      }]
+    stages = {
+      prod = {
+        grants = [for index in range(30) : {
+          name   = "grant-${index}"
+          routes = ["GET /${index}"]
+          caller = { issuer = "corp", bound_subject = "überall" }
+          token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
     }
   }
 
@@ -119,14 +118,15 @@ run "what_is_too_large_even_so_is_refused" {
 
   variables {
     issuers = { corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = "discovery" } }
-    stage = {
-      name = "prod"
-      grants = [for index in range(100) : {
-        name   = "grant-${index}"
-        routes = ["GET /${index}"]
-        caller = { issuer = "corp", bound_subject = sha512(index) }
-        token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
-      }]
+    stages = {
+      prod = {
+        grants = [for index in range(100) : {
+          name   = "grant-${index}"
+          routes = ["GET /${index}"]
+          caller = { issuer = "corp", bound_subject = sha512(index) }
+          token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
     }
   }
 
@@ -139,14 +139,15 @@ run "in_the_package_it_may_be_of_any_size" {
   variables {
     in_package = true
     issuers    = { corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = "discovery" } }
-    stage = {
-      name = "prod"
-      grants = [for index in range(100) : {
-        name   = "grant-${index}"
-        routes = ["GET /${index}"]
-        caller = { issuer = "corp", bound_subject = sha512(index) }
-        token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
-      }]
+    stages = {
+      prod = {
+        grants = [for index in range(100) : {
+          name   = "grant-${index}"
+          routes = ["GET /${index}"]
+          caller = { issuer = "corp", bound_subject = sha512(index) }
+          token  = { role = "grant-${index}", policies = ["grant-${index}"], ttl = "1m", wrap_ttl = "15s" }
+        }]
+      }
     }
   }
 
@@ -161,7 +162,7 @@ run "a_document_with_an_unknown_key_is_not_made" {
 
   variables {
     aws_identity = { server_id = "x", accounts = ["123456789012"], sts_regions = ["eu-west-1"] }
-    stage        = { name = "prod", grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true, any = true, bound_subjct = "alice" } }] }
+    stages       = { prod = { grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true, any = true, bound_subjct = "alice" } }] } }
   }
 
   expect_failures = [output.document]
@@ -172,7 +173,7 @@ run "a_document_with_a_problem_is_not_made" {
 
   variables {
     aws_identity = { server_id = "x", accounts = ["123456789012"], sts_regions = ["eu-west-1"] }
-    stage        = { name = "prod", grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true } }] }
+    stages       = { prod = { grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true } }] } }
   }
 
   expect_failures = [output.document]
@@ -184,7 +185,7 @@ run "a_document_is_for_some_api" {
   variables {
     api_ids      = []
     aws_identity = { server_id = "x", accounts = ["123456789012"], sts_regions = ["eu-west-1"] }
-    stage        = { name = "prod", grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true, any = true } }] }
+    stages       = { prod = { grants = [{ name = "a", mode = "none", routes = ["GET /"], caller = { aws_identity = true, any = true } }] } }
   }
 
   expect_failures = [var.api_ids]

@@ -32,7 +32,7 @@ module "prod" {
   package = { file = var.zip }
   vault   = local.vault
   issuers = local.issuers
-  stage   = { name = "prod", grants = local.grants.prod }
+  stages  = { prod = { grants = local.grants.prod } }
 }
 
 resource "aws_s3_bucket" "code" {
@@ -54,7 +54,7 @@ module "staging" {
   package           = { bucket = aws_s3_object.code.bucket, key = aws_s3_object.code.key }
   vault             = local.vault
   issuers           = local.issuers
-  stage             = { name = "staging", grants = local.grants.staging }
+  stages            = { staging = { grants = local.grants.staging } }
 }
 
 resource "aws_api_gateway_resource" "orders" {
@@ -94,7 +94,7 @@ module "default" {
   issuers     = local.issuers
   credentials = [{ header = "Authorization" }, { cookie = "session" }]
   answer      = { response = "simple" }
-  stage       = { name = "$default", grants = local.grants["$default"] }
+  stages      = { "$default" = { grants = local.grants["$default"] } }
 }
 
 module "http_container" {

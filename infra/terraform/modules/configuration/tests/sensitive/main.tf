@@ -5,9 +5,10 @@ locals {
   issuers = {
     corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = "discovery" }
   }
-  stage = {
-    name   = "prod"
-    grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+  stages = {
+    prod = {
+      grants = [{ name = "status", mode = "none", routes = ["GET /status"], caller = { issuer = "corp", any = true } }]
+    }
   }
 }
 
@@ -23,7 +24,7 @@ module "configuration" {
     }[each.key]
   }
   issuers = local.issuers
-  stage   = local.stage
+  stages  = local.stages
   api_ids = ["a1b2c3d4e5"]
 }
 
@@ -37,14 +38,16 @@ module "check" {
       ca_file   = [local.secret]
     }
     issuers = local.issuers
-    stage = merge(local.stage, {
-      server_id = local.secret
-      audiences = local.secret
-      grants = [{
-        name  = local.secret, routes = [local.secret], caller = { issuer = local.secret, bound_claims = { a = [{ b = local.secret }] } }
-        token = { role = local.secret, policies = [local.secret], ttl = local.secret, wrap_ttl = local.secret, entity_alias = local.secret }
-      }]
-    })
+    stages = {
+      prod = {
+        server_id = local.secret
+        audiences = local.secret
+        grants = [{
+          name  = local.secret, routes = [local.secret], caller = { issuer = local.secret, bound_claims = { a = [{ b = local.secret }] } }
+          token = { role = local.secret, policies = [local.secret], ttl = local.secret, wrap_ttl = local.secret, entity_alias = local.secret }
+        }]
+      }
+    }
   }
 }
 

@@ -13,14 +13,15 @@ module "check" {
     issuers = {
       corp = { kind = "jwt", issuer = terraform_data.issuer.id, audiences = [terraform_data.issuer.id], algorithms = ["RS256"], jwks = "discovery" }
     }
-    stage = {
-      name = "prod"
-      grants = [{
-        name   = "orders-reader"
-        routes = ["GET /orders"]
-        caller = { issuer = "corp", bound_subjct = terraform_data.issuer.id }
-        token  = { role = "orders-reader", policies = ["orders-read"], ttl = "2m", wrap_ttl = "30s" }
-      }]
+    stages = {
+      prod = {
+        grants = [{
+          name   = "orders-reader"
+          routes = ["GET /orders"]
+          caller = { issuer = "corp", bound_subjct = terraform_data.issuer.id }
+          token  = { role = "orders-reader", policies = ["orders-read"], ttl = "2m", wrap_ttl = "30s" }
+        }]
+      }
     }
   }
 }

@@ -12,7 +12,7 @@ module "configuration" {
   vault        = lookup(each.value, "vault", local.parts.vault)
   issuers      = local.parts.issuers
   aws_identity = lookup(each.value, "aws_identity", local.parts.aws_identity)
-  stage        = local.parts.stage
+  stages       = local.parts.stages
   api_ids      = ["a1b2c3d4e5"]
 }
 
