@@ -267,7 +267,8 @@ impl Alarm {
 
 /// `None` where there is no data.
 fn sum(points: &[(u64, f64)], from: u64, to: u64) -> Option<f64> {
-    let mut inside = points.iter().filter(|(at, _)| from <= *at && *at < to).map(|(_, value)| *value).peekable();
+    let mut inside =
+        points.iter().filter(|(at, _)| from <= *at && *at < to).map(|(_, value)| *value).peekable();
     inside.peek().is_some().then(|| inside.sum())
 }
 
