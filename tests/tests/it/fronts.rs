@@ -57,10 +57,9 @@ impl Bed {
     /// The whole document that the parts of a fixture are of.
     fn document(&self, fixture: &Value) -> Value {
         let mut document = fixture.clone();
-        let mut stage = document.as_object_mut().unwrap().remove("stage").unwrap();
-        let name = stage.as_object_mut().unwrap().remove("name").unwrap();
-        stage["api_ids"] = json!([self.api]);
-        document["stages"] = json!({name.as_str().unwrap(): stage});
+        for stage in document["stages"].as_object_mut().unwrap().values_mut() {
+            stage["api_ids"] = json!([self.api]);
+        }
         document
     }
 
@@ -74,7 +73,7 @@ impl Bed {
         };
         let parameters = json!({
             "CodeBucket": BUCKET, "CodeKey": self.code.key(), "ApiType": "HTTP", "ApiId": self.api,
-            "Stage": fixture["stage"]["name"], "Configuration": text,
+            "Stage": "$default", "Configuration": text,
         });
         let template = cloudformation::file("authorizer.yaml");
         let code = std::slice::from_ref(&self.code);
@@ -129,7 +128,7 @@ fn fixture() -> Value {
 /// The fixture with so many grants more, each with a text of its own in it.
 fn with_grants(count: usize, text: impl Fn(usize) -> String) -> Value {
     let mut fixture = fixture();
-    let grants = fixture["stage"]["grants"].as_array_mut().unwrap();
+    let grants = fixture["stages"]["$default"]["grants"].as_array_mut().unwrap();
     for number in 0..count {
         let mut grant = grants[0].clone();
         grant["name"] = json!(format!("more-{number}"));
@@ -170,7 +169,7 @@ async fn a_document_with_every_key_is_the_same_by_all_three() {
     bed.by_terraform(&fixture).await.unwrap();
     bed.by_cdk(&fixture).await.unwrap();
     let document = bed.document(&fixture);
-    for function in ["by-cloudformation", "by-terraform-default", "by-cdk-default"] {
+    for function in ["by-cloudformation", "by-terraform", "by-cdk"] {
         let (value, given) = bed.given(function).await;
         assert!(value.starts_with('{'), "{function} compresses what need not be");
         assert_eq!(given, document, "{function}");
@@ -186,7 +185,7 @@ async fn a_document_above_4_kb_is_compressed_by_all_three() {
     bed.by_cloudformation(&fixture).await.unwrap();
     bed.by_terraform(&fixture).await.unwrap();
     bed.by_cdk(&fixture).await.unwrap();
-    for function in ["by-cloudformation", "by-terraform-default", "by-cdk-default"] {
+    for function in ["by-cloudformation", "by-terraform", "by-cdk"] {
         let (value, given) = bed.given(function).await;
         assert!(value.starts_with("base64gzip:"), "{function}");
         assert_eq!(given, document, "{function}");
@@ -224,12 +223,32 @@ async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_bef
 async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_place() {
     // Where, by the parts' own names, and the value that is wrong there.
     let cases = [
-        ("/stage/grants/0/caller", "bound_subjct", "grants[0].caller.bound_subjct", json!("alice")),
-        ("/stage/grants/1", "caller", "grants[1].caller", json!({"aws_identity": true})),
-        ("/stage/grants/0/token", "wrap_ttl", "grants[0].token.wrap_ttl", json!("3m")),
-        ("/stage/grants/1/token", "role", "grants[1].token.role", json!("orders-reader")),
-        ("/stage/grants/1", "name", "grants[1].name", json!("orders-reader")),
-        ("/stage/grants/0", "routes", "grants[0].routes[0]", json!(["ANY orders"])),
+        (
+            "/stages/$default/grants/0/caller",
+            "bound_subjct",
+            "stages.$default.grants[0].caller.bound_subjct",
+            json!("alice"),
+        ),
+        (
+            "/stages/$default/grants/1",
+            "caller",
+            "stages.$default.grants[1].caller",
+            json!({"aws_identity": true}),
+        ),
+        (
+            "/stages/$default/grants/0/token",
+            "wrap_ttl",
+            "stages.$default.grants[0].token.wrap_ttl",
+            json!("3m"),
+        ),
+        (
+            "/stages/$default/grants/1/token",
+            "role",
+            "stages.$default.grants[1].token.role",
+            json!("orders-reader"),
+        ),
+        ("/stages/$default/grants/1", "name", "stages.$default.grants[1].name", json!("orders-reader")),
+        ("/stages/$default/grants/0", "routes", "stages.$default.grants[0].routes[0]", json!(["ANY orders"])),
         ("/vault", "address", "vault.address", json!("http://vault.example.com:8200")),
         ("/issuers/corp", "algorithms", "issuers.corp.algorithms", json!(["none"])),
     ];
@@ -266,11 +285,9 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
             continue;
         }
         assert_eq!(read.code, 1, "{place}: {}", read.stdout);
-        let of_reader =
-            if place.starts_with("grants") { format!("stages.$default.{place}") } else { place.to_owned() };
         assert!(
-            read.stdout.contains(&of_reader) || read.stderr.contains(&of_reader),
-            "{of_reader}: {}{}",
+            read.stdout.contains(place) || read.stderr.contains(place),
+            "{place}: {}{}",
             read.stdout,
             read.stderr
         );

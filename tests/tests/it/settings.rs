@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::cloudformation;
-use test_bed::parts;
+use test_bed::emulator::Emulator;
+use test_bed::process::Scratch;
 use test_bed::synthesis::{Made, refused_by_rules};
+use test_bed::terraform::Terraform;
+use test_bed::{cloudformation, parts};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-4000-8000-0123456789ab";
 const LOG_KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/9f8e7d6c-0000-4000-8000-0123456789ab";
@@ -364,6 +366,76 @@ pub(crate) fn names(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+/// The module's variables, besides those of a case.
+pub(crate) fn module(variables: &[&Value]) -> Value {
+    let document = configuration("/opt/vault-ca.pem", "/opt/corp-ca.pem");
+    let mut stages = document["stages"].clone();
+    stages["prod"].as_object_mut().unwrap().remove("api_ids");
+    let mut all = json!({
+        "source": "../terraform", "name": "orders-authorizer", "package": {"file": "authorizer.zip"},
+        "api": {"type": "REST", "id": "a1b2c3d4e5", "name": "orders"},
+        "vault": document["vault"], "issuers": document["issuers"], "stages": stages,
+    });
+    merge(&mut all, variables);
+    all
+}
+
+/// What Terraform plans for a root of these modules.
+pub(crate) async fn planned(scratch: &Scratch, modules: &Value) -> Value {
+    // The provider asks who it is. Nothing is made.
+    let emulator = Emulator::start(scratch).await;
+    let terraform = Terraform::on(scratch, emulator.aws());
+    let root = "settings";
+    let folder = terraform.folder(root);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("authorizer.zip"), "").unwrap();
+    let main = json!({"provider": {"aws": {}}, "module": modules});
+    fs::write(folder.join("main.tf.json"), main.to_string()).unwrap();
+    terraform.init(root, &[]).await;
+    terraform.succeeds(root, &["plan", "-input=false", "-out=plan"]).await;
+    let plan = terraform.succeeds(root, &["show", "-json", "plan"]).await;
+    emulator.stop().await;
+    serde_json::from_str(&plan).unwrap()
+}
+
+#[tokio::test]
+async fn every_setting_is_found_in_what_terraform_plans() {
+    let scratch = Scratch::new("settings-terraform");
+    // Those that change nothing but the place where they are found share one instance: a plan of thirty takes minutes.
+    let alone = ["environment variables", "tracing", "an existing role", "VPC", "IPv6 in the VPC", "alarms"];
+    let cases = cases();
+    let mut modules = json!({"minus_one": module(&[&json!({"reserved_concurrent_executions": -1})])});
+    let mut together = json!({});
+    let name = |number: usize, case: &Case| {
+        if alone.contains(&case.setting) { format!("case_{number}") } else { "together".to_owned() }
+    };
+    for (number, case) in cases.iter().enumerate() {
+        if alone.contains(&case.setting) {
+            modules[name(number, case)] = module(&[&case.terraform, &case.terraform_needs]);
+        } else {
+            merge(&mut together, &[&case.terraform, &case.terraform_needs]);
+        }
+    }
+    modules["together"] = module(&[&together]);
+    let plan = planned(&scratch, &modules).await;
+    for (number, case) in cases.iter().enumerate() {
+        let made = Made::of_plan(&plan, &name(number, case));
+        assert_found(case.setting, &made, &case.in_plan);
+        assert_rest(case.setting, &made);
+        if case.setting == "VPC" {
+            assert_interfaces(&made, "orders-authorizer");
+        }
+        let given = &made.only(FUNCTION.1)["environment"][0]["variables"]["AUTHORIZER_CONFIG"];
+        if case.setting != "environment variables" {
+            let document: Value = serde_json::from_str(given.as_str().unwrap()).unwrap();
+            assert_eq!(document["vault"]["ca_file"], "/opt/vault-ca.pem", "{}", case.setting);
+            assert_eq!(document["issuers"]["corp"]["ca_file"], "/opt/corp-ca.pem", "{}", case.setting);
+        }
+    }
+    let made = Made::of_plan(&plan, "minus_one");
+    assert_eq!(made.only(FUNCTION.1)["reserved_concurrent_executions"], json!(-1));
+}
+
 #[test]
 fn every_row_of_the_table_has_a_case_with_its_names() {
     let rows = rows("Settings");
@@ -384,8 +456,14 @@ pub(crate) fn statements(made: &Made) -> Vec<Value> {
     let inline =
         made.all("AWS::IAM::Role").flat_map(|role| role["Policies"].as_array().into_iter().flatten());
     let documents = inline.chain(made.all("AWS::IAM::Policy")).map(|policy| policy["PolicyDocument"].clone());
-    let planned = made.all("aws_iam_role_policy").filter_map(|policy| policy["policy"].as_str());
-    let planned = planned.map(|policy| serde_json::from_str(policy).unwrap());
+    let planned = made.all("aws_iam_role_policy").map(|policy| match policy["policy"].as_str() {
+        Some(document) => serde_json::from_str(document).unwrap(),
+        // A plan does not know the log group's ARN yet.
+        None if policy["name"] == "write-own-log" => {
+            json!({"Statement": [{"Effect": "Allow", "Action": "logs:"}]})
+        }
+        None => panic!("{policy}"),
+    });
     let all = documents.chain(planned);
     all.flat_map(|document: Value| document["Statement"].as_array().unwrap().clone()).collect()
 }
@@ -622,7 +700,11 @@ pub(crate) fn assert_interfaces(made: &Made, function: &str) {
         let actions = list(&statement["Action"]);
         for resource in list(&statement["Resource"]) {
             let wide = actions.iter().all(|action| action.starts_with("ec2:Describe"));
-            assert!(wide || resource.starts_with("arn:aws:ec2:us-east-1:123456789012:"), "{statement}");
+            // Subnets and security groups can be shared by another account. They are named, one by one.
+            let shared = [":subnet/", ":security-group/"].iter().any(|kind| resource.contains(kind));
+            let account = if shared { "*" } else { "123456789012" };
+            let place = format!("arn:aws:ec2:us-east-1:{account}:");
+            assert!(wide || resource.starts_with(&place), "{resource}: {statement}");
             if actions.contains(&"ec2:CreateNetworkInterface".to_owned()) {
                 // By the ARN of each, or by a condition on all.
                 let bound = |kind: &str, key: &str, ids: &[&str]| {
