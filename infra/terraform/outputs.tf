@@ -19,13 +19,13 @@ output "function_arn" {
 }
 
 output "role_arn" {
-  description = "The function's role, with its path."
+  description = "The function's role, with its path: for `vault apply --aws-principal`, which drops the path where Vault does not see it."
   value       = local.role_arn
 }
 
 output "vault_principal" {
-  description = "What Vault's role is bound to: `vault apply --aws-principal`, bound_iam_principal_arn. Without the role's path, which GetCallerIdentity leaves out; with it for `login.method = \"jwt\"`, whose subject has it."
-  value       = try(var.vault.login.method, "aws") == "jwt" ? local.role_foretold : replace(local.role_foretold, "/:role/.*//", ":role/")
+  description = "The same without its path, which GetCallerIdentity leaves out: for bound_iam_principal_arn. Known before the role is made."
+  value       = replace(local.role_foretold, "/:role/.*//", ":role/")
 }
 
 output "log_group_name" {

@@ -223,20 +223,6 @@ run "with_a_jwt_login_the_role_may_ask_for_its_own_jwt" {
   }
 }
 
-run "vaults_principal_has_the_path_where_the_subject_of_a_jwt_has_it" {
-  command = plan
-
-  variables {
-    vault     = { address = "https://vault.example.com", login = { method = "jwt", role = "api", web_identity_audience = "vault.example.com" } }
-    role_path = "/teams/orders/"
-  }
-
-  assert {
-    condition     = output.vault_principal == "arn:aws-us-gov:iam::123456789012:role/teams/orders/orders-us-gov-west-1"
-    error_message = output.vault_principal
-  }
-}
-
 run "vaults_principal_has_no_path_where_get_caller_identity_drops_it" {
   command = plan
 

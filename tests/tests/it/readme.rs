@@ -74,17 +74,17 @@ fn each_way_has_its_five_steps() {
 
 #[tokio::test]
 async fn the_five_steps_with_cloudformation() {
-    Walk::new("CloudFormation", &format!("orders-authorizer-{REGION}")).await.walk().await;
+    Walk::new("CloudFormation").await.walk().await;
 }
 
 #[tokio::test]
 async fn the_five_steps_with_terraform() {
-    Walk::new("Terraform", "orders-authorizer-prod").await.walk().await;
+    Walk::new("Terraform").await.walk().await;
 }
 
 #[tokio::test]
 async fn the_five_steps_with_cdk() {
-    Walk::new("CDK", "orders-authorizer-prod").await.walk().await;
+    Walk::new("CDK").await.walk().await;
 }
 
 /// Somebody with the README, an AWS account, a Vault and an identity provider.
@@ -99,10 +99,10 @@ struct Walk {
 }
 
 impl Walk {
-    async fn new(way: &'static str, role: &str) -> Self {
+    async fn new(way: &'static str) -> Self {
         let scratch = Scratch::new(&format!("readme-{way}"));
         let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/orders-authorizer-{REGION}");
         // OpenBao has no AWS auth method to configure: the stand-in has what the script would write, and `vault` notes it.
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;

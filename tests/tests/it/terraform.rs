@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
 use test_bed::cloudformation::{self, Code};
-use test_bed::emulator::{ACCOUNT, Emulator};
+use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
 use test_bed::terraform::Terraform;
@@ -117,7 +117,7 @@ fn mappings(value: &Value, path: &str) -> Vec<(String, Map<String, Value>)> {
     }
 }
 
-/// The keys of each table of the schema; `stages` and `api_ids` are the module's to write.
+/// The keys of each table of the schema; `api_ids` is the module's to write.
 fn tables(value: &Value) -> Vec<BTreeSet<String>> {
     let below = match value {
         Value::Object(map) => map.values().flat_map(tables).collect(),
@@ -128,9 +128,7 @@ fn tables(value: &Value) -> Vec<BTreeSet<String>> {
         .get("properties")
         .and_then(Value::as_object)
         .filter(|_| value.get("type") == Some(&json!("object")));
-    let own = own.map(|keys| {
-        keys.keys().filter(|key| !["stages", "api_ids"].contains(&key.as_str())).cloned().collect()
-    });
+    let own = own.map(|keys| keys.keys().filter(|key| *key != "api_ids").cloned().collect());
     own.into_iter().chain(below).collect()
 }
 
@@ -140,10 +138,10 @@ fn the_fixtures_have_every_key_of_the_schema() {
     let configurations = configurations();
     let mappings: Vec<_> = configurations.iter().flat_map(|parts| mappings(parts, "")).collect();
     for table in tables(&schema()) {
-        let of_table = mappings.iter().map(|(_, map)| map).filter(|map| {
-            let keys = map.keys().filter(|key| *key != "name" && *key != "stage");
-            keys.clone().count() > 0 && keys.into_iter().all(|key| table.contains(key))
-        });
+        let of_table = mappings
+            .iter()
+            .map(|(_, map)| map)
+            .filter(|map| !map.is_empty() && map.keys().all(|key| table.contains(key)));
         let found: BTreeSet<String> = of_table.flat_map(|map| map.keys().cloned()).collect();
         let missing: Vec<_> = table.difference(&found).collect();
         assert!(missing.is_empty(), "no fixture has {missing:?} of {table:?}");
@@ -158,8 +156,8 @@ async fn an_unknown_key_is_refused_wherever_it_stands() {
     let mut cases = Map::new();
     for (number, parts) in configurations().iter().enumerate() {
         for (path, _) in mappings(parts, "") {
-            // Names of the user's own: of issuers, and of claims.
-            if path == "issuers" || path.ends_with(".bound_claims") {
+            // Names of the user's own: of issuers, of stages, and of claims.
+            if path == "issuers" || path == "stages" || path.ends_with(".bound_claims") {
                 continue;
             }
             let mut parts = parts.clone();
@@ -221,7 +219,7 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
     let ran = terraform.run(example, &["plan", "-input=false"]).await;
     assert!(!ran.success, "{}", ran.printed);
     assert!(
-        ran.printed.contains("stage.grants[0].caller.bound_claim: is not a known key; known are: any,"),
+        ran.printed.contains("stages.prod.grants[0].caller.bound_claim: is not a known key; known are: any,"),
         "{}",
         ran.printed
     );
@@ -316,12 +314,11 @@ fn variables(authorizer: &Path, orders: &Path, vault: &str, issuer: &str, sts: O
 }
 
 impl Applied {
-    /// `stage` is the stage's name in the names of what is made.
-    async fn new(example: &str, stage: &str, more: impl AsyncFnOnce(&Emulator) -> Value) -> Self {
+    async fn new(example: &str, more: impl AsyncFnOnce(&Emulator) -> Value) -> Self {
         let scratch = Scratch::new(&example.replace('/', "-"));
         let emulator = Emulator::start(&scratch).await;
         // Known before anything is made: Vault's address is one of the variables.
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/shop-authorizer-{stage}");
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/shop-authorizer-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
@@ -336,7 +333,7 @@ impl Applied {
         }
         let terraform = Terraform::on(&scratch, emulator.aws());
         let outputs = terraform.apply(example, &variables).await;
-        assert_eq!(outputs["role_arn"], role);
+        assert_eq!(outputs["vault_principal"], role);
         Self { terraform, outputs, emulator, vault, issuer, _scratch: scratch }
     }
 
@@ -392,25 +389,57 @@ impl Applied {
 #[tokio::test]
 async fn the_rest_api_is_made_serves_refuses_and_goes() {
     let [example, ..] = EXAMPLES;
-    let applied =
-        Applied::new(example, "prod", async |_| json!({"allow_origin": "https://shop.example.com"})).await;
+    let applied = Applied::new(example, async |_| json!({"allow_origin": "https://shop.example.com"})).await;
     applied.serves_and_refuses("prod", [401, 401]).await;
     assert_eq!(applied.call("OPTIONS", "prod", &[]).await.0, 204, "a preflight carries no credential");
     let refused = ["signature_invalid", "token_expired", "credential_missing", "no_grant", "header_reserved"];
     assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
 
+    // The other stage, of the same function: its own grant, and its own secret.
+    let (status, answer) = applied.get("staging", &applied.good_token()).await;
+    assert_eq!((status, &answer["grant"]), (200, &json!("orders-staging-reader")), "{answer}");
+    assert_eq!(answer["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
+
     let api = applied.outputs["api_id"].as_str().unwrap();
     let aws = applied.emulator.aws();
-    let stage = aws.request("apigateway", "get_stage", &json!({"restApiId": api, "stageName": "prod"})).await;
-    assert_eq!(stage["methodSettings"]["*/*"]["dataTraceEnabled"], false);
-    assert_eq!(stage["methodSettings"]["*/*"]["loggingLevel"], "OFF");
-    let format = stage["accessLogSettings"]["format"].as_str().unwrap();
-    assert!(
-        !format.contains("authorizer.vault") && format.contains("$context.authorizer.requestId"),
-        "{format}"
-    );
-    let authorizers = aws.request("apigateway", "get_authorizers", &json!({"restApiId": api})).await;
-    assert_eq!(authorizers["items"][0]["authorizerResultTtlInSeconds"], 0);
+    let stage = async |name: &str| {
+        aws.request("apigateway", "get_stage", &json!({"restApiId": api, "stageName": name})).await
+    };
+    for name in ["prod", "staging"] {
+        let stage = stage(name).await;
+        assert_eq!(stage["methodSettings"]["*/*"]["dataTraceEnabled"], false, "{name}");
+        assert_eq!(stage["methodSettings"]["*/*"]["loggingLevel"], "OFF", "{name}");
+        let format = stage["accessLogSettings"]["format"].as_str().unwrap();
+        assert!(
+            !format.contains("authorizer.vault") && format.contains("$context.authorizer.requestId"),
+            "{format}"
+        );
+    }
+    let authorizers = async || {
+        aws.request("apigateway", "get_authorizers", &json!({"restApiId": api})).await["items"][0].take()
+    };
+    let authorizer = authorizers().await;
+    assert_eq!(authorizer["authorizerResultTtlInSeconds"], 0);
+    let orders = json!({"FunctionName": "shop-orders"});
+    let allowed = aws.request("lambda", "get_policy", &orders).await["Policy"].to_string();
+    for name in ["prod", "staging"] {
+        assert!(allowed.contains(&format!("{api}/{name}/GET/orders")), "{allowed}");
+    }
+    assert!(!allowed.contains('*'), "no other route: {allowed}");
+
+    // A function of another name: the authorizer keeps its id, and a stage with the old snapshot would call what is gone.
+    let file = applied.terraform.folder(example).join("main.tf");
+    let text = fs::read_to_string(&file).unwrap();
+    let renamed = text.replace("${var.name}-authorizer", "${var.name}-renamed");
+    assert_ne!(renamed, text);
+    fs::write(&file, renamed).unwrap();
+    let before = stage("prod").await["deploymentId"].take();
+    applied.terraform.succeeds(example, &["apply", "-input=false", "-auto-approve"]).await;
+    assert_eq!(authorizers().await["id"], authorizer["id"]);
+    assert!(authorizers().await["authorizerUri"].as_str().unwrap().contains(":function:shop-renamed/"));
+    for name in ["prod", "staging"] {
+        assert_ne!(stage(name).await["deploymentId"], before, "{name} has the snapshot of before");
+    }
 
     applied.terraform.destroy(example).await;
     assert_eq!(aws.left().await, [].into());
@@ -419,7 +448,7 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
 #[tokio::test]
 async fn the_http_api_is_made_serves_refuses_and_goes() {
     let [_, example, _] = EXAMPLES;
-    let applied = Applied::new(example, "default", async |_| json!({})).await;
+    let applied = Applied::new(example, async |_| json!({})).await;
     applied.serves_and_refuses("$default", [403, 401]).await;
     // What has no credential did not reach the function.
     let refused = ["signature_invalid", "token_expired", "no_grant", "header_reserved"];
@@ -432,7 +461,7 @@ async fn the_http_api_is_made_serves_refuses_and_goes() {
 #[tokio::test]
 async fn an_api_that_is_there_gets_one_route_and_keeps_all_else() {
     let [_, _, example] = EXAMPLES;
-    let applied = Applied::new(example, "prod", async |emulator| {
+    let applied = Applied::new(example, async |emulator| {
         let api = json!({"Name": "there-before", "ProtocolType": "HTTP"});
         let api = emulator.aws().request("apigatewayv2", "create_api", &api).await["ApiId"].take();
         let stage = json!({"ApiId": api, "StageName": "prod", "AutoDeploy": true});

@@ -47,14 +47,15 @@ module "authorizer" {
     }
   }
 
-  stage = {
-    name = var.stage
-    grants = [{
-      name   = "orders-prod-reader"
-      routes = ["GET /orders"]
-      caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-      token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
-    }]
+  stages = {
+    (var.stage) = {
+      grants = [{
+        name   = "orders-prod-reader"
+        routes = ["GET /orders"]
+        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+        token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
+      }]
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 #
 #   terraform apply -var authorizer_zip=… -var orders_zip=… -var vault_address=… -var vault_server_id=… -var issuer=…
 #
-# Vault is configured by infra/vault/quickstart.sh, with the output `role_arn` as --aws-principal.
+# Vault is configured by infra/vault/quickstart.sh, with the output `vault_principal` as --aws-principal.
 
 terraform {
   required_version = ">= 1.9"

@@ -1,10 +1,11 @@
-# A REST API with the stage `prod` and the route GET /orders: each caller's JWT becomes one Vault token, with which the sample
-# function reads one secret.
+# A REST API with two stages, `prod` and `staging`, of one authorizer, and the route GET /orders: each caller's JWT becomes one
+# Vault token, with which the sample function reads one secret of its stage.
 #
 #   terraform apply -var authorizer_zip=… -var orders_zip=… -var vault_address=… -var vault_server_id=… -var issuer=…
 #
 # API Gateway writes access logs with one role per account and region: `aws apigateway get-account` must print a
-# cloudwatchRoleArn. Vault is configured by infra/vault/quickstart.sh, with the output `role_arn` as --aws-principal.
+# cloudwatchRoleArn. Vault is configured by infra/vault/quickstart.sh, with the output `vault_principal` as
+# --aws-principal.
 
 terraform {
   required_version = ">= 1.9"
@@ -23,7 +24,7 @@ provider "aws" {}
 module "authorizer" {
   source  = "../.."
   name    = "${var.name}-authorizer"
-  api     = { type = "REST", id = aws_api_gateway_rest_api.this.id }
+  api     = { type = "REST", id = aws_api_gateway_rest_api.this.id, name = aws_api_gateway_rest_api.this.name }
   package = { file = var.authorizer_zip }
 
   # What the API answers by itself has the CORS header, too.
@@ -59,6 +60,14 @@ module "authorizer" {
         token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
       }]
     }
+    staging = {
+      grants = [{
+        name   = "orders-staging-reader"
+        routes = ["GET /orders"]
+        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
+        token  = { role = "orders-staging-reader", policies = ["orders-staging-read"], ttl = "10m", wrap_ttl = "60s" }
+      }]
+    }
   }
 }
 
@@ -71,8 +80,13 @@ module "orders" {
   allow_origin    = var.allow_origin
 
   stages = {
-    prod = { creation_path = "auth/token/create/orders-prod-reader", secret_path = "secret/data/prod/orders" }
+    prod    = { creation_path = "auth/token/create/orders-prod-reader", secret_path = "secret/data/prod/orders" }
+    staging = { creation_path = "auth/token/create/orders-staging-reader", secret_path = "secret/data/staging/orders" }
   }
+}
+
+locals {
+  stages = toset(["prod", "staging"])
 }
 
 # --- The API ---------------------------------------------------------------------------------------------------------------
@@ -108,12 +122,14 @@ resource "aws_api_gateway_integration" "get_orders" {
   uri                     = module.orders.invoke_arn
 }
 
-# This route of this stage. It does not cover the console's test stage, which calls without the authorizer.
+# This route of these stages. It does not cover the console's test stage, which calls without the authorizer.
 resource "aws_lambda_permission" "get_orders" {
+  for_each = local.stages
+
   function_name = module.orders.function_name
   action        = "lambda:InvokeFunction"
   principal     = "apigateway.amazonaws.com"
-  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/prod/GET/orders"
+  source_arn    = "${aws_api_gateway_rest_api.this.execution_arn}/${each.key}/GET/orders"
 }
 
 # A browser's preflight carries no credential: API Gateway answers it itself.
@@ -157,7 +173,7 @@ resource "aws_api_gateway_integration_response" "options_orders" {
   response_parameters = local.preflight
 }
 
-# --- The stage -------------------------------------------------------------------------------------------------------------
+# --- The stages ------------------------------------------------------------------------------------------------------------
 
 # API Gateway serves a snapshot of all above. A new one is made when one of these changes.
 resource "aws_api_gateway_deployment" "this" {
@@ -181,17 +197,21 @@ resource "aws_api_gateway_deployment" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
-  name              = "/aws/apigateway/${var.name}-access"
+  for_each = local.stages
+
+  name              = "/aws/apigateway/${var.name}-${each.key}-access"
   retention_in_days = 90
 }
 
-resource "aws_api_gateway_stage" "prod" {
+resource "aws_api_gateway_stage" "this" {
+  for_each = local.stages
+
   rest_api_id   = aws_api_gateway_rest_api.this.id
   deployment_id = aws_api_gateway_deployment.this.id
-  stage_name    = "prod"
+  stage_name    = each.key
 
   access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.access.arn
+    destination_arn = aws_cloudwatch_log_group.access[each.key].arn
     format          = module.authorizer.access_log_format
   }
 }
@@ -199,8 +219,10 @@ resource "aws_api_gateway_stage" "prod" {
 # Data trace writes the authorizer's answer, the wrapping token with it, into the execution log. It stays off, and so does the
 # execution log itself: which of its lines show the context at level INFO or ERROR is not documented.
 resource "aws_api_gateway_method_settings" "all" {
+  for_each = local.stages
+
   rest_api_id = aws_api_gateway_rest_api.this.id
-  stage_name  = aws_api_gateway_stage.prod.stage_name
+  stage_name  = aws_api_gateway_stage.this[each.key].stage_name
   method_path = "*/*"
 
   settings {

@@ -4,8 +4,13 @@ output "api_id" {
 }
 
 output "url" {
-  description = "Where the API is called."
-  value       = aws_api_gateway_stage.prod.invoke_url
+  description = "Where the stage prod is called."
+  value       = aws_api_gateway_stage.this["prod"].invoke_url
+}
+
+output "staging_url" {
+  description = "Where the stage staging is called."
+  value       = aws_api_gateway_stage.this["staging"].invoke_url
 }
 
 output "authorizer" {
@@ -18,8 +23,18 @@ output "authorizer" {
 }
 
 output "role_arn" {
-  description = "What Vault's role is bound to."
+  description = "Who may log in to Vault: `vault apply --aws-principal`."
   value       = module.authorizer.role_arn
+}
+
+output "vault_principal" {
+  description = "The same as Vault compares it, without a path: bound_iam_principal_arn, `quickstart.sh --aws-principal`."
+  value       = module.authorizer.vault_principal
+}
+
+output "vault_login_role" {
+  description = "What the authorizer logs in with: also the name of its policy, `vault apply --policy`."
+  value       = module.authorizer.vault_login_role
 }
 
 output "configuration" {

@@ -1,5 +1,5 @@
-# A REST API with two stages, each with its own authorizer, one of them a TOKEN authorizer whose code is in S3; and an HTTP API. In
-# front of containers where the authorizer may be. Nothing calls them: that the provider and AWS's API take it is the test.
+# A REST API with two stages of one authorizer, which has every setting, and a TOKEN authorizer beside it whose code is in S3; and an
+# HTTP API. In front of containers where the authorizer may be. Nothing calls them: that the provider and AWS's API take it is the test.
 
 variable "zip" {
   description = "Any file, for the function's code."
@@ -11,10 +11,10 @@ locals {
   issuers = { corp = { kind = "jwt", issuer = "https://login.example.com/", audiences = ["orders-api"], algorithms = ["RS256"], jwks = "discovery" } }
   grants = {
     for stage in ["prod", "staging", "$default"] : stage => [{
-      name   = "orders-reader"
+      name   = "orders-${trimprefix(stage, "$")}-reader"
       routes = ["GET /orders"]
       caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-      token  = { role = "orders-reader", policies = ["orders-read"], ttl = "2m", wrap_ttl = "30s" }
+      token  = { role = "orders-${trimprefix(stage, "$")}-reader", policies = ["orders-read"], ttl = "2m", wrap_ttl = "30s" }
     }]
   }
 }
@@ -25,14 +25,21 @@ resource "aws_api_gateway_rest_api" "this" {
   name = "rest"
 }
 
-module "prod" {
+module "rest" {
   source  = "../../.."
   name    = "rest"
-  api     = { type = "REST", id = aws_api_gateway_rest_api.this.id }
+  api     = { type = "REST", id = aws_api_gateway_rest_api.this.id, name = aws_api_gateway_rest_api.this.name }
   package = { file = var.zip }
   vault   = local.vault
   issuers = local.issuers
-  stages  = { prod = { grants = local.grants.prod } }
+  stages  = { for stage in ["prod", "staging"] : stage => { grants = local.grants[stage] } }
+
+  role_path                         = "/teams/orders/"
+  provisioned_concurrent_executions = 1
+  tracing_mode                      = "Active"
+  environment_variables             = { RUST_LOG = "warn" }
+  cloudwatch_logs_retention_in_days = 30
+  tags                              = { team = "orders" }
 }
 
 resource "aws_s3_bucket" "code" {
@@ -45,16 +52,28 @@ resource "aws_s3_object" "code" {
   source = var.zip
 }
 
-module "staging" {
+# A role that is made beside the function, which a plan does not know yet.
+resource "aws_iam_role" "token" {
+  name = "token-authorizer"
+
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+  })
+}
+
+module "token" {
   source            = "../../.."
-  name              = "rest"
-  api               = { type = "REST", id = aws_api_gateway_rest_api.this.id }
+  name              = "token"
+  api               = { type = "REST", id = aws_api_gateway_rest_api.this.id, name = aws_api_gateway_rest_api.this.name }
   authorizer_type   = "TOKEN"
   gateway_responses = false
   package           = { bucket = aws_s3_object.code.bucket, key = aws_s3_object.code.key }
   vault             = local.vault
   issuers           = local.issuers
-  stages            = { staging = { grants = local.grants.staging } }
+  stages            = { prod = { grants = local.grants.prod } }
+  create_role       = false
+  lambda_role       = aws_iam_role.token.arn
 }
 
 resource "aws_api_gateway_resource" "orders" {
@@ -68,12 +87,12 @@ resource "aws_api_gateway_method" "get_orders" {
   resource_id   = aws_api_gateway_resource.orders.id
   http_method   = "GET"
   authorization = "CUSTOM"
-  authorizer_id = module.prod.authorizer_id
+  authorizer_id = module.rest.authorizer_id
 }
 
 module "rest_container" {
   source     = "../../../modules/container"
-  authorizer = module.prod.authorizer
+  authorizer = module.rest.authorizer
   method     = aws_api_gateway_method.get_orders
   uri        = "https://orders.example.com/orders"
 }
@@ -95,6 +114,8 @@ module "default" {
   credentials = [{ header = "Authorization" }, { cookie = "session" }]
   answer      = { response = "simple" }
   stages      = { "$default" = { grants = local.grants["$default"] } }
+
+  reserved_concurrent_executions = 5
 }
 
 module "http_container" {
@@ -107,17 +128,17 @@ module "http_container" {
 # --- What was made, as AWS says ---------------------------------------------------------------------------------------------
 
 data "aws_api_gateway_authorizer" "this" {
-  for_each = { prod = module.prod.authorizer_id, staging = module.staging.authorizer_id }
+  for_each = { rest = module.rest.authorizer_id, token = module.token.authorizer_id }
 
   rest_api_id   = aws_api_gateway_rest_api.this.id
   authorizer_id = each.value
 }
 
 data "aws_lambda_function" "this" {
-  for_each = { prod = module.prod.function_name, staging = module.staging.function_name, default = module.default.function_name }
+  for_each = { rest = module.rest.function_name, token = module.token.function_name, http = module.default.function_name }
 
   function_name = each.value
-  depends_on    = [module.prod, module.staging, module.default] # their names are known before they are made
+  depends_on    = [module.rest, module.token, module.default] # their names are known before they are made
 }
 
 output "authorizers" {
@@ -133,13 +154,23 @@ output "functions" {
 }
 
 output "roles" {
-  value = { prod = module.prod.role_arn, staging = module.staging.role_arn, default = module.default.role_arn }
+  value = { rest = module.rest.role_arn, token = module.token.role_arn, http = module.default.role_arn }
+}
+
+output "principals" {
+  value = { rest = module.rest.vault_principal, token = module.token.vault_principal, http = module.default.vault_principal }
 }
 
 output "configurations" {
-  value = { prod = module.prod.configuration, staging = module.staging.configuration, default = module.default.configuration }
+  value = { rest = module.rest.configuration, token = module.token.configuration, http = module.default.configuration }
 }
 
 output "api_ids" {
-  value = { prod = aws_api_gateway_rest_api.this.id, staging = aws_api_gateway_rest_api.this.id, default = aws_apigatewayv2_api.this.id }
+  value = { rest = aws_api_gateway_rest_api.this.id, token = aws_api_gateway_rest_api.this.id, http = aws_apigatewayv2_api.this.id }
+}
+
+data "aws_region" "this" {}
+
+output "region" {
+  value = data.aws_region.this.id
 }
