@@ -2,7 +2,7 @@
 //!
 //! The lines are the release binary's own, and those of the Lambda runtime as AWS documents them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use test_bed::alarms::{Alarm, CloudWatch, alarms, filters};
@@ -189,6 +189,13 @@ async fn by_terraform() -> Vec<Front> {
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
+fn by_cdk() -> Vec<Front> {
+    let scratch = Scratch::new("alarms-cdk");
+    let all = settings::synthesised(&scratch, &json!({"rest": [], "http": []}));
+    let one = |stack: &str, api| Front { name: "CDK", made: all[stack].clone(), api };
+    vec![one("rest", "REST"), one("http", "HTTP")]
+}
+
 /// The id of an alarm: its name without the function and the stage.
 fn id(alarm: &Alarm) -> &str {
     let rest = alarm.name.strip_prefix(FUNCTION).unwrap_or_else(|| panic!("{}", alarm.name));
@@ -360,7 +367,7 @@ fn assert_the_table_holds(front: &Front) {
 #[tokio::test]
 async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
     let lines = Lines::new().await;
-    for front in by_cloudformation().into_iter().chain(by_terraform().await) {
+    for front in by_cloudformation().into_iter().chain(by_terraform().await).chain(by_cdk()) {
         assert_every_alarm_is_proved(&front, &lines);
         assert_the_table_holds(&front);
     }
@@ -390,8 +397,8 @@ fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
     assert!(filters(&further).is_empty(), "a line would count twice");
 }
 
-#[test]
-fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
+#[tokio::test]
+async fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
     let rows = settings::rows("Alarms");
     for file in ["authorizer.yaml", "alarms.yaml"] {
         for row in &rows {
@@ -415,6 +422,28 @@ fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
             assert_eq!(changed, [row[0].trim_matches('`')], "{file}: {parameter}");
         }
     }
+    // Terraform and CDK take all of them in one map.
+    let scratch = Scratch::new("alarms-thresholds");
+    let cases = json!({"thresholds": ["alarms.thresholds"]});
+    let of_cdk = settings::synthesised(&scratch, &cases)["thresholds"].clone();
+    let mut thresholds = json!({});
+    for (row, value) in rows.iter().zip(71..) {
+        let names = row[4].split(", ").map(|name| name.trim_matches('`'));
+        thresholds[names.clone().nth(1).unwrap()] = json!(value);
+    }
+    let module = json!({"thresholds": settings::module(&[&json!({"alarm_thresholds": thresholds})])});
+    let of_terraform = Made::of_plan(&settings::planned(&scratch, &module).await, "thresholds");
+    let read = |made: &Made| -> BTreeMap<String, f64> {
+        alarms(made).iter().map(|alarm| (id(alarm).to_owned(), alarm.threshold)).collect()
+    };
+    let expected: BTreeMap<String, f64> = rows
+        .iter()
+        .zip(71..)
+        .map(|(row, value)| (row[0].trim_matches('`').to_owned(), f64::from(value)))
+        .collect();
+    assert_eq!(read(&of_terraform), expected);
+    assert_eq!(read(&of_cdk), expected);
+
     let (template, parameters) = by_template(&[&json!({"TreatMissingData": "breaching"})]);
     let front = Front {
         name: "authorizer.yaml",

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
+use test_bed::alarms::alarms;
+use test_bed::cdk::Package;
 use test_bed::emulator::Emulator;
 use test_bed::process::Scratch;
 use test_bed::synthesis::{Made, refused_by_rules};
@@ -300,7 +302,7 @@ fn cases() -> Vec<Case> {
         Case::new(
             "thresholds",
             json!({}),
-            json!({"alarm_thresholds": {}}),
+            json!({"alarm_thresholds": {"faults": 71}}),
             &["alarms.thresholds"],
             vec![],
             vec![],
@@ -436,6 +438,60 @@ async fn every_setting_is_found_in_what_terraform_plans() {
     assert_eq!(made.only(FUNCTION.1)["reserved_concurrent_executions"], json!(-1));
 }
 
+/// What CDK makes of `tests/golden/fronts/settings.ts`: a stack for each of these, with the props that it names.
+pub(crate) fn synthesised(scratch: &Scratch, cases: &Value) -> BTreeMap<String, Made> {
+    let package = Package::new(scratch);
+    package.add_example("settings", &parts::repository().join("tests/golden/fronts/settings.ts"));
+    let mut document = configuration("/opt/vault-ca.pem", "/opt/corp-ca.pem");
+    document["stages"]["prod"].as_object_mut().unwrap().remove("api_ids");
+    let fixture = scratch.path().join("cases.json");
+    fs::write(&fixture, json!({"cases": cases, "document": document}).to_string()).unwrap();
+    let first = package.synthesise("settings", "settings", &json!({"fixture": fixture}));
+    let made = cases.as_object().unwrap().keys().map(|name| {
+        let template = fs::read(first.with_file_name(format!("{name}.template.json"))).unwrap();
+        let template: Value = serde_json::from_slice(&template).unwrap();
+        (name.clone(), Made::of_template(&template, name, &json!({})))
+    });
+    made.collect()
+}
+
+#[test]
+fn every_setting_is_found_in_what_cdk_synthesises() {
+    let scratch = Scratch::new("settings-cdk");
+    let cases = cases();
+    let name = |number: usize| format!("case-{number}");
+    let mut named = json!({"minus-one": ["minusOne"]});
+    for (number, case) in cases.iter().enumerate() {
+        named[name(number)] = json!(case.cdk);
+    }
+    let all = synthesised(&scratch, &named);
+    for (number, case) in cases.iter().enumerate() {
+        let made = &all[&name(number)];
+        // The environment and the document are in one property.
+        let expected: Vec<Found> = case.in_template.clone();
+        assert_found(case.setting, made, &expected);
+        assert_rest(case.setting, made);
+        let kept = case.setting == "a log that outlives the stack";
+        assert_eq!(made.only(LOG.0)["DeletionPolicy"], if kept { "Retain" } else { "Delete" });
+        match case.setting {
+            "VPC" => assert_interfaces(made, "orders-authorizer"),
+            "tags" => {
+                let team = json!([{"Key": "team", "Value": "platform"}]);
+                assert_eq!(made.only(FUNCTION.0)["Tags"], team);
+                assert_eq!(made.only(LOG.0)["Tags"], team);
+            }
+            _ => {}
+        }
+        if case.setting != "environment variables" {
+            let given = &made.only(FUNCTION.0)["Environment"]["Variables"]["AUTHORIZER_CONFIG"];
+            let document: Value = serde_json::from_str(given.as_str().unwrap()).unwrap();
+            assert_eq!(document["vault"]["ca_file"], "/opt/vault-ca.pem", "{}", case.setting);
+            assert_eq!(document["issuers"]["corp"]["ca_file"], "/opt/corp-ca.pem", "{}", case.setting);
+        }
+    }
+    assert_eq!(all["minus-one"].only(FUNCTION.0).get("ReservedConcurrentExecutions"), None);
+}
+
 #[test]
 fn every_row_of_the_table_has_a_case_with_its_names() {
     let rows = rows("Settings");
@@ -504,8 +560,8 @@ fn assert_rest(setting: &str, made: &Made) {
     assert_eq!(has("logs:"), setting != "an existing role", "{setting}: nothing is attached to it");
     let roles = made.all("AWS::IAM::Role").chain(made.all("aws_iam_role")).count();
     assert_eq!(roles, usize::from(setting != "an existing role"), "{setting}");
-    let alarms = test_bed::alarms::alarms(made).len();
-    assert_eq!(alarms, if setting == "alarms" { 0 } else { 8 }, "{setting}");
+    let alarms = alarms(made);
+    assert_eq!(alarms.len(), if setting == "alarms" { 0 } else { 8 }, "{setting}");
 }
 
 #[test]
