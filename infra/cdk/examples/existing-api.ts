@@ -2,12 +2,13 @@
 
 import { App, CfnOutput, Stack } from "aws-cdk-lib";
 import { Deployment, LambdaIntegration, RestApi } from "aws-cdk-lib/aws-apigateway";
-import { Code, Function } from "aws-cdk-lib/aws-lambda";
+import { CfnPermission, Code, Function } from "aws-cdk-lib/aws-lambda";
 import { Bucket } from "aws-cdk-lib/aws-s3";
+import { type IConstruct } from "constructs";
 import { VaultAuthorizer } from "../src";
 import { app, context, neighbours, stackName, stackProps, type Neighbours } from "./settings";
 
-const NAMES = ["restApiId", "rootResourceId", "functionName"] as const;
+const NAMES = ["restApiId", "restApiName", "rootResourceId", "functionName"] as const;
 type Existing = Neighbours & Record<(typeof NAMES)[number], string>;
 
 export class ExistingApiExample extends Stack {
@@ -19,7 +20,6 @@ export class ExistingApiExample extends Stack {
 
     const authorizer = new VaultAuthorizer(this, "Authorizer", {
       api,
-      stageName: "prod",
       name: `${id}-authorizer`,
       code,
       gatewayResponses: false,
@@ -42,23 +42,32 @@ export class ExistingApiExample extends Stack {
           jwks: "discovery",
         },
       },
-      grants: [
-        {
-          name: "orders-prod-reader",
-          routes: ["GET /orders"],
-          caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
-          token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+      stages: {
+        prod: {
+          grants: [
+            {
+              name: "orders-prod-reader",
+              routes: ["GET /orders"],
+              caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
+              token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+            },
+          ],
         },
-      ],
+      },
     });
     const integration = new LambdaIntegration(orders, { allowTestInvoke: false });
     const get = api.root.addResource("orders").addMethod("GET", integration, { authorizer });
+    // The integration's own permission is for any stage.
+    const isPermission = (part: IConstruct) => part instanceof CfnPermission;
+    const permission = get.node.findAll().find(isPermission) as CfnPermission;
+    permission.sourceArn = api.arnForExecuteApi("GET", "/orders", "prod");
     // The stage serves a new snapshot of the whole API. The old ones stay: the other stack's is among them.
     const deployment = new Deployment(this, "Deployment", { api, stageName: "prod", retainDeployments: true });
     authorizer.addToDeployment(deployment, get);
 
     new CfnOutput(this, "AuthorizerFunctionName", { value: authorizer.function.functionName });
     new CfnOutput(this, "AuthorizerRoleArn", { value: authorizer.role.roleArn });
+    new CfnOutput(this, "VaultPrincipal", { value: authorizer.vaultPrincipal });
   }
 }
 

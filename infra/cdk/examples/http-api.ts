@@ -3,7 +3,7 @@
 import { App, CfnOutput, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as apigatewayv2 from "aws-cdk-lib/aws-apigatewayv2";
 import { HttpLambdaIntegration } from "aws-cdk-lib/aws-apigatewayv2-integrations";
-import { Code } from "aws-cdk-lib/aws-lambda";
+import { type CfnPermission, Code } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { VaultAuthorizer } from "../src";
@@ -13,7 +13,11 @@ import { app, settings, stackName, stackProps, type Settings } from "./settings"
 export class HttpApiExample extends Stack {
   constructor(scope: App, id: string, given: Settings) {
     super(scope, id, stackProps);
-    const orders = new Orders(this, "Orders", { settings: given, name: `${id}-orders`, stageName: "$default" });
+    const orders = new Orders(this, "Orders", {
+      settings: given,
+      name: `${id}-orders`,
+      stages: { $default: "prod" },
+    });
 
     const accessLog = new LogGroup(this, "AccessLog", {
       logGroupName: `/aws/apigateway/${id}-access`,
@@ -42,7 +46,6 @@ export class HttpApiExample extends Stack {
 
     const authorizer = new VaultAuthorizer(this, "Authorizer", {
       api,
-      stageName: "$default",
       name: `${id}-authorizer`,
       code: Code.fromBucket(Bucket.fromBucketName(this, "Code", given.bucket), given.authorizerKey),
       vault: {
@@ -65,26 +68,34 @@ export class HttpApiExample extends Stack {
         },
       },
       answer: { response: "simple" },
-      grants: [
-        {
-          name: "orders-prod-reader",
-          routes: ["GET /orders"],
-          caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
-          token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+      stages: {
+        $default: {
+          grants: [
+            {
+              name: "orders-prod-reader",
+              routes: ["GET /orders"],
+              caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
+              token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+            },
+          ],
         },
-      ],
+      },
     });
-    api.addRoutes({
+    const [route] = api.addRoutes({
       path: "/orders",
       methods: [apigatewayv2.HttpMethod.GET],
       integration: new HttpLambdaIntegration("Orders", orders.function),
       authorizer,
     });
+    // The integration's own permission is for any stage and any method.
+    const permission = route!.node.findChild("Orders-Permission") as CfnPermission;
+    permission.sourceArn = api.arnForExecuteApi("GET", "/orders", "$default");
 
     const outputs = {
       ApiId: api.apiId,
       Url: api.apiEndpoint,
       AuthorizerRoleArn: authorizer.role.roleArn,
+      VaultPrincipal: authorizer.vaultPrincipal,
       AuthorizerFunctionName: authorizer.function.functionName,
       AuthorizerId: authorizer.authorizerId,
       AuthorizerLogGroup: authorizer.logGroup.logGroupName,

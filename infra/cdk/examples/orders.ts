@@ -8,13 +8,24 @@ import { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import type { Settings } from "./settings";
 
+interface OrdersProps {
+  readonly settings: Settings;
+  readonly name: string;
+  /** By stage: whose role and secret are meant, `prod` or `staging`. */
+  readonly stages: Record<string, "prod" | "staging">;
+}
+
 export class Orders extends Construct {
   readonly function: Function;
   readonly log: LogGroup;
 
-  constructor(scope: Construct, id: string, props: { settings: Settings; name: string; stageName: string }) {
+  constructor(scope: Construct, id: string, props: OrdersProps) {
     super(scope, id);
-    const { settings, name, stageName } = props;
+    const { settings, name } = props;
+    const stages = Object.entries(props.stages).map(([stage, of]) => [
+      stage,
+      { creation_path: `auth/token/create/orders-${of}-reader`, secret_path: `secret/data/${of}/orders` },
+    ]);
     this.log = new LogGroup(this, "Log", {
       logGroupName: `/aws/lambda/${name}`,
       retention: RetentionDays.THREE_MONTHS,
@@ -43,12 +54,7 @@ export class Orders extends Construct {
         // The integration trusts its own configuration: what the call's context says of these is compared, not followed.
         VAULT_ADDR: settings.vaultAddress,
         ALLOW_ORIGIN: settings.allowOrigin,
-        ORDERS_STAGES: JSON.stringify({
-          [stageName]: {
-            creation_path: "auth/token/create/orders-prod-reader",
-            secret_path: "secret/data/prod/orders",
-          },
-        }),
+        ORDERS_STAGES: JSON.stringify(Object.fromEntries(stages)),
       },
     });
   }

@@ -1,10 +1,11 @@
 /**
- * A REST API with the stage `prod`, whose authorizer turns each caller's JWT into one wrapped Vault token, and a function behind
- * it that reads one secret with it. Vault is set up by infra/vault/quickstart.sh.
+ * A REST API with two stages, `prod` and `staging`, whose one authorizer turns each caller's JWT into one wrapped Vault token, and
+ * a function behind it that reads one secret with it. Vault is set up by infra/vault/quickstart.sh.
  */
 
 import { App, CfnOutput, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import { ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Code } from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Bucket } from "aws-cdk-lib/aws-s3";
@@ -15,32 +16,40 @@ import { app, settings, stackName, stackProps, type Settings } from "./settings"
 export class RestApiExample extends Stack {
   constructor(scope: App, id: string, given: Settings) {
     super(scope, id, stackProps);
-    const orders = new Orders(this, "Orders", { settings: given, name: `${id}-orders`, stageName: "prod" });
+    const orders = new Orders(this, "Orders", {
+      settings: given,
+      name: `${id}-orders`,
+      stages: { prod: "prod", staging: "staging" },
+    });
 
     const accessLog = new LogGroup(this, "AccessLog", {
       logGroupName: `/aws/apigateway/${id}-access`,
       retention: RetentionDays.THREE_MONTHS,
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    const stageOptions = {
+      accessLogDestination: new apigateway.LogGroupLogDestination(accessLog),
+      accessLogFormat: VaultAuthorizer.accessLogFormatForRestApi,
+      // Data trace writes the wrapping token into the execution log. It stays off, and so does that log.
+      dataTraceEnabled: false,
+      loggingLevel: apigateway.MethodLoggingLevel.OFF,
+      metricsEnabled: true,
+    };
     const api = new apigateway.RestApi(this, "Api", {
       restApiName: id,
       endpointConfiguration: { types: [apigateway.EndpointType.REGIONAL] },
       // API Gateway writes logs with one role of the account and region: `aws apigateway get-account`.
       cloudWatchRole: false,
-      deployOptions: {
-        stageName: "prod",
-        accessLogDestination: new apigateway.LogGroupLogDestination(accessLog),
-        accessLogFormat: VaultAuthorizer.accessLogFormatForRestApi,
-        // Data trace writes the wrapping token into the execution log. It stays off, and so does that log.
-        dataTraceEnabled: false,
-        loggingLevel: apigateway.MethodLoggingLevel.OFF,
-        metricsEnabled: true,
-      },
+      deployOptions: { stageName: "prod", ...stageOptions },
+    });
+    const staging = new apigateway.Stage(this, "Staging", {
+      stageName: "staging",
+      deployment: api.latestDeployment!,
+      ...stageOptions,
     });
 
     const authorizer = new VaultAuthorizer(this, "Authorizer", {
       api,
-      stageName: "prod",
       name: `${id}-authorizer`,
       code: Code.fromBucket(Bucket.fromBucketName(this, "Code", given.bucket), given.authorizerKey),
       vault: {
@@ -62,20 +71,38 @@ export class RestApiExample extends Stack {
           jwks: "discovery",
         },
       },
-      grants: [
-        {
-          name: "orders-prod-reader",
-          routes: ["GET /orders"],
-          caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
-          token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+      stages: {
+        prod: {
+          grants: [
+            {
+              name: "orders-prod-reader",
+              routes: ["GET /orders"],
+              caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
+              token: { role: "orders-prod-reader", policies: ["orders-prod-read"], ttl: "2m", wrap_ttl: "30s" },
+            },
+          ],
         },
-      ],
+        staging: {
+          grants: [
+            {
+              name: "orders-staging-reader",
+              routes: ["GET /orders"],
+              caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
+              token: { role: "orders-staging-reader", policies: ["orders-staging-read"], ttl: "10m", wrap_ttl: "60s" },
+            },
+          ],
+        },
+      },
       gatewayResponses: { allowOrigin: given.allowOrigin },
     });
 
     const resource = api.root.addResource("orders");
-    resource.addMethod("GET", new apigateway.LambdaIntegration(orders.function, { allowTestInvoke: false }), {
-      authorizer,
+    const integration = new apigateway.LambdaIntegration(orders.function, { allowTestInvoke: false });
+    resource.addMethod("GET", integration, { authorizer });
+    // The integration's own permission is for the stage `prod`.
+    orders.function.addPermission("Staging", {
+      principal: new ServicePrincipal("apigateway.amazonaws.com"),
+      sourceArn: api.arnForExecuteApi("GET", "/orders", "staging"),
     });
     // A browser's preflight carries no credential: API Gateway answers it itself.
     resource.addCorsPreflight({
@@ -87,7 +114,9 @@ export class RestApiExample extends Stack {
     const outputs = {
       ApiId: api.restApiId,
       ProdUrl: api.urlForPath("/").slice(0, -1),
+      StagingUrl: staging.urlForPath("/").slice(0, -1),
       AuthorizerRoleArn: authorizer.role.roleArn,
+      VaultPrincipal: authorizer.vaultPrincipal,
       AuthorizerFunctionName: authorizer.function.functionName,
       AuthorizerId: authorizer.authorizerId,
       AuthorizerLogGroup: authorizer.logGroup.logGroupName,

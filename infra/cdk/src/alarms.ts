@@ -1,9 +1,77 @@
-/** The alarms of docs/operations.md that CloudWatch can make of metrics. */
+/** The alarms of docs/operations.md that CloudWatch can make of metrics and of the function's log. */
 
 import { Duration } from "aws-cdk-lib";
-import { Alarm, ComparisonOperator, type IAlarmAction, Metric, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
-import { type IFunction } from "aws-cdk-lib/aws-lambda";
-import { type Construct } from "constructs";
+import {
+  Alarm,
+  ComparisonOperator,
+  type IAlarmAction,
+  Metric,
+  type MetricProps,
+  TreatMissingData,
+} from "aws-cdk-lib/aws-cloudwatch";
+import { FilterPattern, type LogGroup, MetricFilter } from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+
+/** Above which count each alarm is raised. */
+export interface AlarmThresholds {
+  /**
+   * Faults of a stage in 30 minutes.
+   *
+   * @default 2
+   */
+  readonly faults?: number;
+
+  /**
+   * Vault's answers to a stage that were not what was ordered, in a minute.
+   *
+   * @default 0
+   */
+  readonly vaultAnswerInvalid?: number;
+
+  /**
+   * JWTs with a wrong signature that a stage got in 5 minutes.
+   *
+   * @default 20
+   */
+  readonly signatureInvalid?: number;
+
+  /**
+   * JWTs with a refused algorithm that a stage got in 5 minutes.
+   *
+   * @default 20
+   */
+  readonly algorithmRefused?: number;
+
+  /**
+   * Requests in 5 minutes with a header that only the authorizer may send. They are counted for all of the account's
+   * authorizers in this region together.
+   *
+   * @default 20
+   */
+  readonly headerReserved?: number;
+
+  /**
+   * Calls in a minute that found no free instance of the function.
+   *
+   * @default 0
+   */
+  readonly throttles?: number;
+
+  /**
+   * Log lines in 5 minutes of a function that does not start, or ends in the middle of a call.
+   *
+   * @default 0
+   */
+  readonly startFailures?: number;
+
+  /**
+   * The API's 5xx answers of a stage in 30 minutes. The backend's own count as well: set this above what it answers on a good
+   * day.
+   *
+   * @default 2
+   */
+  readonly api5xx?: number;
+}
 
 /** Whom the alarms tell, and when. */
 export interface AlarmSettings {
@@ -15,125 +83,187 @@ export interface AlarmSettings {
   readonly actions?: IAlarmAction[];
 
   /**
-   * For how many minutes in a row there must be faults.
+   * What an alarm does when it is over.
    *
-   * @default 3
+   * @default - nothing
    */
-  readonly faultMinutes?: number;
+  readonly okActions?: IAlarmAction[];
 
   /**
-   * How many JWTs with a wrong signature, and how many with a refused algorithm, are not worth an alarm in five minutes.
+   * Above which count each alarm is raised.
    *
-   * @default 20
+   * @default - see {@link AlarmThresholds}
    */
-  readonly forgeries?: number;
+  readonly thresholds?: AlarmThresholds;
 
   /**
-   * How many requests with a header that only the authorizer may send are not worth an alarm in five minutes. They are
-   * counted for all of the account's authorizers in this region together.
+   * What the alarms take a time without data for. There is none where nobody calls.
    *
-   * @default 20
+   * @default TreatMissingData.NOT_BREACHING
    */
-  readonly smuggledHeaders?: number;
-
-  /**
-   * How many calls that found no free instance of the function are not worth an alarm in a minute.
-   *
-   * @default 0
-   */
-  readonly throttles?: number;
+  readonly treatMissingData?: TreatMissingData;
 }
 
-export function alarms(
-  scope: Construct,
-  name: string,
-  stageName: string,
-  authorizer: IFunction,
-  settings: AlarmSettings,
-): Alarm[] {
-  const rule = (
-    id: string,
-    metric: string,
-    dimensionsMap: Record<string, string>,
-    what: { more: number; minutes: number; period?: number; namespace?: string; means: string },
+/** What the alarms watch. */
+export interface Watched {
+  readonly functionName: string;
+  readonly logGroup: LogGroup;
+  readonly stages: string[];
+  /** The metric of the API's 5xx; none where the name of a REST API is not known. */
+  readonly api?: { readonly metricName: string; readonly dimensions: Record<string, string> };
+}
+
+const DEFAULTS: Required<AlarmThresholds> = {
+  faults: 2,
+  vaultAnswerInvalid: 0,
+  signatureInvalid: 20,
+  algorithmRefused: 20,
+  headerReserved: 20,
+  throttles: 0,
+  startFailures: 0,
+  api5xx: 2,
+};
+
+/** The names of the alarms, as the other ways to deploy have them. */
+const NAMES: Record<keyof AlarmThresholds, string> = {
+  faults: "faults",
+  vaultAnswerInvalid: "vault-answer-invalid",
+  signatureInvalid: "signature-invalid",
+  algorithmRefused: "algorithm-refused",
+  headerReserved: "header-reserved",
+  throttles: "throttles",
+  startFailures: "start-failures",
+  api5xx: "api-5xx",
+};
+
+export function alarms(parent: Construct, watched: Watched, settings: AlarmSettings): Alarm[] {
+  const scope = new Construct(parent, "Alarms");
+  const { functionName, logGroup, stages, api } = watched;
+  const alarm = (
+    id: keyof AlarmThresholds,
+    stage: string | undefined,
+    minutes: number,
+    metric: Omit<MetricProps, "namespace"> & { namespace?: string },
+    means: string,
   ) => {
-    const alarm = new Alarm(scope, id, {
-      alarmName: `${name}-${id.replace(/(?<=[a-z])[A-Z]/g, (letter) => `-${letter}`).toLowerCase()}`,
-      alarmDescription: what.means,
-      metric: new Metric({
-        namespace: what.namespace ?? "VaultAuthorizer",
-        metricName: metric,
-        dimensionsMap,
-        statistic: "Sum",
-        period: Duration.minutes(what.period ?? 1),
-      }),
+    const name = [...(stage === undefined ? [] : [stage]), NAMES[id]].join("-");
+    const made = new Alarm(scope, name, {
+      alarmName: `${functionName}-${name}`,
+      alarmDescription: means,
+      metric: new Metric({ namespace: NAMESPACE, statistic: "Sum", period: Duration.minutes(minutes), ...metric }),
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      threshold: what.more,
-      evaluationPeriods: what.minutes / (what.period ?? 1),
-      // Without calls there are no metrics.
-      treatMissingData: TreatMissingData.NOT_BREACHING,
+      threshold: settings.thresholds?.[id] ?? DEFAULTS[id],
+      evaluationPeriods: 1,
+      treatMissingData: settings.treatMissingData ?? TreatMissingData.NOT_BREACHING,
     });
-    alarm.addAlarmAction(...(settings.actions ?? []));
-    return alarm;
+    made.addAlarmAction(...(settings.actions ?? []));
+    made.addOkAction(...(settings.okActions ?? []));
+    return made;
   };
-  const { faultMinutes = 3, forgeries = 20, smuggledHeaders = 20, throttles = 0 } = settings;
-  const Stage = stageName;
+  const counted = (metricName: string, Stage: string, Code?: string) => {
+    const dimensionsMap: Record<string, string> = Code === undefined ? { Stage } : { Stage, Code };
+    return { metricName, dimensionsMap };
+  };
+
+  const ofStages = stages.flatMap((stage) => [
+    alarm(
+      "faults",
+      stage,
+      30,
+      counted("Faults", stage),
+      "Callers who may call cannot. The log line's code says what is broken.",
+    ),
+    alarm(
+      "vaultAnswerInvalid",
+      stage,
+      1,
+      counted("Faults", stage, "vault_answer_invalid"),
+      "Vault answered a mint in another way than it was asked. A token may have been minted in clear.",
+    ),
+    alarm(
+      "signatureInvalid",
+      stage,
+      5,
+      counted("Denied", stage, "signature_invalid"),
+      "Somebody forges JWTs, or an issuer changed its keys.",
+    ),
+    alarm(
+      "algorithmRefused",
+      stage,
+      5,
+      counted("Denied", stage, "algorithm_refused"),
+      "Somebody forges JWTs, or an issuer signs with an algorithm that is not configured.",
+    ),
+    ...(api === undefined
+      ? []
+      : [
+          alarm(
+            "api5xx",
+            stage,
+            30,
+            {
+              namespace: "AWS/ApiGateway",
+              metricName: api.metricName,
+              dimensionsMap: { ...api.dimensions, Stage: stage },
+            },
+            "The API answers 5xx. Without faults or start failures, look at the permission to invoke the function, then at the " +
+              "backend.",
+          ),
+        ]),
+  ]);
   return [
-    rule(
-      "Faults",
-      "Faults",
-      { Stage },
-      {
-        more: 0,
-        minutes: faultMinutes,
-        means: "Callers who may call cannot: the code in the authorizer's log says why",
-      },
+    ...ofStages,
+    alarm(
+      "headerReserved",
+      undefined,
+      5,
+      // Such a request is refused before its stage is looked at.
+      counted("Denied", "unknown", "header_reserved"),
+      "Callers send X-Vault-… headers, with which they could pass for the authorizer.",
     ),
-    rule(
-      "VaultAnswerInvalid",
-      "Faults",
-      { Stage, Code: "vault_answer_invalid" },
-      {
-        more: 0,
-        minutes: 1,
-        means: "Vault's answer was not the wrapped token that was ordered: a token may have been minted in clear",
-      },
+    alarm(
+      "throttles",
+      undefined,
+      1,
+      { namespace: "AWS/Lambda", metricName: "Throttles", dimensionsMap: { FunctionName: functionName } },
+      "Callers beyond the reserved concurrency are turned away.",
     ),
-    ...["signature_invalid", "algorithm_refused"].map((Code) =>
-      rule(
-        Code === "signature_invalid" ? "SignatureInvalid" : "AlgorithmRefused",
-        "Denied",
-        { Stage, Code },
-        {
-          more: forgeries,
-          minutes: 5,
-          period: 5,
-          means: "Somebody sends forged JWTs",
-        },
-      ),
-    ),
-    // Refused before the stage is looked up, so that no caller can make up metrics.
-    rule(
-      "HeaderReserved",
-      "Denied",
-      { Stage: "unknown", Code: "header_reserved" },
-      {
-        more: smuggledHeaders,
-        minutes: 5,
-        period: 5,
-        means: "Somebody sends headers that only the authorizer may send",
-      },
-    ),
-    rule(
-      "Throttles",
-      "Throttles",
-      { FunctionName: authorizer.functionName },
-      {
-        more: throttles,
-        minutes: 1,
-        namespace: "AWS/Lambda",
-        means: "Callers beyond the reserved concurrency get 503; or Vault hangs",
-      },
+    alarm(
+      "startFailures",
+      undefined,
+      5,
+      { metricName: startFailures(scope, functionName, logGroup) },
+      "The function does not start, or ended in the middle of a call. Its log says why.",
     ),
   ];
+}
+
+const NAMESPACE = "VaultAuthorizer";
+
+/**
+ * A function that does not start writes none of our metrics. A caller can write nothing that these patterns match: our lines are
+ * JSON, begin with `{`, and escape what callers send.
+ */
+const PATTERNS = {
+  StartErrors: '{ $.level = "ERROR" && $.target = "bootstrap" }',
+  // Lambda's own lines: the process ended (also without memory), could not be run at all, or did not answer in time. Not
+  // `REPORT … Status: error`: a 401 is one.
+  RuntimeExits:
+    "%^RequestId\\S\\s\\S+\\sError\\S\\s|^INIT_REPORT\\s.*Status\\S\\serror|^INIT_REPORT\\s.*Status\\S\\stimeout|" +
+    "^REPORT\\s.*Status\\S\\stimeout%",
+};
+
+/** Counts the lines, and answers the metric's name: that of a filter can have no constant dimension. */
+function startFailures(scope: Construct, functionName: string, logGroup: LogGroup): string {
+  const metricName = `StartFailures-${functionName}`;
+  for (const [id, pattern] of Object.entries(PATTERNS)) {
+    new MetricFilter(scope, id, {
+      logGroup,
+      filterPattern: FilterPattern.literal(pattern),
+      metricNamespace: NAMESPACE,
+      metricName,
+      metricValue: "1",
+    });
+  }
+  return metricName;
 }

@@ -1,5 +1,5 @@
 /**
- * The configuration document with one stage: put together, checked, and made into the function's variable.
+ * The configuration document: put together, checked, and made into the function's variable.
  *
  * What is checked here is what can be known at synth: not the files that the document names, and no value that only
  * CloudFormation will know. The authorizer itself checks all of it, and `vault-authorizer check` does the same before a deployment.
@@ -17,9 +17,10 @@ import type {
   Issuer,
   Limits,
   Log,
+  Stage,
   Vault,
 } from "./configuration";
-import { isToken, type Problem, schemaProblems } from "./schema";
+import { isMapping, isToken, type Problem, schemaProblems } from "./schema";
 import { valueProblems } from "./values";
 
 /** The document's parts, by the names that they have in it. */
@@ -69,59 +70,61 @@ export interface ConfigurationParts {
    */
   readonly limits?: Limits;
 
-  /**
-   * Narrows the issuers' audiences for this stage.
-   *
-   * @default - the issuers' alone
-   */
-  readonly audiences?: string[];
-
-  /**
-   * The server id that IAM proofs for this stage must be signed for, in place of `aws_identity.server_id`.
-   *
-   * @default - that one
-   */
-  readonly server_id?: string;
-
-  /** Who gets which Vault token on which routes. The first one whose route and caller match decides. */
-  readonly grants: Grant[];
+  /** What each stage of the API gives to whom, by the stage's name; an HTTP API's default stage is `$default`. */
+  readonly stages: Readonly<Record<string, StageParts>>;
 }
+
+/** A stage as it is in the document, less `api_ids`, which are the API's id. */
+export type StageParts = Readonly<Omit<Stage, "api_ids">>;
 
 /** The document, as docs/configuration.md describes it. Keys that were not given are not in it. */
-export function configurationOf(parts: ConfigurationParts, stageName: string, apiIds: string[]): Configuration {
-  const { vault, issuers, aws_identity, credentials, answer, log, limits, audiences, server_id, grants } = parts;
-  const stage = { api_ids: apiIds, audiences, server_id, grants };
-  const document = { vault, issuers, aws_identity, credentials, answer, log, limits, stages: { [stageName]: stage } };
-  return withoutUndefined(document) as Configuration;
+export function configurationOf(parts: ConfigurationParts, apiIds: string[]): Configuration {
+  const { vault, issuers, aws_identity, credentials, answer, log, limits, stages: given } = parts;
+  const stages = isMapping(given)
+    ? Object.fromEntries(Object.entries(given).map(([name, stage]) => [name, withApiIds(stage, apiIds)]))
+    : given;
+  return withoutUndefined({ vault, issuers, aws_identity, credentials, answer, log, limits, stages }) as Configuration;
 }
 
-/** All that is wrong with a document of {@link configurationOf}; the stage's keys are named as the user gave them. */
-export function documentProblems(document: Configuration, stageName: string, given: ConfigurationParts): string[] {
-  const lost = lostNarrowings(given, stageName);
+function withApiIds(stage: unknown, apiIds: string[]): unknown {
+  return isMapping(stage) ? { ...stage, api_ids: apiIds } : stage;
+}
+
+/** All that is wrong with a document of {@link configurationOf}. */
+export function documentProblems(document: Configuration, given: ConfigurationParts): string[] {
+  const lost = [...ownApiIds(given), ...lostNarrowings(given)];
   // The schema says less of it, and of a claim's list as a whole.
   const told = lost.flatMap(({ path }) => [path, typeof path.at(-1) === "number" ? path.slice(0, -1) : path]);
   const formal = untold(schemaProblems(document), told);
-  const values = untold(valueProblems(document, stageName), [...told, ...formal.map(({ path }) => path)]);
-  return [...lost, ...formal, ...values].map((problem) => inWords(problem, stageName));
+  const values = untold(valueProblems(document), [...told, ...formal.map(({ path }) => path)]);
+  // What is wrong with `apiIds` is wrong in each stage.
+  return [...new Set([...lost, ...formal, ...values].map(inWords))];
 }
 
 /** What narrows who gets a grant by a value that is not there, once all values are known that the app has. */
-export function lostAtSynthesis(scope: IConstruct, stageName: string, given: ConfigurationParts): string[] {
+export function lostAtSynthesis(scope: IConstruct, given: ConfigurationParts): string[] {
   const stack = Stack.of(scope);
-  const lost = lostNarrowings(given, stageName, (token) => {
+  const lost = lostNarrowings(given, (token) => {
     const value: unknown = stack.resolve(token);
     const isNone = (Array.isArray(value) && value.length === 0) || (value as { Ref?: unknown })?.Ref === "AWS::NoValue";
     return isNone ? undefined : (value ?? undefined);
   });
-  return lost.map((problem) => inWords(problem, stageName));
+  return lost.map(inWords);
 }
 
-function inWords({ path, message }: Problem, stageName: string): string {
-  const ofStage = path[0] === "stages" && String(path[1]) === stageName;
-  const [first, ...rest] = ofStage ? path.slice(2) : path;
-  const given = ofStage && first === "api_ids" ? "apiIds" : first;
-  const whole = given === undefined ? "the configuration" : shown([given, ...rest]);
-  return `${whole}: ${message}`;
+function inWords({ path, message }: Problem): string {
+  const isApiIds = path[0] === "stages" && path[2] === "api_ids" && message !== OWN_API_IDS;
+  const given = isApiIds ? ["apiIds", ...path.slice(3)] : path;
+  return `${given.length === 0 ? "the configuration" : shown(given)}: ${message}`;
+}
+
+const OWN_API_IDS = "is not a known key: a stage has the API's own id, or the prop `apiIds`";
+
+function ownApiIds({ stages }: ConfigurationParts): Problem[] {
+  const named = Object.entries(isMapping(stages) ? stages : {}).filter(
+    ([, stage]) => isMapping(stage) && "api_ids" in stage,
+  );
+  return named.map(([name]) => ({ path: ["stages", name, "api_ids"], message: OWN_API_IDS }));
 }
 
 function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
@@ -133,11 +136,7 @@ function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
  * What narrows who gets a grant, and would be left out of the document or be another value in it: `{tenant: props.tenant}` where
  * there is no tenant would open the grant to all of them.
  */
-function lostNarrowings(
-  given: ConfigurationParts,
-  stageName: string,
-  valueOf?: (token: unknown) => unknown,
-): Problem[] {
+function lostNarrowings(given: ConfigurationParts, valueOf?: (token: unknown) => unknown): Problem[] {
   const lost = (value: unknown, path: Problem["path"]): Problem[] => {
     if (value === undefined || value === null) {
       const remedy = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
@@ -164,16 +163,19 @@ function lostNarrowings(
     if (typeof value !== "object") return [];
     return Object.entries(value).flatMap(([key, item]) => lost(item, [...path, key]));
   };
-  const ofStage = (["audiences", "server_id"] as const).filter((key) => Object.hasOwn(given, key));
-  const grants: unknown = given.grants;
-  const callers = Array.from(Array.isArray(grants) ? (grants as (Grant | undefined)[]) : [], (grant) => grant?.caller);
-  return [
-    ...ofStage.flatMap((key) => lost(given[key], ["stages", stageName, key])),
-    ...callers.flatMap((caller, index) =>
-      // What is no mapping at all, the schema refuses.
-      caller ? lost(caller, ["stages", stageName, "grants", index, "caller"]) : [],
-    ),
-  ];
+  return Object.entries(isMapping(given.stages) ? given.stages : {}).flatMap(([name, given]) => {
+    const stage: unknown = given;
+    if (!isMapping(stage)) return [];
+    const ofStage = ["audiences", "server_id"].filter((key) => Object.hasOwn(stage, key));
+    const grants = Array.isArray(stage.grants) ? (stage.grants as (Grant | undefined)[]) : [];
+    return [
+      ...ofStage.flatMap((key) => lost(stage[key], ["stages", name, key])),
+      ...Array.from(grants, (grant) => grant?.caller).flatMap((caller, index) =>
+        // What is no mapping at all, the schema refuses.
+        caller ? lost(caller, ["stages", name, "grants", index, "caller"]) : [],
+      ),
+    ];
+  });
 }
 
 const AS_TEXT = "write it as text if the claim is text";
@@ -181,28 +183,33 @@ const AS_TEXT = "write it as text if the claim is text";
 /** Lambda takes 4 KB for all variables with their names. */
 const LONGEST_VALUE = 4000;
 
-/** The value of `AUTHORIZER_CONFIG`, or an error that says why there can be none. */
-export function environmentValue(scope: IConstruct, document: Configuration): { value: string } | { problem: string } {
-  const tokens = tokensIn(document, []);
+/** The value of `AUTHORIZER_CONFIG` beside other variables, or an error that says why there can be none. */
+export function environmentValue(
+  scope: IConstruct,
+  document: Configuration,
+  beside: Readonly<Record<string, string>>,
+): { value: string } | { problem: string } {
+  const others = Object.entries(withPlaceholders(beside) as Record<string, string>).flat();
+  const limit = LONGEST_VALUE - Buffer.byteLength(others.join(""));
+  const takes = others.length === 0 ? `Lambda takes ${limit}` : `Lambda takes ${limit} beside \`environment\``;
+  const tokens = [...new Set(unknownIn(document))];
   const size = Buffer.byteLength(JSON.stringify(withPlaceholders(document)));
-  if (size <= LONGEST_VALUE) {
+  if (size <= limit) {
     return { value: tokens.length === 0 ? JSON.stringify(document) : Stack.of(scope).toJsonString(document) };
   }
   const inPackage = "put the document into the zip file as `authorizer.yaml`, and set `configurationInPackage: true`";
   if (tokens.length > 0) {
     return {
       problem:
-        `the configuration has ${size} bytes, and Lambda takes ${LONGEST_VALUE}. It cannot be compressed, because these are ` +
+        `the configuration has ${size} bytes, and ${takes}. It cannot be compressed, because these are ` +
         `known to CloudFormation only: ${tokens.join(", ")}. Write them out (for the API's id: \`apiIds\` with the id ` +
         `that it has, or \`apiIds: ["*"]\` if any API of this account may use these grants); or ${inPackage}`,
     };
   }
   const value = compressed(JSON.stringify(document));
-  if (Buffer.byteLength(value) <= LONGEST_VALUE) return { value };
+  if (Buffer.byteLength(value) <= limit) return { value };
   return {
-    problem:
-      `the configuration has ${size} bytes, ${Buffer.byteLength(value)} compressed, and Lambda takes ${LONGEST_VALUE}: ` +
-      inPackage,
+    problem: `the configuration has ${size} bytes, ${Buffer.byteLength(value)} compressed, and ${takes}: ${inPackage}`,
   };
 }
 
@@ -214,17 +221,17 @@ function compressed(text: string): string {
   return `base64gzip:${bytes.toString("base64")}`;
 }
 
+/** The API's id, where only CloudFormation will know it. */
+export const API_ID = "the API's id";
+
 /** Where in the document values are that only CloudFormation will know. */
-function tokensIn(value: unknown, path: Problem["path"]): string[] {
-  const [first, second, ...rest] = path;
-  const isApiId = first === "stages" && rest[0] === "api_ids";
-  if (isToken(value))
-    return [isApiId ? "the API's id" : shown(first === "stages" && second !== undefined ? rest : path)];
-  if (Array.isArray(value)) return value.flatMap((item, index) => tokensIn(item, [...path, index]));
+export function unknownIn(value: unknown, path: Problem["path"] = []): string[] {
+  if (isToken(value)) return [path[0] === "stages" && path[2] === "api_ids" ? API_ID : shown(path)];
+  if (Array.isArray(value)) return value.flatMap((item, index) => unknownIn(item, [...path, index]));
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, item]) => [
     ...(isToken(key) ? [shown(path)] : []),
-    ...tokensIn(item, [...path, key]),
+    ...unknownIn(item, [...path, key]),
   ]);
 }
 

@@ -1,6 +1,7 @@
-export { type AlarmSettings } from "./alarms";
+export { type AlarmSettings, type AlarmThresholds } from "./alarms";
 export * from "./configuration";
 export { CONTEXT_HEADERS, type HttpBackend, type RestBackend } from "./containers";
-export { type ConfigurationParts } from "./document";
+export { type ConfigurationParts, type StageParts } from "./document";
 export { type GatewayResponses } from "./gateway-responses";
+export { HttpVaultAuthorizer, type HttpVaultAuthorizerProps } from "./http-vault-authorizer";
 export { VaultAuthorizer, type VaultAuthorizerProps } from "./vault-authorizer";

@@ -1,6 +1,6 @@
 /** Refuses props that nobody reads: an object that is spread into the props brings them past the compiler. */
 
-import type { AlarmSettings } from "./alarms";
+import type { AlarmSettings, AlarmThresholds } from "./alarms";
 import type { GatewayResponses } from "./gateway-responses";
 import type { VaultAuthorizerProps } from "./vault-authorizer";
 
@@ -8,7 +8,7 @@ import type { VaultAuthorizerProps } from "./vault-authorizer";
 
 const PROPS = Object.keys({
   api: true,
-  stageName: true,
+  restApiName: true,
   name: true,
   code: true,
   architecture: true,
@@ -19,10 +19,22 @@ const PROPS = Object.keys({
   timeout: true,
   memorySize: true,
   reservedConcurrentExecutions: true,
+  provisionedConcurrentExecutions: true,
+  layers: true,
+  codeSigningConfig: true,
+  environment: true,
+  environmentEncryption: true,
+  tracing: true,
+  role: true,
+  rolePath: true,
+  permissionsBoundary: true,
   vpc: true,
   vpcSubnets: true,
   securityGroups: true,
+  ipv6AllowedForDualStack: true,
   logRetention: true,
+  logEncryptionKey: true,
+  logRemovalPolicy: true,
   gatewayResponses: true,
   alarms: true,
   vault: true,
@@ -32,20 +44,28 @@ const PROPS = Object.keys({
   answer: true,
   log: true,
   limits: true,
-  audiences: true,
-  server_id: true,
-  grants: true,
+  stages: true,
 } satisfies Record<keyof VaultAuthorizerProps, true>);
 
 const GATEWAY_RESPONSES = Object.keys({ allowOrigin: true } satisfies Record<keyof GatewayResponses, true>);
 
 const ALARMS = Object.keys({
   actions: true,
-  faultMinutes: true,
-  forgeries: true,
-  smuggledHeaders: true,
-  throttles: true,
+  okActions: true,
+  thresholds: true,
+  treatMissingData: true,
 } satisfies Record<keyof AlarmSettings, true>);
+
+const THRESHOLDS = Object.keys({
+  faults: true,
+  vaultAnswerInvalid: true,
+  signatureInvalid: true,
+  algorithmRefused: true,
+  headerReserved: true,
+  throttles: true,
+  startFailures: true,
+  api5xx: true,
+} satisfies Record<keyof AlarmThresholds, true>);
 
 /** The document's own keys are not among these: the schema knows them. */
 export function unknownProps(props: VaultAuthorizerProps): string[] {
@@ -53,6 +73,7 @@ export function unknownProps(props: VaultAuthorizerProps): string[] {
     ...unknown("", props, PROPS),
     ...unknown("gatewayResponses.", props.gatewayResponses || {}, GATEWAY_RESPONSES),
     ...unknown("alarms.", props.alarms || {}, ALARMS),
+    ...unknown("alarms.thresholds.", (props.alarms || {}).thresholds ?? {}, THRESHOLDS),
   ];
 }
 

@@ -49,6 +49,10 @@ export function isToken(value: unknown): boolean {
   return Token.isUnresolved(value) || Token.isUnresolved([value]);
 }
 
+export function isMapping(value: unknown): value is Record<string, any> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isToken(value);
+}
+
 /**
  * The same schema in a form of which ajv can say which choice was meant: a choice of objects by the key that tells them
  * apart (`kind`, `method`), and a choice of words as an enum.

@@ -7,19 +7,21 @@
  */
 
 import type { Configuration } from "./configuration";
-import { isToken, type Problem } from "./schema";
+import { isMapping, isToken, type Problem } from "./schema";
 
 type Path = Problem["path"];
 type Refuse = (path: Path, message: string) => void;
 
-export function valueProblems(document: Configuration, stageName: string): Problem[] {
+export function valueProblems(document: Configuration): Problem[] {
   const problems: Problem[] = [];
   const refuse: Refuse = (path, message) => problems.push({ path, message });
   vault(document, refuse);
   issuers(document, refuse);
   awsIdentity(document, refuse);
   credentials(document, refuse);
-  stage(document, stageName, refuse);
+  // Names and roles are unique in the document, not in their stage.
+  const seen = new Map<string, string>();
+  for (const name of Object.keys(mapping(document.stages))) stage(document, name, seen, refuse);
   return problems;
 }
 
@@ -117,7 +119,7 @@ function credentials(document: Configuration, refuse: Refuse): void {
   }
 }
 
-function stage(document: Configuration, stageName: string, refuse: Refuse): void {
+function stage(document: Configuration, stageName: string, seen: Map<string, string>, refuse: Refuse): void {
   const { server_id, audiences, grants } = mapping(mapping(document.stages)[stageName]);
   const at = (...keys: (string | number)[]) => ["stages", stageName, ...keys];
   checked(visibleProblem, server_id, at("server_id"), refuse);
@@ -142,14 +144,14 @@ function stage(document: Configuration, stageName: string, refuse: Refuse): void
     }
   }
 
-  const seen = new Map<string, string>();
   for (const [index, given] of list(grants).entries()) {
     const grant = mapping(given);
     const path = at("grants", index);
     const token = mapping(grant.token);
-    once(seen, "two grants with one name", text(grant.name), [...path, "name"], `grants[${index}].name`, refuse);
+    const place = `stages.${stageName}.grants[${index}]`;
+    once(seen, "two grants with one name", text(grant.name), [...path, "name"], `${place}.name`, refuse);
     const role = [...path, "token", "role"];
-    once(seen, "two grants with one role", text(token.role), role, `grants[${index}].token.role`, refuse);
+    once(seen, "two grants with one role", text(token.role), role, `${place}.token.role`, refuse);
     checked(roleProblem, token.role, role, refuse);
     for (const [position, route] of list(grant.routes).entries()) {
       checked(routeProblem, route, [...path, "routes", position], refuse);
@@ -393,10 +395,6 @@ function isChosenByTheCaller(name: unknown): boolean {
 // What the rules are made of.
 
 type Loose = Record<string, any>;
-
-function isMapping(value: unknown): value is Loose {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isToken(value);
-}
 
 function mapping(value: unknown): Loose {
   return isMapping(value) ? value : {};

@@ -1,47 +1,54 @@
 /**
- * `vault-authorizer` as a construct: one stage of one API.
+ * `vault-authorizer` as a construct: one function for one API and as many of its stages as you name.
  *
  * It makes the function with its role and its log group, the authorizer at API Gateway with the permission to call the function,
- * alarms, and a REST API's gateway responses. What the function's own reader would refuse stops the synthesis, and what is not
- * safe, all problems together: but for the files that the document names and the values that only CloudFormation knows. For
- * these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
+ * alarms, and a REST API's gateway responses. The synthesis fails on everything that the function's own reader would refuse, and
+ * on what is not safe, with all problems together. It does not see the files that the document names, nor values that only
+ * CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
-import { Annotations, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
+import { Annotations, Aspects, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { type Alarm } from "aws-cdk-lib/aws-cloudwatch";
 import { type ISecurityGroup, type IVpc, type SubnetSelection } from "aws-cdk-lib/aws-ec2";
-import * as iam from "aws-cdk-lib/aws-iam";
+import { type IManagedPolicy, type IRole } from "aws-cdk-lib/aws-iam";
+import { type IKey } from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { type Construct, type IConstruct } from "constructs";
 import { HTTP_API_FORMAT, REST_API_FORMAT } from "./access-log";
-import { alarms, type AlarmSettings } from "./alarms";
+import { alarms, type AlarmSettings, type Watched } from "./alarms";
+import { AttachmentCheck } from "./attachment";
 import type { Configuration, CredentialSource } from "./configuration";
 import { HttpBackendIntegration, RestBackendIntegration, type HttpBackend, type RestBackend } from "./containers";
 import {
+  API_ID,
   configurationOf,
   documentProblems,
   environmentValue,
   lostAtSynthesis,
+  unknownIn,
   type ConfigurationParts,
 } from "./document";
 import { gatewayResponses, type GatewayResponses } from "./gateway-responses";
 import { unknownProps } from "./known-props";
+import { longestName, roleOf, vaultPrincipalOf } from "./role";
+import { isMapping } from "./schema";
 
 /** What a {@link VaultAuthorizer} is made of. The configuration's parts keep the names that they have in the document. */
 export interface VaultAuthorizerProps extends ConfigurationParts {
-  /** The API that it is attached to: a REST API or an HTTP API, of this app or imported. */
+  /** The API that it is attached to: a REST API or an HTTP API, of this app or imported. No `SpecRestApi`. */
   readonly api: rest.IRestApi | http.IHttpApi;
 
-  /** The stage of the API that the grants are for, such as `prod` or an HTTP API's `$default`. */
-  readonly stageName: string;
-
   /**
-   * The function and its role are called `<name>-<stageName>`; `$default` becomes `default`. Vault knows the authorizer by the
-   * role's name. A role is of the whole account: another region needs another name.
+   * The name of an imported REST API, by which CloudWatch knows it. Without it there is no alarm on the API's 5xx.
+   *
+   * @default - that of `api`, where it is known
    */
+  readonly restApiName?: string;
+
+  /** The function is called so, and its role `<name>-<region>`, since a role is of the whole account. */
   readonly name: string;
 
   /** The zip file with the binary `bootstrap`: `Code.fromAsset("authorizer.zip")`, or `Code.fromBucket(bucket, key)`. */
@@ -95,11 +102,75 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly memorySize?: number;
 
   /**
-   * How many authorizations may run at once: the bound on what callers can demand of Vault. 1 to 1000.
+   * How many authorizations may run at once: the bound on what callers can demand of Vault. 1 to 1000; or -1, which reserves
+   * nothing, for an account whose quota leaves no 100 unreserved, as a new one's does. Then that quota alone bounds them.
    *
    * @default 20
    */
   readonly reservedConcurrentExecutions?: number;
+
+  /**
+   * How many instances are kept warm, behind the alias `live`, which API Gateway then calls. At most what is reserved.
+   *
+   * @default - none, and no alias
+   */
+  readonly provisionedConcurrentExecutions?: number;
+
+  /**
+   * Layers, for a CA bundle that the document names as `/opt/…`, or for an extension that writes the login's JWT.
+   *
+   * @default - none
+   */
+  readonly layers?: lambda.ILayerVersion[];
+
+  /**
+   * Lambda's code signing configuration, which refuses zip files of other signers.
+   *
+   * @default - none
+   */
+  readonly codeSigningConfig?: lambda.ICodeSigningConfig;
+
+  /**
+   * Further environment variables, such as `RUST_LOG`; with `configurationInPackage` also `AUTHORIZER_CONFIG_FILE`.
+   *
+   * @default - none
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+
+  /**
+   * The KMS key that encrypts the environment.
+   *
+   * @default - AWS's own
+   */
+  readonly environmentEncryption?: IKey;
+
+  /**
+   * Whether X-Ray samples the calls.
+   *
+   * @default Tracing.DISABLED
+   */
+  readonly tracing?: lambda.Tracing;
+
+  /**
+   * A role that is there. Nothing is attached to it: the README lists what it needs.
+   *
+   * @default - a role is made
+   */
+  readonly role?: IRole;
+
+  /**
+   * The path of the role that is made. Vault is bound to {@link VaultAuthorizer.vaultPrincipal}, which has no path.
+   *
+   * @default "/"
+   */
+  readonly rolePath?: string;
+
+  /**
+   * The policy that bounds the role that is made.
+   *
+   * @default - none
+   */
+  readonly permissionsBoundary?: IManagedPolicy;
 
   /**
    * The VPC that the function reaches Vault in. From there it needs a way to the issuers and to STS as well.
@@ -123,11 +194,32 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly securityGroups?: ISecurityGroup[];
 
   /**
-   * How long the function's log is kept.
+   * With `vpc`: whether the function also uses IPv6. Its subnets must be dual-stack.
+   *
+   * @default false
+   */
+  readonly ipv6AllowedForDualStack?: boolean;
+
+  /**
+   * How long the log keeps its lines.
    *
    * @default RetentionDays.THREE_MONTHS
    */
   readonly logRetention?: RetentionDays;
+
+  /**
+   * The KMS key that encrypts the log. Its policy must let CloudWatch Logs of this region use it.
+   *
+   * @default - AWS's own
+   */
+  readonly logEncryptionKey?: IKey;
+
+  /**
+   * What becomes of the log when the stack goes. `RETAIN` keeps it, and is in the way when you make the same stack again.
+   *
+   * @default RemovalPolicy.DESTROY
+   */
+  readonly logRemovalPolicy?: RemovalPolicy;
 
   /**
    * What a REST API answers by itself. An API has these once: `false` for a second authorizer of one API, and for an API that
@@ -148,6 +240,10 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
 /**
  * An authorizer of a REST API's methods (`{ authorizer }` of `addMethod`) or of an HTTP API's routes (`{ authorizer }` of
  * `addRoutes`).
+ *
+ * It belongs to one API, whose id its grants are for, so the API comes first: it cannot be the `defaultAuthorizer` of an
+ * `HttpApi`, nor in the `defaultMethodOptions` of a `RestApi`. For an `HttpApi` there is {@link HttpVaultAuthorizer}. For a
+ * `RestApi`, give it to the resources: `api.root.addResource("orders", { defaultMethodOptions: { authorizer } })`.
  */
 export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteAuthorizer {
   /** For `accessLogFormat` of a REST API's stage: it names no variable that could hold a token. */
@@ -162,8 +258,14 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   /** The function. */
   readonly function: lambda.Function;
 
-  /** The identity that Vault knows the authorizer by (`bound_iam_principal_arn`). */
-  readonly role: iam.Role;
+  /** The function's role: the one that was made, or the one that was given. */
+  readonly role: IRole;
+
+  /**
+   * What Vault is bound to (`bound_iam_principal_arn`): the role's ARN without its path. Of an imported role whose ARN only
+   * CloudFormation knows, the path is not known, and must be `/`.
+   */
+  readonly vaultPrincipal: string;
 
   /** The function's log: one line for each authorization. */
   readonly logGroup: LogGroup;
@@ -182,19 +284,21 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   /** What a REST API's deployment is a snapshot of, beside its methods. */
   private readonly snapshot: CfnResource[];
   private readonly permission: lambda.CfnPermission;
+  /** What was given to {@link addToDeployment}; `undefined` where the API takes the authorizer in by itself. */
+  private deployed: Set<IConstruct> | undefined;
 
   constructor(scope: Construct, id: string, props: VaultAuthorizerProps) {
     super(scope, id);
     this.api = props.api;
     this.type = props.type ?? "REQUEST";
     const apiIds = props.apiIds ?? [apiIdOf(props.api)];
-    this.configuration = configurationOf(props, props.stageName, apiIds);
+    this.configuration = configurationOf(props, apiIds);
     this.configurationJson = Stack.of(this).toJsonString(this.configuration);
 
     const problems = [
       ...unknownProps(props),
-      ...problemsOf(props),
-      ...documentProblems(this.configuration, props.stageName, props),
+      ...problemsOf(this, props),
+      ...documentProblems(this.configuration, props),
     ];
     const environment = this.environment(props, problems);
     if (problems.length > 0) {
@@ -202,17 +306,34 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       throw new Error(`${this.node.path}: ${count}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
     }
 
-    this.node.addValidation({ validate: () => lostAtSynthesis(this, props.stageName, props) });
-    const overGrant = callerOverGrant(props);
-    if (overGrant !== undefined) Annotations.of(this).addWarningV2("vault-authorizer:caller-over-grant", overGrant);
+    this.node.addValidation({ validate: () => lostAtSynthesis(this, props) });
+    for (const [id, warning] of Object.entries(warningsOf(props, this.configuration))) {
+      Annotations.of(this).addWarningV2(`vault-authorizer:${id}`, warning);
+    }
 
-    const name = nameOf(props);
+    const { name } = props;
     this.logGroup = new LogGroup(this, "Log", {
       logGroupName: `/aws/lambda/${name}`,
       retention: props.logRetention ?? RetentionDays.THREE_MONTHS,
-      removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: props.logEncryptionKey,
+      removalPolicy: props.logRemovalPolicy ?? RemovalPolicy.DESTROY,
     });
-    this.role = this.roleOf(name, props);
+    const login = props.vault.login;
+    const { tracing = lambda.Tracing.DISABLED, vpc, vpcSubnets, securityGroups = [] } = props;
+    const isTraced = tracing !== lambda.Tracing.DISABLED;
+    this.role =
+      props.role ??
+      roleOf(this, {
+        functionName: name,
+        logGroup: this.logGroup,
+        path: props.rolePath,
+        permissionsBoundary: props.permissionsBoundary,
+        webIdentityAudience: login.method === "jwt" ? login.web_identity_audience : undefined,
+        isTraced,
+        network: vpc && { vpc, vpcSubnets, securityGroups },
+      });
+    this.vaultPrincipal = vaultPrincipalOf(this.role);
+    const reserved = reservedOf(props);
     this.function = new lambda.Function(this, "Function", {
       functionName: name,
       description: "Turns a caller's credential into one short-lived, response-wrapped Vault token",
@@ -222,21 +343,31 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       architecture: props.architecture ?? lambda.Architecture.X86_64,
       memorySize: props.memorySize ?? 256,
       timeout: props.timeout ?? Duration.seconds(8),
-      reservedConcurrentExecutions: props.reservedConcurrentExecutions ?? 20,
+      reservedConcurrentExecutions: reserved === -1 ? undefined : reserved,
       role: this.role,
       logGroup: this.logGroup,
+      // CloudWatch makes metrics of the lines as the authorizer writes them.
+      loggingFormat: lambda.LoggingFormat.TEXT,
+      // It would attach the actions to a role that was given.
+      tracing: lambda.Tracing.DISABLED,
+      layers: props.layers,
+      codeSigningConfig: props.codeSigningConfig,
       environment,
-      vpc: props.vpc,
-      vpcSubnets: props.vpcSubnets,
+      environmentEncryption: props.environmentEncryption,
+      vpc,
+      vpcSubnets,
       securityGroups: props.securityGroups,
+      ipv6AllowedForDualStack: props.ipv6AllowedForDualStack,
     });
+    if (isTraced) (this.function.node.defaultChild as lambda.CfnFunction).tracingConfig = { mode: tracing };
+    const called = this.called(props);
 
-    const authorizer = this.authorizerOf(name, props);
+    const authorizer = this.authorizerOf(called, props);
     this.authorizerId = authorizer.ref;
     const { region, account } = Stack.of(this);
     // This authorizer of this API, and no other, may invoke the function.
     this.permission = new lambda.CfnPermission(this, "Permission", {
-      functionName: this.function.functionArn,
+      functionName: called,
       action: "lambda:InvokeFunction",
       principal: "apigateway.amazonaws.com",
       sourceArn: `arn:${Aws.PARTITION}:execute-api:${region}:${account}:${apiIdOf(this.api)}/authorizers/${authorizer.ref}`,
@@ -251,8 +382,10 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       const deployment = this.api.latestDeployment;
       // An API of another stack is deployed there, before this stack.
       if (deployment !== undefined && Stack.of(deployment) === Stack.of(this)) this.addToDeployment(deployment);
+      else this.deployed = new Set();
     }
-    this.alarms = props.alarms === false ? [] : alarms(this, name, props.stageName, this.function, props.alarms ?? {});
+    Aspects.of(this).add(new AttachmentCheck(this, () => this.deployed));
+    this.alarms = props.alarms === false ? [] : alarms(this, this.watched(props), props.alarms ?? {});
   }
 
   /**
@@ -266,6 +399,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     deployment.node.addDependency(...parts, this.permission);
     const snapshot = Lazy.any({ produce: () => parts.map((part) => part._toCloudFormation()) });
     deployment.addToLogicalId({ vaultAuthorizer: snapshot });
+    // A `RestApi` gives its methods to each of its deployments by itself.
+    if (this.api instanceof rest.RestApi) this.deployed = undefined;
+    else for (const part of [deployment, ...parts]) this.deployed?.add(part);
   }
 
   /**
@@ -329,81 +465,45 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   }
 
   private environment(props: VaultAuthorizerProps, problems: string[]): Record<string, string> | undefined {
-    if (props.configurationInPackage) return undefined;
-    const result = environmentValue(this, this.configuration);
-    if ("value" in result) return { AUTHORIZER_CONFIG: result.value };
+    const others = props.environment ?? {};
+    if (props.configurationInPackage) return props.environment;
+    const result = environmentValue(this, this.configuration, others);
+    if ("value" in result) return { ...others, AUTHORIZER_CONFIG: result.value };
     problems.push(result.problem);
     return undefined;
   }
 
-  /**
-   * A role without a path: GetCallerIdentity leaves a role's path out, so Vault could not compare one. What it may do in Vault is
-   * written in Vault, and sts:GetCallerIdentity needs no permission.
-   */
-  private roleOf(name: string, props: VaultAuthorizerProps): iam.Role {
-    const statements: Record<string, iam.PolicyStatement[]> = {
-      "write-own-log": [
-        new iam.PolicyStatement({
-          actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
-          resources: [this.logGroup.logGroupArn], // ends in `:*`, which is this group's streams
-        }),
-      ],
-    };
-    if (props.vault.login.method === "jwt" && props.vault.login.web_identity_audience !== undefined) {
-      statements["ask-for-own-jwt"] = [
-        new iam.PolicyStatement({
-          actions: ["sts:GetWebIdentityToken"],
-          resources: ["*"],
-          conditions: {
-            "ForAllValues:StringEquals": { "sts:IdentityTokenAudience": props.vault.login.web_identity_audience },
-            NumericLessThanEquals: { "sts:DurationSeconds": 60 },
-          },
-        }),
-      ];
+  /** The ARN that API Gateway calls: the function's, or that of the alias whose instances are kept warm. */
+  private called({ provisionedConcurrentExecutions }: VaultAuthorizerProps): string {
+    if (provisionedConcurrentExecutions === undefined) return this.function.functionArn;
+    const version = this.function.currentVersion;
+    return new lambda.Alias(this, "Live", { aliasName: "live", version, provisionedConcurrentExecutions }).functionArn;
+  }
+
+  private watched(props: VaultAuthorizerProps): Watched {
+    const watched = { functionName: props.name, logGroup: this.logGroup, stages: Object.keys(props.stages) };
+    if (!isRestApi(this.api)) {
+      return { ...watched, api: { metricName: "5xx", dimensions: { ApiId: this.api.apiId } } };
     }
-    if (props.vpc !== undefined) {
-      const { region, account } = Stack.of(this);
-      const interfaces = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ];
-      statements["join-vpc"] = [
-        new iam.PolicyStatement({ actions: interfaces, resources: ["*"] }),
-        // Lambda itself needs these; the function's own code does not.
-        new iam.PolicyStatement({
-          effect: iam.Effect.DENY,
-          actions: interfaces,
-          resources: ["*"],
-          conditions: {
-            ArnEquals: {
-              "lambda:SourceFunctionArn": `arn:${Aws.PARTITION}:lambda:${region}:${account}:function:${name}`,
-            },
-          },
-        }),
-      ];
-    }
-    return new iam.Role(this, "Role", {
-      roleName: name,
-      assumedBy: new iam.ServicePrincipal("lambda.amazonaws.com"),
-      inlinePolicies: Object.fromEntries(
-        Object.entries(statements).map(([policy, its]) => [policy, new iam.PolicyDocument({ statements: its })]),
-      ),
-    });
+    const ApiName = props.restApiName ?? nameOf(this.api);
+    if (ApiName !== undefined) return { ...watched, api: { metricName: "5XXError", dimensions: { ApiName } } };
+    Annotations.of(this).addWarningV2(
+      "vault-authorizer:rest-api-name",
+      "restApiName: is missing, and CloudWatch knows an imported REST API by its name alone, so no alarm looks at its 5xx, and " +
+        "nothing tells of a missing permission to invoke the function. Give the API's name",
+    );
+    return watched;
   }
 
   /** At the lowest level, since every setting matters: the defaults of others cache, or read an identity source. */
-  private authorizerOf(name: string, props: VaultAuthorizerProps): rest.CfnAuthorizer | http.CfnAuthorizer {
+  private authorizerOf(called: string, props: VaultAuthorizerProps): rest.CfnAuthorizer | http.CfnAuthorizer {
     const authorizerUri =
       `arn:${Aws.PARTITION}:apigateway:${Stack.of(this).region}:lambda:path/2015-03-31/functions/` +
-      `${this.function.functionArn}/invocations`;
+      `${called}/invocations`;
     if (isRestApi(this.api)) {
       return new rest.CfnAuthorizer(this, "Resource", {
         restApiId: this.api.restApiId,
-        name,
+        name: props.name,
         type: this.type,
         authorizerUri,
         // Never cache. The default is 300 seconds.
@@ -415,7 +515,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     }
     return new http.CfnAuthorizer(this, "Resource", {
       apiId: this.api.apiId,
-      name,
+      name: props.name,
       authorizerType: "REQUEST",
       authorizerUri,
       authorizerPayloadFormatVersion: "2.0",
@@ -452,17 +552,47 @@ function apiIdOf(api: rest.IRestApi | http.IHttpApi): string {
   return isRestApi(api) ? api.restApiId : api.apiId;
 }
 
-function nameOf(props: VaultAuthorizerProps): string {
-  return `${props.name}-${props.stageName === "$default" ? "default" : props.stageName}`;
+/** What CloudWatch calls a REST API. An imported one whose name was not given has the id of its construct. */
+function nameOf(api: rest.IRestApi): string | undefined {
+  const { restApiName } = api as rest.IRestApi & { restApiName?: string };
+  return api instanceof rest.RestApi || restApiName !== api.node.id ? restApiName : undefined;
+}
+
+function reservedOf({ reservedConcurrentExecutions = 20 }: VaultAuthorizerProps): number {
+  return reservedConcurrentExecutions;
+}
+
+/** What is accepted, and has a consequence. */
+function warningsOf(props: VaultAuthorizerProps, document: Configuration): Record<string, string> {
+  const warnings = {
+    "caller-over-grant": callerOverGrant(props),
+    "no-reserved-concurrency":
+      reservedOf(props) !== -1
+        ? undefined
+        : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand of " +
+          "Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
+    "stale-version": props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(document),
+  };
+  return Object.fromEntries(Object.entries(warnings).flatMap(([id, text]) => (text === undefined ? [] : [[id, text]])));
+}
+
+/** A version is published when the template changes, and not when a value does that is not in it. */
+function staleVersion(document: Configuration): string | undefined {
+  const values = unknownIn(document).filter((place) => place !== API_ID);
+  if (values.length === 0) return undefined;
+  return (
+    `provisionedConcurrentExecutions: ${values.join(", ")}: known to CloudFormation only, which publishes no new version when ` +
+    "such a value changes, so the alias would go on with the old one. Write it out"
+  );
 }
 
 /** What is said where one caller can have more than half of a grant's quota minted, as `vault-authorizer check` has it. */
 function callerOverGrant(props: VaultAuthorizerProps): string | undefined {
-  const instances = props.reservedConcurrentExecutions ?? 20;
+  const instances = reservedOf(props);
   const caller = props.limits?.caller_mints_per_second ?? 5;
   const grant = props.limits?.grant_mints_per_second ?? 200;
   const isKnown = ![instances, caller, grant].some((number) => Token.isUnresolved(number));
-  const mints = Array.isArray(props.grants) && props.grants.some((granted) => granted.token !== undefined);
+  const mints = Object.values(props.stages).some(({ grants }) => grants.some(({ token }) => token !== undefined));
   if (!isKnown || !mints || caller * instances * 2 <= grant) return undefined;
   return (
     `limits: one caller can have ${caller * instances} tokens a second minted (caller_mints_per_second, ${caller}, by each ` +
@@ -472,20 +602,28 @@ function callerOverGrant(props: VaultAuthorizerProps): string | undefined {
 }
 
 /** What is wrong with what stands around the document. */
-function problemsOf(props: VaultAuthorizerProps): string[] {
+function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
   const problems: string[] = [];
   const refuse = (wrong: boolean, problem: string) => wrong && problems.push(problem);
-  const { api, stageName, name, apiIds, timeout, resultsCacheTtl, vpc, securityGroups } = props;
+  const { api, name, apiIds, timeout, resultsCacheTtl, vpc, securityGroups } = props;
 
   refuse(
-    Token.isUnresolved(stageName) || !/^([A-Za-z0-9_-]{1,128}|\$default)$/.test(stageName),
-    "stageName: must be written out, in letters, digits, `_` and `-`, or `$default`: it is a key of the configuration",
+    api instanceof rest.SpecRestApi,
+    "api: a SpecRestApi has the authorizers and the methods of its OpenAPI definition alone, so this one would guard nothing: " +
+      "make the API as a RestApi",
   );
-  refuse(isRestApi(api) && stageName === "$default", "stageName: a REST API has no stage `$default`");
+  for (const stage of Object.keys(isMapping(props.stages) ? props.stages : {})) {
+    refuse(
+      Token.isUnresolved(stage) || !/^([A-Za-z0-9_-]{1,128}|\$default)$/.test(stage),
+      `stages.${stage}: a stage's name must be written out, in letters, digits, \`_\` and \`-\`, or \`$default\``,
+    );
+    refuse(isRestApi(api) && stage === "$default", "stages.$default: a REST API has no stage `$default`");
+  }
+  const longest = longestName(scope);
   refuse(
-    Token.isUnresolved(name) || !/^[A-Za-z0-9_-]+$/.test(name) || nameOf(props).length > 64,
-    "name: must be written out, in letters, digits, `_` and `-`, and have at most 64 with `-` and the stage's name: the " +
-      "function and its role are called so, and Vault is told the role's name",
+    Token.isUnresolved(name) || !/^[A-Za-z0-9_-]+$/.test(name) || name.length > longest,
+    `name: must be written out, in letters, digits, \`_\` and \`-\`, and have at most ${longest}, so that the role's name has ` +
+      "64 with `-` and the region's",
   );
   const apiId = apiIdOf(api);
   refuse(
@@ -505,18 +643,43 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
   );
   const reserved = "reservedConcurrentExecutions" in props ? props.reservedConcurrentExecutions : 20;
   refuse(
-    reserved === undefined ||
-      (!Token.isUnresolved(reserved) && !(Number.isInteger(reserved) && reserved >= 1 && reserved <= 1000)),
+    reserved === undefined || (!Token.isUnresolved(reserved) && reserved !== -1 && !isWithin(reserved, 1, 1000)),
     "reservedConcurrentExecutions: must be from 1 to 1000 (20 if it is left out): it bounds what callers can demand of " +
-      "Vault. 0 would stop every call, and -1 reserves nothing",
+      "Vault. 0 would stop every call; -1 reserves nothing",
+  );
+  const provisioned = props.provisionedConcurrentExecutions;
+  const most = reserved === undefined || reserved === -1 || Token.isUnresolved(reserved) ? 1000 : reserved;
+  refuse(
+    provisioned !== undefined && !Token.isUnresolved(provisioned) && !isWithin(provisioned, 1, most),
+    `provisionedConcurrentExecutions: must be from 1 to ${most}, since no more can run at once; leave it out for none`,
+  );
+  const environment = props.environment ?? {};
+  refuse(
+    "AUTHORIZER_CONFIG" in environment,
+    "environment.AUTHORIZER_CONFIG: must be left out: the document is made of the other props",
+  );
+  refuse(
+    "AUTHORIZER_CONFIG_FILE" in environment && props.configurationInPackage !== true,
+    "environment.AUTHORIZER_CONFIG_FILE: needs `configurationInPackage: true`: without it the function gets the document in " +
+      "AUTHORIZER_CONFIG, and reads that alone",
+  );
+  const { rolePath } = props;
+  refuse(
+    props.role !== undefined && (rolePath !== undefined || props.permissionsBoundary !== undefined),
+    "rolePath, permissionsBoundary: for the role that is made: `role` is one that is there",
+  );
+  refuse(
+    rolePath !== undefined && !Token.isUnresolved(rolePath) && !/^\/([A-Za-z0-9+=,.@_-]+\/)*$/.test(rolePath),
+    "rolePath: must begin and end with `/`, such as `/platform/apis/`",
   );
   refuse(
     vpc !== undefined && (securityGroups ?? []).length === 0,
     "securityGroups: needed with `vpc`: groups that let the function out to Vault, to the issuers and to STS",
   );
   refuse(
-    vpc === undefined && (securityGroups !== undefined || props.vpcSubnets !== undefined),
-    "securityGroups, vpcSubnets: only with `vpc`",
+    vpc === undefined &&
+      (securityGroups !== undefined || props.vpcSubnets !== undefined || props.ipv6AllowedForDualStack === true),
+    "vpcSubnets, securityGroups, ipv6AllowedForDualStack: only with `vpc`",
   );
 
   if (isRestApi(api)) {
@@ -544,8 +707,13 @@ function problemsOf(props: VaultAuthorizerProps): string[] {
       props.gatewayResponses !== undefined && props.gatewayResponses !== false,
       "gatewayResponses: an HTTP API has none: leave it out",
     );
+    refuse(props.restApiName !== undefined, "restApiName: an HTTP API is known by its id: leave it out");
   }
   return problems;
+}
+
+function isWithin(number: number, least: number, most: number): boolean {
+  return Number.isInteger(number) && number >= least && number <= most;
 }
 
 function tokenHeader(credentials: CredentialSource[] = [{ header: "Authorization" }]): string | undefined {

@@ -8,13 +8,14 @@ import { after, test } from "node:test";
 import { App, type Stack, Validations } from "aws-cdk-lib";
 import { type HttpApi, HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
 import { HttpUrlIntegration } from "aws-cdk-lib/aws-apigatewayv2-integrations";
-import { Template } from "aws-cdk-lib/assertions";
+import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { type IConstruct } from "constructs";
 import { ExistingApiExample } from "../examples/existing-api";
 import { HttpApiExample } from "../examples/http-api";
 import { RestApiExample } from "../examples/rest-api";
 import type { Settings } from "../examples/settings";
+import { filledIn } from "./stacks";
 
 // No hash of a zip file is among these, so that the templates are the same everywhere.
 const SETTINGS: Settings = {
@@ -36,6 +37,7 @@ const EXAMPLES: Record<string, (app: App) => Stack> = {
     new ExistingApiExample(app, "existing-example", {
       ...SETTINGS,
       restApiId: "a1b2c3d4e5",
+      restApiName: "shop",
       rootResourceId: "f6g7h8i9j0",
       functionName: "orders",
     }),
@@ -60,6 +62,8 @@ const ACCEPTED: Record<string, [string, string, string][]> = {
       "A web ACL is the account's own matter; the reserved concurrency bounds what callers cost",
     ],
     ["Api/DeploymentStage.prod", "APIG6", "The execution log can hold the wrapping token. The access log is on"],
+    ["Staging", "APIG3", "As for prod"],
+    ["Staging", "APIG6", "As for prod"],
     [
       "Api/Default/orders/GET",
       "COG4",
@@ -80,6 +84,24 @@ const folder = mkdtempSync(join(tmpdir(), "vault-authorizer-cdk-"));
 after(() => rmSync(folder, { recursive: true }));
 
 for (const [name, make] of Object.entries(EXAMPLES)) {
+  test(`${name}: nothing is warned of, and each permission is for exactly one route or authorizer`, () => {
+    const stack = make(new App());
+    assert.deepEqual(
+      Annotations.fromStack(stack)
+        .findWarning("*", Match.anyValue())
+        .map(({ entry }) => entry.data),
+      [],
+    );
+    const permissions = Object.values(Template.fromStack(stack).findResources("AWS::Lambda::Permission"));
+    assert.ok(permissions.length >= 2);
+    for (const { Properties } of permissions) {
+      assert.match(
+        filledIn(Properties.SourceArn),
+        /^arn:{AWS::Partition}:execute-api:{AWS::Region}:{AWS::AccountId}:[^/*]+\/(authorizers\/[^/*]+|[^/*]+\/GET\/orders)$/,
+      );
+    }
+  });
+
   test(`${name}: cdk-nag finds what is accepted here, and nothing else`, () => {
     const { violations, suppressed } = findings(make, ACCEPTED[name]!);
     assert.deepEqual(violations, []);

@@ -52,45 +52,55 @@ const ROUTE =
   "may be empty, and no slash may stand at its end";
 
 const KNOWN =
-  "api, stageName, name, code, architecture, type, resultsCacheTtl, apiIds, configurationInPackage, timeout, memorySize, " +
-  "reservedConcurrentExecutions, vpc, vpcSubnets, securityGroups, logRetention, gatewayResponses, alarms, vault, issuers, " +
-  "aws_identity, credentials, answer, log, limits, audiences, server_id, grants";
+  "api, restApiName, name, code, architecture, type, resultsCacheTtl, apiIds, configurationInPackage, timeout, memorySize, " +
+  "reservedConcurrentExecutions, provisionedConcurrentExecutions, layers, codeSigningConfig, environment, environmentEncryption, " +
+  "tracing, role, rolePath, permissionsBoundary, vpc, vpcSubnets, securityGroups, ipv6AllowedForDualStack, logRetention, " +
+  "logEncryptionKey, logRemovalPolicy, gatewayResponses, alarms, vault, issuers, aws_identity, credentials, answer, log, limits, " +
+  "stages";
 
 /** What is given, and each line of the refusal. */
-const REFUSED: [string, object, ...string[]][] = [
+const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   // The document, by its schema.
   [
     "an unknown key",
     { grants: token({ tll: "2m" }) },
-    "grants[0].token.tll: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl",
+    "stages.prod.grants[0].token.tll: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl",
   ],
-  ["a missing key", { grants: token({ ttl: undefined }) }, "grants[0].token.ttl: is missing"],
+  ["a missing key", { grants: token({ ttl: undefined }) }, "stages.prod.grants[0].token.ttl: is missing"],
   ["null", { log: null }, "log: must be a mapping"],
-  ["a number for a text", { audiences: [7] }, "audiences[0]: must be text"],
-  ["an empty list", { grants: [] }, "grants: must not be empty"],
+  ["a number for a text", { audiences: [7] }, "stages.prod.audiences[0]: must be text"],
+  ["an empty list", { grants: [] }, "stages.prod.grants: must not be empty"],
   [
     "a span without a unit",
     { grants: token({ ttl: "120" }) },
-    "grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m`, `1h`",
+    "stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m`, `1h`",
   ],
-  ["a fraction of a use", { grants: token({ num_uses: 2.5 }) }, "grants[0].token.num_uses: must be a whole number"],
-  ["one use", { grants: token({ num_uses: 1 }) }, "grants[0].token.num_uses: must be at least 2"],
+  [
+    "a fraction of a use",
+    { grants: token({ num_uses: 2.5 }) },
+    "stages.prod.grants[0].token.num_uses: must be a whole number",
+  ],
+  ["one use", { grants: token({ num_uses: 1 }) }, "stages.prod.grants[0].token.num_uses: must be at least 2"],
   [
     "too many mints",
     { limits: { caller_mints_per_second: 0 } },
     "limits.caller_mints_per_second: must be from 1 to 100000",
   ],
-  ["token and mode", { grants: [{ ...GRANT, mode: "none" }] }, "grants[0]: needs exactly one of `token`, `mode`"],
+  [
+    "token and mode",
+    { grants: [{ ...GRANT, mode: "none" }] },
+    "stages.prod.grants[0]: needs exactly one of `token`, `mode`",
+  ],
   [
     "neither token nor mode",
     { grants: [{ ...GRANT, token: undefined }] },
-    "grants[0]: needs exactly one of `token`, `mode`",
+    "stages.prod.grants[0]: needs exactly one of `token`, `mode`",
   ],
   [
     "no credentials at all",
     { issuers: undefined },
     "the configuration: needs one of `issuers`, `aws_identity`",
-    "grants[0].caller.issuer: is not among `issuers`",
+    "stages.prod.grants[0].caller.issuer: is not among `issuers`",
   ],
   ["an unknown kind of issuer", corp({ kind: "saml" }), "issuers.corp.kind: must be one of jwt, aws_iam"],
   ["no kind of issuer", corp({ kind: undefined }), "issuers.corp.kind: is missing"],
@@ -107,18 +117,18 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "a claim that is null",
     { grants: [{ ...GRANT, caller: { issuer: "corp", bound_claims: { scope: null } } }] },
-    `grants[0].caller.bound_claims.scope: is null: ${NARROWS}`,
+    `stages.prod.grants[0].caller.bound_claims.scope: is null: ${NARROWS}`,
   ],
   // What would be left out, or become another value, on the way into the document.
   [
     "a bound claim that would vanish beside another",
     caller({ bound_claims: { scope: ["orders:read"], tenant: undefined } }),
-    `grants[0].caller.bound_claims.tenant: is undefined: ${NARROWS}`,
+    `stages.prod.grants[0].caller.bound_claims.tenant: is undefined: ${NARROWS}`,
   ],
   [
     "a bound subject that would vanish beside a claim",
     caller({ bound_subject: undefined, bound_claims: { scope: ["orders:read"] } }),
-    `grants[0].caller.bound_subject: is undefined: ${NARROWS}`,
+    `stages.prod.grants[0].caller.bound_subject: is undefined: ${NARROWS}`,
   ],
   [
     "principals that would vanish beside ids",
@@ -135,25 +145,25 @@ const REFUSED: [string, object, ...string[]][] = [
         },
       ],
     },
-    `grants[0].caller.bound_iam_principal_arns: is null: ${NARROWS}`,
-    `grants[0].caller.bound_iam_principal_ids[1]: is undefined: ${NARROWS}`,
+    `stages.prod.grants[0].caller.bound_iam_principal_arns: is null: ${NARROWS}`,
+    `stages.prod.grants[0].caller.bound_iam_principal_ids[1]: is undefined: ${NARROWS}`,
   ],
   [
     "a stage's audiences and server id that would vanish",
     { audiences: undefined, server_id: undefined },
-    `audiences: is undefined: ${NARROWS}`,
-    `server_id: is undefined: ${NARROWS}`,
+    `stages.prod.audiences: is undefined: ${NARROWS}`,
+    `stages.prod.server_id: is undefined: ${NARROWS}`,
   ],
   [
     "numbers that would be bound as other claims",
     caller({
       bound_claims: { id: 9007199254740993, ids: [1, -9007199254740993], level: NaN, top: [Infinity], half: [0.5] },
     }),
-    `grants[0].caller.bound_claims.id: ${ROUNDED}`,
-    `grants[0].caller.bound_claims.ids[1]: ${ROUNDED}`,
-    "grants[0].caller.bound_claims.level: is no finite number, which JSON cannot hold: write it as text if the claim is text",
-    "grants[0].caller.bound_claims.top[0]: is no finite number, which JSON cannot hold: write it as text if the claim is text",
-    "grants[0].caller.bound_claims.half[0]: is no whole number, and no other can be compared exactly: write it as text if the claim is text",
+    `stages.prod.grants[0].caller.bound_claims.id: ${ROUNDED}`,
+    `stages.prod.grants[0].caller.bound_claims.ids[1]: ${ROUNDED}`,
+    "stages.prod.grants[0].caller.bound_claims.level: is no finite number, which JSON cannot hold: write it as text if the claim is text",
+    "stages.prod.grants[0].caller.bound_claims.top[0]: is no finite number, which JSON cannot hold: write it as text if the claim is text",
+    "stages.prod.grants[0].caller.bound_claims.half[0]: is no whole number, and no other can be compared exactly: write it as text if the claim is text",
   ],
   [
     "a proof that nothing verifies, and two things said of one",
@@ -169,7 +179,7 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "an endless number of uses",
     { grants: token({ num_uses: Infinity }) },
-    "grants[0].token.num_uses: must be a whole number",
+    "stages.prod.grants[0].token.num_uses: must be a whole number",
   ],
   [
     "a place of two kinds",
@@ -211,46 +221,46 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "a wrapping token that outlives the token",
     { grants: token({ ttl: "30s", wrap_ttl: "1m" }) },
-    "grants[0].token.wrap_ttl: must not be longer than `ttl`: the token would end while it waits to be unwrapped",
+    "stages.prod.grants[0].token.wrap_ttl: must not be longer than `ttl`: the token would end while it waits to be unwrapped",
   ],
   [
     "too short",
     { grants: token({ ttl: "14s", wrap_ttl: "14s" }) },
-    "grants[0].token.ttl: must be from 15s to 24h",
-    "grants[0].token.wrap_ttl: must be from 15s to 24h",
+    "stages.prod.grants[0].token.ttl: must be from 15s to 24h",
+    "stages.prod.grants[0].token.wrap_ttl: must be from 15s to 24h",
   ],
-  ["too long", { grants: token({ ttl: "25h" }) }, "grants[0].token.ttl: must be from 15s to 24h"],
+  ["too long", { grants: token({ ttl: "25h" }) }, "stages.prod.grants[0].token.ttl: must be from 15s to 24h"],
   [
     "too long for a proof",
     { grants: [{ ...GRANT, caller: { aws_identity: true, any: true }, token: { ...GRANT.token, ttl: "16m" } }] },
-    "grants[0].caller.aws_identity: needs the section `aws_identity`",
-    "grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity",
+    "stages.prod.grants[0].caller.aws_identity: needs the section `aws_identity`",
+    "stages.prod.grants[0].token.ttl: must be from 15s to 15m, since the caller is an IAM identity",
   ],
   [
     "two grants with one name and role",
     { grants: [GRANT, GRANT] },
-    "grants[1].name: two grants with one name; the other is grants[0].name",
-    "grants[1].token.role: two grants with one role; the other is grants[0].token.role",
+    "stages.prod.grants[1].name: two grants with one name; the other is stages.prod.grants[0].name",
+    "stages.prod.grants[1].token.role: two grants with one role; the other is stages.prod.grants[0].token.role",
   ],
   [
     "an unknown issuer",
     { grants: [{ ...GRANT, caller: { issuer: "crop", any: true } }] },
-    "grants[0].caller.issuer: is not among `issuers`",
+    "stages.prod.grants[0].caller.issuer: is not among `issuers`",
   ],
   [
     "a caller that binds nothing",
     caller({}),
-    `grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
+    `stages.prod.grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
   ],
   [
     "any: false, which binds nothing",
     caller({ any: false }),
-    `grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
+    `stages.prod.grants[0].caller: binds nothing: every caller would have this grant. Write one of ${BOUNDS}, or \`any: true\``,
   ],
   [
     "any beside a bound",
     caller({ any: true, bound_subject: "batch" }),
-    "grants[0].caller.any: cannot stand beside a bound",
+    "stages.prod.grants[0].caller.any: cannot stand beside a bound",
   ],
   [
     "IAM bounds on an issuer that names no principal",
@@ -258,15 +268,15 @@ const REFUSED: [string, object, ...string[]][] = [
       bound_iam_principal_arns: ["arn:aws:iam::123456789012:role/r"],
       bound_iam_principal_ids: ["AROAEXAMPLE123"],
     }),
-    "grants[0].caller.bound_iam_principal_arns: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
-    "grants[0].caller.bound_iam_principal_ids: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
+    "stages.prod.grants[0].caller.bound_iam_principal_ids: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
   ],
   [
     "claims of an IAM proof",
     proof({ bound_subject: "s", bound_claims: { scope: "a" } }, { entity_alias: { claim: "tenant" } }),
-    "grants[0].caller.bound_subject: never holds: an IAM proof has no claims",
-    "grants[0].caller.bound_claims: never holds: an IAM proof has no claims",
-    "grants[0].token.entity_alias: never holds: an IAM proof has no claims",
+    "stages.prod.grants[0].caller.bound_subject: never holds: an IAM proof has no claims",
+    "stages.prod.grants[0].caller.bound_claims: never holds: an IAM proof has no claims",
+    "stages.prod.grants[0].token.entity_alias: never holds: an IAM proof has no claims",
   ],
   [
     "roles that GetCallerIdentity names otherwise, or nobody",
@@ -281,11 +291,11 @@ const REFUSED: [string, object, ...string[]][] = [
         "arn:aws:iam::123456789012:role/batch",
       ],
     }),
-    "grants[0].caller.bound_iam_principal_arns[0]: never matches: GetCallerIdentity drops a role's path. Write the ARN without it",
-    "grants[0].caller.bound_iam_principal_arns[1]: must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says",
-    "grants[0].caller.bound_iam_principal_arns[2]: never matches: its account is not among `aws_identity.accounts`",
-    `grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
-    `grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[0]: never matches: GetCallerIdentity drops a role's path. Write the ARN without it",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[1]: must not hold `*` or `?`: GetCallerIdentity drops a role's path, so a pattern would cover more than it says",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[2]: never matches: its account is not among `aws_identity.accounts`",
+    `stages.prod.grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
+    `stages.prod.grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
   ],
   [
     "principals that AWS's JWTs do not name",
@@ -303,12 +313,12 @@ const REFUSED: [string, object, ...string[]][] = [
         bound_iam_principal_ids: ["AROAEXAMPLE123"],
       },
     ),
-    "grants[0].caller.bound_iam_principal_ids: never holds: AWS's JWTs do not carry the unique id; bind the ARN",
-    "grants[0].caller.bound_iam_principal_arns[0]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
-    "grants[0].caller.bound_iam_principal_arns[1]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
-    "grants[0].caller.bound_iam_principal_arns[2]: must not hold `?`: only `*` stands for other text",
-    `grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
-    `grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
+    "stages.prod.grants[0].caller.bound_iam_principal_ids: never holds: AWS's JWTs do not carry the unique id; bind the ARN",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[0]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[1]: may hold `*` only in the path and the name: `arn:aws:iam::123456789012:role/team/*`",
+    "stages.prod.grants[0].caller.bound_iam_principal_arns[2]: must not hold `?`: only `*` stands for other text",
+    `stages.prod.grants[0].caller.bound_iam_principal_arns[3]: ${NO_PRINCIPAL}`,
+    `stages.prod.grants[0].caller.bound_iam_principal_arns[4]: ${NO_PRINCIPAL}`,
   ],
   [
     "what the caller of GetWebIdentityToken chooses",
@@ -318,8 +328,8 @@ const REFUSED: [string, object, ...string[]][] = [
       { entity_alias: { claim: REQUEST_TAG } },
     ),
     "issuers.acct.user_claim: `request_tags` are whatever the caller asked for: they name nobody",
-    `grants[0].caller.bound_claims.${REQUEST_TAG}: \`request_tags\` are whatever the caller asked for: bind \`principal_tags\``,
-    "grants[0].token.entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`",
+    `stages.prod.grants[0].caller.bound_claims.${REQUEST_TAG}: \`request_tags\` are whatever the caller asked for: bind \`principal_tags\``,
+    "stages.prod.grants[0].token.entity_alias.claim: `request_tags` are whatever the caller asked for: use `principal_tags`",
   ],
   [
     "routes that match nothing",
@@ -343,17 +353,17 @@ const REFUSED: [string, object, ...string[]][] = [
         },
       ],
     },
-    `grants[0].routes[0]: ${ROUTE}`,
-    `grants[0].routes[1]: ${ROUTE}`,
-    `grants[0].routes[2]: ${ROUTE}`,
-    `grants[0].routes[3]: ${ROUTE}`,
-    `grants[0].routes[4]: ${ROUTE}`,
-    `grants[0].routes[5]: ${ROUTE}`,
-    `grants[0].routes[6]: ${ROUTE}`,
-    `grants[0].routes[7]: ${ROUTE}`,
-    `grants[0].routes[8]: ${ROUTE}`,
-    `grants[0].routes[9]: ${ROUTE}`,
-    `grants[0].routes[10]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[0]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[1]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[2]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[3]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[4]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[5]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[6]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[7]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[8]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[9]: ${ROUTE}`,
+    `stages.prod.grants[0].routes[10]: ${ROUTE}`,
   ],
   [
     "issuers whose keys anyone on the way could replace",
@@ -408,8 +418,8 @@ const REFUSED: [string, object, ...string[]][] = [
     "issuers.corp.leeway: must be from 0s to 300s",
     "issuers.corp.max_age: must be from 1s to 24h",
     "aws_identity.max_age: must be from 1s to 15m",
-    "grants[0].token.ttl: must be from 15s to 24h",
-    "grants[0].token.wrap_ttl: must be from 15s to 24h",
+    "stages.prod.grants[0].token.ttl: must be from 15s to 24h",
+    "stages.prod.grants[0].token.wrap_ttl: must be from 15s to 24h",
   ],
   [
     "an STS that is not on this machine",
@@ -466,12 +476,12 @@ const REFUSED: [string, object, ...string[]][] = [
     { ...login({ server_id: "a b" }), aws_identity: { ...AWS_IDENTITY, server_id: "ä" }, server_id: "a b" },
     "vault.login.server_id: must be visible ASCII, without spaces",
     "aws_identity.server_id: must be visible ASCII, without spaces",
-    "server_id: must be visible ASCII, without spaces",
+    "stages.prod.server_id: must be visible ASCII, without spaces",
   ],
   [
     "a stage's server id without proofs",
     { server_id: "orders.example.com" },
-    "server_id: needs the section `aws_identity`",
+    "stages.prod.server_id: needs the section `aws_identity`",
   ],
   [
     "a secret with a line end, and does not show it",
@@ -487,12 +497,12 @@ const REFUSED: [string, object, ...string[]][] = [
     "roles that climb",
     { ...login({ role: "a..b" }), grants: token({ role: "a..b" }) },
     "vault.login.role: must be a Vault role's name, without `..`",
-    "grants[0].token.role: must be a Vault role's name, without `..`",
+    "stages.prod.grants[0].token.role: must be a Vault role's name, without `..`",
   ],
   [
     "the policy of all power",
     { grants: token({ policies: ["root"] }) },
-    "grants[0].token.policies[0]: must not be `root`, which may do everything",
+    "stages.prod.grants[0].token.policies[0]: must not be `root`, which may do everything",
   ],
   [
     "headers that only the authorizer may set",
@@ -508,14 +518,13 @@ const REFUSED: [string, object, ...string[]][] = [
   [
     "a stage whose audience no token can name",
     { ...corp({ audience_claim: "azp" }), audiences: ["b"] },
-    "audiences: no token of issuer `corp` can be for this stage: its `azp` names one audience, and none of the issuer's `audiences` is among these",
+    "stages.prod.audiences: no token of issuer `corp` can be for this stage: its `azp` names one audience, and none of the issuer's `audiences` is among these",
   ],
   // What stands around it.
   [
     "a misspelt prop that a spread takes past the compiler",
-    { audience: ["orders"], sever_id: "orders.example.com", aws_idenity: {}, resultCacheTtl: Duration.minutes(5) },
-    "audience: is not a known prop: did you mean `audiences`?",
-    "sever_id: is not a known prop: did you mean `server_id`?",
+    { stage: "prod", aws_idenity: {}, resultCacheTtl: Duration.minutes(5) },
+    "stage: is not a known prop: did you mean `stages`?",
     "aws_idenity: is not a known prop: did you mean `aws_identity`?",
     "resultCacheTtl: is not a known prop: did you mean `resultsCacheTtl`?",
   ],
@@ -530,6 +539,11 @@ const REFUSED: [string, object, ...string[]][] = [
     "alarms.action: is not a known prop: did you mean `actions`?",
   ],
   [
+    "a misspelt threshold",
+    { alarms: { thresholds: { fault: 1 } } },
+    "alarms.thresholds.fault: is not a known prop: did you mean `faults`?",
+  ],
+  [
     "a cached result",
     { resultsCacheTtl: Duration.minutes(5) },
     "resultsCacheTtl: must be 0, which it is without it: a cached result hands the same wrapping token to the next call, and it is spent by then",
@@ -539,24 +553,78 @@ const REFUSED: [string, object, ...string[]][] = [
     { timeout: Duration.seconds(10) },
     "timeout: must be written out and below 10 seconds, which is what an HTTP API gives an authorizer: 8 seconds leave room",
   ],
-  ...[undefined, 0, -1, 1001, 1.5].map((reserved): [string, object, string] => [
+  ...[undefined, 0, -2, 1001, 1.5].map((reserved): [string, Record<string, unknown>, string] => [
     `a concurrency of ${reserved}`,
     { reservedConcurrentExecutions: reserved },
-    "reservedConcurrentExecutions: must be from 1 to 1000 (20 if it is left out): it bounds what callers can demand of Vault. 0 would stop every call, and -1 reserves nothing",
+    "reservedConcurrentExecutions: must be from 1 to 1000 (20 if it is left out): it bounds what callers can demand of Vault. 0 would stop every call; -1 reserves nothing",
   ]),
+  [
+    "more kept warm than can run",
+    { provisionedConcurrentExecutions: 21 },
+    "provisionedConcurrentExecutions: must be from 1 to 20, since no more can run at once; leave it out for none",
+  ],
+  [
+    "none kept warm, which Lambda refuses",
+    { provisionedConcurrentExecutions: 0, reservedConcurrentExecutions: -1 },
+    "provisionedConcurrentExecutions: must be from 1 to 1000, since no more can run at once; leave it out for none",
+  ],
+  [
+    "another document beside this one",
+    { environment: { AUTHORIZER_CONFIG: "{}", AUTHORIZER_CONFIG_FILE: "/opt/authorizer.yaml" } },
+    "environment.AUTHORIZER_CONFIG: must be left out: the document is made of the other props",
+    "environment.AUTHORIZER_CONFIG_FILE: needs `configurationInPackage: true`: without it the function gets the document in AUTHORIZER_CONFIG, and reads that alone",
+  ],
+  [
+    "a role's path that is none",
+    { rolePath: "platform" },
+    "rolePath: must begin and end with `/`, such as `/platform/apis/`",
+  ],
   [
     "a stage's name",
     { stageName: "a b" },
-    "stageName: must be written out, in letters, digits, `_` and `-`, or `$default`: it is a key of the configuration",
+    "stages.a b: a stage's name must be written out, in letters, digits, `_` and `-`, or `$default`",
+  ],
+  ["no stages", { stages: {} }, "stages: must not be empty"],
+  ["stages that are none", { stages: "prod" }, "stages: must be a mapping"],
+  ["a stage that is none", { stages: { prod: [] } }, "stages.prod: must be a mapping"],
+  [
+    "a stage of another API",
+    { stages: { prod: { api_ids: ["*"], grants: [GRANT] } } },
+    "stages.prod.api_ids: is not a known key: a stage has the API's own id, or the prop `apiIds`",
   ],
   [
-    "a name that is too long",
-    { name: "n".repeat(60) },
-    "name: must be written out, in letters, digits, `_` and `-`, and have at most 64 with `-` and the stage's name: the function and its role are called so, and Vault is told the role's name",
+    "one grant in two stages, whose role could not be of both",
+    { stages: { prod: { grants: [GRANT] }, staging: { grants: [GRANT] } } },
+    "stages.staging.grants[0].name: two grants with one name; the other is stages.prod.grants[0].name",
+    "stages.staging.grants[0].token.role: two grants with one role; the other is stages.prod.grants[0].token.role",
+  ],
+  [
+    "a misspelt narrowing of one stage among two",
+    {
+      stages: {
+        prod: { grants: [GRANT] },
+        staging: { audience: ["a"], grants: token({ role: "other" }).map((grant) => ({ ...grant, name: "other" })) },
+      },
+    },
+    "stages.staging.audience: is not a known key; known are: api_ids, audiences, grants, server_id",
+  ],
+  [
+    "a name whose role's would be too long",
+    { name: "n".repeat(50) },
+    "name: must be written out, in letters, digits, `_` and `-`, and have at most 49, so that the role's name has 64 with `-` and the region's",
   ],
   ["no API", { apiIds: [] }, "apiIds: must not be empty"],
   ["an id that is none", { apiIds: ["a b"] }, "apiIds[0]: must match ^(\\*|[A-Za-z0-9]{1,32})$"],
-  ["security groups without a VPC", { securityGroups: [] }, "securityGroups, vpcSubnets: only with `vpc`"],
+  [
+    "security groups without a VPC",
+    { securityGroups: [] },
+    "vpcSubnets, securityGroups, ipv6AllowedForDualStack: only with `vpc`",
+  ],
+  [
+    "IPv6 without a VPC",
+    { ipv6AllowedForDualStack: true },
+    "vpcSubnets, securityGroups, ipv6AllowedForDualStack: only with `vpc`",
+  ],
 ];
 
 for (const [what, changes, ...problems] of REFUSED) {
@@ -571,13 +639,13 @@ for (const [what, changes, ...problems] of REFUSED) {
   });
 }
 
-const REFUSED_ON_REST: [string, object, string][] = [
+const REFUSED_ON_REST: [string, Record<string, unknown>, string][] = [
   [
     "a simple answer",
     { answer: { response: "simple" } },
     "answer.response: `simple` is for HTTP APIs: a REST API takes policies alone. Leave it out",
   ],
-  ["the default stage", { stageName: "$default" }, "stageName: a REST API has no stage `$default`"],
+  ["the default stage", { stageName: "$default" }, "stages.$default: a REST API has no stage `$default`"],
   [
     "an origin that breaks out of its quotes",
     { gatewayResponses: { allowOrigin: "https://x','y" } },
@@ -609,7 +677,7 @@ test("refuses TOKEN and gateway responses on an HTTP API", () => {
 
 test("refuses the gateway responses a second time", () => {
   const { stack, api } = restStack();
-  const second = { ...props(new Stack()), api, stageName: "staging" };
+  const second = { ...props(new Stack()), api, name: "second" };
   assert.throws(() => new VaultAuthorizer(stack, "Second", second), {
     message: /gatewayResponses: rest\/Authorizer makes them for this API already, which has each once: set `false`/,
   });
@@ -621,7 +689,7 @@ test("refuses the gateway responses a second time, for one API that was imported
   const attributes = { restApiId: "a1b2c3d4e5", rootResourceId: "root" };
   const authorize = (stack: Stack, id: string, restApiId: string, changes: object = {}) => {
     const api = rest.RestApi.fromRestApiAttributes(stack, `${id}Api`, { ...attributes, restApiId });
-    const own = { ...props(new Stack()), api, stageName: id.toLowerCase(), ...changes };
+    const own = { ...props(new Stack()), api, name: id.toLowerCase(), ...changes };
     return new VaultAuthorizer(stack, id, own);
   };
   const { stack } = importedStack();
@@ -669,7 +737,8 @@ test("accepts what CloudFormation will know, beside what is written out", () => 
   const api = new rest.RestApi(stack, "Api");
   // Which accounts these are, is not known, so the ARN's may be among them.
   const aws_identity = { ...AWS_IDENTITY, accounts: [Aws.ACCOUNT_ID], server_id: `${Aws.REGION}.example.com` };
-  const whole = { ...props(stack), api, ...given, aws_identity } as unknown as VaultAuthorizerProps;
+  const stages = { prod: { grants: given.grants } };
+  const whole = { ...props(stack), api, stages, aws_identity } as unknown as VaultAuthorizerProps;
   api.root.addMethod("GET", undefined, { authorizer: new VaultAuthorizer(stack, "Authorizer", whole) });
   Template.fromStack(stack);
 });
@@ -691,7 +760,11 @@ test("does not judge what only CloudFormation will know", () => {
         address: parameter("Address"),
         login: { method: "aws", role: parameter("Role"), server_id: parameter("ServerId") },
       },
-      grants: [{ ...GRANT, token: { ...GRANT.token!, role: parameter("TokenRole"), ttl: parameter("Ttl") } }],
+      stages: {
+        prod: {
+          grants: [{ ...GRANT, token: { ...GRANT.token!, role: parameter("TokenRole"), ttl: parameter("Ttl") } }],
+        },
+      },
     });
     return { stack, api, authorizer };
   })();
@@ -716,7 +789,7 @@ test("refuses a bound whose value turns out to be none, once it is known", () =>
     (error: Error) => {
       for (const key of ["bound_subject", ...problems]) {
         assert.ok(
-          error.message.includes(`grants[0].caller.${key}: is undefined: ${NARROWS}`),
+          error.message.includes(`stages.prod.grants[0].caller.${key}: is undefined: ${NARROWS}`),
           `${key}: ${error.message}`,
         );
       }
@@ -731,7 +804,7 @@ test("refuses a bound whose value turns out to be none, once it is known", () =>
 test("refuses a number that only a big integer holds", () => {
   assert.throws(
     () => importedStack(caller({ bound_claims: { id: 9007199254740993n } })),
-    /1 problem:\n  grants\[0\]\.caller\.bound_claims\.id: is a BigInt, which JSON cannot hold: write it as text/,
+    /1 problem:\n  stages\.prod\.grants\[0\]\.caller\.bound_claims\.id: is a BigInt, which JSON cannot hold: write it as text/,
   );
 });
 

@@ -18,7 +18,6 @@ export const GRANT: Grant = {
 /** All but the API. */
 export function props(stack: Stack): Omit<VaultAuthorizerProps, "api"> {
   return {
-    stageName: "prod",
     name: "orders-authorizer",
     code: Code.fromBucket(Bucket.fromBucketName(stack, "Code", "code"), "authorizer.zip"),
     vault: {
@@ -34,30 +33,39 @@ export function props(stack: Stack): Omit<VaultAuthorizerProps, "api"> {
         jwks: "discovery",
       },
     },
-    grants: [GRANT],
+    stages: { prod: { grants: [GRANT] } },
   };
 }
 
-export function restStack(changes: object = {}) {
+/** What a test changes: these keys are of the one stage, the others are props. */
+function inStage(changes: Record<string, unknown>): any {
+  const { stageName = "prod", ...all } = changes;
+  const ofStage = (key: string) => ["grants", "audiences", "server_id"].includes(key);
+  const part = (isOfStage: boolean) =>
+    Object.fromEntries(Object.entries(all).filter(([key]) => ofStage(key) === isOfStage));
+  return { stages: { [String(stageName)]: { grants: [GRANT], ...part(true) } }, ...part(false) };
+}
+
+export function restStack(changes: Record<string, unknown> = {}) {
   const stack = new Stack(new App(), "rest");
   const api = new rest.RestApi(stack, "Api");
-  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...changes });
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...inStage(changes) });
   const method = api.root.addResource("orders").addMethod("GET", undefined, { authorizer });
   return { stack, api, authorizer, method };
 }
 
-export function httpStack(changes: object = {}) {
+export function httpStack(changes: Record<string, unknown> = {}) {
   const stack = new Stack(new App(), "http");
   const api = new http.HttpApi(stack, "Api");
-  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...changes });
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...inStage(changes) });
   return { stack, api, authorizer };
 }
 
 /** An API whose id is known. */
-export function importedStack(changes: object = {}) {
+export function importedStack(changes: Record<string, unknown> = {}) {
   const stack = new Stack(new App(), "imported");
   const api = rest.RestApi.fromRestApiAttributes(stack, "Api", { restApiId: "a1b2c3d4e5", rootResourceId: "root" });
-  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...changes });
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", { api, ...props(stack), ...inStage(changes) });
   const method = api.root.addResource("orders").addMethod("GET", undefined, { authorizer });
   return { stack, api, authorizer, method };
 }

@@ -2,19 +2,26 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { App, Aws, Duration, Stack } from "aws-cdk-lib";
+import { App, Aws, CfnParameter, Duration, RemovalPolicy, Stack, Tags } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
+import { HttpUrlIntegration } from "aws-cdk-lib/aws-apigatewayv2-integrations";
+import { TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
-import { Architecture } from "aws-cdk-lib/aws-lambda";
+import { ManagedPolicy, Role } from "aws-cdk-lib/aws-iam";
+import { Key } from "aws-cdk-lib/aws-kms";
+import { Architecture, CodeSigningConfig, LayerVersion, Tracing } from "aws-cdk-lib/aws-lambda";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
-import { VaultAuthorizer } from "../src";
+import { type Grant, HttpVaultAuthorizer, VaultAuthorizer } from "../src";
 import { filledIn, GRANT, httpStack, importedStack, only, props, restStack } from "./stacks";
 
-const AUTHORIZER = "orders-authorizer-prod";
+const AUTHORIZER = "orders-authorizer";
+const ROLE = `${AUTHORIZER}-{AWS::Region}`;
+const BOUNDARY = "arn:aws:iam::123456789012:policy/boundary";
+const OTHER_GRANT: Grant = { ...GRANT, name: "other", token: { ...GRANT.token!, role: "other" } };
 const functionOf = (stack: Stack) => only(stack, "AWS::Lambda::Function", { FunctionName: AUTHORIZER });
 
 test("the authorizer of a REST API sees every call, and no answer of it is kept", () => {
@@ -137,23 +144,28 @@ test("the function is bounded", () => {
   );
 });
 
-/** What a role may do: each statement's effect, actions and resource. */
-function rightsOf(stack: Stack): [string, string[], string, object?][] {
-  const { RoleName, Path, ManagedPolicyArns, Policies } = only(stack, "AWS::IAM::Role", { RoleName: AUTHORIZER });
-  assert.deepEqual([RoleName, Path, ManagedPolicyArns], [AUTHORIZER, undefined, undefined]);
+/** What a role may do: each statement's effect, actions, resources and condition. */
+function rightsOf(stack: Stack): [string, string[], string[], object?][] {
+  const { RoleName, Path, ManagedPolicyArns, Policies } = only(stack, "AWS::IAM::Role", {
+    AssumeRolePolicyDocument: { Statement: [{ Principal: { Service: "lambda.amazonaws.com" } }] },
+    RoleName: Match.anyValue(),
+  });
+  assert.deepEqual([filledIn(RoleName), Path, ManagedPolicyArns], [ROLE, undefined, undefined]);
   assert.deepEqual(Template.fromStack(stack).findResources("AWS::IAM::Policy"), {});
   const statements = Policies.flatMap((policy: any) => policy.PolicyDocument.Statement);
   return statements.map((of: any) =>
-    [of.Effect, [of.Action].flat(), filledIn(of.Resource), of.Condition].filter((part) => part !== undefined),
+    [of.Effect, [of.Action].flat(), [of.Resource].flat().map(filledIn), of.Condition].filter(
+      (part) => part !== undefined,
+    ),
   );
 }
 
 test("the role has no path, and may write its own log alone", () => {
   const rights = rightsOf(restStack().stack);
   assert.equal(rights.length, 1);
-  const [effect, actions, resource] = rights[0]!;
+  const [effect, actions, [resource]] = rights[0]!;
   assert.deepEqual([effect, actions], ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"]]);
-  assert.match(resource, /^{AuthorizerLog[0-9A-F]+\.Arn}$/);
+  assert.match(resource!, /^{AuthorizerLog[0-9A-F]+\.Arn}$/);
 });
 
 test("the log has its end, and exists before its first line", () => {
@@ -170,9 +182,11 @@ test("a login with a JWT of AWS may ask for it, for this audience", () => {
   assert.deepEqual(right, [
     "Allow",
     ["sts:GetWebIdentityToken"],
-    "*",
+    ["*"],
     {
       "ForAllValues:StringEquals": { "sts:IdentityTokenAudience": "vault.example.com" },
+      // Without it, a request that names no audience would pass.
+      Null: { "sts:IdentityTokenAudience": "false" },
       NumericLessThanEquals: { "sts:DurationSeconds": 60 },
     },
   ]);
@@ -186,14 +200,176 @@ test("in a VPC, Lambda may join it, and the function's code may not", () => {
   new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api, vpc, securityGroups: [group] });
   const { SecurityGroupIds, SubnetIds } = functionOf(stack).VpcConfig;
   assert.deepEqual([SecurityGroupIds.length, SubnetIds.length], [1, 2]);
-  const [, allowed, denied] = rightsOf(stack);
-  assert.deepEqual([allowed![0], denied![0]], ["Allow", "Deny"]);
-  assert.deepEqual(denied![1], allowed![1]);
-  assert.ok(allowed![1].every((action) => action.startsWith("ec2:")));
+  const [, describe, create, change, denied] = rightsOf(stack);
+  const ec2 = (account: string) => `arn:{AWS::Partition}:ec2:{AWS::Region}:${account}:`;
+  assert.deepEqual(describe, ["Allow", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], ["*"]]);
+  assert.deepEqual(create, [
+    "Allow",
+    ["ec2:CreateNetworkInterface"],
+    [
+      `${ec2("{AWS::AccountId}")}network-interface/*`,
+      ...SubnetIds.map((id: object) => `${ec2("*")}subnet/${filledIn(id)}`),
+      ...SecurityGroupIds.map((id: object) => `${ec2("*")}security-group/${filledIn(id)}`),
+    ],
+  ]);
+  const changes = ["ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"];
+  assert.deepEqual(change, ["Allow", changes, [`${ec2("{AWS::AccountId}")}*/*`]]);
+  assert.equal(denied![0], "Deny");
+  assert.deepEqual([...denied![1]].sort(), [...describe![1], ...create![1], ...change![1]].sort());
   assert.deepEqual(Object.keys(denied![3]!), ["ArnEquals"]);
   assert.equal(
     filledIn((denied![3] as any).ArnEquals["lambda:SourceFunctionArn"]),
     `arn:{AWS::Partition}:lambda:{AWS::Region}:{AWS::AccountId}:function:${AUTHORIZER}`,
+  );
+});
+
+test("the role may have a path and a boundary, and Vault is bound to it without the path", () => {
+  const { stack, authorizer } = restStack({
+    rolePath: "/platform/apis/",
+    permissionsBoundary: ManagedPolicy.fromManagedPolicyArn(new Stack(), "Boundary", BOUNDARY),
+  });
+  const { Path, PermissionsBoundary } = only(stack, "AWS::IAM::Role", { RoleName: Match.anyValue() });
+  assert.deepEqual([Path, PermissionsBoundary], ["/platform/apis/", BOUNDARY]);
+  const principal = filledIn(stack.resolve(authorizer.vaultPrincipal));
+  // The role's `Ref` is its name.
+  assert.match(principal, /^arn:{AWS::Partition}:iam::{AWS::AccountId}:role\/{AuthorizerRole[0-9A-F]+}$/);
+  assert.match(filledIn(stack.resolve(authorizer.role.roleArn)), /^{AuthorizerRole[0-9A-F]+\.Arn}$/);
+});
+
+test("an existing role is taken as it is: nothing is attached to it", () => {
+  const stack = new Stack();
+  const arn = "arn:aws-cn:iam::210987654321:role/platform/apis/shared";
+  const role = Role.fromRoleArn(stack, "Given", arn);
+  const vpc = new Vpc(stack, "Vpc", { restrictDefaultSecurityGroup: false });
+  const network = { vpc, securityGroups: [new SecurityGroup(stack, "Group", { vpc })] };
+  const api = http.HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: "a1b2c3d4e5" });
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", {
+    ...props(stack),
+    ...network,
+    api,
+    role,
+    tracing: Tracing.ACTIVE,
+  });
+  const { Role: taken, TracingConfig } = functionOf(stack);
+  assert.deepEqual([taken, TracingConfig], [arn, { Mode: "Active" }]);
+  for (const type of ["AWS::IAM::Role", "AWS::IAM::Policy"]) Template.fromStack(stack).resourceCountIs(type, 0);
+  assert.equal(authorizer.vaultPrincipal, "arn:aws-cn:iam::210987654321:role/shared");
+  assert.throws(() => httpStack({ role, rolePath: "/" }), /rolePath, permissionsBoundary: for the role that is made/);
+});
+
+test("the role's name holds a region that is known, and so does its bound", () => {
+  const stack = new Stack(new App(), "stack", { env: { account: "123456789012", region: "eu-west-1" } });
+  const api = http.HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: "a1b2c3d4e5" });
+  const name = "n".repeat(54);
+  new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api, name });
+  assert.equal(only(stack, "AWS::IAM::Role").RoleName, `${name}-eu-west-1`);
+  assert.throws(
+    () => new VaultAuthorizer(stack, "Longer", { ...props(stack), api, name: `${name}n` }),
+    /name: must .* have at most 54/,
+  );
+});
+
+test("one function serves all stages of an API", () => {
+  const two = { prod: { grants: [GRANT] }, staging: { audiences: ["orders"], grants: [OTHER_GRANT] } };
+  const { stack, api } = restStack({ stages: two });
+  const { Variables } = functionOf(stack).Environment;
+  const id = `{${stack.getLogicalId(api.node.defaultChild as any)}}`;
+  assert.deepEqual(JSON.parse(filledIn(Variables.AUTHORIZER_CONFIG)).stages, {
+    prod: { ...two.prod, api_ids: [id] },
+    staging: { ...two.staging, api_ids: [id] },
+  });
+  Template.fromStack(stack).resourceCountIs("AWS::ApiGateway::Authorizer", 1);
+});
+
+test("without reserved concurrency, the consequence is a warning", () => {
+  const { stack } = restStack({ reservedConcurrentExecutions: -1 });
+  assert.equal(functionOf(stack).ReservedConcurrentExecutions, undefined);
+  assert.deepEqual(warned(stack), [
+    "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand of " +
+      "Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
+  ]);
+});
+
+test("instances are kept warm behind an alias, which API Gateway calls and may call", () => {
+  const { stack } = restStack({ provisionedConcurrentExecutions: 5 });
+  const alias = only(stack, "AWS::Lambda::Alias");
+  assert.deepEqual([alias.Name, alias.ProvisionedConcurrencyConfig], ["live", { ProvisionedConcurrentExecutions: 5 }]);
+  assert.match(
+    filledIn(only(stack, "AWS::ApiGateway::Authorizer").AuthorizerUri),
+    /{AuthorizerLive[0-9A-F]+}\/invocations$/,
+  );
+  assert.match(only(stack, "AWS::Lambda::Permission").FunctionName.Ref, /^AuthorizerLive/);
+  assert.deepEqual(warned(stack), [], "the API's id stays as it is");
+  // The alias must not go on serving a grant that was taken away.
+  const version = (grants: Grant[]) =>
+    Object.keys(
+      Template.fromStack(restStack({ provisionedConcurrentExecutions: 5, grants }).stack).findResources(
+        "AWS::Lambda::Version",
+      ),
+    ).join();
+  assert.notEqual(version([GRANT]), version([OTHER_GRANT]));
+});
+
+test("a value that changes without a new version is a warning", () => {
+  const stack = new Stack();
+  const address = new CfnParameter(stack, "Vault").valueAsString;
+  const api = new rest.RestApi(stack, "Api");
+  const given = props(stack);
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", {
+    ...given,
+    api,
+    vault: { ...given.vault, address },
+    provisionedConcurrentExecutions: 2,
+  });
+  api.root.addMethod("GET", undefined, { authorizer });
+  assert.match(warned(stack).join(), /^provisionedConcurrentExecutions: vault\.address: known to CloudFormation only/);
+});
+
+test("what platform teams set reaches the function and its log", () => {
+  const stack = new Stack();
+  const vpc = new Vpc(stack, "Vpc");
+  const key = (id: string) => Key.fromKeyArn(stack, id, `arn:aws:kms:eu-west-1:123456789012:key/${id}`);
+  const signing = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0123456789abcdef0";
+  const layer = "arn:aws:lambda:eu-west-1:123456789012:layer:ca:1";
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", {
+    ...props(stack),
+    api: http.HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: "a1b2c3d4e5" }),
+    vpc,
+    securityGroups: [new SecurityGroup(stack, "Group", { vpc })],
+    ipv6AllowedForDualStack: true,
+    environment: { RUST_LOG: "warn", AUTHORIZER_CONFIG_FILE: "/opt/authorizer.yaml" },
+    configurationInPackage: true,
+    environmentEncryption: key("environment"),
+    layers: [LayerVersion.fromLayerVersionArn(stack, "Layer", layer)],
+    codeSigningConfig: CodeSigningConfig.fromCodeSigningConfigArn(stack, "Signing", signing),
+    tracing: Tracing.ACTIVE,
+    logEncryptionKey: key("log"),
+    logRemovalPolicy: RemovalPolicy.RETAIN,
+  });
+  Tags.of(authorizer).add("team", "platform");
+  const made = functionOf(stack);
+  assert.deepEqual(made.Environment.Variables, { RUST_LOG: "warn", AUTHORIZER_CONFIG_FILE: "/opt/authorizer.yaml" });
+  assert.equal(made.KmsKeyArn, "arn:aws:kms:eu-west-1:123456789012:key/environment");
+  assert.deepEqual([made.Layers, made.CodeSigningConfigArn], [[layer], signing]);
+  assert.deepEqual([made.TracingConfig, made.VpcConfig.Ipv6AllowedForDualStack], [{ Mode: "Active" }, true]);
+  assert.equal(made.LoggingConfig.LogFormat, "Text");
+  const traces = rightsOf(stack).at(-1);
+  assert.deepEqual(traces, ["Allow", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]]);
+  const [log] = Object.values(Template.fromStack(stack).findResources("AWS::Logs::LogGroup")) as [any];
+  assert.deepEqual([log.DeletionPolicy, log.UpdateReplacePolicy], ["Retain", "Retain"]);
+  assert.equal(log.Properties.KmsKeyId, "arn:aws:kms:eu-west-1:123456789012:key/log");
+  for (const tagged of [made, log.Properties, only(stack, "AWS::IAM::Role", { RoleName: Match.anyValue() })]) {
+    assert.deepEqual(tagged.Tags, [{ Key: "team", Value: "platform" }]);
+  }
+});
+
+test("other variables stand beside the document, and count", () => {
+  const variables = functionOf(restStack({ environment: { RUST_LOG: "warn" } }).stack).Environment.Variables;
+  assert.deepEqual(Object.keys(variables).sort(), ["AUTHORIZER_CONFIG", "RUST_LOG"]);
+  assert.equal(variables.RUST_LOG, "warn");
+  assert.throws(
+    () => restStack({ environment: { LONG: "x".repeat(3800) } }),
+    /the configuration has \d+ bytes, and Lambda takes 196 beside `environment`/,
   );
 });
 
@@ -224,7 +400,7 @@ test("a REST API says what happened, and lets browsers read it", () => {
 });
 
 test("the deployment is a snapshot of the gateway responses, and is made anew when they change", () => {
-  const deployment = (changes: object) => {
+  const deployment = (changes: Record<string, unknown>) => {
     const template = Template.fromStack(restStack(changes).stack);
     const [[id, { DependsOn }] = ["", { DependsOn: [] }]] = Object.entries(
       template.findResources("AWS::ApiGateway::Deployment"),
@@ -283,46 +459,137 @@ test("the deployment of an imported API can be made to come after it, and anew w
   assert.throws(() => httpStack().authorizer.addToDeployment(undefined as any), /an HTTP API has no deployment/);
 });
 
-test("alarms for what docs/operations.md says", () => {
-  const alarmsOf = (changes: object) =>
-    Object.values(Template.fromStack(restStack(changes).stack).findResources("AWS::CloudWatch::Alarm")).map(
-      ({ Properties: its }) => {
-        assert.deepEqual(
-          [its.Statistic, its.ComparisonOperator, its.TreatMissingData],
-          ["Sum", "GreaterThanThreshold", "notBreaching"],
-        );
-        assert.ok(its.AlarmName.startsWith(`${AUTHORIZER}-`) && its.AlarmDescription);
-        const dimensions = its.Dimensions.map(({ Name, Value }: any) => `${Name}=${Value.Ref ? "the function" : Value}`)
-          .sort()
-          .join(" ");
-        return [its.Namespace, its.MetricName, dimensions, its.Threshold, its.EvaluationPeriods * its.Period].join(
-          ", ",
-        );
-      },
+/** Each alarm: its name, its metric with dimensions, its threshold, and its window in seconds. */
+function alarmsOf(stack: Stack): string[] {
+  return Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Alarm")).map(({ Properties: its }) => {
+    assert.deepEqual(
+      [its.Statistic, its.ComparisonOperator, its.EvaluationPeriods],
+      ["Sum", "GreaterThanThreshold", 1],
     );
-  assert.deepEqual(alarmsOf({}), [
-    "VaultAuthorizer, Faults, Stage=prod, 0, 180",
-    "VaultAuthorizer, Faults, Code=vault_answer_invalid Stage=prod, 0, 60",
-    "VaultAuthorizer, Denied, Code=signature_invalid Stage=prod, 20, 300",
-    "VaultAuthorizer, Denied, Code=algorithm_refused Stage=prod, 20, 300",
-    "VaultAuthorizer, Denied, Code=header_reserved Stage=unknown, 20, 300",
-    "AWS/Lambda, Throttles, FunctionName=the function, 0, 60",
+    assert.ok(its.AlarmDescription);
+    const dimensions = (its.Dimensions ?? []).map(({ Name, Value }: any) => `${Name}=${filledIn(Value)}`).sort();
+    const metric = `${its.Namespace} ${its.MetricName} {${dimensions.join(" ")}}`;
+    return `${its.AlarmName}: ${metric} > ${its.Threshold} in ${its.Period}, ${its.TreatMissingData}`;
+  });
+}
+
+const ofStage = (stage: string) => [
+  `${AUTHORIZER}-${stage}-faults: VaultAuthorizer Faults {Stage=${stage}} > 2 in 1800, notBreaching`,
+  `${AUTHORIZER}-${stage}-vault-answer-invalid: VaultAuthorizer Faults {Code=vault_answer_invalid Stage=${stage}} > 0 in 60, notBreaching`,
+  `${AUTHORIZER}-${stage}-signature-invalid: VaultAuthorizer Denied {Code=signature_invalid Stage=${stage}} > 20 in 300, notBreaching`,
+  `${AUTHORIZER}-${stage}-algorithm-refused: VaultAuthorizer Denied {Code=algorithm_refused Stage=${stage}} > 20 in 300, notBreaching`,
+];
+const OF_FUNCTION = [
+  `${AUTHORIZER}-header-reserved: VaultAuthorizer Denied {Code=header_reserved Stage=unknown} > 20 in 300, notBreaching`,
+  `${AUTHORIZER}-throttles: AWS/Lambda Throttles {FunctionName=${AUTHORIZER}} > 0 in 60, notBreaching`,
+  `${AUTHORIZER}-start-failures: VaultAuthorizer StartFailures-${AUTHORIZER} {} > 0 in 300, notBreaching`,
+];
+
+test("alarms for what docs/operations.md says, once for each stage and once for the function", () => {
+  const ofRest = (stage: string) =>
+    `${AUTHORIZER}-${stage}-api-5xx: AWS/ApiGateway 5XXError {ApiName=Api Stage=${stage}} > 2 in 1800, notBreaching`;
+  const stages = { prod: { grants: [GRANT] }, staging: { grants: [OTHER_GRANT] } };
+  assert.deepEqual(alarmsOf(restStack({ stages }).stack), [
+    ...ofStage("prod"),
+    ofRest("prod"),
+    ...ofStage("staging"),
+    ofRest("staging"),
+    ...OF_FUNCTION,
   ]);
-  const others = alarmsOf({ alarms: { faultMinutes: 10, forgeries: 1, smuggledHeaders: 2, throttles: 3 } });
-  assert.deepEqual(
-    others.map((alarm) => alarm.split(", ").slice(3).join()),
-    ["0,600", "0,60", "1,300", "1,300", "2,300", "3,60"],
-  );
-  assert.deepEqual(alarmsOf({ alarms: false }), []);
+  const { stack, api } = httpStack({ stageName: "$default" });
+  const id = stack.getLogicalId(api.node.defaultChild as any);
+  assert.deepEqual(alarmsOf(stack), [
+    ...ofStage("$default"),
+    `${AUTHORIZER}-$default-api-5xx: AWS/ApiGateway 5xx {ApiId={${id}} Stage=$default} > 2 in 1800, notBreaching`,
+    ...OF_FUNCTION,
+  ]);
+  assert.deepEqual(alarmsOf(restStack({ alarms: false }).stack), []);
+  Template.fromStack(restStack({ alarms: false }).stack).resourceCountIs("AWS::Logs::MetricFilter", 0);
 });
 
-test("alarms tell whom they are told to tell", () => {
+test("each alarm takes a threshold and a treatment of missing data", () => {
+  const thresholds = {
+    faults: 11,
+    vaultAnswerInvalid: 12,
+    signatureInvalid: 13,
+    algorithmRefused: 14,
+    api5xx: 15,
+    headerReserved: 16,
+    throttles: 17,
+    startFailures: 18,
+  };
+  const { stack } = restStack({ alarms: { thresholds, treatMissingData: TreatMissingData.BREACHING } });
+  assert.deepEqual(
+    alarmsOf(stack).map((alarm) => alarm.replace(/.* > (\d+) in \d+, /, "$1 ")),
+    Object.values(thresholds).map((threshold) => `${threshold} breaching`),
+  );
+});
+
+test("the 5xx of an imported REST API are watched by its name, or that they are not is said", () => {
+  const of = (changes: Record<string, unknown>) => importedStack(changes).stack;
+  const watched = (stack: Stack) => alarmsOf(stack).filter((alarm) => alarm.includes("5XXError"));
+  const isNameWarning = (text: string) => text.startsWith("restApiName: is missing");
+  assert.deepEqual(watched(of({})), []);
+  assert.ok(warned(of({})).some(isNameWarning));
+  const [alarm] = watched(of({ restApiName: "shop" }));
+  assert.match(alarm!, /{ApiName=shop Stage=prod}/);
+  assert.ok(!warned(of({ restApiName: "shop" })).some(isNameWarning));
+  assert.ok(!warned(of({ alarms: false })).some(isNameWarning), "no alarms are wanted");
+
   const stack = new Stack();
-  const topic = Topic.fromTopicArn(stack, "Topic", `arn:${Aws.PARTITION}:sns:eu-west-1:123456789012:on-call`);
+  const attributes = { restApiId: "a1b2c3d4e5", rootResourceId: "root", restApiName: "named" };
+  const api = rest.RestApi.fromRestApiAttributes(stack, "Api", attributes);
+  new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api });
+  assert.match(watched(stack)[0]!, /{ApiName=named Stage=prod}/);
+});
+
+test("a function that does not start is counted, and nothing that a caller sends is", () => {
+  const filters = Object.values(Template.fromStack(restStack().stack).findResources("AWS::Logs::MetricFilter"));
+  for (const { Properties: its } of filters) {
+    assert.match(its.LogGroupName.Ref, /^AuthorizerLog/);
+    assert.deepEqual(its.MetricTransformations, [
+      { MetricNamespace: "VaultAuthorizer", MetricName: `StartFailures-${AUTHORIZER}`, MetricValue: "1" },
+    ]);
+  }
+  const [errors, exits, ...others] = filters.map(({ Properties: its }) => its.FilterPattern);
+  assert.deepEqual([errors, others], ['{ $.level = "ERROR" && $.target = "bootstrap" }', []]);
+  assert.match(exits, /^%.*%$/);
+  const counted = (line: string) => new RegExp(exits.slice(1, -1)).test(line);
+  const id = "0a1b2c3d-0000-4000-8000-0123456789ab";
+  for (const line of [
+    `RequestId: ${id} Error: Runtime exited with error: exit status 1`,
+    `RequestId: ${id} Error: fork/exec /var/task/bootstrap: exec format error`,
+    "INIT_REPORT Init Duration: 10.04 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError",
+    "INIT_REPORT Init Duration: 10000.04 ms\tPhase: init\tStatus: timeout",
+    `REPORT RequestId: ${id}\tDuration: 8000.00 ms\tStatus: timeout`,
+  ]) {
+    assert.ok(counted(line), line);
+  }
+  for (const line of [
+    `{"outcome":"denied","caller_id":"RequestId: ${id} Error: Runtime exited"}`,
+    `REPORT RequestId: ${id}\tDuration: 3.00 ms\tStatus: error\tError Type: Unauthorized`,
+    `REPORT RequestId: ${id}\tDuration: 3.00 ms`,
+    `START RequestId: ${id} Version: $LATEST`,
+  ]) {
+    assert.ok(!counted(line), line);
+  }
+});
+
+test("alarms tell whom they are told to tell, also when they are over", () => {
+  const stack = new Stack();
+  const topic = (id: string) =>
+    new SnsAction(Topic.fromTopicArn(stack, id, `arn:${Aws.PARTITION}:sns:eu-west-1:123456789012:${id}`));
   const api = http.HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: "a1b2c3d4e5" });
-  new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api, alarms: { actions: [new SnsAction(topic)] } });
-  for (const { Properties } of Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Alarm"))) {
-    assert.match(filledIn(Properties.AlarmActions[0]), /:on-call$/);
+  new VaultAuthorizer(stack, "Authorizer", {
+    ...props(stack),
+    api,
+    alarms: { actions: [topic("on-call")], okActions: [topic("over")] },
+  });
+  const all = Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Alarm"));
+  assert.equal(all.length, 8);
+  for (const { Properties: its } of all) {
+    assert.match(filledIn(its.AlarmActions[0]), /:on-call$/);
+    assert.match(filledIn(its.OKActions[0]), /:over$/);
   }
 });
 
@@ -349,11 +616,94 @@ test("no access log can hold a token", () => {
   assert.deepEqual(ofHttp, named("routeKey"));
 });
 
+/** What the synthesis warns of. */
+function warned(stack: Stack): string[] {
+  const found = Annotations.fromStack(stack).findWarning("*", Match.anyValue());
+  return found.map(({ entry }) => String(entry.data).replace(/ \[ack: .*\]$/, ""));
+}
+
+test("an authorizer that nothing uses is a warning, whatever level uses it", () => {
+  const isUnused = (stack: Stack) =>
+    warned(stack).some((text) => text.startsWith("no method and no route of this app"));
+  const { stack, api, authorizer } = httpStack();
+  assert.ok(isUnused(stack));
+  const integration = authorizer.httpBackend("B", { uri: "https://orders.example.com" });
+  api.addRoutes({ path: "/open", integration: new HttpUrlIntegration("Open", "https://example.com") });
+  assert.ok(isUnused(stack), "an open route does not use it");
+  api.addRoutes({ path: "/orders", integration, authorizer });
+  assert.ok(!isUnused(stack));
+
+  const low = httpStack();
+  const { authorizerId } = low.authorizer;
+  const route = { apiId: low.api.apiId, routeKey: "GET /", authorizationType: "CUSTOM", authorizerId };
+  new http.CfnRoute(low.stack, "Low", route);
+  assert.ok(!isUnused(low.stack));
+  assert.ok(!isUnused(restStack().stack));
+});
+
+test("a REST API that nothing deploys anew is a warning, and a method that its deployment leaves out", () => {
+  const undeployed = (stack: Stack) => warned(stack).filter((text) => text.startsWith("a stage of a REST API serves"));
+  assert.deepEqual(undeployed(restStack().stack), []);
+
+  const { stack, api, authorizer, method } = importedStack();
+  assert.match(
+    undeployed(stack).join(),
+    /no deployment of this app takes this authorizer in\. It leaves out imported\/Api/,
+  );
+  const deployment = new rest.Deployment(stack, "Deployment", { api });
+  authorizer.addToDeployment(deployment, method);
+  assert.deepEqual(undeployed(stack), []);
+  const post = api.root.addMethod("POST", undefined, { authorizer });
+  assert.match(undeployed(stack).join(), /It leaves out imported\/Api\/Default\/POST\./);
+  authorizer.addToDeployment(deployment, post);
+  assert.deepEqual(undeployed(stack), []);
+
+  // A `RestApi` of this app gives its methods to its deployments by itself.
+  const own = new Stack();
+  const late = new rest.RestApi(own, "Api", { deploy: false });
+  const its = new VaultAuthorizer(own, "Authorizer", { ...props(own), api: late });
+  late.root.addMethod("GET", undefined, { authorizer: its });
+  assert.equal(undeployed(own).length, 1);
+  its.addToDeployment(new rest.Deployment(own, "Deployment", { api: late }));
+  assert.deepEqual(undeployed(own), []);
+});
+
+test("a SpecRestApi is refused, since its methods are those of its definition", () => {
+  const stack = new Stack();
+  const apiDefinition = rest.ApiDefinition.fromInline({ openapi: "3.0.1", paths: {} });
+  const api = new rest.SpecRestApi(stack, "Api", { apiDefinition });
+  assert.throws(
+    () => new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api }),
+    /1 problem:\n  api: a SpecRestApi has the authorizers and the methods of its OpenAPI definition alone/,
+  );
+});
+
+test("the default authorizer of an HTTP API is made with its first route", () => {
+  const stack = new Stack(new App(), "stack");
+  const authorizer = new HttpVaultAuthorizer("Authorizer", props(stack));
+  const api = new http.HttpApi(stack, "Api", { defaultAuthorizer: authorizer });
+  assert.throws(() => authorizer.authorizer, /Authorizer: no route uses it yet/);
+  for (const path of ["/orders", "/bills"]) {
+    api.addRoutes({ path, integration: new HttpUrlIntegration(path.slice(1), "https://example.com") });
+  }
+  const made = only(stack, "AWS::ApiGatewayV2::Authorizer");
+  assert.equal(filledIn(made.ApiId), `{${stack.getLogicalId(api.node.defaultChild as any)}}`);
+  const routes = Object.values(Template.fromStack(stack).findResources("AWS::ApiGatewayV2::Route"));
+  assert.deepEqual(
+    routes.map(({ Properties: its }) => [its.AuthorizationType, filledIn(its.AuthorizerId)]),
+    Array(2).fill(["CUSTOM", filledIn(stack.resolve(authorizer.authorizer.authorizerId))]),
+  );
+  assert.deepEqual(warned(stack), []);
+  const other = new http.HttpApi(stack, "Other", { defaultAuthorizer: authorizer });
+  assert.throws(
+    () => other.addRoutes({ path: "/", integration: new HttpUrlIntegration("O", "https://example.com") }),
+    /is of another API than/,
+  );
+});
+
 test("limits that let one caller use up a grant are a warning", () => {
-  const warnings = (changes: object) =>
-    Annotations.fromStack(restStack(changes).stack)
-      .findWarning("*", Match.stringLikeRegexp("caller-over-grant"))
-      .map((warning) => String(warning.entry.data));
+  const warnings = (changes: Record<string, unknown>) =>
+    warned(restStack(changes).stack).filter((text) => text.startsWith("limits: one caller"));
   assert.deepEqual(warnings({}), [], "the defaults hold together");
   assert.match(warnings({ reservedConcurrentExecutions: 21 })[0] ?? "", /105 tokens a second/);
   assert.match(warnings({ limits: { caller_mints_per_second: 50 } })[0] ?? "", /1000 tokens a second/);
