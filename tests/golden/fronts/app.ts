@@ -9,16 +9,13 @@ import { VaultAuthorizer } from "../src";
 
 const app = new App();
 const given = (name: string): string => app.node.getContext(name);
-const { stage, ...parts } = JSON.parse(readFileSync(given("fixture"), "utf8"));
-const { name: stageName, ...rest } = stage;
+const parts = JSON.parse(readFileSync(given("fixture"), "utf8"));
 
 const stack = new Stack(app, "by-cdk", { synthesizer: new BootstraplessSynthesizer() });
 new VaultAuthorizer(stack, "Authorizer", {
   api: HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: given("api") }),
-  stageName,
   name: "by-cdk",
   code: Code.fromBucket(Bucket.fromBucketName(stack, "Code", given("bucket")), given("key")),
   ...parts,
-  ...rest,
 });
 app.synth();

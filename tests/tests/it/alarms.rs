@@ -268,14 +268,14 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
 
     world().raises("nobody calls", &[]);
     world()
-        .logs(every(2), &lines.allowed)
-        .logs(every(20), &lines.missing)
-        .answers(every(2), false)
+        .logs(every(15), &lines.allowed)
+        .logs(every(60), &lines.missing)
+        .answers(every(15), false)
         .throttles(every(60), 0.0)
         .raises("a healthy API", &[]);
     let mut living = world();
     for line in of_living() {
-        living = living.logs(every(10), &line);
+        living = living.logs(every(60), &line);
     }
     living.raises("the runtime's lines of a function that lives", &[]);
 
@@ -289,18 +289,18 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
         .answers([300, 301, 302], true)
         .raises("an outage of some seconds", &["faults", "api-5xx"]);
     world()
-        .logs(every(2), &lines.allowed)
-        .logs(every(3), &lines.fault)
-        .answers(every(3), true)
+        .logs(every(15), &lines.allowed)
+        .logs(every(15), &lines.fault)
+        .answers(every(15), true)
         .raises("half of all calls fail", &["faults", "api-5xx"]);
     world()
-        .logs(every(2), &lines.allowed)
+        .logs(every(15), &lines.allowed)
         .logs([300, 4000], &lines.fault)
         .answers([300, 4000], true)
         .raises("a fault now and then", &[]);
     let of_staging = lines.fault.replace("\"prod\"", "\"staging\"");
     assert_ne!(of_staging, lines.fault);
-    world().logs(every(3), &of_staging).raises("an outage of another stage", &[]);
+    world().logs(every(15), &of_staging).raises("an outage of another stage", &[]);
 
     let invalid = with_code(&lines.fault, "vault_answer_invalid");
     world().logs([300], &invalid).raises("one answer that is not as ordered", &["vault-answer-invalid"]);

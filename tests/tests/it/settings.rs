@@ -35,7 +35,7 @@ struct Case {
     /// The variables of Terraform.
     terraform: Value,
     terraform_needs: Value,
-    /// CDK's props, whose values are in `tests/golden/fronts/settings.ts`.
+    /// CDK's props, whose values are in `tests/golden/fronts/every-setting.ts`.
     cdk: &'static [&'static str],
     in_template: Vec<Found>,
     in_plan: Vec<Found>,
@@ -438,15 +438,15 @@ async fn every_setting_is_found_in_what_terraform_plans() {
     assert_eq!(made.only(FUNCTION.1)["reserved_concurrent_executions"], json!(-1));
 }
 
-/// What CDK makes of `tests/golden/fronts/settings.ts`: a stack for each of these, with the props that it names.
+/// What CDK makes of `tests/golden/fronts/every-setting.ts`: a stack for each of these, with the props that it names.
 pub(crate) fn synthesised(scratch: &Scratch, cases: &Value) -> BTreeMap<String, Made> {
     let package = Package::new(scratch);
-    package.add_example("settings", &parts::repository().join("tests/golden/fronts/settings.ts"));
+    package.add_example("every-setting", &parts::repository().join("tests/golden/fronts/every-setting.ts"));
     let mut document = configuration("/opt/vault-ca.pem", "/opt/corp-ca.pem");
     document["stages"]["prod"].as_object_mut().unwrap().remove("api_ids");
     let fixture = scratch.path().join("cases.json");
     fs::write(&fixture, json!({"cases": cases, "document": document}).to_string()).unwrap();
-    let first = package.synthesise("settings", "settings", &json!({"fixture": fixture}));
+    let first = package.synthesise("every-setting", "settings", &json!({"fixture": fixture}));
     let made = cases.as_object().unwrap().keys().map(|name| {
         let template = fs::read(first.with_file_name(format!("{name}.template.json"))).unwrap();
         let template: Value = serde_json::from_slice(&template).unwrap();
@@ -467,9 +467,7 @@ fn every_setting_is_found_in_what_cdk_synthesises() {
     let all = synthesised(&scratch, &named);
     for (number, case) in cases.iter().enumerate() {
         let made = &all[&name(number)];
-        // The environment and the document are in one property.
-        let expected: Vec<Found> = case.in_template.clone();
-        assert_found(case.setting, made, &expected);
+        assert_found(case.setting, made, &case.in_template);
         assert_rest(case.setting, made);
         let kept = case.setting == "a log that outlives the stack";
         assert_eq!(made.only(LOG.0)["DeletionPolicy"], if kept { "Retain" } else { "Delete" });
