@@ -164,18 +164,18 @@ impl<'t> Stack<'t> {
 
     /// `None` where it is `AWS::NoValue`.
     fn resolve(&self, value: &Value) -> Option<Value> {
-        match value {
-            Value::Object(object) => match function(value) {
-                Some((name, argument)) => self.call(name, argument),
-                None => {
-                    let members =
-                        object.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
-                    Some(Value::Object(members.collect::<Map<_, _>>()))
-                }
-            },
-            Value::Array(list) => Some(list.iter().filter_map(|one| self.resolve(one)).collect()),
-            other => Some(other.clone()),
+        if let Some((name, argument)) = function(value) {
+            return self.call(name, argument);
         }
+        if let Some(object) = value.as_object() {
+            let members =
+                object.iter().filter_map(|(name, value)| Some((name.clone(), self.resolve(value)?)));
+            return Some(Value::Object(members.collect::<Map<_, _>>()));
+        }
+        if let Some(list) = value.as_array() {
+            return Some(list.iter().filter_map(|one| self.resolve(one)).collect());
+        }
+        Some(value.clone())
     }
 
     fn call(&self, function: &str, argument: &Value) -> Option<Value> {
@@ -190,9 +190,9 @@ impl<'t> Stack<'t> {
                 self.resolve(&parts()[branch])
             }
             "Fn::Sub" => {
-                let (template, names) = match argument {
-                    Value::String(template) => (template.clone(), Value::Null),
-                    _ => (text(&of(0)), of(1)),
+                let (template, names) = match argument.as_str() {
+                    Some(template) => (template.to_owned(), Value::Null),
+                    None => (text(&of(0)), of(1)),
                 };
                 Some(json!(self.substituted(&template, &names)))
             }

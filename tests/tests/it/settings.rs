@@ -36,7 +36,7 @@ struct Case {
     terraform: Value,
     terraform_needs: Value,
     /// CDK's props, whose values are in `tests/golden/fronts/every-setting.ts`.
-    cdk: &'static [&'static str],
+    cdk: Vec<&'static str>,
     in_template: Vec<Found>,
     in_plan: Vec<Found>,
 }
@@ -46,12 +46,21 @@ impl Case {
         setting: &'static str,
         template: Value,
         terraform: Value,
-        cdk: &'static [&'static str],
+        cdk: &[&'static str],
         in_template: Vec<Found>,
         in_plan: Vec<Found>,
     ) -> Self {
         let (template_needs, terraform_needs) = (json!({}), json!({}));
-        Self { setting, template, template_needs, terraform, terraform_needs, cdk, in_template, in_plan }
+        Self {
+            setting,
+            template,
+            template_needs,
+            terraform,
+            terraform_needs,
+            cdk: cdk.to_vec(),
+            in_template,
+            in_plan,
+        }
     }
 
     fn needs(mut self, template: Value, terraform: Value) -> Self {
@@ -74,21 +83,13 @@ fn plain(
     value: Value,
 ) -> Case {
     let [template, terraform, cdk] = names;
-    let given = match value.as_array() {
-        // A list is one text in a template.
-        Some(list) if template != "Architecture" => {
-            json!(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
-        }
-        Some(list) => list[0].clone(),
-        None => value.clone(),
-    };
-    let to_terraform = if template == "Architecture" { value[0].clone() } else { value.clone() };
-    let cdk: &'static [&'static str] = Box::leak(Box::new([cdk]));
+    // A list is one text in a template.
+    let list = value.as_array().map(|_| json!(texts(&value).join(",")));
     Case::new(
         setting,
-        json!({template: given}),
-        json!({terraform: to_terraform}),
-        cdk,
+        json!({template: list.unwrap_or_else(|| value.clone())}),
+        json!({terraform: value}),
+        &[cdk],
         vec![(resource.0, places[0], value.clone())],
         vec![(resource.1, places[1], value)],
     )
@@ -100,12 +101,13 @@ fn cases() -> Vec<Case> {
         || json!({"vpc_subnet_ids": ["subnet-0a", "subnet-0b"], "vpc_security_group_ids": ["sg-0a"]});
     let with_ca = configuration("/opt/vault-ca.pem", "/opt/corp-ca.pem");
     vec![
-        plain(
+        Case::new(
             "architecture",
-            ["Architecture", "architecture", "architecture"],
-            FUNCTION,
-            ["/Architectures", "/architectures"],
-            json!(["arm64"]),
+            json!({"Architecture": "arm64"}),
+            json!({"architecture": "arm64"}),
+            &["architecture"],
+            vec![(FUNCTION.0, "/Architectures", json!(["arm64"]))],
+            vec![(FUNCTION.1, "/architectures", json!(["arm64"]))],
         ),
         plain(
             "memory",
@@ -345,13 +347,14 @@ fn merge(all: &mut Value, more: &[&Value]) {
     }
 }
 
-/// What a template has for a text is what the parameter was given as.
-fn given(value: &Value) -> Value {
-    match value {
-        Value::Bool(flag) => json!(if *flag { "yes" } else { "no" }),
-        Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), given(value))).collect(),
-        other => other.clone(),
-    }
+/// A template has texts for flags.
+fn given(parameters: &Value) -> Value {
+    let text = |value: &Value| match value.as_bool() {
+        Some(flag) => json!(if flag { "yes" } else { "no" }),
+        None => value.clone(),
+    };
+    let all = parameters.as_object().unwrap().iter();
+    all.map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
 /// The rows of the page's table of that heading: each cell's text.
@@ -522,6 +525,12 @@ pub(crate) fn statements(made: &Made) -> Vec<Value> {
     all.flat_map(|document: Value| document["Statement"].as_array().unwrap().clone()).collect()
 }
 
+/// One text, or a list of them.
+fn texts(value: &Value) -> Vec<String> {
+    let all = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    all.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
+}
+
 fn assert_found(setting: &str, made: &Made, expected: &[Found]) {
     for (kind, place, value) in expected {
         let all: Vec<_> = made.all(kind).collect();
@@ -545,11 +554,7 @@ fn assert_found(setting: &str, made: &Made, expected: &[Found]) {
 fn assert_rest(setting: &str, made: &Made) {
     let actions = |effect: &str| -> BTreeSet<String> {
         let all = statements(made).into_iter().filter(|statement| statement["Effect"] == effect);
-        let actions = all.flat_map(|statement| match &statement["Action"] {
-            Value::Array(list) => list.clone(),
-            one => vec![one.clone()],
-        });
-        actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+        all.flat_map(|statement| texts(&statement["Action"])).collect()
     };
     let allowed = actions("Allow");
     let has = |prefix: &str| allowed.iter().any(|action| action.starts_with(prefix));
@@ -746,13 +751,9 @@ fn network_interfaces_are_made_where_the_function_is_placed_and_not_by_its_code(
 pub(crate) fn assert_interfaces(made: &Made, function: &str) {
     let ec2 = statements(made).into_iter().filter(|one| one.to_string().contains("ec2:"));
     let (allowed, denied): (Vec<Value>, Vec<Value>) = ec2.partition(|one| one["Effect"] == "Allow");
-    let list = |value: &Value| -> Vec<String> {
-        let all = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-        all.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
-    };
     for statement in &allowed {
-        let actions = list(&statement["Action"]);
-        for resource in list(&statement["Resource"]) {
+        let actions = texts(&statement["Action"]);
+        for resource in texts(&statement["Resource"]) {
             let wide = actions.iter().all(|action| action.starts_with("ec2:Describe"));
             // Subnets and security groups can be shared by another account. They are named, one by one.
             let shared = [":subnet/", ":security-group/"].iter().any(|kind| resource.contains(kind));
@@ -764,7 +765,7 @@ pub(crate) fn assert_interfaces(made: &Made, function: &str) {
                 let bound = |kind: &str, key: &str, ids: &[&str]| {
                     resource.contains(kind)
                         && (ids.iter().any(|id| resource.ends_with(&format!("{kind}{id}")))
-                            || list(&statement["Condition"]["StringEquals"][key]) == ids)
+                            || texts(&statement["Condition"]["StringEquals"][key]) == ids)
                 };
                 assert!(
                     resource.ends_with(":network-interface/*")
@@ -775,9 +776,9 @@ pub(crate) fn assert_interfaces(made: &Made, function: &str) {
             }
         }
     }
-    let all: BTreeSet<String> = allowed.iter().flat_map(|one| list(&one["Action"])).collect();
+    let all: BTreeSet<String> = allowed.iter().flat_map(|one| texts(&one["Action"])).collect();
     assert_eq!(denied.len(), 1);
-    let own: BTreeSet<String> = list(&denied[0]["Action"]).into_iter().collect();
+    let own: BTreeSet<String> = texts(&denied[0]["Action"]).into_iter().collect();
     assert_eq!(own, all, "the function's own code may do none of it");
     let source = &denied[0]["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"];
     assert_eq!(*source, json!(format!("arn:aws:lambda:us-east-1:123456789012:function:{function}")));
