@@ -12,7 +12,7 @@ variable "name" {
 }
 
 variable "api" {
-  description = "The API: `{type = \"REST\" | \"HTTP\", id = …, name = …}`. The name is for the alarms on a REST API's 5xx: CloudWatch knows it by that."
+  description = "The API: `{type = \"REST\" | \"HTTP\", id = …, name = …}`. The name, which a plan must know, is for the alarms on a REST API's 5xx: CloudWatch knows it by that."
   type        = object({ type = string, id = string, name = optional(string) })
   nullable    = false
 

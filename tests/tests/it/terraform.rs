@@ -154,8 +154,14 @@ fn the_fixtures_have_every_key_of_the_schema() {
 #[tokio::test]
 async fn an_unknown_key_is_refused_wherever_it_stands() {
     let mut cases = Map::new();
-    for (number, parts) in configurations().iter().enumerate() {
-        for (path, _) in mappings(parts, "") {
+    let configurations = configurations();
+    let first = mappings(&configurations[0], "");
+    for (number, parts) in configurations.iter().enumerate() {
+        for mapping in mappings(parts, "") {
+            if number > 0 && first.contains(&mapping) {
+                continue;
+            }
+            let (path, _) = mapping;
             // Names of the user's own: of issuers, of stages, and of claims.
             if path == "issuers" || path == "stages" || path.ends_with(".bound_claims") {
                 continue;
@@ -169,7 +175,7 @@ async fn an_unknown_key_is_refused_wherever_it_stands() {
         }
     }
     let unknown = checked("terraform-unknown-keys", &cases).await;
-    assert!(cases.len() > 100, "{}", cases.len());
+    assert!(cases.len() > 40, "{}", cases.len());
     for case in cases.keys() {
         let (_, path) = case.split_once(' ').unwrap();
         let [message] = unknown[case]["unknown_keys"].as_array().unwrap().as_slice() else {
@@ -375,6 +381,13 @@ impl Applied {
         let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
         assert_eq!(self.call("GET", stage, &smuggled).await.0, 403);
         assert_eq!(self.vault.aws_auth.login_count(), 1, "with the role that Terraform made");
+
+        let orders = json!({"FunctionName": "shop-orders"});
+        let allowed =
+            self.emulator.aws().request("lambda", "get_policy", &orders).await["Policy"].to_string();
+        let api = self.outputs["api_id"].as_str().unwrap();
+        assert!(allowed.contains(&format!("{api}/{stage}/GET/orders")), "{allowed}");
+        assert!(!allowed.contains('*'), "another route may call the integration: {allowed}");
     }
 
     /// What the authorizer has decided, oldest first.
@@ -420,13 +433,6 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
     };
     let authorizer = authorizers().await;
     assert_eq!(authorizer["authorizerResultTtlInSeconds"], 0);
-    let orders = json!({"FunctionName": "shop-orders"});
-    let allowed = aws.request("lambda", "get_policy", &orders).await["Policy"].to_string();
-    for name in ["prod", "staging"] {
-        assert!(allowed.contains(&format!("{api}/{name}/GET/orders")), "{allowed}");
-    }
-    assert!(!allowed.contains('*'), "no other route: {allowed}");
-
     // A function of another name: the authorizer keeps its id, and a stage with the old snapshot would call what is gone.
     let file = applied.terraform.folder(example).join("main.tf");
     let text = fs::read_to_string(&file).unwrap();
