@@ -5,15 +5,11 @@ import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { type IConstruct } from "constructs";
 
-/** An authorizer, its id, and what its REST API's deployments come after; `undefined` where the API sees to that by itself. */
-export interface Attached extends IConstruct {
-  readonly authorizerId: string;
-}
-
-/** What may use an authorizer: methods and routes of whichever level, in any stack of the app. */
+/** Looks for methods and routes of whichever level, in any stack of the app. */
 export class AttachmentCheck implements IAspect {
   constructor(
-    private readonly authorizer: Attached,
+    private readonly authorizer: IConstruct & { readonly authorizerId: string },
+    /** What a REST API's deployment takes in; `undefined` where the API sees to that by itself. */
     private readonly deployed: () => ReadonlySet<IConstruct> | undefined,
   ) {}
 

@@ -262,8 +262,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
   readonly role: IRole;
 
   /**
-   * What Vault is bound to (`bound_iam_principal_arn`): the role's ARN without its path. Of an imported role whose ARN only
-   * CloudFormation knows, the path is not known, and must be `/`.
+   * What Vault's AWS method is bound to (`bound_iam_principal_arn`): the role's ARN without its path. A JWT of AWS has the path, so
+   * for a login of method `jwt` take `role.roleArn`. Of an imported role whose ARN only CloudFormation knows, the path is not known,
+   * and must be `/`.
    */
   readonly vaultPrincipal: string;
 
@@ -569,8 +570,8 @@ function warningsOf(props: VaultAuthorizerProps, document: Configuration): Recor
     "no-reserved-concurrency":
       reservedOf(props) !== -1
         ? undefined
-        : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand of " +
-          "Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
+        : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand " +
+          "of Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
     "stale-version": props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(document),
   };
   return Object.fromEntries(Object.entries(warnings).flatMap(([id, text]) => (text === undefined ? [] : [[id, text]])));

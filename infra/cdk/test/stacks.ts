@@ -1,7 +1,7 @@
 /** Stacks for the tests: an API, one route and the authorizer, with what a test changes. */
 
 import { App, Stack } from "aws-cdk-lib";
-import { Template } from "aws-cdk-lib/assertions";
+import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Code } from "aws-cdk-lib/aws-lambda";
@@ -83,4 +83,10 @@ export function filledIn(value: any): string {
   if (value["Fn::Join"]) return value["Fn::Join"][1].map(filledIn).join(value["Fn::Join"][0]);
   if (value.Ref) return `{${value.Ref}}`;
   return `{${value["Fn::GetAtt"].join(".")}}`;
+}
+
+/** What the synthesis warns of, CDK's own warnings left out. */
+export function warned(stack: Stack): string[] {
+  const found = Annotations.fromStack(stack).findWarning("*", Match.stringLikeRegexp("ack: vault-authorizer:"));
+  return found.map(({ entry }) => String(entry.data).replace(/ \[ack: .*\]$/, ""));
 }

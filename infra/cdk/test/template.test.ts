@@ -14,9 +14,9 @@ import { Key } from "aws-cdk-lib/aws-kms";
 import { Architecture, CodeSigningConfig, LayerVersion, Tracing } from "aws-cdk-lib/aws-lambda";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Topic } from "aws-cdk-lib/aws-sns";
-import { Annotations, Match, Template } from "aws-cdk-lib/assertions";
+import { Match, Template } from "aws-cdk-lib/assertions";
 import { type Grant, HttpVaultAuthorizer, VaultAuthorizer } from "../src";
-import { filledIn, GRANT, httpStack, importedStack, only, props, restStack } from "./stacks";
+import { filledIn, GRANT, httpStack, importedStack, only, props, restStack, warned } from "./stacks";
 
 const AUTHORIZER = "orders-authorizer";
 const ROLE = `${AUTHORIZER}-{AWS::Region}`;
@@ -264,7 +264,7 @@ test("the role's name holds a region that is known, and so does its bound", () =
   new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api, name });
   assert.equal(only(stack, "AWS::IAM::Role").RoleName, `${name}-eu-west-1`);
   assert.throws(
-    () => new VaultAuthorizer(stack, "Longer", { ...props(stack), api, name: `${name}n` }),
+    () => new VaultAuthorizer(stack, "Longer", { ...props(new Stack()), api, name: `${name}n` }),
     /name: must .* have at most 54/,
   );
 });
@@ -616,28 +616,27 @@ test("no access log can hold a token", () => {
   assert.deepEqual(ofHttp, named("routeKey"));
 });
 
-/** What the synthesis warns of. */
-function warned(stack: Stack): string[] {
-  const found = Annotations.fromStack(stack).findWarning("*", Match.anyValue());
-  return found.map(({ entry }) => String(entry.data).replace(/ \[ack: .*\]$/, ""));
-}
-
 test("an authorizer that nothing uses is a warning, whatever level uses it", () => {
   const isUnused = (stack: Stack) =>
     warned(stack).some((text) => text.startsWith("no method and no route of this app"));
-  const { stack, api, authorizer } = httpStack();
-  assert.ok(isUnused(stack));
-  const integration = authorizer.httpBackend("B", { uri: "https://orders.example.com" });
-  api.addRoutes({ path: "/open", integration: new HttpUrlIntegration("Open", "https://example.com") });
-  assert.ok(isUnused(stack), "an open route does not use it");
-  api.addRoutes({ path: "/orders", integration, authorizer });
-  assert.ok(!isUnused(stack));
-
-  const low = httpStack();
-  const { authorizerId } = low.authorizer;
-  const route = { apiId: low.api.apiId, routeKey: "GET /", authorizationType: "CUSTOM", authorizerId };
-  new http.CfnRoute(low.stack, "Low", route);
-  assert.ok(!isUnused(low.stack));
+  const withRoute = (add: (web: ReturnType<typeof httpStack>) => void) => {
+    const web = httpStack();
+    add(web);
+    return web.stack;
+  };
+  assert.ok(isUnused(httpStack().stack));
+  const integration = () => new HttpUrlIntegration("Orders", "https://example.com");
+  const open = withRoute(({ api }) => api.addRoutes({ path: "/open", integration: integration() }));
+  assert.ok(isUnused(open), "an open route does not use it");
+  const used = withRoute(({ api, authorizer }) =>
+    api.addRoutes({ path: "/orders", integration: integration(), authorizer }),
+  );
+  assert.ok(!isUnused(used));
+  const low = withRoute(({ stack, api, authorizer: { authorizerId } }) => {
+    const route = { apiId: api.apiId, routeKey: "GET /", authorizationType: "CUSTOM", authorizerId };
+    new http.CfnRoute(stack, "Low", route);
+  });
+  assert.ok(!isUnused(low));
   assert.ok(!isUnused(restStack().stack));
 });
 
@@ -645,27 +644,28 @@ test("a REST API that nothing deploys anew is a warning, and a method that its d
   const undeployed = (stack: Stack) => warned(stack).filter((text) => text.startsWith("a stage of a REST API serves"));
   assert.deepEqual(undeployed(restStack().stack), []);
 
-  const { stack, api, authorizer, method } = importedStack();
-  assert.match(
-    undeployed(stack).join(),
-    /no deployment of this app takes this authorizer in\. It leaves out imported\/Api/,
-  );
-  const deployment = new rest.Deployment(stack, "Deployment", { api });
-  authorizer.addToDeployment(deployment, method);
-  assert.deepEqual(undeployed(stack), []);
-  const post = api.root.addMethod("POST", undefined, { authorizer });
-  assert.match(undeployed(stack).join(), /It leaves out imported\/Api\/Default\/POST\./);
-  authorizer.addToDeployment(deployment, post);
-  assert.deepEqual(undeployed(stack), []);
+  const deployed = (count: number) => {
+    const { stack, api, authorizer, method } = importedStack();
+    const methods = [method, api.root.addMethod("POST", undefined, { authorizer })];
+    if (count > 0) {
+      authorizer.addToDeployment(new rest.Deployment(stack, "Deployment", { api }), ...methods.slice(0, count));
+    }
+    return undeployed(stack);
+  };
+  assert.match(deployed(0).join(), /It leaves out imported\/Api\/Default\/.*, imported\/Api\/Default\//);
+  assert.match(deployed(1).join(), /It leaves out imported\/Api\/Default\/POST\./);
+  assert.deepEqual(deployed(2), []);
 
   // A `RestApi` of this app gives its methods to its deployments by itself.
-  const own = new Stack();
-  const late = new rest.RestApi(own, "Api", { deploy: false });
-  const its = new VaultAuthorizer(own, "Authorizer", { ...props(own), api: late });
-  late.root.addMethod("GET", undefined, { authorizer: its });
-  assert.equal(undeployed(own).length, 1);
-  its.addToDeployment(new rest.Deployment(own, "Deployment", { api: late }));
-  assert.deepEqual(undeployed(own), []);
+  const own = (isDeployed: boolean) => {
+    const stack = new Stack();
+    const api = new rest.RestApi(stack, "Api", { deploy: false });
+    const authorizer = new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api });
+    api.root.addMethod("GET", undefined, { authorizer });
+    if (isDeployed) authorizer.addToDeployment(new rest.Deployment(stack, "Deployment", { api }));
+    return undeployed(stack);
+  };
+  assert.deepEqual([own(false).length, own(true).length], [1, 0]);
 });
 
 test("a SpecRestApi is refused, since its methods are those of its definition", () => {

@@ -56,7 +56,7 @@ fn cfn_lint_has_nothing_to_say_of_our_templates() {
     let scratch = Scratch::new("cdk-lint");
     let context = json!({
         "bucket": "code", "authorizerKey": "authorizer.zip", "restApiId": "a1b2c3d4e5",
-        "rootResourceId": "f6g7h8i9j0", "functionName": "orders", "issuer": "https://login.example.com/",
+        "restApiName": "orders", "rootResourceId": "f6g7h8i9j0", "functionName": "orders", "issuer": "https://login.example.com/",
         "audience": "orders-api", "vaultAddress": "https://vault.example.com", "serverId": "vault.example.com",
     });
     let existing = Package::new(&scratch).synthesise("existing-api", "existing-example", &context);
@@ -70,16 +70,21 @@ fn cfn_lint_has_nothing_to_say_of_our_templates() {
 
 #[tokio::test]
 async fn a_rest_api_is_deployed_answers_and_leaves_nothing_behind() {
-    let stack = Stack::new("rest-api", "rest-example", "prod").await;
+    let stack = Stack::new("rest-api", "rest-example").await;
     let good = stack.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600));
 
     let (status, answer) = stack.get("prod", Some(&good)).await;
     assert_eq!(status, 200, "{answer}");
     assert_orders_of_alice(&answer);
+    let (status, staging) = stack.get("staging", Some(&good)).await;
+    assert_eq!(status, 200, "one function, and each stage its own grants: {staging}");
+    assert_eq!(staging["grant"], "orders-staging-reader");
+    assert_eq!(staging["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
+    assert_eq!(staging["vault"]["lease_duration_seconds"], json!(600));
     assert_eq!(stack.get("prod", Some(&stack.forged())).await.0, 401);
     assert_eq!(stack.get("prod", None).await.0, 401);
     assert_eq!(stack.get("prod", Some(&stack.issuer.token(&TokenSpec::new()))).await.0, 403);
-    let codes = ["allowed", "signature_invalid", "credential_missing", "no_grant"];
+    let codes = ["allowed", "allowed", "signature_invalid", "credential_missing", "no_grant"];
     assert_eq!(stack.codes().await, codes, "each call reached the authorizer");
 
     let made = stack.deployment.describe().await;
@@ -94,15 +99,20 @@ async fn a_rest_api_is_deployed_answers_and_leaves_nothing_behind() {
         "UNAUTHORIZED",
     ];
     assert_eq!(answers, six);
-    let settings = &made["stages"]["prod"]["methodSettings"]["*/*"];
-    assert_eq!((&settings["dataTraceEnabled"], &settings["loggingLevel"]), (&json!(false), &json!("OFF")));
-    stack.assert_configuration("prod").await;
+    for stage in ["prod", "staging"] {
+        let settings = &made["stages"][stage]["methodSettings"]["*/*"];
+        assert_eq!(
+            (&settings["dataTraceEnabled"], &settings["loggingLevel"]),
+            (&json!(false), &json!("OFF"))
+        );
+    }
+    stack.assert_configuration(&["prod", "staging"]).await;
     stack.delete().await;
 }
 
 #[tokio::test]
 async fn an_http_api_is_deployed_answers_and_leaves_nothing_behind() {
-    let stack = Stack::new("http-api", "http-example", "default").await;
+    let stack = Stack::new("http-api", "http-example").await;
     let good = stack.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600));
 
     let (status, answer) = stack.get("$default", Some(&good)).await;
@@ -120,7 +130,7 @@ async fn an_http_api_is_deployed_answers_and_leaves_nothing_behind() {
     assert_eq!(authorizer["AuthorizerResultTtlInSeconds"], json!(0));
     assert_eq!(authorizer["EnableSimpleResponses"], json!(true));
     assert_eq!(authorizer["IdentitySource"], json!(["$request.header.Authorization"]));
-    stack.assert_configuration("$default").await;
+    stack.assert_configuration(&["$default"]).await;
     stack.delete().await;
 }
 
@@ -129,7 +139,7 @@ async fn one_route_of_a_rest_api_that_is_there_takes_the_authorizer_and_the_rest
     let scratch = Scratch::new("existing-example");
     let emulator = Emulator::start(&scratch).await;
     let aws = emulator.aws();
-    let role = format!("arn:aws:iam::{ACCOUNT}:role/existing-example-authorizer-prod");
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/existing-example-authorizer-{REGION}");
     let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
     let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
     vault_setup::quickstart(&vault.openbao).await;
@@ -154,14 +164,14 @@ async fn one_route_of_a_rest_api_that_is_there_takes_the_authorizer_and_the_rest
 
     let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), aws);
     let context = json!({
-        "bucket": BUCKET, "authorizerKey": code.key(), "restApiId": api, "rootResourceId": root["id"],
+        "bucket": BUCKET, "authorizerKey": code.key(), "restApiId": api, "restApiName": "existing", "rootResourceId": root["id"],
         "functionName": "existing-orders", "issuer": issuer.url(), "audience": "orders-api",
         "vaultAddress": vault.address(), "serverId": "vault.example.com", "stsRegion": REGION,
         "stsEndpoint": emulator.sts_url(),
     });
     let template = Package::new(&scratch).synthesise("existing-api", "existing-example", &context);
     let outputs = cloudformation::deploy(aws, "existing-example", &template, &json!({}), &[code]).await;
-    assert_eq!(outputs.unwrap()["AuthorizerRoleArn"], role);
+    assert_eq!(outputs.unwrap()["VaultPrincipal"], role);
 
     let good = issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
     let (status, answer) = get("orders", Some(&good)).await;
@@ -196,11 +206,11 @@ struct Stack {
 }
 
 impl Stack {
-    /// `suffix` ends the name of the role that Vault knows the authorizer by, before the stack exists.
-    async fn new(example: &str, name: &str, suffix: &str) -> Self {
+    async fn new(example: &str, name: &str) -> Self {
         let scratch = Scratch::new(name);
         let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/{name}-authorizer-{suffix}");
+        // Known before the stack exists.
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/{name}-authorizer-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
@@ -215,7 +225,7 @@ impl Stack {
         let package = Package::new(&scratch);
         let (template, deployment) = package.deploy(&emulator, example, name, &neighbours).await;
         assert_eq!(lint(&template, &OF_CDK), "");
-        assert_eq!(deployment.output("AuthorizerRoleArn"), role);
+        assert_eq!(deployment.output("VaultPrincipal"), role);
         Self { deployment, emulator, vault, issuer, scratch }
     }
 
@@ -239,7 +249,7 @@ impl Stack {
     }
 
     /// What the function is given is what the construct says, and `vault-authorizer check` takes it.
-    async fn assert_configuration(&self, stage: &str) {
+    async fn assert_configuration(&self, stages: &[&str]) {
         let function = json!({"FunctionName": self.deployment.output("AuthorizerFunctionName")});
         let function = self.emulator.aws().request("lambda", "get_function_configuration", &function).await;
         let variables = function["Environment"]["Variables"].as_object().unwrap();
@@ -248,7 +258,10 @@ impl Stack {
         assert_eq!(document, self.deployment.output("Configuration"));
         let parsed: Value = serde_json::from_str(document).unwrap();
         assert_eq!(parsed["vault"]["address"], json!(self.vault.address()));
-        assert_eq!(parsed["stages"][stage]["api_ids"], json!([self.deployment.output("ApiId")]));
+        let api_ids = json!([self.deployment.output("ApiId")]);
+        let made = parsed["stages"].as_object().unwrap();
+        assert_eq!(made.keys().collect::<Vec<_>>(), stages);
+        assert!(made.values().all(|stage| stage["api_ids"] == api_ids), "{document}");
 
         let file = self.scratch.path().join("authorizer.json");
         fs::write(&file, document).unwrap();
