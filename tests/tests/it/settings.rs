@@ -715,6 +715,11 @@ fn a_provisioned_alias_is_what_is_called_and_follows_the_code() {
         assert!(uri.ends_with(&format!("functions/{live}/invocations")), "{uri}");
         assert_eq!(made.only("AWS::Lambda::Permission")["FunctionName"], live);
     }
+    // A layer with another file publishes no version.
+    let in_layer = json!({"AuthorizerConfigFile": "/opt/authorizer.yaml"});
+    let (template, parameters) = by_template(&[&settings, &in_layer]);
+    let refused = refused_by_rules(&template, &parameters);
+    assert!(refused.len() == 1 && refused[0].contains("leave AuthorizerConfigFile empty"), "{refused:?}");
     let (template, parameters) = by_template(&[&json!({"ProvisionedConcurrency": 2})]);
     let refused = refused_by_rules(&template, &parameters);
     assert_eq!(
