@@ -9,6 +9,7 @@
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
+//! | [`alarms::CloudWatch`] | CloudWatch | its rules for filters, metrics and alarms, in this process |
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
 //! | [`cdk::Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
 //! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
@@ -41,6 +42,7 @@
     reason = "test code: a broken bed should stop at once"
 )]
 
+pub mod alarms;
 pub mod apis;
 pub mod aws_auth;
 pub mod cases;
@@ -60,6 +62,7 @@ pub mod parts;
 pub mod process;
 pub mod raw_http;
 pub mod runtime_api;
+pub mod synthesis;
 pub mod tap;
 pub mod tcp;
 pub mod terraform;

@@ -30,7 +30,7 @@ impl Bed {
     async fn new(kind: &'static str) -> Self {
         let scratch = Scratch::new(&format!("cloudformation-{kind}"));
         let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/{STACK}");
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
         let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
@@ -110,7 +110,9 @@ impl Bed {
 async fn a_rest_api_that_is_there_takes_the_authorizer() {
     let bed = Bed::new("REST").await;
     let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
-    assert_eq!(outputs["AuthorizerRoleArn"], format!("arn:aws:iam::{ACCOUNT}:role/{STACK}"));
+    for output in ["AuthorizerRoleArn", "VaultPrincipal"] {
+        assert_eq!(outputs[output], format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}"));
+    }
     bed.protect(&outputs["AuthorizerId"]).await;
     assert_eq!(bed.calls().await, [200, 401, 403, 401]);
 
@@ -186,8 +188,16 @@ fn gzip(text: &str) -> Vec<u8> {
 async fn what_would_fail_later_is_refused_by_the_template() {
     let bed = Bed::new("REST").await;
     for (parameter, value) in [
-        ("Concurrency", "0"),
-        ("Concurrency", "-1"),
+        ("ReservedConcurrentExecutions", "-2"),
+        ("ReservedConcurrentExecutions", "1001"),
+        ("ProvisionedConcurrency", "-1"),
+        ("RolePath", "apis/"),
+        ("Role", "arn:aws:iam::123456789012:role/shared"),
+        ("PermissionsBoundary", "boundary"),
+        ("Tracing", "Passive"),
+        ("TreatMissingData", "good"),
+        ("FaultsThreshold", "-1"),
+        ("KmsKeyArn", "alias/mine"),
         ("Timeout", "10"),
         ("ApiType", "WEBSOCKET"),
         ("ApiId", "*"),
@@ -208,7 +218,7 @@ async fn a_vpc_brings_its_permissions_and_only_then() {
     let bed = Bed::new("HTTP").await;
     let configuration = bed.configuration().to_string();
     let policies = async || {
-        let about = json!({"RoleName": STACK});
+        let about = json!({"RoleName": format!("{STACK}-{REGION}")});
         bed.emulator.aws().request("iam", "list_role_policies", &about).await["PolicyNames"].take()
     };
     bed.deploy(&bed.parameters(&configuration)).await.unwrap();
@@ -220,10 +230,46 @@ async fn a_vpc_brings_its_permissions_and_only_then() {
     parameters["SecurityGroupIds"] = json!("sg-0a");
     bed.deploy(&parameters).await.unwrap();
     assert_eq!(policies().await, json!(["write-own-log", "attach-to-vpc"]));
-    // The emulator's CloudFormation leaves it out.
-    let function = cloudformation::template("authorizer.yaml")["Resources"]["Function"]["Properties"].take();
-    let network = json!({"SubnetIds": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}});
-    assert_eq!(function["VpcConfig"], json!({"Fn::If": ["IsInVpc", network, {"Ref": "AWS::NoValue"}]}));
+}
+
+/// Not only a template that resolves: one that deploys with these settings, and a function that answers.
+#[tokio::test]
+async fn an_existing_role_and_a_kept_log_are_deployed_and_outlive_the_stack() {
+    let bed = Bed::new("REST").await;
+    let aws = bed.emulator.aws();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ]});
+    // Vault knows it by its name: the same role, with a path.
+    let name = format!("{STACK}-{REGION}");
+    let role =
+        json!({"RoleName": name, "Path": "/platform/apis/", "AssumeRolePolicyDocument": trust.to_string()});
+    let role = aws.request("iam", "create_role", &role).await["Role"]["Arn"].as_str().unwrap().to_owned();
+    assert!(role.ends_with(&format!(":role/platform/apis/{name}")), "{role}");
+    let mut parameters = bed.parameters(&bed.configuration().to_string());
+    for (parameter, value) in [
+        ("Role", name.as_str()),
+        ("RolePath", "/platform/apis/"),
+        ("KeepLog", "yes"),
+        ("Tracing", "Active"),
+        ("RustLog", "info"),
+        ("ReservedConcurrentExecutions", "-1"),
+        ("ApiName", "existing"),
+    ] {
+        parameters[parameter] = json!(value);
+    }
+    let outputs = bed.deploy(&parameters).await.unwrap();
+    assert_eq!(outputs["AuthorizerRoleArn"], role);
+    assert_eq!(outputs["VaultPrincipal"], format!("arn:aws:iam::{ACCOUNT}:role/{name}"));
+    bed.protect(&outputs["AuthorizerId"]).await;
+    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+
+    cloudformation::delete(aws, STACK).await;
+    let groups = aws.request("logs", "describe_log_groups", &json!({})).await;
+    let kept = groups["logGroups"].as_array().unwrap().iter();
+    assert_eq!(kept.filter(|group| group["logGroupName"] == format!("/aws/lambda/{STACK}")).count(), 1);
+    let about = json!({"RoleName": name});
+    assert_eq!(aws.request("iam", "get_role", &about).await["Role"]["Arn"], json!(role));
 }
 
 #[tokio::test]
@@ -232,13 +278,16 @@ async fn a_login_with_a_jwt_of_sts_brings_the_permission_for_its_audience_and_fo
     let mut parameters = bed.parameters(&bed.configuration().to_string());
     parameters["WebIdentityAudience"] = json!("https://vault.example.com");
     bed.deploy(&parameters).await.unwrap();
-    let about = json!({"RoleName": STACK, "PolicyName": "ask-for-own-jwt"});
+    let about = json!({"RoleName": format!("{STACK}-{REGION}"), "PolicyName": "ask-for-own-jwt"});
     let policy = bed.emulator.aws().request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
     let statements = policy["Statement"].as_array().unwrap();
     assert_eq!(statements.len(), 1);
     assert_eq!(statements[0]["Action"], "sts:GetWebIdentityToken");
-    let audience = &statements[0]["Condition"]["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"];
+    let conditions = &statements[0]["Condition"];
+    let audience = &conditions["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"];
     assert_eq!(*audience, json!("https://vault.example.com"));
+    // `ForAllValues` is true of a request without any.
+    assert_eq!(conditions["Null"]["sts:IdentityTokenAudience"], json!("false"));
 }
 
 #[test]

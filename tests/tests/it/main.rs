@@ -11,6 +11,7 @@
     reason = "test code: a broken bed should stop at once"
 )]
 
+mod alarms;
 mod authorizer;
 mod bed;
 mod cdk;
@@ -25,6 +26,7 @@ mod providers;
 mod quickstart;
 mod readme;
 mod revoke;
+mod settings;
 mod shapes;
 mod stack;
 mod tenants;

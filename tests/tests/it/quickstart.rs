@@ -12,9 +12,18 @@ use test_bed::cloudformation;
 use test_bed::deployment::{Deployment, QuickstartParameters};
 use test_bed::emulator::Emulator;
 use test_bed::process::Scratch;
+use test_bed::synthesis::Made;
 use test_bed::{http, parts};
 
-const FUNCTIONS: [&str; 2] = ["AuthorizerFunction", "OrdersFunction"];
+/// What the template makes as it is by default.
+fn made() -> Made {
+    let parameters = json!({
+        "CodeBucket": "code", "AuthorizerCodeKey": "a.zip", "OrdersCodeKey": "o.zip", "Audience": "orders-api",
+        "VaultAddress": "https://vault.example.com:8200", "VaultServerId": "vault.example.com",
+        "Issuer": "https://login.example.com/", "ApiGatewayLogRole": "existing",
+    });
+    Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters)
+}
 
 #[test]
 fn the_authorizer_sees_every_call_and_no_answer_of_it_is_kept() {
@@ -51,14 +60,19 @@ fn functions_hold_no_secret_and_may_write_their_own_log_only() {
         let variables = &resource(&template, function)["Environment"]["Variables"];
         variables.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
     };
-    assert_eq!(names("AuthorizerFunction"), BTreeSet::from(["AUTHORIZER_CONFIG"].map(str::to_owned)));
-    let orders = ["ALLOW_ORIGIN", "ORDERS_STAGES", "VAULT_ADDR", "VAULT_NAMESPACE"];
+    assert_eq!(
+        names("AuthorizerFunction"),
+        BTreeSet::from(["AUTHORIZER_CONFIG", "RUST_LOG"].map(str::to_owned))
+    );
+    let orders =
+        ["ALLOW_ORIGIN", "ORDERS_STAGES", "RUST_LOG", "VAULT_ADDR", "VAULT_CACERT", "VAULT_NAMESPACE"];
     assert_eq!(names("OrdersFunction"), BTreeSet::from(orders.map(str::to_owned)));
 
-    for (role, log) in [("AuthorizerRole", "AuthorizerLog"), ("OrdersRole", "OrdersLog")] {
-        let role = resource(&template, role);
+    let made = made();
+    let roles: Vec<_> = made.all("AWS::IAM::Role").collect();
+    assert_eq!(roles.len(), 2);
+    for (role, log) in roles.into_iter().zip(["orders-authorizer", "orders-orders"]) {
         assert_eq!(role["ManagedPolicyArns"], Value::Null);
-        assert_eq!(role["Path"], Value::Null, "GetCallerIdentity leaves it out");
         let statements = |document: &Value| document["Statement"].as_array().unwrap().clone();
         let lambda = json!({"Service": "lambda.amazonaws.com"});
         let trust = json!({"Effect": "Allow", "Principal": lambda, "Action": "sts:AssumeRole"});
@@ -68,34 +82,33 @@ fn functions_hold_no_secret_and_may_write_their_own_log_only() {
         let own_log = json!({
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": {"Fn::GetAtt": [log, "Arn"]},
+            "Resource": format!("arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{log}:*"),
         });
         assert_eq!(statements(&policies[0]["PolicyDocument"]), [own_log]);
     }
-    let users_of_the_role = of_type(&template, "AWS::Lambda::Function").into_iter();
-    let role_of = |function: &Value| function["Properties"]["Role"]["Fn::GetAtt"][0].clone();
-    let roles: Vec<Value> = users_of_the_role.map(|(_, function)| role_of(function)).collect();
+    let users_of_the_role = made.all("AWS::Lambda::Function").map(|function| function["Role"].clone());
+    let roles: Vec<Value> = users_of_the_role.collect();
+    let arn = |name: &str| json!(format!("arn:aws:iam::123456789012:role/{name}"));
     assert_eq!(
         roles,
-        ["AuthorizerRole", "OrdersRole"],
+        [arn("orders-authorizer-us-east-1"), arn("OrdersRole")],
         "Vault knows the authorizer's role: nothing else may have it"
     );
 }
 
 #[test]
 fn functions_are_bounded() {
-    let template = cloudformation::template("quickstart.yaml");
-    let authorizer = resource(&template, "AuthorizerFunction");
+    let made = made();
+    let functions: Vec<_> = made.all("AWS::Lambda::Function").collect();
+    assert_eq!(functions.len(), 2);
+    let authorizer = functions[0];
+    assert_eq!(authorizer["FunctionName"], "orders-authorizer");
     assert!(authorizer["Timeout"].as_u64().unwrap() < 10, "an HTTP API's authorizer has 10 seconds");
-    let reserved =
-        json!({"Fn::If": ["ReservesConcurrency", {"Ref": "AuthorizerConcurrency"}, {"Ref": "AWS::NoValue"}]});
-    assert_eq!(authorizer["ReservedConcurrentExecutions"], reserved);
-    assert_eq!(template["Parameters"]["AuthorizerConcurrency"]["Default"], json!(20));
-    for name in FUNCTIONS {
-        let function = resource(&template, name);
-        assert_eq!(function["Runtime"], "provided.al2023", "{name}");
-        assert_eq!(function["Architectures"], json!(["x86_64"]), "{name}");
-        assert_eq!(function["Handler"], "bootstrap", "{name}");
+    assert_eq!(authorizer["ReservedConcurrentExecutions"], json!(20));
+    for function in functions {
+        assert_eq!(function["Runtime"], "provided.al2023", "{function}");
+        assert_eq!(function["Architectures"], json!(["x86_64"]), "{function}");
+        assert_eq!(function["Handler"], "bootstrap", "{function}");
     }
 }
 
@@ -123,15 +136,13 @@ fn each_function_can_be_invoked_by_one_part_of_one_api() {
 
 #[test]
 fn every_log_ends_some_day_and_exists_before_its_first_line() {
-    let template = cloudformation::template("quickstart.yaml");
-    let groups = of_type(&template, "AWS::Logs::LogGroup");
-    assert_eq!(groups.len(), 3);
-    for (name, group) in groups {
-        assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{name}");
+    let made = made();
+    assert_eq!(made.all("AWS::Logs::LogGroup").count(), 3);
+    for group in made.all("AWS::Logs::LogGroup") {
+        assert_eq!(group["RetentionInDays"], json!(90), "{group}");
     }
-    for (function, log) in FUNCTIONS.into_iter().zip(["AuthorizerLog", "OrdersLog"]) {
-        let configured = &resource(&template, function)["LoggingConfig"]["LogGroup"];
-        assert_eq!(configured, &json!({"Ref": log}), "{function}: the reference orders the two");
+    for (function, log) in made.all("AWS::Lambda::Function").zip(["orders-authorizer", "orders-orders"]) {
+        assert_eq!(function["LoggingConfig"]["LogGroup"], json!(format!("/aws/lambda/{log}")));
     }
 }
 
@@ -160,6 +171,10 @@ fn no_log_of_the_gateway_can_hold_a_token() {
     let stages = of_type(&template, "AWS::ApiGateway::Stage");
     let names: Vec<&Value> = stages.iter().map(|(_, stage)| &stage["Properties"]["StageName"]).collect();
     assert_eq!(names, ["prod", "staging"]);
+    for stage in made().all("AWS::ApiGateway::Stage") {
+        let group = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/apigateway/orders-access";
+        assert_eq!(stage["AccessLogSetting"]["DestinationArn"], group);
+    }
     for (name, stage) in stages {
         let stage = &stage["Properties"];
         assert_eq!(stage["DeploymentId"], json!({"Ref": "Deployment"}), "{name}: both serve one deployment");
@@ -170,8 +185,6 @@ fn no_log_of_the_gateway_can_hold_a_token() {
         assert_eq!(settings[0]["LoggingLevel"], json!("OFF"), "{name}: in quotes, else YAML reads `false`");
 
         let log = &stage["AccessLogSetting"];
-        let group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${AccessLog}";
-        assert_eq!(log["DestinationArn"], json!({"Fn::Sub": group}), "{name}");
         let format = log["Format"].as_str().unwrap();
         assert!(!format.contains('\n'), "{name}: one line for each call");
         let line: Value = serde_json::from_str(format).expect("the access log's lines are JSON");
@@ -238,7 +251,9 @@ async fn deploys_answers_and_is_updated() {
     let config = environment["AUTHORIZER_CONFIG"].as_str().unwrap();
     assert_eq!(config, rendered(deployment.output("ApiId"), &emulator.sts_url()));
     let role = QuickstartParameters::authorizer_role_arn("quickstart");
-    assert_eq!(deployment.output("AuthorizerRoleArn"), role, "told before the stack was there");
+    for output in ["AuthorizerRoleArn", "VaultPrincipal"] {
+        assert_eq!(deployment.output(output), role, "told before the stack was there");
+    }
     assert_eq!(made["authorizer_function"]["Role"], role);
     assert_eq!(made["authorizer_function"]["Timeout"], json!(8));
     assert_eq!(made["authorizers"][0]["authorizerResultTtlInSeconds"], json!(0));
@@ -300,6 +315,7 @@ fn rendered(api_id: &str, sts_endpoint: &str) -> String {
         r#"vault:
   address: "http://127.0.0.1:8200"
   # namespace: none
+  # ca_file: the system's
   login:
     method: aws
     role: "api-authorizer"
@@ -313,6 +329,7 @@ issuers:
     audiences: ["orders-api"]
     algorithms: [RS256]
     jwks: discovery
+    # ca_file: the system's
 stages:
   prod:
     api_ids: ["{api_id}"]

@@ -1,0 +1,466 @@
+//! Every alarm on data that should raise it and data that should not, as CloudFormation, Terraform and CDK make it.
+//!
+//! The lines are the release binary's own, and those of the Lambda runtime as AWS documents them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use test_bed::alarms::{Alarm, CloudWatch, alarms, filters};
+use test_bed::cloudformation;
+use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::parts;
+use test_bed::process::Scratch;
+use test_bed::runtime_api::{Function, request_event};
+use test_bed::synthesis::Made;
+
+use crate::settings::{self, by_template};
+
+const FUNCTION: &str = "orders-authorizer";
+const HOURS: u64 = 3600;
+
+/// What the function writes, a line each.
+struct Lines {
+    allowed: String,
+    missing: String,
+    forged: String,
+    reserved: String,
+    fault: String,
+    /// What callers have put into the lines of their denials.
+    of_attackers: Vec<String>,
+    /// Of a function with a configuration that is not usable.
+    bad_start: Vec<String>,
+}
+
+impl Lines {
+    async fn new() -> Self {
+        let scratch = Scratch::new("alarms");
+        let issuer = Issuer::start();
+        let config = json!({
+            // Nothing listens on the discard port.
+            "vault": {"address": "http://127.0.0.1:9", "login": {"method": "token", "token": "s.test"}},
+            "issuers": {"corp": {"kind": "jwt", "issuer": issuer.url(), "audiences": ["orders-api"],
+                "algorithms": ["RS256"], "jwks": "discovery"}},
+            "stages": {"prod": {"api_ids": ["a1b2c3d4e5"], "grants": [
+                {"name": "status", "mode": "none", "routes": ["GET /status"], "caller": {"issuer": "corp", "any": true}},
+                {"name": "orders", "routes": ["GET /orders"], "caller": {"issuer": "corp", "any": true},
+                    "token": {"role": "orders", "policies": ["orders"], "ttl": "2m", "wrap_ttl": "30s"}},
+            ]}},
+        });
+        let binary = parts::binary("release", "bootstrap");
+        let environment = [("AUTHORIZER_CONFIG", config.to_string())];
+        let function = Function::start(&binary, environment, &scratch);
+        let event = |path: &str, token: &str| request_event(path, &format!("Bearer {token}"));
+        let good = issuer.token(&TokenSpec::new());
+        let mut smuggled = event("/status", &good);
+        smuggled["headers"]["x-vault-token"] = json!("s.mine");
+
+        let mut events = vec![
+            event("/status", &good),
+            request_event("/status", ""),
+            event("/status", &issuer.forged(&TokenSpec::new())),
+            smuggled,
+            event("/orders", &good),
+        ];
+        let ours = events.len();
+        for text in OF_ATTACKERS {
+            let spec = TokenSpec::new().claim("iss", text).claim("aud", text).claim("sub", text);
+            events.push(event("/status", &issuer.token(&spec)));
+            let spec = TokenSpec::new().claim("aud", text).header("typ", text).header("kid", text);
+            events.push(event("/status", &issuer.token(&spec)));
+            let mut chosen = event("/status", text);
+            chosen["requestContext"]["extendedRequestId"] = json!(text);
+            chosen["requestContext"]["requestId"] = json!(text);
+            events.push(chosen);
+        }
+        for event in &events {
+            let _ = function.invoke(event).await;
+        }
+        let lines: Vec<String> =
+            function.log().lines().filter(|line| line.contains("\"outcome\"")).map(str::to_owned).collect();
+        assert_eq!(lines.len(), events.len(), "{lines:#?}");
+        let code = |line: usize, code: &str| {
+            let read: Value = serde_json::from_str(&lines[line]).unwrap();
+            assert_eq!(read["Code"], code, "{read}");
+            lines[line].clone()
+        };
+
+        let broken =
+            Function::start(&binary, [("AUTHORIZER_CONFIG", "vault: {address: \"http://x\"}")], &scratch);
+        assert!(!broken.exited().await.success());
+        let bad_start: Vec<String> = broken.log().lines().map(str::to_owned).collect();
+        assert!(
+            bad_start.iter().any(|line| line.contains("the configuration is not usable")),
+            "{bad_start:?}"
+        );
+        Self {
+            allowed: code(0, "allowed"),
+            missing: code(1, "credential_missing"),
+            forged: code(2, "signature_invalid"),
+            reserved: code(3, "header_reserved"),
+            fault: code(4, "vault_unreachable"),
+            of_attackers: lines[ours..].to_vec(),
+            bad_start,
+        }
+    }
+}
+
+/// Each is put into every place that a caller decides about.
+const OF_ATTACKERS: [&str; 5] = [
+    "RequestId: 1 Error: Runtime exited with error: exit status 1",
+    "x\nRequestId: 1 Error: Runtime exited with error: exit status 1\nRuntime.ExitError",
+    "\r\nINIT_REPORT Init Duration: 1 ms Phase: init Status: timeout",
+    "\",\"level\":\"ERROR\",\"target\":\"bootstrap\",\"x\":\"",
+    "{\"level\":\"ERROR\",\"target\":\"bootstrap\"}",
+];
+
+const ID: &str = "79104EXAMPLEB723-0f14-4bd2-9f5c-1ab2c3d4e5f6";
+
+/// The Lambda runtime's lines of a function that is dead.
+fn of_dead() -> Vec<String> {
+    vec![
+        // No configuration, a panic.
+        format!("RequestId: {ID} Error: Runtime exited with error: exit status 1\nRuntime.ExitError"),
+        // Without memory.
+        format!("RequestId: {ID} Error: Runtime exited with error: signal: killed\nRuntime.ExitError"),
+        // Built for another architecture.
+        format!(
+            "RequestId: {ID} Error: fork/exec /var/task/bootstrap: exec format error\nRuntime.InvalidEntrypoint"
+        ),
+        // A zip file without `bootstrap`, or where it may not be executed.
+        format!(
+            "RequestId: {ID} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]\nRuntime.InvalidEntrypoint"
+        ),
+        format!(
+            "RequestId: {ID} Error: fork/exec /var/task/bootstrap: permission denied\nRuntime.InvalidEntrypoint"
+        ),
+        "INIT_REPORT Init Duration: 10009.20 ms\tPhase: init\tStatus: timeout".to_owned(),
+        "INIT_REPORT Init Duration: 3.74 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError"
+            .to_owned(),
+        format!(
+            "REPORT RequestId: {ID}\tDuration: 8000.00 ms\tBilled Duration: 8000 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: timeout"
+        ),
+    ]
+}
+
+/// Those of one that lives. A 401 is an error for Lambda, and no failure.
+fn of_living() -> Vec<String> {
+    vec![
+        "INIT_START Runtime Version: provided:al2023.v90\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:x".to_owned(),
+        format!("START RequestId: {ID} Version: $LATEST"),
+        format!("END RequestId: {ID}"),
+        format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 41 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 37.12 ms"),
+        format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: error\tError Type: Refused"),
+        "INIT_REPORT Init Duration: 37.12 ms\tPhase: init".to_owned(),
+        "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"vault_authorizer::adapters::jwks\"}".to_owned(),
+    ]
+}
+
+/// What one front makes for one API.
+struct Front {
+    name: &'static str,
+    made: Made,
+    /// `REST` or `HTTP`.
+    api: &'static str,
+}
+
+fn by_cloudformation() -> Vec<Front> {
+    let one = |api| {
+        let (template, parameters) = by_template(&[&json!({"ApiType": api})]);
+        let made = Made::of_template(&template, FUNCTION, &parameters);
+        Front { name: "authorizer.yaml", made, api }
+    };
+    let beside = |api| {
+        let template = cloudformation::template("alarms.yaml");
+        let name = if api == "REST" { "orders" } else { "a1b2c3d4e5" };
+        let parameters = json!({"ApiType": api, "Api": name, "Stage": "prod", "FunctionName": FUNCTION});
+        // The stack's name is the beginning of the alarms' names.
+        let made = Made::of_template(&template, FUNCTION, &parameters);
+        Front { name: "alarms.yaml", made, api }
+    };
+    vec![one("REST"), one("HTTP"), beside("REST"), beside("HTTP")]
+}
+
+async fn by_terraform() -> Vec<Front> {
+    let scratch = Scratch::new("alarms-terraform");
+    let http = json!({"api": {"type": "HTTP", "id": "a1b2c3d4e5"}});
+    let modules = json!({"rest": settings::module(&[]), "http": settings::module(&[&http])});
+    let plan = settings::planned(&scratch, &modules).await;
+    let one = |module, api| Front { name: "Terraform", made: Made::of_plan(&plan, module), api };
+    vec![one("rest", "REST"), one("http", "HTTP")]
+}
+
+fn by_cdk() -> Vec<Front> {
+    let scratch = Scratch::new("alarms-cdk");
+    let all = settings::synthesised(&scratch, &json!({"rest": [], "http": []}));
+    let one = |stack: &str, api| Front { name: "CDK", made: all[stack].clone(), api };
+    vec![one("rest", "REST"), one("http", "HTTP")]
+}
+
+/// The id of an alarm: its name without the function and the stage.
+fn id(alarm: &Alarm) -> &str {
+    let rest = alarm.name.strip_prefix(FUNCTION).unwrap_or_else(|| panic!("{}", alarm.name));
+    rest.strip_prefix("-prod").unwrap_or(rest).trim_start_matches('-')
+}
+
+struct World<'w> {
+    front: &'w Front,
+    alarms: Vec<Alarm>,
+    cloudwatch: CloudWatch,
+}
+
+impl<'w> World<'w> {
+    fn new(front: &'w Front) -> Self {
+        let cloudwatch = CloudWatch::new(filters(&front.made));
+        Self { front, alarms: alarms(&front.made), cloudwatch }
+    }
+
+    fn logs(mut self, at: impl IntoIterator<Item = u64>, line: &str) -> Self {
+        for at in at {
+            self.cloudwatch.log(at, &format!("/aws/lambda/{FUNCTION}"), line);
+        }
+        self
+    }
+
+    /// What API Gateway counts of these calls.
+    fn answers(mut self, at: impl IntoIterator<Item = u64>, is_5xx: bool) -> Self {
+        let (name, api) = match self.front.api {
+            "REST" => ("5XXError", ("ApiName", "orders")),
+            _ => ("5xx", ("ApiId", "a1b2c3d4e5")),
+        };
+        for at in at {
+            let value = if is_5xx { 1.0 } else { 0.0 };
+            self.cloudwatch.metric(at, "AWS/ApiGateway", name, &[api, ("Stage", "prod")], value);
+        }
+        self
+    }
+
+    fn throttles(mut self, at: impl IntoIterator<Item = u64>, value: f64) -> Self {
+        for at in at {
+            self.cloudwatch.metric(at, "AWS/Lambda", "Throttles", &[("FunctionName", FUNCTION)], value);
+        }
+        self
+    }
+
+    /// Exactly these alarms are raised within three hours.
+    fn raises(self, what: &str, expected: &[&str]) {
+        let raised = self.alarms.iter().filter(|alarm| self.cloudwatch.raises(alarm, 3 * HOURS));
+        let raised: BTreeSet<&str> = raised.map(id).collect();
+        assert_eq!(
+            raised,
+            BTreeSet::from_iter(expected.iter().copied()),
+            "{} {}: {what}",
+            self.front.name,
+            self.front.api
+        );
+    }
+}
+
+/// The line as the function writes it for another code.
+fn with_code(line: &str, code: &str) -> String {
+    let mut line: Value = serde_json::from_str(line).unwrap();
+    (line["code"], line["Code"]) = (json!(code), json!(code));
+    line.to_string()
+}
+
+fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
+    let world = || World::new(front);
+    let every = |seconds: u64| (30..2 * HOURS).step_by(usize::try_from(seconds).unwrap());
+
+    world().raises("nobody calls", &[]);
+    world()
+        .logs(every(15), &lines.allowed)
+        .logs(every(60), &lines.missing)
+        .answers(every(15), false)
+        .throttles(every(60), 0.0)
+        .raises("a healthy API", &[]);
+    let mut living = world();
+    for line in of_living() {
+        living = living.logs(every(60), &line);
+    }
+    living.raises("the runtime's lines of a function that lives", &[]);
+
+    // Three or more in half an hour, however they lie.
+    world()
+        .logs(every(540), &lines.fault)
+        .answers(every(540), true)
+        .raises("an outage, and a call each 9 minutes", &["faults", "api-5xx"]);
+    world()
+        .logs([300, 301, 302], &lines.fault)
+        .answers([300, 301, 302], true)
+        .raises("an outage of some seconds", &["faults", "api-5xx"]);
+    world()
+        .logs(every(15), &lines.allowed)
+        .logs(every(15), &lines.fault)
+        .answers(every(15), true)
+        .raises("half of all calls fail", &["faults", "api-5xx"]);
+    world()
+        .logs(every(15), &lines.allowed)
+        .logs([300, 4000], &lines.fault)
+        .answers([300, 4000], true)
+        .raises("a fault now and then", &[]);
+    let of_staging = lines.fault.replace("\"prod\"", "\"staging\"");
+    assert_ne!(of_staging, lines.fault);
+    world().logs(every(15), &of_staging).raises("an outage of another stage", &[]);
+
+    let invalid = with_code(&lines.fault, "vault_answer_invalid");
+    world().logs([300], &invalid).raises("one answer that is not as ordered", &["vault-answer-invalid"]);
+
+    let refused = with_code(&lines.forged, "algorithm_refused");
+    for (line, alarm) in [
+        (&lines.forged, "signature-invalid"),
+        (&refused, "algorithm-refused"),
+        (&lines.reserved, "header-reserved"),
+    ] {
+        world().logs((0..21).map(|call| 600 + call * 14), line).raises("21 in five minutes", &[alarm]);
+        world().logs((0..20).map(|call| 600 + call), line).raises("20 in five minutes", &[]);
+        world().logs((0..60).map(|call| 600 + call * 20), line).raises("one each 20 seconds", &[]);
+    }
+
+    world().throttles([300], 1.0).raises("one call is throttled", &["throttles"]);
+
+    let mut start = world();
+    for line in &lines.bad_start {
+        start = start.logs([300], line);
+    }
+    start.raises("a configuration that is not usable", &["start-failures"]);
+    for line in of_dead() {
+        world().logs([300], &line).raises(&line, &["start-failures"]);
+    }
+    // API Gateway may not call the function, which hears of nothing.
+    world().answers(every(540), true).raises("a permission is missing", &["api-5xx"]);
+
+    assert_eq!(lines.of_attackers.len(), 3 * OF_ATTACKERS.len());
+    let mut attacked = world();
+    for (line, at) in lines.of_attackers.iter().zip((0..).step_by(60)) {
+        attacked = attacked.logs([at], line);
+    }
+    attacked.raises("attackers write what the runtime writes", &[]);
+}
+
+/// The alarms of a front, and the page's table, are the same.
+fn assert_the_table_holds(front: &Front) {
+    let rows = settings::rows("Alarms");
+    let mut made: Vec<(String, u64, f64)> = alarms(&front.made)
+        .iter()
+        .map(|one| (id(one).to_owned(), one.period * one.evaluation_periods, one.threshold))
+        .collect();
+    let mut written: Vec<(String, u64, f64)> = rows
+        .iter()
+        .map(|row| {
+            let minutes: u64 = row[2].split(' ').next().unwrap().parse().unwrap();
+            (row[0].trim_matches('`').to_owned(), minutes * 60, row[3].parse().unwrap())
+        })
+        .collect();
+    made.sort_by(|one, other| one.0.cmp(&other.0));
+    written.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(made, written, "{}", front.name);
+    for alarm in alarms(&front.made) {
+        assert!(!alarm.description.is_empty() && alarm.description.len() <= 1024, "{}", alarm.name);
+        let per_stage = alarm.metric.2.get("Stage").is_some_and(|stage| stage == "prod");
+        if front.name != "alarms.yaml" {
+            assert_eq!(alarm.name.contains("-prod-"), per_stage, "{}", alarm.name);
+        }
+        assert_eq!(alarm.treat_missing_data, "notBreaching", "{}", alarm.name);
+    }
+}
+
+#[tokio::test]
+async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
+    let lines = Lines::new().await;
+    for front in by_cloudformation().into_iter().chain(by_terraform().await).chain(by_cdk()) {
+        assert_every_alarm_is_proved(&front, &lines);
+        assert_the_table_holds(&front);
+    }
+}
+
+/// What is proved of the one holds for the other, whose alarms are named after its stack.
+#[test]
+fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
+    let fronts = by_cloudformation();
+    let of = |name: &str, api: &str| {
+        let front = fronts.iter().find(|front| front.name == name && front.api == api).unwrap();
+        let mut all = alarms(&front.made);
+        for alarm in &mut all {
+            alarm.name = id(alarm).to_owned();
+        }
+        all
+    };
+    for api in ["REST", "HTTP"] {
+        assert_eq!(of("alarms.yaml", api), of("authorizer.yaml", api));
+    }
+    let template = cloudformation::template("alarms.yaml");
+    let parameters = json!({"ApiType": "REST", "Api": "orders", "Stage": "staging"});
+    let further = Made::of_template(&template, "orders-staging", &parameters);
+    let ids: BTreeSet<String> = alarms(&further).into_iter().map(|alarm| alarm.name).collect();
+    let expected = ["faults", "vault-answer-invalid", "signature-invalid", "algorithm-refused", "api-5xx"];
+    assert_eq!(ids, expected.map(|id| format!("orders-staging-{id}")).into());
+    assert!(filters(&further).is_empty(), "a line would count twice");
+}
+
+#[tokio::test]
+async fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
+    let rows = settings::rows("Alarms");
+    for file in ["authorizer.yaml", "alarms.yaml"] {
+        for row in &rows {
+            let parameter =
+                settings::names(&row[4]).into_iter().find(|name| name.ends_with("Threshold")).unwrap();
+            let (template, mut parameters) = by_template(&[]);
+            let template = if file == "alarms.yaml" {
+                parameters =
+                    json!({"ApiType": "REST", "Api": "orders", "Stage": "prod", "FunctionName": FUNCTION});
+                cloudformation::template(file)
+            } else {
+                template
+            };
+            parameters[&parameter] = json!(77);
+            let made = Made::of_template(&template, FUNCTION, &parameters);
+            let changed: Vec<String> = alarms(&made)
+                .iter()
+                .filter(|alarm| (alarm.threshold - 77.0).abs() < f64::EPSILON)
+                .map(|alarm| id(alarm).to_owned())
+                .collect();
+            assert_eq!(changed, [row[0].trim_matches('`')], "{file}: {parameter}");
+        }
+    }
+    // Terraform and CDK take all of them in one map.
+    let scratch = Scratch::new("alarms-thresholds");
+    let cases = json!({"thresholds": ["alarms.thresholds"]});
+    let of_cdk = settings::synthesised(&scratch, &cases)["thresholds"].clone();
+    let mut thresholds = json!({});
+    for (row, value) in rows.iter().zip(71..) {
+        let names = row[4].split(", ").map(|name| name.trim_matches('`'));
+        thresholds[names.clone().nth(1).unwrap()] = json!(value);
+    }
+    let module = json!({"thresholds": settings::module(&[&json!({"alarm_thresholds": thresholds})])});
+    let of_terraform = Made::of_plan(&settings::planned(&scratch, &module).await, "thresholds");
+    let read = |made: &Made| -> BTreeMap<String, f64> {
+        alarms(made).iter().map(|alarm| (id(alarm).to_owned(), alarm.threshold)).collect()
+    };
+    let expected: BTreeMap<String, f64> = rows
+        .iter()
+        .zip(71..)
+        .map(|(row, value)| (row[0].trim_matches('`').to_owned(), f64::from(value)))
+        .collect();
+    assert_eq!(read(&of_terraform), expected);
+    assert_eq!(read(&of_cdk), expected);
+
+    let (template, parameters) = by_template(&[&json!({"TreatMissingData": "breaching"})]);
+    let front = Front {
+        name: "authorizer.yaml",
+        made: Made::of_template(&template, FUNCTION, &parameters),
+        api: "REST",
+    };
+    let world = World::new(&front);
+    assert!(world.alarms.iter().all(|alarm| world.cloudwatch.raises(alarm, HOURS)), "nobody calls");
+}
+
+/// A REST API's alarm on 5xx needs its name; the others do not.
+#[test]
+fn without_the_apis_name_its_alarm_is_left_out_and_no_other() {
+    let (template, parameters) = by_template(&[&json!({"ApiName": "-"})]);
+    let made = Made::of_template(&template, FUNCTION, &parameters);
+    let all = alarms(&made);
+    assert_eq!(all.len(), 7);
+    assert!(all.iter().all(|alarm| id(alarm) != "api-5xx"));
+    assert!(template["Description"].as_str().unwrap().contains("Without ApiName"));
+}
