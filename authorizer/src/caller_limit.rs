@@ -115,7 +115,8 @@ impl Drop for Counted<'_> {
             End::Outage => caller.mints.give_back(),
             End::Fault => {
                 caller.mints.give_back();
-                caller.faults.take(self.since);
+                // Also where it is more than the bucket holds: many of one caller's may be under way at once.
+                caller.faults.charge_one(self.since);
             }
         }
     }
@@ -192,6 +193,20 @@ mod tests {
             [true, true, false],
             "no mint was spent"
         );
+    }
+
+    #[test]
+    fn faults_that_were_under_way_at_once_are_all_counted() {
+        let limit = limit(2);
+        let flood = |millis| {
+            let now = NOW.plus(Duration::from_millis(millis));
+            let under_way: Vec<_> = (0..9).map_while(|_| limit.take("corp:mallory", now).ok()).collect();
+            let count = under_way.len();
+            under_way.into_iter().for_each(Counted::wasted);
+            count
+        };
+        // A bucket of four, and then all that pass in one gap are paid for: two a second.
+        assert_eq!([0, 499, 500, 501, 2_499, 2_500].map(flood), [4, 0, 4, 0, 0, 4]);
     }
 
     #[test]

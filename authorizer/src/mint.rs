@@ -354,9 +354,11 @@ impl MintError {
         }
     }
 
-    /// Whether Vault was not asked to mint, or its state or the network's is the cause, which passes: not the call.
+    /// Whether Vault was not asked to mint, or the cause is its state, the network's or the authorizer's own power: not the call.
     pub fn is_outage(&self) -> bool {
         match self {
+            // No caller can make Vault refuse the authorizer's own token.
+            Self::Vault(VaultError::Forbidden { .. } | VaultError::TokenNotValid { .. }) => true,
             Self::Vault(error) => error.is_outage(),
             Self::Login(_)
             | Self::LoginCredentials { .. }

@@ -40,6 +40,12 @@ impl TokenBucket {
         self.owed = self.owed.saturating_sub(self.interval);
     }
 
+    /// Takes one also where there is none: it is owed. A time before the last one is taken for that.
+    pub fn charge_one(&mut self, at: UnixTime) {
+        let at = self.counted_at.map_or(at, |last| last.max(at));
+        self.charge(self.interval, at);
+    }
+
     /// Takes time instead of a token, also where that is more than the bucket holds.
     pub fn charge(&mut self, time: Duration, now: UnixTime) {
         self.owed = self.owed(now).saturating_add(time);

@@ -151,8 +151,8 @@ impl VaultError {
     pub fn may_have_been_done(&self) -> bool {
         match self {
             Self::Unreachable { .. } => !self.request_not_sent(),
-            // A standby that names another node, or that lags behind, did nothing itself.
-            Self::Unavailable { status, .. } => !matches!(status, 307 | 412 | 429),
+            // A standby that names another node, or that lags behind, did nothing itself; nor did a proxy without a Vault.
+            Self::Unavailable { status, .. } => !matches!(status, 307 | 404 | 412 | 429),
             Self::TimedOut { .. } | Self::AnswerInvalid { .. } | Self::AnswerTooLarge { .. } => true,
             Self::CallInvalid { .. }
             | Self::Sealed { .. }

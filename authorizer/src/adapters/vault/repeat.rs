@@ -179,12 +179,12 @@ fn backed_off(attempts: u32, jitter: u8) -> Duration {
     half + half * u32::from(jitter) / u32::from(u8::MAX)
 }
 
-/// No connection, no answer, or a 5xx. A Vault that refuses, or lags behind, or elects a leader, or wants callers to slow
+/// No connection, no answer, a 5xx, or a 404 of a proxy's own. A Vault that refuses, or lags behind, or elects a leader, or wants callers to slow
 /// down, is there.
 fn is_down(failure: &VaultError) -> bool {
     match failure {
         VaultError::Unreachable { .. } | VaultError::TimedOut { .. } | VaultError::Sealed { .. } => true,
-        VaultError::Unavailable { status, .. } => *status >= 500,
+        VaultError::Unavailable { status, .. } => *status >= 500 || *status == 404,
         VaultError::CallInvalid { .. }
         | VaultError::Throttled { .. }
         | VaultError::TokenNotValid { .. }
@@ -210,6 +210,7 @@ mod tests {
         let throttled = |retry_after_seconds| VaultError::Throttled { path: path(), retry_after_seconds };
         for passes in [
             unavailable(307),
+            unavailable(404),
             unavailable(412),
             unavailable(429),
             unavailable(500),
@@ -234,6 +235,7 @@ mod tests {
     fn only_what_says_that_vault_is_away_counts_against_it() {
         let unavailable = |status| VaultError::Unavailable { path: path(), status, message: String::new() };
         for down in [
+            unavailable(404),
             unavailable(500),
             unavailable(530),
             VaultError::Sealed { path: path() },

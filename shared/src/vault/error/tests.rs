@@ -124,7 +124,7 @@ fn the_text_never_holds_the_token_that_was_sent() {
 fn what_no_answer_settles_may_have_been_done() {
     assert!(VaultError::TimedOut { path: "a/b".to_owned() }.may_have_been_done());
     assert!(refusal(502, "<html>").may_have_been_done());
-    for status in [307, 412] {
+    for status in [307, 404, 412] {
         assert!(
             !refusal(status, "").may_have_been_done(),
             "{status}: the node that answered did nothing itself"
