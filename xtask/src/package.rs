@@ -70,23 +70,17 @@ const SUMS: &str = "SHA256SUMS";
 const LARGEST_ZIP: u64 = 4_000_000;
 
 /// Packs the same commit again, in a fresh clone and with a target folder of its own: every byte must be the same.
-pub(crate) fn again(workspace: &Workspace) -> Result<(), Failure> {
-    let place = workspace.target.join("package-again");
-    renew(&place)?;
-    let (clone, target) = (place.join("clone"), place.join("target"));
-    workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&workspace.root).arg(&clone))?;
-    if !changes(workspace)?.is_empty() {
-        println!("package: the tree is not as committed: what is compared is a copy of the tree");
-        copy_tree(workspace, &clone)?;
-    }
+fn again(workspace: &Workspace) -> Result<(), Failure> {
+    let (place, elsewhere) = elsewhere(workspace)?;
+    let (clone, target) = (&elsewhere.root, &elsewhere.target);
     let stopwatch = Stopwatch::start();
     let mut cargo = workspace.cargo(["xtask", "package"]);
-    workspace::run(cargo.current_dir(&clone).env("CARGO_TARGET_DIR", &target))?;
+    workspace::run(cargo.current_dir(clone).env("CARGO_TARGET_DIR", target))?;
     let sums = |target: &Path| {
         let file = target.join("package").join(SUMS);
         fs::read_to_string(&file).map_err(Failure::because(file.display()))
     };
-    let (one, other) = (sums(&workspace.target)?, sums(&target)?);
+    let (one, other) = (sums(&workspace.target)?, sums(target)?);
     let different = different_lines(&one, &other);
     if !different.is_empty() {
         return Err(Failure::new(format!(
@@ -103,6 +97,33 @@ pub(crate) fn again(workspace: &Workspace) -> Result<(), Failure> {
     );
     // A gigabyte, and it has said what it can say.
     fs::remove_dir_all(&place).map_err(Failure::because(place.display()))
+}
+
+/// As one of the checks: the authorizer's binary, which takes longest and matters most, built again and compared. `--twice`
+/// compares all files.
+pub(crate) fn authorizer_again(workspace: &Workspace) -> Result<(), Failure> {
+    let (place, elsewhere) = elsewhere(workspace)?;
+    let (package, binary) = release::AUTHORIZER;
+    release::build(&elsewhere, &["--package", package, "--bin", binary])?;
+    let (one, other) = (workspace.release_binary(binary), elsewhere.release_binary(binary));
+    if sha256(&one)? != sha256(&other)? {
+        return Err(Failure::new(format!("{} and {} have other bytes", one.display(), other.display())));
+    }
+    println!("package: {binary}: built again in {}: the same bytes", elsewhere.root.display());
+    fs::remove_dir_all(&place).map_err(Failure::because(place.display()))
+}
+
+/// The same commit in a fresh clone, with a target folder of its own, and the folder that holds both.
+fn elsewhere(workspace: &Workspace) -> Result<(PathBuf, Workspace), Failure> {
+    let place = workspace.target.join("package-again");
+    renew(&place)?;
+    let (root, target) = (place.join("clone"), place.join("target"));
+    workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&workspace.root).arg(&root))?;
+    if !changes(workspace)?.is_empty() {
+        println!("package: the tree is not as committed: what is compared is a copy of the tree");
+        copy_tree(workspace, &root)?;
+    }
+    Ok((place, Workspace { root, target }))
 }
 
 fn different_lines<'l>(one: &'l str, other: &'l str) -> Vec<&'l str> {

@@ -17,7 +17,9 @@ pub(crate) fn functions(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Package and binary of each function: the authorizer and the sample integration.
-pub(crate) const FUNCTIONS: [(&str, &str); 2] = [("vault-authorizer", "bootstrap"), ("orders", "orders")];
+pub(crate) const FUNCTIONS: [(&str, &str); 2] = [AUTHORIZER, ("orders", "orders")];
+
+pub(crate) const AUTHORIZER: (&str, &str) = ("vault-authorizer", "bootstrap");
 
 /// One build for this machine, into `<target>/release`.
 pub(crate) fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {

@@ -8,10 +8,11 @@ use crate::{demo, docs, fuzz, machine, package, parts, release, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 /// `cargo xtask test`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
-    let checks: Vec<(&Step, Check)> = match arguments {
+    let checks: Vec<(&'static Step, Check)> = match arguments {
         [] => STEPS.iter().map(|step| (step, step.check)).collect(),
         ["--quick"] => STEPS.iter().filter_map(|step| Some((step, step.quick?))).collect(),
         _ => return Err(Failure::new(format!("test takes `--quick`, not `{}`", arguments.join(" ")))),
@@ -35,16 +36,24 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
 
     let stopwatch = Stopwatch::start();
     let mut reports: Vec<Report> = Vec::new();
-    for (index, (step, check)) in checks.iter().enumerate() {
-        let blocked = step.needs.iter().find(|need| !reports.iter().any(|report| report.passed(need)));
-        let report = match blocked {
+    for group in checks.chunk_by(|_, (next, _)| next.beside) {
+        let run = |step: &'static Step, check: Check| match step
+            .needs
+            .iter()
+            .find(|need| !reports.iter().any(|report| report.passed(need)))
+        {
             Some(need) => Report { step, outcome: Outcome::NotRun { need }, seconds: 0.0 },
-            None => {
-                println!("\n=== {}/{} {}", index + 1, checks.len(), step.name);
-                step.run(*check, workspace)
-            }
+            None => step.run(check, workspace),
         };
-        reports.push(report);
+        let done: Vec<Report> = thread::scope(|scope| {
+            let running: Vec<_> =
+                group.iter().map(|(step, check)| (*step, scope.spawn(|| run(step, *check)))).collect();
+            let report = |(step, thread): (&'static Step, thread::ScopedJoinHandle<'_, Report>)| {
+                thread.join().unwrap_or(Report { step, outcome: Outcome::Failed, seconds: 0.0 })
+            };
+            running.into_iter().map(report).collect()
+        });
+        reports.extend(done);
     }
 
     println!("\n{}\ntotal {:.0} s", table(&reports), stopwatch.seconds());
@@ -58,26 +67,26 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
     }
 }
 
-/// The steps: short ones first, then what others build on. Fuzzing is last, since it always takes its time.
+/// The steps: short ones first, then what others build on. What always takes its time is last.
 const STEPS: &[Step] = &[
     Step::of("lock file", lock_file),
     Step::of("formatting", formatting),
     Step::of("text", text::check),
     Step::of("documents", docs::check),
-    Step::of("dependencies", dependencies),
     Step::of("lints", lints),
+    Step { beside: true, ..Step::of("parts", parts::run) },
+    Step { beside: true, ..Step::of("dependencies", dependencies) },
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
     Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
-    Step::of("parts", parts::run),
     Step {
         needs: &["unit tests", "release binaries", "parts"],
         quick: Some(quick_end_to_end_tests),
         ..Step::of("end-to-end tests", end_to_end_tests)
     },
     Step { needs: &["unit tests", "release binaries", "parts"], ..Step::of("demo", demo::show) },
-    Step { needs: &["release binaries"], quick: None, ..Step::of("package", package::again) },
-    Step { quick: None, ..Step::of("fuzzing", fuzz::check) },
+    Step { needs: &["release binaries"], quick: None, ..Step::of("package", package::authorizer_again) },
+    Step { beside: true, quick: None, ..Step::of("fuzzing", fuzz::check) },
 ];
 
 fn lock_file(workspace: &Workspace) -> Result<(), Failure> {
@@ -164,14 +173,17 @@ struct Step {
     check: Check,
     /// What stands for it with `--quick`.
     quick: Option<Check>,
+    /// Whether it runs at the same time as the step before it: neither keeps all cores busy.
+    beside: bool,
 }
 
 impl Step {
     const fn of(name: &'static str, check: Check) -> Self {
-        Self { name, needs: &[], check, quick: Some(check) }
+        Self { name, needs: &[], check, quick: Some(check), beside: false }
     }
 
     fn run(&'static self, check: Check, workspace: &Workspace) -> Report {
+        println!("\n=== {}", self.name);
         let stopwatch = Stopwatch::start();
         let outcome = match check(workspace) {
             Ok(()) => Outcome::Passed,
