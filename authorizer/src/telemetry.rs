@@ -53,15 +53,6 @@ impl CallerIdInLog {
 /// INVARIANT (no secret in a log): never below `info`, whatever `RUST_LOG` says, since the Lambda runtime prints whole
 /// events at `trace`. Release builds do not even hold such events.
 pub fn start_log(rust_log: Option<&str>) {
-    let wanted = rust_log.and_then(|levels| levels.parse::<Targets>().ok());
-    // For every error that we return, which a 401 is, the runtime would log one of its own beside the record. A panic,
-    // its other line there, is on standard error in any case.
-    let usual = || {
-        Targets::new()
-            .with_default(Level::INFO)
-            .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
-    };
-    let levels = wanted.unwrap_or_else(usual);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -69,7 +60,20 @@ pub fn start_log(rust_log: Option<&str>) {
         .with_span_list(false)
         .with_ansi(false)
         .with_writer(io::stdout);
-    tracing_subscriber::registry().with(LevelFilter::INFO).with(levels).with(lines).init();
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(levels(rust_log)).with(lines).init();
+}
+
+/// For every error that we return, which a 401 is, the runtime would log one of its own beside the record: callers could
+/// raise an alarm on errors. A panic, its other line there, is on standard error in any case. So only `RUST_LOG` that names
+/// this target gets it.
+fn levels(rust_log: Option<&str>) -> Targets {
+    const RUNTIMES_OWN: &str = "lambda_runtime::layers::panic";
+    let wanted = rust_log.and_then(|levels| levels.parse::<Targets>().ok());
+    let levels = wanted.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    if rust_log.is_some_and(|levels| levels.contains(RUNTIMES_OWN)) {
+        return levels;
+    }
+    levels.with_target(RUNTIMES_OWN, LevelFilter::OFF)
 }
 
 /// Measures steps. The only reader of the monotonic clock: a duration is for the log, an expiry never.
@@ -281,4 +285,19 @@ fn hash(caller_id: &str) -> String {
 
 fn whole_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_cannot_raise_the_runtimes_errors_whatever_level_is_wanted() {
+        let shown = |levels: Option<&str>, target| super::levels(levels).would_enable(target, &Level::ERROR);
+        for wanted in [None, Some("info"), Some("warn,vault_authorizer=info"), Some("mint=loud")] {
+            assert!(!shown(wanted, "lambda_runtime::layers::panic"), "{wanted:?}");
+            assert!(shown(wanted, "vault_authorizer::mint"), "{wanted:?}");
+        }
+        assert!(shown(Some("error,lambda_runtime::layers::panic=error"), "lambda_runtime::layers::panic"));
+    }
 }

@@ -53,6 +53,7 @@ output "access_log_format" {
 output "redeployment" {
   description = "Changes with what a REST API's deployment must follow: one of its `triggers`."
   value       = sha256(jsonencode([aws_api_gateway_authorizer.this, aws_api_gateway_gateway_response.this]))
+  depends_on  = [aws_lambda_permission.this] # or the new snapshot calls a function that API Gateway may not invoke yet
 }
 
 locals {
