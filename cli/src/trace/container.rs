@@ -19,10 +19,28 @@ use super::lines::MAX_LINE_BYTES;
 /// A file has the lines of so many containers side by side.
 const MAX_STREAMS: usize = 64;
 
+/// Longer lines are split.
+const SPLIT_BYTES: usize = 16 * 1024;
+
 /// The lines whose end is not there yet, by container and stream.
 #[derive(Default)]
 pub(super) struct Pieces {
-    open: BTreeMap<String, Vec<u8>>,
+    open: BTreeMap<String, Joined>,
+}
+
+/// The pieces of a line so far, and where in its JSON they end: each byte is looked at once, however many pieces come.
+#[derive(Default)]
+struct Joined {
+    bytes: Vec<u8>,
+    /// The brackets that are open.
+    nesting: Vec<u8>,
+    begun: bool,
+    in_string: bool,
+    escaped: bool,
+    /// The last byte that is neither blank nor in a string.
+    last: u8,
+    /// Its last piece is as long as one that was split off.
+    is_full: bool,
 }
 
 struct Piece<'l> {
@@ -45,38 +63,87 @@ impl Pieces {
         let Some(Piece { stream, text, end }) = containerd(line).or_else(|| record(line)) else {
             return emit(line, true);
         };
-        let before = self.open.remove(&stream);
-        let alone = before.is_none();
-        let mut joined = before.unwrap_or_default();
-        if end == End::Unsaid && !alone && is_object(&text) {
-            let mut both = joined.clone();
-            both.extend_from_slice(&text);
+        let mut open = self.open.remove(&stream);
+        if end == End::Unsaid {
+            let is_start = text.trim_ascii_start().starts_with(b"{");
             // What was open never got its end.
-            if !is_object(&both) {
-                emit(&joined, false);
+            if is_start && let Some(old) = open.take_if(|old| !old.goes_on_with(&text)) {
+                emit(&old.bytes, false);
+            }
+            if open.is_none() && !is_start && text.len() < SPLIT_BYTES {
                 return emit(&text, true);
             }
         }
-        joined.extend_from_slice(&text);
+        let mut joined = open.unwrap_or_default();
+        joined.push(&text);
         let whole = match end {
             End::Whole => true,
             End::MoreFollows => false,
-            End::Unsaid => is_object(&joined) || (alone && !text.contains(&b'{')),
+            End::Unsaid => joined.is_closed(),
         };
-        if whole || joined.len() > MAX_LINE_BYTES {
-            return emit(&joined, whole && joined.len() <= MAX_LINE_BYTES);
+        let too_long = joined.bytes.len() > MAX_LINE_BYTES;
+        if whole || too_long {
+            return emit(&joined.bytes, !too_long);
         }
         if self.open.len() >= MAX_STREAMS
             && let Some((_, oldest)) = self.open.pop_first()
         {
-            emit(&oldest, false);
+            emit(&oldest.bytes, false);
         }
         self.open.insert(stream, joined);
     }
 
     /// Hands out what never got its end.
     pub(super) fn end(self, emit: &mut impl FnMut(&[u8], bool)) {
-        self.open.values().for_each(|line| emit(line, false));
+        self.open.values().for_each(|line| emit(&line.bytes, false));
+    }
+}
+
+impl Joined {
+    fn push(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+        self.is_full = piece.len() >= SPLIT_BYTES;
+        for byte in piece {
+            self.step(*byte);
+        }
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.begun |= byte == b'{';
+        if !self.begun {
+            return;
+        }
+        if self.in_string {
+            self.in_string = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.nesting.push(byte),
+            b'}' | b']' => _ = self.nesting.pop(),
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            self.last = byte;
+        }
+    }
+
+    /// As many brackets close as open.
+    fn is_closed(&self) -> bool {
+        !self.in_string && self.nesting.is_empty()
+    }
+
+    /// Whether a piece that begins with a bracket can belong to this line: it was split just there.
+    /// A whole object is a new line.
+    fn goes_on_with(&self, piece: &[u8]) -> bool {
+        let fits = if self.in_string {
+            // A quote would end the string, and no line of JSON goes on with a name then.
+            !piece.starts_with(b"{\"")
+        } else {
+            matches!(self.last, b':' | b'[') || (self.last == b',' && self.nesting.last() == Some(&b'['))
+        };
+        self.is_full && fits && serde_json::from_slice::<IgnoredAny>(piece).is_err()
     }
 }
 
@@ -116,13 +183,4 @@ fn record(line: &[u8]) -> Option<Piece<'static>> {
         ["/container_id", "/kubernetes/docker_id", "/kubernetes/pod_name", "/kubernetes/container_name"];
     let stream = container.map(of).join(" ") + " " + of("/stream") + of("/source");
     Some(Piece { stream, text: text.as_bytes().to_vec().into(), end })
-}
-
-/// Whether an object stands in it, from the first bracket to the end.
-fn is_object(text: &[u8]) -> bool {
-    let start = memchr::memchr(b'{', text);
-    text.trim_ascii_end().ends_with(b"}")
-        && start
-            .and_then(|start| text.get(start..))
-            .is_some_and(|object| serde_json::from_slice::<IgnoredAny>(object).is_ok())
 }

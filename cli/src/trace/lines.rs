@@ -260,6 +260,56 @@ mod tests {
         assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 2));
     }
 
+    fn fluent_bit(pieces: &[&str]) -> Vec<u8> {
+        pieces
+            .iter()
+            .map(|piece| json!({"date": 1.5, "log": piece}).to_string() + "\n")
+            .collect::<String>()
+            .into()
+    }
+
+    #[test]
+    fn an_unbalanced_line_of_a_log_shipper_swallows_no_split_entry() {
+        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
+        for foreign in ["[WARN] core: err={x}", "config {listener", "{listener"] {
+            let log = fluent_bit(&[foreign, &start, r#"","n":1}"#, "plain", r#"{"id":"7"}"#]);
+            assert_eq!(scanned(&log, "7").0.len(), 2, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_put_together_where_a_bracket_begins_its_next_piece() {
+        let x = "x".repeat(16 * 1024);
+        for (before, after) in [
+            (r#"","y":"#, r#"{"n":1}}"#),
+            (r#"","y":[{},"#, r#"{"n":1}]}"#),
+            (r#""#, r#"{\"n\":1}"}"#),
+            (r#""#, r#"{{template}}"}"#),
+        ] {
+            let start = format!(r#"{{"id":"7","x":"{x}{before}"#);
+            let whole = serde_json::from_str(&(start.clone() + after)).unwrap();
+            assert!(scanned(&fluent_bit(&[&start, after]), "7") == (vec![whole], 0), "{after}");
+        }
+    }
+
+    #[test]
+    fn a_split_entry_without_its_end_swallows_no_next_one() {
+        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
+        for end in ["", r#"","#, r#"","y":"#] {
+            let log = fluent_bit(&[&(start.clone() + end), r#"{"id":"7"}"#]);
+            assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{end}");
+        }
+    }
+
+    #[test]
+    fn rejects_many_pieces_without_an_end_in_little_time() {
+        let mut pieces = vec![r#"{"id":"7","x":[0"#];
+        pieces.resize(100_000, r#","{}",{}"#);
+        let start = std::time::Instant::now();
+        assert_eq!(scanned(&fluent_bit(&pieces), "7"), (vec![], 1));
+        assert!(start.elapsed().as_secs() < 20);
+    }
+
     #[test]
     fn exports_of_cloudwatch_are_read() {
         let logs: [&[u8]; 4] = [
