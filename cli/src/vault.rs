@@ -101,9 +101,12 @@ struct Common {
     /// Take over, and change, what has these names and was not made for this configuration
     #[arg(long)]
     adopt: bool,
-    /// Remove what vault-authorizer made and no grant needs any more, and who may log in without being named
+    /// Remove what vault-authorizer made and no grant needs any more
     #[arg(long)]
     prune: bool,
+    /// Lock out who may log in with the login role and is not named
+    #[arg(long)]
+    remove_principals: bool,
 }
 
 /// Where quotas are, which Vault keeps apart from everything else.
@@ -235,7 +238,11 @@ impl Common {
         let (options, desired) = self.derive(&self.address)?;
         let token = connection::token(connection::variable)?;
         let (server, found) = look(options, token, self.quotas.quota_namespace.clone(), &desired).await?;
-        let plan = plan(&desired, &found, Allowed { adopt: self.adopt, prune: self.prune });
+        let plan = plan(
+            &desired,
+            &found,
+            Allowed { adopt: self.adopt, prune: self.prune, remove_principals: self.remove_principals },
+        );
         output.print(&text::of(&plan, server.address(), server.namespace()))?;
         Ok((server, plan))
     }

@@ -151,8 +151,12 @@ fi
 names=$("$cli" policy list)
 if echo "$names" | grep -qx vault-authorizer; then
     current=$("$cli" policy read vault-authorizer)
-    case $current in
-    "$authorizer_policy") ;;
+    # The quotas on its list depend on --quota-namespace, which may be another than last time.
+    case $(echo "$current" | sed '/^# made: sys\/quotas\//d') in
+    "$(echo "$authorizer_policy" | sed '/^# made: sys\/quotas\//d')")
+        # Quotas that were made stay on the list.
+        if [ -n "$namespace" ] && [ -z "$quota_namespace" ]; then authorizer_policy=$current; fi
+        ;;
     '# Managed by vault-authorizer: '*)
         echo "quickstart.sh: the policy vault-authorizer is another configuration's, made by vault-authorizer vault apply: run" >&2
         echo 'that for yours, with --policy and another name; or, if no function uses the policy any more, delete it' >&2

@@ -35,6 +35,8 @@ pub(crate) struct Allowed {
     pub(crate) adopt: bool,
     /// Remove what is ours and no longer needed.
     pub(crate) prune: bool,
+    /// Lock out who may log in and was not named.
+    pub(crate) remove_principals: bool,
 }
 
 /// What there is to do, and all that was looked at.
@@ -82,6 +84,8 @@ pub(crate) enum Fate {
     Replace,
     /// It lets in somebody who was not named, and whose function could not log in any more.
     LetsIn,
+    /// The same, and it is not ours.
+    LetsInOthers,
     /// It is ours, and no grant needs it.
     Unneeded,
     /// The same, with `--prune`.
@@ -144,7 +148,7 @@ pub(crate) enum Step {
 impl Fate {
     /// Whether it stands in the way of everything: what would be written beside it counts on it.
     pub(crate) fn stops(self) -> bool {
-        matches!(self, Self::Conflict | Self::Shared | Self::Others | Self::LetsIn)
+        matches!(self, Self::Conflict | Self::Shared | Self::Others | Self::LetsIn | Self::LetsInOthers)
     }
 }
 
@@ -247,13 +251,25 @@ fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: A
         .collect();
     // INVARIANT (only what is ours): what is not on the list is changed where `--adopt` says so, and nowhere else.
     let ours = listed.contains(&object.place);
+    let foreign = !ours || data.is_some_and(|data| is_anothers_login(object, data));
     let fate = match (data, differences.is_empty()) {
         (None, _) => Fate::Create,
         (Some(_), true) if ours || !allowed.adopt || !object.place.is_listed() => Fate::Keep,
         (Some(data), false) if is_shared(object, data) => Fate::Shared,
-        (Some(data), false) if is_anothers_login(object, data) && !allowed.adopt => Fate::Others,
-        (Some(data), false) if lets_in_unnamed(object, data) && !allowed.prune => Fate::LetsIn,
-        (Some(data), false) if is_anothers_login(object, data) => Fate::Replace,
+        // Both options at once: one by one, each would ask for the other.
+        (Some(data), false)
+            if lets_in_unnamed(object, data) && foreign && !(allowed.adopt && allowed.remove_principals) =>
+        {
+            Fate::LetsInOthers
+        }
+        (Some(data), false) if lets_in_unnamed(object, data) && !allowed.remove_principals => Fate::LetsIn,
+        (Some(data), false) if is_anothers_login(object, data) => {
+            if allowed.adopt {
+                Fate::Replace
+            } else {
+                Fate::Others
+            }
+        }
         (Some(_), false) if ours => Fate::Change,
         (Some(_), _) if allowed.adopt => Fate::TakeOver,
         (Some(_), _) => Fate::Conflict,
@@ -326,7 +342,13 @@ fn made(
     let ours = |entry: &&Entry| match entry.fate {
         Fate::Create | Fate::Change | Fate::TakeOver | Fate::Replace => entry.place.is_listed(),
         Fate::Keep => listed.contains(&entry.place),
-        Fate::Conflict | Fate::Shared | Fate::Others | Fate::LetsIn | Fate::Unneeded | Fate::Remove => false,
+        Fate::Conflict
+        | Fate::Shared
+        | Fate::Others
+        | Fate::LetsIn
+        | Fate::LetsInOthers
+        | Fate::Unneeded
+        | Fate::Remove => false,
     };
     let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
     let alone = listed.iter().filter(|place| desired.leaves_alone(place));
@@ -347,6 +369,7 @@ fn written(entry: &Entry, body: &Value) -> Option<Step> {
         | Fate::Shared
         | Fate::Others
         | Fate::LetsIn
+        | Fate::LetsInOthers
         | Fate::Unneeded
         | Fate::Remove => false,
     };

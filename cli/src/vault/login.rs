@@ -24,7 +24,8 @@ const APPROLE: &str = "--approle";
 
 const PRINCIPALS: &str = "bound_iam_principal_arn";
 const SUBJECT: &str = "bound_subject";
-const CLAIMS: &str = "bound_claims";
+/// The field of a JWT login role whose `sub` names several.
+pub(crate) const CLAIMS: &str = "bound_claims";
 
 /// The fields of a login role that name who may log in.
 pub(crate) const NAMES: [&str; 2] = [PRINCIPALS, SUBJECT];
@@ -240,11 +241,11 @@ pub(crate) fn lets_in(role: &Value) -> BTreeSet<&str> {
     names.filter_map(Value::as_str).filter(|name| !name.is_empty() && !name.contains('*')).collect()
 }
 
-/// Whether a role logs in somebody else's authorizer: it gives policies, and not this one.
+/// Whether a role logs in somebody else's authorizer, this one's beside it or not: it gives a policy that is not this one.
 pub(crate) fn logs_in_another(role: &Value, policy: &str) -> bool {
     let policies =
         role.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    !policies.is_empty() && !policies.iter().any(|given| given == policy)
+    policies.iter().any(|given| given != policy)
 }
 
 /// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.
@@ -362,9 +363,12 @@ stages:
             json!({PRINCIPALS: ["arn:aws:iam::123456789012:role/*"], CLAIMS: {"sub": "*", "org": "a"}});
         assert_eq!(lets_in(&wide), BTreeSet::new());
         assert_eq!(lets_in(&json!({SUBJECT: "a", CLAIMS: {"sub": "b"}})), BTreeSet::from(["a", "b"]));
-        for (policies, anothers) in
-            [(json!(["own", "more"]), false), (json!([]), false), (json!(["theirs"]), true)]
-        {
+        for (policies, anothers) in [
+            (json!(["own", "theirs"]), true),
+            (json!(["own"]), false),
+            (json!([]), false),
+            (json!(["theirs"]), true),
+        ] {
             assert_eq!(logs_in_another(&json!({"token_policies": policies}), "own"), anothers);
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     desired::{Desired, SELF_POLICY},
-    login::{NAMES, lets_in},
+    login::{CLAIMS, NAMES, lets_in},
     object::Object,
     place::Place,
 };
@@ -42,7 +42,7 @@ pub(crate) fn of(
     }
     for object in &desired.objects {
         text += &guard(object);
-        let json = serde_json::to_string_pretty(&object.body(None)).unwrap_or_default();
+        let json = serde_json::to_string_pretty(&body(object)).unwrap_or_default();
         let apart = if object.place.is_quota() { quotas.as_str() } else { "" };
         let path = object.place.path();
         let _infallible = write!(text, "\n{apart}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
@@ -62,6 +62,17 @@ pub(crate) fn of(
         let _infallible = write!(text, "\n# Yours to write: policy {name}, which is given by: {grants}\n");
     }
     text
+}
+
+/// What the script sends. No claims are none of its own: sent, they would take away those that others set.
+fn body(object: &Object) -> Value {
+    let mut body = object.body(None);
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|name, value| {
+            name != CLAIMS || value.as_object().is_some_and(|claims| !claims.is_empty())
+        });
+    }
+    body
 }
 
 /// What others rely on, and the script would change.
@@ -100,7 +111,35 @@ fn login_guard(object: &Object) -> String {
              exit 1 ;;\n    esac\ndone\n"
         )
     };
-    fields.map(guard).collect()
+    let policies =
+        body.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let own = policies.first().and_then(Value::as_str).map(|policy| policies_guard(&path, policy));
+    let claims = body.get(CLAIMS).map(|claims| claims_guard(&path, claims));
+    fields.map(guard).chain(own).chain(claims).collect()
+}
+
+/// The login role of another configuration, whose authorizer would get this one's policy.
+fn policies_guard(path: &str, policy: &str) -> String {
+    let own = quoted(&format!("[{policy}]"));
+    format!(
+        "\ncurrent=$(field token_policies {path})\ncase $current in '' | '[]' | {own}) ;; *)\n    \
+         echo \"{path} gives $current: it logs in another configuration's authorizer; give this one a login role of its own\" >&2\n    \
+         exit 1 ;;\nesac\n"
+    )
+}
+
+/// Claims are written as a whole: those of others would go, and with them whom they keep out.
+fn claims_guard(path: &str, claims: &Value) -> String {
+    let subjects = claims.get("sub").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let subjects: Vec<&str> = subjects.iter().filter_map(Value::as_str).collect();
+    // As the command line prints them.
+    let own = quoted(&format!("map[sub:[{}]]", subjects.join(" ")));
+    let own = if subjects.is_empty() { String::new() } else { format!(" | {own}") };
+    format!(
+        "\ncurrent=$(field {CLAIMS} {path})\ncase $current in '' | 'map[]'{own}) ;; *)\n    \
+         echo \"{path} has {CLAIMS} $current, which this script does not keep: use vault-authorizer vault apply\" >&2\n    \
+         exit 1 ;;\nesac\n"
+    )
 }
 
 /// What keeps the commands to one server, and reads what it has. `quickstart.sh` has the same.
@@ -164,6 +203,34 @@ mod tests {
         let guard = guard(&object);
         assert!(guard.contains("current=$(field bound_iam_principal_arn auth/aws/role/api)\n"), "{guard}");
         assert!(guard.contains(&format!("case ' role/a role/it{QUOTE}s ' in *\" $name \"*) ;;")), "{guard}");
+    }
+
+    #[test]
+    fn rejects_taking_a_login_role_or_claims_of_others() {
+        let role = |claims: &[&str]| {
+            let claims = claims.iter().map(|claim| (*claim).to_owned()).collect();
+            let policies = Setting::Set(BTreeSet::from(["own".to_owned()]));
+            let place = Place::LoginRole { mount: "jwt".to_owned(), role: "api".to_owned() };
+            Object {
+                place,
+                fields: vec![
+                    Field::claim(CLAIMS, "sub", &claims),
+                    Field::exactly("token_policies", policies),
+                ],
+            }
+        };
+        let one = role(&[]);
+        assert!(guard(&one).contains(
+            "(field token_policies auth/jwt/role/api)\ncase $current in '' | '[]' | '[own]') ;; *)"
+        ));
+        assert!(
+            guard(&one)
+                .contains("(field bound_claims auth/jwt/role/api)\ncase $current in '' | 'map[]') ;; *)")
+        );
+        assert!(body(&one).get(CLAIMS).is_none(), "{}", body(&one));
+        let several = role(&["b", "a"]);
+        assert!(guard(&several).contains("case $current in '' | 'map[]' | 'map[sub:[a b]]') ;; *)"));
+        assert_eq!(body(&several)[CLAIMS], serde_json::json!({"sub": ["a", "b"]}));
     }
 
     #[test]

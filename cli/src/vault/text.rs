@@ -57,7 +57,11 @@ fn entry(entry: &Entry) -> String {
         Fate::Replace => (CAUTION, ", which is another configuration's: its callers get no tokens any more"),
         Fate::LetsIn => (
             BAD,
-            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--prune` changes it so:",
+            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--remove-principals` changes it so:",
+        ),
+        Fate::LetsInOthers => (
+            BAD,
+            ": it was not made for this configuration, and a function that you did not name could not log in any more; give this configuration a login role of its own in `vault.login`, or name all of them. If no function needs it any more, `--adopt --remove-principals` changes it so:",
         ),
         Fate::Unneeded if matches!(place, Place::LoginRole { .. }) => (
             CAUTION,
@@ -95,7 +99,7 @@ fn word(fate: Fate) -> &'static str {
         Fate::Shared => "in use",
         Fate::Others => "another's",
         Fate::Replace => "replace",
-        Fate::LetsIn => "in use",
+        Fate::LetsIn | Fate::LetsInOthers => "in use",
         Fate::Unneeded => "not needed",
         Fate::Remove => "remove",
     }

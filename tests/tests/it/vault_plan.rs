@@ -872,9 +872,10 @@ async fn the_quickstarts_script_makes_its_quotas_in_an_administrative_namespace(
     let openbao = OpenBao::start_in_memory(&scratch).await;
     openbao.as_root("POST", "sys/namespaces/admin", json!({})).await;
     let hcp = with_administrative_namespace(&openbao);
-    let mut script = vault_setup::quickstart_script(&openbao);
-    script.args(["--quota-namespace", "admin"]).env("VAULT_ADDR", hcp.url()).env("VAULT_NAMESPACE", "admin/");
-    for _ in 0..2 {
+    // First without the option, which the script then recommends; once it is given, leaving it out takes nothing away.
+    for options in [&[][..], &["--quota-namespace", "admin"], &["--quota-namespace", "admin"], &[]] {
+        let mut script = vault_setup::quickstart_script(&openbao);
+        script.args(options).env("VAULT_ADDR", hcp.url()).env("VAULT_NAMESPACE", "admin/");
         let ran = script.output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
@@ -1239,7 +1240,7 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     );
     forgotten.complained(1);
     assert_eq!(logs_in("api-authorizer").await, 200);
-    apply(&["second"], &["--prune"]).printed(0);
+    apply(&["second"], &["--remove-principals"]).printed(0);
     let script = |subject: &str| {
         let options =
             ["plan", "--format", "hcl", "--jwt-subject", subject, "--jwt-audience", "vault.example.com"];
@@ -1253,8 +1254,33 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     assert!(told.contains("second may log in with auth/jwt/role/api-authorizer as well"), "{told}");
     assert!(!stopped.status.success() && logs_in("second").await == 200);
     assert!(script("second").status.success());
+    // What is another's stays: its claims, whom it lets in by them, and its policies.
+    let role = "auth/jwt/role/api-authorizer";
+    for (mut theirs, told) in [
+        (json!({"bound_claims": {"org": "acme"}}), "has bound_claims map[org:acme]"),
+        (
+            json!({"bound_subject": "", "bound_claims": {"sub": ["second", "third"]}}),
+            "map[sub:[second third]]",
+        ),
+        (
+            json!({"token_policies": ["vault-authorizer", "theirs"]}),
+            "gives [vault-authorizer theirs]: it logs in another",
+        ),
+    ] {
+        let ours = read(&openbao, role).await;
+        // OpenBao takes a role for `oidc` where this is left out.
+        theirs["role_type"] = json!("jwt");
+        openbao.as_root("POST", role, theirs).await;
+        let before = read(&openbao, role).await;
+        let stopped = script("second");
+        let complaint = String::from_utf8(stopped.stderr).unwrap();
+        assert!(!stopped.status.success() && complaint.contains(told), "{complaint}");
+        assert_eq!(read(&openbao, role).await, before);
+        let restored = json!({"role_type": "jwt", "bound_subject": ours["bound_subject"], "bound_claims": {}, "token_policies": ours["token_policies"]});
+        openbao.as_root("POST", role, restored).await;
+    }
     assert_eq!([logs_in("api-authorizer").await, logs_in("second").await], [400, 200]);
-    apply(&["api-authorizer"], &["--prune"]).printed(0);
+    apply(&["api-authorizer"], &["--remove-principals"]).printed(0);
 
     let pruned = as_root(&openbao, &["apply", "--prune"], &configuration).printed(0);
     assert!(

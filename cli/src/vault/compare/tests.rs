@@ -130,7 +130,7 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     left alone: login role `api-authorizer` of `auth/aws`: `--aws-principal` says who may log in
     plan: 2 to change, 1 in conflict, 2 not needed any more, 1 unchanged
     "###);
-    assert_snapshot!(words(&plan(&desired, &found, Allowed { adopt: true, prune: true })), @r###"
+    assert_snapshot!(words(&plan(&desired, &found, Allowed { adopt: true, prune: true, remove_principals: true })), @r###"
     Vault https://vault.example.com:8200, namespace platform
     take over: policy `vault-authorizer-self`, which was not made for this configuration
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
@@ -237,7 +237,8 @@ fn the_authorizers_policy_of_a_namespace() {
 #[test]
 fn what_was_applied_is_done_for_each_kind_of_login() {
     for desired in [both(), wanted(READER, Some("platform"), Some(ARN)), wanted(TENANTS, None, Some(ARN))] {
-        let again = plan(&desired, &applied(&desired), Allowed { adopt: true, prune: true });
+        let again =
+            plan(&desired, &applied(&desired), Allowed { adopt: true, prune: true, remove_principals: true });
         assert!(again.is_done(), "{:?}", again.steps);
     }
 }
@@ -249,7 +250,7 @@ fn an_end_half_way_is_made_good_by_the_next_time() {
     let target = applied(&one);
     let others = applied(&wanted(TENANTS, None, Some(ARN)));
     for (start, adopt) in [(Found::default(), false), (applied(&both()), false), (others, true)] {
-        let allowed = Allowed { prune: true, adopt };
+        let allowed = Allowed { prune: true, adopt, ..Allowed::default() };
         let start_plan = plan(&one, &start, allowed);
         for done in 0..=start_plan.steps.len() {
             let start = Found {
@@ -318,7 +319,7 @@ fn rejects_forgetting_a_principal_that_logs_in() {
     assert!(plan(&both, &found, Allowed::default()).is_done());
     let one = wanted(READER, None, Some(other));
     for adopt in [false, true] {
-        let careful = plan(&one, &found, Allowed { adopt, prune: false });
+        let careful = plan(&one, &found, Allowed { adopt, prune: true, ..Allowed::default() });
         assert_eq!((careful.count(Fate::LetsIn), careful.obstacles()), (1, 1));
         assert!(
             words(&careful).contains(
@@ -326,12 +327,28 @@ fn rejects_forgetting_a_principal_that_logs_in() {
             )
         );
     }
-    let pruning = plan(&one, &found, Allowed { prune: true, ..Allowed::default() });
-    assert_eq!(after(found, &pruning.steps).objects, applied(&one).objects);
+    let alone = Allowed { remove_principals: true, ..Allowed::default() };
+    let removing = plan(&one, &found, alone);
+    assert_eq!(after(found, &removing.steps).objects, applied(&one).objects);
+    // One that is not ours takes two options, which each of them alone says at once; so does another configuration's.
+    let role = Place::LoginRole { mount: "aws".to_owned(), role: "api-authorizer".to_owned() };
+    let mut by_hand = Found::default();
+    by_hand.objects.insert(role.clone(), applied(&both).objects[&role].clone());
+    let mut theirs = applied(&both);
+    theirs.objects.get_mut(&role).unwrap()["token_policies"] = json!(["vault-authorizer", "theirs"]);
+    for found in [by_hand, theirs] {
+        let adopting = Allowed { adopt: true, ..Allowed::default() };
+        for allowed in [Allowed::default(), alone, adopting] {
+            let careful = plan(&one, &found, allowed);
+            assert_eq!(careful.count(Fate::LetsInOthers), 1);
+            assert!(words(&careful).contains("`--adopt --remove-principals` changes it so:"));
+        }
+        assert_eq!(plan(&one, &found, Allowed { adopt: true, ..alone }).obstacles(), 0);
+        assert_eq!(plan(&both, &found, alone).count(Fate::LetsInOthers), 0);
+    }
     // One more, and a role that somebody opened to many, are changed as ever.
     assert_eq!(plan(&both, &applied(&one), Allowed::default()).obstacles(), 0);
     let mut open = applied(&one);
-    let role = Place::LoginRole { mount: "aws".to_owned(), role: "api-authorizer".to_owned() };
     open.objects.get_mut(&role).unwrap()["bound_iam_principal_arn"] =
         json!(["arn:aws:iam::123456789012:role/*"]);
     assert_eq!(plan(&one, &open, Allowed::default()).count(Fate::Change), 1);
@@ -343,12 +360,12 @@ fn rejects_taking_the_login_role_of_another_configuration() {
     let found = applied(&wanted(TENANTS, None, Some(ARN)));
     let second = Choices { policy: "orders-prod".parse().unwrap(), ..choices(None, Some(ARN)) };
     let second = desired(&configuration(READER), &second).unwrap();
-    let careful = plan(&second, &found, Allowed { prune: true, adopt: false });
+    let careful = plan(&second, &found, Allowed { prune: true, ..Allowed::default() });
     assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
     assert!(words(&careful).contains(
         "another's: login role `api-authorizer` of `auth/aws`: it logs in another configuration's authorizer"
     ));
-    let adopting = plan(&second, &found, Allowed { prune: false, adopt: true });
+    let adopting = plan(&second, &found, Allowed { adopt: true, ..Allowed::default() });
     assert_eq!((adopting.obstacles(), adopting.count(Fate::Replace)), (0, 1));
     let adopted = after(found, &adopting.steps);
     assert!(plan(&second, &adopted, Allowed::default()).is_done());
