@@ -302,12 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn rejects_many_pieces_without_an_end_in_little_time() {
+    fn many_pieces_without_an_end_are_one_damaged_line() {
+        // Where each piece read all before it again, this would not end.
         let mut pieces = vec![r#"{"id":"7","x":[0"#];
         pieces.resize(100_000, r#","{}",{}"#);
-        let start = std::time::Instant::now();
         assert_eq!(scanned(&fluent_bit(&pieces), "7"), (vec![], 1));
-        assert!(start.elapsed().as_secs() < 20);
     }
 
     #[test]
