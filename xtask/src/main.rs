@@ -56,7 +56,7 @@ Usage: cargo xtask <task>
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
   test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
-                  --quick leaves out fuzzing, packages and failing parts: under five minutes once everything is built.
+                  --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
