@@ -69,9 +69,9 @@ pub(crate) const COREUTILS: Tool = Tool {
 pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], remedy: "install git" };
 
 /// Fails with the list of what is missing.
-pub(crate) fn require(tools: &[Tool]) -> Result<(), Failure> {
+pub(crate) fn require<'t>(tools: impl IntoIterator<Item = &'t Tool>) -> Result<(), Failure> {
     let missing: Vec<String> = tools
-        .iter()
+        .into_iter()
         .filter(|tool| !answers(tool.probe))
         .map(|tool| format!("\n  {}: {}", tool.name, tool.remedy))
         .collect();

@@ -14,7 +14,7 @@
 //! A part whose stamp equals its pins is left alone, so a second call is instant. A part that was interrupted has no
 //! stamp and starts over.
 
-use crate::machine;
+use crate::machine::{self, Tool};
 use crate::workspace::{Failure, Stopwatch, Workspace, shown};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -22,16 +22,13 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+/// What installs them all.
+pub(crate) const NEEDS: &[Tool] =
+    &[machine::PYTHON, machine::NODE, machine::NPM, machine::GO, machine::JDK, machine::MAVEN];
+
 /// `cargo xtask parts`.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    machine::require(&[
-        machine::PYTHON,
-        machine::NODE,
-        machine::NPM,
-        machine::GO,
-        machine::JDK,
-        machine::MAVEN,
-    ])?;
+    machine::require(NEEDS)?;
     python(workspace)?;
     node(workspace)?;
     go(workspace)?;

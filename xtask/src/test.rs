@@ -3,6 +3,7 @@
 //! A step that fails does not stop the others, unless they build on it; the table at the end says what passed, what
 //! failed and what was not run. Only a table of passes is a pass.
 
+use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
 use crate::{demo, docs, fuzz, machine, package, parts, release, text};
 use std::fs;
@@ -18,21 +19,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
         _ => return Err(Failure::new(format!("test takes `--quick`, not `{}`", arguments.join(" ")))),
     };
     println!("test: {} of {} steps", checks.len(), STEPS.len());
-    machine::require(&[
-        machine::RUSTFMT,
-        machine::CLIPPY,
-        machine::CPP,
-        machine::PYTHON,
-        machine::NODE,
-        machine::NPM,
-        machine::GO,
-        machine::JDK,
-        machine::MAVEN,
-        machine::OPENSSL,
-        machine::TERRAFORM,
-        machine::GIT,
-        machine::COREUTILS,
-    ])?;
+    machine::require(parts::NEEDS.iter().chain(NEEDS))?;
 
     let stopwatch = Stopwatch::start();
     let mut reports: Vec<Report> = Vec::new();
@@ -66,6 +53,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
         count => Err(Failure::new(format!("{count} steps did not pass"))),
     }
 }
+
+/// Beside what the parts need.
+const NEEDS: &[Tool] = &[
+    machine::RUSTFMT,
+    machine::CLIPPY,
+    machine::CPP,
+    machine::OPENSSL,
+    machine::TERRAFORM,
+    machine::GIT,
+    machine::COREUTILS,
+];
 
 /// The steps: short ones first, then what others build on. What always takes its time is last.
 const STEPS: &[Step] = &[
@@ -111,8 +109,8 @@ fn lints(workspace: &Workspace) -> Result<(), Failure> {
     workspace::run(&mut workspace.cargo(contract))
 }
 
-/// Always the whole workspace, so that all is built with one set of features, once: the command by the unit tests, the demo's driver
-/// by the end-to-end tests.
+/// Always the whole workspace, so that all is built with one set of features, once: the command by the unit tests, the
+/// demo's driver by the end-to-end tests.
 const WORKSPACE: [&str; 3] = ["test", "--workspace", "--all-features"];
 
 /// Documentation tests included: every Rust block of a README that a crate includes is compiled.

@@ -1,7 +1,7 @@
 //! Everything that Vault must hold, as a shell script: for those who review first and run it themselves.
 //!
 //! Receives [`Desired`]; produces commands of Vault's own command line, policies in HCL and the rest in the JSON that the
-//! API takes. Asks no server, so it knows nothing of what is there: it creates and overwrites.
+//! API takes. Asks no server: what is there is looked at by the script itself, which stops where others rely on it.
 
 use std::{collections::BTreeSet, fmt::Write};
 

@@ -2,54 +2,7 @@
 # is gone, or answers as it did.
 
 mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-us-gov" }
-  }
-  mock_data "aws_region" {
-    defaults = { id = "us-gov-west-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/orders" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws-us-gov:iam::123456789012:role/orders-us-gov-west-1" }
-  }
-  mock_resource "aws_lambda_function" {
-    defaults = {
-      arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders"
-      invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders/invocations"
-    }
-  }
-  mock_resource "aws_lambda_alias" {
-    defaults = { invoke_arn = "arn:aws-us-gov:apigateway:us-gov-west-1:lambda:path/2015-03-31/functions/arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders:live/invocations" }
-  }
-  mock_resource "aws_api_gateway_authorizer" {
-    defaults = { id = "re57id" }
-  }
-  mock_resource "aws_apigatewayv2_authorizer" {
-    defaults = { id = "h77pid" }
-  }
-}
-
-variables {
-  name    = "orders"
-  api     = { type = "REST", id = "a1b2c3d4e5", name = "orders-api" }
-  package = { file = "./versions.tf" } # any file there is
-  vault   = { address = "https://vault.example.com", login = { method = "aws", role = "api-authorizer", server_id = "vault.example.com" } }
-  issuers = { corp = { kind = "jwt", issuer = "https://login.example.com/", audiences = ["orders-api"], algorithms = ["RS256"], jwks = "discovery" } }
-  stages = {
-    prod = {
-      grants = [{
-        name   = "orders-reader"
-        routes = ["GET /orders"]
-        caller = { issuer = "corp", bound_claims = { scope = ["orders:read"] } }
-        token  = { role = "orders-prod-reader", policies = ["orders-prod-read"], ttl = "2m", wrap_ttl = "30s" }
-      }]
-    }
-  }
+  source = "./tests/mocks"
 }
 
 run "before" {

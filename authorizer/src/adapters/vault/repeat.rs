@@ -179,8 +179,8 @@ fn backed_off(attempts: u32, jitter: u8) -> Duration {
     half + half * u32::from(jitter) / u32::from(u8::MAX)
 }
 
-/// No connection, no answer, a 5xx, or a 404 of a proxy's own. A Vault that refuses, or lags behind, or elects a leader, or wants callers to slow
-/// down, is there.
+/// No connection, no answer, a 5xx, or a 404 of a proxy's own. A Vault that refuses, or lags behind, or elects a leader, or
+/// wants callers to slow down, is there.
 fn is_down(failure: &VaultError) -> bool {
     match failure {
         VaultError::Unreachable { .. } | VaultError::TimedOut { .. } | VaultError::Sealed { .. } => true,

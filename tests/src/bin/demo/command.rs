@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use test_bed::emulator::{ACCOUNT, REGION};
 use test_bed::parts;
 use test_bed::process::Scratch;
 
@@ -36,7 +35,8 @@ pub(crate) async fn checked(
         fs::write(scratch.path().join(name), text).expect("the demo's files can be written");
     };
     save("authorizer.yaml", configuration(world).await);
-    save("event.json", event(world));
+    let jwt = world.issuer.token(&alice().expires_in(JWT_MINUTES * 60));
+    save("event.json", world.event(&jwt).to_string());
     let lines = lines(world, scratch.path(), call);
     for line in &lines.commands {
         let script = format!("{}\n{line}", lines.variables.join("\n"));
@@ -59,22 +59,6 @@ async fn configuration(world: &World) -> String {
     let about = world.emulator.aws().request("lambda", "get_function_configuration", &function).await;
     let config = about["Environment"]["Variables"]["AUTHORIZER_CONFIG"].as_str();
     config.expect("the function has a configuration").to_owned()
-}
-
-/// Alice's call on prod, as API Gateway gives it to the authorizer.
-fn event(world: &World) -> String {
-    let jwt = world.issuer.token(&alice().expires_in(JWT_MINUTES * 60));
-    let api = world.deployment.output("ApiId");
-    let event = json!({
-        "type": "REQUEST",
-        "methodArn": format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/orders"),
-        "resource": "/orders",
-        "path": "/orders",
-        "httpMethod": "GET",
-        "headers": {"authorization": format!("Bearer {jwt}")},
-        "requestContext": {"accountId": ACCOUNT, "apiId": api, "stage": "prod", "requestId": "demo"},
-    });
-    event.to_string()
 }
 
 fn lines(world: &World, folder: &Path, call: &Answer) -> Lines {

@@ -1,8 +1,7 @@
 //! A wrapping token opens once. The authorizer is invoked as API Gateway does it, so that the token stays here and the
 //! sample function does not open it.
 
-use serde_json::{Value, json};
-use test_bed::emulator::{ACCOUNT, REGION};
+use serde_json::Value;
 
 use crate::api::shown;
 use crate::promise::{self, Broken};
@@ -50,20 +49,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Vec<String>, 
 
 /// The context of the authorizer's answer to an event of API Gateway.
 async fn authorizer_context(world: &World) -> Result<Value, Broken> {
-    let api = world.deployment.output("ApiId");
-    let authorization = format!("Bearer {}", world.jwt);
-    let event = json!({
-        "type": "REQUEST",
-        "methodArn": format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/orders"),
-        "resource": "/orders",
-        "path": "/orders",
-        "httpMethod": "GET",
-        "headers": {"Authorization": authorization},
-        "multiValueHeaders": {"Authorization": [authorization]},
-        "requestContext": {
-            "accountId": ACCOUNT, "apiId": api, "stage": "prod", "httpMethod": "GET", "resourcePath": "/orders",
-        },
-    });
+    let event = world.event(&world.jwt);
     let answer = world.emulator.aws().invoke(world.deployment.output("AuthorizerFunctionName"), &event).await;
     let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
     promise::equal("The authorizer's answer", "Allow", shown(effect))?;

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
 use test_bed::deployment::{Deployment, QuickstartParameters};
-use test_bed::emulator::Emulator;
+use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
@@ -42,6 +42,24 @@ impl World {
         let deployment = configure_and_deploy(screen, &vault, &emulator, &issuer).await?;
         let jwt = issuer.token(&alice().expires_in(JWT_MINUTES * 60));
         Ok(Self { deployment, http: http::client(), issuer, vault, emulator, jwt })
+    }
+
+    /// The call of `GET /orders` on prod with this JWT, as API Gateway gives it to the authorizer.
+    pub(crate) fn event(&self, jwt: &str) -> Value {
+        let api = self.deployment.output("ApiId");
+        let authorization = format!("Bearer {jwt}");
+        json!({
+            "type": "REQUEST",
+            "methodArn": format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/orders"),
+            "resource": "/orders",
+            "path": "/orders",
+            "httpMethod": "GET",
+            "headers": {"Authorization": authorization},
+            "multiValueHeaders": {"Authorization": [authorization]},
+            "requestContext": {
+                "accountId": ACCOUNT, "apiId": api, "stage": "prod", "httpMethod": "GET", "resourcePath": "/orders",
+            },
+        })
     }
 
     /// Writes what the functions have printed, which the emulator keeps in its CloudWatch Logs, to the logs' folder.
@@ -124,7 +142,7 @@ async fn configure_and_deploy(
 async fn configure(openbao: &OpenBao) -> Result<(), Broken> {
     vault_setup::quickstart(openbao).await;
     let token = vault_setup::authorizer_token(openbao).await;
-    let ttl = serde_json::json!({"ttl": "60s"});
+    let ttl = json!({"ttl": "60s"});
     let (read, _) = openbao.api("GET", "secret/data/prod/orders", Some(&token), Value::Null).await;
     promise::equal("The authorizer's policy reads a secret", 403, read)?;
     let (mint, _) = openbao.api("POST", "auth/token/create/orders-prod-reader", Some(&token), ttl).await;
