@@ -1,0 +1,126 @@
+//! The files beside the fronts: the schema, the table of rules, and documents with their exact problems.
+//!
+//! `cargo xtask schema` sets `WRITE` and has them written anew.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod table;
+
+use std::{collections::BTreeMap, env, fs, path::Path};
+
+use authorizer_document::{Document, rules, schema};
+use boon::{Compiler, Schemas};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Documents, and what is changed in them.
+#[derive(Deserialize)]
+struct Cases {
+    documents: BTreeMap<String, Value>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    /// One of `documents`.
+    of: String,
+    /// What stands at a JSON pointer then. A list's end is `-` (RFC 6902, section 4.1).
+    #[serde(default)]
+    set: BTreeMap<String, Value>,
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+fn cases() -> Vec<(String, Value)> {
+    let Cases { documents, cases } = serde_saphyr::from_str(include_str!("cases.yaml")).unwrap();
+    let unchanged = documents.iter().map(|(name, document)| (name.clone(), document.clone()));
+    let changed = cases.iter().map(|case| {
+        let mut document = documents[&case.of].clone();
+        for (pointer, value) in &case.set {
+            let (above, key) = pointer.rsplit_once('/').unwrap();
+            let key = key.replace("~1", "/").replace("~0", "~");
+            match document.pointer_mut(above).unwrap_or_else(|| panic!("{}: {above}", case.name)) {
+                Value::Object(map) => drop(map.insert(key, value.clone())),
+                Value::Array(items) if key == "-" => items.push(value.clone()),
+                Value::Array(items) => items[key.parse::<usize>().unwrap()] = value.clone(),
+                other => panic!("{}: nothing goes into {other}", case.name),
+            }
+        }
+        for pointer in &case.remove {
+            let (above, key) = pointer.rsplit_once('/').unwrap();
+            let removed = document.pointer_mut(above).and_then(|above| above.as_object_mut()?.remove(key));
+            assert!(removed.is_some(), "{}: {pointer}", case.name);
+        }
+        (case.name.clone(), document)
+    });
+    unchanged.chain(changed).collect()
+}
+
+fn problems(document: &Value) -> Vec<String> {
+    rules::problems(document).iter().map(ToString::to_string).collect()
+}
+
+fn kept(name: &str, made: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra").join(name);
+    let made = format!("{made:#}\n");
+    if env::var_os("WRITE").is_some() {
+        fs::write(&path, made).unwrap();
+    } else {
+        assert!(
+            fs::read_to_string(&path).unwrap() == made,
+            "{name} is not what the types and rules say: run `cargo xtask schema`"
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_kept() {
+    kept("authorizer.schema.json", &schema::schema());
+}
+
+#[test]
+fn the_rules_are_kept() {
+    kept("authorizer.rules.json", &table::table());
+}
+
+#[test]
+fn the_cases_are_kept() {
+    let cases = cases();
+    let of = |(name, document): &(String, Value)| json!({"name": name, "document": document, "problems": problems(document)});
+    kept("authorizer.cases.json", &cases.iter().map(of).collect());
+}
+
+#[test]
+fn each_case_is_another_one_and_has_what_its_name_says() {
+    let mut seen = BTreeMap::new();
+    for (name, document) in cases() {
+        assert_eq!(seen.insert(name.clone(), ()), None, "{name}");
+        let is_good = !name.starts_with("rejects ");
+        assert_eq!(problems(&document).is_empty(), is_good, "{name}: {:#?}", problems(&document));
+    }
+    assert!(seen.len() >= 120, "{}", seen.len());
+}
+
+/// What the rules take, the types can read, and an editor that has the schema marks nothing in it.
+#[test]
+fn what_the_rules_take_the_types_and_the_schema_take() {
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.add_resource("authorizer.schema.json", schema::schema()).unwrap();
+    let schema = compiler.compile("authorizer.schema.json", &mut schemas).unwrap();
+    for (name, document) in cases() {
+        if problems(&document).is_empty() {
+            let read = Document::read(&document.to_string());
+            assert!(read.is_ok(), "{name}: {:?}", read.err());
+            let refusal = schemas.validate(&document, schema).err().map(|error| format!("{error:#}"));
+            assert_eq!(refusal, None, "{name}");
+        }
+    }
+}
