@@ -1,16 +1,15 @@
 //! The configuration: one YAML document, read at init, into the settings that each step defines for itself.
 //!
-//! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check.
-//! Everything wrong with it is reported together, each problem with its path, and the process ends at init: an
-//! authorizer that starts is one that can decide.
+//! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check. The document is
+//! held to the rules first, and what it names outside of itself is looked at then. Of both, everything wrong is reported together,
+//! each problem with its path, and the process ends at init: an authorizer that starts is one that can decide.
 
-mod document;
-mod node;
-#[cfg(feature = "schema")]
-pub mod schema;
+mod settings;
 mod source;
 
 use std::{fmt, num::NonZeroU32, path::Path};
+
+use authorizer_document::Document;
 
 use crate::{
     adapters::{jwks::JwksSource, vault::VaultSettings},
@@ -21,7 +20,7 @@ use crate::{
     telemetry::CallerIdInLog,
 };
 
-pub use node::{Problem, quoted};
+pub use authorizer_document::{Problem, quoted};
 pub use source::MAX_DOCUMENT_BYTES;
 
 /// What the authorizer runs by.
@@ -86,7 +85,8 @@ impl Config {
     ///
     /// [`InvalidConfig`] with every problem found.
     pub fn parse(document: &str, task_root: &Path) -> Result<Self, InvalidConfig> {
-        document::read(document, task_root)
+        let document = Document::read(document).map_err(|problems| InvalidConfig { problems })?;
+        settings::read(document, task_root)
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
+use authorizer_document::schema::schema;
 use clap::Args;
-use vault_authorizer::config::schema::schema;
 
 use crate::{
     failure::Failure,

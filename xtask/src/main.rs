@@ -63,7 +63,7 @@ Usage: cargo xtask <task>
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.
-  schema          Write infra/authorizer.schema.json anew, after the configuration's form has changed.
+  schema          Write the schema, the rules and the cases in infra/ anew, after the configuration's form has changed.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 
 Everything is written under Cargo's target folder.";

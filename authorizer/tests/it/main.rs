@@ -22,8 +22,6 @@ mod key_sets;
 mod keys;
 mod mint;
 mod redaction;
-#[cfg(feature = "schema")]
-mod schema;
 mod sessions;
 mod shapes;
 mod sts;

@@ -1,0 +1,145 @@
+//! `issuers`: whose JWTs are accepted, and where their keys come from.
+
+use authorizer_document::{
+    AWS_ALGORITHMS, AudienceClaim as Claim, Binding, DEFAULT_LEEWAY, DEFAULT_TYPES, Issuer as Written, Jwks,
+    JwksPlace, Seconds, quoted,
+};
+use url::Url;
+use vault_context::http::checked_endpoint;
+
+use super::{Reader, whole};
+use crate::{
+    adapters::jwks::JwksSource,
+    causes::with_causes,
+    identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet},
+};
+
+impl Reader<'_> {
+    pub(super) fn issuer(&self, name: &str, written: Written) -> Option<(Issuer, JwksSource)> {
+        let at = format!("issuers.{}", quoted(name));
+        let name = self.parsed(&at, name);
+        let at = |key: &str| format!("{at}.{key}");
+        let algorithms = |names: Vec<String>| {
+            let names = names.iter().enumerate();
+            whole(names.map(|(index, name)| self.parsed(at(&format!("algorithms[{index}]")), name)).collect())
+        };
+        let (kind, issuer, audiences, claim, algorithms, types, jwks, leeway, max_age, user_claim, binding) =
+            match written {
+                Written::Jwt {
+                    issuer,
+                    audiences,
+                    audience_claim,
+                    algorithms: names,
+                    types,
+                    jwks,
+                    ca_file,
+                    leeway,
+                    max_age,
+                    user_claim,
+                    binding,
+                } => {
+                    // Where it is given, nothing else is trusted.
+                    let ca_pem = match ca_file {
+                        Some(name) => self.ca_file(&at("ca_file"), &name).map(Some),
+                        None => Some(None),
+                    };
+                    let algorithms: Option<Vec<Algorithm>> =
+                        algorithms(names.into_iter().map(|name| name.0).collect());
+                    let jwks = ca_pem.and_then(|ca_pem| self.jwks(&at("jwks"), jwks, &issuer, ca_pem));
+                    (
+                        IssuerKind::Jwt,
+                        issuer,
+                        audiences,
+                        audience_claim,
+                        algorithms,
+                        types,
+                        jwks,
+                        leeway,
+                        max_age,
+                        user_claim,
+                        binding,
+                    )
+                }
+                // AWS's own issuers have public certificates: a private CA could stand in for AWS.
+                Written::AwsIam {
+                    issuer,
+                    audiences,
+                    audience_claim,
+                    algorithms: names,
+                    types,
+                    jwks,
+                    leeway,
+                    max_age,
+                    user_claim,
+                    binding,
+                } => {
+                    let names = names.map_or(AWS_ALGORITHMS.map(str::to_owned).to_vec(), |names| {
+                        names.into_iter().map(|name| name.0).collect()
+                    });
+                    let jwks = jwks.map_or(Some(JwksSource::Discovery { ca_pem: None }), |jwks| {
+                        self.jwks(&at("jwks"), jwks, &issuer, None)
+                    });
+                    (
+                        IssuerKind::AwsIam,
+                        issuer,
+                        audiences,
+                        audience_claim,
+                        algorithms(names),
+                        types,
+                        jwks,
+                        leeway,
+                        max_age,
+                        user_claim,
+                        binding,
+                    )
+                }
+            };
+        let Seconds(leeway_seconds) = leeway.unwrap_or(DEFAULT_LEEWAY);
+        let issuer = Issuer {
+            name: name?,
+            kind,
+            issuer,
+            audiences,
+            audience_claim: match claim {
+                None | Some(Claim::Aud) => AudienceClaim::Aud,
+                Some(Claim::ClientId) => AudienceClaim::ClientId,
+                Some(Claim::Azp) => AudienceClaim::Azp,
+            },
+            algorithms: algorithms?,
+            types: types.unwrap_or_else(|| DEFAULT_TYPES.map(str::to_owned).to_vec()),
+            leeway_seconds,
+            max_age_seconds: max_age.map(|Seconds(seconds)| seconds),
+            user_claim: user_claim.unwrap_or_else(|| "sub".to_owned()),
+            binding_verified_elsewhere: binding.is_some_and(|Binding { verify, .. }| verify.is_some()),
+        };
+        Some((issuer, jwks?))
+    }
+
+    fn jwks(&self, at: &str, jwks: Jwks, issuer: &str, ca_pem: Option<Vec<u8>>) -> Option<JwksSource> {
+        match jwks {
+            Jwks::Discovery(_) => {
+                let callable = checked_endpoint(issuer);
+                let callable = callable
+                    .map_err(|error| format!("`discovery` needs an `issuer` that can be called: {error}"));
+                self.checked(at, callable)?;
+                Some(JwksSource::Discovery { ca_pem })
+            }
+            Jwks::At(JwksPlace { file: Some(name), .. }) => {
+                let at = format!("{at}.file");
+                let document = self.file(&at, &name)?;
+                self.checked(at, KeySet::parse(&document)).map(JwksSource::File)
+            }
+            Jwks::At(JwksPlace { uri, file: None }) => {
+                let uri = self.checked(format!("{at}.uri"), key_uri(&uri?))?;
+                Some(JwksSource::Uri { uri, ca_pem })
+            }
+        }
+    }
+}
+
+/// A JWK set's URI may have a query, which an endpoint that takes credentials may not.
+fn key_uri(text: &str) -> Result<Url, String> {
+    let (endpoint, _query) = text.split_once('?').unwrap_or((text, ""));
+    checked_endpoint(endpoint).map_err(|error| with_causes(&error))?;
+    Url::parse(text).map_err(|error| with_causes(&error))
+}
