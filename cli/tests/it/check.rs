@@ -48,9 +48,9 @@ fn every_form_that_the_function_takes_is_read() {
 #[test]
 fn every_problem_is_printed_with_its_path() {
     assert_snapshot!(check(&bad(), &[]).printed(1), @r"
-    error: vault.login.server_id: is missing
     error: stages.prod.grants[0].caller.issuer: is not among `issuers`
     error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`
+    error: vault.login.server_id: is missing
     3 problems: the function would not start with it
     ");
     assert_snapshot!(check("a: [", &[]).printed(1), @r"

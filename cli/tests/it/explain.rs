@@ -212,10 +212,10 @@ fn what_cannot_be_explained_is_said_in_one_line() {
     let bad = file("yaml", "vault: {}");
     assert_snapshot!(run(&["explain", "--config", &bad, "--event", "-"], "{}", &[]).complained(1), @r"
     error: the configuration is not usable, 4 problems:
-      vault.address: is missing
-      vault.login: is missing
       issuers: is missing
       stages: is missing
+      vault.address: is missing
+      vault.login: is missing
     ");
 }
 
