@@ -8,11 +8,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
+    sync::{LazyLock, OnceLock},
 };
 
 use regex_lite::Regex;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
 use crate::{Problem, Seconds, problem::quoted};
@@ -161,8 +161,12 @@ struct Matching {
     fold: bool,
 }
 
+/// Compiled at its first use: a document has few of the places, and a start should not wait for the others.
 #[derive(Debug)]
-struct Pattern(Regex);
+struct Pattern {
+    text: String,
+    compiled: OnceLock<Regex>,
+}
 
 static TABLE: LazyLock<Table> = LazyLock::new(read);
 
@@ -280,7 +284,7 @@ impl<'d> Node<'d> {
                 let Some(text) = text else { return false };
                 let one = match pattern {
                     None => Some(text),
-                    Some(Pattern(regex)) => group(regex, text),
+                    Some(pattern) => group(pattern.regex(), text),
                 };
                 match (one, get(document, section)) {
                     (None, _) => false,
@@ -418,13 +422,13 @@ impl Type {
 
 impl Matching {
     fn holds(&self, text: &str) -> bool {
-        let Pattern(regex) = &self.pattern;
+        let regex = self.pattern.regex();
         if self.fold { regex.is_match(&text.to_ascii_lowercase()) } else { regex.is_match(text) }
     }
 
     fn group(&self, text: &str) -> Option<String> {
         let text = if self.fold { text.to_ascii_lowercase() } else { text.to_owned() };
-        group(&self.pattern.0, &text).map(str::to_owned)
+        group(self.pattern.regex(), &text).map(str::to_owned)
     }
 }
 
@@ -432,9 +436,15 @@ fn group<'t>(regex: &Regex, text: &'t str) -> Option<&'t str> {
     regex.captures(text)?.get(1).map(|group| group.as_str())
 }
 
+impl Pattern {
+    #[expect(clippy::expect_used, reason = "a test compiles every pattern of the table")]
+    fn regex(&self) -> &Regex {
+        self.compiled.get_or_init(|| Regex::new(&self.text).expect("the pattern is well formed"))
+    }
+}
+
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Regex::new(&text).map(Self).map_err(de::Error::custom)
+        Ok(Self { text: String::deserialize(deserializer)?, compiled: OnceLock::new() })
     }
 }

@@ -91,6 +91,27 @@ fn the_rules_are_kept() {
     kept("authorizer.rules.json", &table::table());
 }
 
+/// Lest a document be the first to find one that does not compile.
+#[test]
+fn every_pattern_compiles() {
+    fn patterns(value: &Value) -> Vec<&str> {
+        match value {
+            Value::Object(map) => {
+                let own = map.get("pattern").and_then(Value::as_str);
+                map.values().flat_map(patterns).chain(own).collect()
+            }
+            Value::Array(items) => items.iter().flat_map(patterns).collect(),
+            _ => Vec::new(),
+        }
+    }
+    let table = table::table();
+    let patterns = patterns(&table);
+    assert!(patterns.len() > 50, "{}", patterns.len());
+    for pattern in patterns {
+        assert!(regex_lite::Regex::new(pattern).is_ok(), "{pattern}");
+    }
+}
+
 #[test]
 fn the_cases_are_kept() {
     let cases = cases();
