@@ -11,7 +11,9 @@ use lambda_runtime::{
     tower::util::MapRequestLayer,
 };
 use vault_authorizer::{
-    adapters::{identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter},
+    adapters::{
+        credentials::FunctionCredentials, identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter,
+    },
     authorize::{Authorizer, Invocation, Resolver},
     caller_limit::CallerLimit,
     causes::with_causes,
@@ -46,11 +48,13 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sts = StsClient::new(identity_client()?);
+    let client = identity_client()?;
+    let credentials = Box::new(FunctionCredentials::new(client.clone()));
+    let sts = StsClient::new(client);
     let aws_identity =
         config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), Arc::clone(&clock)));
     let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;
-    let minter = VaultMinter::new(config.vault, sts, Arc::clone(&clock))?;
+    let minter = VaultMinter::new(config.vault, sts, credentials, Arc::clone(&clock))?;
     // Whatever comes of it, init goes on: a denial needs no Vault, and a fault is better than no answer.
     let warm_up = async { tokio::join!(keys.warm(), minter.warm(WARM_UP)) };
     let _unfinished = tokio::time::timeout(WARM_UP, warm_up).await;

@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub use approle::{AppRoleLogin, AppRoleLoginSettings, SecretId};
-pub use aws::{AwsLogin, AwsLoginSettings, EnvironmentCredentials};
+pub use aws::{AwsLogin, AwsLoginSettings};
 pub use jwt::{JwtLogin, JwtLoginSettings, JwtSource};
 use repeat::{Repeating, time_for_a_call};
 pub use secret::{InvalidSecret, LoginSecret, SecretFile, SecretFileError};
@@ -124,7 +124,7 @@ pub struct VaultMinter {
 
 impl VaultMinter {
     /// A minter by these settings. Logs in when first needed, or at [`VaultMinter::warm`]; asks `sts` for a JWT where the
-    /// login is by one of AWS.
+    /// login is by one of AWS, with `credentials`, as the login by AWS itself does.
     ///
     /// # Errors
     ///
@@ -132,9 +132,10 @@ impl VaultMinter {
     pub fn new(
         settings: VaultSettings,
         sts: StsClient,
+        credentials: Box<dyn ProvideCredentials>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, VaultSetupError> {
-        let (vault, login) = settings.connect(sts, Box::new(EnvironmentCredentials), Arc::clone(&clock))?;
+        let (vault, login) = settings.connect(sts, credentials, Arc::clone(&clock))?;
         Ok(Self::with_login(vault, login, clock))
     }
 

@@ -9,6 +9,7 @@ use aws_config::BehaviorVersion;
 use serde::Deserialize;
 use vault_authorizer::{
     adapters::{
+        credentials::FunctionCredentials,
         sts::StsClient,
         vault::{Granted, LoginSettings, Powers, VaultSettings},
     },
@@ -61,7 +62,7 @@ pub(super) async fn examine(
     let credentials: Box<dyn aws_credential_types::provider::ProvideCredentials> =
         match sdk.credentials_provider() {
             Some(provider) => Box::new(provider),
-            None => Box::new(vault_authorizer::adapters::vault::EnvironmentCredentials),
+            None => Box::new(FunctionCredentials::new(client.clone())),
         };
     let connected = settings.connect(StsClient::new(client), credentials, Arc::new(SystemClock));
     let (vault, login) = match connected {

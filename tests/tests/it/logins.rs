@@ -6,10 +6,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuth, AwsAuthConfig, Vault};
 use test_bed::command::{Command, Ran};
 use test_bed::emulator::Emulator;
+use test_bed::http::Server;
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::parts;
@@ -323,6 +329,64 @@ async fn an_iam_role_logs_in_without_a_stored_secret() {
         assert_eq!(compared(&applied), compared(&written));
         bed.allowed(&bed.function_with(&login, &env(&own))).await;
     }
+}
+
+/// What answers at a container endpoint, and whom it answers.
+fn container_endpoint(answer: impl Fn() -> (StatusCode, String) + Clone + Send + Sync + 'static) -> Server {
+    let handler = move |headers: HeaderMap| async move {
+        let is_own = headers.get("authorization").is_some_and(|token| token == CONTAINER_TOKEN);
+        if is_own { answer() } else { (StatusCode::UNAUTHORIZED, String::new()) }
+    };
+    Server::start(0, Router::new().route("/role", get(handler)))
+}
+
+const CONTAINER_TOKEN: &str = "token-of-the-container-endpoint";
+
+fn container_env<'a>(uri: &'a str, token: &'a str) -> [(&'static str, &'a str); 2] {
+    [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)]
+}
+
+/// Where a runtime has SnapStart, the environment holds no credentials: they would be in every snapshot.
+#[tokio::test]
+async fn an_iam_role_logs_in_with_credentials_of_the_container_endpoint() {
+    let principal = "arn:aws:iam::123456789012:role/api-authorizer";
+    let (bed, aws_auth, emulator) = Bed::with_aws("container-credentials", principal).await;
+    let [id, secret, token] = role(&emulator, "api-authorizer").await.map(|(_, value)| value);
+    let login = format!(
+        "method: aws, role: {AUTHORIZER_ROLE}, server_id: {AUDIENCE}, sts_endpoint: \"{}\"",
+        emulator.sts_url()
+    );
+    let given = json!({"AccessKeyId": id, "SecretAccessKey": secret, "Token": token, "Expiration": "2099-01-01T00:00:00Z"});
+    let good = given.to_string();
+    let endpoint = container_endpoint(move || (StatusCode::OK, good.clone()));
+    let uri = format!("{}/role", endpoint.url());
+    let function = bed.function_with(&login, &container_env(&uri, CONTAINER_TOKEN));
+    bed.allowed(&function).await;
+    bed.allowed(&function).await;
+    assert_eq!(aws_auth.login_count(), 1);
+
+    let cut = container_endpoint(move || (StatusCode::OK, "{\"AccessKeyId\": \"ASIAEXAMPLE".to_owned()));
+    let endless = container_endpoint(move || (StatusCode::OK, " ".repeat(1 << 20)));
+    let down = container_endpoint(move || (StatusCode::INTERNAL_SERVER_ERROR, given.to_string()));
+    let uris = [&cut, &endless, &down].map(|server| format!("{}/role", server.url()));
+    let [cut, endless, down] = uris.each_ref().map(String::as_str);
+    for (uri, sent) in [
+        (uri.as_str(), "a-stranger's"),
+        (cut, CONTAINER_TOKEN),
+        (endless, CONTAINER_TOKEN),
+        (down, CONTAINER_TOKEN),
+        ("http://127.0.0.1:9/role", CONTAINER_TOKEN),
+        // Whoever is there would get the token, in clear.
+        ("http://192.0.2.1/role", CONTAINER_TOKEN),
+    ] {
+        let function = bed.function_with(&login, &container_env(uri, sent));
+        let message = bed.login_refused(&function).await;
+        assert!(message.contains("no credentials to log in to Vault with"), "{uri}: {message}");
+        for hidden in [secret.as_str(), token.as_str(), "ASIAEXAMPLE", CONTAINER_TOKEN] {
+            assert!(!function.log().contains(hidden), "{uri}: {}", function.log());
+        }
+    }
+    assert_eq!(aws_auth.login_count(), 1);
 }
 
 /// No secret is stored anywhere: AWS says who the function is, and OpenBao's JWT auth method believes AWS's signature.

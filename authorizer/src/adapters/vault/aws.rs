@@ -5,12 +5,9 @@
 //!
 //! Vault documentation, "AWS auth method (API)", `POST /auth/aws/login` with the `iam_*` parameters.
 
-use std::{env, sync::Arc};
+use std::sync::Arc;
 
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError, future},
-};
+use aws_credential_types::provider::ProvideCredentials;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -116,30 +113,4 @@ impl<'a> Body<'a> {
             iam_request_headers: Zeroizing::new(STANDARD.encode(headers.as_bytes())),
         }
     }
-}
-
-/// The credentials that Lambda puts into the environment of every function
-/// (AWS Lambda developer guide, "Defined runtime environment variables").
-#[derive(Debug)]
-pub struct EnvironmentCredentials;
-
-impl ProvideCredentials for EnvironmentCredentials {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(from_environment())
-    }
-}
-
-fn from_environment() -> Result<Credentials, CredentialsError> {
-    let variable = |name: &str| {
-        env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-            CredentialsError::not_loaded(format!(
-                "the environment has no {name}, which Lambda sets for a function with a role"
-            ))
-        })
-    };
-    let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-    Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN").ok(), None, "environment"))
 }
