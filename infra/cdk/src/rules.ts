@@ -97,7 +97,7 @@ const OWN: Record<string, (rule: Rule, node: Node, document: unknown) => boolean
     typeof value === "number" && !isToken(value) && !(Number.isInteger(value) && value >= least && value <= most),
   seconds: ({ least, most }, { value }) => seconds(text(value)) < least || seconds(text(value)) > most,
   never: () => true,
-  needs: ({ section }, { value }, document) => value !== false && within(document).lacks(section),
+  needs: ({ section }, { value }, document) => value !== false && !within(document).has(section),
   among: (rule, { value }, document) => {
     const one = rule.pattern === undefined ? text(value) : match(rule, text(value))?.[1];
     const section = within(document).get(rule.section);
@@ -130,9 +130,9 @@ function problemsBetween({ path, value, between }: Node): Problem[] {
 const BETWEEN: Record<string, (rule: Rule, its: ReturnType<typeof within>) => string[]> = {
   keys: ({ keys }, its) => its.keys.filter((key) => !keys.includes(key)).map(quoted),
   has: ({ key }, its) => at(key, its.get(key) === undefined),
-  some: ({ keys, tell = "" }, its) => at(tell, keys.every(its.lacks)),
+  some: ({ keys, tell = "" }, its) => at(tell, !keys.some(its.has)),
   single: ({ keys }, its) => at("", keys.filter(its.has).length > 1),
-  beside: ({ key, other }, its) => at(key, its.has(other) && its.lacks(key)),
+  beside: ({ key, other }, its) => at(key, its.has(other) && !its.has(key)),
   never_with: ({ key, other }, its) => at(key, its.has(key) && its.has(other)),
   at_most: ({ key, other }, its) => at(key, seconds(its.text(key)) > seconds(its.text(other))),
   fits: (rule, its) => at(rule.when, its.text(rule.when) === rule.is && match(rule, its.text(rule.key)) === null),
@@ -152,10 +152,11 @@ function repeated(nodes: Node[]): Problem[] {
   const first = new Map<string, string>();
   const ofNode = ({ path, value }: Node, { key, by = {}, fold, message }: Rule): Problem[] => {
     const its = within(value);
-    const beside = Object.entries(by).map(([other, none]) =>
-      isToken(its.get(other)) ? UNKNOWN : (its.text(other) ?? none),
-    );
-    if (beside.includes(UNKNOWN)) return [];
+    if (Object.keys(by).map(its.get).some(isToken)) return [];
+    const beside = Object.entries(by).map(([other, none]) => {
+      const one = its.get(other);
+      return typeof one === "string" ? one : none;
+    });
     for (const one of [its.get(key)].flat()) {
       if (typeof one !== "string" || isToken(one)) continue;
       const place = JSON.stringify([message, key, beside, fold ? lower(one) : one]);
@@ -171,24 +172,19 @@ function repeated(nodes: Node[]): Problem[] {
   });
 }
 
-/** What stands in a token, if anything does. */
-const UNKNOWN = Symbol("known to CloudFormation only");
-
-/** What stands in a mapping, `a.b` one further down. `false` is not there; what stands in a token is neither there nor missing. */
+/** What stands in a mapping, `a.b` one further down. Neither `false` nor what stands in a token is there. */
 function within(value: unknown) {
   const get = (keys: string) => keys.split(".").reduce(field, value);
   return {
     keys: isMapping(value) ? Object.keys(value) : [],
     get,
     text: (keys: string) => text(get(keys)),
-    has: (keys: string) => ![undefined, false, UNKNOWN].includes(get(keys) as undefined),
-    lacks: (keys: string) => [undefined, false].includes(get(keys) as undefined),
+    has: (keys: string) => ![undefined, false].includes(get(keys) as undefined),
   };
 }
 
 function field(value: unknown, key: string): unknown {
-  if (isToken(value)) return UNKNOWN;
-  return isMapping(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  return isMapping(value) ? value[key] : undefined;
 }
 
 /** A text that is known, and not empty. */
@@ -213,8 +209,8 @@ function lower(given: string): string {
 }
 
 export function isToken(value: unknown): boolean {
-  // In a list, a token for the whole list is its only item.
-  return value === UNKNOWN || Token.isUnresolved(value) || Token.isUnresolved([value]);
+  // An item of a token for a list is no token by itself.
+  return Token.isUnresolved(value) || Token.isUnresolved([value]);
 }
 
 export function isMapping(value: unknown): value is Record<string, any> {
