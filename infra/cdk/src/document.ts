@@ -1,8 +1,9 @@
 /**
  * The configuration document: put together, checked, and made into the function's variable.
  *
- * What is checked here is what can be known at synth: not the files that the document names, and no value that only
- * CloudFormation will know. The authorizer itself checks all of it, and `vault-authorizer check` does the same before a deployment.
+ * What is checked here is what the table of rules says: not what needs more than one rule, nor the files that the document names,
+ * and no value that only CloudFormation will know. The authorizer itself checks all of it when it starts, and
+ * `vault-authorizer check` does the same before a deployment.
  */
 
 import { gzipSync } from "node:zlib";

@@ -40,7 +40,10 @@ const proof = (arns: unknown) => ({ ...GRANT, caller: { aws_identity: true, boun
 const TAGS = `/https:~1~1sts.amazonaws.com~1/request_tags/${TEXT}`;
 const TAGGED = { ...GRANT, caller: { issuer: "acct", bound_claims: { [TAGS]: "a" } } };
 const DOCUMENT = {
-  vault: { address: `https://${TEXT}.example.com`, login: { method: "aws", role: TEXT, server_id: TEXT, mount: LIST[0] } },
+  vault: {
+    address: `https://${TEXT}.example.com`,
+    login: { method: "aws", role: TEXT, server_id: TEXT, mount: LIST[0] },
+  },
   issuers: {
     acct: { kind: "aws_iam", issuer: TEXT, audiences: [TEXT], jwks: { uri: TEXT } },
     corp: CORP,
