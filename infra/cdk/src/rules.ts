@@ -57,8 +57,8 @@ function nodesOf(document: unknown, value: unknown, path = "", at = "", name = "
   if (place === undefined) return [];
   const tag = KINDS.get(at);
   const kind = tag === undefined ? around : kindOf(tag, value, document);
-  const its = (rules: Rule[] = []) => rules.filter(({ of = [] }) => of.length === 0 || of.includes(kind ?? ""));
-  const node = { path, name, value, own: its(place.own), between: its(place.between) };
+  const forKind = (rules: Rule[] = []) => rules.filter(({ of = [] }) => of.length === 0 || of.includes(kind ?? ""));
+  const node = { path, name, value, own: forKind(place.own), between: forKind(place.between) };
   if (isToken(value)) return [node];
   const item = (one: unknown, index: number) => nodesOf(document, one, `${path}[${index}]`, `${at}[]`, "", kind);
   if (Array.isArray(value)) return [node, ...Array.from(value, item).flat()];

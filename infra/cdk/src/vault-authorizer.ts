@@ -3,8 +3,8 @@
  *
  * It makes the function with its role and its log group, the authorizer at API Gateway with the permission to call the function,
  * alarms, and a REST API's gateway responses. The synthesis fails on what the function's own table of rules refuses, and on what is
- * not safe, with all problems together. It does not see what needs more than one rule, the files that the document names, nor values
- * that only CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
+ * not safe, with all problems together. It does not see what needs more than one rule, the files that the document names, nor
+ * values that only CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
 import { Annotations, Aspects, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
