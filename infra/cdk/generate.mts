@@ -1,14 +1,15 @@
-// Makes src/configuration.ts and src/authorizer.schema.json of the configuration's schema: npm run generate.
+// Makes src/configuration.ts of the configuration's schema, and src/authorizer.rules.json: npm run generate.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
 
 const SCHEMA = new URL("../authorizer.schema.json", import.meta.url);
+const RULES = new URL("../authorizer.rules.json", import.meta.url);
 
 /** The files that are made, by their names, with what must be in them. */
 export async function generated(): Promise<Record<string, string>> {
-  const schema = readFileSync(SCHEMA, "utf8");
-  const types = await compile(withoutChoicesOfKeys(JSON.parse(schema)), "Configuration", {
+  const schema = JSON.parse(readFileSync(SCHEMA, "utf8"));
+  const types = await compile(readable(schema, schema.$defs), "Configuration", {
     bannerComment: "// Made of infra/authorizer.schema.json by `npm run generate`. Do not edit.",
     // `string[]`, as a program has it: that a list is not empty is checked at synth.
     ignoreMinAndMaxItems: true,
@@ -16,23 +17,28 @@ export async function generated(): Promise<Record<string, string>> {
   });
   return {
     "src/configuration.ts": types,
-    // The package carries the schema along.
-    "src/authorizer.schema.json": schema,
+    // The package carries the rules along.
+    "src/authorizer.rules.json": readFileSync(RULES, "utf8"),
   };
 }
 
 /**
- * Without "either `token` or `mode`" and the like, which make unreadable types: that is checked at synth as well. The
- * title would be the name of the outermost type.
+ * Without what makes unreadable types, and is checked at synth as well: "either `token` or `mode`" and the like, and names for
+ * what is text. The title would be the name of the outermost type.
  */
-function withoutChoicesOfKeys(schema: any): any {
-  if (Array.isArray(schema)) return schema.map(withoutChoicesOfKeys);
-  if (typeof schema !== "object" || schema === null) return schema;
-  const isOfKeys = (choice: any) => Object.keys(choice).every((keyword) => keyword === "required");
-  const kept = Object.entries(schema).filter(
-    ([key, value]) => key !== "title" && !(["oneOf", "anyOf"].includes(key) && (value as any[]).every(isOfKeys)),
-  );
-  return Object.fromEntries(kept.map(([key, value]) => [key, withoutChoicesOfKeys(value)]));
+function readable(part: any, definitions: any): any {
+  if (Array.isArray(part)) return part.map((item) => readable(item, definitions));
+  if (typeof part !== "object" || part === null) return part;
+  const { $ref, title: _, ...kept } = part;
+  for (const choice of ["oneOf", "anyOf"]) if (kept[choice]?.every(isOfKeys)) delete kept[choice];
+  const entries = Object.entries(kept).map(([key, value]) => [key, readable(value, definitions)]);
+  const { type, enum: words } = definitions[$ref?.replace("#/$defs/", "")] ?? {};
+  const isText = kept.const !== undefined || (type === "string" && words === undefined);
+  return Object.fromEntries([...($ref ? [isText ? ["type", "string"] : ["$ref", $ref]] : []), ...entries]);
+}
+
+function isOfKeys(choice: any): boolean {
+  return Object.keys(choice).every((keyword) => keyword === "required");
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

@@ -116,11 +116,7 @@ export type ClaimValues = ClaimValue | ClaimValue[];
 /**
  * One value.
  */
-export type ClaimValue = string | WholeNumber | boolean;
-/**
- * What is compared exactly.
- */
-export type WholeNumber = number;
+export type ClaimValue = string | number | boolean;
 
 /**
  * What each stage of an API gives to whom, and where the authorizer finds Vault and the callers' keys. A document is YAML or JSON.

@@ -1,8 +1,9 @@
 /**
  * The configuration document: put together, checked, and made into the function's variable.
  *
- * What is checked here is what can be known at synth: not the files that the document names, and no value that only
- * CloudFormation will know. The authorizer itself checks all of it, and `vault-authorizer check` does the same before a deployment.
+ * What is checked here is what the table of rules says: not what needs more than one rule, nor the files that the document names,
+ * and no value that only CloudFormation will know. The authorizer itself checks all of it when it starts, and
+ * `vault-authorizer check` does the same before a deployment.
  */
 
 import { gzipSync } from "node:zlib";
@@ -20,8 +21,7 @@ import type {
   Stage,
   Vault,
 } from "./configuration";
-import { isMapping, isToken, type Problem, schemaProblems } from "./schema";
-import { valueProblems } from "./values";
+import { below, isMapping, isToken, type Problem, quoted, ruleProblems } from "./rules";
 
 /** The document's parts, by the names that they have in it. */
 export interface ConfigurationParts {
@@ -93,12 +93,10 @@ function withApiIds(stage: unknown, apiIds: string[]): unknown {
 /** All that is wrong with a document of {@link configurationOf}. */
 export function documentProblems(document: Configuration, given: ConfigurationParts): string[] {
   const lost = [...ownApiIds(given), ...lostNarrowings(given)];
-  // The schema says less of it, and of a claim's list as a whole.
-  const told = lost.flatMap(({ path }) => [path, typeof path.at(-1) === "number" ? path.slice(0, -1) : path]);
-  const formal = untold(schemaProblems(document), told);
-  const values = untold(valueProblems(document), [...told, ...formal.map(({ path }) => path)]);
+  const told = new Set(lost.map(({ path }) => path));
+  const problems = [...lost, ...ruleProblems(document).filter(({ path }) => !told.has(path))];
   // What is wrong with `apiIds` is wrong in each stage.
-  return [...new Set([...lost, ...formal, ...values].map(inWords))];
+  return [...new Set(problems.map(inWords))];
 }
 
 /** What narrows who gets a grant by a value that is not there, once all values are known that the app has. */
@@ -113,10 +111,10 @@ export function lostAtSynthesis(scope: IConstruct, given: ConfigurationParts): s
 }
 
 function inWords({ path, message }: Problem): string {
-  const isApiIds = path[0] === "stages" && path[2] === "api_ids" && message !== OWN_API_IDS;
-  const given = isApiIds ? ["apiIds", ...path.slice(3)] : path;
-  return `${given.length === 0 ? "the configuration" : shown(given)}: ${message}`;
+  return `${message === OWN_API_IDS ? path : path.replace(API_IDS, "apiIds")}: ${message}`;
 }
+
+const API_IDS = /^stages\.([^".[]+|"([^"\\]|\\.)*")\.api_ids(?=$|\[)/;
 
 const OWN_API_IDS = "is not a known key: a stage has the API's own id, or the prop `apiIds`";
 
@@ -124,12 +122,7 @@ function ownApiIds({ stages }: ConfigurationParts): Problem[] {
   const named = Object.entries(isMapping(stages) ? stages : {}).filter(
     ([, stage]) => isMapping(stage) && "api_ids" in stage,
   );
-  return named.map(([name]) => ({ path: ["stages", name, "api_ids"], message: OWN_API_IDS }));
-}
-
-function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
-  const places = new Set(told.map((path) => JSON.stringify(path)));
-  return problems.filter(({ path }) => !places.has(JSON.stringify(path)));
+  return named.map(([name]) => ({ path: `stages.${quoted(name)}.api_ids`, message: OWN_API_IDS }));
 }
 
 /**
@@ -137,7 +130,7 @@ function untold(problems: Problem[], told: Problem["path"][]): Problem[] {
  * there is no tenant would open the grant to all of them.
  */
 function lostNarrowings(given: ConfigurationParts, valueOf?: (token: unknown) => unknown): Problem[] {
-  const lost = (value: unknown, path: Problem["path"]): Problem[] => {
+  const lost = (value: unknown, path: string): Problem[] => {
     if (value === undefined || value === null) {
       const remedy = "leave the key out, or give it a value; a narrowing that is dropped opens the grant";
       return [{ path, message: `is ${value}: ${remedy}` }];
@@ -159,20 +152,21 @@ function lostNarrowings(given: ConfigurationParts, valueOf?: (token: unknown) =>
       return [{ path, message: `is no whole number, and no other can be compared exactly: ${AS_TEXT}` }];
     }
     // Not `map`, which leaves out the holes of a list.
-    if (Array.isArray(value)) return Array.from(value).flatMap((item, index) => lost(item, [...path, index]));
+    if (Array.isArray(value)) return Array.from(value).flatMap((item, index) => lost(item, `${path}[${index}]`));
     if (typeof value !== "object") return [];
-    return Object.entries(value).flatMap(([key, item]) => lost(item, [...path, key]));
+    return Object.entries(value).flatMap(([key, item]) => lost(item, below(path, quoted(key))));
   };
   return Object.entries(isMapping(given.stages) ? given.stages : {}).flatMap(([name, given]) => {
     const stage: unknown = given;
     if (!isMapping(stage)) return [];
+    const path = `stages.${quoted(name)}`;
     const ofStage = ["audiences", "server_id"].filter((key) => Object.hasOwn(stage, key));
     const grants = Array.isArray(stage.grants) ? (stage.grants as (Grant | undefined)[]) : [];
     return [
-      ...ofStage.flatMap((key) => lost(stage[key], ["stages", name, key])),
+      ...ofStage.flatMap((key) => lost(stage[key], below(path, key))),
       ...Array.from(grants, (grant) => grant?.caller).flatMap((caller, index) =>
-        // What is no mapping at all, the schema refuses.
-        caller ? lost(caller, ["stages", name, "grants", index, "caller"]) : [],
+        // What is no mapping at all, the rules refuse.
+        caller ? lost(caller, `${path}.grants[${index}].caller`) : [],
       ),
     ];
   });
@@ -225,13 +219,13 @@ function compressed(text: string): string {
 export const API_ID = "the API's id";
 
 /** Where in the document values are that only CloudFormation will know. */
-export function unknownIn(value: unknown, path: Problem["path"] = []): string[] {
-  if (isToken(value)) return [path[0] === "stages" && path[2] === "api_ids" ? API_ID : shown(path)];
-  if (Array.isArray(value)) return value.flatMap((item, index) => unknownIn(item, [...path, index]));
+export function unknownIn(value: unknown, path = ""): string[] {
+  if (isToken(value)) return [API_IDS.test(path) ? API_ID : path];
+  if (Array.isArray(value)) return value.flatMap((item, index) => unknownIn(item, `${path}[${index}]`));
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, item]) => [
-    ...(isToken(key) ? [shown(path)] : []),
-    ...unknownIn(item, [...path, key]),
+    ...(isToken(key) ? [path] : []),
+    ...unknownIn(item, below(path, quoted(key))),
   ]);
 }
 
@@ -254,9 +248,4 @@ function withoutUndefined(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Token.isUnresolved(value)) return value;
   const given = Object.entries(value).filter(([, item]) => item !== undefined);
   return Object.fromEntries(given.map(([key, item]) => [key, withoutUndefined(item)]));
-}
-
-/** `grants[2].token.ttl` */
-function shown(path: Problem["path"]): string {
-  return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`)).join("");
 }

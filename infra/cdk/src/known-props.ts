@@ -67,7 +67,7 @@ const THRESHOLDS = Object.keys({
   api5xx: true,
 } satisfies Record<keyof AlarmThresholds, true>);
 
-/** The document's own keys are not among these: the schema knows them. */
+/** The document's own keys are not among these: the rules know them. */
 export function unknownProps(props: VaultAuthorizerProps): string[] {
   return [
     ...unknown("", props, PROPS),

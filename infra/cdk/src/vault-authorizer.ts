@@ -2,9 +2,9 @@
  * `vault-authorizer` as a construct: one function for one API and as many of its stages as you name.
  *
  * It makes the function with its role and its log group, the authorizer at API Gateway with the permission to call the function,
- * alarms, and a REST API's gateway responses. The synthesis fails on everything that the function's own reader would refuse, and
- * on what is not safe, with all problems together. It does not see the files that the document names, nor values that only
- * CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
+ * alarms, and a REST API's gateway responses. The synthesis fails on what the function's own table of rules refuses, and on what is
+ * not safe, with all problems together. It does not see what needs more than one rule, the files that the document names, nor
+ * values that only CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
 import { Annotations, Aspects, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
@@ -34,7 +34,7 @@ import {
 import { gatewayResponses, type GatewayResponses } from "./gateway-responses";
 import { unknownProps } from "./known-props";
 import { longestName, roleOf, vaultPrincipalOf } from "./role";
-import { isMapping } from "./schema";
+import { isMapping } from "./rules";
 
 /** What a {@link VaultAuthorizer} is made of. The configuration's parts keep the names that they have in the document. */
 export interface VaultAuthorizerProps extends ConfigurationParts {
@@ -614,10 +614,7 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
       "make the API as a RestApi",
   );
   for (const stage of Object.keys(isMapping(props.stages) ? props.stages : {})) {
-    refuse(
-      Token.isUnresolved(stage) || !/^([A-Za-z0-9_-]{1,128}|\$default)$/.test(stage),
-      `stages.${stage}: a stage's name must be written out, in letters, digits, \`_\` and \`-\`, or \`$default\``,
-    );
+    refuse(Token.isUnresolved(stage), `stages.${stage}: must be written out`);
     refuse(isRestApi(api) && stage === "$default", "stages.$default: a REST API has no stage `$default`");
   }
   const longest = longestName(scope);

@@ -136,7 +136,7 @@ test("every key reaches the function as it was given", () => {
 });
 
 test("the document of all keys has all keys", () => {
-  const schema = JSON.parse(readFileSync(join(__dirname, "../src/authorizer.schema.json"), "utf8"));
+  const schema = JSON.parse(readFileSync(join(__dirname, "../../authorizer.schema.json"), "utf8"));
   const known = new Set<string>();
   (function collect(part: any): void {
     if (typeof part !== "object" || part === null) return;
