@@ -97,7 +97,7 @@ enum Own {
 enum Between {
     /// No other keys than these. Told at each other one.
     Keys { keys: Vec<String> },
-    /// This key. Told there.
+    /// This key, whatever its value. Told there.
     Has { key: String },
     /// At least one of these. Told at the mapping, or where `tell` says.
     Some {
@@ -224,7 +224,8 @@ impl<'d> Node<'d> {
                 let any = below(&self.at, "*");
                 let keys_are_names = TABLE.places.contains_key(&any);
                 let at = |key| if keys_are_names { any.clone() } else { below(&self.at, key) };
-                let entries = map.iter();
+                // A key without a name is nobody's place.
+                let entries = map.iter().filter(|(key, _)| keys_are_names || !key.is_empty());
                 entries
                     .filter_map(|(key, value)| child(below(&self.path, &quoted(key)), at(key), key, value))
                     .collect()
@@ -362,16 +363,18 @@ fn repeated(nodes: &[Node<'_>]) -> Vec<Problem> {
                 .iter()
                 .map(|(key, default)| get(node.value, key).and_then(Value::as_str).unwrap_or(default))
                 .collect();
-            for value in values {
+            let mut others = values.into_iter().filter_map(|value| {
                 let value = if *fold { value.to_ascii_lowercase() } else { value.to_owned() };
                 let seen =
-                    *first.entry((&rule.message, format!("{key} {by:?} {value:?}"))).or_insert(&node.path);
-                if seen != node.path {
-                    let other = below(seen, key);
-                    let message = rule.message.replace("{other}", &other);
-                    problems.push(Problem { path: below(&node.path, key), message });
-                    break;
-                }
+                    first.entry((&rule.message, format!("{key} {by:?} {value:?}"))).or_insert(&node.path);
+                (*seen != node.path).then_some(*seen)
+            });
+            // All are looked at, and the first is told.
+            let other = others.by_ref().next();
+            others.for_each(drop);
+            if let Some(other) = other {
+                let message = rule.message.replace("{other}", &below(other, key));
+                problems.push(Problem { path: below(&node.path, key), message });
             }
         }
     }

@@ -68,7 +68,9 @@ function nodesOf(document: unknown, value: unknown, path = "", at = "", name = "
     const itsPlace = PLACES.has(any) ? any : below(at, key);
     return nodesOf(document, value[key], below(path, quoted(key)), itsPlace, key, kind);
   };
-  return [node, ...Object.keys(value).sort().flatMap(entry)];
+  // A key without a name is nobody's place.
+  const keys = Object.keys(value).filter((key) => key !== "" || PLACES.has(any));
+  return [node, ...keys.sort().flatMap(entry)];
 }
 
 /** A grant is of its callers' kind. */
@@ -157,15 +159,16 @@ function repeated(nodes: Node[]): Problem[] {
       const one = its.get(other);
       return typeof one === "string" ? one : none;
     });
-    for (const one of [its.get(key)].flat()) {
-      if (typeof one !== "string" || isToken(one)) continue;
+    const others = [its.get(key)].flat().map((one) => {
+      if (typeof one !== "string" || isToken(one)) return path;
       const place = JSON.stringify([message, key, beside, fold ? lower(one) : one]);
-      const other = first.get(place) ?? path;
-      first.set(place, other);
-      const told = message.replace("{other}", () => below(other, key));
-      if (other !== path) return [{ path: below(path, key), message: told }];
-    }
-    return [];
+      first.set(place, first.get(place) ?? path);
+      return first.get(place)!;
+    });
+    // All are looked at, and the first is told.
+    const other = others.find((one) => one !== path);
+    if (other === undefined) return [];
+    return [{ path: below(path, key), message: message.replace("{other}", () => below(other, key)) }];
   };
   return nodes.flatMap((node) => {
     return node.between.filter(({ rule }) => rule === "unique").flatMap((rule) => ofNode(node, rule));

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use authorizer_document::schema;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// `infra/authorizer.rules.json`.
@@ -15,13 +16,26 @@ pub fn table() -> Value {
     walk.place("", &[], &schema);
     // A grant is of the kind of its callers.
     walk.kinds.insert("stages.*.grants[]".to_owned(), "caller".to_owned());
-    let written: Vec<Value> = serde_saphyr::from_str(include_str!("../../rules.yaml")).unwrap();
-    written.into_iter().for_each(|rule| walk.write(rule));
+    let mut written = include_str!("../../rules.yaml").to_owned();
+    let Written { parts, .. } = serde_saphyr::from_str(&written).unwrap();
+    for (name, pattern) in parts {
+        written = written.replace(&format!("<{name}>"), &pattern.replace('\'', "''"));
+    }
+    let Written { rules, .. } = serde_saphyr::from_str(&written).unwrap();
+    rules.into_iter().for_each(|rule| walk.write(rule));
     let places = walk.places.into_iter().map(|(at, place)| {
         let [own, between] = [place.own, place.between].map(Value::Array);
         (at, if between == json!([]) { json!({"own": own}) } else { json!({"own": own, "between": between}) })
     });
     json!({"kinds": walk.kinds, "places": places.collect::<Map<_, _>>()})
+}
+
+/// `rules.yaml`.
+#[derive(Deserialize)]
+struct Written {
+    /// Patterns that stand in others as `<name>`.
+    parts: BTreeMap<String, String>,
+    rules: Vec<Value>,
 }
 
 struct Walk<'s> {
