@@ -40,7 +40,12 @@ impl Package {
     pub fn new(scratch: &Scratch) -> Self {
         let root = scratch.folder("cdk");
         let repository = parts::repository();
-        for file in ["infra/authorizer.schema.json", "shared/src/context.rs"] {
+        for file in [
+            "infra/authorizer.schema.json",
+            "infra/authorizer.rules.json",
+            "infra/authorizer.cases.json",
+            "shared/src/context.rs",
+        ] {
             copy(&repository.join(file), &root.join(file));
         }
         let folder = root.join("infra/cdk");

@@ -24,6 +24,9 @@ use vault_context::http::{self, TransportError};
 /// A set of credentials has one or two thousand bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+const NOWHERE: &str = "neither the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) nor a container endpoint \
+     (AWS_CONTAINER_CREDENTIALS_FULL_URI) has any, and Lambda sets one of them for a function with a role";
+
 /// The credentials that Lambda gives to every function with a role.
 #[derive(Debug)]
 pub struct FunctionCredentials {
@@ -42,19 +45,15 @@ impl FunctionCredentials {
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let nowhere = |error| match error {
-            CredentialsError::CredentialsNotLoaded(_) => CredentialsError::not_loaded(
-                "neither the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) nor a container endpoint \
-                 (AWS_CONTAINER_CREDENTIALS_FULL_URI) has any, and Lambda sets one of them for a function with a role",
-            ),
-            error => error,
-        };
         match self.environment.provide_credentials().await {
-            Err(CredentialsError::CredentialsNotLoaded(_)) => {
-                self.container.provide_credentials().await.map_err(nowhere)
-            }
-            credentials => credentials,
+            Err(CredentialsError::CredentialsNotLoaded(_)) => {}
+            credentials => return credentials,
         }
+        let credentials = self.container.provide_credentials().await;
+        if let Err(CredentialsError::CredentialsNotLoaded(_)) = credentials {
+            return Err(CredentialsError::not_loaded(NOWHERE));
+        }
+        credentials
     }
 }
 
