@@ -183,14 +183,14 @@ variable "memory_size" {
 }
 
 variable "timeout" {
-  description = "In seconds, below the 10 that an HTTP API gives an authorizer. The authorizer itself answers before this ends."
+  description = "In seconds, from 3 to 9. An HTTP API waits 10 seconds for an authorizer, and the function's start can take 2. The function answers 0.2 seconds before this ends."
   type        = number
   default     = 8
   nullable    = false
 
   validation {
-    condition     = var.timeout >= 2 && var.timeout <= 9 && floor(var.timeout) == var.timeout
-    error_message = "timeout: must be from 2 to 9 seconds: API Gateway gives an authorizer 10."
+    condition     = var.timeout >= 3 && var.timeout <= 9 && floor(var.timeout) == var.timeout
+    error_message = "timeout: must be from 3 to 9 seconds. API Gateway waits 10, and the start can take 2."
   }
 }
 
@@ -213,8 +213,8 @@ variable "provisioned_concurrent_executions" {
   nullable    = false
 
   validation {
-    condition     = var.provisioned_concurrent_executions == -1 || var.provisioned_concurrent_executions >= 1 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
-    error_message = "provisioned_concurrent_executions: must be at least 1, or -1 for none."
+    condition     = var.provisioned_concurrent_executions == -1 || var.provisioned_concurrent_executions >= 1 && var.provisioned_concurrent_executions <= 1000 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
+    error_message = "provisioned_concurrent_executions: must be from 1 to 1000, or -1 for none."
   }
 
   validation {
@@ -438,10 +438,15 @@ variable "alarm_thresholds" {
     condition     = length(setsubtract(keys(var.alarm_thresholds), ["faults", "vault_answer_invalid", "signature_invalid", "algorithm_refused", "header_reserved", "throttles", "start_failures", "api_5xx"])) == 0
     error_message = "alarm_thresholds: known are faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles, start_failures, api_5xx."
   }
+
+  validation {
+    condition     = alltrue([for threshold in values(var.alarm_thresholds) : threshold >= 0])
+    error_message = "alarm_thresholds: must not be negative."
+  }
 }
 
 variable "treat_missing_data" {
-  description = "What an alarm makes of a time without calls: `notBreaching`, `breaching`, `ignore` or `missing`."
+  description = "How the alarms `faults`, `api_5xx` and `throttles` treat a period without data, in which nobody called: `notBreaching`, `breaching`, `ignore` or `missing`. The others always use `notBreaching`, because they have data only when something is wrong."
   type        = string
   default     = "notBreaching"
   nullable    = false
