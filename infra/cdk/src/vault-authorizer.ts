@@ -60,14 +60,14 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
    */
   readonly restApiName?: string;
 
-  /** The function is called so, and its role `<name>-<region>`, since a role is of the whole account. */
+  /** The function's name. Its role is `<name>-<region>`, because a role belongs to the account and a function to a region. */
   readonly name: string;
 
   /** The zip file with the binary `bootstrap`: `Code.fromAsset("authorizer.zip")`, or `Code.fromBucket(bucket, key)`. */
   readonly code: lambda.Code;
 
   /**
-   * What the binary was built for.
+   * The architecture that the binary was built for.
    *
    * @default Architecture.X86_64
    */
@@ -82,7 +82,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly type?: "REQUEST" | "TOKEN";
 
   /**
-   * Only to be refused: a cached result would hand a wrapping token that is spent to the next call.
+   * Must be 0: a cached result would hand a spent wrapping token to the next call.
    *
    * @default - 0, and nothing else
    */
@@ -118,8 +118,8 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly memorySize?: number;
 
   /**
-   * How many authorizations may run at once: the bound on what callers can demand of Vault. 1 to 1000; or -1, which reserves
-   * nothing, for an account whose quota leaves no 100 unreserved, as a new one's does. Then that quota alone bounds them.
+   * How many authorizations may run at once, from 1 to 1000, which limits the load on Vault. -1 reserves none. Use it in a new
+   * account, whose quota is too small: Lambda always keeps 100 unreserved. Then only the quota limits the load.
    *
    * @default 20
    */
@@ -140,7 +140,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly layers?: lambda.ILayerVersion[];
 
   /**
-   * Lambda's code signing configuration, which refuses zip files of other signers.
+   * A code signing configuration, which rejects zip files from other signers.
    *
    * @default - none
    */
@@ -154,7 +154,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly environment?: Readonly<Record<string, string>>;
 
   /**
-   * The KMS key that encrypts the environment.
+   * The KMS key that encrypts the environment. Whoever deploys needs `kms:CreateGrant` and `kms:Encrypt` on it.
    *
    * @default - AWS's own
    */
@@ -168,21 +168,21 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly tracing?: lambda.Tracing;
 
   /**
-   * A role that is there. Nothing is attached to it: the README lists what it needs.
+   * An existing role. The construct attaches nothing to it: the README lists the permissions it needs.
    *
-   * @default - a role is made
+   * @default - a new role
    */
   readonly role?: IRole;
 
   /**
-   * The path of the role that is made. Vault is bound to {@link VaultAuthorizer.vaultPrincipal}, which has no path.
+   * The path of the new role. Bind Vault's role to {@link VaultAuthorizer.vaultPrincipal}, which has no path.
    *
    * @default "/"
    */
   readonly rolePath?: string;
 
   /**
-   * The policy that bounds the role that is made.
+   * The permissions boundary of the new role.
    *
    * @default - none
    */
