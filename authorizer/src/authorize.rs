@@ -134,7 +134,7 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
                         identity.spend();
                         Refusal::RateLimited
                     }
-                    Beyond::Faults => Refusal::TooManyFaults,
+                    Beyond::Faults(last) => Refusal::TooManyFaults { last },
                 })?)
             }
             None => None,
@@ -151,15 +151,17 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
             response::allow(&request, &identity, &grant, &delivery, &self.envelope, self.answer)
                 .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
         });
-        let is_fault = outcome.as_ref().is_err_and(|refusal| refusal.code().kind() == Kind::Fault);
+        let fault = outcome.as_ref().err().map(Refusal::code).filter(|code| code.kind() == Kind::Fault);
         let is_outage = matches!(&outcome, Err(Refusal::Mint(error)) if error.is_outage());
-        match counted {
-            Some(counted) if !is_fault => counted.answered(),
-            Some(counted) if !is_outage => counted.wasted(),
-            Some(_) | None => {}
+        if let Some(counted) = counted {
+            match fault {
+                None => counted.answered(),
+                Some(fault) if !is_outage => counted.wasted(fault),
+                Some(_) => {}
+            }
         }
         // A denial is an answer, too. A proof that ends in a fault is given back, also where the walk is dropped.
-        if !is_fault {
+        if fault.is_none() {
             identity.spend();
         }
         outcome

@@ -6,7 +6,7 @@
 //! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries while Vault
 //! is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
 //! others there are. But a caller can force some faults, and Vault works for each: those have a limit of their own, beyond
-//! which the answer is a fault again.
+//! which the answer is the same fault again. So an honest caller of a role that is not as it should be is told so each time.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::UnixTime, token_bucket::TokenBucket};
+use crate::{clock::UnixTime, outcome::Code, token_bucket::TokenBucket};
 
 /// More callers than one instance can serve while the first of them is still being counted.
 const MAX_CALLERS: usize = 4096;
@@ -32,6 +32,8 @@ struct Caller {
     mints: TokenBucket,
     /// How often Vault may work for this caller and nothing come of it.
     faults: TokenBucket,
+    /// Why nothing came of it the last time.
+    last_fault: Option<Code>,
 }
 
 /// Which of a caller's buckets is empty.
@@ -39,8 +41,8 @@ struct Caller {
 pub enum Beyond {
     /// That of the mints.
     Mints,
-    /// That of the faults.
-    Faults,
+    /// That of the faults, of which this was the last.
+    Faults(Code),
 }
 
 /// A mint that counts for its caller, until it is said what became of it. Dropped before, since Vault is away or the request's
@@ -54,7 +56,7 @@ pub struct Counted<'a> {
 
 enum End {
     Answered,
-    Fault,
+    Fault(Code),
     Outage,
 }
 
@@ -77,10 +79,10 @@ impl CallerLimit {
         let caller = callers.entry(caller_id.to_owned()).or_insert_with(|| {
             let interval = Duration::from_secs(1) / self.per_second.get();
             let full = TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
-            Caller { mints: full.clone(), faults: full }
+            Caller { mints: full.clone(), faults: full, last_fault: None }
         });
-        if !caller.faults.has_one(now) {
-            return Err(Beyond::Faults);
+        if let Some(last) = caller.last_fault.filter(|_| !caller.faults.has_one(now)) {
+            return Err(Beyond::Faults(last));
         }
         if !caller.mints.take(now) {
             return Err(Beyond::Mints);
@@ -101,8 +103,8 @@ impl Counted<'_> {
     }
 
     /// Vault worked for it, and it is a fault that the caller may have forced.
-    pub fn wasted(mut self) {
-        self.end = End::Fault;
+    pub fn wasted(mut self, fault: Code) {
+        self.end = End::Fault(fault);
     }
 }
 
@@ -113,7 +115,8 @@ impl Drop for Counted<'_> {
         match self.end {
             End::Answered => {}
             End::Outage => caller.mints.give_back(),
-            End::Fault => {
+            End::Fault(fault) => {
+                caller.last_fault = Some(fault);
                 caller.mints.give_back();
                 // Also where it is more than the bucket holds: many of one caller's may be under way at once.
                 caller.faults.charge_one(self.since);
@@ -184,9 +187,9 @@ mod tests {
     fn faults_that_vault_worked_for_are_counted_apart() {
         let limit = limit(1);
         for _ in 0..2 {
-            limit.take("corp:mallory", NOW).unwrap().wasted();
+            limit.take("corp:mallory", NOW).unwrap().wasted(Code::VaultMintRefused);
         }
-        assert_eq!(limit.take("corp:mallory", NOW).err(), Some(Beyond::Faults));
+        assert_eq!(limit.take("corp:mallory", NOW).err(), Some(Beyond::Faults(Code::VaultMintRefused)));
         let next = NOW.plus_seconds(1);
         assert_eq!(
             [(); 3].map(|()| spends(&limit, "corp:mallory", next)),
@@ -202,7 +205,7 @@ mod tests {
             let now = NOW.plus(Duration::from_millis(millis));
             let under_way: Vec<_> = (0..9).map_while(|_| limit.take("corp:mallory", now).ok()).collect();
             let count = under_way.len();
-            under_way.into_iter().for_each(Counted::wasted);
+            under_way.into_iter().for_each(|counted| counted.wasted(Code::VaultMintRefused));
             count
         };
         // A bucket of four, and then all that pass in one gap are paid for: two a second.

@@ -156,10 +156,14 @@ pub enum Refusal {
     RateLimited,
     /// The same.
     #[error(
-        "Vault worked for this caller too often of late and nothing came of it, so it was not asked: \
-         the faults before this one say why"
+        "Vault worked for this caller too often of late and nothing came of it, so it was not asked; \
+         the last of these faults was `{}`, and the lines before this one have its message",
+        .last.as_str()
     )]
-    TooManyFaults,
+    TooManyFaults {
+        /// The last of these faults. The caller is told the same again.
+        last: Code,
+    },
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -183,7 +187,7 @@ impl Refusal {
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
             Self::RateLimited => Code::RateLimited,
-            Self::TooManyFaults => Code::VaultThrottled,
+            Self::TooManyFaults { last } => *last,
             Self::Mint(error) => mint(error),
             Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
             Self::DeadlineExceeded => Code::DeadlineExceeded,

@@ -43,6 +43,9 @@ locals {
     }
   }
 
+  # The metrics of the others have data only when something is wrong: `breaching` would raise their alarms on a healthy API.
+  with_data_when_healthy = ["faults", "api_5xx", "throttles"]
+
   # CloudWatch knows a REST API by its name, and an HTTP API by its id.
   api_dimensions = local.is_rest ? [for name in var.api.name[*] : { ApiName = name }] : [{ ApiId = var.api.id }]
 
@@ -73,7 +76,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = lookup(var.alarm_thresholds, each.value.id, each.value.threshold)
-  treat_missing_data  = var.treat_missing_data
+  treat_missing_data  = contains(local.with_data_when_healthy, each.value.id) ? var.treat_missing_data : "notBreaching"
   alarm_actions       = var.alarm_actions
   ok_actions          = var.ok_actions
   tags                = var.tags

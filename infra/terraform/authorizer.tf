@@ -40,6 +40,9 @@ locals {
 }
 
 # This authorizer of this API, and no other, may invoke the function.
+#
+# Without `create_before_destroy`: Terraform would extend it to the role, and a new `role_path` would fail, because the new role has the
+# old one's name. README.md says how to rename the function.
 resource "aws_lambda_permission" "this" {
   statement_id  = "authorizer"
   function_name = aws_lambda_function.this.function_name

@@ -182,12 +182,9 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  dynamic "tracing_config" {
-    for_each = var.tracing_mode[*]
-
-    content {
-      mode = tracing_config.value
-    }
+  # Always written: the provider keeps the old mode where the block is gone. PassThrough is Lambda's default.
+  tracing_config {
+    mode = coalesce(var.tracing_mode, "PassThrough")
   }
 
   # CloudWatch makes metrics of the lines as the authorizer writes them.

@@ -40,7 +40,7 @@ variable "authorizer_type" {
 }
 
 variable "authorizer_result_ttl_in_seconds" {
-  description = "0, and nothing else: a kept answer would hand the same single-use token to a second call."
+  description = "Must be 0: a cached answer would hand the same single-use token to a second call."
   type        = number
   default     = 0
   nullable    = false
@@ -183,19 +183,19 @@ variable "memory_size" {
 }
 
 variable "timeout" {
-  description = "In seconds, below the 10 that an HTTP API gives an authorizer. The authorizer itself answers before this ends."
+  description = "In seconds, from 3 to 9. An HTTP API waits 10 seconds for an authorizer, and the function's start can take 2. The function answers 0.2 seconds before this ends."
   type        = number
   default     = 8
   nullable    = false
 
   validation {
-    condition     = var.timeout >= 2 && var.timeout <= 9 && floor(var.timeout) == var.timeout
-    error_message = "timeout: must be from 2 to 9 seconds: API Gateway gives an authorizer 10."
+    condition     = var.timeout >= 3 && var.timeout <= 9 && floor(var.timeout) == var.timeout
+    error_message = "timeout: must be from 3 to 9 seconds. API Gateway waits 10, and the start can take 2."
   }
 }
 
 variable "reserved_concurrent_executions" {
-  description = "How many authorizations may run at once: the bound on what callers can demand of Vault. Callers beyond it get 503, on an HTTP API 500. -1 reserves none, for an account whose quota leaves nothing to reserve; each plan then warns of it."
+  description = "How many authorizations may run at once, which limits the load on Vault. Callers beyond it get 503, or 500 on an HTTP API. -1 reserves none, for an account whose quota is too small. Each plan then prints a warning."
   type        = number
   default     = 20
   nullable    = false
@@ -207,14 +207,14 @@ variable "reserved_concurrent_executions" {
 }
 
 variable "provisioned_concurrent_executions" {
-  description = "How many instances wait for calls, started and logged in: no call waits for a start. API Gateway then calls the alias `live`, and every change publishes a version. -1: none."
+  description = "How many instances are kept warm. API Gateway then calls the alias `live`, and every change publishes a version. -1: none."
   type        = number
   default     = -1
   nullable    = false
 
   validation {
-    condition     = var.provisioned_concurrent_executions == -1 || var.provisioned_concurrent_executions >= 1 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
-    error_message = "provisioned_concurrent_executions: must be at least 1, or -1 for none."
+    condition     = var.provisioned_concurrent_executions == -1 || var.provisioned_concurrent_executions >= 1 && var.provisioned_concurrent_executions <= 1000 && floor(var.provisioned_concurrent_executions) == var.provisioned_concurrent_executions
+    error_message = "provisioned_concurrent_executions: must be from 1 to 1000, or -1 for none."
   }
 
   validation {
@@ -243,7 +243,7 @@ variable "environment_variables" {
 }
 
 variable "vpc_subnet_ids" {
-  description = "Where the function reaches Vault, if not over the internet. It needs a way from there to the issuers and to STS."
+  description = "The subnets in which the function reaches Vault. They need a route to the issuers and to STS as well."
   type        = list(string)
   default     = null
 
@@ -272,7 +272,7 @@ variable "ipv6_allowed_for_dual_stack" {
 }
 
 variable "tracing_mode" {
-  description = "`Active` or `PassThrough`: traces in X-Ray, which the role may then send. Left out: none."
+  description = "`Active` lets X-Ray sample calls, `PassThrough` traces the calls that API Gateway has sampled. Both allow the role to send traces. Default: no traces."
   type        = string
   default     = null
 
@@ -283,13 +283,13 @@ variable "tracing_mode" {
 }
 
 variable "code_signing_config_arn" {
-  description = "Who must have signed the zip file."
+  description = "The ARN of a Lambda code signing configuration, which rejects zip files from other signers."
   type        = string
   default     = null
 }
 
 variable "kms_key_arn" {
-  description = "A key of your own for the function's variables. They hold no secret, unless `vault.login` does."
+  description = "The ARN of the KMS key that encrypts the function's variables. Whoever deploys needs kms:CreateGrant and kms:Encrypt on it. The variables contain no secret, unless `vault.login` does."
   type        = string
   default     = null
 }
@@ -297,7 +297,7 @@ variable "kms_key_arn" {
 # --- Its role ------------------------------------------------------------------------------------------------------------
 
 variable "lambda_role" {
-  description = "The ARN of a role that is there. Nothing is attached to it: README.md lists what it needs."
+  description = "The ARN of an existing role. The module attaches nothing to it: README.md lists the permissions it needs."
   type        = string
   default     = null
 
@@ -308,7 +308,7 @@ variable "lambda_role" {
 }
 
 variable "create_role" {
-  description = "Whether a role is made. Left out: unless there is `lambda_role`. Write false where a plan does not know that role yet."
+  description = "Whether to create a role. Default: true without `lambda_role`. Set it to false if the plan does not know `lambda_role` yet."
   type        = bool
   default     = null
 
@@ -319,7 +319,7 @@ variable "create_role" {
 }
 
 variable "role_path" {
-  description = "The role's path, such as `/teams/orders/`. Vault is bound to the role without it: see the output `vault_principal`."
+  description = "The role's path, such as `/teams/orders/`. Vault sees the role without it: use the output `vault_principal`."
   type        = string
   default     = "/"
   nullable    = false
@@ -336,7 +336,7 @@ variable "role_path" {
 }
 
 variable "role_permissions_boundary" {
-  description = "The ARN of a policy that bounds the function's role."
+  description = "The ARN of the permissions boundary of the function's role."
   type        = string
   default     = null
 
@@ -361,20 +361,20 @@ variable "cloudwatch_logs_retention_in_days" {
 }
 
 variable "cloudwatch_logs_kms_key_id" {
-  description = "The ARN of a key of your own for the log. Its policy must let CloudWatch Logs of this region use it."
+  description = "The ARN of the KMS key that encrypts the log. Its policy must let CloudWatch Logs in this region use it."
   type        = string
   default     = null
 }
 
 variable "cloudwatch_logs_skip_destroy" {
-  description = "Whether the log stays when all else is destroyed."
+  description = "Whether to keep the log group after `terraform destroy`."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "tags" {
-  description = "Of everything that can have tags."
+  description = "Tags for everything that can have them."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -394,7 +394,7 @@ variable "gateway_responses" {
 }
 
 variable "allow_origin" {
-  description = "The origin whose pages may read these answers in a browser."
+  description = "The origin whose pages may read the gateway responses in a browser."
   type        = string
   default     = "*"
   nullable    = false
@@ -408,28 +408,28 @@ variable "allow_origin" {
 # --- Alarms ----------------------------------------------------------------------------------------------------------------
 
 variable "alarms" {
-  description = "Whether to make the alarms of docs/operations.md."
+  description = "Whether to create the alarms of docs/operations.md."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "alarm_actions" {
-  description = "Who is told: ARNs, such as an SNS topic's."
+  description = "ARNs to notify when an alarm is raised, such as an SNS topic's."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "ok_actions" {
-  description = "Who is told when an alarm ends."
+  description = "ARNs to notify when an alarm ends."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "alarm_thresholds" {
-  description = "An alarm is raised above these: `faults` and `api_5xx` in 30 minutes; `vault_answer_invalid` and `throttles` in one; `signature_invalid`, `algorithm_refused`, `header_reserved` and `start_failures` in five. `api_5xx` counts what the backend answers, too: set it above what that does on a normal day."
+  description = "An alarm is raised above these: `faults` and `api_5xx` in 30 minutes; `vault_answer_invalid` and `throttles` in one; `signature_invalid`, `algorithm_refused`, `header_reserved` and `start_failures` in five. `api_5xx` also counts the backend's 5xx, so set it above the backend's normal rate."
   type        = map(number)
   default     = {}
   nullable    = false
@@ -438,10 +438,15 @@ variable "alarm_thresholds" {
     condition     = length(setsubtract(keys(var.alarm_thresholds), ["faults", "vault_answer_invalid", "signature_invalid", "algorithm_refused", "header_reserved", "throttles", "start_failures", "api_5xx"])) == 0
     error_message = "alarm_thresholds: known are faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles, start_failures, api_5xx."
   }
+
+  validation {
+    condition     = alltrue([for threshold in values(var.alarm_thresholds) : threshold >= 0])
+    error_message = "alarm_thresholds: must not be negative."
+  }
 }
 
 variable "treat_missing_data" {
-  description = "What an alarm makes of a time without calls: `notBreaching`, `breaching`, `ignore` or `missing`."
+  description = "How the alarms `faults`, `api_5xx` and `throttles` treat a period without data, in which nobody called: `notBreaching`, `breaching`, `ignore` or `missing`. The others always use `notBreaching`, because they have data only when something is wrong."
   type        = string
   default     = "notBreaching"
   nullable    = false

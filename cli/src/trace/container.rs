@@ -10,7 +10,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -70,20 +70,29 @@ impl Pieces {
             if is_start && let Some(old) = open.take_if(|old| !old.goes_on_with(&text)) {
                 emit(&old.bytes, false);
             }
-            if open.is_none() && !is_start && text.len() < SPLIT_BYTES {
+            // Nothing so short was split off.
+            if open.is_none() && text.len() < SPLIT_BYTES {
                 return emit(&text, true);
             }
         }
         let mut joined = open.unwrap_or_default();
+        let before = joined.bytes.len();
         joined.push(&text);
+        let too_long = joined.bytes.len() > MAX_LINE_BYTES;
         let whole = match end {
             End::Whole => true,
             End::MoreFollows => false,
-            End::Unsaid => joined.is_closed(),
+            End::Unsaid if joined.is_closed() => before == 0 || joined.is_json(),
+            End::Unsaid => false,
         };
-        let too_long = joined.bytes.len() > MAX_LINE_BYTES;
         if whole || too_long {
             return emit(&joined.bytes, !too_long);
+        }
+        // A short piece is the last one. Where the line is no JSON with it, it is another line.
+        if end == End::Unsaid && !joined.is_full {
+            joined.bytes.truncate(before);
+            emit(&joined.bytes, false);
+            return emit(&text, true);
         }
         if self.open.len() >= MAX_STREAMS
             && let Some((_, oldest)) = self.open.pop_first()
@@ -132,6 +141,11 @@ impl Joined {
     /// As many brackets close as open.
     fn is_closed(&self) -> bool {
         !self.in_string && self.nesting.is_empty()
+    }
+
+    fn is_json(&self) -> bool {
+        let text = memchr(b'{', &self.bytes).and_then(|start| self.bytes.get(start..)).unwrap_or_default();
+        serde_json::from_slice::<IgnoredAny>(text).is_ok()
     }
 
     /// Whether a piece that begins with a bracket can belong to this line: it was split just there.

@@ -232,21 +232,24 @@ mod tests {
 
     #[test]
     fn a_line_that_a_containers_runtime_has_split_is_put_together() {
-        let docker = br#"{"log":"{\"id\":\"7\",","stream":"stdout","time":"t"}
-{"log":"other\n","stream":"stderr","time":"t"}
-{"log":"\"n\":1}\n","stream":"stdout","time":"t"}
-{"log":"==> server log\n","stream":"stdout","time":"t"}
-"#;
+        // Docker says of a piece only that it does not end a line, so it is told by its length.
+        let x = "x".repeat(16 * 1024);
+        let docker =
+            |log: &str, stream: &str| json!({"log": log, "stream": stream, "time": "t"}).to_string() + "\n";
+        let docker = [
+            docker(&format!(r#"{{"id":"7","x":"{x}","#), "stdout"),
+            docker("other\n", "stderr"),
+            docker("\"n\":1}\n", "stdout"),
+            docker("==> server log\n", "stdout"),
+        ];
+        assert_eq!(scanned(docker.concat().as_bytes(), "7"), (vec![json!({"id": "7", "x": x, "n": 1})], 0));
         let fluent_bit = br#"{"date":1.5,"log":"{\"id\":\"7\",","logtag":"P","stream":"stdout"}
 {"date":1.5,"log":"\"n\":1}","logtag":"F","stream":"stdout"}
-"#;
-        let unsaid = br#"{"date":1.5,"log":"{\"id\":\"7\","}
-{"date":1.5,"log":"\"n\":1}"}
 "#;
         let containerd = b"2026-11-24T20:00:00.1Z stdout P {\"id\":\"7\",\n\
             2026-11-24T20:00:00.1Z stderr F other\n\
             2026-11-24T20:00:00.1Z stdout F \"n\":1}\n";
-        for log in [&docker[..], fluent_bit, unsaid, containerd] {
+        for log in [&fluent_bit[..], containerd] {
             assert_eq!(scanned(log, "7"), (vec![json!({"id": "7", "n": 1})], 0));
         }
     }
@@ -301,12 +304,39 @@ mod tests {
         }
     }
 
+    /// Only a piece of 16 KiB can have been split off: a shorter one that opens a bracket and closes none is a line of its own.
     #[test]
-    fn many_pieces_without_an_end_are_one_damaged_line() {
+    fn an_unbalanced_line_swallows_no_entry_behind_a_prefix() {
+        for foreign in ["{listener", r#"{"cut":"of"#, "[{", r#""quote"#] {
+            let log = fluent_bit(&[foreign, r#"2027-01-15 {"id":"7"}"#, r#"audit: {"id":"7","n":2}"#]);
+            let expected = vec![json!({"id": "7"}), json!({"id": "7", "n": 2})];
+            assert_eq!(scanned(&log, "7").0, expected, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_split_entry_that_lost_its_end_in_a_string_swallows_no_entry_behind_a_prefix() {
+        let x = "x".repeat(16 * 1024);
+        for lost in [
+            format!(r#"{{"id":"7","x":"{x}"#),
+            format!(r#"{{"id":"7","x":"{x}\"#),
+            format!(r#"{{"id":"7","y":["{x}""#),
+        ] {
+            for next in [r#"2027-01-15 {"id":"7"}"#, r#"" {"id":"7"}"#] {
+                let log = fluent_bit(&[&lost, next]);
+                assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{next}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_pieces_without_an_end_are_damaged_lines_of_the_largest_size() {
         // Where each piece read all before it again, this would not end.
-        let mut pieces = vec![r#"{"id":"7","x":[0"#];
-        pieces.resize(100_000, r#","{}",{}"#);
-        assert_eq!(scanned(&fluent_bit(&pieces), "7"), (vec![], 1));
+        let mut pieces = vec![format!(r#"{{"id":"7","x":["{}""#, "x".repeat(16 * 1024))];
+        pieces.resize(300, r#","{}",{}"#.repeat(2 * 1024));
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        let (found, damaged) = scanned(&fluent_bit(&pieces), "7");
+        assert!(found.is_empty() && (1..=2).contains(&damaged), "{damaged}");
     }
 
     #[test]

@@ -393,10 +393,13 @@ fn logs_are_read_however_they_were_shipped() {
     let (log, audit) = (text_of("authorizer.log"), text_of("audit.json"));
     for (log, audit) in [
         (packed(&log), packed(&audit)),
-        (file("log", &shipped(&log, 300, docker)), file("json", &shipped(&audit, 300, docker))),
-        (file("log", &shipped(&log, 300, fluent_bit)), file("json", &shipped(&audit, 300, fluent_bit))),
+        (file("log", &shipped(&log, 1 << 14, docker)), file("json", &shipped(&audit, 1 << 14, docker))),
+        (
+            file("log", &shipped(&log, 1 << 14, fluent_bit)),
+            file("json", &shipped(&audit, 1 << 14, fluent_bit)),
+        ),
         (file("log", &shipped(&log, 300, containerd)), file("json", &shipped(&audit, 300, containerd))),
-        (packed(&shipped(&log, 1 << 20, cloudwatch)), packed(&shipped(&audit, 300, docker))),
+        (packed(&shipped(&log, 1 << 20, cloudwatch)), packed(&shipped(&audit, 1 << 14, docker))),
     ] {
         assert_eq!(trace_of(LIVED, &log, &audit, &["--json"]).printed(0), expected);
     }

@@ -97,7 +97,8 @@ export interface AlarmSettings {
   readonly thresholds?: AlarmThresholds;
 
   /**
-   * What the alarms take a time without data for. There is none where nobody calls.
+   * How the alarms on faults, 5xx and throttles treat a period without data, in which nobody called. The others always use
+   * `NOT_BREACHING`: they have data only when something is wrong, so `BREACHING` would raise them on a healthy API.
    *
    * @default TreatMissingData.NOT_BREACHING
    */
@@ -136,6 +137,9 @@ const NAMES: Record<keyof AlarmThresholds, string> = {
   api5xx: "api-5xx",
 };
 
+/** The alarms whose metrics have data while all is well. */
+const WITH_DATA_WHEN_HEALTHY: (keyof AlarmThresholds)[] = ["faults", "api5xx", "throttles"];
+
 export function alarms(parent: Construct, watched: Watched, settings: AlarmSettings): Alarm[] {
   const scope = new Construct(parent, "Alarms");
   const { functionName, logGroup, stages, api } = watched;
@@ -154,7 +158,8 @@ export function alarms(parent: Construct, watched: Watched, settings: AlarmSetti
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
       threshold: settings.thresholds?.[id] ?? DEFAULTS[id],
       evaluationPeriods: 1,
-      treatMissingData: settings.treatMissingData ?? TreatMissingData.NOT_BREACHING,
+      treatMissingData:
+        (WITH_DATA_WHEN_HEALTHY.includes(id) ? settings.treatMissingData : undefined) ?? TreatMissingData.NOT_BREACHING,
     });
     made.addAlarmAction(...(settings.actions ?? []));
     made.addOkAction(...(settings.okActions ?? []));

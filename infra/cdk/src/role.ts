@@ -6,8 +6,8 @@ import * as iam from "aws-cdk-lib/aws-iam";
 import { type LogGroup } from "aws-cdk-lib/aws-logs";
 import { type Construct } from "constructs";
 
-/** The longest name of a region whose roles are counted before the region is known. */
-const LONGEST_REGION = 14;
+/** `us-isof-south-1`, the longest name of a region. It counts where the region is not known. */
+const LONGEST_REGION = 15;
 
 /** A role is of the whole account, a function of one region. */
 export function roleNameOf(scope: Construct, name: string): string {

@@ -7,7 +7,18 @@
  * values that only CloudFormation knows. For these, run `vault-authorizer check` on {@link VaultAuthorizer.configurationJson}.
  */
 
-import { Annotations, Aspects, Aws, type CfnResource, Duration, Lazy, RemovalPolicy, Stack, Token } from "aws-cdk-lib";
+import {
+  Annotations,
+  Aspects,
+  Aws,
+  type CfnResource,
+  Duration,
+  FeatureFlags,
+  Lazy,
+  RemovalPolicy,
+  Stack,
+  Token,
+} from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { type Alarm } from "aws-cdk-lib/aws-cloudwatch";
@@ -16,6 +27,7 @@ import { type IManagedPolicy, type IRole } from "aws-cdk-lib/aws-iam";
 import { type IKey } from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
+import { LAMBDA_RECOGNIZE_LAYER_VERSION } from "aws-cdk-lib/cx-api";
 import { type Construct, type IConstruct } from "constructs";
 import { HTTP_API_FORMAT, REST_API_FORMAT } from "./access-log";
 import { alarms, type AlarmSettings, type Watched } from "./alarms";
@@ -48,14 +60,14 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
    */
   readonly restApiName?: string;
 
-  /** The function is called so, and its role `<name>-<region>`, since a role is of the whole account. */
+  /** The function's name. Its role is `<name>-<region>`, because a role belongs to the account and a function to a region. */
   readonly name: string;
 
   /** The zip file with the binary `bootstrap`: `Code.fromAsset("authorizer.zip")`, or `Code.fromBucket(bucket, key)`. */
   readonly code: lambda.Code;
 
   /**
-   * What the binary was built for.
+   * The architecture that the binary was built for.
    *
    * @default Architecture.X86_64
    */
@@ -70,7 +82,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly type?: "REQUEST" | "TOKEN";
 
   /**
-   * Only to be refused: a cached result would hand a wrapping token that is spent to the next call.
+   * Must be 0: a cached result would hand a spent wrapping token to the next call.
    *
    * @default - 0, and nothing else
    */
@@ -92,18 +104,22 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly configurationInPackage?: boolean;
 
   /**
-   * Below the 10 seconds that an HTTP API gives an authorizer.
+   * From 3 to 9 seconds. An HTTP API waits 10 seconds for an authorizer, and the function's start can take 2.
    *
    * @default Duration.seconds(8)
    */
   readonly timeout?: Duration;
 
-  /** @default 256 */
+  /**
+   * From 128 to 10240 MB.
+   *
+   * @default 256
+   */
   readonly memorySize?: number;
 
   /**
-   * How many authorizations may run at once: the bound on what callers can demand of Vault. 1 to 1000; or -1, which reserves
-   * nothing, for an account whose quota leaves no 100 unreserved, as a new one's does. Then that quota alone bounds them.
+   * How many authorizations may run at once, from 1 to 1000, which limits the load on Vault. -1 reserves none. Use it in a new
+   * account, whose quota is too small: Lambda always keeps 100 unreserved. Then only the quota limits the load.
    *
    * @default 20
    */
@@ -124,7 +140,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly layers?: lambda.ILayerVersion[];
 
   /**
-   * Lambda's code signing configuration, which refuses zip files of other signers.
+   * A code signing configuration, which rejects zip files from other signers.
    *
    * @default - none
    */
@@ -138,7 +154,7 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly environment?: Readonly<Record<string, string>>;
 
   /**
-   * The KMS key that encrypts the environment.
+   * The KMS key that encrypts the environment. Whoever deploys needs `kms:CreateGrant` and `kms:Encrypt` on it.
    *
    * @default - AWS's own
    */
@@ -152,21 +168,21 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly tracing?: lambda.Tracing;
 
   /**
-   * A role that is there. Nothing is attached to it: the README lists what it needs.
+   * An existing role. The construct attaches nothing to it: the README lists the permissions it needs.
    *
-   * @default - a role is made
+   * @default - a new role
    */
   readonly role?: IRole;
 
   /**
-   * The path of the role that is made. Vault is bound to {@link VaultAuthorizer.vaultPrincipal}, which has no path.
+   * The path of the new role. Bind Vault's role to {@link VaultAuthorizer.vaultPrincipal}, which has no path.
    *
    * @default "/"
    */
   readonly rolePath?: string;
 
   /**
-   * The policy that bounds the role that is made.
+   * The permissions boundary of the new role.
    *
    * @default - none
    */
@@ -308,7 +324,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     }
 
     this.node.addValidation({ validate: () => lostAtSynthesis(this, props) });
-    for (const [id, warning] of Object.entries(warningsOf(props, this.configuration))) {
+    for (const [id, warning] of Object.entries(warningsOf(this, props, this.configuration))) {
       Annotations.of(this).addWarningV2(`vault-authorizer:${id}`, warning);
     }
 
@@ -564,7 +580,7 @@ function reservedOf({ reservedConcurrentExecutions = 20 }: VaultAuthorizerProps)
 }
 
 /** What is accepted, and has a consequence. */
-function warningsOf(props: VaultAuthorizerProps, document: Configuration): Record<string, string> {
+function warningsOf(scope: Construct, props: VaultAuthorizerProps, document: Configuration): Record<string, string> {
   const warnings = {
     "caller-over-grant": callerOverGrant(props),
     "no-reserved-concurrency":
@@ -572,19 +588,40 @@ function warningsOf(props: VaultAuthorizerProps, document: Configuration): Recor
         ? undefined
         : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand " +
           "of Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
-    "stale-version": props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(document),
+    "stale-version":
+      props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(scope, props, document),
   };
   return Object.fromEntries(Object.entries(warnings).flatMap(([id, text]) => (text === undefined ? [] : [[id, text]])));
 }
 
 /** A version is published when the template changes, and not when a value does that is not in it. */
-function staleVersion(document: Configuration): string | undefined {
-  const values = unknownIn(document).filter((place) => place !== API_ID);
+function staleVersion(scope: Construct, props: VaultAuthorizerProps, document: Configuration): string | undefined {
+  const { environment = {}, layers = [], role, environmentEncryption } = props;
+  // The hash that names a version has the layers that the app makes, if this flag is set.
+  const hashesLayers = FeatureFlags.of(scope).isEnabled(LAMBDA_RECOGNIZE_LAYER_VERSION) ?? false;
+  const values = [
+    ...unknownIn(document).filter((place) => place !== API_ID),
+    ...unknownIn(environment, ["environment"]),
+    ...layers.flatMap((layer, index) =>
+      Token.isUnresolved(layer.layerVersionArn) && !(hashesLayers && isMade(layer)) ? [`layers[${index}]`] : [],
+    ),
+    ...(role !== undefined && Token.isUnresolved(role.roleArn) && !isMade(role) ? ["role"] : []),
+    ...(environmentEncryption !== undefined &&
+    Token.isUnresolved(environmentEncryption.keyArn) &&
+    !isMade(environmentEncryption)
+      ? ["environmentEncryption"]
+      : []),
+  ];
   if (values.length === 0) return undefined;
   return (
     `provisionedConcurrentExecutions: ${values.join(", ")}: known to CloudFormation only, which publishes no new version when ` +
     "such a value changes, so the alias would go on with the old one. Write it out"
   );
+}
+
+/** Whether the app makes it: an imported one has no resource. */
+function isMade(construct: IConstruct): boolean {
+  return construct.node.defaultChild !== undefined;
 }
 
 /** What is said where one caller can have more than half of a grant's quota minted, as `vault-authorizer check` has it. */
@@ -636,8 +673,15 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
       "and it is spent by then",
   );
   refuse(
-    timeout !== undefined && (timeout.isUnresolved() || timeout.toSeconds() >= 10),
-    "timeout: must be written out and below 10 seconds, which is what an HTTP API gives an authorizer: 8 seconds leave room",
+    timeout !== undefined &&
+      (timeout.isUnresolved() || !isWithin(timeout.toSeconds({ integral: false }), LEAST_TIMEOUT, MOST_TIMEOUT)),
+    `timeout: must be written out, from ${LEAST_TIMEOUT} to ${MOST_TIMEOUT} seconds: an HTTP API waits 10 for an authorizer, ` +
+      "and the start can take 2",
+  );
+  const { memorySize } = props;
+  refuse(
+    memorySize !== undefined && !Token.isUnresolved(memorySize) && !isWithin(memorySize, 128, 10240),
+    "memorySize: must be from 128 to 10240 MB",
   );
   const reserved = "reservedConcurrentExecutions" in props ? props.reservedConcurrentExecutions : 20;
   refuse(
@@ -651,6 +695,9 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
     provisioned !== undefined && !Token.isUnresolved(provisioned) && !isWithin(provisioned, 1, most),
     `provisionedConcurrentExecutions: must be from 1 to ${most}, since no more can run at once; leave it out for none`,
   );
+  for (const [name, threshold] of Object.entries((props.alarms || undefined)?.thresholds ?? {})) {
+    refuse(!Token.isUnresolved(threshold) && threshold < 0, `alarms.thresholds.${name}: must not be negative`);
+  }
   const environment = props.environment ?? {};
   refuse(
     "AUTHORIZER_CONFIG" in environment,
@@ -709,6 +756,9 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
   }
   return problems;
 }
+
+const LEAST_TIMEOUT = 3;
+const MOST_TIMEOUT = 9;
 
 function isWithin(number: number, least: number, most: number): boolean {
   return Number.isInteger(number) && number >= least && number <= most;

@@ -150,10 +150,22 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
     { resultsCacheTtl: Duration.minutes(5) },
     "resultsCacheTtl: must be 0, which it is without it: a cached result hands the same wrapping token to the next call, and it is spent by then",
   ],
+  ...[Duration.seconds(2), Duration.millis(3500), Duration.seconds(10)].map(
+    (timeout): [string, Record<string, unknown>, string] => [
+      `a timeout of ${timeout.toMilliseconds()} ms`,
+      { timeout },
+      "timeout: must be written out, from 3 to 9 seconds: an HTTP API waits 10 for an authorizer, and the start can take 2",
+    ],
+  ),
+  ...[127, 10241, 256.5].map((memorySize): [string, Record<string, unknown>, string] => [
+    `a memory of ${memorySize} MB`,
+    { memorySize },
+    "memorySize: must be from 128 to 10240 MB",
+  ]),
   [
-    "a function that outlives the call",
-    { timeout: Duration.seconds(10) },
-    "timeout: must be written out and below 10 seconds, which is what an HTTP API gives an authorizer: 8 seconds leave room",
+    "a threshold that every period is above",
+    { alarms: { thresholds: { faults: -1 } } },
+    "alarms.thresholds.faults: must not be negative",
   ],
   ...[undefined, 0, -2, 1001, 1.5].map((reserved): [string, Record<string, unknown>, string] => [
     `a concurrency of ${reserved}`,
@@ -205,8 +217,8 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   ],
   [
     "a name whose role's would be too long",
-    { name: "n".repeat(50) },
-    "name: must be written out, in letters, digits, `_` and `-`, and have at most 49, so that the role's name has 64 with `-` and the region's",
+    { name: "n".repeat(49) },
+    "name: must be written out, in letters, digits, `_` and `-`, and have at most 48, so that the role's name has 64 with `-` and the region's",
   ],
   ["no API", { apiIds: [] }, "apiIds: must not be empty"],
   ["an id that is none", { apiIds: ["a b"] }, "apiIds[0]: must be an API id: 1 to 32 letters and digits"],

@@ -11,10 +11,12 @@ import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { ManagedPolicy, Role } from "aws-cdk-lib/aws-iam";
 import { Key } from "aws-cdk-lib/aws-kms";
-import { Architecture, CodeSigningConfig, LayerVersion, Tracing } from "aws-cdk-lib/aws-lambda";
+import { Architecture, Code, CodeSigningConfig, LayerVersion, Tracing } from "aws-cdk-lib/aws-lambda";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
+import { Bucket } from "aws-cdk-lib/aws-s3";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { Match, Template } from "aws-cdk-lib/assertions";
+import { LAMBDA_RECOGNIZE_LAYER_VERSION } from "aws-cdk-lib/cx-api";
 import { type Grant, HttpVaultAuthorizer, VaultAuthorizer } from "../src";
 import { filledIn, GRANT, httpStack, importedStack, only, props, restStack, warned } from "./stacks";
 
@@ -325,6 +327,46 @@ test("a value that changes without a new version is a warning", () => {
   assert.match(warned(stack).join(), /^provisionedConcurrentExecutions: vault\.address: known to CloudFormation only/);
 });
 
+test("what the version does not follow is a warning, wherever it stands", () => {
+  const warnings = (of: (stack: Stack, parameter: string) => Record<string, unknown>, context = {}) => {
+    const stack = new Stack(new App({ context }));
+    const parameter = new CfnParameter(stack, "Value").valueAsString;
+    const api = new rest.RestApi(stack, "Api");
+    const changes = { provisionedConcurrentExecutions: 2, ...of(stack, parameter) };
+    const authorizer = new VaultAuthorizer(stack, "Authorizer", { ...props(stack), api, ...changes });
+    api.root.addMethod("GET", undefined, { authorizer });
+    return warned(stack).join();
+  };
+  const imported = (stack: Stack, arn: string) => LayerVersion.fromLayerVersionArn(stack, "Layer", arn);
+  for (const [place, changes] of [
+    ["environment.RUST_LOG", (_: Stack, value: string) => ({ environment: { RUST_LOG: value } })],
+    ["layers[0]", (stack: Stack, value: string) => ({ layers: [imported(stack, value)] })],
+    ["role", (stack: Stack, value: string) => ({ role: Role.fromRoleArn(stack, "Role", value) })],
+    [
+      "environmentEncryption",
+      (stack: Stack, value: string) => ({ environmentEncryption: Key.fromKeyArn(stack, "Key", value) }),
+    ],
+  ] as const) {
+    const text = warnings(changes);
+    assert.ok(text.startsWith(`provisionedConcurrentExecutions: ${place}: known to CloudFormation only`), text);
+  }
+  const written = "arn:aws:lambda:us-east-1:123456789012:layer:private-ca:3";
+  assert.equal(
+    warnings((stack) => ({ environment: { RUST_LOG: "warn" }, layers: [imported(stack, written)] })),
+    "",
+  );
+  // The version follows a layer of the app, but only with the flag that new apps have.
+  const made = (stack: Stack) => ({
+    layers: [
+      new LayerVersion(stack, "Layer", {
+        code: Code.fromBucket(Bucket.fromBucketName(stack, "Layers", "code"), "layer.zip"),
+      }),
+    ],
+  });
+  assert.equal(warnings(made, { [LAMBDA_RECOGNIZE_LAYER_VERSION]: true }), "");
+  assert.match(warnings(made), /^provisionedConcurrentExecutions: layers\[0\]: /);
+});
+
 test("what platform teams set reaches the function and its log", () => {
   const stack = new Stack();
   const vpc = new Vpc(stack, "Vpc");
@@ -521,7 +563,11 @@ test("each alarm takes a threshold and a treatment of missing data", () => {
   const { stack } = restStack({ alarms: { thresholds, treatMissingData: TreatMissingData.BREACHING } });
   assert.deepEqual(
     alarmsOf(stack).map((alarm) => alarm.replace(/.* > (\d+) in \d+, /, "$1 ")),
-    Object.values(thresholds).map((threshold) => `${threshold} breaching`),
+    // The metrics of the others have no data on a healthy API.
+    Object.entries(thresholds).map(
+      ([id, threshold]) =>
+        `${threshold} ${["faults", "api5xx", "throttles"].includes(id) ? "breaching" : "notBreaching"}`,
+    ),
   );
 });
 

@@ -731,8 +731,26 @@ run "thresholds_and_missing_data_can_be_set" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == "ignore"])
-    error_message = "All of them."
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.treat_missing_data if alarm.treat_missing_data != "notBreaching" } == { prod-faults = "ignore", prod-api_5xx = "ignore", throttles = "ignore" }
+    error_message = "The metrics of the others have data only when something is wrong."
+  }
+}
+
+run "without_tracing_the_mode_is_lambdas_default_and_the_role_sends_nothing" {
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough" && length(aws_iam_role_policy.tracing) == 0
+    error_message = "The provider keeps the old mode where the block is gone."
+  }
+}
+
+run "pass_through_lets_the_role_send_traces" {
+  variables {
+    tracing_mode = "PassThrough"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough" && length(aws_iam_role_policy.tracing) == 1
+    error_message = "API Gateway may have sampled the call."
   }
 }
 

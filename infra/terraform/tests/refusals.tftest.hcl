@@ -14,7 +14,7 @@ run "rejects_what_no_api_could_use" {
     name                              = "orders/api"
     architecture                      = "riscv"
     reserved_concurrent_executions    = 0
-    timeout                           = 10
+    timeout                           = 2
     memory_size                       = 64
     cloudwatch_logs_retention_in_days = 0
     vpc_subnet_ids                    = []

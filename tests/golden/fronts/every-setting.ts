@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { App, BootstraplessSynthesizer, Duration, RemovalPolicy, Stack, Tags } from "aws-cdk-lib";
+import { App, BootstraplessSynthesizer, CfnOutput, Duration, RemovalPolicy, Stack, Tags } from "aws-cdk-lib";
 import { RestApi } from "aws-cdk-lib/aws-apigateway";
 import { HttpApi } from "aws-cdk-lib/aws-apigatewayv2";
 import { type IAlarmAction, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
@@ -111,25 +111,45 @@ const values: Record<string, (stack: Stack) => Props> = {
   // No settings of the construct: what the other tests need.
   minusOne: () => ({ reservedConcurrentExecutions: -1 }),
   "Tags.of": () => ({}),
+  passThrough: () => ({ tracing: lambda.Tracing.PASS_THROUGH }),
 };
+
+/** A number for a prop, which the construct may refuse: `timeout=2`. */
+function numbered(setting: string): Props | undefined {
+  const [name, number] = setting.split("=");
+  if (name === undefined || number === undefined) return undefined;
+  if (name === "faults") return { alarms: { thresholds: { faults: Number(number) } } };
+  // No `Duration` is negative.
+  if (name === "timeout") return { timeout: Duration.seconds(Math.max(0, Number(number))) };
+  return { [name]: Number(number) };
+}
 
 const app = new App();
 const { cases, document } = JSON.parse(readFileSync(app.node.getContext("fixture"), "utf8"));
 for (const [id, names] of Object.entries<string[]>(cases)) {
   const stack = new Stack(app, id, { synthesizer: new BootstraplessSynthesizer() });
-  const props: Props = names.reduce((all, name) => ({ ...all, ...values[name]!(stack) }), {});
+  const props: Props = names.reduce((all, name) => ({ ...all, ...(numbered(name) ?? values[name]!(stack)) }), {});
   const api =
     id === "http"
       ? HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: "a1b2c3d4e5" })
       : RestApi.fromRestApiAttributes(stack, "Api", { restApiId: "a1b2c3d4e5", rootResourceId: "f6g7h8i9j0" });
-  const authorizer = new VaultAuthorizer(stack, "Authorizer", {
+  const settings = {
     api,
     name: "orders-authorizer",
     ...(id === "http" ? {} : { restApiName: "orders" }),
     code: lambda.Code.fromBucket(Bucket.fromBucketName(stack, "Code", "code"), "authorizer-1.zip"),
     ...document,
     ...props,
-  });
+  };
+  if (names.some((name) => name.includes("="))) {
+    try {
+      new VaultAuthorizer(stack, "Authorizer", settings);
+    } catch (refusal) {
+      new CfnOutput(stack, "Refused", { value: String(refusal) });
+    }
+    continue;
+  }
+  const authorizer = new VaultAuthorizer(stack, "Authorizer", settings);
   if (names.includes("Tags.of")) Tags.of(authorizer).add("team", "platform");
 }
 app.synth();

@@ -163,16 +163,40 @@ struct Front {
     api: &'static str,
 }
 
-fn by_cloudformation() -> Vec<Front> {
+/// With these settings besides those that are required: of templates, of Terraform, of CDK.
+struct Settings {
+    template: Value,
+    terraform: Value,
+    cdk: Value,
+}
+
+impl Settings {
+    fn none() -> Self {
+        Self { template: json!({}), terraform: json!({}), cdk: json!([]) }
+    }
+
+    fn breaching() -> Self {
+        Self {
+            template: json!({"TreatMissingData": "breaching"}),
+            terraform: json!({"treat_missing_data": "breaching"}),
+            cdk: json!(["alarms.treatMissingData"]),
+        }
+    }
+}
+
+fn by_cloudformation(settings: &Settings) -> Vec<Front> {
     let one = |api| {
-        let (template, parameters) = by_template(&[&json!({"ApiType": api})]);
+        let (template, parameters) = by_template(&[&json!({"ApiType": api}), &settings.template]);
         let made = Made::of_template(&template, FUNCTION, &parameters);
         Front { name: "authorizer.yaml", made, api }
     };
     let beside = |api| {
         let template = cloudformation::template("alarms.yaml");
         let name = if api == "REST" { "orders" } else { "a1b2c3d4e5" };
-        let parameters = json!({"ApiType": api, "Api": name, "Stage": "prod", "FunctionName": FUNCTION});
+        let mut parameters = json!({"ApiType": api, "Api": name, "Stage": "prod", "FunctionName": FUNCTION});
+        for (name, value) in settings.template.as_object().unwrap() {
+            parameters[name] = value.clone();
+        }
         // The stack's name is the beginning of the alarms' names.
         let made = Made::of_template(&template, FUNCTION, &parameters);
         Front { name: "alarms.yaml", made, api }
@@ -180,18 +204,21 @@ fn by_cloudformation() -> Vec<Front> {
     vec![one("REST"), one("HTTP"), beside("REST"), beside("HTTP")]
 }
 
-async fn by_terraform() -> Vec<Front> {
+async fn by_terraform(settings: &Settings) -> Vec<Front> {
     let scratch = Scratch::new("alarms-terraform");
     let http = json!({"api": {"type": "HTTP", "id": "a1b2c3d4e5"}});
-    let modules = json!({"rest": settings::module(&[]), "http": settings::module(&[&http])});
+    let modules = json!({
+        "rest": settings::module(&[&settings.terraform]),
+        "http": settings::module(&[&http, &settings.terraform]),
+    });
     let plan = settings::planned(&scratch, &modules).await;
     let one = |module, api| Front { name: "Terraform", made: Made::of_plan(&plan, module), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
-fn by_cdk() -> Vec<Front> {
+fn by_cdk(settings: &Settings) -> Vec<Front> {
     let scratch = Scratch::new("alarms-cdk");
-    let all = settings::synthesised(&scratch, &json!({"rest": [], "http": []}));
+    let all = settings::synthesised(&scratch, &json!({"rest": settings.cdk, "http": settings.cdk}));
     let one = |stack: &str, api| Front { name: "CDK", made: all[stack].clone(), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
@@ -367,16 +394,39 @@ fn assert_the_table_holds(front: &Front) {
 #[tokio::test]
 async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
     let lines = Lines::new().await;
-    for front in by_cloudformation().into_iter().chain(by_terraform().await).chain(by_cdk()) {
+    for front in every_front(&Settings::none()).await {
         assert_every_alarm_is_proved(&front, &lines);
         assert_the_table_holds(&front);
+    }
+}
+
+async fn every_front(settings: &Settings) -> Vec<Front> {
+    let mut all = by_cloudformation(settings);
+    all.extend(by_terraform(settings).await);
+    all.extend(by_cdk(settings));
+    all
+}
+
+/// Some metrics have data only when something is wrong.
+#[tokio::test]
+async fn where_missing_data_is_a_breach_a_healthy_api_raises_no_alarm_and_a_silent_one_does() {
+    let lines = Lines::new().await;
+    for front in every_front(&Settings::breaching()).await {
+        let every = |seconds: usize| (30..3 * HOURS).step_by(seconds);
+        World::new(&front)
+            .logs(every(15), &lines.allowed)
+            .logs(every(60), &lines.missing)
+            .answers(every(15), false)
+            .throttles(every(60), 0.0)
+            .raises("a healthy API", &[]);
+        World::new(&front).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
     }
 }
 
 /// What is proved of the one holds for the other, whose alarms are named after its stack.
 #[test]
 fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
-    let fronts = by_cloudformation();
+    let fronts = by_cloudformation(&Settings::none());
     let of = |name: &str, api: &str| {
         let front = fronts.iter().find(|front| front.name == name && front.api == api).unwrap();
         let mut all = alarms(&front.made);
@@ -398,7 +448,7 @@ fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
 }
 
 #[tokio::test]
-async fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
+async fn every_threshold_can_be_set() {
     let rows = settings::rows("Alarms");
     for file in ["authorizer.yaml", "alarms.yaml"] {
         for row in &rows {
@@ -443,15 +493,6 @@ async fn every_threshold_can_be_set_and_missing_data_can_be_a_breach() {
         .collect();
     assert_eq!(read(&of_terraform), expected);
     assert_eq!(read(&of_cdk), expected);
-
-    let (template, parameters) = by_template(&[&json!({"TreatMissingData": "breaching"})]);
-    let front = Front {
-        name: "authorizer.yaml",
-        made: Made::of_template(&template, FUNCTION, &parameters),
-        api: "REST",
-    };
-    let world = World::new(&front);
-    assert!(world.alarms.iter().all(|alarm| world.cloudwatch.raises(alarm, HOURS)), "nobody calls");
 }
 
 /// A REST API's alarm on 5xx needs its name; the others do not.

@@ -190,7 +190,7 @@ async fn what_would_fail_later_is_refused_by_the_template() {
     for (parameter, value) in [
         ("ReservedConcurrentExecutions", "-2"),
         ("ReservedConcurrentExecutions", "1001"),
-        ("ProvisionedConcurrency", "-1"),
+        ("Timeout", "2"),
         ("RolePath", "apis/"),
         ("Role", "arn:aws:iam::123456789012:role/shared"),
         ("PermissionsBoundary", "boundary"),

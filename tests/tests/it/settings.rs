@@ -130,7 +130,8 @@ fn cases() -> Vec<Case> {
         ),
         Case::new(
             "provisioned concurrency",
-            json!({"ProvisionedConcurrency": 2}),
+            // No template publishes a version with every change.
+            json!({}),
             json!({"provisioned_concurrent_executions": 2}),
             &["provisionedConcurrentExecutions"],
             vec![
@@ -146,8 +147,7 @@ fn cases() -> Vec<Case> {
                 ("aws_lambda_provisioned_concurrency_config", "/provisioned_concurrent_executions", json!(2)),
                 ("aws_lambda_function", "/publish", json!(true)),
             ],
-        )
-        .needs(json!({"Configuration": ""}), json!({})),
+        ),
         plain("layers", ["Layers", "layers", "layers"], FUNCTION, ["/Layers", "/layers"], json!([LAYER])),
         plain(
             "code signing",
@@ -294,12 +294,14 @@ fn cases() -> Vec<Case> {
             ["/OKActions", "/ok_actions"],
             json!([OK_TOPIC]),
         ),
-        plain(
+        // It reaches some of the alarms: `alarms.rs` proves which.
+        Case::new(
             "missing data",
-            ["TreatMissingData", "treat_missing_data", "alarms.treatMissingData"],
-            ALARM,
-            ["/TreatMissingData", "/treat_missing_data"],
-            json!("breaching"),
+            json!({"TreatMissingData": "breaching"}),
+            json!({"treat_missing_data": "breaching"}),
+            &["alarms.treatMissingData"],
+            vec![],
+            vec![],
         ),
         Case::new(
             "thresholds",
@@ -409,7 +411,10 @@ async fn every_setting_is_found_in_what_terraform_plans() {
     // Those that change nothing but the place where they are found share one instance: a plan of thirty takes minutes.
     let alone = ["environment variables", "tracing", "an existing role", "VPC", "IPv6 in the VPC", "alarms"];
     let cases = cases();
-    let mut modules = json!({"minus_one": module(&[&json!({"reserved_concurrent_executions": -1})])});
+    let mut modules = json!({
+        "minus_one": module(&[&json!({"reserved_concurrent_executions": -1})]),
+        "pass_through": module(&[&json!({"tracing_mode": "PassThrough"})]),
+    });
     let mut together = json!({});
     let name = |number: usize, case: &Case| {
         if alone.contains(&case.setting) { format!("case_{number}") } else { "together".to_owned() }
@@ -439,6 +444,8 @@ async fn every_setting_is_found_in_what_terraform_plans() {
     }
     let made = Made::of_plan(&plan, "minus_one");
     assert_eq!(made.only(FUNCTION.1)["reserved_concurrent_executions"], json!(-1));
+    assert_eq!(tracing_of(&made), TRACING[0]);
+    assert_eq!(tracing_of(&Made::of_plan(&plan, "pass_through")), TRACING[1]);
 }
 
 /// What CDK makes of `tests/golden/fronts/every-setting.ts`: a stack for each of these, with the props that it names.
@@ -463,7 +470,7 @@ fn every_setting_is_found_in_what_cdk_synthesises() {
     let scratch = Scratch::new("settings-cdk");
     let cases = cases();
     let name = |number: usize| format!("case-{number}");
-    let mut named = json!({"minus-one": ["minusOne"]});
+    let mut named = json!({"minus-one": ["minusOne"], "pass-through": ["passThrough"]});
     for (number, case) in cases.iter().enumerate() {
         named[name(number)] = json!(case.cdk);
     }
@@ -491,6 +498,185 @@ fn every_setting_is_found_in_what_cdk_synthesises() {
         }
     }
     assert_eq!(all["minus-one"].only(FUNCTION.0).get("ReservedConcurrentExecutions"), None);
+    assert_eq!(tracing_of(&all["minus-one"]), TRACING[0]);
+    assert_eq!(tracing_of(&all["pass-through"]), TRACING[1]);
+}
+
+/// Without tracing, with `PassThrough` and with `Active`: what Lambda does, and whether the role may send traces.
+const TRACING: [(&str, bool); 3] = [("PassThrough", false), ("PassThrough", true), ("Active", true)];
+
+/// What a front makes of it. Lambda passes through where a front says nothing.
+fn tracing_of(made: &Made) -> (&str, bool) {
+    let in_template = made.all(FUNCTION.0).map(|function| function.pointer("/TracingConfig/Mode"));
+    let in_plan = made.all(FUNCTION.1).map(|function| function.pointer("/tracing_config/0/mode"));
+    let mode =
+        in_template.chain(in_plan).flatten().next().map_or("PassThrough", |mode| mode.as_str().unwrap());
+    let sends = statements(made)
+        .iter()
+        .any(|one| texts(&one["Action"]).contains(&"xray:PutTraceSegments".to_owned()));
+    (mode, sends)
+}
+
+#[test]
+fn a_role_may_send_traces_only_where_tracing_is_chosen() {
+    for (value, expected) in [Some("Disabled"), Some("PassThrough"), Some("Active")].into_iter().zip(TRACING)
+    {
+        let (template, parameters) = by_template(&[&json!({"Tracing": value})]);
+        assert_eq!(tracing_of(&Made::of_template(&template, "orders-authorizer", &parameters)), expected);
+    }
+    for file in ["authorizer.yaml", "quickstart.yaml"] {
+        assert_eq!(cloudformation::template(file)["Parameters"]["Tracing"]["Default"], "Disabled");
+    }
+}
+
+/// A number that each front bounds in the same way.
+struct Range {
+    template: Option<&'static str>,
+    terraform: &'static str,
+    cdk: &'static str,
+    /// What is taken: the first and the last of them, and -1 for some.
+    taken: &'static [i64],
+    refused: &'static [i64],
+}
+
+/// The start waits up to 2 s, and may fall into the first call: a timeout of 2 would end before it. API Gateway waits 10 s.
+const RANGES: [Range; 5] = [
+    Range {
+        template: Some("ReservedConcurrentExecutions"),
+        terraform: "reserved_concurrent_executions",
+        cdk: "reservedConcurrentExecutions",
+        taken: &[-1, 1, 1000],
+        refused: &[-2, 0, 1001],
+    },
+    Range {
+        template: None,
+        terraform: "provisioned_concurrent_executions",
+        cdk: "provisionedConcurrentExecutions",
+        taken: &[1, 20],
+        refused: &[-2, 0, 1001],
+    },
+    Range {
+        template: Some("Timeout"),
+        terraform: "timeout",
+        cdk: "timeout",
+        taken: &[3, 9],
+        refused: &[-1, 2, 10],
+    },
+    Range {
+        template: Some("MemorySize"),
+        terraform: "memory_size",
+        cdk: "memorySize",
+        taken: &[128, 10240],
+        refused: &[127, 10241],
+    },
+    Range {
+        template: Some("FaultsThreshold"),
+        terraform: "alarm_thresholds",
+        cdk: "faults",
+        taken: &[0, 1000],
+        refused: &[-1],
+    },
+];
+
+impl Range {
+    fn values(&self) -> impl Iterator<Item = (i64, bool)> {
+        let taken = self.taken.iter().map(|value| (*value, true));
+        taken.chain(self.refused.iter().map(|value| (*value, false)))
+    }
+
+    fn for_terraform(&self, value: i64) -> Value {
+        let value =
+            if self.terraform == "alarm_thresholds" { json!({"faults": value}) } else { json!(value) };
+        json!({self.terraform: value})
+    }
+}
+
+#[test]
+fn a_template_takes_the_same_numbers() {
+    for range in &RANGES {
+        let Some(name) = range.template else { continue };
+        for (value, taken) in range.values() {
+            let (template, parameters) = by_template(&[&json!({name: value})]);
+            let bound = |bound: &str| template["Parameters"][name][bound].as_i64();
+            let within = bound("MinValue").is_some_and(|least| value >= least)
+                && bound("MaxValue").is_none_or(|most| value <= most);
+            let refused = !within || !refused_by_rules(&template, &parameters).is_empty();
+            assert_eq!(refused, !taken, "{name}={value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn terraform_takes_the_same_numbers() {
+    let scratch = Scratch::new("ranges-terraform");
+    let emulator = Emulator::start(&scratch).await;
+    let terraform = Terraform::on(&scratch, emulator.aws());
+    let folder = terraform.folder("ranges");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("authorizer.zip"), "").unwrap();
+    let (mut modules, mut wrong) = (json!({}), BTreeSet::new());
+    for range in &RANGES {
+        for (value, taken) in range.values() {
+            let name = format!("{}_{value}", range.terraform);
+            modules[&name] = module(&[&range.for_terraform(value)]);
+            if !taken {
+                wrong.insert(name);
+            }
+        }
+    }
+    let main = json!({"provider": {"aws": {}}, "module": modules});
+    fs::write(folder.join("main.tf.json"), main.to_string()).unwrap();
+    terraform.init("ranges", &[]).await;
+    let ran = terraform.run("ranges", &["plan", "-input=false", "-no-color", "-json"]).await;
+    assert!(!ran.success);
+    let refused =
+        ran.printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|line| {
+            line["@level"] == "error" && line["diagnostic"]["summary"] == "Invalid value for variable"
+        });
+    let refused: BTreeSet<String> = refused
+        .map(|line| {
+            // `on main.tf.json line 1, in module.timeout_2:` and the line's column where the value stands.
+            let context = line["diagnostic"]["snippet"]["context"].as_str().unwrap_or_default().to_owned();
+            context.trim_start_matches("module.").to_owned()
+        })
+        .collect();
+    assert_eq!(refused, wrong, "{}", ran.printed);
+    emulator.stop().await;
+}
+
+#[test]
+fn cdk_takes_the_same_numbers() {
+    let scratch = Scratch::new("ranges-cdk");
+    let (mut cases, mut expected) = (json!({}), BTreeMap::new());
+    for range in &RANGES {
+        for (value, taken) in range.values() {
+            let name = format!("{}{}", range.cdk, value).replace('-', "-minus-");
+            cases[&name] = json!([format!("{}={value}", range.cdk)]);
+            expected.insert(name, (range.cdk, !taken));
+        }
+    }
+    let all = synthesised(&scratch, &cases);
+    for (name, (prop, refused)) in expected {
+        let reason = all[&name].outputs.get("Refused").map(|reason| reason.as_str().unwrap());
+        assert_eq!(reason.is_some(), refused, "{name}: {reason:?}");
+        assert!(reason.is_none_or(|reason| reason.contains(&format!("{prop}: must"))), "{name}: {reason:?}");
+    }
+}
+
+/// The role's name is `<name>-<region>` and has at most 64 characters, in every region.
+#[test]
+fn the_longest_name_leaves_room_for_the_longest_region() {
+    let longest = 64 - "-us-isof-south-1".len();
+    let page = fs::read_to_string(parts::repository().join("infra/README.md")).unwrap();
+    for (file, rest) in [("authorizer.yaml", ""), ("quickstart.yaml", "-authorizer")] {
+        let most = longest - rest.len();
+        let description = cloudformation::template(file)["Description"].as_str().unwrap().to_owned();
+        assert!(
+            description.contains(&format!("The stack's name can have {most} characters")),
+            "{description}"
+        );
+        assert!(page.contains(&format!("{most} with `{file}`")), "{file}: {most}");
+    }
 }
 
 #[test]
@@ -501,6 +687,8 @@ fn every_row_of_the_table_has_a_case_with_its_names() {
     assert_eq!(settings, cases.iter().map(|case| case.setting).collect::<Vec<_>>());
     for (row, case) in rows.iter().zip(&cases) {
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let gap = case.setting == "provisioned concurrency";
+        assert_eq!(row[1] == "-", gap, "{}: `-` where the template has no such setting", case.setting);
         assert_eq!(names(&row[1]), keys(&case.template), "{}", case.setting);
         assert_eq!(names(&row[2]), keys(&case.terraform), "{}", case.setting);
         let cdk: BTreeSet<String> = case.cdk.iter().map(|name| (*name).to_owned()).collect();
@@ -513,12 +701,10 @@ pub(crate) fn statements(made: &Made) -> Vec<Value> {
     let inline =
         made.all("AWS::IAM::Role").flat_map(|role| role["Policies"].as_array().into_iter().flatten());
     let documents = inline.chain(made.all("AWS::IAM::Policy")).map(|policy| policy["PolicyDocument"].clone());
-    let planned = made.all("aws_iam_role_policy").map(|policy| match policy["policy"].as_str() {
-        Some(document) => serde_json::from_str(document).unwrap(),
-        // A plan does not know the log group's ARN yet.
-        None if policy["name"] == "write-own-log" => {
-            json!({"Statement": [{"Effect": "Allow", "Action": "logs:"}]})
-        }
+    let planned = made.all("aws_iam_role_policy").filter_map(|policy| match policy["policy"].as_str() {
+        Some(document) => Some(serde_json::from_str(document).unwrap()),
+        // A plan does not know the log group's ARN yet. `terraform test` looks at this document.
+        None if policy["name"] == "write-own-log" => None,
         None => panic!("{policy}"),
     });
     let all = documents.chain(planned);
@@ -560,7 +746,12 @@ fn assert_rest(setting: &str, made: &Made) {
     let has = |prefix: &str| allowed.iter().any(|action| action.starts_with(prefix));
     assert_eq!(has("xray:"), setting == "tracing", "{setting}: {allowed:?}");
     assert_eq!(has("ec2:"), ["VPC", "IPv6 in the VPC"].contains(&setting), "{setting}: {allowed:?}");
-    assert_eq!(has("logs:"), setting != "an existing role", "{setting}: nothing is attached to it");
+    let of_plan = made.all("aws_iam_role_policy").any(|policy| policy["name"] == "write-own-log");
+    assert_eq!(
+        has("logs:") || of_plan,
+        setting != "an existing role",
+        "{setting}: nothing is attached to it"
+    );
     let roles = made.all("AWS::IAM::Role").chain(made.all("aws_iam_role")).count();
     assert_eq!(roles, usize::from(setting != "an existing role"), "{setting}");
     let alarms = alarms(made);
@@ -569,7 +760,7 @@ fn assert_rest(setting: &str, made: &Made) {
 
 #[test]
 fn every_setting_is_found_in_what_the_template_makes() {
-    for case in cases() {
+    for case in cases().into_iter().filter(|case| case.setting != "provisioned concurrency") {
         let (template, parameters) = by_template(&[&given(&case.template), &case.template_needs]);
         let refused = refused_by_rules(&template, &parameters);
         assert!(refused.is_empty(), "{}: {refused:?}", case.setting);
@@ -603,8 +794,8 @@ fn the_quickstart_has_all_settings_but_those_that_the_page_says_it_has_not() {
         let has = |name: &str| template["Parameters"][name].is_object();
         let lacking: BTreeSet<String> =
             case.template.as_object().unwrap().keys().filter(|name| !has(name)).cloned().collect();
-        let of_alarms =
-            case.in_template.iter().any(|(kind, ..)| *kind == ALARM.0) || case.setting == "alarms";
+        let of_alarms = case.in_template.iter().any(|(kind, ..)| *kind == ALARM.0)
+            || ["alarms", "missing data", "provisioned concurrency"].contains(&case.setting);
         if of_alarms {
             continue;
         }
@@ -686,46 +877,12 @@ fn what_vault_is_bound_to_never_has_the_roles_path() {
 
 #[test]
 fn minus_one_reserves_no_concurrency() {
-    for value in [-1, 0, 20] {
+    for value in [-1, 20] {
         let (template, parameters) = by_template(&[&json!({"ReservedConcurrentExecutions": value})]);
         let made = Made::of_template(&template, "orders-authorizer", &parameters);
         let reserved = made.only(FUNCTION.0).get("ReservedConcurrentExecutions");
         assert_eq!(reserved, Some(&json!(value)).filter(|_| value >= 0));
     }
-}
-
-/// An alias that serves an old version would go on giving what was taken away.
-#[test]
-fn a_provisioned_alias_is_what_is_called_and_follows_the_code() {
-    let settings = json!({"ProvisionedConcurrency": 2, "Configuration": ""});
-    let (template, parameters) = by_template(&[&settings]);
-    let version = |key: &str| {
-        let mut parameters = parameters.clone();
-        parameters["CodeKey"] = json!(key);
-        Made::of_template(&template, "orders-authorizer", &parameters).only("AWS::Lambda::Version").clone()
-    };
-    assert_ne!(version("one.zip")["Description"], version("two.zip")["Description"], "replaces the version");
-    let live = "arn:aws:lambda:us-east-1:123456789012:function:orders-authorizer:live";
-    for (kind, authorizer) in
-        [("REST", "AWS::ApiGateway::Authorizer"), ("HTTP", "AWS::ApiGatewayV2::Authorizer")]
-    {
-        let (template, parameters) = by_template(&[&settings, &json!({"ApiType": kind})]);
-        let made = Made::of_template(&template, "orders-authorizer", &parameters);
-        let uri = made.only(authorizer)["AuthorizerUri"].as_str().unwrap();
-        assert!(uri.ends_with(&format!("functions/{live}/invocations")), "{uri}");
-        assert_eq!(made.only("AWS::Lambda::Permission")["FunctionName"], live);
-    }
-    // A layer with another file publishes no version.
-    let in_layer = json!({"AuthorizerConfigFile": "/opt/authorizer.yaml"});
-    let (template, parameters) = by_template(&[&settings, &in_layer]);
-    let refused = refused_by_rules(&template, &parameters);
-    assert!(refused.len() == 1 && refused[0].contains("leave AuthorizerConfigFile empty"), "{refused:?}");
-    let (template, parameters) = by_template(&[&json!({"ProvisionedConcurrency": 2})]);
-    let refused = refused_by_rules(&template, &parameters);
-    assert_eq!(
-        refused,
-        ["with ProvisionedConcurrency, leave Configuration empty and put authorizer.yaml into the zip file"]
-    );
 }
 
 #[test]
@@ -736,6 +893,7 @@ fn what_means_nothing_is_refused_by_the_templates_rules() {
         (json!({"Ipv6AllowedForDualStack": "yes"}), "SubnetIds is missing"),
         (json!({"SimpleResponses": "yes"}), "SimpleResponses=no"),
         (json!({"AuthorizerConfigFile": "/opt/a.yaml"}), "both given"),
+        (json!({"ReservedConcurrentExecutions": 0}), "would reject every call"),
         (json!({"Role": "shared", "PermissionsBoundary": BOUNDARY}), "PermissionsBoundary"),
     ] {
         let (template, parameters) = by_template(&[&parameters]);

@@ -266,7 +266,7 @@ async fn the_readmes_additions_are_short_and_valid() {
     let text = fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
     let blocks: Vec<&str> =
         text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let [rest, http, container, moved] = blocks.as_slice() else { panic!("{}", blocks.len()) };
+    let [rest, http, renamed, container, moved] = blocks.as_slice() else { panic!("{}", blocks.len()) };
     for block in [rest, http] {
         assert!(block.lines().count() < 20, "{block}");
     }
@@ -281,7 +281,8 @@ async fn the_readmes_additions_are_short_and_valid() {
         }
     "#;
     let of_http = [rest, "\n", &http.replacen("\"authorizer\"", "\"of_http\"", 1)].concat();
-    let root = [api, &of_http, container, moved].concat();
+    let renamed = renamed.replace("module.new", "module.authorizer");
+    let root = [api, &of_http, &renamed, container, moved].concat();
     let root = root.replace("git::https://git.example.com/vault-authorizer//infra/terraform", "../..");
     let folder = "terraform/examples/readme";
     fs::create_dir(terraform.folder(folder)).unwrap();
