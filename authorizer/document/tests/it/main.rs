@@ -145,3 +145,73 @@ fn what_the_rules_take_the_types_and_the_schema_take() {
         }
     }
 }
+
+/// Each place of each good document with something else in it, or nothing.
+#[test]
+fn what_the_rules_take_the_types_read_whatever_stands_where() {
+    let others = [
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(3),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(1e300),
+        json!("x"),
+        json!(""),
+        json!("1m"),
+        json!("none"),
+        json!("*"),
+        json!([]),
+        json!(["x"]),
+        json!([["x"]]),
+        json!([{}]),
+        json!({}),
+        json!({"": {}}),
+        json!({"x": {"y": ["z"]}}),
+    ];
+    let mut taken = 0;
+    for (name, document) in cases().into_iter().filter(|(name, _)| !name.starts_with("rejects ")).take(4) {
+        for place in places(&document) {
+            for other in others.iter().map(Some).chain([None]) {
+                let mut document = document.clone();
+                let (above, key) = place.rsplit_once('/').unwrap_or_default();
+                match (other, document.pointer_mut(above).unwrap()) {
+                    (Some(other), _) => *document.pointer_mut(&place).unwrap() = other.clone(),
+                    (None, Value::Object(map)) => {
+                        map.remove(&key.replace("~1", "/").replace("~0", "~"));
+                    }
+                    (None, Value::Array(items)) => {
+                        items.remove(key.parse().unwrap());
+                    }
+                    (None, _) => panic!("{name}: {above}"),
+                }
+                if problems(&document).is_empty() {
+                    taken += 1;
+                    let read = Document::read(&document.to_string());
+                    assert!(read.is_ok(), "{name}: {place}: {other:?}: {:?}", read.err());
+                }
+            }
+        }
+    }
+    assert!(taken > 200, "{taken}");
+}
+
+/// Every place in a value, as JSON pointers, the value itself not included.
+fn places(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    let below = |(key, child): (String, &Value)| {
+        let below = places(child).into_iter().map(move |rest| format!("/{key}{rest}"));
+        below.collect::<Vec<_>>()
+    };
+    let own = children.iter().map(|(key, _)| format!("/{key}")).collect::<Vec<_>>();
+    own.into_iter().chain(children.into_iter().flat_map(below)).collect()
+}
