@@ -11,14 +11,14 @@ module "check" {
       login   = { method = "approle", role_id = "r", secret_id = sensitive("s") }
     }
     issuers = {
-      corp = { kind = "jwt", issuer = terraform_data.issuer.id, audiences = [terraform_data.issuer.id], algorithms = ["RS256"], jwks = "discovery" }
+      corp = { kind = "jwt", issuer = terraform_data.issuer.id, ca_file = terraform_data.issuer.output, audiences = [terraform_data.issuer.id], algorithms = ["RS256"], jwks = "discovery" }
     }
     stages = {
       prod = {
         grants = [{
           name   = "orders-reader"
           routes = ["GET /orders"]
-          caller = { issuer = "corp", bound_subjct = terraform_data.issuer.id }
+          caller = { issuer = "corp", bound_subjct = terraform_data.issuer.id, bound_claims = { tenant = terraform_data.issuer.output } }
           token  = { role = "orders-reader", policies = ["orders-read"], ttl = "2m", wrap_ttl = "30s" }
         }]
       }
