@@ -54,7 +54,7 @@ variable "authorizer_result_ttl_in_seconds" {
 # --- The configuration's document: docs/configuration.md has every key -------------------------------------------------
 
 # Their type is `any`, since Terraform drops an attribute that an `object({…})` does not name, without a word: a misspelt
-# `bound_subjct` would open its grant to everybody. Every key is checked against authorizer.schema.json instead, at plan.
+# `bound_subjct` would open its grant to everybody. Every key is checked by authorizer.rules.json instead, at plan.
 
 variable "vault" {
   description = "Where Vault is and how the authorizer logs in: `{address, namespace?, ca_file?, login = {method, role, …}}`."

@@ -1,7 +1,7 @@
 # The document's parts, in the names of docs/configuration.md. Their type is `any` on purpose. Terraform drops an attribute
 # that an `object({…})` does not name, without a word: a misspelt `bound_subjct` would be gone, and the grant would be open to
 # everybody. And in a list of objects it makes one type of all items: beside a claim `"3"`, `true` would become `"true"`, which
-# is another claim. What a part may hold is written in authorizer.schema.json, and checked by the module `check`.
+# is another claim. What a part may hold is written in authorizer.rules.json, and checked by the module `check`.
 
 variable "vault" {
   description = <<-EOT

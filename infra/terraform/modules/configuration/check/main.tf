@@ -46,12 +46,13 @@ locals {
   # Their keys are names of the user's own.
   named = [for at in local.at : trimsuffix(at, ".*") if endswith(at, ".*")]
 
+  # `true || unknown` is unknown: hence the conditional.
   unknown_keys = flatten([
     for node in local.branches : [
       for rule in local.places[node.at].between : [
         for key in keys(node.value) : "${node.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}: ${rule.message}"
         if !contains(rule.keys, key)
-      ] if rule.rule == "keys" && (length(rule.of) == 0 || contains(rule.of, node.kind))
+      ] if rule.rule == "keys" && (length(rule.of) == 0 ? true : contains(rule.of, node.kind))
     ] if !node.is_list
   ])
 }

@@ -13,10 +13,10 @@ locals {
 
   # Keys are checked at plan, where the values of resources are not known yet. So no `try`, no `can` and no `lookup` of a value down
   # to the branches: of a mapping with one such value they know nothing. What JSON begins with is known of every mapping and list.
-  # A kind is JSON as well, and that of a grant its whole caller; what that means is for later.
+  # A key without a name is no place's. A kind is JSON as well, and that of a grant its whole caller; what that means is for later.
   branches_1 = [{ path = "", prefix = "", at = "", kind = "", is_list = false, value = var.parts }]
   branches_2 = flatten([for up in local.branches_1 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -25,7 +25,7 @@ locals {
     ] if contains(local.ways, at)
   ]]])
   branches_3 = flatten([for up in local.branches_2 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -34,7 +34,7 @@ locals {
     ] if contains(local.ways, at)
   ]]])
   branches_4 = flatten([for up in local.branches_3 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -43,7 +43,7 @@ locals {
     ] if contains(local.ways, at)
   ]]])
   branches_5 = flatten([for up in local.branches_4 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -52,7 +52,7 @@ locals {
     ] if contains(local.ways, at)
   ]]])
   branches_6 = flatten([for up in local.branches_5 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -61,7 +61,7 @@ locals {
     ] if contains(local.ways, at)
   ]]])
   branches_7 = flatten([for up in local.branches_6 : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path    = path, prefix = "${path}.", at = at, value = value
         kind    = contains(keys(local.kinds), at) ? join("", [for name, kind in value : jsonencode(kind) if name == local.kinds[at]]) : up.kind
@@ -77,7 +77,7 @@ locals {
 
   # What stands in these, whatever it is. A key that is null was not given, unless it is a name of the user's own.
   leaves_1 = flatten([for up in local.branches : [for key, value in up.value : [
-    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : key}", ".")] : [
+    for at in [trimprefix(up.is_list ? "${up.at}[]" : "${up.at}.${contains(local.named, up.at) ? "*" : coalesce(key, "?")}", ".")] : [
       for path in [up.is_list ? "${up.path}[${key}]" : "${up.prefix}${can(regex(local.plain, key)) ? key : jsonencode(key)}"] : {
         path = path, at = at, name = key, kind = try(local.kind_of[path], up.kind), value = jsondecode(jsonencode(value))
       }

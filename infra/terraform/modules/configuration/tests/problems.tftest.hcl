@@ -63,7 +63,7 @@ run "values_that_come_late_are_checked_when_they_come" {
   }
 
   assert {
-    condition     = contains(output.problems, "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host")
+    condition     = contains(output.problems, "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host; without a user, a query or a fragment")
     error_message = "The problems are ${join("\n", output.problems)}"
   }
 }
