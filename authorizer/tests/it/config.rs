@@ -42,7 +42,7 @@ issuers:
     kind: jwt
     issuer: https://login.example.com/
     audiences: []
-    algorithms: [RS256, HS256, none]
+    algorithms: [RS256, HS256, none, ES512]
     jwks: discovery
     leeway: 30
     max_age: 1d

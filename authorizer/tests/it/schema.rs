@@ -20,7 +20,7 @@ issuers:
     issuer: https://login.example.com/
     audiences: [orders-api]
     audience_claim: client_id
-    algorithms: [RS256, ES512, EdDSA]
+    algorithms: [RS256, ES384, EdDSA]
     types: [JWT, at+jwt]
     jwks: {uri: "https://login.example.com/keys?tenant=1"}
     leeway: 30s

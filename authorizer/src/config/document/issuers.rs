@@ -20,7 +20,7 @@ pub(in crate::config) const DEFAULT_LEEWAY_SECONDS: u64 = 30;
 pub(in crate::config) const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
 /// What `sts:GetWebIdentityToken` can sign with.
-pub(in crate::config) const AWS_ALGORITHMS: [Algorithm; 2] = [Algorithm::Rs256, Algorithm::Es384];
+pub(in crate::config) const AWS_ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES384];
 /// Below this lie the issuers of AWS accounts.
 const AWS_ISSUERS: &str = ".tokens.sts.global.api.aws";
 

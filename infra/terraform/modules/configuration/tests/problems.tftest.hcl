@@ -42,7 +42,7 @@ run "every_problem_is_reported_together" {
       "credentials[3].scheme: must be \"none\" where it is written",
       "issuers.arn.kind: must be one of aws_iam, jwt",
       "issuers.arn: its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first, and not `arn`",
-      "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519",
+      "issuers.corp.algorithms[0]: must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, Ed25519",
       "issuers.corp.audiences: must not be empty",
       "issuers.corp.binding.require: must be \"none\" where it is written",
       "issuers.corp.jwks: `discovery` needs an `issuer` that can be called: https://…, or http:// to a loopback host",
