@@ -78,8 +78,8 @@ impl fmt::Display for Algorithm {
 /// The text names no algorithm of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownAlgorithm {
-    /// RFC 7518 has it, and an identity provider may sign with it.
-    #[error("ES512 (P-521) is not supported; must be one of {}", names())]
+    /// RFC 7518 has it, `jsonwebtoken` does not.
+    #[error("`ES512` (P-521) is not supported; use one of {}", names())]
     Es512,
     /// Any other text.
     #[error("must be one of {}", names())]
@@ -127,11 +127,11 @@ mod tests {
 
     #[test]
     fn the_error_names_them_all() {
-        let known = "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, Ed25519";
-        assert_eq!(UnknownAlgorithm::Other.to_string(), known);
+        let known = "one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, Ed25519";
+        assert_eq!(UnknownAlgorithm::Other.to_string(), format!("must be {known}"));
         assert_eq!(
             "ES512".parse::<Algorithm>().unwrap_err().to_string(),
-            format!("ES512 (P-521) is not supported; {known}")
+            format!("`ES512` (P-521) is not supported; use {known}")
         );
     }
 }

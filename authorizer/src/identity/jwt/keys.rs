@@ -204,22 +204,29 @@ impl<'a> Jwk<'a> {
         let kty = self.text("kty")?;
         let crv = if matches!(kty, "EC" | "OKP") { self.text("crv")? } else { "" };
         match (kty, crv) {
-            ("RSA", _) => PublicKey::rsa(&self.numbers(&["d", "p", "q", "dp", "dq", "qi", "oth"])?),
-            ("EC", "P-256") => PublicKey::ec(&P256, &self.numbers(&["d"])?),
-            ("EC", "P-384") => PublicKey::ec(&P384, &self.numbers(&["d"])?),
-            ("OKP", "Ed25519") => PublicKey::ed25519(&self.numbers(&["d"])?),
+            ("RSA", _) => {
+                PublicKey::rsa(&self.numbers(&["n", "e"], &["d", "p", "q", "dp", "dq", "qi", "oth"])?)
+            }
+            ("EC", "P-256") => PublicKey::ec(&P256, &self.numbers(&["x", "y"], &["d"])?),
+            ("EC", "P-384") => PublicKey::ec(&P384, &self.numbers(&["x", "y"], &["d"])?),
+            ("OKP", "Ed25519") => PublicKey::ed25519(&self.numbers(&["x"], &["d"])?),
             ("EC" | "OKP", _) => Err(Unusable::Curve(shown(crv))),
             _ => Err(Unusable::Type(shown(kty))),
         }
     }
 
-    /// The numbers of a key, if none of what its type keeps private is among them. What serde says of a member quotes no
-    /// text: `kty` and `crv` are known by now, and it takes any text for the others.
-    fn numbers<T: Deserialize<'a>>(self, private: &[&'static str]) -> Result<T, Unusable> {
+    /// The public members of a key, provided that none of its private ones is there.
+    fn numbers<T: Deserialize<'a>>(
+        self,
+        public: &[&'static str],
+        private: &[&'static str],
+    ) -> Result<T, Unusable> {
         if let Some(name) = private.iter().find(|name| self.member(name).is_some()) {
             return Err(Unusable::Private(name));
         }
-        T::deserialize(self.0).map_err(|error| Unusable::Numbers(error.to_string()))
+        // `kty` and `crv` are known by now, so it can only be one of these that serde stumbled over.
+        let wrong = || public.iter().find_map(|name| self.text(name).err()).unwrap_or(Unusable::NotAnObject);
+        T::deserialize(self.0).map_err(|_| wrong())
     }
 
     fn member(self, name: &str) -> Option<&'a Value> {
@@ -274,9 +281,6 @@ pub enum Unusable {
     /// A member of another type.
     #[error("its `{0}` is not text")]
     NotText(&'static str),
-    /// Its numbers are missing, or are not text.
-    #[error("it is not a key of its `kty`: {0}")]
-    Numbers(String),
     /// A number in another encoding.
     #[error("its `{0}` is not base64url without padding")]
     NotBase64(&'static str),

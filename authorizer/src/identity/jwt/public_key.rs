@@ -79,7 +79,7 @@ impl PublicKey {
         Self::point(key, curve.point, &curve.serves)
     }
 
-    /// An Ed25519 key, 32 bytes (RFC 8032 section 5.1.5). The library would take a whole certificate's key here, too.
+    /// An Ed25519 key, 32 bytes (RFC 8032 section 5.1.5). `aws-lc-rs` would take a `SubjectPublicKeyInfo`, too.
     pub(super) fn ed25519(jwk: &OctetKeyPairParameters) -> Result<Self, Unusable> {
         let x: [u8; 32] = bytes("x", &jwk.x)?.try_into().map_err(|_| Unusable::Point)?;
         if is_of_small_order(x) {
@@ -89,8 +89,8 @@ impl PublicKey {
         Self::point(key, &ED25519, &[Algorithm::EDDSA])
     }
 
-    /// A signature on another curve can be forged. `jsonwebtoken` looks at the point with each signature and then refuses
-    /// it; here it is found when the key is read, so that the set's other keys and its messages tell of it.
+    /// A signature on another curve can be forged. `jsonwebtoken` checks the point with each signature. Here it is checked
+    /// when the key is read, so that `doctor` and the log can name the key, and `knows` does not count it.
     fn point(
         key: DecodingKey,
         algorithm: &'static dyn VerificationAlgorithm,
@@ -122,7 +122,7 @@ fn is_sound_exponent(exponent: &[u8]) -> bool {
     bits(exponent) <= 33 && bits(exponent) > 16 && is_odd(exponent)
 }
 
-/// The `y` of the eight points of small order, as RFC 8032 section 5.1.2 writes them, and of those that a second form fits.
+/// The `y` of the eight points of small order, as RFC 8032 section 5.1.2 encodes it. The last two are second forms of 0 and 1.
 const SMALL_ORDER: [&str; 7] = [
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -133,7 +133,7 @@ const SMALL_ORDER: [&str; 7] = [
     "7v_______________________________________38",
 ];
 
-/// Whoever adds such a point up gets the same few: anybody can sign with it. The highest bit is the sign of the other coordinate.
+/// Such a point has at most eight multiples, so anybody can sign with it. The highest bit is the sign of `x` and does not matter.
 fn is_of_small_order(mut point: [u8; 32]) -> bool {
     point[31] &= 0x7f;
     SMALL_ORDER.contains(&URL_SAFE_NO_PAD.encode(point).as_str())
