@@ -246,7 +246,7 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
         issuer: "https://login.example.com/".to_owned(),
         audiences: vec!["orders-api".to_owned()],
         audience_claim: AudienceClaim::Aud,
-        algorithms: vec![Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256],
+        algorithms: vec![Algorithm::EDDSA, Algorithm::ES256, Algorithm::RS256, Algorithm::PS256],
         types: vec!["JWT".to_owned(), "at+jwt".to_owned()],
         leeway_seconds: 30,
         max_age_seconds: None,

@@ -231,8 +231,8 @@ pub struct Region(
 
 const ONE_SOURCE: &str = "must be `discovery`, {uri: …} or {file: …}";
 /// JWS `alg` by name, in the order in which messages name them.
-const ALGORITHMS: [&str; 11] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+const ALGORITHMS: [&str; 10] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519"];
 /// A token of RFC 9110, section 5.6.2: what a cookie's name and a subprotocol are made of, and a sane parameter's.
 const TOKEN: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
 const NOT_A_TOKEN: &str = "must be letters, digits and `!#$%&'*+-.^_`|~`";

@@ -8,7 +8,7 @@ mod algorithm;
 pub mod aws_iam;
 mod checks;
 mod keys;
-mod signature;
+mod public_key;
 mod unique_json;
 mod unverified;
 #[cfg(test)]

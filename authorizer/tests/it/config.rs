@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use authorizer_document::rules;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vault_authorizer::config::Config;
+use vault_authorizer::{config::Config, identity::jwt::Algorithm};
 
 use crate::support::*;
 
@@ -158,6 +158,14 @@ fn what_the_rules_take_is_read() {
     for case in bad {
         assert_eq!(json!(problems(&case["document"].to_string())), case["problems"], "{}", case["name"]);
     }
+}
+
+#[test]
+fn the_rules_name_the_algorithms_that_there_are() {
+    let rules: Value = serde_json::from_str(include_str!("../../../infra/authorizer.rules.json")).unwrap();
+    let rules = rules["places"]["issuers.*.algorithms[]"]["own"].as_array().unwrap();
+    let named = rules.iter().find(|rule| rule["rule"] == "one_of" && rule["of"] == json!(["jwt"])).unwrap();
+    assert_eq!(named["values"], json!(Algorithm::names().collect::<Vec<_>>()));
 }
 
 proptest! {

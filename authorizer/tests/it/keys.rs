@@ -25,7 +25,7 @@ use vault_authorizer::{
 use crate::support::*;
 
 /// How many keys of [`Keys::jwks`] can verify.
-const USABLE: usize = 5;
+const USABLE: usize = 4;
 
 /// What a provider answers.
 #[derive(Clone)]

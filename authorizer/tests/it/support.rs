@@ -17,8 +17,8 @@ use aws_lc_rs::{
     rsa::KeySize,
     signature::{
         self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
-        ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
-        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
+        ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+        Ed25519KeyPair, KeyPair,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -329,7 +329,7 @@ impl Bed {
 }
 
 /// Every algorithm, and the `kid` of the key of [`Keys::jwks`] that serves it.
-pub const ALGORITHMS: [(&str, &str); 10] = [
+pub const ALGORITHMS: [(&str, &str); 9] = [
     ("RS256", "rsa"),
     ("RS384", "rsa"),
     ("RS512", "rsa"),
@@ -338,7 +338,6 @@ pub const ALGORITHMS: [(&str, &str); 10] = [
     ("PS512", "rsa"),
     ("ES256", "ec"),
     ("ES384", "ec384"),
-    ("ES512", "ec521"),
     ("EdDSA", "ed"),
 ];
 
@@ -462,7 +461,6 @@ pub struct Keys {
     pub rsa: signature::RsaKeyPair,
     ec256: Ec,
     ec384: Ec,
-    ec521: Ec,
     ed: Ed25519KeyPair,
     partner: Ed25519KeyPair,
 }
@@ -507,7 +505,6 @@ impl Keys {
             rsa: signature::RsaKeyPair::generate(KeySize::Rsa2048).unwrap(),
             ec256: Ec::generate(&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDSA_P256_SHA256_ASN1_SIGNING),
             ec384: Ec::generate(&ECDSA_P384_SHA384_FIXED_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING),
-            ec521: Ec::generate(&ECDSA_P521_SHA512_FIXED_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING),
             ed: Ed25519KeyPair::generate().unwrap(),
             partner: Ed25519KeyPair::generate().unwrap(),
         }
@@ -524,11 +521,9 @@ impl Keys {
             "PS512" => self.rsa_signature(&signature::RSA_PSS_SHA512, message),
             "ES256" => self.ec256.sign(message),
             "ES384" => self.ec384.sign(message),
-            "ES512" => self.ec521.sign(message),
             "EdDSA" => self.ed.sign(message).as_ref().to_vec(),
             "ES256 in DER" => self.ec256.sign_der(message),
             "ES384 in DER" => self.ec384.sign_der(message),
-            "ES512 in DER" => self.ec521.sign_der(message),
             other => panic!("no key signs {other}"),
         }
     }
@@ -558,7 +553,6 @@ impl Keys {
             self.rsa_public_jwk(),
             self.ec256.jwk("ec", "P-256", "ES256"),
             self.ec384.jwk("ec384", "P-384", "ES384"),
-            self.ec521.jwk("ec521", "P-521", "ES512"),
             {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "key_ops": ["verify"], "x": b64(self.ed.public_key().as_ref())},
         ]})
     }

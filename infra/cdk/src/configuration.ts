@@ -104,7 +104,7 @@ export type Issuer =
  * JWS `alg` (RFC 7518, section 3.1; RFC 8037; RFC 9864). `EdDSA` and `Ed25519` are one.
  */
 export type Algorithm =
-  "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "ES512" | "EdDSA" | "Ed25519";
+  "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "EdDSA" | "Ed25519";
 /**
  * What `sts:GetWebIdentityToken` can sign with.
  */

@@ -2,16 +2,16 @@
 //!
 //! Receives the provider's document, bounded; produces the keys that fit an algorithm of ours, and for each of the others
 //! why it does not. Such a key never fails the set, since a provider may publish keys for other purposes beside it. Leaves
-//! what a key can do to `signature`.
+//! what its numbers must be, and the signature, to `public_key`.
 
 use std::fmt::{self, Write};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    algorithm::{Algorithm, KeyType},
-    signature::{PublicKey, modulus_bits},
+    Algorithm,
+    public_key::{P256, P384, PublicKey},
     unique_json,
 };
 use crate::shown::shown;
@@ -145,22 +145,20 @@ impl KeySet {
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.keys.iter().map(|key| (&key.kid, key.public.key_type(), key.alg)))
-            .finish()
+        f.debug_list().entries(self.keys.iter().map(|key| (&key.kid, key.public.serves(), key.alg))).finish()
     }
 }
 
 impl Key {
     /// Whether this key made `signature` over `message`.
-    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
         self.fits(algorithm) && self.public.verifies(algorithm, message, signature)
     }
 
     /// By its type, and by `alg` where it is there. Many providers leave it out of their RSA keys, which then serve
     /// whatever RSA algorithm the issuer's configuration lists.
     fn fits(&self, algorithm: Algorithm) -> bool {
-        self.public.key_type() == algorithm.key_type() && self.alg.is_none_or(|own| own == algorithm)
+        self.public.serves().contains(&algorithm) && self.alg.is_none_or(|own| own == algorithm)
     }
 
     fn read(jwk: &Value) -> Result<Self, UnusableKey> {
@@ -180,20 +178,16 @@ struct Jwk<'a>(&'a Map<String, Value>);
 impl<'a> Jwk<'a> {
     fn usable(self) -> Result<(Option<Algorithm>, PublicKey), Unusable> {
         self.check_purpose()?;
-        let key_type = self.key_type()?;
-        let private = key_type.private_members().iter().find(|name| self.member(name).is_some());
-        if let Some(name) = private {
-            return Err(Unusable::Private(name));
-        }
+        let public = self.public_key()?;
         let alg = match self.optional_text("alg")? {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| Unusable::Algorithm(shown(text)))?),
         };
         // A key made for an algorithm that its type cannot serve fits nothing.
-        if let Some(alg) = alg.filter(|alg: &Algorithm| alg.key_type() != key_type) {
-            return Err(Unusable::OtherType(alg));
+        match alg.filter(|alg| !public.serves().contains(alg)) {
+            Some(other) => Err(Unusable::OtherType(other)),
+            None => Ok((alg, public)),
         }
-        Ok((alg, self.public_key(key_type)?))
     }
 
     /// RFC 7517, sections 4.2 and 4.3.
@@ -205,29 +199,34 @@ impl<'a> Jwk<'a> {
         if self.member("key_ops").is_none_or(may_verify) { Ok(()) } else { Err(Unusable::KeyOps) }
     }
 
-    /// The type that `kty` names, with `crv` where that type has curves (RFC 7518 section 6, RFC 8037 section 2).
-    fn key_type(self) -> Result<KeyType, Unusable> {
+    /// The key of the type that `kty` names, with `crv` where that type has curves (RFC 7518 section 6, RFC 8037 section 2).
+    fn public_key(self) -> Result<PublicKey, Unusable> {
         let kty = self.text("kty")?;
-        let crv = match kty {
-            "RSA" => return Ok(KeyType::Rsa),
-            "EC" | "OKP" => self.text("crv")?,
-            _ => return Err(Unusable::Type(shown(kty))),
-        };
-        KeyType::on_curve(kty, crv).ok_or_else(|| Unusable::Curve(shown(crv)))
+        let crv = if matches!(kty, "EC" | "OKP") { self.text("crv")? } else { "" };
+        match (kty, crv) {
+            ("RSA", _) => {
+                PublicKey::rsa(&self.numbers(&["n", "e"], &["d", "p", "q", "dp", "dq", "qi", "oth"])?)
+            }
+            ("EC", "P-256") => PublicKey::ec(&P256, &self.numbers(&["x", "y"], &["d"])?),
+            ("EC", "P-384") => PublicKey::ec(&P384, &self.numbers(&["x", "y"], &["d"])?),
+            ("OKP", "Ed25519") => PublicKey::ed25519(&self.numbers(&["x"], &["d"])?),
+            ("EC" | "OKP", _) => Err(Unusable::Curve(shown(crv))),
+            _ => Err(Unusable::Type(shown(kty))),
+        }
     }
 
-    fn public_key(self, key_type: KeyType) -> Result<PublicKey, Unusable> {
-        let key = match key_type {
-            KeyType::Rsa => {
-                let (n, e) = (self.bytes("n")?, self.bytes("e")?);
-                return PublicKey::rsa(&n, &e).ok_or_else(|| Unusable::Rsa { bits: modulus_bits(&n) });
-            }
-            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
-                PublicKey::ec(key_type, &self.bytes("x")?, &self.bytes("y")?)
-            }
-            KeyType::Ed25519 => PublicKey::ed25519(&self.bytes("x")?),
-        };
-        key.ok_or(Unusable::Point)
+    /// The public members of a key, provided that none of its private ones is there.
+    fn numbers<T: Deserialize<'a>>(
+        self,
+        public: &[&'static str],
+        private: &[&'static str],
+    ) -> Result<T, Unusable> {
+        if let Some(name) = private.iter().find(|name| self.member(name).is_some()) {
+            return Err(Unusable::Private(name));
+        }
+        // `kty` and `crv` are known by now, so it can only be one of these that serde stumbled over.
+        let wrong = || public.iter().find_map(|name| self.text(name).err()).unwrap_or(Unusable::NotAnObject);
+        T::deserialize(self.0).map_err(|_| wrong())
     }
 
     fn member(self, name: &str) -> Option<&'a Value> {
@@ -240,10 +239,6 @@ impl<'a> Jwk<'a> {
 
     fn optional_text(self, name: &'static str) -> Result<Option<&'a str>, Unusable> {
         self.member(name).map(|value| value.as_str().ok_or(Unusable::NotText(name))).transpose()
-    }
-
-    fn bytes(self, name: &'static str) -> Result<Vec<u8>, Unusable> {
-        URL_SAFE_NO_PAD.decode(self.text(name)?).map_err(|_| Unusable::NotBase64(name))
     }
 }
 
@@ -293,7 +288,7 @@ pub enum Unusable {
     #[error("its `kty` `{0}` is not supported; RSA, EC and OKP are")]
     Type(String),
     /// `crv` is none of ours.
-    #[error("its `crv` `{0}` is not supported; P-256, P-384, P-521 and Ed25519 are")]
+    #[error("its `crv` `{0}` is not supported; P-256, P-384 and Ed25519 are")]
     Curve(String),
     /// Whoever publishes a private key has given it away.
     #[error("it is published with its private part, `{0}`, so anybody can sign with it")]
@@ -315,6 +310,9 @@ pub enum Unusable {
     /// A signature on another curve can be forged.
     #[error("its `x` and `y` are not a point of its curve")]
     Point,
+    /// Ed25519 alone: the curves of NIST have no such point.
+    #[error("its `x` is a point of small order, so anybody can sign with it")]
+    SmallOrder,
 }
 
 impl Unusable {

