@@ -212,7 +212,7 @@ fn what_cannot_be_explained_is_said_in_one_line() {
     let bad = file("yaml", "vault: {}");
     assert_snapshot!(run(&["explain", "--config", &bad, "--event", "-"], "{}", &[]).complained(1), @r"
     error: the configuration is not usable, 4 problems:
-      issuers: is missing
+      issuers: is missing: there must be `issuers` or `aws_identity`
       stages: is missing
       vault.address: is missing
       vault.login: is missing

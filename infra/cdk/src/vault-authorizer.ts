@@ -601,7 +601,7 @@ function staleVersion(scope: Construct, props: VaultAuthorizerProps, document: C
   const hashesLayers = FeatureFlags.of(scope).isEnabled(LAMBDA_RECOGNIZE_LAYER_VERSION) ?? false;
   const values = [
     ...unknownIn(document).filter((place) => place !== API_ID),
-    ...unknownIn(environment, ["environment"]),
+    ...unknownIn(environment, "environment"),
     ...layers.flatMap((layer, index) =>
       Token.isUnresolved(layer.layerVersionArn) && !(hashesLayers && isMade(layer)) ? [`layers[${index}]`] : [],
     ),
