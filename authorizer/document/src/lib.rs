@@ -63,6 +63,9 @@ impl Document {
     ///
     /// Every problem found, in the order of their paths.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        if text.trim().is_empty() {
+            return Err(whole("the document is empty".to_owned()));
+        }
         let value: Value = serde_saphyr::from_str_with_options(text, yaml_options())
             .map_err(|error| whole(format!("not a YAML document: {}", reason(&error.to_string()))))?;
         let problems = rules::problems(&value);
@@ -80,6 +83,7 @@ fn whole(message: String) -> Vec<Problem> {
 /// The parser's own text quotes the document around the error, and a document can hold a development token.
 fn reason(message: &str) -> &str {
     let line = message.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
     // Advice to whoever calls the parser, not to whoever writes the document.
     line.split(", set DuplicateKeyPolicy").next().unwrap_or_default()
 }

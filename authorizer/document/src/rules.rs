@@ -44,7 +44,7 @@ struct Rule<W> {
     of: Vec<String>,
     #[serde(flatten)]
     word: W,
-    /// What is told where it does not hold. `{other}` is the place that was there first.
+    /// What is told where it does not hold. `{other}` is the place that was there first, `{known}` the keys of a section.
     message: String,
 }
 
@@ -248,7 +248,14 @@ impl<'d> Node<'d> {
     fn own_problem(&self, document: &Value) -> Option<Problem> {
         let mut rules = self.place.own.iter().filter(|rule| self.holds(rule));
         let broken = rules.find(|rule| self.breaks(&rule.word, document))?;
-        Some(Problem { path: self.path.clone(), message: broken.message.clone() })
+        let mut message = broken.message.clone();
+        if let Own::Among { section, .. } = &broken.word {
+            let known = get(document, section).and_then(Value::as_object);
+            let known: Vec<_> = known.into_iter().flatten().map(|(key, _)| quoted(key)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            message = message.replace("{known}", &known);
+        }
+        Some(Problem { path: self.path.clone(), message })
     }
 
     fn breaks(&self, rule: &Own, document: &Value) -> bool {

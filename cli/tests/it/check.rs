@@ -48,13 +48,13 @@ fn every_form_that_the_function_takes_is_read() {
 #[test]
 fn every_problem_is_printed_with_its_path() {
     assert_snapshot!(check(&bad(), &[]).printed(1), @r"
-    error: stages.prod.grants[0].caller.issuer: is not among `issuers`
+    error: stages.prod.grants[0].caller.issuer: is not among `issuers`, which are: corp
     error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`
     error: vault.login.server_id: is missing
     3 problems: the function would not start with it
     ");
     assert_snapshot!(check("a: [", &[]).printed(1), @r"
-    error: not a YAML document: error: line 1 column 4: unclosed bracket '['
+    error: not a YAML document: line 1 column 4: unclosed bracket '['
     1 problem: the function would not start with it
     ");
     assert_snapshot!(check("base64gzip:!", &[]).printed(1), @r"

@@ -42,7 +42,12 @@ export function ruleProblems(document: unknown): Problem[] {
   const nodes = nodesOf(document, document);
   const own = nodes.flatMap((node) => {
     const broken = node.own.find((rule) => OWN[rule.rule]!(rule, node, document));
-    return broken === undefined ? [] : [{ path: node.path, message: broken.message }];
+    if (broken === undefined) return [];
+    const known = within(within(document).get(broken.section ?? ""))
+      .keys.sort()
+      .map(quoted);
+    const message = broken.message.replace("{known}", () => known.join(", ") || "none");
+    return [{ path: node.path, message }];
   });
   const told = new Set(own.map(({ path }) => path));
   const between = [...nodes.flatMap(problemsBetween), ...repeated(nodes)].filter(({ path }) => !told.has(path));

@@ -9,7 +9,7 @@ locals {
   # Of one value: the first that fails.
   own = {
     for node in local.nodes : node.path => [
-      for rule in local.places[node.at].own : rule.message if(length(rule.of) == 0 || contains(rule.of, node.kind)) && (
+      for rule in local.places[node.at].own : replace(rule.message, "{known}", try(local.known[rule.section], "none")) if(length(rule.of) == 0 || contains(rule.of, node.kind)) && (
         rule.rule == "type" ? !contains(rule.types, node.type) && !(node.is_whole && contains(rule.types, "whole")) :
         rule.rule == "filled" ? contains(["\"\"", "[]", "{}"], node.json) :
         rule.rule == "one_of" ? contains(["text", "boolean"], node.type) && !contains([for value in rule.values : jsonencode(value)], node.json) :
@@ -35,6 +35,8 @@ locals {
     for section, json in local.json : section => try(keys(jsondecode(json)), [for item in jsondecode(json) : item if startswith(jsonencode(item), "\"")])
     if can(regex("^[{[]", json))
   }
+
+  known = { for section, names in local.sections : section => join(", ", [for name in names : can(regex(local.plain, name)) ? name : jsonencode(name)]) if length(names) > 0 }
 
   # Between the keys of a mapping. `false` counts as not there.
   relations = flatten([
