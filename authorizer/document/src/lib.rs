@@ -84,6 +84,9 @@ fn whole(message: String) -> Vec<Problem> {
 fn reason(message: &str) -> &str {
     let line = message.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
+    if line.contains("budget breached") {
+        return "it has more values, aliases or levels than any configuration";
+    }
     // Advice to whoever calls the parser, not to whoever writes the document.
     line.split(", set DuplicateKeyPolicy").next().unwrap_or_default()
 }

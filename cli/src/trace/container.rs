@@ -79,21 +79,25 @@ impl Pieces {
         let before = joined.bytes.len();
         joined.push(&text);
         let too_long = joined.bytes.len() > MAX_LINE_BYTES;
-        let whole = match end {
+        let is_last = match end {
             End::Whole => true,
             End::MoreFollows => false,
-            End::Unsaid if joined.is_closed() => before == 0 || joined.is_json(),
-            End::Unsaid => false,
+            // A piece that short is the last one.
+            End::Unsaid => joined.is_closed() || !joined.is_full,
         };
-        if whole || too_long {
-            return emit(&joined.bytes, !too_long);
+        if !is_last && !too_long {
+            return self.keep(stream, joined, emit);
         }
-        // A short piece is the last one. Where the line is no JSON with it, it is another line.
-        if end == End::Unsaid && !joined.is_full {
+        // What was open never got its end, and this is another line.
+        if before > 0 && joined.begun && !too_long && !joined.is_json() {
             joined.bytes.truncate(before);
             emit(&joined.bytes, false);
             return emit(&text, true);
         }
+        emit(&joined.bytes, !too_long);
+    }
+
+    fn keep(&mut self, stream: String, joined: Joined, emit: &mut impl FnMut(&[u8], bool)) {
         if self.open.len() >= MAX_STREAMS
             && let Some((_, oldest)) = self.open.pop_first()
         {

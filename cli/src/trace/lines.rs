@@ -142,7 +142,16 @@ fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bo
 fn objects(mut text: &[u8], found: &mut impl FnMut(&Value)) -> bool {
     loop {
         let mut values = Deserializer::from_slice(text).into_iter::<Value>();
-        let Some(Ok(value)) = values.next() else { return false };
+        let Some(Ok(value)) = values.next() else {
+            // A bracket of the prefix: before the next one stands no quote, as an object would have.
+            let inside = text.get(1..).unwrap_or_default();
+            let (before, after) = inside.split_at(memchr(b'{', inside).unwrap_or(inside.len()));
+            if after.is_empty() || memchr(b'"', before).is_some() {
+                return false;
+            }
+            text = after;
+            continue;
+        };
         let end = values.byte_offset();
         hand_out(&value, found);
         let rest = text.get(end..).unwrap_or_default();
@@ -327,6 +336,37 @@ mod tests {
                 assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{next}");
             }
         }
+    }
+
+    #[test]
+    fn a_record_that_says_it_is_whole_is_not_swallowed_by_one_that_lost_its_end() {
+        let cut = r#"{"id":"7","cut":"o"#;
+        let docker = |log: &str| json!({"log": log, "stream": "stdout", "time": "t"}).to_string() + "\n";
+        let tagged = |log: &str, tag: &str| json!({"log": log, "logtag": tag}).to_string() + "\n";
+        let containerd = |log: &str, tag: &str| format!("2026-11-24T20:00:00.1Z stdout {tag} {log}\n");
+        let x = "x".repeat(16 * 1024);
+        for next in [r#"{"id":"7"}"#, r#"audit: {"id":"7"}"#] {
+            for log in [
+                docker(&format!("{cut}{x}")) + &docker(&format!("{next}\n")),
+                tagged(cut, "P") + &tagged(next, "F"),
+                tagged(r#"{"id":"7","cut":"o\"#, "P") + &tagged(next, "F"),
+                containerd(cut, "P") + &containerd(next, "F"),
+                containerd("{listener", "P") + &containerd(next, "F"),
+            ] {
+                let (found, damaged) = scanned(log.as_bytes(), "7");
+                assert_eq!((found, damaged), (vec![json!({"id": "7"})], 1), "{log:.200}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_behind_a_bracket_of_its_prefix() {
+        for prefix in ["{listener ", "[core] {x} ", "{{{ ", "{a} {b} "] {
+            let log = format!("{prefix}{{\"id\":\"7\"}}\n");
+            assert_eq!(scanned(log.as_bytes(), "7").0, vec![json!({"id": "7"})], "{prefix}");
+        }
+        // An object that is cut off is no prefix of what stands in it.
+        assert_eq!(scanned(br#"{"a":"7","x":{"id":"7"}"#, "7"), (vec![], 1));
     }
 
     #[test]
