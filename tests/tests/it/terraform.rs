@@ -187,7 +187,7 @@ async fn an_unknown_key_is_refused_wherever_it_stands() {
 async fn checked(name: &str, cases: &Map<String, Value>) -> Value {
     let scratch = Scratch::new(name);
     let terraform = Terraform::new(&scratch);
-    let root = format!("{CONFIGURATION}/tests/cases");
+    let root = format!("{CONFIGURATION}/tests/strange");
     let folder = terraform.folder(&root);
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("cases.json"), json!(cases).to_string()).unwrap();
