@@ -4,7 +4,8 @@
 //! and headers are checked and agree with each other, and its [`Credential`], still unverified. Leaves to others who the
 //! caller is ([`identity`](crate::identity)) and what they may do ([`grant`](crate::grant)).
 //!
-//! The types are our own and tolerant: every field may be absent, null or of another kind, in any case of spelling.
+//! A `TOKEN` event is read by its type in `aws_lambda_events`. The other shapes are read field by field, and any field may be
+//! absent, null or of another kind: that crate's types fail as a whole there, and keep one of two spellings of a header.
 //! Shapes: API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Control access to HTTP APIs with AWS
 //! Lambda authorizers", "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
 

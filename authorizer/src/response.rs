@@ -2,14 +2,20 @@
 //!
 //! Receives the proofs of the steps before, or the code of the refusal; produces the IAM policy with the context, the
 //! simple form of it, or the error that API Gateway turns into a status. Forms: API Gateway developer guide, "Output from
-//! an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda authorizers". Our own types: they
-//! hold nothing that must not be printed by accident, and no default that allows.
+//! an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda authorizers".
+//!
+//! The types of `aws_lambda_events` print what they hold and allow by default. So they live in two functions here, which set
+//! every field and hand out JSON.
 //!
 //! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an [`Identity`], a [`Grant`] and
 //! a [`Delivery`], which only the steps before can make.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
+use aws_lambda_events::{
+    apigw::{ApiGatewayV2CustomAuthorizerIamPolicyResponse, ApiGatewayV2CustomAuthorizerSimpleResponse},
+    iam::{IamPolicyEffect, IamPolicyStatement},
+};
 use serde::Serialize;
 use vault_context::{Caller, VaultContext, Wrapped, vault::Vault};
 
@@ -66,12 +72,21 @@ impl AnswerSettings {
 }
 
 /// What the function returns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A policy, or `isAuthorized`, with the context: as JSON.
     Decision(serde_json::Value),
     /// An error with exactly this message.
     Error(&'static str),
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decision(_) => f.write_str("Decision(** redacted **)"),
+            Self::Error(message) => f.debug_tuple("Error").field(message).finish(),
+        }
+    }
 }
 
 /// Where the integration finds Vault: repeated in the context for comparison, never to be dialled.
@@ -108,10 +123,9 @@ pub fn allow(
 ) -> Result<Answer, usize> {
     let context = context(identity, grant, delivery, envelope).to_context();
     let json = if settings.is_simple(request.shape()) {
-        to_json(&SimpleAnswer { is_authorized: true, context })
+        simple(true, &context)
     } else {
-        let policy_document = Policy::new("Allow", request.method_arn().as_str());
-        to_json(&PolicyAnswer { principal_id: identity.caller_id(), policy_document, context })
+        policy(identity.caller_id(), IamPolicyEffect::Allow, request.method_arn().as_str(), &context)
     };
     match json.to_string().len() {
         bytes if bytes > MAX_ANSWER_BYTES => Err(bytes),
@@ -133,15 +147,44 @@ pub fn refuse(code: Code, denial_id: &str, shape: Option<Shape>, settings: Answe
 
 fn deny(code: Code, denial_id: &str, shape: Option<Shape>, settings: AnswerSettings) -> Answer {
     let context = BTreeMap::from([("reason", code.as_str().to_owned()), ("denialId", denial_id.to_owned())]);
-    if shape.is_some_and(|shape| settings.is_simple(shape)) {
-        return Answer::Decision(to_json(&SimpleAnswer { is_authorized: false, context }));
-    }
-    let answer = PolicyAnswer { principal_id: "denied", policy_document: Policy::new("Deny", "*"), context };
-    Answer::Decision(to_json(&answer))
+    Answer::Decision(if shape.is_some_and(|shape| settings.is_simple(shape)) {
+        simple(false, &context)
+    } else {
+        policy("denied", IamPolicyEffect::Deny, "*", &context)
+    })
 }
 
-fn to_json(answer: &impl Serialize) -> serde_json::Value {
-    serde_json::to_value(answer).unwrap_or_default()
+type Context = BTreeMap<&'static str, String>;
+
+/// Of the two types for a policy, the one that all kinds of API take: a REST API's own also has `usageIdentifierKey`, which it
+/// writes as null where there is none.
+fn policy(
+    principal_id: &str,
+    effect: IamPolicyEffect,
+    resource: &str,
+    context: &Context,
+) -> serde_json::Value {
+    let mut statement = IamPolicyStatement::default();
+    statement.action = vec!["execute-api:Invoke".to_owned()];
+    statement.effect = effect;
+    statement.resource = vec![resource.to_owned()];
+    let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
+    answer.principal_id = Some(principal_id.to_owned());
+    answer.policy_document.version = Some("2012-10-17".to_owned());
+    answer.policy_document.statement = vec![statement];
+    answer.context = to_json(context);
+    to_json(&answer)
+}
+
+fn simple(is_authorized: bool, context: &Context) -> serde_json::Value {
+    let mut answer = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
+    answer.is_authorized = is_authorized;
+    answer.context = to_json(context);
+    to_json(&answer)
+}
+
+fn to_json(value: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 fn context(identity: &Identity, grant: &Grant<'_>, delivery: &Delivery, envelope: &Envelope) -> VaultContext {
@@ -160,42 +203,5 @@ fn context(identity: &Identity, grant: &Grant<'_>, delivery: &Delivery, envelope
             namespace: envelope.namespace.clone(),
             expires_at: minted.wrap_expires_at().seconds(),
         }),
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PolicyAnswer<'a> {
-    principal_id: &'a str,
-    policy_document: Policy<'a>,
-    context: BTreeMap<&'static str, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SimpleAnswer {
-    is_authorized: bool,
-    context: BTreeMap<&'static str, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy<'a> {
-    version: &'static str,
-    statement: [Statement<'a>; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement<'a> {
-    action: &'static str,
-    effect: &'static str,
-    resource: &'a str,
-}
-
-impl<'a> Policy<'a> {
-    fn new(effect: &'static str, resource: &'a str) -> Self {
-        let statement = Statement { action: "execute-api:Invoke", effect, resource };
-        Self { version: "2012-10-17", statement: [statement] }
     }
 }

@@ -11,6 +11,8 @@
 //! | HTTP API, payload 2.0 | `version` | `routeArn` | `routeKey` |
 //! | WebSocket `$connect` | `requestContext.eventType` | `methodArn` | none |
 
+use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequest;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use vault_context::is_reserved_header;
 
@@ -95,18 +97,20 @@ struct Event<'a> {
 
 impl Event<'_> {
     fn rest_token(&self) -> Result<Request, EventError> {
-        let (method_arn, path) = self.method_arn_with_path("methodArn")?;
+        // serde's own text would quote the token.
+        let event = ApiGatewayCustomAuthorizerRequest::deserialize(self.event)
+            .map_err(|_| EventError::Unsupported("its `authorizationToken` or `methodArn` is not text"))?;
+        let (method_arn, path) = method_arn_with_path(event.method_arn.as_deref())?;
         if !path_has_one_spelling(&path) {
             return Err(EventError::PathAmbiguous);
         }
-        let token = self.text("authorizationToken").map(str::to_owned);
-        let (shape, resource) = (Shape::RestToken, Resource::Path(path));
+        let (shape, resource, token) = (Shape::RestToken, Resource::Path(path), event.authorization_token);
         Ok(Request { shape, method_arn, resource, places: Places::default(), token })
     }
 
     /// REST `REQUEST`, and HTTP API payload 1.0, which is made after it.
     fn with_resource(&self, shape: Shape) -> Result<Request, EventError> {
-        let (method_arn, path) = self.method_arn_with_path("methodArn")?;
+        let (method_arn, path) = method_arn_with_path(self.text("methodArn"))?;
         let template = self.text("resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
         // Payload 1.0 is not documented for `$default`: should it ever show the path here, no caller may spell a template.
         let bent = template.contains('{') || !path_has_one_spelling(template);
@@ -129,7 +133,7 @@ impl Event<'_> {
 
     /// `routeKey` is `GET /orders/{id}`, `ANY /orders/{id}` or `$default`. Its method is the route's, not the request's.
     fn http_v2(&self) -> Result<Request, EventError> {
-        let (method_arn, _) = self.method_arn_with_path("routeArn")?;
+        let (method_arn, _) = method_arn_with_path(self.text("routeArn"))?;
         let key = self.text("routeKey").ok_or(EventError::Unsupported("it has no `routeKey`"))?;
         let (own_method, template) = key.split_once(' ').unwrap_or(("ANY", key));
         if own_method != "ANY" && own_method != method_arn.method() {
@@ -144,7 +148,7 @@ impl Event<'_> {
     }
 
     fn websocket(&self) -> Result<Request, EventError> {
-        let method_arn = self.method_arn("methodArn")?;
+        let method_arn = method_arn(self.text("methodArn"))?;
         let opens = self.in_context("eventType").and_then(Value::as_str) == Some("CONNECT");
         if !opens || method_arn.path().is_some() {
             return Err(EventError::Unsupported("a WebSocket authorizer is called for `$connect` alone"));
@@ -174,19 +178,6 @@ impl Event<'_> {
         Ok(Request { shape, method_arn, resource, places, token: None })
     }
 
-    fn method_arn(&self, field: &str) -> Result<MethodArn, EventError> {
-        let arn = self
-            .text(field)
-            .ok_or(EventError::Unsupported("it has no `methodArn`, or with `version` 2.0 no `routeArn`"))?;
-        Ok(MethodArn::parse(arn)?)
-    }
-
-    fn method_arn_with_path(&self, field: &str) -> Result<(MethodArn, String), EventError> {
-        let arn = self.method_arn(field)?;
-        let path = arn.path().map(str::to_owned).ok_or(InvalidMethodArn::Malformed)?;
-        Ok((arn, path))
-    }
-
     /// The event says where it is from twice; where the two differ, neither is believed.
     fn check_origin(&self, arn: &MethodArn) -> Result<(), EventError> {
         if !agrees(self.in_context("accountId"), arn.account()) {
@@ -213,6 +204,17 @@ impl Event<'_> {
     fn in_context(&self, key: &str) -> Option<&Value> {
         self.context.and_then(|context| context.get(key))
     }
+}
+
+fn method_arn(text: Option<&str>) -> Result<MethodArn, EventError> {
+    let missing = EventError::Unsupported("it has no `methodArn`, or with `version` 2.0 no `routeArn`");
+    Ok(MethodArn::parse(text.ok_or(missing)?)?)
+}
+
+fn method_arn_with_path(text: Option<&str>) -> Result<(MethodArn, String), EventError> {
+    let arn = method_arn(text)?;
+    let path = arn.path().map(str::to_owned).ok_or(InvalidMethodArn::Malformed)?;
+    Ok((arn, path))
 }
 
 fn agrees(said: Option<&Value>, expected: &str) -> bool {

@@ -28,7 +28,7 @@ fn the_resource_allowed_is_the_method_arn_as_it_came() {
         let mut event = event(&good_token());
         event["methodArn"] = arn.into();
         let (Answer::Decision(policy), _) = Bed::new().decide(&event) else { panic!() };
-        assert_eq!(policy["policyDocument"]["Statement"][0]["Resource"], arn);
+        assert_eq!(policy["policyDocument"]["Statement"][0]["Resource"], json!([arn]));
     }
 }
 
@@ -108,7 +108,7 @@ fn shown(answer: &Answer) -> String {
             assert_eq!(policy["context"]["denialId"], "lambda-request-1");
             assert_eq!(policy["context"].as_object().unwrap().len(), 2);
             let reason = text(&policy["context"]["reason"]);
-            format!("{} on {}, {reason}", text(&statement["Effect"]), text(&statement["Resource"]))
+            format!("{} on {}, {reason}", text(&statement["Effect"]), text(&statement["Resource"][0]))
         }
     }
 }

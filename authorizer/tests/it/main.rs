@@ -20,6 +20,7 @@ mod grants;
 mod jwt;
 mod key_sets;
 mod keys;
+mod lambda_events;
 mod mint;
 mod redaction;
 mod sessions;

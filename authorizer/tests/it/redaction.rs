@@ -6,6 +6,7 @@ use vault_authorizer::{
     config::Config,
     event::{CredentialSource, Request},
     mint::{Order, Undo},
+    response::Answer,
 };
 use vault_context::{VaultToken, WrappingToken};
 
@@ -62,6 +63,9 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
     assert!(!shown.contains(CLEAR_TOKEN) && !shown.contains(WRAPPING_TOKEN), "{shown}");
     let answer = good_answer(&order());
     assert!(!format!("{answer:?}").contains(WRAPPING_TOKEN));
+    let (answer, _) = Bed::new().decide(&event(&good_token()));
+    assert_eq!(format!("{answer:?}"), "Decision(** redacted **)");
+    assert_eq!(format!("{:?}", Answer::Error("Unauthorized")), "Error(\"Unauthorized\")");
 }
 
 #[test]

@@ -362,7 +362,11 @@ fn each_shape_is_served_in_every_partition() {
             let arn = event.get("methodArn").or_else(|| event.get("routeArn")).unwrap();
             assert!(arn.as_str().unwrap().starts_with(&format!("arn:{partition}:")));
             let statement = &answer["policyDocument"]["Statement"][0];
-            assert_eq!((&statement["Effect"], &statement["Resource"]), (&json!("Allow"), arn), "{shape}");
+            assert_eq!(
+                (&statement["Effect"], &statement["Resource"]),
+                (&json!("Allow"), &json!([arn])),
+                "{shape}"
+            );
         }
     }
 }

@@ -1,0 +1,351 @@
+//! The crate `aws_lambda_events` beside our reader: events like each of its own fixtures, the events that its types fail on or
+//! shorten, and the answers that they write.
+
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerV1Request,
+    ApiGatewayV2CustomAuthorizerV2Request,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use vault_authorizer::{
+    event::{CredentialError, CredentialSource, EventError, InvalidMethodArn, Request, Shape},
+    response::Answer,
+};
+
+use crate::support::*;
+
+const BAD_ARN: EventError = EventError::MethodArn(InvalidMethodArn::Malformed);
+
+/// Events with the members of each fixture of an authorizer's event. Several are samples of AWS's documentation, in which a
+/// stage is `*` or two ids of one API differ: those are refused as they stand, and read once they agree.
+#[test]
+fn an_event_like_each_of_the_crates_own_is_read_as_its_type_reads_it() {
+    let token = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/GET/";
+    let version = EventError::Unsupported("its payload `version` is neither 1.0 nor 2.0");
+    let agrees = |event: Value| (event.clone(), None, event);
+    let v2 = |changed: fn(Value) -> Value| {
+        (changed(v2_sample()), Some(EventError::ApiDisagrees), changed(agreeing_v2()))
+    };
+    for (name, (event, refused, agreeing)) in [
+        ("token", (token_sample(), Some(BAD_ARN), with(token_sample(), "/methodArn", json!(token)))),
+        ("request", agrees(rest_sample())),
+        ("payload 1.0", agrees(v1_sample())),
+        ("payload 2.0", v2(|event| event)),
+        ("payload 2.0, null maps", v2(null_maps)),
+        ("payload 2.0 without cookies", v2(|event| without(event, "", "cookies"))),
+        ("payload 2.0 without identity source", v2(|event| without(event, "", "identitySource"))),
+        // The crate has it with the members of Lambda's own context in it, of which `version` is one.
+        ("websocket", (websocket_sample(), Some(version), agreeing_websocket())),
+    ] {
+        assert_eq!(Request::parse(&event).err(), refused, "{name}");
+        let request = Request::parse(&agreeing).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(of_type(request.shape(), &agreeing), of_reader(&request), "{name}");
+    }
+}
+
+/// The method ARN, the account, API and stage that the event says again, and what the call was routed to. Where a type has no
+/// place for one, it says nothing.
+type Said = [Option<String>; 5];
+
+fn of_type(shape: Shape, event: &Value) -> Said {
+    match shape {
+        Shape::RestToken => {
+            let event: ApiGatewayCustomAuthorizerRequest = typed(event).unwrap();
+            [event.method_arn, None, None, None, None]
+        }
+        Shape::RestRequest | Shape::WebSocket => {
+            let event: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(event).unwrap();
+            let context = event.request_context;
+            [event.method_arn, context.account_id, context.apiid, context.stage, event.resource]
+        }
+        Shape::HttpV1 => {
+            let event: ApiGatewayV2CustomAuthorizerV1Request = typed(event).unwrap();
+            let context = event.request_context;
+            [event.method_arn, context.account_id, context.apiid, context.stage, event.resource]
+        }
+        Shape::HttpV2 => {
+            let event: ApiGatewayV2CustomAuthorizerV2Request = typed(event).unwrap();
+            let context = event.request_context;
+            [event.route_arn, context.account_id, context.apiid, context.stage, event.route_key]
+        }
+    }
+}
+
+fn of_reader(request: &Request) -> Said {
+    let arn = request.method_arn();
+    let has_context = request.shape() != Shape::RestToken;
+    let has_account = has_context && request.shape() != Shape::WebSocket;
+    let texts = [
+        (true, arn.as_str()),
+        (has_account, arn.account()),
+        (has_context, arn.api_id()),
+        (has_context, arn.stage()),
+        (has_account, request.resource().as_str()),
+    ];
+    texts.map(|(said, text)| said.then(|| text.to_owned()))
+}
+
+#[test]
+fn a_token_event_is_read_by_the_crates_type() {
+    let mut event = token_event("a.b.c", "/orders");
+    assert!(Request::parse(&event).unwrap().credential(&CredentialSource::default_list()).is_ok());
+    event["authorizationToken"] = json!(null);
+    let missing = Request::parse(&event).unwrap().credential(&CredentialSource::default_list());
+    assert_eq!(missing.unwrap_err(), CredentialError::Missing);
+    event["authorizationToken"] = json!({"a.b.c": 1});
+    let error = Request::parse(&event).unwrap_err();
+    assert!(matches!(error, EventError::Unsupported(_)) && !error.to_string().contains("a.b.c"), "{error}");
+}
+
+/// A member that no decision rests on decides about nobody: it may be missing, null or short of something.
+#[test]
+fn events_that_the_types_fail_on_are_read() {
+    type Rest = ApiGatewayCustomAuthorizerRequestTypeRequest;
+    type V1 = ApiGatewayV2CustomAuthorizerV1Request;
+    type V2 = ApiGatewayV2CustomAuthorizerV2Request;
+    fn fails<T: DeserializeOwned>(event: Value) -> (bool, Value) {
+        (typed::<T>(&event).is_err(), event)
+    }
+    let v2 = |pointer, value| with(agreeing_v2(), pointer, value);
+    let certificate = "/requestContext/identity/clientCert";
+    for (fails, event) in [
+        fails::<Rest>(without(rest_sample(), "", "requestContext")),
+        fails::<Rest>(without(rest_sample(), certificate, "validity")),
+        fails::<Rest>(with(rest_sample(), "/headers", json!({"Accept": null}))),
+        fails::<Rest>(with(rest_sample(), "/pathParameters", json!({"id": null}))),
+        fails::<V1>(with(v1_sample(), "/headers", json!(null))),
+        fails::<V1>(without(v1_sample(), "/requestContext", "identity")),
+        fails::<V1>(without(v1_sample(), "", "httpMethod")),
+        fails::<V2>(v2("/headers", json!(null))),
+        fails::<V2>(v2("/cookies", json!(null))),
+        fails::<V2>(v2("/requestContext/http", json!(null))),
+        fails::<V2>(v2("/requestContext/timeEpoch", json!(null))),
+        fails::<V1>(agreeing_websocket()),
+        fails::<V2>(agreeing_websocket()),
+    ] {
+        assert!(fails, "the type reads it: {event}");
+        assert!(Request::parse(&event).is_ok(), "{event}");
+    }
+}
+
+#[test]
+fn rejects_two_spellings_of_a_header_of_which_the_type_keeps_one() {
+    let mut event = rest_sample();
+    let two = json!({"Authorization": "Bearer a.b.c", "authorization": "Bearer d.e.f"});
+    (event["headers"], event["multiValueHeaders"]) = (two, json!(null));
+    let kept: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(&event).unwrap();
+    assert_eq!(kept.headers.get_all("authorization").iter().count(), 1);
+    let found = Request::parse(&event).unwrap().credential(&CredentialSource::default_list());
+    assert_eq!(found.unwrap_err(), CredentialError::Duplicate);
+}
+
+#[test]
+fn rejects_a_reserved_header_without_a_value_which_the_type_drops() {
+    let mut event = rest_sample();
+    event["multiValueHeaders"] = json!({"X-Vault-Token": []});
+    let dropped: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(&event).unwrap();
+    assert!(dropped.multi_value_headers.is_empty());
+    assert_eq!(Request::parse(&event).unwrap_err(), EventError::HeaderReserved);
+}
+
+#[test]
+fn rejects_an_empty_method_which_the_type_reads_as_get() {
+    let mut event = rest_sample();
+    event["httpMethod"] = json!("");
+    let read: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(&event).unwrap();
+    assert_eq!(read.http_method.unwrap(), "GET");
+    assert_eq!(Request::parse(&event).unwrap_err(), EventError::RouteDisagrees);
+}
+
+/// The type has no word for it but that the event cannot be read, which is a fault and not a denial.
+#[test]
+fn rejects_an_account_that_is_no_text_by_its_own_code() {
+    let mut event = rest_sample();
+    event["requestContext"]["accountId"] = json!(123_456_789_012_u64);
+    assert!(typed::<ApiGatewayCustomAuthorizerRequestTypeRequest>(&event).is_err());
+    assert_eq!(Request::parse(&event).unwrap_err(), EventError::AccountDisagrees);
+}
+
+/// The type does not keep what tells a WebSocket's event from a REST API's.
+#[test]
+fn rejects_a_websocket_message_whose_kind_the_type_drops() {
+    let event = with(agreeing_websocket(), "/requestContext/eventType", json!("MESSAGE"));
+    let kept: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(&event).unwrap();
+    assert!(!serde_json::to_string(&kept).unwrap().contains("MESSAGE"));
+    assert!(matches!(Request::parse(&event).unwrap_err(), EventError::Unsupported(_)));
+}
+
+#[test]
+fn neither_debug_nor_an_error_shows_a_credential_as_the_types_do() {
+    let event = token_event("a.b.c", "/orders");
+    assert!(format!("{:?}", typed::<ApiGatewayCustomAuthorizerRequest>(&event)).contains("a.b.c"));
+    assert!(!format!("{:?}", Request::parse(&event).unwrap()).contains("a.b.c"));
+    let mut event = rest_sample();
+    event["headers"]["Authorization"] = json!("Bearer a.b.c\n");
+    let error = typed::<ApiGatewayCustomAuthorizerRequestTypeRequest>(&event).unwrap_err();
+    assert!(error.to_string().contains("a.b.c"), "{error}");
+    let error = Request::parse(&event).unwrap().credential(&CredentialSource::default_list()).unwrap_err();
+    assert_eq!(error, CredentialError::Malformed);
+}
+
+/// API Gateway's answer to a null is not documented. The type of a REST API's own answer writes one where there is no
+/// `usageIdentifierKey`, so no answer is made of it.
+#[test]
+fn no_answer_holds_a_null_or_a_member_that_is_not_documented() {
+    let own = serde_json::to_value(ApiGatewayCustomAuthorizerResponse::<Value>::default()).unwrap();
+    assert_eq!(own.get("usageIdentifierKey"), Some(&Value::Null));
+    let simple = CONFIG.replace("stages:", "answer: {response: simple}\nstages:");
+    let (allowed, denied) = (good_token(), token_with(json!({"sub": "nobody", "scope": "nothing"})));
+    let v2 = |token: &str| {
+        json!({
+            "version": "2.0", "type": "REQUEST", "routeKey": "GET /orders", "headers": {"authorization": format!("Bearer {token}")},
+            "routeArn": event(token)["methodArn"], "requestContext": {},
+        })
+    };
+    let policy = ["context", "policyDocument", "principalId"];
+    for (bed, event, members) in [
+        (Bed::new(), event(&allowed), policy.as_slice()),
+        (Bed::new(), event(&denied), &policy),
+        (Bed::new(), v2(&allowed), &policy),
+        (Bed::new(), v2(&denied), &policy),
+        (Bed::with(&simple), v2(&allowed), &["context", "isAuthorized"]),
+        (Bed::with(&simple), v2(&denied), &["context", "isAuthorized"]),
+    ] {
+        let (Answer::Decision(answer), _) = bed.decide(&event) else { panic!("{event}") };
+        assert!(!answer.to_string().contains("null"), "{answer}");
+        assert_eq!(answer.as_object().unwrap().keys().collect::<Vec<_>>(), members);
+        if let Some(document) = answer.get("policyDocument") {
+            assert_eq!(document.as_object().unwrap().keys().collect::<Vec<_>>(), ["Statement", "Version"]);
+            let statement = document["Statement"][0].as_object().unwrap();
+            assert_eq!(statement.keys().collect::<Vec<_>>(), ["Action", "Effect", "Resource"]);
+        }
+    }
+}
+
+/// The crate's fixtures of answers: lists, one action, one resource, and a condition, which ours never has.
+#[test]
+fn an_answer_means_the_same_with_lists_and_with_single_values() {
+    let (Answer::Decision(answer), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
+    let read = |answer: &Value| typed::<ApiGatewayCustomAuthorizerResponse>(answer).unwrap();
+    for single in [&["Action"][..], &["Resource"], &["Action", "Resource"]] {
+        let mut other = answer.clone();
+        let statement = &mut other["policyDocument"]["Statement"][0];
+        for name in single {
+            statement[*name] = statement[*name][0].take();
+        }
+        assert_ne!(other, answer);
+        assert_eq!(read(&other), read(&answer));
+    }
+    let mut other = answer.clone();
+    other["policyDocument"]["Statement"][0]["Condition"] =
+        json!({"StringEquals": {"aws:SourceIp": ["192.0.2.1"]}});
+    assert_ne!(read(&other), read(&answer));
+}
+
+fn typed<T: DeserializeOwned>(event: &Value) -> serde_json::Result<T> {
+    T::deserialize(event)
+}
+
+fn certificate() -> Value {
+    json!({
+        "clientCertPem": "-----BEGIN CERTIFICATE-----\nMIIB", "subjectDN": "CN=client", "issuerDN": "CN=ca", "serialNumber": "1",
+        "validity": {"notBefore": "May 28 12:30:02 2019 GMT", "notAfter": "Aug  5 09:36:04 2021 GMT"},
+    })
+}
+
+fn token_sample() -> Value {
+    let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/*/GET/";
+    json!({"type": "TOKEN", "authorizationToken": "allow", "methodArn": arn})
+}
+
+fn rest_sample() -> Value {
+    json!({
+        "type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/GET/request",
+        "resource": "/request", "path": "/request", "httpMethod": "GET",
+        "headers": {"Accept": "*/*", "HeaderAuth1": "headerValue1", "X-Forwarded-For": "192.0.2.1, 192.0.2.2"},
+        "multiValueHeaders": {"Accept": ["*/*"], "HeaderAuth1": ["headerValue1"], "X-Forwarded-For": ["192.0.2.1, 192.0.2.2"]},
+        "queryStringParameters": {"QueryString1": "queryValue1"},
+        "multiValueQueryStringParameters": {"QueryString1": ["queryValue1"]},
+        "pathParameters": {}, "stageVariables": {"StageVar1": "stageValue1"},
+        "requestContext": {
+            "path": "/request", "accountId": "123456789012", "resourceId": "abc123", "stage": "test", "requestId": "request-1",
+            "identity": {"apiKey": "key", "sourceIp": "192.0.2.1", "clientCert": certificate()},
+            "resourcePath": "/request", "httpMethod": "GET", "apiId": "a1b2c3d4e5",
+        },
+    })
+}
+
+fn v1_sample() -> Value {
+    let mut event = rest_sample();
+    event["version"] = json!("1.0");
+    (event["identitySource"], event["authorizationToken"]) = (json!("user1,123"), json!("user1,123"));
+    for name in ["multiValueHeaders", "multiValueQueryStringParameters"] {
+        event.as_object_mut().unwrap().remove(name);
+    }
+    // The sample has members of payload 2.0 in its context, which speak of another call.
+    event["requestContext"]["http"] = json!({"method": "POST", "path": "/my/path"});
+    event["requestContext"]["routeKey"] = json!("$default");
+    event
+}
+
+fn v2_sample() -> Value {
+    json!({
+        "version": "2.0", "type": "REQUEST", "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/GET/request",
+        "identitySource": ["user1", "123"], "routeKey": "$default", "rawPath": "/my/path",
+        "rawQueryString": "parameter1=value1&parameter1=value2", "cookies": ["cookie1", "cookie2"],
+        "headers": {"Header1": "value1", "Header2": "value2"}, "queryStringParameters": {"parameter1": "value1,value2"},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "api-id", "authentication": {"clientCert": certificate()},
+            "domainName": "id.execute-api.eu-west-1.amazonaws.com", "domainPrefix": "id",
+            "http": {"method": "POST", "path": "/my/path", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "agent"},
+            "requestId": "id", "routeKey": "$default", "stage": "$default", "time": "12/Mar/2020:19:03:58 +0000",
+            "timeEpoch": 1_583_348_638_390_u64,
+        },
+        "pathParameters": {"parameter1": "value1"}, "stageVariables": {"stageVariable1": "value1"},
+    })
+}
+
+/// With one API, one stage and one method.
+fn agreeing_v2() -> Value {
+    let event = with(v2_sample(), "/requestContext/apiId", json!("a1b2c3d4e5"));
+    let event = with(event, "/requestContext/stage", json!("test"));
+    with(event, "/requestContext/http/method", json!("GET"))
+}
+
+fn null_maps(mut event: Value) -> Value {
+    for name in ["queryStringParameters", "pathParameters", "stageVariables"] {
+        event[name] = json!(null);
+    }
+    event
+}
+
+fn websocket_sample() -> Value {
+    json!({
+        "version": "$LATEST", "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/$connect",
+        "headers": {"Header1": "value1"}, "multiValueHeaders": {"Header1": ["value1"]},
+        "queryStringParameters": {"parameter1": "value1,value2"}, "multiValueQueryStringParameters": {}, "stageVariables": {},
+        "requestContext": {
+            "apiId": "api-id", "connectedAt": 1_655_103_417_248_u64, "connectionId": "connection-1", "domainName": "example.com",
+            "eventType": "CONNECT", "extendedRequestId": "extended-1", "identity": {"sourceIp": "192.0.2.1", "userAgent": "agent"},
+            "messageDirection": "IN", "requestId": "request-1", "requestTime": "13/Jun/2022:06:56:57 +0000",
+            "requestTimeEpoch": 1_655_103_417_249_u64, "routeKey": "$connect", "stage": "test",
+        },
+        "deadline": 1_655_103_420_483_u64, "memory": 128, "identity": null, "env_config": {"function_name": "a-lambda"},
+    })
+}
+
+fn agreeing_websocket() -> Value {
+    with(without(websocket_sample(), "", "version"), "/requestContext/apiId", json!("a1b2c3d4e5"))
+}
+
+fn with(mut event: Value, pointer: &str, value: Value) -> Value {
+    *event.pointer_mut(pointer).unwrap() = value;
+    event
+}
+
+fn without(mut event: Value, place: &str, name: &str) -> Value {
+    event.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+    event
+}
