@@ -22,7 +22,10 @@ fn status(error: &OrdersError) -> u16 {
     match error {
         OrdersError::Unwrap(error) if error.is_outage() => 503,
         OrdersError::Read(error) if error.is_outage() => 503,
-        OrdersError::Unwrap(UnwrapError::Vault(_)) | OrdersError::Read(_) | OrdersError::NotKv2 => 500,
+        OrdersError::EventUnsupported
+        | OrdersError::Unwrap(UnwrapError::Vault(_))
+        | OrdersError::Read(_)
+        | OrdersError::NotKv2 => 500,
         OrdersError::StageUnknown | OrdersError::Unwrap(_) => 403,
     }
 }
@@ -100,5 +103,6 @@ mod tests {
         assert_eq!(answer(VaultError::Forbidden { path: path() }).0, 500);
         assert_eq!(answer(UnwrapError::Vault(VaultError::Forbidden { path: path() })).0, 500);
         assert_eq!(answer(OrdersError::NotKv2).0, 500);
+        assert_eq!(answer(OrdersError::EventUnsupported).0, 500);
     }
 }

@@ -1,10 +1,11 @@
 //! The sample integration behind `vault-authorizer`: reads one secret with the Vault token it was handed.
 //!
 //! Receives API Gateway's events (REST, or HTTP API with payload 2.0); answers with what it did, never with a token or
-//! a secret's value. [`config`] says which Vault and which tokens to expect, [`orders`] serves one request, [`answer`]
-//! turns its outcome into a response.
+//! a secret's value. [`config`] says which Vault and which tokens to expect, [`call`] reads the event, [`orders`] serves one
+//! request, [`answer`] turns its outcome into a response.
 
 mod answer;
+mod call;
 mod config;
 mod orders;
 
@@ -27,7 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let handler = |event: LambdaEvent<Value>| {
         let (stages, allow_origin) = (&stages, allow_origin.as_deref());
         async move {
-            let outcome = orders::serve(stages, &event.payload, now()).await;
+            let outcome = orders::serve(stages, event.payload, now()).await;
             Ok::<_, lambda_runtime::Error>(answer::to(&outcome, allow_origin))
         }
     };

@@ -7,9 +7,11 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use vault_context::VaultContext;
 use vault_context::unwrap::{Secret, UnwrapError, Unwrapped};
 use vault_context::vault::VaultError;
 
+use crate::call::Call;
 use crate::config::{Stages, chain};
 
 /// What the caller gets.
@@ -34,6 +36,8 @@ struct TokenFacts {
 /// Why there are no orders.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrdersError {
+    #[error("the event is neither a REST API's nor an HTTP API's with payload 2.0")]
+    EventUnsupported,
     #[error("the request's stage is not one this integration serves: add it to ORDERS_STAGES")]
     StageUnknown,
     #[error("the request brings no usable Vault token")]
@@ -44,7 +48,7 @@ pub(crate) enum OrdersError {
     NotKv2,
 }
 
-pub(crate) async fn serve(stages: &Stages, event: &Value, now: SystemTime) -> Result<Orders, OrdersError> {
+pub(crate) async fn serve(stages: &Stages, event: Value, now: SystemTime) -> Result<Orders, OrdersError> {
     let outcome = attempt(stages, event, now).await;
     if let Err(error) = &outcome {
         tracing::error!(code = error.code(), reason = chain(error), "no orders");
@@ -52,15 +56,20 @@ pub(crate) async fn serve(stages: &Stages, event: &Value, now: SystemTime) -> Re
     outcome
 }
 
-async fn attempt(stages: &Stages, event: &Value, now: SystemTime) -> Result<Orders, OrdersError> {
-    let name =
-        event.pointer("/requestContext/stage").and_then(Value::as_str).ok_or(OrdersError::StageUnknown)?;
-    let stage = stages.get(name).ok_or(OrdersError::StageUnknown)?;
-    let token = stage.integration.open(event, now).await?;
+async fn attempt(stages: &Stages, event: Value, now: SystemTime) -> Result<Orders, OrdersError> {
+    let Call { stage: name, context } = Call::read(event)?;
+    let stage = stages.get(&name).ok_or(OrdersError::StageUnknown)?;
+    let context = VaultContext::from_context(&context).map_err(UnwrapError::from)?;
+    let token = stage.integration.receive(context, now)?.inspect().await?.unwrap().await?;
     // The accessor joins this line with the authorizer's and with Vault's audit log.
-    tracing::info!(stage = name, grant = token.grant(), accessor = token.accessor(), "the token is open");
+    tracing::info!(
+        stage = name.as_str(),
+        grant = token.grant(),
+        accessor = token.accessor(),
+        "the token is open"
+    );
     let secret = token.read(&stage.secret_path).await;
-    let orders = secret.map_err(OrdersError::from).and_then(|secret| orders(name, &token, &secret));
+    let orders = secret.map_err(OrdersError::from).and_then(|secret| orders(&name, &token, &secret));
     // Only now, read or not: what was read with the token would end with it.
     if let Err(error) = token.revoke().await {
         tracing::warn!(code = error.code(), reason = chain(&error), "the token ends by its own TTL");
@@ -96,6 +105,7 @@ fn sample_orders() -> Value {
 impl OrdersError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            Self::EventUnsupported => "event_unsupported",
             Self::StageUnknown => "stage_unknown",
             Self::Unwrap(error) => error.code(),
             Self::Read(error) => error.code(),
@@ -109,45 +119,61 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::call::tests::{http_v2, rest};
     use crate::config::tests::{ADDRESS, read};
 
     const STAGES: &str = r#"{"prod": {"creation_path": "auth/token/create/orders-prod-reader", "secret_path": "secret/data/prod/orders"}}"#;
 
-    fn event(stage: &str) -> Value {
-        json!({"requestContext": {"stage": stage, "authorizer": {
+    fn context() -> Value {
+        json!({
             "vaultWrappingToken": "hvs.secret", "vaultWrappedAccessor": "a", "vaultAddress": ADDRESS,
             "vaultCreationPath": "auth/token/create/orders-prod-reader", "vaultWrapExpiresAt": "30",
             "vaultGrant": "g", "callerKind": "jwt", "callerId": "corp:alice", "contextVersion": "1",
-        }}})
+        })
     }
 
-    async fn code(event: Value) -> &'static str {
-        serve(&read(STAGES).unwrap(), &event, UNIX_EPOCH).await.unwrap_err().code()
+    /// One answer for both kinds of API.
+    async fn code(stage: &str, context: Value) -> &'static str {
+        let stages = read(STAGES).unwrap();
+        let rest = serve(&stages, rest(stage, &context), UNIX_EPOCH).await.unwrap_err().code();
+        let http = serve(&stages, http_v2(stage, &context), UNIX_EPOCH).await.unwrap_err().code();
+        assert_eq!(rest, http);
+        rest
     }
 
     #[tokio::test]
     async fn refuses_stages_it_does_not_serve() {
-        for event in [json!({}), json!({"requestContext": {"stage": 1}}), event("staging"), event("PROD")] {
-            assert_eq!(code(event).await, "stage_unknown");
+        for stage in ["staging", "PROD", ""] {
+            assert_eq!(code(stage, context()).await, "stage_unknown");
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_events_it_does_not_serve() {
+        let mut without_stage = rest("prod", &context());
+        without_stage["requestContext"]["stage"] = json!(null);
+        for (event, code) in [(json!({}), "event_unsupported"), (without_stage, "stage_unknown")] {
+            assert_eq!(serve(&read(STAGES).unwrap(), event, UNIX_EPOCH).await.unwrap_err().code(), code);
         }
     }
 
     #[tokio::test]
     async fn refuses_a_request_that_came_around_the_authorizer() {
-        assert_eq!(code(json!({"requestContext": {"stage": "prod"}})).await, "no_context");
+        for nothing in [json!(null), json!({}), json!({"principalId": "user"})] {
+            assert_eq!(code("prod", nothing).await, "no_context");
+        }
     }
 
     #[tokio::test]
     async fn refuses_a_token_of_another_stages_role() {
-        let mut event = event("prod");
-        event["requestContext"]["authorizer"]["vaultCreationPath"] =
-            json!("auth/token/create/orders-staging-reader");
-        assert_eq!(code(event).await, "creation_path_mismatch");
+        let mut context = context();
+        context["vaultCreationPath"] = json!("auth/token/create/orders-staging-reader");
+        assert_eq!(code("prod", context).await, "creation_path_mismatch");
     }
 
     #[tokio::test]
     async fn tells_a_vault_that_is_down_from_a_refusal() {
-        assert_eq!(code(event("prod")).await, "vault_unreachable");
+        assert_eq!(code("prod", context()).await, "vault_unreachable");
     }
 
     #[test]
