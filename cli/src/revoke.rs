@@ -159,7 +159,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let operator =
         Operator::new(&arguments.address, config.as_ref().map(|config| &config.vault), connection::variable)?;
 
-    let mut text = format!("at {}:\n", plain(&operator.place()));
+    let mut text = format!("at {}, token from {}:\n", plain(&operator.place()), operator.token_place());
     let mut absent = false;
     let mut hangs = false;
     for target in &targets {
