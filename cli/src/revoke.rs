@@ -17,7 +17,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, builder::Resettable};
+use clap::Args;
 use serde_json::json;
 use vault_authorizer::{
     causes::with_causes,
@@ -40,7 +40,7 @@ use crate::{
 /// ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
-#[command(mut_arg("config", |config| config.required_unless_present(Resettable::Reset)))]
+#[command(mut_group("configuration", |group| group.required(false)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: Option<ConfigArguments>,
