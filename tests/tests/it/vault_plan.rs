@@ -592,7 +592,13 @@ async fn a_namespace_has_its_roles_and_its_quotas() {
     let configuration = configuration(&openbao, ONE_GRANT, 3);
     let env = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", "platform")];
     let applied = run(&["apply"], &configuration, &env).printed(0);
-    assert!(applied.starts_with(&format!("Vault {}, namespace platform\n", openbao.address())), "{applied}");
+    assert!(
+        applied.starts_with(&format!(
+            "Vault {}, namespace platform, token from VAULT_TOKEN\n",
+            openbao.address()
+        )),
+        "{applied}"
+    );
     let plan = run(&["plan", "--detailed-exitcode"], &configuration, &env).printed(0);
     assert!(plan.contains("\nnothing to do: 4 unchanged, 1 missing\n"), "{plan}");
     assert_eq!(status(&openbao, READER).await, 404, "nothing in the root namespace");
@@ -730,7 +736,8 @@ async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     std::fs::write(home.join(".vault-token"), format!("{}\n", openbao.root_token())).unwrap();
     let env = [("HOME", home.to_str().unwrap()), ("VAULT_ADDR", openbao.address())];
     let plan = run(&["plan"], &configuration, &env).printed(0);
-    assert!(plan.starts_with(&format!("Vault {}\n", openbao.address())), "the environment's address: {plan}");
+    let first = format!("Vault {}, token from ~/.vault-token\n", openbao.address());
+    assert!(plan.starts_with(&first), "the environment's address: {plan}");
     let nowhere = run(&["plan"], &configuration, &env[..1]).complained(1);
     assert!(
         nowhere.starts_with(
