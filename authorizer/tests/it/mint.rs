@@ -279,6 +279,19 @@ fn a_grant_without_a_token_needs_no_time_left_and_no_vault() {
     assert!(bed.authorizer.minter.orders.take().is_empty());
 }
 
+/// The caller has a token, too, and so has whoever reads the log.
+#[test]
+fn a_mint_that_vaults_policies_forbid_says_whose_they_are_and_what_compares_them() {
+    let forbidden = MintError::Vault(VaultError::Forbidden { path: PATH.to_owned() });
+    assert_eq!(
+        vault_authorizer::causes::with_causes(&forbidden),
+        format!(
+            "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks): \
+             the token's policies do not allow `{PATH}`"
+        )
+    );
+}
+
 #[test]
 fn whatever_vault_fails_with_is_a_fault_with_its_own_code() {
     let path = || PATH.to_owned();
