@@ -232,7 +232,7 @@ export function below(path: string, key: string): string {
 
 /** A key as it may stand in a path: one that could be mistaken for a longer path is quoted, an endless one is cut. */
 export function quoted(key: string): string {
-  const short = [...key].slice(0, 64).join("");
+  const short = [...key].slice(0, 128).join("");
   const shown = /^[A-Za-z0-9_$/:-]+$/.test(short) ? short : JSON.stringify(short);
   return short === key ? shown : `${shown}…`;
 }
