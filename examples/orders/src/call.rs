@@ -1,7 +1,7 @@
 //! What this integration takes of an event: the API's stage and the authorizer's context.
 //!
-//! Receives the event of a REST API, or of an HTTP API with payload 2.0; produces a [`Call`]. The types of `aws_lambda_events` print
-//! what they hold, a wrapping token among it, and so do their errors: neither leaves this module.
+//! Receives the event of a REST API, or of an HTTP API with payload 2.0; produces a [`Call`]. The types of `aws_lambda_events`
+//! and their errors print what the event holds, a wrapping token included, so neither leaves this module.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use serde::de::DeserializeOwned;
@@ -64,7 +64,7 @@ pub(crate) mod tests {
             "headers": {"host": "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"},
             "requestContext": {
                 "accountId": "123456789012", "apiId": "a1b2c3d4e5", "routeKey": "GET /orders", "requestId": "request-1",
-                "http": {"method": "GET", "path": "/prod/orders", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "agent"},
+                "http": {"method": "GET", "path": "/prod/orders", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
                 "time": "15/Jan/2027:08:00:00 +0000", "timeEpoch": 1_800_000_000_000_u64, "authentication": null,
                 "stage": stage, "authorizer": {"lambda": context},
             },
