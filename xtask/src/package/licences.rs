@@ -174,7 +174,7 @@ mod tests {
         assert!(text.contains("fiat-crypto authors"));
         assert!(!text.contains("vault-context"), "a member is under LICENSE");
         let listed = text.lines().filter(|line| line.ends_with(']') && line.contains("  [")).count();
-        let members = ["sts-identity", "vault-authorizer", "vault-context"].len();
+        let members = ["authorizer-document", "sts-identity", "vault-authorizer", "vault-context"].len();
         assert_eq!(listed, used.len() - members);
     }
 }
