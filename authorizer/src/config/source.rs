@@ -1,6 +1,7 @@
 //! Where the document comes from, and what it may be packed in.
 //!
-//! Receives the environment, or a document as it was found; produces the document's text, bounded. Leaves what is in it to [`document`](super::document).
+//! Receives the environment, or a document as it was found; produces the document's text, bounded. Leaves what is in it to
+//! `authorizer-document`.
 
 use std::{fs, io::Read, path::Path};
 

@@ -160,16 +160,22 @@ pub(crate) mod tests {
         }
     }
 
-    /// What is never linked, or only where another member asks for it: `serde_derive` runs in the compiler, `clap` is of
-    /// the command line, `ring` and `quinn` are not asked for by anyone.
+    /// What is never linked, or only where another member asks for it: `serde_derive` runs in the compiler, `clap` is of the
+    /// command line, `ring` and `quinn` are not asked for by anyone.
     #[test]
     fn the_authorizer_contains_what_it_links_and_no_more() {
         let cargo = cargo();
         let contents = cargo.contents("vault-authorizer", "x86_64-unknown-linux-gnu").unwrap();
         let names: BTreeSet<&str> = contents.packages.iter().map(|id| id.name.as_str()).collect();
-        for name in
-            ["aws-lc-sys", "lambda_runtime", "rustls", "serde_core", "vault-authorizer", "vault-context"]
-        {
+        for name in [
+            "authorizer-document",
+            "aws-lc-sys",
+            "lambda_runtime",
+            "rustls",
+            "serde_core",
+            "vault-authorizer",
+            "vault-context",
+        ] {
             assert!(names.contains(name), "{name} is missing");
         }
         for name in ["cc", "clap", "proptest", "quinn", "ring", "serde_derive", "syn"] {
