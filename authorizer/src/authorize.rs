@@ -19,7 +19,7 @@ use crate::{
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
     mint::{self, Inscription, Minter},
-    outcome::{Kind, Refusal},
+    outcome::{Code, Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::{CallerIdInLog, Observer, Record, Step, Stopwatch},
 };
@@ -127,14 +127,16 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let clock = &*self.resolver.clock;
         let counted = match grant.to_mint() {
             Some(_) => {
-                let counted = self.caller_limit.take(identity.caller_id(), clock.now());
+                let counted =
+                    self.caller_limit.take(identity.caller_id(), grant.name().as_str(), clock.now());
                 Some(counted.map_err(|beyond| match beyond {
                     // A denial is an answer, too.
                     Beyond::Mints => {
                         identity.spend();
                         Refusal::RateLimited
                     }
-                    Beyond::Faults(last) => Refusal::TooManyFaults { last },
+                    Beyond::Faults { refused: true } => Refusal::RefusedOfLate,
+                    Beyond::Faults { refused: false } => Refusal::TooManyFaults,
                 })?)
             }
             None => None,
@@ -156,7 +158,7 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         if let Some(counted) = counted {
             match fault {
                 None => counted.answered(),
-                Some(fault) if !is_outage => counted.wasted(fault),
+                Some(fault) if !is_outage => counted.wasted(fault == Code::VaultMintRefused),
                 Some(_) => {}
             }
         }

@@ -6,7 +6,8 @@
 //! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries while Vault
 //! is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
 //! others there are. But a caller can force some faults, and Vault works for each: those have a limit of their own, beyond
-//! which the answer is the same fault again. So an honest caller of a role that is not as it should be is told so each time.
+//! which the answer is a fault again. Where Vault refuses to mint for a grant, it is the same one: an honest caller of a role that is
+//! not as it should be is told so each time.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::UnixTime, outcome::Code, token_bucket::TokenBucket};
+use crate::{clock::UnixTime, token_bucket::TokenBucket};
 
 /// More callers than one instance can serve while the first of them is still being counted.
 const MAX_CALLERS: usize = 4096;
@@ -32,8 +33,8 @@ struct Caller {
     mints: TokenBucket,
     /// How often Vault may work for this caller and nothing come of it.
     faults: TokenBucket,
-    /// Why nothing came of it the last time.
-    last_fault: Option<Code>,
+    /// The grant whose mint Vault refused the last time that nothing came of it.
+    refused_for: Option<String>,
 }
 
 /// Which of a caller's buckets is empty.
@@ -41,8 +42,11 @@ struct Caller {
 pub enum Beyond {
     /// That of the mints.
     Mints,
-    /// That of the faults, of which this was the last.
-    Faults(Code),
+    /// That of the faults.
+    Faults {
+        /// Whether the last of them was that Vault refused to mint for the grant that was asked for now.
+        refused: bool,
+    },
 }
 
 /// A mint that counts for its caller, until it is said what became of it. Dropped before, since Vault is away or the request's
@@ -50,13 +54,14 @@ pub enum Beyond {
 pub struct Counted<'a> {
     limit: &'a CallerLimit,
     caller_id: String,
+    grant: String,
     since: UnixTime,
     end: End,
 }
 
 enum End {
     Answered,
-    Fault(Code),
+    Fault { refused: bool },
     Outage,
 }
 
@@ -66,12 +71,12 @@ impl CallerLimit {
         Self { per_second, callers: Mutex::default() }
     }
 
-    /// Counts one token for a caller.
+    /// Counts one token of a grant for a caller.
     ///
     /// # Errors
     ///
     /// The bucket that has none.
-    pub fn take(&self, caller_id: &str, now: UnixTime) -> Result<Counted<'_>, Beyond> {
+    pub fn take(&self, caller_id: &str, grant: &str, now: UnixTime) -> Result<Counted<'_>, Beyond> {
         let mut callers = self.callers();
         if !callers.contains_key(caller_id) {
             make_room(&mut callers, now);
@@ -79,15 +84,16 @@ impl CallerLimit {
         let caller = callers.entry(caller_id.to_owned()).or_insert_with(|| {
             let interval = Duration::from_secs(1) / self.per_second.get();
             let full = TokenBucket::full(self.per_second.get().saturating_mul(2), interval);
-            Caller { mints: full.clone(), faults: full, last_fault: None }
+            Caller { mints: full.clone(), faults: full, refused_for: None }
         });
-        if let Some(last) = caller.last_fault.filter(|_| !caller.faults.has_one(now)) {
-            return Err(Beyond::Faults(last));
+        if !caller.faults.has_one(now) {
+            return Err(Beyond::Faults { refused: caller.refused_for.as_deref() == Some(grant) });
         }
         if !caller.mints.take(now) {
             return Err(Beyond::Mints);
         }
-        Ok(Counted { limit: self, caller_id: caller_id.to_owned(), since: now, end: End::Outage })
+        let (caller_id, grant) = (caller_id.to_owned(), grant.to_owned());
+        Ok(Counted { limit: self, caller_id, grant, since: now, end: End::Outage })
     }
 
     fn callers(&self) -> MutexGuard<'_, BTreeMap<String, Caller>> {
@@ -102,9 +108,9 @@ impl Counted<'_> {
         self.end = End::Answered;
     }
 
-    /// Vault worked for it, and it is a fault that the caller may have forced.
-    pub fn wasted(mut self, fault: Code) {
-        self.end = End::Fault(fault);
+    /// Vault worked for it, and it is a fault that the caller may have forced: Vault refused to mint, or something else.
+    pub fn wasted(mut self, refused: bool) {
+        self.end = End::Fault { refused };
     }
 }
 
@@ -115,8 +121,8 @@ impl Drop for Counted<'_> {
         match self.end {
             End::Answered => {}
             End::Outage => caller.mints.give_back(),
-            End::Fault(fault) => {
-                caller.last_fault = Some(fault);
+            End::Fault { refused } => {
+                caller.refused_for = refused.then(|| std::mem::take(&mut self.grant));
                 caller.mints.give_back();
                 // Also where it is more than the bucket holds: many of one caller's may be under way at once.
                 caller.faults.charge_one(self.since);
@@ -158,7 +164,7 @@ mod tests {
     }
 
     fn spends(limit: &CallerLimit, caller_id: &str, now: UnixTime) -> bool {
-        limit.take(caller_id, now).map(Counted::answered).is_ok()
+        limit.take(caller_id, "reader", now).map(Counted::answered).is_ok()
     }
 
     #[test]
@@ -175,10 +181,10 @@ mod tests {
     fn what_came_to_nothing_is_given_back_and_what_is_under_way_counts() {
         let limit = limit(1);
         for _ in 0..10 {
-            drop(limit.take("corp:alice", NOW).unwrap());
+            drop(limit.take("corp:alice", "reader", NOW).unwrap());
         }
-        let under_way = [(); 2].map(|()| limit.take("corp:alice", NOW).unwrap());
-        assert_eq!(limit.take("corp:alice", NOW).err(), Some(Beyond::Mints));
+        let under_way = [(); 2].map(|()| limit.take("corp:alice", "reader", NOW).unwrap());
+        assert_eq!(limit.take("corp:alice", "reader", NOW).err(), Some(Beyond::Mints));
         drop(under_way);
         assert_eq!([(); 3].map(|()| spends(&limit, "corp:alice", NOW)), [true, true, false]);
     }
@@ -187,9 +193,11 @@ mod tests {
     fn faults_that_vault_worked_for_are_counted_apart() {
         let limit = limit(1);
         for _ in 0..2 {
-            limit.take("corp:mallory", NOW).unwrap().wasted(Code::VaultMintRefused);
+            limit.take("corp:mallory", "reader", NOW).unwrap().wasted(true);
         }
-        assert_eq!(limit.take("corp:mallory", NOW).err(), Some(Beyond::Faults(Code::VaultMintRefused)));
+        let beyond = |grant| limit.take("corp:mallory", grant, NOW).err();
+        assert_eq!(beyond("reader"), Some(Beyond::Faults { refused: true }));
+        assert_eq!(beyond("writer"), Some(Beyond::Faults { refused: false }), "it was never asked for");
         let next = NOW.plus_seconds(1);
         assert_eq!(
             [(); 3].map(|()| spends(&limit, "corp:mallory", next)),
@@ -203,9 +211,10 @@ mod tests {
         let limit = limit(2);
         let flood = |millis| {
             let now = NOW.plus(Duration::from_millis(millis));
-            let under_way: Vec<_> = (0..9).map_while(|_| limit.take("corp:mallory", now).ok()).collect();
+            let under_way: Vec<_> =
+                (0..9).map_while(|_| limit.take("corp:mallory", "reader", now).ok()).collect();
             let count = under_way.len();
-            under_way.into_iter().for_each(|counted| counted.wasted(Code::VaultMintRefused));
+            under_way.into_iter().for_each(|counted| counted.wasted(true));
             count
         };
         // A bucket of four, and then all that pass in one gap are paid for: two a second.

@@ -1,8 +1,8 @@
 //! The configuration: one YAML document, read at init, into the settings that each step defines for itself.
 //!
 //! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check. The document is
-//! held to the rules first, and what it names outside of itself is looked at then. Of both, everything wrong is reported together,
-//! each problem with its path, and the process ends at init: an authorizer that starts is one that can decide.
+//! held to the rules first; where it keeps them, what it names outside of itself is looked at. Of each, everything wrong is reported
+//! together, each problem with its path, and the process ends at init: an authorizer that starts is one that can decide.
 
 mod settings;
 mod source;

@@ -294,7 +294,7 @@ pub enum MintError {
         reason: String,
     },
     /// Vault did not mint.
-    #[error("Vault did not mint a token")]
+    #[error("{}", not_minted(.0))]
     Vault(#[source] VaultError),
     /// Vault gave the authorizer a token in place of one that it refused, and refuses that one, too.
     #[error(
@@ -336,6 +336,14 @@ pub enum MintError {
         /// What was wrong with it.
         reason: &'static str,
     },
+}
+
+/// Vault's own words do not say whose token it is, and the caller has one, too.
+fn not_minted(error: &VaultError) -> &'static str {
+    if matches!(error, VaultError::Forbidden { .. }) {
+        return "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks)";
+    }
+    "Vault did not mint a token"
 }
 
 impl MintError {

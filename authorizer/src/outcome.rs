@@ -156,14 +156,16 @@ pub enum Refusal {
     RateLimited,
     /// The same.
     #[error(
-        "Vault worked for this caller too often of late and nothing came of it, so it was not asked; \
-         the last of these faults was `{}`, and the lines before this one have its message",
-        .last.as_str()
+        "Vault worked for this caller too often of late and nothing came of it, so it was not asked: \
+         the faults before this one say why"
     )]
-    TooManyFaults {
-        /// The last of these faults. The caller is told the same again.
-        last: Code,
-    },
+    TooManyFaults,
+    /// The same, and why is known.
+    #[error(
+        "Vault refused to mint this grant's tokens for this caller too often of late, so it was not asked: \
+         the faults before this one have its message"
+    )]
+    RefusedOfLate,
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -187,7 +189,8 @@ impl Refusal {
             Self::Identity(error) => identity(error),
             Self::Grant(error) => grant(error),
             Self::RateLimited => Code::RateLimited,
-            Self::TooManyFaults { last } => *last,
+            Self::TooManyFaults => Code::VaultThrottled,
+            Self::RefusedOfLate => Code::VaultMintRefused,
             Self::Mint(error) => mint(error),
             Self::AnswerTooLarge { .. } => Code::AnswerTooLarge,
             Self::DeadlineExceeded => Code::DeadlineExceeded,

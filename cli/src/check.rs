@@ -47,30 +47,32 @@ Exit codes:
 
 /// Checks and lints.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    // A path can hold what a terminal obeys.
+    let name = plain(&arguments.config.source()?.to_string());
     let config = match arguments.config.read() {
         Ok(config) => config,
         Err(Failure::Config(invalid)) => {
-            output.print(&problems(&invalid))?;
+            output.print(&problems(&invalid, &name))?;
             return Ok(ExitCode::FAILURE);
         }
         Err(failure) => return Err(failure),
     };
     let findings = lint(&config, arguments.concurrency);
-    output.print(&report(&config, &findings))?;
+    output.print(&report(&config, &findings, &name))?;
     let warned = findings.iter().any(|finding| finding.weight == Weight::Warning);
     Ok(if warned && arguments.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn problems(invalid: &InvalidConfig) -> String {
+fn problems(invalid: &InvalidConfig, name: &str) -> String {
     let mut text = String::new();
     for problem in &invalid.problems {
         text += &format!("{}: {}\n", styled(BAD, "error"), plain(&problem.to_string()));
     }
     let found = counted(invalid.problems.len(), "problem");
-    text + &format!("{}: the function would not start with it\n", styled(BAD, found))
+    text + &format!("{} in {name}: the function would not start with it\n", styled(BAD, found))
 }
 
-fn report(config: &Config, findings: &[Finding]) -> String {
+fn report(config: &Config, findings: &[Finding], name: &str) -> String {
     let mut text = String::new();
     for Finding { lint, weight, place, risk, instead } in findings {
         let weight = match weight {
@@ -81,10 +83,10 @@ fn report(config: &Config, findings: &[Finding]) -> String {
         let [place, risk, instead] = [place, risk, instead].map(|words| plain(words));
         let _infallible = write!(text, "{weight}: {place}: {risk}\n  instead: {instead}\n");
     }
-    text + &summary(config, findings)
+    text + &summary(config, findings, name)
 }
 
-fn summary(config: &Config, findings: &[Finding]) -> String {
+fn summary(config: &Config, findings: &[Finding], name: &str) -> String {
     let grants = config.stages.values().map(|stage| stage.rules.len()).sum();
     let warnings = findings.iter().filter(|finding| finding.weight == Weight::Warning).count();
     let (word, of_warnings) = match warnings {
@@ -92,7 +94,7 @@ fn summary(config: &Config, findings: &[Finding]) -> String {
         _ => (styled(CAUTION, "good"), format!(", {}", counted(warnings, "warning"))),
     };
     let (stages, grants) = (counted(config.stages.len(), "stage"), counted(grants, "grant"));
-    format!("{word}: {stages}, {grants}{of_warnings}\n")
+    format!("{word}: {stages}, {grants}{of_warnings} in {name}\n")
 }
 
 fn counted(count: usize, thing: &str) -> String {

@@ -122,11 +122,26 @@ impl AddressArguments {
     }
 }
 
+/// The operator's token, and where it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnToken {
+    /// To be sent.
+    pub(crate) token: VaultToken,
+    /// The variable or the file.
+    pub(crate) place: &'static str,
+}
+
+impl OwnToken {
+    fn parse(text: &str, place: &'static str) -> Result<Self, ConnectionError> {
+        let token = VaultToken::parse(text).map_err(|source| ConnectionError::Token { place, source })?;
+        Ok(Self { token, place })
+    }
+}
+
 /// The token.
-pub(crate) fn token(variable: impl Fn(&str) -> Option<String>) -> Result<VaultToken, ConnectionError> {
+pub(crate) fn token(variable: impl Fn(&str) -> Option<String>) -> Result<OwnToken, ConnectionError> {
     if let Some(token) = set(&variable, "VAULT_TOKEN") {
-        let place = "VAULT_TOKEN";
-        return VaultToken::parse(token).map_err(|source| ConnectionError::Token { place, source });
+        return OwnToken::parse(&token, "VAULT_TOKEN");
     }
     let home = set(&variable, "HOME").ok_or(ConnectionError::TokenMissing)?;
     let file = match File::open(Path::new(&home).join(".vault-token")) {
@@ -135,8 +150,7 @@ pub(crate) fn token(variable: impl Fn(&str) -> Option<String>) -> Result<VaultTo
     };
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(ConnectionError::TokenFile)?;
-    let place = "~/.vault-token";
-    VaultToken::parse(text.trim()).map_err(|source| ConnectionError::Token { place, source })
+    OwnToken::parse(text.trim(), "~/.vault-token")
 }
 
 /// A variable of the environment.

@@ -88,7 +88,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;
-    findings.push(objects::examine(&config, &arguments.address, &arguments.policy, &arguments.quotas).await);
+    findings
+        .extend(objects::examine(&config, &arguments.address, &arguments.policy, &arguments.quotas).await);
     let log_in = arguments.log_in.then(|| arguments.address.options_of(&config.vault, connection::variable));
     findings.push(login::examine(config.vault, client.clone(), log_in, &arguments.policy).await);
     let (stages, limits) = (config.stages, config.limits);

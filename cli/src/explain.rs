@@ -98,7 +98,8 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let walk = walk_of(config, arguments.at)?;
     let mut explanation = walk.explain(&event).await;
     let route_covered = arguments.call().map(|(route, stage)| route.is_covered(stage, &walk.resolver.stages));
-    let given = Given { event: &event, time: arguments.at.is_some(), route_covered };
+    let given =
+        Given { event: &event, time: arguments.at.is_some(), route_covered, stages: &walk.resolver.stages };
     explanation.hints = hints::of(&explanation, given);
     output.print(&worded(&explanation, arguments.json))?;
     Ok(match explanation.outcome {
@@ -137,7 +138,26 @@ impl Arguments {
 fn read_jwt(source: &Source) -> Result<Zeroizing<String>, Failure> {
     match source {
         Source::File(path) if looks_like_jwt(&path.to_string_lossy()) => Err(Failure::JwtAsArgument),
-        Source::Stdin | Source::File(_) => Ok(Zeroizing::new(source.read(MAX_JWT_FILE_BYTES)?)),
+        Source::Stdin | Source::File(_) => {
+            let text = Zeroizing::new(source.read(MAX_JWT_FILE_BYTES)?);
+            match instead_of_a_jwt(bare(&text)) {
+                Some(what) => Err(Failure::NotAJwt { name: source.to_string(), what }),
+                None => Ok(text),
+            }
+        }
+    }
+}
+
+/// What was given in its place, where that is plain: what the function says of it would mislead.
+fn instead_of_a_jwt(text: &str) -> Option<&'static str> {
+    // A proof is a URL, in base64 after its scheme.
+    let is_proof =
+        text.contains("AWS-Identity ") || ["http", "aHR0c"].iter().any(|url| text.starts_with(url));
+    match () {
+        () if text.is_empty() => Some("is empty"),
+        () if is_proof => Some("is an IAM proof: put it into an event, and give that with `--event`"),
+        () if text.starts_with('{') => Some("is JSON: an event goes to `--event`"),
+        () => None,
     }
 }
 

@@ -46,6 +46,14 @@ pub(crate) enum Failure {
         "`--jwt` takes a file or `-` for standard input, not the JWT: others on this machine can read a command's arguments, and your shell keeps them. Write `printf %s \"$jwt\" | vault-authorizer explain --jwt - …`"
     )]
     JwtAsArgument,
+    /// Another option takes it, or none.
+    #[error("`--jwt` takes a JWT, but {name} {what}")]
+    NotAJwt {
+        /// The file.
+        name: String,
+        /// What it is, and which option takes it.
+        what: &'static str,
+    },
     /// Not what a Lambda function is given.
     #[error(
         "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it, or a JWT as `--jwt`"
@@ -142,6 +150,7 @@ impl Failure {
             | Self::ConfigMissing
             | Self::EventMissing
             | Self::JwtAsArgument
+            | Self::NotAJwt { .. }
             | Self::EventNotJson { .. }
             | Self::Region(_)
             | Self::Endpoint(_)

@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use flate2::bufread::MultiGzDecoder;
 use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
 
@@ -39,13 +39,14 @@ pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputEr
 
 /// The configuration to work with.
 #[derive(Args)]
+#[command(group = ArgGroup::new("configuration").required(true))]
 pub(crate) struct ConfigArguments {
     /// The configuration, as `--config` takes it
-    #[arg(value_name = "CONFIG", conflicts_with = "config")]
+    #[arg(value_name = "CONFIG", group = "configuration")]
     document: Option<Source>,
     /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as AUTHORIZER_CONFIG may hold it.
     /// The option's name may be left out
-    #[arg(long, value_name = "FILE", required_unless_present = "document")]
+    #[arg(long, value_name = "FILE", group = "configuration")]
     config: Option<Source>,
     /// Where the files lie that the configuration names [default: the folder of the configuration; the current folder for `-`]
     #[arg(long, value_name = "DIR")]
@@ -80,19 +81,25 @@ impl Source {
     /// All of its text.
     pub(crate) fn read(&self, most_bytes: u64) -> Result<String, InputError> {
         let unreadable = |source| InputError::Unreadable { name: self.to_string(), source };
-        let mut text = String::new();
-        let bytes = match self {
-            Self::Stdin => io::stdin().lock().take(most_bytes + 1).read_to_string(&mut text),
+        let mut bytes = Vec::new();
+        match self {
+            Self::Stdin => io::stdin().lock().take(most_bytes + 1).read_to_end(&mut bytes),
             Self::File(path) => {
                 let file = fs::File::open(path).map_err(unreadable)?;
-                file.take(most_bytes + 1).read_to_string(&mut text)
+                file.take(most_bytes + 1).read_to_end(&mut bytes)
             }
         }
         .map_err(unreadable)?;
-        if u64::try_from(bytes).is_ok_and(|bytes| bytes <= most_bytes) {
-            return Ok(text);
+        let not_text = |what| InputError::NotText { name: self.to_string(), what };
+        // Before its size: a package is larger than a document may be.
+        let form = FORMS.iter().find(|(start, _)| bytes.starts_with(start));
+        if let Some((_, what)) = form {
+            return Err(not_text(what));
         }
-        Err(InputError::TooLarge { name: self.to_string(), most_bytes })
+        if !u64::try_from(bytes.len()).is_ok_and(|bytes| bytes <= most_bytes) {
+            return Err(InputError::TooLarge { name: self.to_string(), most_bytes });
+        }
+        String::from_utf8(bytes).map_err(|_| not_text("is not text in UTF-8"))
     }
 
     /// Its bytes as they come, for a log that is too long to hold; unpacked where it is gzip.
@@ -120,6 +127,14 @@ impl Source {
         folder.unwrap_or(Path::new("."))
     }
 }
+
+/// What a file begins with that is given in place of a text.
+const FORMS: [(&[u8], &str); 4] = [
+    (b"PK\x03\x04", "is a zip file: give the document in it"),
+    (b"\x1f\x8b", "is a gzip file: give the document in it"),
+    (b"\xff\xfe", "is text in UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "is text in UTF-16: save it as UTF-8"),
+];
 
 /// The contents of a gzip file, bounded.
 struct Unpacked<R> {
@@ -171,13 +186,21 @@ pub(crate) fn looks_like_jwt(text: &str) -> bool {
 /// Why there is no text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
-    /// Absent, forbidden, or not UTF-8.
+    /// Absent or forbidden.
     #[error("{name} cannot be read")]
     Unreadable {
         /// The file.
         name: String,
         /// Why.
         source: io::Error,
+    },
+    /// Something else than the text that is asked for.
+    #[error("{name} {what}")]
+    NotText {
+        /// The file.
+        name: String,
+        /// What it is, and what to give.
+        what: &'static str,
     },
     /// More than the function would take.
     #[error("{name} is larger than {most_bytes} bytes, which is more than the function takes")]

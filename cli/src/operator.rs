@@ -7,12 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vault_authorizer::adapters::vault::VaultSettings;
-use vault_context::{
-    VaultToken,
-    vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError},
-};
+use vault_context::vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError};
 
-use crate::connection::{self, AddressArguments, ConnectionError};
+use crate::connection::{self, AddressArguments, ConnectionError, OwnToken};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A revocation of many tokens takes its time.
@@ -23,7 +20,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection to Vault with the power of whoever runs the command.
 pub(crate) struct Operator {
     vault: Vault,
-    token: VaultToken,
+    token: OwnToken,
 }
 
 /// The capabilities that a call needs on its path, named where Vault refuses it.
@@ -42,7 +39,7 @@ impl Operator {
     }
 
     /// This Vault with this token. Sends nothing.
-    pub(crate) fn at(options: VaultOptions, token: VaultToken) -> Result<Self, VaultSetupError> {
+    pub(crate) fn at(options: VaultOptions, token: OwnToken) -> Result<Self, VaultSetupError> {
         let options = VaultOptions { connect_timeout: CONNECT_TIMEOUT, timeout: TIMEOUT, ..options };
         Ok(Self { vault: Vault::new(options)?, token })
     }
@@ -55,6 +52,11 @@ impl Operator {
     /// Its namespace.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.vault.namespace().map(Namespace::as_str)
+    }
+
+    /// Where the token was found.
+    pub(crate) fn token_place(&self) -> &'static str {
+        self.token.place
     }
 
     /// The Vault that is meant, in words.
@@ -93,7 +95,7 @@ impl Operator {
     /// Everything that is called here may be called twice: reads, HMACs, writes that say what is to be, and revocations, which
     /// find nothing the second time.
     async fn send(&self, call: Call, needs: Needs) -> Result<Answer, OperatorError> {
-        let answer = self.vault.send_repeatable(call.token(&self.token)).await;
+        let answer = self.vault.send_repeatable(call.token(&self.token.token)).await;
         answer.map_err(|error| self.failed(error, needs))
     }
 
@@ -101,9 +103,9 @@ impl Operator {
         let place = self.place();
         let path = error.path().to_owned();
         if let VaultError::TokenNotValid { .. } = error {
-            OperatorError::TokenNotValid { place, path }
+            OperatorError::TokenNotValid { place, path, token: self.token.place }
         } else if let VaultError::Forbidden { .. } = error {
-            OperatorError::Forbidden { place, path, needs: needs.0 }
+            OperatorError::Forbidden { place, path, needs: needs.0, token: self.token.place }
         } else {
             OperatorError::Vault { place, error }
         }
@@ -121,16 +123,18 @@ pub(crate) enum OperatorError {
     Setup(#[from] VaultSetupError),
     /// 403 for the token.
     #[error(
-        "{place} does not know your token, or not any more (`{path}`): log in again, and mind the namespace"
+        "{place} does not know your token, or not any more (`{path}`; token from {token}): log in again, and mind the namespace"
     )]
     TokenNotValid {
         /// Which Vault.
         place: String,
         /// The call.
         path: String,
+        /// Where the token was found.
+        token: &'static str,
     },
     /// 403 for the call.
-    #[error("your token may not do this at {place}: its policies need {needs} on `{path}`")]
+    #[error("your token from {token} may not do this at {place}: its policies need {needs} on `{path}`")]
     Forbidden {
         /// Which Vault.
         place: String,
@@ -138,6 +142,8 @@ pub(crate) enum OperatorError {
         path: String,
         /// Capabilities.
         needs: &'static str,
+        /// Where the token was found.
+        token: &'static str,
     },
     /// Anything else.
     #[error("{place}")]

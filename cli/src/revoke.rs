@@ -17,7 +17,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, builder::Resettable};
+use clap::Args;
 use serde_json::json;
 use vault_authorizer::{
     causes::with_causes,
@@ -40,7 +40,7 @@ use crate::{
 /// ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
-#[command(mut_arg("config", |config| config.required_unless_present(Resettable::Reset)))]
+#[command(mut_group("configuration", |group| group.required(false)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: Option<ConfigArguments>,
@@ -159,7 +159,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let operator =
         Operator::new(&arguments.address, config.as_ref().map(|config| &config.vault), connection::variable)?;
 
-    let mut text = format!("at {}:\n", plain(&operator.place()));
+    let mut text = format!("at {}, token from {}:\n", plain(&operator.place()), operator.token_place());
     let mut absent = false;
     let mut hangs = false;
     for target in &targets {

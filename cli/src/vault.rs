@@ -22,13 +22,10 @@ use vault_authorizer::{
     config::Config,
     names::{PolicyName, RoleName},
 };
-use vault_context::{
-    VaultToken,
-    vault::{Namespace, VaultOptions},
-};
+use vault_context::vault::{Namespace, VaultOptions};
 
 use crate::{
-    connection::{self, AddressArguments},
+    connection::{self, AddressArguments, OwnToken},
     failure::Failure,
     input::ConfigArguments,
     output::Output,
@@ -66,7 +63,7 @@ enum Command {
 struct PlanArguments {
     #[command(flatten)]
     common: Common,
-    /// What to print; `hcl` asks no server
+    /// What to print; `shell` asks no server
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// End with 5 where `apply` would change something, or is in conflict
@@ -153,15 +150,16 @@ impl TrustedArguments {
 enum Format {
     /// The differences
     Text,
-    /// Everything, as policies in HCL and commands for a shell
-    Hcl,
+    /// Everything, as a shell script that runs Vault's command line
+    #[value(alias = "hcl")]
+    Shell,
 }
 
 const PLAN_HELP: &str = "\
 Examples:
   vault-authorizer vault plan --config authorizer.yaml
   vault-authorizer vault plan --config authorizer.yaml --detailed-exitcode      in a pipeline, to hear of a drift
-  vault-authorizer vault plan --config authorizer.yaml --format hcl > vault.sh
+  vault-authorizer vault plan --config authorizer.yaml --format shell > vault.sh
 
 Exit codes:
   0  the plan is printed
@@ -184,7 +182,7 @@ Exit codes:
 /// Plans or applies.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        Command::Plan(arguments) if arguments.format == Format::Hcl => {
+        Command::Plan(arguments) if arguments.format == Format::Shell => {
             let (options, desired) = arguments.common.derive(&AddressArguments::TRUSTED)?;
             let namespace = options.namespace.as_ref().map(Namespace::as_str);
             let quotas = arguments.common.quotas.quota_namespace.as_ref().map(Namespace::as_str);
@@ -216,6 +214,9 @@ async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Fail
         })?;
         output.print(&text::done(step))?;
     }
+    if !plan.steps.is_empty() {
+        output.print(&text::applied(plan))?;
+    }
     if plan.lacks_mount() { Err(Failure::VaultMountMissing) } else { Ok(()) }
 }
 
@@ -243,7 +244,7 @@ impl Common {
             &found,
             Allowed { adopt: self.adopt, prune: self.prune, remove_principals: self.remove_principals },
         );
-        output.print(&text::of(&plan, server.address(), server.namespace()))?;
+        output.print(&text::of(&plan, server.address(), server.namespace(), server.token_place()))?;
         Ok((server, plan))
     }
 }
@@ -251,7 +252,7 @@ impl Common {
 /// What Vault has of what is desired.
 async fn look(
     options: VaultOptions,
-    token: VaultToken,
+    token: OwnToken,
     quota_namespace: Option<Namespace>,
     desired: &Desired,
 ) -> Result<(Server, Found), Failure> {
@@ -260,7 +261,8 @@ async fn look(
     Ok((server, found))
 }
 
-/// What `plan` would find at the configuration's own Vault, for whoever only wants to know whether there is anything.
+/// What `plan` would find at the configuration's own Vault, for whoever only wants to know whether there is anything; and where
+/// the token was found.
 ///
 /// # Errors
 ///
@@ -270,15 +272,15 @@ pub(crate) async fn drift(
     address: &AddressArguments,
     policy: PolicyName,
     quotas: Quotas,
-) -> Result<Plan, Failure> {
+) -> Result<(Plan, &'static str), Failure> {
     // Whoever has no token need not hear where it would go.
     let token = connection::token(connection::variable)?;
     let options = address.options_of(&config.vault, connection::variable)?;
     let namespace = options.namespace.clone();
     let choices = Choices { policy, trusted: None, namespace, quotas: !quotas.no_quotas };
     let desired = desired(config, &choices)?;
-    let (_, found) = look(options, token, quotas.quota_namespace, &desired).await?;
-    Ok(plan(&desired, &found, Allowed::default()))
+    let (server, found) = look(options, token, quotas.quota_namespace, &desired).await?;
+    Ok((plan(&desired, &found, Allowed::default()), server.token_place()))
 }
 
 /// Other names are somebody's already.

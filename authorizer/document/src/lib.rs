@@ -68,6 +68,9 @@ impl Document {
         }
         let value: Value = serde_saphyr::from_str_with_options(text, yaml_options())
             .map_err(|error| whole(format!("not a YAML document: {}", reason(&error.to_string()))))?;
+        if value.get("Resources").is_some() {
+            return Err(whole(TEMPLATE.to_owned()));
+        }
         let problems = rules::problems(&value);
         if !problems.is_empty() {
             return Err(problems);
@@ -76,19 +79,26 @@ impl Document {
     }
 }
 
+const TEMPLATE: &str = "this is a CloudFormation template: give the document in it, which is the parameter `Configuration` or, in \
+                        the quickstart, the variable `AUTHORIZER_CONFIG`";
+
 fn whole(message: String) -> Vec<Problem> {
     vec![Problem { path: String::new(), message }]
 }
 
 /// The parser's own text quotes the document around the error, and a document can hold a development token.
-fn reason(message: &str) -> &str {
+fn reason(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
     if line.contains("budget breached") {
-        return "it has more values, aliases or levels than any configuration";
+        return "it has more values, aliases or levels than any configuration".to_owned();
     }
     // Advice to whoever calls the parser, not to whoever writes the document.
-    line.split(", set DuplicateKeyPolicy").next().unwrap_or_default()
+    let line = line.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
+    match line.split_once("tabs disallowed") {
+        Some((place, _)) => format!("{place}tabs are not allowed here: indent with spaces"),
+        None => line.to_owned(),
+    }
 }
 
 /// YAML 1.2: `yes`, `no`, `on`, `off` and `2024_01` are text, so that a claim bound to one of them means what it says.

@@ -24,10 +24,13 @@ impl fmt::Display for Problem {
 /// A key as it may stand in a path: one that could be mistaken for a longer path is quoted, an endless one is cut.
 #[must_use]
 pub fn quoted(key: &str) -> String {
-    let short: String = key.chars().take(64).collect();
+    let mut short: String = key.chars().take(128).collect();
     let plain = !short.is_empty()
         && short.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$' | '/' | ':'));
-    if plain { short } else { format!("{short:?}") }
+    if !plain {
+        short = format!("{short:?}");
+    }
+    if key.chars().nth(128).is_some() { short + "…" } else { short }
 }
 
 #[cfg(test)]
@@ -39,5 +42,6 @@ mod tests {
         assert_eq!(quoted("prod"), "prod");
         assert_eq!(quoted("a.b"), "\"a.b\"");
         assert_eq!(quoted("a\nb"), "\"a\\nb\"");
+        assert_eq!(quoted(&"a".repeat(129)), "a".repeat(128) + "…");
     }
 }

@@ -356,9 +356,10 @@ impl<'d> Node<'d> {
 
 /// What two mappings of one place have in common and may not.
 fn repeated(nodes: &[Node<'_>]) -> Vec<Problem> {
-    let mut first: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    // By its index: two paths may read alike, where they are cut.
+    let mut first: BTreeMap<(&str, String), usize> = BTreeMap::new();
     let mut problems = Vec::new();
-    for node in nodes {
+    for (index, node) in nodes.iter().enumerate() {
         for rule in node.place.between.iter().filter(|rule| node.holds(rule)) {
             let Between::Unique { key, by, fold } = &rule.word else { continue };
             let values: Vec<&str> = match get(node.value, key) {
@@ -372,15 +373,14 @@ fn repeated(nodes: &[Node<'_>]) -> Vec<Problem> {
                 .collect();
             let mut others = values.into_iter().filter_map(|value| {
                 let value = if *fold { value.to_ascii_lowercase() } else { value.to_owned() };
-                let seen =
-                    first.entry((&rule.message, format!("{key} {by:?} {value:?}"))).or_insert(&node.path);
-                (*seen != node.path).then_some(*seen)
+                let seen = first.entry((&rule.message, format!("{key} {by:?} {value:?}"))).or_insert(index);
+                (*seen != index).then_some(*seen)
             });
             // All are looked at, and the first is told.
-            let other = others.by_ref().next();
+            let other = others.by_ref().next().and_then(|other| nodes.get(other));
             others.for_each(drop);
             if let Some(other) = other {
-                let message = rule.message.replace("{other}", &below(other, key));
+                let message = rule.message.replace("{other}", &below(&other.path, key));
                 problems.push(Problem { path: below(&node.path, key), message });
             }
         }

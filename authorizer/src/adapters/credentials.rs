@@ -4,6 +4,8 @@
 //! SnapStart has them (AWS Lambda developer guide, "Defined runtime environment variables"; SDKs and tools reference guide,
 //! "Container credential provider"). No other place is looked in, and neither before a login asks. Leaves signing to the logins.
 
+use std::env;
+
 use aws_config::{
     ecs::EcsCredentialsProvider, environment::EnvironmentVariableCredentialsProvider,
     provider_config::ProviderConfig,
@@ -24,6 +26,8 @@ use vault_context::http::{self, TransportError};
 /// A set of credentials has one or two thousand bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const NOWHERE: &str = "neither the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) nor a container endpoint \
      (AWS_CONTAINER_CREDENTIALS_FULL_URI) has any, and Lambda sets one of them for a function with a role";
 
@@ -49,11 +53,12 @@ impl FunctionCredentials {
             Err(CredentialsError::CredentialsNotLoaded(_)) => {}
             credentials => return credentials,
         }
-        let credentials = self.container.provide_credentials().await;
-        if let Err(CredentialsError::CredentialsNotLoaded(_)) = credentials {
+        // Elsewhere than in Lambda, a relative URI comes before it.
+        let is_lambdas = env::var_os(FULL_URI).is_some() && env::var_os(RELATIVE_URI).is_none();
+        if !is_lambdas {
             return Err(CredentialsError::not_loaded(NOWHERE));
         }
-        credentials
+        self.container.provide_credentials().await
     }
 }
 
@@ -82,7 +87,8 @@ impl HttpConnector for Client {
         let headers = request.headers().iter();
         let call = headers.fold(self.0.get(request.uri()), |call, (name, value)| call.header(name, value));
         HttpConnectorFuture::new(async move {
-            let answer = call.send().await;
+            // It may have been kept while the function was frozen.
+            let answer = super::send_repeatable(call).await;
             let answer = answer.map_err(|error| ConnectorError::io(TransportError::from(error).into()))?;
             let status = answer.status().as_u16();
             let body = http::read_capped(answer, MAX_ANSWER_BYTES).await;

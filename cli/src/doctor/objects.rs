@@ -1,6 +1,6 @@
 //! What Vault must hold for the configuration: whether it does.
 //!
-//! Receives the configuration; produces a finding, from the same comparison as `vault plan`. It needs an operator's token,
+//! Receives the configuration; produces findings, from the same comparison as `vault plan`. It needs an operator's token,
 //! and where there is none, it says so.
 
 use vault_authorizer::{causes::with_causes, config::Config, names::PolicyName};
@@ -18,42 +18,56 @@ use crate::{
 
 const CHECK: &str = "vault-objects";
 
-/// One finding.
+/// One finding; or two, since what `vault apply` mends and what is the user's to write have two remedies.
 pub(super) async fn examine(
     config: &Config,
     address: &AddressArguments,
     policy: &PolicyName,
     quotas: &Quotas,
-) -> Finding {
+) -> Vec<Finding> {
     match drift(config, address, policy.clone(), quotas.clone()).await {
-        Ok(plan) => found(&plan),
+        Ok((plan, token_place)) => found(&plan, token_place),
         Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
-            Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")
+            vec![Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")]
         }
         Err(Failure::VaultDesired(error)) => {
-            Finding::wrong(CHECK, with_causes(&error), "mend the configuration")
+            vec![Finding::wrong(CHECK, with_causes(&error), "mend the configuration")]
         }
-        Err(failure) => Finding::unseen(CHECK, with_causes(&failure)),
+        Err(failure) => vec![Finding::unseen(CHECK, with_causes(&failure))],
     }
 }
 
-fn found(plan: &Plan) -> Finding {
+fn found(plan: &Plan, token_place: &str) -> Vec<Finding> {
     let differs =
         plan.entries.iter().filter(|entry| !matches!(entry.fate, Fate::Keep | Fate::Unneeded | Fate::Remove));
-    let missing = plan.missing.iter().map(|missing| match missing {
-        Missing::Policy { name, .. } => format!("policy {name}"),
-        Missing::Mount { mount, .. } => format!("auth method {mount}"),
+    let mounts = plan.missing.iter().filter_map(|missing| match missing {
+        Missing::Policy { .. } => None,
+        Missing::Mount { mount, .. } => Some(format!("auth method {mount}")),
     });
-    let wrong: Vec<String> = differs.map(|entry| entry.place.path()).chain(missing).collect();
-    if wrong.is_empty() {
-        return Finding::good(
+    let ours: Vec<String> = differs.map(|entry| entry.place.path()).chain(mounts).collect();
+    let yours: Vec<&str> = plan.missing_policies().collect();
+    let as_seen = format!("(as the token from {token_place} sees it)");
+    let ours = (!ours.is_empty()).then(|| {
+        Finding::wrong(
             CHECK,
-            format!("{} roles, policies and quotas are as they must be", plan.count(Fate::Keep)),
-        );
+            format!("missing, or not as they must be: {} {as_seen}", ours.join(", ")),
+            "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it",
+        )
+    });
+    let yours = (!yours.is_empty()).then(|| {
+        Finding::wrong(
+            CHECK,
+            format!("policies that grants name are missing: {} {as_seen}", yours.join(", ")),
+            "write them: they are yours, and until then they allow nothing",
+        )
+    });
+    let wrong: Vec<Finding> = ours.into_iter().chain(yours).collect();
+    if wrong.is_empty() {
+        let kept = plan.count(Fate::Keep);
+        return vec![Finding::good(
+            CHECK,
+            format!("{kept} roles, policies and quotas are as they must be {as_seen}"),
+        )];
     }
-    Finding::wrong(
-        CHECK,
-        format!("not there, or not as they must be: {}", wrong.join(", ")),
-        "`vault-authorizer vault plan` shows each difference, `vault apply` mends those of ours; what grants name besides is yours to write",
-    )
+    wrong
 }

@@ -3,7 +3,7 @@
 //! Receives an explanation and what was given; produces a sentence or none. Nothing here decides.
 
 use serde_json::Value;
-use vault_authorizer::{clock::UnixTime, outcome::Code};
+use vault_authorizer::{clock::UnixTime, grant::Stages, names::StageName, outcome::Code};
 
 use super::{time::rfc3339, walk::Explanation};
 
@@ -16,11 +16,13 @@ pub(super) struct Given<'a> {
     pub(super) time: bool,
     /// Of a call in place of an event: whether a grant of the stage covers its route.
     pub(super) route_covered: Option<bool>,
+    /// The configuration's.
+    pub(super) stages: &'a Stages,
 }
 
 /// At most one.
 pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
-    let Given { event, time: time_is_given, route_covered } = given;
+    let Given { event, time: time_is_given, route_covered, stages } = given;
     let code = Code::ALL.iter().find(|code| Some(code.as_str()) == explanation.code);
     let is_one_of = |codes: &[Code]| code.is_some_and(|code| codes.contains(code));
     let hint = if is_one_of(&ENDED) && !time_is_given {
@@ -32,6 +34,9 @@ pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
     } else if is_one_of(&[Code::IssuerUnknown]) {
         "`issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`"
             .to_owned()
+    } else if is_one_of(&[Code::StageUnknown]) {
+        let stages: Vec<&str> = stages.keys().map(StageName::as_str).collect();
+        format!("the configured stages are: {}", stages.join(", "))
     } else if is_one_of(&[Code::NoGrant]) && route_covered == Some(false) {
         "no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7"
             .to_owned()

@@ -145,6 +145,16 @@ pub(crate) enum Step {
     Remove(Place),
 }
 
+impl Step {
+    /// What it is for people.
+    pub(crate) fn fate(&self) -> Fate {
+        match self {
+            Self::Write { fate, .. } => *fate,
+            Self::Remove(_) => Fate::Remove,
+        }
+    }
+}
+
 impl Fate {
     /// Whether it stands in the way of everything: what would be written beside it counts on it.
     pub(crate) fn stops(self) -> bool {
@@ -166,6 +176,14 @@ impl Plan {
     /// Whether the server is as it must be, as far as this command may say.
     pub(crate) fn is_done(&self) -> bool {
         self.steps.is_empty() && self.obstacles() == 0 && !self.lacks_mount()
+    }
+
+    /// The policies that grants name and the server does not have.
+    pub(crate) fn missing_policies(&self) -> impl Iterator<Item = &str> {
+        self.missing.iter().filter_map(|missing| match missing {
+            Missing::Policy { name, .. } => Some(name.as_str()),
+            Missing::Mount { .. } => None,
+        })
     }
 
     /// Whether the login cannot be written, since its auth method is not enabled.

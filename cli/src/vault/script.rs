@@ -155,7 +155,7 @@ fn head(address: &str, namespace: Option<&str>) -> String {
     let namespace = format!("export VAULT_NAMESPACE={}{but}\n", quoted(namespace.unwrap_or_default()));
     format!(
         "#!/bin/sh\n\
-         # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format hcl`.\n\
+         # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format shell`.\n\
          # It overwrites what has these names. A role whose generation of tokens is not v01 any more: keep its path_suffix.\n\
          #\n\
          #   VAULT_ADDR=… VAULT_TOKEN=… sh this-script\n\

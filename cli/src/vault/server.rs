@@ -6,17 +6,17 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vault_context::{
-    VaultToken,
-    vault::{Answer, Namespace, VaultOptions, VaultSetupError},
-};
+use vault_context::vault::{Answer, Namespace, VaultOptions, VaultSetupError};
 
 use super::{
     compare::{Found, Step, places},
     desired::{Desired, SELF_POLICY},
     place::Place,
 };
-use crate::operator::{Needs, Operator, OperatorError};
+use crate::{
+    connection::OwnToken,
+    operator::{Needs, Operator, OperatorError},
+};
 
 const POLICIES: &str = "sys/policies/acl";
 
@@ -49,7 +49,7 @@ impl Server {
     /// Sets the transport up. Sends nothing.
     pub(crate) fn new(
         options: VaultOptions,
-        token: VaultToken,
+        token: OwnToken,
         quota_namespace: Option<Namespace>,
     ) -> Result<Self, VaultSetupError> {
         let quotas = VaultOptions { namespace: quota_namespace, ..options.clone() };
@@ -64,6 +64,11 @@ impl Server {
     /// The namespace of all but the quotas.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.operator.namespace()
+    }
+
+    /// Where the token was found.
+    pub(crate) fn token_place(&self) -> &'static str {
+        self.operator.token_place()
     }
 
     /// Looks at everything that is wanted, and at everything that was made before. Writes nothing.

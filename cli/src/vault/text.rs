@@ -9,10 +9,10 @@ use super::{
 };
 use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
 
-/// All of it, for the Vault that it is about.
-pub(crate) fn of(plan: &Plan, address: &str, namespace: Option<&str>) -> String {
+/// All of it, for the Vault that it is about, as the token from `token_place` sees it.
+pub(crate) fn of(plan: &Plan, address: &str, namespace: Option<&str>, token_place: &str) -> String {
     let namespace = namespace.map_or_else(String::new, |namespace| format!(", namespace {namespace}"));
-    let mut text = format!("{} {address}{namespace}\n", styled(HEADING, "Vault"));
+    let mut text = format!("{} {address}{namespace}, token from {token_place}\n", styled(HEADING, "Vault"));
     text.extend(plan.entries.iter().map(entry));
     text.extend(plan.missing.iter().map(missing));
     text.extend(plan.login_left_alone.iter().map(|login| {
@@ -26,12 +26,33 @@ pub(crate) fn done(step: &Step) -> String {
     format!("{} {}\n", styled(GOOD, "done:"), named(step))
 }
 
+/// What all steps came to, and which policies are still the user's to write.
+pub(crate) fn applied(plan: &Plan) -> String {
+    let written = [
+        (Fate::Create, "created"),
+        (Fate::Change, "changed"),
+        (Fate::TakeOver, "taken over"),
+        (Fate::Replace, "replaced"),
+        (Fate::Remove, "removed"),
+    ]
+    .map(|(fate, word)| {
+        let count = plan.steps.iter().filter(|step| step.fate() == fate).count();
+        (count > 0).then(|| format!("{count} {word}"))
+    });
+    let written: Vec<String> = written.into_iter().flatten().collect();
+    let policies: Vec<&str> = plan.missing_policies().collect();
+    let missing = match policies.as_slice() {
+        [] => String::new(),
+        [policy] => format!("; 1 policy is still missing: {policy}"),
+        _ => format!("; {} policies are still missing: {}", policies.len(), policies.join(", ")),
+    };
+    format!("{}: {}{missing}\n", styled(GOOD, "applied"), written.join(", "))
+}
+
 /// A step by its name: `create token role …`.
 pub(crate) fn named(step: &Step) -> String {
-    match step {
-        Step::Write { place, fate, .. } => format!("{} {place}", word(*fate)),
-        Step::Remove(place) => format!("{} {place}", word(Fate::Remove)),
-    }
+    let (Step::Write { place, .. } | Step::Remove(place)) = step;
+    format!("{} {place}", word(step.fate()))
 }
 
 fn entry(entry: &Entry) -> String {

@@ -28,8 +28,8 @@ pub fn bad() -> String {
 
 #[test]
 fn a_good_configuration_is_good_strictly() {
-    assert_eq!(check(GOOD, &[]).printed(0), "good: 1 stage, 1 grant\n");
-    assert_eq!(check(GOOD, &["--strict"]).printed(0), "good: 1 stage, 1 grant\n");
+    assert_eq!(check(GOOD, &[]).printed(0), "good: 1 stage, 1 grant in standard input\n");
+    assert_eq!(check(GOOD, &["--strict"]).printed(0), "good: 1 stage, 1 grant in standard input\n");
 }
 
 #[test]
@@ -41,7 +41,11 @@ fn every_form_that_the_function_takes_is_read() {
     gzip.write_all(GOOD.as_bytes()).unwrap();
     let packed = STANDARD.encode(gzip.finish().unwrap());
     for document in [json, &packed, &format!("base64gzip:{packed}\n")] {
-        assert_eq!(check(document, &["--strict"]).printed(0), "good: 1 stage, 1 grant\n", "{document}");
+        assert_eq!(
+            check(document, &["--strict"]).printed(0),
+            "good: 1 stage, 1 grant in standard input\n",
+            "{document}"
+        );
     }
 }
 
@@ -51,15 +55,15 @@ fn every_problem_is_printed_with_its_path() {
     error: stages.prod.grants[0].caller.issuer: is not among `issuers`, which are: corp
     error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`
     error: vault.login.server_id: is missing
-    3 problems: the function would not start with it
+    3 problems in standard input: the function would not start with it
     ");
     assert_snapshot!(check("a: [", &[]).printed(1), @r"
     error: not a YAML document: line 1 column 4: unclosed bracket '['
-    1 problem: the function would not start with it
+    1 problem in standard input: the function would not start with it
     ");
     assert_snapshot!(check("base64gzip:!", &[]).printed(1), @r"
     error: the document is not base64: Invalid symbol 33, offset 0.
-    1 problem: the function would not start with it
+    1 problem in standard input: the function would not start with it
     ");
 }
 
@@ -67,8 +71,11 @@ fn every_problem_is_printed_with_its_path() {
 #[test]
 fn the_configuration_may_stand_without_its_option() {
     let good = file("yaml", GOOD);
-    assert_eq!(run(&["check", &good, "--strict"], "", &[]).printed(0), "good: 1 stage, 1 grant\n");
-    assert_eq!(run(&["check", "-"], GOOD, &[]).printed(0), "good: 1 stage, 1 grant\n");
+    assert_eq!(
+        run(&["check", &good, "--strict"], "", &[]).printed(0),
+        format!("good: 1 stage, 1 grant in `{good}`\n")
+    );
+    assert_eq!(run(&["check", "-"], GOOD, &[]).printed(0), "good: 1 stage, 1 grant in standard input\n");
     for command in [&["doctor"][..], &["vault", "plan"], &["vault", "apply"]] {
         let told = run(&[command, &["/nowhere/a.yaml"]].concat(), "", &[]).complained(1);
         assert!(told.starts_with("error: `/nowhere/a.yaml` cannot be read"), "{command:?}: {told}");
@@ -83,7 +90,7 @@ fn warnings_fail_where_it_is_strict() {
     assert_snapshot!(check(&document, &[]).printed(0), @r"
     warning[any-api]: stages.prod.api_ids: every API that may call this function gets these grants on its own stage `prod`, one made next year included
       instead: the ids of the APIs that are meant
-    good: 1 stage, 1 grant, 1 warning
+    good: 1 stage, 1 grant, 1 warning in standard input
     ");
     assert_eq!(check(&document, &["--strict"]).code, 1);
 }
@@ -94,7 +101,7 @@ fn a_hint_fails_nowhere() {
     assert_snapshot!(check(&document, &["--strict"]).printed(0), @r"
     hint[simple-answers]: answer.response: HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500
       instead: set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there
-    good: 1 stage, 1 grant
+    good: 1 stage, 1 grant in standard input
     ");
 }
 
@@ -120,10 +127,60 @@ fn files_are_looked_for_beside_the_configuration_or_where_the_option_says() {
 fn what_cannot_be_read_is_said_in_one_line() {
     assert_snapshot!(run(&["check", "--config", "/nowhere/a.yaml"], "", &[]).complained(1), @"error: `/nowhere/a.yaml` cannot be read: No such file or directory (os error 2)");
     assert_snapshot!(check(&"#".repeat(300_000), &[]).complained(1), @"error: standard input is larger than 262144 bytes, which is more than the function takes");
-    let usage = run(&["check"], "", &[]).complained(2);
-    assert!(usage.contains("--config <FILE>"), "{usage}");
     let twice = run(&["check", "a.yaml", "--config", "a.yaml"], "", &[]).complained(2);
     assert!(twice.contains("cannot be used with"), "{twice}");
+}
+
+#[test]
+fn a_file_that_is_no_document_is_called_what_it_is() {
+    assert_snapshot!(check("", &[]).printed(1), @r"
+    error: the document is empty
+    1 problem in standard input: the function would not start with it
+    ");
+    // A package is larger than a document may be.
+    let zip = [b"PK\x03\x04", &[0xff; 300_000][..]].concat();
+    for (bytes, what) in [
+        (&zip[..], "is a zip file: give the document in it"),
+        (b"\x1f\x8b\x08\0\xff", "is a gzip file: give the document in it"),
+        (b"\xff\xfev\0a\0", "is text in UTF-16: save it as UTF-8"),
+        (b"vault: \xff", "is not text in UTF-8"),
+    ] {
+        let path = file("bin", "");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(run(&["check", &path], "", &[]).complained(1), format!("error: `{path}` {what}\n"));
+    }
+    for template in [
+        include_str!("../../../infra/cloudformation/quickstart.yaml"),
+        include_str!("../../../infra/cloudformation/authorizer.yaml"),
+        r#"{"Resources": {"Function": {"Type": "AWS::Lambda::Function"}}}"#,
+    ] {
+        assert_eq!(
+            check(template, &[]).printed(1),
+            "error: this is a CloudFormation template: give the document in it, which is the parameter `Configuration` or, in the \
+             quickstart, the variable `AUTHORIZER_CONFIG`
+1 problem in standard input: the function would not start with it
+"
+        );
+    }
+}
+
+#[test]
+fn a_tab_is_told_with_what_to_write() {
+    assert_snapshot!(check("vault:\n\taddress: a\n", &[]).printed(1), @r"
+    error: not a YAML document: line 2 column 2: tabs are not allowed here: indent with spaces
+    1 problem in standard input: the function would not start with it
+    ");
+}
+
+#[test]
+fn the_usage_says_that_the_options_name_may_be_left_out() {
+    for command in
+        [&["check"][..], &["doctor"], &["explain", "--event", "-"], &["vault", "plan"], &["vault", "apply"]]
+    {
+        let told = run(command, "", &[]).complained(2);
+        assert!(told.contains("not provided:\n  <CONFIG|--config <FILE>>\n"), "{command:?}: {told}");
+        assert!(told.contains("<CONFIG|--config <FILE>>\n\nFor more"), "{command:?}: {told}");
+    }
 }
 
 #[test]

@@ -323,6 +323,28 @@ fn a_call_that_is_refused_is_explained_as_any_other() {
     let printed =
         run(&[&["explain", &file("yaml", &plain_config())], &call[..]].concat(), &alien, &[]).printed(3);
     assert!(printed.starts_with("DENIED stage_unknown\n"), "{printed}");
+    assert!(printed.contains("\n  hint: the configured stages are: prod\n"), "{printed}");
+}
+
+#[test]
+fn rejects_as_a_jwt_what_another_option_takes() {
+    let proof = proof("http://127.0.0.1:9/", SERVER_ID);
+    let (_, bare) = proof.split_once(' ').unwrap();
+    let (header, curl) =
+        (format!("Authorization: {proof}"), format!("header = \"Authorization: {proof}\"\n"));
+    let event = orders(&token(json!({}))).to_string();
+    for (given, what) in [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        (&proof, "is an IAM proof: put it into an event, and give that with `--event`"),
+        (bare, "is an IAM proof: put it into an event, and give that with `--event`"),
+        (&header, "is an IAM proof: put it into an event, and give that with `--event`"),
+        (&curl, "is an IAM proof: put it into an event, and give that with `--event`"),
+        (&event, "is JSON: an event goes to `--event`"),
+    ] {
+        let told = called(&plain_config(), "GET /orders", given, &[]).complained(2);
+        assert_eq!(told, format!("error: `--jwt` takes a JWT, but standard input {what}\n"), "{given}");
+    }
 }
 
 #[test]

@@ -36,8 +36,11 @@ fn shows(command: &str, output: &str) {
 
 #[test]
 fn the_examples_are_real() {
-    shows("check", &check(&crate::check::bad(), &[]).printed(1));
-    shows("check", &check(&doubtful(), &[]).printed(0));
+    let checked = |document: &str, code| {
+        check(document, &[]).printed(code).replace("in standard input", "in `authorizer.yaml`")
+    };
+    shows("check", &checked(&crate::check::bad(), 1));
+    shows("check", &checked(&doubtful(), 0));
     shows("explain", &explain(&plain_config(), &orders(&token(json!({}))), &[]).printed(0));
     let event = orders(&token(json!({"scope": "profile", "sub": "bob"})));
     let denied = explain(&plain_config(), &event, &[]).printed(3);

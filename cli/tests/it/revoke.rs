@@ -199,7 +199,10 @@ fn a_configuration_that_does_not_load_saves_no_token() {
     let at = [("VAULT_ADDR", vault.url.as_str())];
     let printed = plainly(&["--role", "orders-prod-reader", "--yes"], &at).printed(0);
     let role = "revoke every token of token role `orders-prod-reader`, opened or not, with its leases (auth/token/create/orders-prod-reader)";
-    assert!(printed.starts_with(&format!("at `{}`:\n  {role}\n", vault.url)), "{printed}");
+    assert!(
+        printed.starts_with(&format!("at `{}`, token from VAULT_TOKEN:\n  {role}\n", vault.url)),
+        "{printed}"
+    );
     let done = "\nrevoked every token of token role `orders-prod-reader`, opened or not, with its leases\n";
     assert!(printed.contains(done), "{printed}");
     plainly(&["--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU", "--yes"], &at).printed(0);
@@ -220,7 +223,11 @@ fn a_role_is_revoked_at_the_vault_of_a_configuration_that_is_trusted() {
         let printed =
             plainly(&[&["--config", &config, "--trust-config-address", "--yes"], &what[..]].concat(), &[])
                 .printed(0);
-        assert!(printed.starts_with(&format!("at `{}`, namespace `platform`:\n", vault.url)), "{printed}");
+        assert!(
+            printed
+                .starts_with(&format!("at `{}`, namespace `platform`, token from VAULT_TOKEN:\n", vault.url)),
+            "{printed}"
+        );
     }
 }
 

@@ -1,11 +1,13 @@
-use serde_json::json;
+use std::{collections::BTreeSet, fs, sync::Mutex};
+
+use serde_json::{Value, json};
 
 use crate::support::{LOGIN_TOKEN, Server, file, plain_config, run};
 
 #[test]
 fn everything_is_printed_without_a_server_or_a_token() {
     let config = file("yaml", &plain_config());
-    let script = run(&["vault", "plan", "--format", "hcl", "--config", &config], "", &[]).printed(0);
+    let script = run(&["vault", "plan", "--format", "shell", "--config", &config], "", &[]).printed(0);
     assert!(script.starts_with("#!/bin/sh\n") && !script.contains(LOGIN_TOKEN), "{script}");
     for written in [
         "policy write vault-authorizer-self",
@@ -19,12 +21,74 @@ fn everything_is_printed_without_a_server_or_a_token() {
         assert!(script.contains(written), "{written}: {script}");
     }
     let other = [("VAULT_ADDR", "https://other.example.com"), ("VAULT_NAMESPACE", "team")];
-    let script = run(&["vault", "plan", "--format", "hcl", "--config", &config], "", &other).printed(0);
+    let script = run(&["vault", "plan", "--format", "shell", "--config", &config], "", &other).printed(0);
     assert!(
         script.contains("'set VAULT_ADDR; this is for the Vault at https://other.example.com'"),
         "{script}"
     );
     assert!(script.contains("write sys/quotas/rate-limit/vault-authorizer-team-chat"), "{script}");
+}
+
+/// A Vault that has nothing, and takes whatever is written after it was looked for.
+fn empty_vault() -> Server {
+    let looked_for = Mutex::new(BTreeSet::new());
+    Server::start(move |path| match path {
+        "/v1/sys/policies/acl" => (200, json!({"data": {"keys": ["default", "chat", "batch"]}})),
+        _ if looked_for.lock().unwrap().insert(path.to_owned()) => (404, json!({"errors": []})),
+        _ => (204, Value::Null),
+    })
+}
+
+/// `vault login` may have left a token of another Vault, or of more power than the operator meant to use.
+#[test]
+fn the_plan_says_whose_token_it_uses() {
+    let home = home_with("s.OfTheFile");
+    let config = file("yaml", &plain_config());
+    for (env, place) in [
+        (&[("VAULT_TOKEN", "s.OfTheVariable"), ("HOME", home.as_str())][..], "VAULT_TOKEN"),
+        (&[("VAULT_TOKEN", ""), ("HOME", &home)], "~/.vault-token"),
+    ] {
+        for command in ["plan", "apply"] {
+            let vault = empty_vault();
+            let env = [env, &[("VAULT_ADDR", vault.url.as_str())]].concat();
+            let printed = run(&["vault", command, &config], "", &env).printed(0);
+            let first = format!("Vault {}, namespace platform, token from {place}\n", vault.url);
+            assert!(printed.starts_with(&first), "{printed}");
+            assert!(!printed.contains("s.OfThe"), "{printed}");
+        }
+        let stranger = Server::start(|_| (403, json!({"errors": ["permission denied", "invalid token"]})));
+        let env = [env, &[("VAULT_ADDR", stranger.url.as_str())]].concat();
+        let told = run(&["vault", "plan", &config], "", &env).complained(1);
+        assert!(told.contains(&format!("token from {place}")), "{told}");
+    }
+}
+
+fn home_with(token: &str) -> String {
+    let folder = file("home", "") + ".d";
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(format!("{folder}/.vault-token"), format!("{token}\n")).unwrap();
+    folder
+}
+
+#[test]
+fn an_apply_ends_with_what_it_did_and_what_is_still_missing() {
+    let vault = empty_vault();
+    let config = file("yaml", &plain_config());
+    let env = [("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", "s.x")];
+    let printed = run(&["vault", "apply", &config], "", &env).printed(0);
+    assert!(
+        printed.ends_with("\napplied: 10 created; 2 policies are still missing: orders-read, orders-write\n"),
+        "{printed}"
+    );
+}
+
+/// The name of the value that printed the same script before.
+#[test]
+fn the_script_is_printed_by_its_former_name_too() {
+    let script = |format| run(&["vault", "plan", "--format", format, "-"], &plain_config(), &[]).printed(0);
+    assert_eq!(script("hcl"), script("shell"));
+    let help = run(&["vault", "plan", "--help"], "", &[]).printed(0);
+    assert!(help.contains("- shell:") && !help.contains("hcl"), "{help}");
 }
 
 /// Everything would be absent there, and so to be created.

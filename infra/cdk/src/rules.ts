@@ -156,24 +156,25 @@ function at(key: string, isBroken: boolean): string[] {
 
 /** What two mappings of one place have in common and may not. */
 function repeated(nodes: Node[]): Problem[] {
-  const first = new Map<string, string>();
-  const ofNode = ({ path, value }: Node, { key, by = {}, fold, message }: Rule): Problem[] => {
-    const its = within(value);
+  // Not by the path: two may read alike, where they are cut.
+  const first = new Map<string, Node>();
+  const ofNode = (node: Node, { key, by = {}, fold, message }: Rule): Problem[] => {
+    const its = within(node.value);
     if (Object.keys(by).map(its.get).some(isToken)) return [];
     const beside = Object.entries(by).map(([other, none]) => {
       const one = its.get(other);
       return typeof one === "string" ? one : none;
     });
     const others = [its.get(key)].flat().map((one) => {
-      if (typeof one !== "string" || isToken(one)) return path;
+      if (typeof one !== "string" || isToken(one)) return node;
       const place = JSON.stringify([message, key, beside, fold ? lower(one) : one]);
-      first.set(place, first.get(place) ?? path);
+      first.set(place, first.get(place) ?? node);
       return first.get(place)!;
     });
     // All are looked at, and the first is told.
-    const other = others.find((one) => one !== path);
+    const other = others.find((one) => one !== node);
     if (other === undefined) return [];
-    return [{ path: below(path, key), message: message.replace("{other}", () => below(other, key)) }];
+    return [{ path: below(node.path, key), message: message.replace("{other}", () => below(other.path, key)) }];
   };
   return nodes.flatMap((node) => {
     return node.between.filter(({ rule }) => rule === "unique").flatMap((rule) => ofNode(node, rule));
@@ -231,6 +232,7 @@ export function below(path: string, key: string): string {
 
 /** A key as it may stand in a path: one that could be mistaken for a longer path is quoted, an endless one is cut. */
 export function quoted(key: string): string {
-  const short = [...key].slice(0, 64).join("");
-  return /^[A-Za-z0-9_$/:-]+$/.test(short) ? short : JSON.stringify(short);
+  const short = [...key].slice(0, 128).join("");
+  const shown = /^[A-Za-z0-9_$/:-]+$/.test(short) ? short : JSON.stringify(short);
+  return short === key ? shown : `${shown}…`;
 }

@@ -285,7 +285,9 @@ async fn a_wrong_token_or_policy_at_vault_is_a_fault_that_names_the_path() {
     let function = bed.function();
     assert_eq!(error(function.invoke(&event(&bed.good_token(), "/orders")).await), "vault_mint_refused");
     let message = records(&function).remove(0)["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("policies do not allow `auth/token/create/orders-prod-reader`"), "{message}");
+    let expected = "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks): \
+                    the token's policies do not allow `auth/token/create/orders-prod-reader`";
+    assert_eq!(message, expected);
 }
 
 #[tokio::test]

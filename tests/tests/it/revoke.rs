@@ -117,7 +117,7 @@ async fn a_grants_tokens_die_opened_or_not_and_nobody_elses() {
     let ran = world.revoke(world.openbao.root_token(), &["--grant", READER, "--yes"]);
     let address = world.openbao.address();
     let expected = format!(
-        "at `{address}`:\n  \
+        "at `{address}`, token from VAULT_TOKEN:\n  \
          revoke every token of grant `{READER}` on stage `prod`, opened or not, with its leases (auth/token/create/{READER})\n\
          revoked every token of grant `{READER}`, opened or not, with its leases\n\
          what this does not do\n  \
@@ -260,7 +260,11 @@ async fn whose_token_and_which_vault_are_told_plainly() {
     let minted = world.mint(READER).await;
     let ran = world.command(&yes).env("VAULT_TOKEN", root).env("VAULT_NAMESPACE", "team1").run();
     assert_eq!(ran.code, 1, "{}", ran.stdout);
-    assert!(ran.stdout.starts_with(&format!("at `{address}`, namespace `team1`:\n")), "{}", ran.stdout);
+    assert!(
+        ran.stdout.starts_with(&format!("at `{address}`, namespace `team1`, token from VAULT_TOKEN:\n")),
+        "{}",
+        ran.stdout
+    );
     assert!(ran.stdout.contains("this Vault has no such token role"), "{}", ran.stdout);
     assert!(world.lives(&minted).await);
 }

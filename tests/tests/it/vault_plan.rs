@@ -150,7 +150,9 @@ async fn an_empty_server_gets_everything_once() {
     assert_eq!(as_root(&openbao, &["plan"], &configuration).printed(0), plan, "and a plan changes nothing");
 
     let mark = openbao.audit_mark();
-    as_root(&openbao, &["apply"], &configuration).printed(0);
+    let applied = as_root(&openbao, &["apply"], &configuration).printed(0);
+    let verdict = "\napplied: 6 created; 2 policies are still missing: orders-prod-read, tenant-read\n";
+    assert!(applied.ends_with(verdict), "{applied}");
     assert_eq!(
         writes_since(&openbao, mark),
         [
@@ -174,7 +176,10 @@ async fn an_empty_server_gets_everything_once() {
         openbao.as_root("PUT", &format!("sys/policies/acl/{policy}"), empty).await;
     }
     let plan = as_root(&openbao, &["plan"], &configuration).printed(0);
-    assert_eq!(plan, format!("Vault {}\nnothing to do: 6 unchanged\n", openbao.address()));
+    assert_eq!(
+        plan,
+        format!("Vault {}, token from VAULT_TOKEN\nnothing to do: 6 unchanged\n", openbao.address())
+    );
 }
 
 /// What [`vault_setup`] proves of the policy by hand, of the one that is made.
@@ -460,7 +465,7 @@ async fn the_printed_commands_do_the_same_through_the_real_command_line() {
     let openbao = OpenBao::start_in_memory(&scratch).await;
     let configuration = configuration(&openbao, TWO_GRANTS, 200);
     // Without a token, and whether a server is there or not.
-    let script = run(&["plan", "--format", "hcl"], &configuration, &[]).printed(0);
+    let script = run(&["plan", "--format", "shell"], &configuration, &[]).printed(0);
     let run_script = || {
         let mut shell = Command::new("sh");
         shell.arg("-s").env("VAULT_CLI", parts::openbao());
@@ -587,7 +592,13 @@ async fn a_namespace_has_its_roles_and_its_quotas() {
     let configuration = configuration(&openbao, ONE_GRANT, 3);
     let env = [("VAULT_TOKEN", openbao.root_token()), ("VAULT_NAMESPACE", "platform")];
     let applied = run(&["apply"], &configuration, &env).printed(0);
-    assert!(applied.starts_with(&format!("Vault {}, namespace platform\n", openbao.address())), "{applied}");
+    assert!(
+        applied.starts_with(&format!(
+            "Vault {}, namespace platform, token from VAULT_TOKEN\n",
+            openbao.address()
+        )),
+        "{applied}"
+    );
     let plan = run(&["plan", "--detailed-exitcode"], &configuration, &env).printed(0);
     assert!(plan.contains("\nnothing to do: 4 unchanged, 1 missing\n"), "{plan}");
     assert_eq!(status(&openbao, READER).await, 404, "nothing in the root namespace");
@@ -649,7 +660,7 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     let needs = |doing: &str, capabilities: &str, path: &str| {
         let at = openbao.address();
         format!(
-            "could not {doing}: your token may not do this at `{at}`: its policies need {capabilities} on `{path}`\n"
+            "could not {doing}: your token from VAULT_TOKEN may not do this at `{at}`: its policies need {capabilities} on `{path}`\n"
         )
     };
     let lists = needs("list the policies' names", "`list`", "sys/policies/acl");
@@ -725,7 +736,8 @@ async fn a_token_is_found_where_vaults_own_command_line_leaves_it() {
     std::fs::write(home.join(".vault-token"), format!("{}\n", openbao.root_token())).unwrap();
     let env = [("HOME", home.to_str().unwrap()), ("VAULT_ADDR", openbao.address())];
     let plan = run(&["plan"], &configuration, &env).printed(0);
-    assert!(plan.starts_with(&format!("Vault {}\n", openbao.address())), "the environment's address: {plan}");
+    let first = format!("Vault {}, token from ~/.vault-token\n", openbao.address());
+    assert!(plan.starts_with(&first), "the environment's address: {plan}");
     let nowhere = run(&["plan"], &configuration, &env[..1]).complained(1);
     assert!(
         nowhere.starts_with(
@@ -850,7 +862,7 @@ async fn the_quotas_of_an_administrative_namespace_are_made_there() {
     assert!(told.contains("`--quota-namespace`"), "{told}");
 
     let script = run(
-        &["plan", "--format", "hcl", "--quota-namespace", "admin"],
+        &["plan", "--format", "shell", "--quota-namespace", "admin"],
         &configuration,
         &[("VAULT_NAMESPACE", "admin/team")],
     );
@@ -893,7 +905,7 @@ async fn rejects_variables_that_lead_the_scripts_to_another_server() {
     let (meant, other) = (OpenBao::start_in_memory(&scratch).await, OpenBao::start_in_memory(&scratch).await);
     other.as_root("POST", "sys/namespaces/team", json!({})).await;
     let configuration = configuration(&meant, QUICKSTART, 200);
-    let hcl = run(&["plan", "--format", "hcl"], &configuration, &[]).printed(0);
+    let hcl = run(&["plan", "--format", "shell"], &configuration, &[]).printed(0);
     let quickstart = std::fs::read_to_string(parts::repository().join("infra/vault/quickstart.sh")).unwrap();
     let (agent, token) = (other.address().to_owned(), other.root_token().to_owned());
     let misleading = [
@@ -1243,7 +1255,7 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     apply(&["second"], &["--remove-principals"]).printed(0);
     let script = |subject: &str| {
         let options =
-            ["plan", "--format", "hcl", "--jwt-subject", subject, "--jwt-audience", "vault.example.com"];
+            ["plan", "--format", "shell", "--jwt-subject", subject, "--jwt-audience", "vault.example.com"];
         let script = as_root(&openbao, &options, &configuration).printed(0);
         let mut shell = Command::new("sh");
         shell.arg("-s").env("VAULT_CLI", parts::openbao()).env("VAULT_ADDR", openbao.address());

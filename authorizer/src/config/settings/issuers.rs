@@ -76,6 +76,10 @@ impl Reader<'_> {
                     let names = names.map_or(AWS_ALGORITHMS.map(str::to_owned).to_vec(), |names| {
                         names.into_iter().map(|name| name.0).collect()
                     });
+                    self.checked(
+                        at("issuer"),
+                        checked_endpoint(&issuer).map_err(|error| with_causes(&error)),
+                    )?;
                     let jwks = jwks.map_or(Some(JwksSource::Discovery { ca_pem: None }), |jwks| {
                         self.jwks(&at("jwks"), jwks, &issuer, None)
                     });

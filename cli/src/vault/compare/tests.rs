@@ -83,7 +83,7 @@ fn role(name: &str) -> Place {
 }
 
 fn words(plan: &Plan) -> String {
-    let text = text::of(plan, "https://vault.example.com:8200", Some("platform"));
+    let text = text::of(plan, "https://vault.example.com:8200", Some("platform"), "~/.vault-token");
     anstream::adapter::strip_str(&text).to_string()
 }
 
@@ -98,7 +98,7 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     found.objects.insert(Place::Policy(SELF_POLICY.to_owned()), theirs);
     let desired = wanted(READER, None, None);
     assert_snapshot!(words(&plan(&desired, &found, Allowed::default())), @r###"
-    Vault https://vault.example.com:8200, namespace platform
+    Vault https://vault.example.com:8200, namespace platform, token from ~/.vault-token
     conflict: policy `vault-authorizer-self`: it was not made for this configuration, and stays as it is; `--adopt` changes it so:
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
       + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.
@@ -131,7 +131,7 @@ fn a_plan_for_a_server_that_has_some_of_it() {
     plan: 2 to change, 1 in conflict, 2 not needed any more, 1 unchanged
     "###);
     assert_snapshot!(words(&plan(&desired, &found, Allowed { adopt: true, prune: true, remove_principals: true })), @r###"
-    Vault https://vault.example.com:8200, namespace platform
+    Vault https://vault.example.com:8200, namespace platform, token from ~/.vault-token
     take over: policy `vault-authorizer-self`, which was not made for this configuration
       + # Managed by vault-authorizer: `vault apply` overwrites what is written here by hand.
       + # Every token role carries it: without the default policy, a token could neither revoke itself nor look itself up.

@@ -42,7 +42,9 @@ pub(crate) async fn tell(
     let hash = world.vault.openbao.audit_hash(&call.logged("wrapped_accessor")).await;
     screen.paragraph("Vault's audit log has accessors hashed. By Vault's sys/audit-hash, that one is");
     screen.line(&format!("    {hash}"));
-    screen.paragraph("and these are the audit log's entries with it:");
+    screen.paragraph(
+        "and these are the audit log's entries with it; the look-up before the unwrap names no accessor:",
+    );
     let entries = entries_with(world.vault.openbao.audit_entries(), &hash);
     let seen: Vec<String> = entries.iter().map(operation).collect();
     let what = "Vault's audit log on the first call's token";

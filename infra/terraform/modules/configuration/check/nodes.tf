@@ -2,7 +2,7 @@
 # (`stages.prod.api_ids[0]`), `at` its place in the table (`stages.*.api_ids[]`), `kind` that of the nearest mapping which has one.
 
 locals {
-  plain = "^[A-Za-z0-9_$/:-]{1,64}$"
+  plain = "^[A-Za-z0-9_$/:-]{1,128}$"
 
   # The places that have known keys, and those which lead there.
   ways = distinct(flatten([
