@@ -1,8 +1,7 @@
 //! What the documents claim, checked against the files they speak of.
 //!
-//! Links resolve; the tests, codes, keys and log fields that a document names are the ones that exist, and none is
-//! missing; what a document shows of a program is in that program; the pages of the identities say of every check on
-//! a credential where it stands.
+//! Links resolve; the tests that a document names exist; what it shows of a program is in that program. Codes, keys and log
+//! fields are checked by the tests of the crates that have them.
 
 use crate::workspace::{Failure, Workspace};
 use std::collections::BTreeSet;
@@ -15,10 +14,6 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let found: Vec<String> = [
         documents.links()?,
         documents.tests()?,
-        documents.codes()?,
-        documents.checks()?,
-        documents.log_fields()?,
-        documents.keys()?,
         documents.excerpts()?,
         documents.client_versions()?,
         documents.remedy()?,
@@ -80,89 +75,6 @@ impl Documents<'_> {
             }
         }
         Ok(found)
-    }
-
-    /// The code tables have a row for each code, and for no other.
-    fn codes(&self) -> Result<Vec<String>, Failure> {
-        let document = "docs/operations.md";
-        let text = self.read(document)?;
-        let authorizer = self.read("authorizer/src/outcome.rs")?;
-        let named = codes_of(&authorizer, &["Credential", "Permission", "Fault"]);
-        let rows = rows(between(&text, "\n## Codes\n", "\n### "));
-        let mut found = differences(document, "code", &named, &rows);
-
-        let integration = self.read("shared/src/unwrap/error.rs")?;
-        let code = between(&integration, "pub fn code(", "\n    }\n");
-        let section = between(&text, "\n### The integration's codes\n", "\n## ");
-        for name in between_all(code, "=> \"", "\"").filter(|name| !section.contains(&format!("`{name}`"))) {
-            found.push(format!("{document}: the integration's code `{name}` is missing"));
-        }
-        Ok(found)
-    }
-
-    /// The pages of the identities list the checks by codes that exist, and no code of a credential is on none of them. A page
-    /// about one provider may refer to the list of JWTs.
-    fn checks(&self) -> Result<Vec<String>, Failure> {
-        let folder = "docs/identity";
-        let authorizer = self.read("authorizer/src/outcome.rs")?;
-        let every = codes_of(&authorizer, &["Credential", "Permission", "Fault"]);
-        let mut texts = Vec::new();
-        for name in self.tracked(".md")?.into_iter().filter(|name| name.starts_with(folder)) {
-            texts.push((self.read(&name)?, name));
-        }
-        let (mut found, mut listed) = (Vec::new(), BTreeSet::new());
-        for (text, name) in &texts {
-            let rows = rows(between(text, "\n## What is checked\n", "\n## "));
-            if rows.is_empty() && !text.contains("(jwt.md#what-is-checked)") {
-                found.push(format!("{name}: it does not say what is checked"));
-            }
-            found.extend(rows.difference(&every).map(|code| format!("{name}: there is no code `{code}`")));
-            listed.extend(rows);
-        }
-        let of_credentials = codes_of(&authorizer, &["Credential"]);
-        let missing = of_credentials.difference(&listed);
-        found.extend(missing.map(|code| format!("{folder}: no page says what is `{code}`")));
-        Ok(found)
-    }
-
-    /// Each field of the record and each metric is explained.
-    fn log_fields(&self) -> Result<Vec<String>, Failure> {
-        let document = "docs/operations.md";
-        let (text, source) = (self.read(document)?, self.read("authorizer/src/telemetry.rs")?);
-        let record = between(&source, "pub struct Record {\n", "\n}\n");
-        let fields = record.lines().filter_map(|line| line.trim().split_once(": ").map(|(name, _)| name));
-        // Not of the line, but of what is written into it.
-        let skipped = ["known_stage", "caller_id_in_log"];
-        let fields = fields.filter(|name| !name.starts_with('/') && !skipped.contains(name));
-        let units = ["\"Count\"", "\"Microseconds\""];
-        let metrics = source.lines().filter(|line| units.iter().any(|unit| line.contains(unit)));
-        let metrics = metrics.filter_map(|line| between_all(line, "(\"", "\"").next());
-        let all = fields.chain(metrics);
-        let missing = all.filter(|name| !text.contains(&format!("`{name}`")));
-        Ok(missing.map(|name| format!("{document}: `{name}` is missing")).collect())
-    }
-
-    /// Each key that the configuration's reader knows is in the reference.
-    fn keys(&self) -> Result<Vec<String>, Failure> {
-        let document = "docs/configuration.md";
-        let text = self.read(document)?;
-        let is_reader = |name: &String| name.starts_with("authorizer/src/config/document");
-        let files = self.tracked(".rs")?.into_iter().filter(is_reader);
-        let source = files.map(|name| self.read(&name)).collect::<Result<String, Failure>>()?;
-        let readers = ["table.required(\"", "table.optional(\""];
-        let source: String = source.split_whitespace().collect(); // a call may stand on several lines
-        let keys: BTreeSet<&str> =
-            readers.iter().flat_map(|reader| between_all(&source, reader, "\"")).collect();
-        let named = |key: &str| {
-            [format!("`{key}`"), format!(".{key}`"), format!("{{{key}: "), format!("{key}: ")]
-                .iter()
-                .any(|form| text.contains(form))
-        };
-        Ok(keys
-            .into_iter()
-            .filter(|key| !named(key))
-            .map(|key| format!("{document}: the key `{key}` is missing"))
-            .collect())
     }
 
     /// What a document shows of a program is in that program: the README's Rust block is vault-context's, which is compiled
@@ -240,12 +152,6 @@ impl Documents<'_> {
     }
 }
 
-/// The names of the codes of these kinds.
-fn codes_of<'s>(outcome: &'s str, kinds: &[&str]) -> BTreeSet<&'s str> {
-    let is_wanted = |line: &&str| kinds.iter().any(|kind| line.ends_with(&format!(", {kind};")));
-    outcome.lines().filter(is_wanted).filter_map(|line| between_all(line, "\"", "\"").next()).collect()
-}
-
 /// The lines that the block after a program's link shows, and that the program does not have.
 fn foreign_lines(text: &str, language: &str, program: &str, source: &str, document: &str) -> Vec<String> {
     let after_link = text.split_once(&format!("{program})")).map_or("", |(_, after)| after);
@@ -258,20 +164,6 @@ fn foreign_lines(text: &str, language: &str, program: &str, source: &str, docume
     let shown = block.lines().map(str::trim).filter(|line| !["# …", "// …"].contains(line));
     let foreign = shown.filter(|line| !source.contains(line));
     foreign.map(|line| format!("{document}: `{line}` is not in {program}")).collect()
-}
-
-fn differences(document: &str, what: &str, named: &BTreeSet<&str>, rows: &BTreeSet<&str>) -> Vec<String> {
-    let missing = named.difference(rows).map(|name| format!("{document}: the {what} `{name}` has no row"));
-    let unknown = rows.difference(named).map(|name| format!("{document}: there is no {what} `{name}`"));
-    missing.chain(unknown).collect()
-}
-
-/// The first cells of a section's tables, where they are one word of code.
-fn rows(section: &str) -> BTreeSet<&str> {
-    section
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name))
-        .collect()
 }
 
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
@@ -340,14 +232,5 @@ mod tests {
         assert_eq!(found("  one\ntwo\n"), Vec::<String>::new());
         assert_eq!(found("one\nthree\n"), ["d: `two` is not in x/a.sh"]);
         assert_eq!(foreign_lines(text, "sh", "b.sh", "one", "d"), ["d: it shows nothing of b.sh"]);
-    }
-
-    #[test]
-    fn a_missing_row_and_an_unknown_one_are_both_told() {
-        let rows = rows("| `a` | x |\n| `b` | y |\n| c | z |\n");
-        assert_eq!(
-            differences("d", "code", &["a", "z"].into(), &rows),
-            ["d: the code `z` has no row", "d: there is no code `b`"]
-        );
     }
 }

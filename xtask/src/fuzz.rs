@@ -10,8 +10,9 @@
 //! <target>/fuzz/logs/<name>.log           what libFuzzer said
 //! ```
 
+use crate::cargo::{self, Locked};
+use crate::machine;
 use crate::workspace::{self, Failure, Workspace, shown};
-use crate::{machine, release};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -70,13 +71,8 @@ fn fuzz(workspace: &Workspace, seconds: u32) -> Result<(), Failure> {
 
 /// What is fuzzed must be what ships: each package of the targets' lock file is in the workspace's, to the checksum.
 fn check_versions(workspace: &Workspace) -> Result<(), Failure> {
-    let read = |name: &str| {
-        let path = workspace.root.join(name);
-        fs::read_to_string(&path).map_err(Failure::because(path.display()))
-    };
-    let (shipped, fuzzed) = (read("Cargo.lock")?, read("fuzz/Cargo.lock")?);
-    let shipped: BTreeSet<String> = packages(&shipped).collect();
-    let strange: Vec<String> = packages(&fuzzed).filter(|package| !shipped.contains(package)).collect();
+    let shipped = cargo::lock_file(workspace, "Cargo.lock")?;
+    let strange = strange(&shipped, &cargo::lock_file(workspace, "fuzz/Cargo.lock")?);
     if strange.is_empty() {
         return Ok(());
     }
@@ -88,18 +84,12 @@ fn check_versions(workspace: &Workspace) -> Result<(), Failure> {
 
 const LOCK: &str = "cp Cargo.lock fuzz/ && cargo update --workspace --manifest-path fuzz/Cargo.toml";
 
-/// Name, version and checksum of each package but those that only fuzzing needs.
-fn packages(lock: &str) -> impl Iterator<Item = String> {
-    let packages = lock.split("\n[[package]]\n").skip(1).map(|package| {
-        let field = |name: &str| {
-            let line = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
-            line.unwrap_or_default().trim_matches('"')
-        };
-        (field("name"), format!("{} {} {}", field("name"), field("version"), field("checksum")))
-    });
-    packages
-        .filter(|(name, _)| !ONLY_FUZZING.contains(name))
-        .map(|(_, package)| package.trim_end().to_owned())
+/// Which packages are fuzzed and do not ship, but for those that only fuzzing needs.
+fn strange(shipped: &[Locked], fuzzed: &[Locked]) -> Vec<String> {
+    let is_strange =
+        |package: &&Locked| !ONLY_FUZZING.contains(&package.name.as_str()) && !shipped.contains(package);
+    let strange = fuzzed.iter().filter(is_strange);
+    strange.map(|package| format!("{} {}", package.name, package.version)).collect()
 }
 
 const ONLY_FUZZING: [&str; 3] = ["fuzz", "libfuzzer-sys", "arbitrary"];
@@ -140,7 +130,7 @@ impl Fuzzing {
     /// nightly one, and would look for the mistakes of `unsafe` code, of which we have none. Under `cfg(fuzzing)` some
     /// crates do without cryptography, and what is fuzzed must be what ships.
     fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        let triple = release::host()?;
+        let triple = cargo::rustc_field("host")?;
         let output = workspace.target.join("fuzz");
         // With a target named, build scripts are built without the flags.
         let mut cargo =
@@ -266,15 +256,16 @@ mod tests {
 
     #[test]
     fn another_version_of_what_ships_is_seen_and_the_fuzzer_itself_is_not() {
-        let lock = |version: &str| {
-            format!(
-                "version = 4\n\n[[package]]\nname = \"url\"\nversion = \"{version}\"\nsource = \"registry\"\n\
-                 checksum = \"c0\"\ndependencies = [\n \"idna\",\n]\n\n[[package]]\nname = \"arbitrary\"\nversion = \"1.0.0\"\n"
-            )
+        let locked = |name: &str, version: &str, checksum: &str| Locked {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            checksum: Some(checksum.to_owned()),
         };
-        let all = |version: &str| packages(&lock(version)).collect::<Vec<_>>();
-        assert_eq!(all("2.5.0"), ["url 2.5.0 c0"]);
-        assert_ne!(all("2.5.0"), all("2.5.1"));
+        let shipped = [locked("url", "2.5.0", "c0")];
+        let all = |fuzzed| strange(&shipped, &[fuzzed, locked("arbitrary", "1.0.0", "c1")]);
+        assert_eq!(all(locked("url", "2.5.0", "c0")), [""; 0]);
+        assert_eq!(all(locked("url", "2.5.1", "c0")), ["url 2.5.1"]);
+        assert_eq!(all(locked("url", "2.5.0", "c2")), ["url 2.5.0"]);
     }
 
     #[test]

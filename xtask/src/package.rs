@@ -8,14 +8,23 @@
 //! <target>/package/SHA256SUMS                                 of all of these
 //! ```
 //!
-//! This builds and checks; the package `packaging`, which needs a reader of JSON and a writer of zip files, writes.
+//! INVARIANT (same bytes): nothing here reads a clock, a host or a folder's name into what it writes; every list is sorted.
+
+mod archive;
+mod contents;
+mod licences;
+mod sbom;
 
 use crate::release::{self, FUNCTIONS, Places};
 use crate::workspace::{self, Failure, Stopwatch, Workspace, said};
-use crate::{glibc, machine};
+use crate::{cargo, glibc, machine};
+use archive::Archive;
+use contents::Cargo;
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// `cargo xtask package`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
@@ -33,41 +42,73 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
 pub(crate) fn package(workspace: &Workspace) -> Result<(), Failure> {
     let source = Source::find(workspace)?;
     println!("package: of {}", if source.commit.is_empty() { "no commit" } else { &source.commit });
-    let binaries = build(workspace)?;
+    let functions = build(workspace)?;
     let places = Places::find(workspace)?;
-    for binary in &binaries {
-        glibc::check(&binary.file)?;
-        check_paths(&places, &binary.file)?;
+    for function in &functions {
+        glibc::check(&function.file)?;
+        check_paths(&places, &function.file)?;
     }
     let folder = workspace.target.join("package");
     renew(&folder)?;
-    let mut packaging = workspace.cargo(["run", "--quiet", "--locked", "--package", "packaging", "--"]);
-    packaging.arg(&folder).arg(format!("{},{}", source.time, source.commit));
-    for binary in &binaries {
-        let file =
-            binary.file.to_str().ok_or_else(|| Failure::new("the target folder's path is not UTF-8"))?;
-        packaging.arg(format!("{},{},{},{file}", binary.package, binary.triple, sha256(&binary.file)?));
-    }
-    workspace::run(&mut packaging)?;
+    write_all(workspace, &folder, &source, &functions)?;
 
-    let files = files(&folder)?;
-    let sums = said(Command::new("sha256sum").args(&files).current_dir(&folder))?;
-    fs::write(folder.join(SUMS), &sums).map_err(Failure::because(SUMS))?;
-    for name in &files {
-        let size = fs::metadata(folder.join(name)).map_err(Failure::because(name))?.len();
+    let mut sums = String::new();
+    for name in files(&folder)? {
+        let bytes = read(&folder.join(&name))?;
+        let size = bytes.len();
         println!("package: {name}: {size} bytes");
         if name.ends_with(".zip") && size > LARGEST_ZIP {
             return Err(Failure::new(format!("{name} has {size} bytes, and may have {LARGEST_ZIP}")));
         }
+        sums += &format!("{}  {name}\n", sha256(&bytes)?);
     }
+    write(&folder.join(SUMS), sums.as_bytes())?;
     println!("package: in {}\n{sums}", folder.display());
+    Ok(())
+}
+
+/// The texts, and for each function its zip file and what it contains.
+fn write_all(
+    workspace: &Workspace,
+    folder: &Path,
+    source: &Source,
+    functions: &[Function],
+) -> Result<(), Failure> {
+    let cargo = Cargo::read(workspace)?;
+    // Of every architecture, built here or not: so the texts are the same on every machine.
+    let mut used = BTreeSet::new();
+    for (package, _) in FUNCTIONS {
+        for architecture in &ARCHITECTURES {
+            used.extend(cargo.contents(package, architecture.triple)?.packages);
+        }
+    }
+    let texts = [
+        ("LICENSE", read(&workspace.root.join("LICENSE"))?),
+        ("RUST-STANDARD-LIBRARY.html", licences::of_the_standard_library(&cargo.rust)?),
+        ("THIRD-PARTY-LICENSES.txt", licences::of_packages(&cargo, &used)?.into_bytes()),
+    ];
+    for (name, text) in texts.iter().filter(|(name, _)| *name != "LICENSE") {
+        write(&folder.join(name), text)?;
+    }
+    for function in functions {
+        let (name, binary) = (function.name(), read(&function.file)?);
+        let contents = cargo.contents(function.package, function.architecture.triple)?;
+        let sbom = sbom::cyclonedx(&cargo, &contents, function, &sha256(&binary)?, source)?;
+        write(&folder.join(format!("{name}.cdx.json")), sbom.as_bytes())?;
+        let mut archive = Archive::new();
+        archive.add("bootstrap", archive::PROGRAM, &binary)?;
+        for (name, text) in &texts {
+            archive.add(name, archive::TEXT, text)?;
+        }
+        write(&folder.join(format!("{name}.zip")), &archive.finish()?)?;
+    }
     Ok(())
 }
 
 const SUMS: &str = "SHA256SUMS";
 
 /// What a cold start has to fetch.
-const LARGEST_ZIP: u64 = 4_000_000;
+const LARGEST_ZIP: usize = 4_000_000;
 
 /// Packs the same commit again, in a fresh clone and with a target folder of its own: every byte must be the same.
 fn again(workspace: &Workspace) -> Result<(), Failure> {
@@ -106,7 +147,7 @@ pub(crate) fn authorizer_again(workspace: &Workspace) -> Result<(), Failure> {
     let (package, binary) = release::AUTHORIZER;
     release::build(&elsewhere, &["--package", package, "--bin", binary])?;
     let (one, other) = (workspace.release_binary(binary), elsewhere.release_binary(binary));
-    if sha256(&one)? != sha256(&other)? {
+    if read(&one)? != read(&other)? {
         return Err(Failure::new(format!("{} and {} have other bytes", one.display(), other.display())));
     }
     println!("package: {binary}: built again in {}: the same bytes", elsewhere.root.display());
@@ -135,7 +176,7 @@ fn different_lines<'l>(one: &'l str, other: &'l str) -> Vec<&'l str> {
 
 /// What git ignores is left out, as a clone leaves it out.
 fn copy_tree(workspace: &Workspace, to: &Path) -> Result<(), Failure> {
-    let mut listing = git(workspace, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let mut listing = workspace.git(&["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     for name in said(&mut listing)?.split_terminator('\0') {
         let (from, to) = (workspace.root.join(name), to.join(name));
         if from.is_file() {
@@ -149,32 +190,49 @@ fn copy_tree(workspace: &Workspace, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A function's binary for one architecture.
-struct Binary {
-    package: &'static str,
+/// An architecture of Lambda's, under its name there.
+struct Architecture {
+    name: &'static str,
     triple: &'static str,
+    /// As Debian calls it.
+    debian: &'static str,
+}
+
+static ARCHITECTURES: [Architecture; 2] = [
+    Architecture { name: "x86_64", triple: "x86_64-unknown-linux-gnu", debian: "amd64" },
+    Architecture { name: "arm64", triple: "aarch64-unknown-linux-gnu", debian: "arm64" },
+];
+
+/// A function that is built.
+struct Function {
+    package: &'static str,
+    architecture: &'static Architecture,
     file: PathBuf,
 }
 
-/// Lambda's architectures, their triples, and what Debian calls them.
-const TARGETS: [(&str, &str, &str); 2] =
-    [("x86_64", "x86_64-unknown-linux-gnu", "amd64"), ("arm64", "aarch64-unknown-linux-gnu", "arm64")];
+impl Function {
+    /// As the files about it are called.
+    fn name(&self) -> String {
+        format!("{}-{}", self.package, self.architecture.name)
+    }
+}
 
 /// Each function for each architecture that this machine can build for. What it cannot is said, and nothing stands for it.
-fn build(workspace: &Workspace) -> Result<Vec<Binary>, Failure> {
-    let host = release::host()?;
-    let mut binaries = Vec::new();
-    for (architecture, triple, debian) in TARGETS {
+fn build(workspace: &Workspace) -> Result<Vec<Function>, Failure> {
+    let host = cargo::rustc_field("host")?;
+    let mut functions = Vec::new();
+    for architecture in &ARCHITECTURES {
+        let triple = architecture.triple;
         let mut add = |folder: &Path| {
-            let of = |(package, binary)| Binary { package, triple, file: folder.join(binary) };
-            binaries.extend(FUNCTIONS.map(of));
+            let of = |(package, binary)| Function { package, architecture, file: folder.join(binary) };
+            functions.extend(FUNCTIONS.map(of));
         };
         if triple == host {
             release::functions(workspace)?;
             add(&workspace.target.join("release"));
             continue;
         }
-        match Linker::find(triple, debian) {
+        match Linker::find(architecture) {
             Ok(linker) => {
                 for (package, binary) in FUNCTIONS {
                     let what = ["--package", package, "--bin", binary, "--target", triple];
@@ -182,13 +240,13 @@ fn build(workspace: &Workspace) -> Result<Vec<Binary>, Failure> {
                 }
                 add(&workspace.target.join(triple).join("release"));
             }
-            Err(lack) => println!("package: LEFT OUT: {architecture}: {lack}"),
+            Err(lack) => println!("package: LEFT OUT: {}: {lack}", architecture.name),
         }
     }
-    if binaries.is_empty() {
+    if functions.is_empty() {
         return Err(Failure::new("this machine can build for neither of Lambda's architectures"));
     }
-    Ok(binaries)
+    Ok(functions)
 }
 
 /// What links for another architecture.
@@ -200,8 +258,9 @@ struct Linker {
 
 impl Linker {
     /// Or what is lacking, and how to get it.
-    fn find(triple: &str, debian: &str) -> Result<Self, String> {
-        let folder = said(workspace::rustc().args(["--print", "target-libdir", "--target", triple]));
+    fn find(architecture: &Architecture) -> Result<Self, String> {
+        let Architecture { triple, debian, .. } = architecture;
+        let folder = said(cargo::rustc().args(["--print", "target-libdir", "--target", triple]));
         let folder = folder.map_err(|failure| failure.to_string())?;
         let mut libraries = fs::read_dir(folder.trim_end()).into_iter().flatten().flatten();
         if !libraries.any(|library| library.file_name().to_string_lossy().starts_with("libstd-")) {
@@ -226,8 +285,7 @@ impl Linker {
 }
 
 fn check_paths(places: &Places, file: &Path) -> Result<(), Failure> {
-    let bytes = fs::read(file).map_err(Failure::because(file.display()))?;
-    let found = places.found_in(&bytes);
+    let found = places.found_in(&read(file)?);
     if found.is_empty() {
         return Ok(());
     }
@@ -245,10 +303,10 @@ struct Source {
 impl Source {
     /// `SOURCE_DATE_EPOCH`, which is everyone's word for it, else the commit's time.
     fn find(workspace: &Workspace) -> Result<Self, Failure> {
-        let known = said(&mut git(workspace, &["rev-parse", "HEAD"]));
+        let known = said(&mut workspace.git(&["rev-parse", "HEAD"]));
         let seconds = match (std::env::var("SOURCE_DATE_EPOCH"), &known) {
             (Ok(seconds), _) => seconds,
-            (Err(_), Ok(_)) => said(&mut git(workspace, &["log", "-1", "--format=%ct"]))?,
+            (Err(_), Ok(_)) => said(&mut workspace.git(&["log", "-1", "--format=%ct"]))?,
             (Err(_), Err(failure)) => {
                 return Err(Failure::new(format!(
                     "{failure}\nthe packages bear the time of the commit: outside of a clone, set SOURCE_DATE_EPOCH"
@@ -268,19 +326,30 @@ impl Source {
 
 /// What in the tree is not as committed.
 fn changes(workspace: &Workspace) -> Result<String, Failure> {
-    said(&mut git(workspace, &["status", "--porcelain"]))
+    said(&mut workspace.git(&["status", "--porcelain"]))
 }
 
-fn git(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut git = Command::new("git");
-    git.args(arguments).current_dir(&workspace.root);
-    git
-}
-
-fn sha256(file: &Path) -> Result<String, Failure> {
-    let line = said(Command::new("sha256sum").arg("--zero").arg(file))?;
+/// By the command, which takes the bytes on its standard input.
+fn sha256(bytes: &[u8]) -> Result<String, Failure> {
+    let mut sum = Command::new("sha256sum");
+    let mut sum =
+        sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Failure::because("sha256sum"))?;
+    // Taken, so that it is closed: the command reads to the end.
+    if let Some(mut input) = sum.stdin.take() {
+        input.write_all(bytes).map_err(Failure::because("sha256sum"))?;
+    }
+    let output = sum.wait_with_output().map_err(Failure::because("sha256sum"))?;
+    let line = String::from_utf8_lossy(&output.stdout);
     let sum = line.split(' ').next().filter(|sum| sum.len() == 64);
     sum.map(str::to_owned).ok_or_else(|| Failure::new(format!("sha256sum says `{line}`")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(Failure::because(path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(Failure::because(path.display()))
 }
 
 /// The names of a folder's files.
@@ -312,17 +381,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_built_for_is_told_with_its_remedy() {
-        let told = Linker::find("sparcv9-sun-solaris", "sparc").err().expect("nobody installs this target");
+        let sparc = Architecture { name: "sparc", triple: "sparcv9-sun-solaris", debian: "sparc64" };
+        let told = Linker::find(&sparc).err().expect("nobody installs this target");
         assert!(told.contains("rustup target add sparcv9-sun-solaris"), "{told}");
     }
 
     #[test]
     fn a_sum_is_the_first_word_of_what_sha256sum_says() {
-        let file = std::env::temp_dir().join(format!("xtask-package-{}", std::process::id()));
-        fs::write(&file, "abc").unwrap();
-        let sum = sha256(&file);
-        fs::remove_file(&file).unwrap();
         // FIPS 180-2, appendix B.1.
-        assert_eq!(sum.unwrap(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256(b"abc").unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn a_function_is_named_as_lambda_names_its_architecture() {
+        let [_, architecture] = &ARCHITECTURES;
+        let function = Function { package: "orders", architecture, file: PathBuf::new() };
+        assert_eq!(function.name(), "orders-arm64");
     }
 }

@@ -3,9 +3,12 @@
 //! The same commit gives the same bytes in every folder. So no path of this machine may reach the compiler's output, and
 //! no flag of its user: `RUSTFLAGS` and `CFLAGS` are left out.
 
-use crate::workspace::{self, Failure, Workspace, said};
+use crate::cargo;
+use crate::workspace::{self, Failure, Workspace};
+use cargo_metadata::Metadata;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The functions, each alone, as it ships: so no other package's features reach it.
@@ -61,15 +64,13 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn find(workspace: &Workspace) -> Result<Self, Failure> {
         // Downloads what is missing: before that, nothing says where it will lie.
-        let mut metadata = workspace.cargo(["metadata", "--locked", "--format-version", "1"]);
-        let metadata = said(metadata.args(["--filter-platform", &host()?]))?;
-        let sysroot = said(workspace::rustc().args(["--print", "sysroot"]))?;
+        let metadata = cargo::metadata(workspace, &[&cargo::rustc_field("host")?])?;
         Ok(Self {
             workspace: workspace.root.clone(),
             target: workspace.target.clone(),
             sources: sources(&metadata),
-            sysroot: sysroot.trim_end().into(),
-            commit: rustc_field("commit-hash")?,
+            sysroot: cargo::sysroot()?,
+            commit: cargo::rustc_field("commit-hash")?,
         })
     }
 
@@ -111,31 +112,11 @@ impl Places {
     }
 }
 
-/// The folders that the packages of a registry lie in, from `cargo metadata`. A member's id begins with `path+`.
-fn sources(metadata: &str) -> Vec<PathBuf> {
-    let parts: Vec<&str> = metadata.split("\"manifest_path\":\"").collect();
-    let packages = parts.windows(2).filter_map(|pair| match pair {
-        [before, after] => Some((before.rsplit("\"id\":\"").next()?, after.split_once('"')?.0)),
-        _ => None,
-    });
-    let strangers = packages.filter(|(id, _)| !id.starts_with("path+"));
-    let mut folders: Vec<PathBuf> = strangers
-        .filter_map(|(_, manifest)| Some(Path::new(manifest).parent()?.parent()?.to_owned()))
-        .collect();
-    folders.sort();
-    folders.dedup();
-    folders
-}
-
-/// This machine's triple.
-pub(crate) fn host() -> Result<String, Failure> {
-    rustc_field("host")
-}
-
-fn rustc_field(name: &str) -> Result<String, Failure> {
-    let version = said(workspace::rustc().arg("-vV"))?;
-    let value = version.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    value.map(str::to_owned).ok_or_else(|| Failure::new(format!("`rustc -vV` names no {name}")))
+/// The folders that the packages of a registry lie in. A member has no source.
+fn sources(metadata: &Metadata) -> Vec<PathBuf> {
+    let strangers = metadata.packages.iter().filter(|package| package.source.is_some());
+    let folders = strangers.filter_map(|package| package.manifest_path.parent()?.parent());
+    folders.map(PathBuf::from).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]
@@ -156,11 +137,15 @@ mod tests {
 
     #[test]
     fn a_registrys_folder_is_found_and_a_members_is_not_taken_for_one() {
-        let metadata = r#"{"packages":[
-            {"name":"a","id":"path+file:///w/a#0.1.0","source":null,"manifest_path":"/w/a/Cargo.toml"},
-            {"name":"b","id":"registry+https://r#b@1.0.0","manifest_path":"/home/me/.cargo/registry/src/r-1/b-1.0.0/Cargo.toml"},
-            {"name":"c","id":"registry+https://r#c@1.0.0","manifest_path":"/home/me/.cargo/registry/src/r-1/c-1.0.0/Cargo.toml"}]}"#;
-        assert_eq!(sources(metadata), [Path::new("/home/me/.cargo/registry/src/r-1")]);
+        let workspace = Workspace::find().unwrap();
+        let metadata = cargo::metadata(&workspace, &[]).unwrap();
+        let sources = sources(&metadata);
+        assert!(!sources.is_empty());
+        for package in &metadata.packages {
+            let is_member = package.manifest_path.starts_with(&workspace.root);
+            let is_below = sources.iter().any(|folder| package.manifest_path.starts_with(folder));
+            assert_ne!(is_member, is_below, "{}", package.manifest_path);
+        }
     }
 
     #[test]

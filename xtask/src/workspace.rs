@@ -28,15 +28,16 @@ impl Workspace {
         command
     }
 
+    /// A git command in the repository.
+    pub(crate) fn git(&self, arguments: &[&str]) -> Command {
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(&self.root);
+        git
+    }
+
     /// The files that git tracks, by their path below the root.
     pub(crate) fn tracked_files(&self) -> Result<Vec<String>, Failure> {
-        let mut listing = Command::new("git");
-        let listing = listing.args(["ls-files", "-z"]).current_dir(&self.root).output();
-        let listing = listing.map_err(Failure::because("`git ls-files`"))?;
-        if !listing.status.success() {
-            return Err(Failure::new("`git ls-files` failed: this check reads the files that git tracks"));
-        }
-        let names = String::from_utf8_lossy(&listing.stdout).into_owned();
+        let names = said(&mut self.git(&["ls-files", "-z"]))?;
         Ok(names.split_terminator('\0').map(str::to_owned).collect())
     }
 
@@ -60,11 +61,6 @@ fn target_folder(root: &Path) -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(Failure::because("this program has no path"))?;
     let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
     Ok(marked.map_or_else(|| root.join("target"), Path::to_owned))
-}
-
-/// The compiler that Cargo calls.
-pub(crate) fn rustc() -> Command {
-    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")))
 }
 
 /// Runs a command to its end, and takes what it says. Its errors are shown as they come.

@@ -16,6 +16,7 @@ mod answers;
 mod aws_iam;
 mod aws_identity;
 mod config;
+mod documents;
 mod grants;
 mod jwt;
 mod key_sets;

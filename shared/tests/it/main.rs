@@ -2,6 +2,8 @@
 //! What the real Vault answers is proved elsewhere, on a real one; here are the answers no real one gives on demand.
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod fake_vault;
 #[cfg(test)]
 mod transport;

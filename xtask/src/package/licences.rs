@@ -1,7 +1,7 @@
 //! Under which licences a binary's packages are, with the texts that they ask to be handed on.
 
-use crate::Failure;
-use crate::contents::{Cargo, Id, Package, Rust};
+use super::contents::{Cargo, Id, Rust, licence};
+use crate::workspace::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -9,25 +9,26 @@ use std::path::{Path, PathBuf};
 
 /// Each package with its licence, then each text once.
 pub(crate) fn of_packages(cargo: &Cargo, used: &BTreeSet<Id>) -> Result<String, Failure> {
-    let apache = fs::read_to_string(cargo.root.join("LICENSE")).map_err(Failure::because("LICENSE"))?;
+    let apache =
+        fs::read_to_string(cargo.workspace.root.join("LICENSE")).map_err(Failure::because("LICENSE"))?;
     let mut texts = Texts::default();
     let mut list = String::new();
     for id in used {
         let package = cargo.package(id)?;
-        if package.is_member() {
+        if package.source.is_none() {
             continue;
         }
-        let mut numbers = BTreeSet::new();
-        for file in files(&package.folder)? {
+        let (licence, mut numbers) = (licence(package)?, BTreeSet::new());
+        for file in files(package.manifest_path.parent().unwrap_or("".into()).as_std_path())? {
             let text = fs::read(&file).map_err(Failure::because(file.display()))?;
             numbers.insert(texts.number(&String::from_utf8_lossy(&text)));
         }
         if numbers.is_empty() {
-            numbers.insert(texts.number(&standard_text(id, package, &apache)?));
+            numbers.insert(texts.number(&standard_text(id, &licence, &apache)?));
         }
         let numbers: Vec<String> = numbers.iter().map(|number| format!("[{number}]")).collect();
         let numbers = numbers.join(" ");
-        let _ = writeln!(list, "{id}: {}  {numbers}", package.licence);
+        let _ = writeln!(list, "{id}: {licence}  {numbers}");
     }
     Ok(format!("{HEAD}\n{list}{texts}", texts = texts.shown()))
 }
@@ -98,8 +99,8 @@ fn is_licence(name: &str) -> bool {
 }
 
 /// For a package without a text of its own: of one of the licences that it may be taken under.
-fn standard_text(id: &Id, package: &Package, apache: &str) -> Result<String, Failure> {
-    let mut choices = package.licence.split(" OR ");
+fn standard_text(id: &Id, licence: &str, apache: &str) -> Result<String, Failure> {
+    let mut choices = licence.split(" OR ");
     if choices.clone().any(|licence| licence == "Apache-2.0") {
         return Ok(apache.to_owned());
     }
@@ -107,8 +108,7 @@ fn standard_text(id: &Id, package: &Package, apache: &str) -> Result<String, Fai
         return Ok(format!("MIT License\n\nCopyright (c) the authors of {}\n\n{MIT}", id.name));
     }
     Err(Failure::new(format!(
-        "{id} comes without a text of its licence, {}: add its standard text here",
-        package.licence
+        "{id} comes without a text of its licence, {licence}: add its standard text here"
     )))
 }
 
@@ -130,7 +130,7 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contents::tests::id;
+    use crate::package::contents::tests::{cargo, id};
 
     #[test]
     fn a_text_is_shown_once_however_its_lines_are_broken() {
@@ -155,15 +155,7 @@ mod tests {
 
     #[test]
     fn a_package_without_a_text_gets_a_standard_one_of_its_own_licence_or_none() {
-        let package = |licence: &str| Package {
-            licence: licence.to_owned(),
-            authors: Vec::new(),
-            description: None,
-            repository: None,
-            folder: PathBuf::new(),
-            checksum: None,
-        };
-        let text = |licence| standard_text(&id("bare", "1.0.0"), &package(licence), "the Apache text");
+        let text = |licence| standard_text(&id("bare", "1.0.0"), licence, "the Apache text");
         assert_eq!(text("MIT OR Apache-2.0").unwrap(), "the Apache text");
         assert!(text("MIT").unwrap().contains("the authors of bare"));
         for licence in ["ISC", "MIT AND ISC", "(MIT OR Apache-2.0) AND ISC"] {
@@ -173,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_package_of_the_authorizer_has_its_texts() {
-        let cargo = Cargo::read().unwrap();
+        let cargo = cargo();
         let used = cargo.contents("vault-authorizer", "x86_64-unknown-linux-gnu").unwrap().packages;
         let text = of_packages(&cargo, &used).unwrap();
         assert!(text.contains("\nrustls 0.23"));

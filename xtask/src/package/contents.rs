@@ -3,13 +3,12 @@
 //! `cargo tree` resolves features as `cargo build --package` does, and leaves out what runs at build time only. `cargo
 //! metadata` alone would not do: it takes the features that all members want together.
 
-use crate::{Failure, TARGETS};
-use serde_json::Value;
+use super::ARCHITECTURES;
+use crate::cargo::{self, Locked};
+use crate::workspace::{Failure, Workspace, said};
+use cargo_metadata::Package;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 /// The packages of one binary, the binary's own among them.
 #[derive(Debug, Eq, PartialEq)]
@@ -34,61 +33,35 @@ impl std::fmt::Display for Id {
     }
 }
 
-/// What Cargo knows of a package.
-pub(crate) struct Package {
-    pub(crate) licence: String,
-    /// As the manifest names them: `Name <address>`. Many name none.
-    pub(crate) authors: Vec<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) repository: Option<String>,
-    /// Where its source lies.
-    pub(crate) folder: PathBuf,
-    /// The SHA-256 of the registry's file, from `Cargo.lock`. A member has none.
-    pub(crate) checksum: Option<String>,
-}
-
-impl Package {
-    pub(crate) fn is_member(&self) -> bool {
-        self.checksum.is_none()
-    }
-}
-
 /// The workspace, its lock file and the toolchain.
-pub(crate) struct Cargo {
-    pub(crate) root: PathBuf,
+pub(crate) struct Cargo<'w> {
+    pub(crate) workspace: &'w Workspace,
     pub(crate) rust: Rust,
     packages: BTreeMap<Id, Package>,
+    checksums: BTreeMap<Id, String>,
 }
 
-impl Cargo {
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let mut metadata = cargo(["metadata", "--locked", "--format-version", "1"]);
-        for (triple, _) in TARGETS {
-            metadata.args(["--filter-platform", triple]);
-        }
-        let metadata = output(metadata)?;
-        let metadata: Value =
-            serde_json::from_str(&metadata).map_err(Failure::because("`cargo metadata`"))?;
-        let root = text(&metadata, "workspace_root")?;
-        let lock = Path::new(&root).join("Cargo.lock");
-        let lock = fs::read_to_string(&lock).map_err(Failure::because(lock.display()))?;
-        let checksums = checksums(&lock);
-        let listed = metadata.get("packages").and_then(Value::as_array);
-        let mut packages = BTreeMap::new();
-        for package in listed.ok_or_else(|| Failure::new("`cargo metadata` lists no packages"))? {
-            let id = Id { name: text(package, "name")?, version: text(package, "version")? };
-            let manifest = text(package, "manifest_path")?;
-            let folder = Path::new(&manifest).parent().unwrap_or(Path::new("")).to_owned();
-            let optional = |key| package.get(key).and_then(Value::as_str).map(str::to_owned);
-            // `MIT/Apache-2.0` is how it was written before SPDX had expressions.
-            let licence = text(package, "license")?.replace('/', " OR ");
-            let (description, repository) = (optional("description"), optional("repository"));
-            let authors = package.get("authors").and_then(Value::as_array).into_iter().flatten();
-            let authors = authors.filter_map(Value::as_str).map(str::to_owned).collect();
-            let checksum = checksums.get(&id).cloned();
-            packages.insert(id, Package { licence, authors, description, repository, folder, checksum });
-        }
-        Ok(Self { root: root.into(), rust: Rust::read()?, packages })
+impl<'w> Cargo<'w> {
+    pub(crate) fn read(workspace: &'w Workspace) -> Result<Self, Failure> {
+        let triples = ARCHITECTURES.each_ref().map(|architecture| architecture.triple);
+        let metadata = cargo::metadata(workspace, &triples)?;
+        let packages = metadata.packages.into_iter().map(|package| {
+            (Id { name: package.name.to_string(), version: package.version.to_string() }, package)
+        });
+        let locked = cargo::lock_file(workspace, "Cargo.lock")?.into_iter();
+        let checksums =
+            locked.filter_map(|Locked { name, version, checksum }| Some((Id { name, version }, checksum?)));
+        Ok(Self {
+            workspace,
+            rust: Rust { version: cargo::rustc_field("release")?, sysroot: cargo::sysroot()? },
+            packages: packages.collect(),
+            checksums: checksums.collect(),
+        })
+    }
+
+    /// The SHA-256 of the registry's file. A member has none.
+    pub(crate) fn checksum(&self, id: &Id) -> Option<&str> {
+        self.checksums.get(id).map(String::as_str)
     }
 
     pub(crate) fn package(&self, id: &Id) -> Result<&Package, Failure> {
@@ -97,11 +70,17 @@ impl Cargo {
 
     /// What the binary of a package contains when it is built for a triple.
     pub(crate) fn contents(&self, package: &str, triple: &str) -> Result<Contents, Failure> {
-        let mut tree = cargo(["tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "depth"]);
+        let mut tree = self.workspace.cargo([
+            "tree",
+            "--locked",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "depth",
+        ]);
         // A package's features before its path, which only members have and which may hold any character.
         tree.args(["--charset", "ascii", "--format", "|{f}|{p}", "--package", package, "--target", triple]);
-        tree.current_dir(&self.root);
-        parse_tree(&output(tree)?)
+        parse_tree(&said(&mut tree)?)
             .ok_or_else(|| Failure::new("`cargo tree` prints another form than expected"))
     }
 }
@@ -112,17 +91,10 @@ pub(crate) struct Rust {
     pub(crate) sysroot: PathBuf,
 }
 
-impl Rust {
-    fn read() -> Result<Self, Failure> {
-        let rustc = || Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
-        let (mut verbose, mut sysroot) = (rustc(), rustc());
-        verbose.arg("-vV");
-        sysroot.args(["--print", "sysroot"]);
-        let verbose = output(verbose)?;
-        let version = verbose.lines().find_map(|line| line.strip_prefix("release: "));
-        let version = version.ok_or_else(|| Failure::new("`rustc -vV` names no release"))?.to_owned();
-        Ok(Self { version, sysroot: output(sysroot)?.trim_end().into() })
-    }
+/// `MIT/Apache-2.0` is how it was written before SPDX had expressions.
+pub(crate) fn licence(package: &Package) -> Result<String, Failure> {
+    let licence = package.license.as_deref().map(|licence| licence.replace('/', " OR "));
+    licence.ok_or_else(|| Failure::new(format!("{} names no licence", package.id)))
 }
 
 /// ```text
@@ -151,47 +123,13 @@ fn parse_tree(printed: &str) -> Option<Contents> {
     Some(Contents { own: path.first()?.clone(), packages, features, dependencies })
 }
 
-/// The SHA-256 of each package's file, as the lock file pins it.
-fn checksums(lock: &str) -> BTreeMap<Id, String> {
-    let field = |package: &str, name: &str| {
-        let value = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))?;
-        Some(value.trim_matches('"').to_owned())
-    };
-    let packages = lock.split("\n[[package]]\n").skip(1);
-    packages
-        .filter_map(|package| {
-            let id = Id { name: field(package, "name")?, version: field(package, "version")? };
-            Some((id, field(package, "checksum")?))
-        })
-        .collect()
-}
-
-fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.args(arguments);
-    command
-}
-
-fn output(mut command: Command) -> Result<String, Failure> {
-    let shown = format!("{command:?}");
-    let output = command.stderr(Stdio::inherit()).output().map_err(Failure::because(&shown))?;
-    if !output.status.success() {
-        return Err(Failure::new(format!("{shown}: {}", output.status)));
-    }
-    String::from_utf8(output.stdout).map_err(Failure::because(shown))
-}
-
-fn text(value: &Value, key: &str) -> Result<String, Failure> {
-    let found = value.get(key).and_then(Value::as_str);
-    let name = || value.get("name").and_then(Value::as_str).unwrap_or("the workspace");
-    found
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format!("`cargo metadata`: {} has no `{key}`", name())))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn cargo() -> Cargo<'static> {
+        Cargo::read(Box::leak(Box::new(Workspace::find().unwrap()))).unwrap()
+    }
 
     pub(crate) fn id(name: &str, version: &str) -> Id {
         Id { name: name.to_owned(), version: version.to_owned() }
@@ -226,7 +164,7 @@ pub(crate) mod tests {
     /// command line, `ring` and `quinn` are not asked for by anyone.
     #[test]
     fn the_authorizer_contains_what_it_links_and_no_more() {
-        let cargo = Cargo::read().unwrap();
+        let cargo = cargo();
         let contents = cargo.contents("vault-authorizer", "x86_64-unknown-linux-gnu").unwrap();
         let names: BTreeSet<&str> = contents.packages.iter().map(|id| id.name.as_str()).collect();
         for name in [
@@ -245,7 +183,8 @@ pub(crate) mod tests {
         }
         for id in &contents.packages {
             let package = cargo.package(id).unwrap();
-            assert_eq!(package.is_member(), package.folder.starts_with(&cargo.root), "{id}");
+            let is_member = package.manifest_path.starts_with(&cargo.workspace.root);
+            assert_eq!(is_member, cargo.checksum(id).is_none(), "{id}");
         }
     }
 }

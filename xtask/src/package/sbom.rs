@@ -2,11 +2,11 @@
 //!
 //! The standard library is a component as well. The C library, which the runtime brings, is not in the package.
 
-use crate::contents::{Cargo, Contents, Id, Package};
-use crate::{Failure, Function, Source};
+use super::contents::{Cargo, Contents, Id, licence};
+use super::{Function, Source, sha256};
+use crate::workspace::Failure;
+use cargo_metadata::Package;
 use serde_json::{Map, Value, json};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 /// Who supplies what is written here.
 const OURSELVES: &str = "The vault-authorizer authors";
@@ -15,12 +15,13 @@ pub(crate) fn cyclonedx(
     cargo: &Cargo,
     contents: &Contents,
     function: &Function,
+    sha256: &str,
     source: &Source,
 ) -> Result<String, Failure> {
     let mut own = component(cargo, contents, &contents.own)?;
     own.insert("type".to_owned(), "application".into());
-    own.insert("hashes".to_owned(), json!([{"alg": "SHA-256", "content": function.sha256}]));
-    let mut properties = vec![json!({"name": "target", "value": function.triple})];
+    own.insert("hashes".to_owned(), json!([{"alg": "SHA-256", "content": sha256}]));
+    let mut properties = vec![json!({"name": "target", "value": function.architecture.triple})];
     if !source.commit.is_empty() {
         properties.push(json!({"name": "commit", "value": source.commit}));
     }
@@ -79,16 +80,8 @@ fn text(document: &Value) -> Result<String, Failure> {
 /// INVARIANT (same bytes): a UUID of the document itself, where a random one would differ with each build. Version 8 of RFC 9562
 /// is for whoever makes theirs in another way than the others.
 fn serial_number(document: &str) -> Result<String, Failure> {
-    let mut sum = Command::new("sha256sum");
-    let mut sum =
-        sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Failure::because("sha256sum"))?;
-    // Taken, so that it is closed: the command reads to the end.
-    if let Some(mut input) = sum.stdin.take() {
-        input.write_all(document.as_bytes()).map_err(Failure::because("sha256sum"))?;
-    }
-    let output = sum.wait_with_output().map_err(Failure::because("sha256sum"))?;
-    let sum = String::from_utf8_lossy(&output.stdout);
-    let sum = sum.split(' ').next().and_then(|sum| u128::from_str_radix(sum.get(..32)?, 16).ok());
+    let sum = sha256(document.as_bytes())?;
+    let sum = sum.get(..32).and_then(|half| u128::from_str_radix(half, 16).ok());
     let sum = sum.ok_or_else(|| Failure::new("sha256sum prints another form than expected"))?;
     let uuid = (sum & !(0xf << 76 | 0b11 << 62)) | 8 << 76 | 0b10 << 62;
     let part = |shift: u32| (uuid >> shift) & 0xffff;
@@ -108,8 +101,8 @@ fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, 
     if let Some(description) = &package.description {
         field("description", description.split_whitespace().collect::<Vec<_>>().join(" ").into());
     }
-    field("licenses", json!([{"expression": package.licence}]));
-    if let Some(checksum) = &package.checksum {
+    field("licenses", json!([{"expression": licence(package)?}]));
+    if let Some(checksum) = cargo.checksum(id) {
         field("hashes", json!([{"alg": "SHA-256", "content": checksum}]));
         field("purl", reference(cargo, id)?.into());
     }
@@ -125,7 +118,7 @@ fn component(cargo: &Cargo, contents: &Contents, id: &Id) -> Result<Map<String, 
 
 /// Whom the package names as its authors, else the owner of its repository.
 fn supplier(id: &Id, package: &Package) -> Result<Value, Failure> {
-    if package.is_member() {
+    if package.source.is_none() {
         return Ok(json!({"name": OURSELVES}));
     }
     let authors = package.authors.iter().map(|author| author.split('<').next().unwrap_or_default().trim());
@@ -144,23 +137,28 @@ fn supplier(id: &Id, package: &Package) -> Result<Value, Failure> {
 /// A member is published nowhere. A purl of its would name whatever stands under its name in the registry one day.
 fn reference(cargo: &Cargo, id: &Id) -> Result<String, Failure> {
     let Id { name, version } = id;
-    let member = cargo.package(id)?.is_member();
+    let member = cargo.package(id)?.source.is_none();
     Ok(if member { format!("{name}@{version}") } else { format!("pkg:cargo/{name}@{version}") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contents::tests::id;
+    use crate::package::ARCHITECTURES;
+    use crate::package::contents::tests::{cargo, id};
     use std::collections::BTreeSet;
 
     #[test]
     fn holds_every_package_with_its_hash_and_every_reference_leads_somewhere() {
-        let cargo = Cargo::read().unwrap();
-        let function = Function::parse("vault-authorizer,x86_64-unknown-linux-gnu,00ff,/bootstrap").unwrap();
-        let source = Source::parse("2026-01-02T03:04:05Z,abc").unwrap();
-        let contents = cargo.contents(&function.package, function.triple).unwrap();
-        let write = || cyclonedx(&cargo, &contents, &function, &source).unwrap();
+        let cargo = cargo();
+        let [architecture, _] = &ARCHITECTURES;
+        let function = Function { package: "vault-authorizer", architecture, file: "/bootstrap".into() };
+        let contents = cargo.contents(function.package, architecture.triple).unwrap();
+        let of_commit = |commit: &str| {
+            let source = Source { time: "2026-01-02T03:04:05Z".to_owned(), commit: commit.to_owned() };
+            cyclonedx(&cargo, &contents, &function, "00ff", &source).unwrap()
+        };
+        let write = || of_commit("abc");
         assert_eq!(write(), write());
         let document: Value = serde_json::from_str(&write()).unwrap();
         assert_eq!(document["metadata"]["timestamp"], "2026-01-02T03:04:05Z");
@@ -169,11 +167,8 @@ mod tests {
         assert_eq!(own["bom-ref"], "vault-authorizer@0.1.0");
         assert_eq!(own["purl"], Value::Null);
 
-        let number = |commit: &str| {
-            let source = Source::parse(&format!("2026-01-02T03:04:05Z,{commit}")).unwrap();
-            let text = cyclonedx(&cargo, &contents, &function, &source).unwrap();
-            serde_json::from_str::<Value>(&text).unwrap()["serialNumber"].clone()
-        };
+        let number =
+            |commit: &str| serde_json::from_str::<Value>(&of_commit(commit)).unwrap()["serialNumber"].clone();
         assert_eq!(number("abc"), document["serialNumber"]);
         assert_ne!(number("def"), document["serialNumber"], "another document has another number");
 
@@ -212,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_supplier_is_whom_the_package_names() {
-        let cargo = Cargo::read().unwrap();
+        let cargo = cargo();
         let of = |name: &str| {
             let id = cargo.contents("vault-authorizer", "x86_64-unknown-linux-gnu").unwrap();
             let id = id.packages.into_iter().find(|id| id.name == name).unwrap();
@@ -225,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_member_has_no_purl_that_could_be_taken_for_a_stranger() {
-        let cargo = Cargo::read().unwrap();
+        let cargo = cargo();
         assert_eq!(reference(&cargo, &id("vault-context", "0.1.0")).unwrap(), "vault-context@0.1.0");
         assert!(reference(&cargo, &id("no-such", "0.1.0")).is_err());
     }

@@ -1,6 +1,6 @@
 //! A zip file with the same bytes for the same content: no clock, no owner, the order of the calls.
 
-use crate::Failure;
+use crate::workspace::Failure;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
