@@ -7,7 +7,7 @@ use std::{io, process::ExitCode};
 use aws_credential_types::provider::error::CredentialsError;
 use sts_identity::{EndpointError, RegionError, SignError};
 use vault_authorizer::config::InvalidConfig;
-use vault_context::{http::HttpSetupError, vault::VaultSetupError};
+use vault_transport::{VaultSetupError, http::HttpSetupError};
 
 use crate::{
     connection::ConnectionError,

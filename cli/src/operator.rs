@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use authorizer_adapters::vault::VaultSettings;
 use serde_json::Value;
-use vault_authorizer::adapters::vault::VaultSettings;
-use vault_context::vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError};
+use vault_api::{Answer, Namespace, VaultError, VaultErrorKind};
+use vault_transport::{Call, Vault, VaultOptions, VaultSetupError};
 
 use crate::connection::{self, AddressArguments, ConnectionError, OwnToken};
 
@@ -101,10 +102,10 @@ impl Operator {
 
     fn failed(&self, error: VaultError, needs: Needs) -> OperatorError {
         let place = self.place();
-        let path = error.path().to_owned();
-        if let VaultError::TokenNotValid { .. } = error {
+        let path = error.path.clone();
+        if let VaultErrorKind::TokenNotValid = error.kind {
             OperatorError::TokenNotValid { place, path, token: self.token.place }
-        } else if let VaultError::Forbidden { .. } = error {
+        } else if let VaultErrorKind::Forbidden = error.kind {
             OperatorError::Forbidden { place, path, needs: needs.0, token: self.token.place }
         } else {
             OperatorError::Vault { place, error }
@@ -160,9 +161,10 @@ impl OperatorError {
     /// What Vault refused of the call itself: the status and its words.
     pub(crate) fn refusal(&self) -> Option<(u16, &str)> {
         match self {
-            Self::Vault { error: VaultError::Refused { status, message, .. }, .. } => {
-                Some((*status, message))
-            }
+            Self::Vault {
+                error: VaultError { kind: VaultErrorKind::Refused { status, message }, .. },
+                ..
+            } => Some((*status, message)),
             Self::Vault { .. }
             | Self::Connection(_)
             | Self::Setup(_)
@@ -181,7 +183,7 @@ impl OperatorError {
         match self {
             Self::TokenNotValid { .. } | Self::Connection(_) | Self::Setup(_) => true,
             Self::Vault { error, .. } => {
-                matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent()
+                matches!(error.kind, VaultErrorKind::Unreachable { .. }) && error.request_not_sent()
             }
             Self::Forbidden { .. } => false,
         }
@@ -189,7 +191,7 @@ impl OperatorError {
 
     /// Whether it took too long.
     pub(crate) fn timed_out(&self) -> bool {
-        matches!(self, Self::Vault { error: VaultError::TimedOut { .. }, .. })
+        matches!(self, Self::Vault { error: VaultError { kind: VaultErrorKind::TimedOut, .. }, .. })
     }
 
     /// Whether Vault may have done it all the same: it was sent, and no answer of Vault's own came.

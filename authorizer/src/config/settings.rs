@@ -14,15 +14,15 @@ use authorizer_document::{
     AwsIdentity, CallerId, CredentialSource as Place, DEFAULT_CALLER_MINTS_PER_SECOND,
     DEFAULT_GRANT_MINTS_PER_SECOND, DEFAULT_MAX_AGE, Document, Problem, Response, Seconds, Unauthorized,
 };
-use sts_identity::{Region, StsEndpoint, StsHosts};
-
-use super::{Config, InvalidConfig, Limits};
-use crate::{
+use authorizer_steps::{
     event::CredentialSource,
     identity::aws_identity::AwsIdentitySettings,
     response::{AnswerSettings, ResponseAs, UnauthorizedAs},
     telemetry::CallerIdInLog,
 };
+use sts_identity::{Region, StsEndpoint, StsHosts};
+
+use super::{Config, InvalidConfig, Limits};
 
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 

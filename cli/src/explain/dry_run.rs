@@ -4,9 +4,9 @@
 //! can say. So the answer that is shown is made by the code that makes the real one. It is of the command line alone: the
 //! function mints at Vault or not at all.
 
+use authorizer_steps::mint::{MintError, Minter, Order, Undo};
 use serde_json::{Value, json};
-use vault_authorizer::mint::{MintError, Minter, Order, Undo};
-use vault_context::vault::{Answer, VaultError};
+use vault_api::{Answer, VaultError};
 
 /// What stands for a value of Vault's where it is shown.
 const SHOWN: &str = "(minted at run time)";

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vault_context::vault::{Answer, Namespace, VaultOptions, VaultSetupError};
+use vault_api::{Answer, Namespace};
+use vault_transport::{VaultOptions, VaultSetupError};
 
 use super::{
     compare::{Found, Step, places},

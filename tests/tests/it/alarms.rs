@@ -151,7 +151,7 @@ fn of_living() -> Vec<String> {
         format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 41 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 37.12 ms"),
         format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: error\tError Type: Refused"),
         "INIT_REPORT Init Duration: 37.12 ms\tPhase: init".to_owned(),
-        "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"vault_authorizer::adapters::jwks\"}".to_owned(),
+        "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"authorizer_adapters::jwks\"}".to_owned(),
     ]
 }
 

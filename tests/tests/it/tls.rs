@@ -10,9 +10,10 @@ use test_bed::openbao::OpenBao;
 use test_bed::parts;
 use test_bed::process::{Child, Scratch, free_port};
 use test_bed::runtime_api::{Function, Invocation, request_event};
-use vault_context::VaultToken;
-use vault_context::http::ClientCertificate;
-use vault_context::vault::{Call, Vault, VaultAddress, VaultOptions};
+use vault_api::VaultAddress;
+use vault_api::VaultToken;
+use vault_transport::http::ClientCertificate;
+use vault_transport::{Call, Vault, VaultOptions};
 
 const ROOT: &str = "root-of-the-tls-test";
 

@@ -1,18 +1,18 @@
 //! `issuers`: whose JWTs are accepted, and where their keys come from.
 
+use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
     AWS_ALGORITHMS, AudienceClaim as Claim, Binding, DEFAULT_LEEWAY, DEFAULT_TYPES, Issuer as Written, Jwks,
     JwksPlace, Seconds, quoted,
 };
-use url::Url;
-use vault_context::http::checked_endpoint;
-
-use super::{Reader, whole};
-use crate::{
-    adapters::jwks::JwksSource,
-    causes::with_causes,
+use authorizer_steps::{
+    error_chain::with_causes,
     identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet},
 };
+use url::Url;
+use vault_api::checked_endpoint;
+
+use super::{Reader, whole};
 
 impl Reader<'_> {
     pub(super) fn issuer(&self, name: &str, written: Written) -> Option<(Issuer, JwksSource)> {

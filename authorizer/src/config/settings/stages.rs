@@ -1,15 +1,15 @@
 //! `stages`: which APIs each is for, and its grants in order.
 
+use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
     Caller, ClaimValue, ClaimValues, ClaimsType, Grant, Seconds, Stage as Written, Token, quoted,
 };
-
-use super::{Reader, whole};
-use crate::{
-    adapters::jwks::JwksSource,
+use authorizer_steps::{
     grant::{Apis, BoundClaim, Bounds, Callers, Mode, Pattern, Rule, Stage, Stages, TokenRule},
     identity::jwt::{AudienceClaim, Issuer},
 };
+
+use super::{Reader, whole};
 
 impl Reader<'_> {
     pub(super) fn stage(&self, name: &str, stage: Written) -> Option<Stage> {

@@ -1,23 +1,17 @@
 //! `vault`: where it is, and how the authorizer logs in.
 
-use authorizer_document::{Confidential, Login, Vault};
-use sts_identity::{Region, StsEndpoint};
-use vault_context::{
-    VaultToken,
-    http::{self, ClientCertificate, ClientCertificateError, HttpOptions},
-    vault::{Namespace, VaultAddress},
+use authorizer_adapters::vault::{
+    AppRoleLoginSettings, AwsLoginSettings, JwtLoginSettings, JwtSource, LoginSecret, LoginSettings,
+    SecretFile, SecretId, VaultSettings,
 };
+use authorizer_document::{Confidential, Login, Vault};
+use authorizer_steps::{error_chain::with_causes, names::MountPath};
+use sts_identity::{Region, StsEndpoint};
+use vault_api::{Namespace, VaultAddress, VaultToken};
+use vault_transport::http::{self, ClientCertificate, ClientCertificateError, HttpOptions};
 use zeroize::Zeroizing;
 
 use super::{DEFAULT_REGION, Reader};
-use crate::{
-    adapters::vault::{
-        AppRoleLoginSettings, AwsLoginSettings, JwtLoginSettings, JwtSource, LoginSecret, LoginSettings,
-        SecretFile, SecretId, VaultSettings,
-    },
-    causes::with_causes,
-    names::MountPath,
-};
 
 impl Reader<'_> {
     pub(super) fn vault(&self, vault: Vault) -> Option<VaultSettings> {
