@@ -85,7 +85,8 @@ impl Documents<'_> {
         let mut found = Vec::new();
         let rust = |text: &str| between(text, "```rust,no_run\n", "```").to_owned();
         if rust(&text).is_empty() || rust(&text) != rust(&self.read("shared/vault-context/README.md")?) {
-            found.push(format!("{document}: its Rust block is not the one of shared/vault-context/README.md"));
+            found
+                .push(format!("{document}: its Rust block is not the one of shared/vault-context/README.md"));
         }
         for (document, language, program) in [
             (document, "python", "tests/clients/unwrap.py"),

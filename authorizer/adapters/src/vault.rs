@@ -3,17 +3,13 @@
 //! Receives the settings; produces a [`Minter`] that keeps a login warm. Whether an answer is what was asked for is
 //! decided in [`mint`](authorizer_steps::mint).
 
-mod approle;
-mod aws;
 mod breaker;
-mod jwt;
 mod login;
 mod repeat;
-mod secret;
 mod session;
 mod throttle;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use authorizer_steps::{
     clock::Clock,
@@ -26,13 +22,13 @@ use vault_transport::{Call, Vault, VaultOptions, VaultSetupError, http::ClientCe
 
 use crate::sts::StsClient;
 
-pub use approle::{AppRoleLogin, AppRoleLoginSettings, SecretId};
-pub use aws::{AwsLogin, AwsLoginSettings};
-pub use jwt::{JwtLogin, JwtLoginSettings, JwtSource};
+pub use login::{
+    AppRoleLogin, AppRoleLoginSettings, AwsLogin, AwsLoginSettings, BoxedLogin, Granted, InvalidSecret,
+    JwtLogin, JwtLoginSettings, JwtSource, Login, LoginFuture, LoginSecret, LoginSettings, Powers,
+    SecretFile, SecretFileError, SecretId, TokenLogin,
+};
 use repeat::{Repeating, time_for_a_call};
-pub use secret::{InvalidSecret, LoginSecret, SecretFile, SecretFileError};
 use session::Sessions;
-pub use session::{BoxedLogin, Granted, Login, LoginFuture, Powers, TokenLogin};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one call, where its request has as much time: see [`time_for_a_call`].
@@ -54,29 +50,6 @@ pub struct VaultSettings {
     pub client_certificate: Option<ClientCertificate>,
     /// How the authorizer gets its own token.
     pub login: LoginSettings,
-}
-
-/// How the authorizer gets its own token.
-pub enum LoginSettings {
-    /// With its IAM role.
-    Aws(AwsLoginSettings),
-    /// With a JWT, of a file or of AWS.
-    Jwt(JwtLoginSettings),
-    /// With a role id and a secret id.
-    AppRole(AppRoleLoginSettings),
-    /// With a token of the configuration, for development.
-    Token(VaultToken),
-}
-
-impl fmt::Debug for LoginSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Aws(settings) => f.debug_tuple("Aws").field(settings).finish(),
-            Self::Jwt(settings) => f.debug_tuple("Jwt").field(settings).finish(),
-            Self::AppRole(settings) => f.debug_tuple("AppRole").field(settings).finish(),
-            Self::Token(_) => f.write_str("Token(** redacted **)"),
-        }
-    }
 }
 
 impl VaultSettings {
@@ -101,13 +74,7 @@ impl VaultSettings {
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
         };
-        let login: BoxedLogin = match login {
-            LoginSettings::Aws(settings) => Box::new(AwsLogin::new(settings, credentials, clock)),
-            LoginSettings::Jwt(settings) => Box::new(JwtLogin::new(settings, sts, credentials, clock)),
-            LoginSettings::AppRole(settings) => Box::new(AppRoleLogin::new(settings, clock)),
-            LoginSettings::Token(token) => Box::new(TokenLogin::new(token)),
-        };
-        Ok((Vault::new(options)?, login))
+        Ok((Vault::new(options)?, login.by_its_method(sts, credentials, clock)))
     }
 }
 

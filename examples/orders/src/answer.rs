@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use vault_context::unwrap::UnwrapError;
 
-use crate::orders::{Orders, OrdersError};
+use crate::error::OrdersError;
+use crate::orders::Orders;
 
 /// `allow_origin` is the origin whose pages may read the answer in a browser, if any.
 pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&str>) -> Value {

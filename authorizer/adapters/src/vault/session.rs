@@ -1,12 +1,10 @@
 //! The authorizer's own token: obtained once, shared by concurrent calls, renewed or obtained again before it ends.
 //!
-//! Receives a [`Login`]; produces a token that is good now. Leaves what is done with it to the [minter](super::VaultMinter).
+//! Receives a [`Login`](super::Login); produces a token that is good now. Leaves what is done with it to the [minter](super::VaultMinter).
 //!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
 use std::{
-    collections::BTreeSet,
-    pin::Pin,
     sync::{self, Arc, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,7 +19,7 @@ use vault_api::{Auth, VaultToken};
 use vault_transport::{Call, Vault};
 
 use super::{
-    login,
+    login::{self, BoxedLogin, Granted},
     repeat::{Repeating, time_for_a_call},
 };
 
@@ -37,75 +35,6 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
 /// What a rate limit of the login is remembered for: only the login method knows its path.
 const LOGIN: &str = "login";
-
-/// One way to get a token. Returns what Vault said.
-pub trait Login: Send + Sync {
-    /// Logs in, by one call to Vault. Ends before the deadline, also where Vault, or whoever else is asked, does not answer.
-    fn login<'a>(&'a self, vault: &'a Vault, deadline: UnixTime) -> LoginFuture<'a>;
-}
-
-/// What a login gives when it is done.
-pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Granted, MintError>> + 'a>>;
-
-/// Any login.
-pub type BoxedLogin = Box<dyn Login>;
-
-/// A token and for how long it is good.
-pub struct Granted {
-    /// The authorizer's token.
-    pub token: VaultToken,
-    /// Its life from now, in seconds; `None` where it is not known to end.
-    pub ttl_seconds: Option<u64>,
-    /// Whether it can be renewed.
-    pub renewable: bool,
-    /// What else the login's answer says of it. The function does not need it: it tries, and Vault decides.
-    pub powers: Powers,
-}
-
-/// What decides whether Vault will let a token mint, beside its life.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Powers {
-    /// The token's handle: safe to show. Empty for a batch token.
-    pub accessor: String,
-    /// Every policy in effect: the token's own, and those of its entity and groups.
-    pub policies: BTreeSet<String>,
-    /// `service` or `batch`.
-    pub token_type: String,
-    /// How many calls it is good for; 0 is without limit.
-    pub num_uses: u64,
-}
-
-impl From<Auth> for Granted {
-    fn from(auth: Auth) -> Self {
-        let ttl_seconds = Some(auth.lease_duration).filter(|seconds| *seconds > 0);
-        let policies = auth.policies.into_iter().chain(auth.token_policies).chain(auth.identity_policies);
-        let powers = Powers {
-            accessor: auth.accessor,
-            policies: policies.collect(),
-            token_type: auth.token_type,
-            num_uses: auth.num_uses,
-        };
-        Self { token: auth.client_token, ttl_seconds, renewable: auth.renewable, powers }
-    }
-}
-
-/// A token of the configuration, for development: used as it is.
-pub struct TokenLogin(VaultToken);
-
-impl TokenLogin {
-    /// A login with this token.
-    pub fn new(token: VaultToken) -> Self {
-        Self(token)
-    }
-}
-
-impl Login for TokenLogin {
-    fn login<'a>(&'a self, _vault: &'a Vault, _deadline: UnixTime) -> LoginFuture<'a> {
-        let granted =
-            Granted { token: self.0.clone(), ttl_seconds: None, renewable: false, powers: Powers::default() };
-        Box::pin(std::future::ready(Ok(granted)))
-    }
-}
 
 /// A token with its times.
 pub(super) struct Session {

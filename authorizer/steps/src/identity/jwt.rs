@@ -10,6 +10,7 @@ mod checks;
 mod keys;
 mod public_key;
 mod unique_json;
+mod unusable;
 mod unverified;
 #[cfg(test)]
 mod vectors;
@@ -21,8 +22,9 @@ use crate::{event::BearerToken, names::IssuerName, shown::shown};
 use super::{Asked, Identity, IdentityError, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES, NoKey, Unusable, UnusableKey};
+pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES, NoKey, UnusableKey};
 pub use unique_json::NotAnObject;
+pub use unusable::Unusable;
 use unverified::Unverified;
 
 /// One configured issuer and what its tokens must be.
@@ -148,13 +150,14 @@ impl<K: KeySource> JwtScheme<K> {
         if entries().nth(1).is_none() {
             return Ok(first);
         }
-        let mut named = entries().filter(|entry| unverified.names_an_audience_of(entry));
+        let fits = |entry: &&Issuer| checks::names_an_audience(unverified.unverified_claims(), entry);
+        let mut named = entries().filter(fits);
         match (named.next(), named.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(IdentityError::AudienceOfNone { entries: with_claims(entries()) }),
-            (Some(_), Some(_)) => Err(IdentityError::AudienceOfSeveral {
-                entries: with_claims(entries().filter(|entry| unverified.names_an_audience_of(entry))),
-            }),
+            (Some(_), Some(_)) => {
+                Err(IdentityError::AudienceOfSeveral { entries: with_claims(entries().filter(fits)) })
+            }
         }
     }
 }

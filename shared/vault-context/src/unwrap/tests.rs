@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::context::CallerKind;
-use vault_api::{VaultToken, WrappingToken};
 use crate::vault::{VaultAddress, VaultOptions};
+use vault_api::{VaultToken, WrappingToken};
 
 const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
 const EXPIRES_AT: u64 = 1_800_000_000;

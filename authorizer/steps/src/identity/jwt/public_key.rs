@@ -12,7 +12,7 @@ use jsonwebtoken::{
     jwk::{EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters},
 };
 
-use super::{Algorithm, keys::Unusable};
+use super::{Algorithm, unusable::Unusable};
 
 /// A key that was checked as far as it can be without a signature.
 pub(super) struct PublicKey {

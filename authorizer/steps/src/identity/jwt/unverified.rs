@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Issuer, checks, keys::Key, unique_json};
+use super::{Algorithm, Issuer, keys::Key, unique_json};
 use crate::{
     identity::{IdentityError, listed},
     shown::shown,
@@ -51,10 +51,10 @@ impl<'a> Unverified<'a> {
         iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "text"))
     }
 
-    /// Whether the token names an audience of this entry, to choose among entries of one `iss` and for nothing else. The
-    /// signature is over the same claims, so what is seen here is what it vouches for.
-    pub(super) fn names_an_audience_of(&self, issuer: &Issuer) -> bool {
-        checks::names_an_audience(&self.claims, issuer)
+    /// The claims, to choose among entries of one `iss` by the audience and for nothing else. The signature is over the same
+    /// claims, so what is seen here is what it vouches for.
+    pub(super) fn unverified_claims(&self) -> &Map<String, Value> {
+        &self.claims
     }
 
     /// `kid`, to choose among the issuer's keys and for nothing else.

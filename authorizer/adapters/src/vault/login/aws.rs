@@ -1,7 +1,7 @@
 //! Vault's AWS auth method: a signed GetCallerIdentity as proof of the function's role. No secret is stored.
 //!
 //! Receives the settings and, at each login, credentials; produces what Vault granted. Leaves the signature to
-//! `sts-identity`, and keeping the token to [`session`](super::session).
+//! `sts-identity`, and keeping the token to the session.
 //!
 //! Vault documentation, "AWS auth method (API)", `POST /auth/aws/login` with the `iam_*` parameters.
 
@@ -21,11 +21,8 @@ use sts_identity::{ServerId, SignedRequest, SigningRequest, StsEndpoint, sign_ge
 use vault_transport::Vault;
 use zeroize::Zeroizing;
 
-use super::{
-    login,
-    repeat::time_for_a_call,
-    session::{Granted, Login, LoginFuture},
-};
+use super::{Granted, Login, LoginFuture, post};
+use crate::vault::repeat::time_for_a_call;
 
 /// How to log in with the function's role.
 #[derive(Debug)]
@@ -75,7 +72,7 @@ impl AwsLogin {
         let signed = self.signed().await.map_err(|reason| MintError::LoginCredentials { reason })?;
         let AwsLoginSettings { mount, role, .. } = &self.settings;
         let time = time_for_a_call(deadline, self.clock.now())?;
-        login::post(vault, mount, &Body::new(role.as_str(), &signed), time).await
+        post(vault, mount, &Body::new(role.as_str(), &signed), time).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Vault's JWT auth method: a JWT that somebody signed for the function, from a file or from AWS.
 //!
 //! Receives the settings and, at each login, a JWT; produces what Vault granted. Leaves what the JWT says to Vault, the
-//! signature of the question to AWS to `sts-identity`, and keeping the token to [`session`](super::session).
+//! signature of the question to AWS to `sts-identity`, and keeping the token to the session.
 //!
 //! Vault documentation, "JWT/OIDC auth method (API)", `POST /auth/jwt/login`.
 
@@ -22,12 +22,11 @@ use sts_identity::{
 use vault_transport::Vault;
 
 use super::{
-    login,
-    repeat::time_for_a_call,
+    Granted, Login, LoginFuture, post,
     secret::{LoginSecret, SecretFile},
-    session::{Granted, Login, LoginFuture},
 };
 use crate::sts::StsClient;
+use crate::vault::repeat::time_for_a_call;
 
 /// How to log in with a JWT.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl JwtLogin {
         let jwt = self.jwt(deadline).await?;
         let time = time_for_a_call(deadline, self.clock.now())?;
         let JwtLoginSettings { mount, role, .. } = &self.settings;
-        login::post(vault, mount, &Body { role: role.as_str(), jwt: jwt.expose() }, time).await
+        post(vault, mount, &Body { role: role.as_str(), jwt: jwt.expose() }, time).await
     }
 
     /// The errors are about a file, credentials or STS; none quotes a value.

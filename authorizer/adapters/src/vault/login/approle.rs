@@ -1,6 +1,6 @@
 //! Vault's AppRole auth method: a role id and a secret id.
 //!
-//! Receives the settings; produces what Vault granted. Keeping the token is left to [`session`](super::session).
+//! Receives the settings; produces what Vault granted. Keeping the token is left to the session.
 //!
 //! Vault documentation, "AppRole auth method (API)", `POST /auth/approle/login`.
 
@@ -16,11 +16,10 @@ use serde::Serialize;
 use vault_transport::Vault;
 
 use super::{
-    login,
-    repeat::time_for_a_call,
+    Granted, Login, LoginFuture, post,
     secret::{LoginSecret, SecretFile},
-    session::{Granted, Login, LoginFuture},
 };
+use crate::vault::repeat::time_for_a_call;
 
 /// How to log in as an AppRole.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ impl AppRoleLogin {
         };
         let body = Body { role_id: role_id.expose(), secret_id: secret_id.expose() };
         let time = time_for_a_call(deadline, self.clock.now())?;
-        login::post(vault, mount, &body, time).await
+        post(vault, mount, &body, time).await
     }
 }
 
