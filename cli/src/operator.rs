@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use authorizer_adapters::vault::VaultSettings;
 use serde_json::Value;
-use vault_api::{Answer, Namespace, VaultError, VaultErrorKind};
+use vault_api::{Namespace, VaultAnswer, VaultError, VaultErrorKind};
 use vault_transport::{Call, Vault, VaultOptions, VaultSetupError};
 
 use crate::connection::{self, AddressArguments, ConnectionError, OwnToken};
@@ -67,18 +67,18 @@ impl Operator {
     }
 
     /// Reads `path`.
-    pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         self.send(Call::get(path).timeout(READ_TIMEOUT), needs).await
     }
 
     /// Lists what is below `path`.
-    pub(crate) async fn list(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn list(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         let call = Call::list(path).map_err(|error| self.failed(error, needs))?;
         self.send(call.timeout(READ_TIMEOUT), needs).await
     }
 
     /// Removes what is at `path`.
-    pub(crate) async fn remove(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn remove(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         self.send(Call::delete(path), needs).await
     }
 
@@ -88,14 +88,14 @@ impl Operator {
         path: &str,
         body: &Value,
         needs: Needs,
-    ) -> Result<Answer, OperatorError> {
+    ) -> Result<VaultAnswer, OperatorError> {
         let call = Call::post(path).body(body);
         self.send(call.map_err(|error| self.failed(error, needs))?, needs).await
     }
 
     /// Everything that is called here may be called twice: reads, HMACs, writes that say what is to be, and revocations, which
     /// find nothing the second time.
-    async fn send(&self, call: Call, needs: Needs) -> Result<Answer, OperatorError> {
+    async fn send(&self, call: Call, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         let answer = self.vault.send_repeatable(call.token(&self.token.token)).await;
         answer.map_err(|error| self.failed(error, needs))
     }

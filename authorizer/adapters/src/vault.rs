@@ -17,7 +17,7 @@ use authorizer_steps::{
     mint::{MintError, Minter, Order, Undo},
 };
 use aws_credential_types::provider::ProvideCredentials;
-use vault_api::{Answer, Auth, Namespace, VaultAddress, VaultError, VaultErrorKind, VaultToken};
+use vault_api::{Auth, Namespace, VaultAddress, VaultAnswer, VaultError, VaultErrorKind, VaultToken};
 use vault_transport::{Call, Vault, VaultOptions, VaultSetupError, http::ClientCertificate};
 
 use crate::sts::StsClient;
@@ -124,7 +124,7 @@ impl VaultMinter {
     }
 
     /// A mint may be sent twice: a token that nobody received is wrapped, unreadable by anyone, and ends with its TTL.
-    async fn create(&self, order: &Order, token: &VaultToken) -> Result<Answer, MintError> {
+    async fn create(&self, order: &Order, token: &VaultToken) -> Result<VaultAnswer, MintError> {
         let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
         let call = call.body(&order.body()).map_err(MintError::Vault)?;
         let once = async || {
@@ -166,7 +166,7 @@ impl Drop for Asked<'_> {
 }
 
 impl Minter for VaultMinter {
-    async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
+    async fn mint(&self, order: &Order) -> Result<VaultAnswer, MintError> {
         let token = self.sessions.token(order.deadline).await?;
         let refused = match self.create(order, &token).await {
             Err(MintError::Vault(refused @ VaultError { kind: VaultErrorKind::TokenNotValid, .. })) => {

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-use vault_api::{Answer, VaultError, VaultErrorKind, VaultToken, WrapInfo, WrappingToken};
+use vault_api::{VaultAnswer, VaultError, VaultErrorKind, VaultToken, WrapInfo, WrappingToken};
 
 use crate::{
     clock::{Clock, UnixTime},
@@ -24,7 +24,7 @@ const REQUEST_ID: &str = "request_id";
 /// Asks Vault for tokens. Returns what Vault said, unproven.
 pub trait Minter {
     /// `POST auth/token/create/<role>` with the wrap TTL of the order, by the authorizer's own token.
-    fn mint(&self, order: &Order) -> impl Future<Output = Result<Answer, MintError>>;
+    fn mint(&self, order: &Order) -> impl Future<Output = Result<VaultAnswer, MintError>>;
 
     /// Gives back a token that must not be used: `revoke-self`, after an unwrap where it came wrapped.
     fn undo(&self, token: Undo) -> impl Future<Output = Result<(), VaultError>>;
@@ -211,7 +211,7 @@ struct Refused {
     tokens: Vec<Undo>,
 }
 
-fn check(answer: Answer, order: &Order, times: Times) -> Result<Minted, Refused> {
+fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Refused> {
     let invalid = |reason| MintError::AnswerInvalid { reason };
     if let Some(auth) = answer.auth {
         let mut tokens = vec![Undo::Clear(auth.client_token)];

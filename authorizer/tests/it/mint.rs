@@ -222,7 +222,7 @@ fn a_wrapped_answer_that_is_not_as_ordered_is_undone() {
 
 #[test]
 fn a_token_in_an_answer_of_odd_form_is_undone() {
-    let odd = |body: Value| vault_api::Answer { malformed: true, ..answer(body) };
+    let odd = |body: Value| vault_api::VaultAnswer { malformed: true, ..answer(body) };
     let (clear, wrapped) = (format!("revoke {CLEAR_TOKEN}"), format!("unwrap and revoke {WRAPPING_TOKEN}"));
     for (body, expected) in
         [(json!({"auth": auth()}), clear), (json!({"wrap_info": wrap_info(PATH, 30)}), wrapped)]

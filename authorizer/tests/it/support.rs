@@ -35,7 +35,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use tracing::{Dispatch, subscriber::NoSubscriber};
-use vault_api::{Answer as VaultAnswer, VaultError};
+use vault_api::{VaultAnswer, VaultError};
 use vault_authorizer::config::Config;
 
 /// 2027-01-15T08:00:00Z.

@@ -31,7 +31,7 @@ pub struct RegionError;
 /// Why a development endpoint was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum EndpointError {
+pub enum StsEndpointError {
     /// It is no absolute `http` or `https` URL.
     #[error("an STS endpoint is written like `http://127.0.0.1:4566/`")]
     NotAUrl,
@@ -70,15 +70,15 @@ impl StsEndpoint {
     /// An endpoint on this machine, for development against an emulator.
     ///
     /// Any other host is refused: what answers as STS decides who the signer is.
-    pub fn loopback(url: &str, region: &Region) -> Result<Self, EndpointError> {
-        let url = Url::parse(url).map_err(|_| EndpointError::NotAUrl)?;
+    pub fn loopback(url: &str, region: &Region) -> Result<Self, StsEndpointError> {
+        let url = Url::parse(url).map_err(|_| StsEndpointError::NotAUrl)?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(EndpointError::NotAUrl);
+            return Err(StsEndpointError::NotAUrl);
         }
         let name = loopback_host(&url)?;
         let bare = url.username().is_empty() && url.password().is_none();
         if !bare || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::NotARoot);
+            return Err(StsEndpointError::NotARoot);
         }
         // A scheme's own port is not written in the `Host` header. The parser has already dropped it.
         let host = url.port().map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
@@ -106,14 +106,14 @@ impl StsEndpoint {
     }
 }
 
-fn loopback_host(url: &Url) -> Result<String, EndpointError> {
-    let host = url.host().ok_or(EndpointError::NotAUrl)?;
+fn loopback_host(url: &Url) -> Result<String, StsEndpointError> {
+    let host = url.host().ok_or(StsEndpointError::NotAUrl)?;
     let loopback = match host {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     };
-    if loopback { Ok(host.to_string()) } else { Err(EndpointError::NotLoopback) }
+    if loopback { Ok(host.to_string()) } else { Err(StsEndpointError::NotLoopback) }
 }
 
 impl Region {
@@ -249,7 +249,7 @@ mod tests {
         ];
         for url in cases {
             let refused = StsEndpoint::loopback(url, &region("eu-west-1"));
-            assert_eq!(refused, Err(EndpointError::NotLoopback), "`{url}`");
+            assert_eq!(refused, Err(StsEndpointError::NotLoopback), "`{url}`");
         }
     }
 
@@ -260,13 +260,13 @@ mod tests {
         {
             assert_eq!(
                 StsEndpoint::loopback(url, &region("eu-west-1")),
-                Err(EndpointError::NotAUrl),
+                Err(StsEndpointError::NotAUrl),
                 "`{url}`"
             );
         }
         for rest in ["u@127.0.0.1/", "u:p@127.0.0.1/", "127.0.0.1/sts", "127.0.0.1/?a", "127.0.0.1/#a"] {
             let refused = StsEndpoint::loopback(&format!("http://{rest}"), &region("eu-west-1"));
-            assert_eq!(refused, Err(EndpointError::NotARoot), "`{rest}`");
+            assert_eq!(refused, Err(StsEndpointError::NotARoot), "`{rest}`");
         }
     }
 }

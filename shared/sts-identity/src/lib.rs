@@ -121,7 +121,7 @@ mod xml;
 
 pub use arn::{PrincipalArn, PrincipalArnError};
 pub use caller::{AnswerError, CallerIdentity};
-pub use endpoint::{EndpointError, Region, RegionError, StsEndpoint};
+pub use endpoint::{Region, RegionError, StsEndpoint, StsEndpointError};
 pub use hosts::StsHosts;
 pub use presign::{PresignedUrl, presign_get_caller_identity};
 pub use proof::{CLOCK_SKEW, Expected, ProofDefect, ProofError, StsRequest};

@@ -1,4 +1,4 @@
-//! Vault's answer to one call: [`Answer`] and its parts.
+//! Vault's answer to one call: [`VaultAnswer`] and its parts.
 //!
 //! Receives the body of a successful answer; produces typed parts, tolerant of `null` where Vault writes it. Whether
 //! the parts are the ones asked for is left to the callers. `Debug` of all of them is written by hand: tokens never
@@ -20,7 +20,7 @@ use crate::token::{VaultToken, WrappingToken};
 
 /// What Vault answered. A 204 is an answer with nothing in it.
 #[derive(Clone, Default)]
-pub struct Answer {
+pub struct VaultAnswer {
     /// A token in clear, from a login, a token creation or an unwrap.
     pub auth: Option<Auth>,
     /// A wrapping token, when wrapping was asked for.
@@ -31,7 +31,7 @@ pub struct Answer {
     pub lease: Option<Lease>,
     /// What Vault did differently from what it was asked.
     pub warnings: Vec<String>,
-    /// The answer is not of Vault's documented form, and holds a token: in [`Answer::auth`] or [`Answer::wrap_info`],
+    /// The answer is not of Vault's documented form, and holds a token: in [`VaultAnswer::auth`] or [`VaultAnswer::wrap_info`],
     /// alone, with everything beside it empty. For giving it back, and for nothing else.
     pub malformed: bool,
 }
@@ -123,7 +123,7 @@ struct Body {
     warnings: Vec<String>,
 }
 
-impl Answer {
+impl VaultAnswer {
     /// Reads the body of a successful answer to a call of `path`.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Answer {
 }
 
 /// The tokens of an answer that could not be read: they exist, so somebody must be able to revoke them.
-fn salvaged(body: &[u8]) -> Option<Answer> {
+fn salvaged(body: &[u8]) -> Option<VaultAnswer> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |part: &str, name: &str| Some(body.get(part)?.get(name)?.as_str()?.to_owned());
     let auth = text("auth", "client_token").map(|token| json!({ "client_token": token }));
@@ -161,7 +161,7 @@ fn salvaged(body: &[u8]) -> Option<Answer> {
     let auth = auth.and_then(|auth| serde_json::from_value(auth).ok());
     let wrap_info = wrap_info.and_then(|wrap_info| serde_json::from_value(wrap_info).ok());
     let found = auth.is_some() || wrap_info.is_some();
-    found.then(|| Answer { auth, wrap_info, malformed: true, ..Answer::default() })
+    found.then(|| VaultAnswer { auth, wrap_info, malformed: true, ..VaultAnswer::default() })
 }
 
 /// Says where the body went wrong and not how: serde's own text quotes values, and a value can be a token.
@@ -181,9 +181,9 @@ fn non_empty<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::E
     Option::deserialize(value).map(|text| text.filter(|text: &String| !text.is_empty()))
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for VaultAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("VaultAnswer")
             .field("auth", &self.auth)
             .field("wrap_info", &self.wrap_info)
             .field("lease", &self.lease)

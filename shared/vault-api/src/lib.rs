@@ -11,7 +11,7 @@ mod message;
 mod token;
 
 pub use address::{AddressError, InvalidNamespace, Namespace, VaultAddress};
-pub use answer::{Answer, Auth, Lease, WrapInfo};
+pub use answer::{Auth, Lease, VaultAnswer, WrapInfo};
 pub use endpoint::{EndpointError, checked_endpoint, is_loopback};
 pub use error::{Cause, Effect, Meaning, VaultError, VaultErrorKind};
 pub use message::harmless;

@@ -9,7 +9,7 @@ pub mod unwrap;
 #[cfg(feature = "client")]
 pub mod vault {
     pub use vault_api::{
-        AddressError, Answer, Auth, InvalidNamespace, Lease, Namespace, VaultAddress, VaultError,
+        AddressError, Auth, InvalidNamespace, Lease, Namespace, VaultAddress, VaultAnswer, VaultError,
         VaultErrorKind, WrapInfo,
     };
     pub use vault_transport::{Call, MAX_ANSWER_BYTES, VariableError, Vault, VaultOptions, VaultSetupError};

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::context::{Caller, VaultContext, Wrapped};
-use crate::vault::{Answer, Auth, Call, Namespace, Vault, VaultError, VaultErrorKind};
+use crate::vault::{Auth, Call, Namespace, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
 pub use self::creation_path::{CreationPath, InvalidCreationPath};
 pub use self::error::{SeenAt, UnwrapError};
@@ -208,7 +208,7 @@ impl Inspected {
         Ok(Unwrapped::assertion(integration.vault, auth, grant, caller, wrapped.creation_path))
     }
 
-    async fn exchange(&self) -> Result<Answer, UnwrapError> {
+    async fn exchange(&self) -> Result<VaultAnswer, UnwrapError> {
         let Received { integration, wrapped, life, .. } = &self.received;
         // In the header alone: with the token in the body as well Vault burns it and answers 500.
         let call = Call::post(UNWRAP).wrapping_token(&wrapped.token).new_token();
@@ -258,7 +258,7 @@ fn life(auth: &Auth) -> Life {
     Life::of(seconds.map_or(Duration::MAX, Duration::from_secs))
 }
 
-fn named_creation_path(answer: &Answer) -> Result<&str, VaultError> {
+fn named_creation_path(answer: &VaultAnswer) -> Result<&str, VaultError> {
     let path = answer.data.as_ref().and_then(|data| data.get("creation_path")).and_then(Value::as_str);
     path.ok_or_else(|| {
         VaultErrorKind::AnswerInvalid { reason: "it names no creation_path".to_owned() }.at(LOOKUP)

@@ -1,4 +1,4 @@
-//! The one Vault transport: one [`Call`] in, one [`Answer`] or one [`VaultError`] out.
+//! The one Vault transport: one [`Call`] in, one [`VaultAnswer`] or one [`VaultError`] out.
 //!
 //! Receives calls; produces answers whose status, size and shape were checked, or errors that say what happened in
 //! Vault's terms without a word that could be a secret. It repeats nothing, follows no redirect, holds no token, and keeps no
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use url::Url;
-use vault_api::{Answer, Namespace, VaultAddress, VaultError, VaultErrorKind};
+use vault_api::{Namespace, VaultAddress, VaultAnswer, VaultError, VaultErrorKind};
 use zeroize::Zeroizing;
 
 use crate::connections::Connections;
@@ -91,7 +91,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError`]; see [`VaultError::request_not_sent`] for what may be repeated.
-    pub async fn send(&self, call: Call) -> Result<Answer, VaultError> {
+    pub async fn send(&self, call: Call) -> Result<VaultAnswer, VaultError> {
         let url = call.url(&self.inner.address)?;
         let generation = self.inner.connections.current();
         let outcome = match self.request(&generation.client, &call, url).send().await {
@@ -112,7 +112,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]: the second one where both fail, but for a first that was sent and a second that was not. What the
     /// first did is then not known, and the second says nothing of it.
-    pub async fn send_repeatable(&self, call: Call) -> Result<Answer, VaultError> {
+    pub async fn send_repeatable(&self, call: Call) -> Result<VaultAnswer, VaultError> {
         let first = match self.send(call.clone()).await {
             Err(first) if matches!(first.kind, VaultErrorKind::Unreachable { .. }) => first,
             answer => return answer,
@@ -146,14 +146,14 @@ impl Vault {
     }
 }
 
-async fn read(call: &Call, response: Response) -> Result<Answer, VaultError> {
+async fn read(call: &Call, response: Response) -> Result<VaultAnswer, VaultError> {
     let status = response.status();
     if status.is_success() {
         let body = body(call, response).await?;
         return if status == StatusCode::NO_CONTENT {
-            Ok(Answer::default())
+            Ok(VaultAnswer::default())
         } else {
-            Answer::parse(call.path(), &body)
+            VaultAnswer::parse(call.path(), &body)
         };
     }
     if status == StatusCode::TEMPORARY_REDIRECT {

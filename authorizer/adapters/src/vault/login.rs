@@ -18,7 +18,7 @@ use authorizer_steps::{
 };
 use aws_credential_types::provider::ProvideCredentials;
 use serde::Serialize;
-use vault_api::{Answer, Auth, VaultErrorKind, VaultToken};
+use vault_api::{Auth, VaultAnswer, VaultErrorKind, VaultToken};
 use vault_transport::{Call, Vault};
 
 use crate::sts::StsClient;
@@ -150,7 +150,7 @@ pub(super) async fn post(
 }
 
 /// The `auth` of an answer, if it is whole: of a malformed one only the token is left, and its life would be without end.
-pub(super) fn auth(answer: Answer, path: String) -> Result<Auth, MintError> {
+pub(super) fn auth(answer: VaultAnswer, path: String) -> Result<Auth, MintError> {
     let odd = || VaultErrorKind::AnswerInvalid { reason: "it holds no whole `auth`".to_owned() }.at(path);
     answer.auth.filter(|_| !answer.malformed).ok_or_else(odd).map_err(MintError::Login)
 }

@@ -9,8 +9,8 @@ const UNWRAPPED: &str = r#"{"data":null,"wrap_info":null,"auth":{"client_token":
  "policies":["api-read"],"token_policies":["api-read"],"identity_policies":null,"metadata":{"sub":"alice"},"lease_duration":300,
  "renewable":false,"entity_id":"","token_type":"service","orphan":true,"num_uses":5,"mfa_requirement":null}}"#;
 
-fn parse(body: &str) -> Answer {
-    Answer::parse("a/b", body.as_bytes()).unwrap()
+fn parse(body: &str) -> VaultAnswer {
+    VaultAnswer::parse("a/b", body.as_bytes()).unwrap()
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn rejects_what_is_not_vaults_without_quoting_it() {
         r#"{"data":{}} s.secret"#,
     ];
     for body in bodies {
-        let error = Answer::parse("a/b", body.as_bytes()).unwrap_err();
+        let error = VaultAnswer::parse("a/b", body.as_bytes()).unwrap_err();
         assert!(matches!(error.kind, VaultErrorKind::AnswerInvalid { .. }), "{body}: {error:?}");
         assert!(!format!("{error} {error:?}").contains("secret"), "{body}: {error}");
     }
@@ -80,7 +80,7 @@ fn debug_shows_neither_tokens_nor_data() {
     let secret = r#"{"data":{"password":"hunter2"},"lease_id":"database/creds/x/abc","lease_duration":60}"#;
     assert_eq!(
         format!("{:?}", parse(secret)),
-        "Answer { auth: None, wrap_info: None, lease: Some(Lease { duration_seconds: 60, renewable: false, .. }), .. }"
+        "VaultAnswer { auth: None, wrap_info: None, lease: Some(Lease { duration_seconds: 60, renewable: false, .. }), .. }"
     );
     assert_eq!(
         format!("{:?}", parse(WRAPPED).wrap_info.unwrap()),
@@ -119,7 +119,7 @@ fn a_token_in_an_answer_of_odd_form_is_kept_to_be_given_back() {
         (r#"{"auth": {"client_token": "s.clear", "metadata": {"n": 1}}}"#, Some("s.clear"), None),
         (r#"{"auth": {"client_token": "s.clear"}, "wrap_info": {}}"#, Some("s.clear"), None),
     ] {
-        let answer = Answer::parse("p", body.as_bytes()).unwrap();
+        let answer = VaultAnswer::parse("p", body.as_bytes()).unwrap();
         assert!(answer.malformed, "{body}");
         assert_eq!(answer.auth.as_ref().map(|auth| auth.client_token.expose()), clear, "{body}");
         assert_eq!(answer.wrap_info.as_ref().map(|wrap| wrap.token.expose()), wrapped, "{body}");
@@ -131,6 +131,6 @@ fn a_token_in_an_answer_of_odd_form_is_kept_to_be_given_back() {
         r#"{"lease_duration": -1}"#,
         r#"{"auth": {"client_token": 7}}"#,
     ] {
-        assert!(Answer::parse("p", body.as_bytes()).is_err(), "{body}");
+        assert!(VaultAnswer::parse("p", body.as_bytes()).is_err(), "{body}");
     }
 }

@@ -11,7 +11,7 @@ use aws_lc_rs::rand;
 // Within one request: a Lambda is not frozen while it serves one.
 use tokio::time::{Instant, sleep};
 
-use crate::vault::{Answer, Call, Vault, VaultError};
+use crate::vault::{Call, Vault, VaultAnswer, VaultError};
 
 /// How long one step goes on asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -81,7 +81,11 @@ impl Patience {
 }
 
 /// Sends a call with a new token until a node knows the token. What is refused for that reason was not done, whatever it is.
-pub(super) async fn send_until_known(vault: &Vault, call: Call, life: Life) -> Result<Answer, VaultError> {
+pub(super) async fn send_until_known(
+    vault: &Vault,
+    call: Call,
+    life: Life,
+) -> Result<VaultAnswer, VaultError> {
     let call = call.new_token();
     let mut patience = Patience::begin();
     loop {

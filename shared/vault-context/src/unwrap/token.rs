@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::REVOKE_SELF;
 use super::lag::{self, Life};
 use crate::context::Caller;
-use crate::vault::{Answer, Auth, Call, Lease, Vault, VaultError, VaultErrorKind};
+use crate::vault::{Auth, Call, Lease, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
 /// A Vault token that passed every check, and who it was made for.
 ///
@@ -115,7 +115,7 @@ impl Unwrapped {
     }
 
     /// What a node refuses since it does not know the token yet is sent again, for two seconds at most: that node did nothing.
-    async fn answer(&self, call: Call) -> Result<Answer, VaultError> {
+    async fn answer(&self, call: Call) -> Result<VaultAnswer, VaultError> {
         let used_up = self.auth.num_uses > 0 && self.used.load(Ordering::Relaxed) >= self.auth.num_uses;
         let life = if used_up { Life::over() } else { self.life };
         let call = call.token(&self.auth.client_token);

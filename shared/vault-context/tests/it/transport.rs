@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use vault_context::VaultToken;
 use vault_context::vault::{
-    Answer, Call, MAX_ANSWER_BYTES, Vault, VaultAddress, VaultError, VaultErrorKind, VaultOptions,
+    Call, MAX_ANSWER_BYTES, Vault, VaultAddress, VaultAnswer, VaultError, VaultErrorKind, VaultOptions,
 };
 
 use crate::fake_vault::{FakeVault, Reply, vault_at};
@@ -20,7 +20,7 @@ fn call() -> Call {
     Call::post("auth/token/create/orders").token(&VaultToken::parse(TOKEN).unwrap())
 }
 
-async fn outcome(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Result<Answer, VaultError> {
+async fn outcome(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Result<VaultAnswer, VaultError> {
     let fake = FakeVault::answering(move |_| reply()).await;
     let outcome = fake.vault().send(call()).await;
     assert_eq!(fake.seen().len(), 1, "whatever comes back, the transport sends once");
