@@ -1,4 +1,5 @@
-//! An API Gateway Lambda authorizer that turns *who is calling* into *one short-lived, single-use key to Vault*.
+//! The five steps of vault-authorizer, an API Gateway Lambda authorizer that turns *who is calling* into *one short-lived,
+//! single-use key to Vault*.
 //!
 //! Data walks one way and changes its type at each step; each type is the proof that the step before it ran:
 //!
@@ -13,8 +14,11 @@
 //! 5. [`response`] writes the policy, for exactly this call, with the token in its context.
 //!
 //! [`authorize`] is the only place that knows this order. [`outcome`] says what each step's error means to the caller.
-//! [`config`] reads the document into the settings the steps define. [`adapters`] are the only modules that touch the
-//! network; [`clock`] is the only one that knows the time, [`telemetry`] the only one that writes the log.
+//! [`clock`] is the only module that knows the time, [`telemetry`] the only one that writes the line of a decision.
+//!
+//! Nothing here opens a connection. What a step asks over the network is a trait beside it ([`identity::KeySource`],
+//! [`sts_identity::Sts`], [`mint::Minter`]); the crate `authorizer-adapters` implements them, and what they return is unproven.
+//! How to add an identity kind is in [`identity`].
 //!
 //! # What holds, and where
 //!
