@@ -109,7 +109,7 @@ impl Counted {
     }
 
     /// Vault worked for it, and it is a fault that the caller may have forced: Vault refused to mint, or something else.
-    pub fn wasted(mut self, refused: bool) {
+    pub(crate) fn wasted(mut self, refused: bool) {
         self.end = End::Fault { refused };
     }
 }

@@ -79,7 +79,7 @@ impl UnixTime {
     }
 
     /// A point that a library gives; one before 1970 becomes 1970.
-    pub fn from_system_time(time: SystemTime) -> Self {
+    pub(crate) fn from_system_time(time: SystemTime) -> Self {
         Self(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }

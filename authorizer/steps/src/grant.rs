@@ -27,7 +27,7 @@ pub use bounds::{BoundClaim, Bounds, Pattern, Unmet};
 pub use ttl::{MIN_TTL_SECONDS, Ttls, ladder};
 
 /// The longest life of a token for a caller whose credential has no known end (an IAM proof), in seconds.
-pub const MAX_TTL_SECONDS_WITHOUT_END: u64 = 900;
+pub(crate) const MAX_TTL_SECONDS_WITHOUT_END: u64 = 900;
 
 /// What a mint may take before the token it gives could outlive the credential it was fitted to, in seconds.
 const MINT_SECONDS: u64 = 1;

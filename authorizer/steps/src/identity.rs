@@ -126,7 +126,7 @@ impl Identity {
 
     /// The call is answered: a credential that is good once has been used. Where this is not said, because something of
     /// ours broke before, it may be used again.
-    pub fn spend(&mut self) {
+    pub(crate) fn spend(&mut self) {
         if let Proven::AwsIdentity { only_use, .. } = &mut self.proven
             && let Some(only_use) = only_use.take()
         {
@@ -185,7 +185,7 @@ impl<K: KeySource, S: Sts> Schemes<K, S> {
     /// # Errors
     ///
     /// See [`IdentityError`].
-    pub async fn identify(
+    pub(crate) async fn identify(
         &self,
         credential: &Credential,
         asked: Asked<'_>,

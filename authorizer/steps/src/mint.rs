@@ -136,7 +136,7 @@ impl Minted {
     }
 
     /// When the wrapping token ends, at the latest.
-    pub fn wrap_expires_at(&self) -> UnixTime {
+    pub(crate) fn wrap_expires_at(&self) -> UnixTime {
         self.wrap_expires_at
     }
 }

@@ -31,17 +31,17 @@ impl TokenBucket {
     }
 
     /// Whether there is one to take.
-    pub fn has_one(&self, now: UnixTime) -> bool {
+    pub(crate) fn has_one(&self, now: UnixTime) -> bool {
         self.owed(now).saturating_add(self.interval) <= self.interval.saturating_mul(self.capacity)
     }
 
     /// Puts one back: what it was taken for did not happen.
-    pub fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         self.owed = self.owed.saturating_sub(self.interval);
     }
 
     /// Takes one also where there is none: it is owed. A time before the last one is taken for that.
-    pub fn charge_one(&mut self, at: UnixTime) {
+    pub(crate) fn charge_one(&mut self, at: UnixTime) {
         let at = self.counted_at.map_or(at, |last| last.max(at));
         self.charge(self.interval, at);
     }
@@ -53,7 +53,7 @@ impl TokenBucket {
     }
 
     /// How long until it is full again.
-    pub fn owed(&self, now: UnixTime) -> Duration {
+    pub(crate) fn owed(&self, now: UnixTime) -> Duration {
         let passed = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
         self.owed.saturating_sub(passed)
     }

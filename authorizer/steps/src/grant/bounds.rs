@@ -80,7 +80,7 @@ pub enum Unmet<'a> {
 
 impl Bounds {
     /// Every bound that the caller does not meet. What an identity does not have never meets a bound.
-    pub fn unmet<'a>(&'a self, identity: &'a Identity) -> Vec<Unmet<'a>> {
+    pub(crate) fn unmet<'a>(&'a self, identity: &'a Identity) -> Vec<Unmet<'a>> {
         let claim = |name: &str| identity.claims().and_then(|claims| claims.get(name));
         let subject = self.subject.as_deref().map(|bound| (bound, claim("sub")));
         let subject = subject.filter(|(bound, found)| found.and_then(Value::as_str) != Some(bound));

@@ -24,13 +24,6 @@ const AWS_CLAIM: &str = "https://sts.amazonaws.com/";
 /// What the caller wrote into the request for the token, as it pleased.
 const REQUEST_TAGS: &str = "request_tags";
 
-/// Whether a claim's name, or a JSON pointer, leads to what the caller chose.
-pub fn is_chosen_by_the_caller(name: &str) -> bool {
-    let escaped = AWS_CLAIM.replace('~', "~0").replace('/', "~1");
-    let inside = name.strip_prefix(&format!("/{escaped}/{REQUEST_TAGS}"));
-    inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// INVARIANT (nothing that the caller chose authorises): from here on no bound and no caller id can reach it, by whatever
 /// name or pointer.
 pub(super) fn forget_request_tags(claims: &mut Claims) {
