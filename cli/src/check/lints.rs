@@ -5,6 +5,7 @@
 //! only where the settings alone show the matter.
 
 mod claims;
+pub(super) mod finding;
 mod grants;
 mod issuers;
 pub(crate) mod limits;
@@ -26,44 +27,10 @@ use vault_authorizer::{
     response::{AnswerSettings, ResponseAs},
 };
 
+use finding::Finding;
+
 /// A proof is meant for the request that it comes with.
 const LONGEST_PROOF_SECONDS: u64 = 300;
-
-/// One thing to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// The lint's name.
-    pub(super) lint: &'static str,
-    /// How much it matters.
-    pub(super) weight: Weight,
-    /// Where: `stages.prod.grants[2].token.ttl`.
-    pub(super) place: String,
-    /// What may go wrong.
-    pub(super) risk: String,
-    /// What to write instead.
-    pub(super) instead: String,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
-    /// Somebody should decide about it.
-    Warning,
-    /// It depends on a setting that the configuration does not show.
-    Hint,
-}
-
-impl Finding {
-    fn warning(
-        lint: &'static str,
-        place: impl Into<String>,
-        risk: impl Into<String>,
-        instead: impl Into<String>,
-    ) -> Self {
-        let (place, risk, instead) = (place.into(), risk.into(), instead.into());
-        Self { lint, weight: Weight::Warning, place, risk, instead }
-    }
-}
 
 /// Everything that the lints find, where the function may have so many instances.
 pub(super) fn lint(config: &Config, instances: u32) -> Vec<Finding> {
@@ -148,14 +115,11 @@ fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Find
 fn simple_answers(answer: AnswerSettings) -> Option<Finding> {
     match answer.response {
         ResponseAs::Policy => None,
-        ResponseAs::Simple => Some(Finding {
-            weight: Weight::Hint,
-            ..Finding::warning(
-                "simple-answers",
-                "answer.response",
-                "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
-                "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
-            )
-        }),
+        ResponseAs::Simple => Some(Finding::hint(
+            "simple-answers",
+            "answer.response",
+            "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
+            "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
+        )),
     }
 }

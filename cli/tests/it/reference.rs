@@ -132,7 +132,8 @@ fn lints_in_the_source() -> BTreeSet<String> {
     let mut files = vec![folder.join("lints.rs")];
     files.extend(std::fs::read_dir(folder.join("lints")).unwrap().map(|entry| entry.unwrap().path()));
     let sources: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    let made = sources.split("Finding::warning(").skip(1);
+    let made =
+        ["Finding::warning(", "Finding::hint("].into_iter().flat_map(|made| sources.split(made).skip(1));
     made.filter_map(|rest| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned())).collect()
 }
 

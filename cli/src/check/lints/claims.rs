@@ -5,7 +5,7 @@ use vault_authorizer::{
     grant::{Bounds, Pattern},
 };
 
-use super::{Finding, Weight};
+use super::finding::Finding;
 
 /// Text, or a list of texts, by RFC 7519, RFC 8693, RFC 9068 or OpenID Connect Core.
 const TEXTS: [&str; 14] = [
@@ -86,15 +86,13 @@ fn dotted(name: &str, place: &str) -> Option<Finding> {
         None => format!("/{}", name.replace('.', "/")),
     };
     let is_keycloak = name.starts_with("realm_access.") || name.starts_with("resource_access.");
-    Some(Finding {
-        weight: if is_keycloak { Weight::Warning } else { Weight::Hint },
-        ..Finding::warning(
-            "dotted-claim",
-            place,
-            format!("`{name}` is the name of one claim, dots included, and not a path into nested claims"),
-            format!("the JSON pointer `{pointer}`, if the claim is nested"),
-        )
-    })
+    let finding = Finding::warning(
+        "dotted-claim",
+        place,
+        format!("`{name}` is the name of one claim, dots included, and not a path into nested claims"),
+        format!("the JSON pointer `{pointer}`, if the claim is nested"),
+    );
+    Some(finding.hint_if(!is_keycloak))
 }
 
 /// YAML reads `1` and `true` as a number and a boolean, which no text equals.
@@ -142,15 +140,13 @@ fn not_a_glob(name: &str, value: &Pattern, place: &str) -> Option<Finding> {
         return None;
     }
     let claim = name.strip_prefix('/').unwrap_or(name);
-    Some(Finding {
-        weight: if MAY_HOLD_STARS.contains(&claim) { Weight::Hint } else { Weight::Warning },
-        ..Finding::warning(
-            "star-is-text",
-            place,
-            format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text"),
-            "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star",
-        )
-    })
+    let finding = Finding::warning(
+        "star-is-text",
+        place,
+        format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text"),
+        "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star",
+    );
+    Some(finding.hint_if(MAY_HOLD_STARS.contains(&claim)))
 }
 
 /// `bound_claims_type` does not apply to it.

@@ -6,17 +6,17 @@ use vault_authorizer::{
 };
 use vault_context::unwrap::DEFAULT_MAX_LEASE_SECONDS;
 
-use super::{Finding, claims, routes, stages};
+use super::{claims, finding::Finding, routes};
 
 /// An integration unwraps when it is called, and it is called at once.
 const LONGEST_WRAP_SECONDS: u64 = 300;
 /// One call and the revoke.
 const TOO_FEW_USES: u64 = 2;
 
-pub(super) fn lint(stage: &Stage) -> Vec<Finding> {
+pub(super) fn lint(stage: &Stage, place: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, rule) in stage.rules.iter().enumerate() {
-        let place = format!("{}.grants[{index}]", stages::place(stage));
+        let place = format!("{place}.grants[{index}]");
         findings.extend(shadowed(rule, stage.rules.iter().take(index).enumerate(), &place));
         findings.extend(any_caller_any_route(rule, &place));
         findings.extend(routes::lint(stage, &rule.routes, &place));

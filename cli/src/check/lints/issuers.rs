@@ -2,11 +2,15 @@
 
 use vault_authorizer::{
     config::{Config, quoted},
-    grant::{Callers, Rule, Stage},
+    grant::Rule,
     identity::jwt::{AudienceClaim, Issuer},
 };
 
-use super::{Finding, Weight, claims, providers};
+use super::{
+    claims,
+    finding::Finding,
+    providers::{self, rules},
+};
 
 /// A bound on one of these holds for access tokens and not for ID tokens: Keycloak's and Cognito's name of the token's kind,
 /// and scopes, which an ID token does not have.
@@ -80,19 +84,12 @@ fn types_without_jwt(issuer: &Issuer, place: &str) -> Option<Finding> {
     if lists_jwt(issuer) {
         return None;
     }
-    Some(Finding {
-        weight: Weight::Hint,
-        ..Finding::warning(
-            "types-without-jwt",
-            format!("{place}.types"),
-            "tokens whose header has `typ` `JWT`, or none, are refused (type_refused): Keycloak sends `JWT` unless the client has \"Use at+jwt as access token header type\"; Cognito and Okta send none",
-            "leave it if you have seen this `typ` in the header of an access token of this issuer; else add `JWT`",
-        )
-    })
-}
-
-pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
-    stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
+    Some(Finding::hint(
+        "types-without-jwt",
+        format!("{place}.types"),
+        "tokens whose header has `typ` `JWT`, or none, are refused (type_refused): Keycloak sends `JWT` unless the client has \"Use at+jwt as access token header type\"; Cognito and Okta send none",
+        "leave it if you have seen this `typ` in the header of an access token of this issuer; else add `JWT`",
+    ))
 }
 
 fn lists_jwt(issuer: &Issuer) -> bool {

@@ -7,7 +7,7 @@ use vault_authorizer::{
     grant::{Mode, Stages},
 };
 
-use super::Finding;
+use super::finding::Finding;
 
 /// One caller may have half of a grant's quota; the other half is for all others.
 const PART_OF_A_QUOTA: u32 = 2;

@@ -2,11 +2,11 @@
 
 use vault_authorizer::{
     config::Config,
-    grant::{Pattern, Rule},
+    grant::{Callers, Pattern, Rule, Stage},
     identity::jwt::{AudienceClaim, Issuer},
 };
 
-use super::{Finding, issuers::rules};
+use super::finding::Finding;
 
 /// `iss` of an Entra ID tenant: version 2, and version 1 with its slash.
 const GLOBAL: (&str, &str) = ("login.microsoftonline.com", "sts.windows.net");
@@ -47,6 +47,11 @@ pub(super) fn cognito(issuer: &Issuer, config: &Config, place: &str) -> Option<F
         risk,
         "`audience_claim: client_id`; if callers are to send ID tokens, `aud`, and `bound_claims: {token_use: id}` in each grant of this issuer",
     ))
+}
+
+/// A stage's grants for an issuer.
+pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
+    stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
 }
 
 pub(super) fn is_cognito(issuer: &Issuer) -> bool {

@@ -2,7 +2,7 @@
 
 use vault_authorizer::{event::Route, grant::Stage};
 
-use super::{Finding, Weight};
+use super::finding::Finding;
 
 pub(super) fn lint(stage: &Stage, routes: &[Route], place: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -26,17 +26,15 @@ fn stage_in_route(stage: &str, method: &str, template: &str, place: &str) -> Opt
     let version = stage.strip_prefix('v').unwrap_or_default();
     let is_prefix =
         stage == "api" || (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(Finding {
-        weight: if is_prefix { Weight::Hint } else { Weight::Warning },
-        ..Finding::warning(
-            "stage-in-route",
-            place,
-            format!(
-                "API Gateway routes what stands behind the stage in the URL, so that this covers a call of /{stage}/{template} and none of /{template}"
-            ),
-            format!("`{method} /{rest}`, unless the API has a resource `/{first}`"),
-        )
-    })
+    let finding = Finding::warning(
+        "stage-in-route",
+        place,
+        format!(
+            "API Gateway routes what stands behind the stage in the URL, so that this covers a call of /{stage}/{template} and none of /{template}"
+        ),
+        format!("`{method} /{rest}`, unless the API has a resource `/{first}`"),
+    );
+    Some(finding.hint_if(is_prefix))
 }
 
 fn foreign_parameter(method: &str, template: &str, place: &str) -> Option<Finding> {

@@ -9,7 +9,7 @@ use vault_authorizer::{
     names::IssuerName,
 };
 
-use super::{Finding, claims, grants};
+use super::{claims, finding::Finding, grants};
 
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
         findings.extend(earlier.iter().filter_map(|earlier| shared_audience(earlier, stage)));
         let settings = config.aws_identity.as_ref();
         findings.extend(earlier.iter().filter_map(|earlier| shared_server_id(settings?, earlier, stage)));
-        findings.extend(grants::lint(stage));
+        findings.extend(grants::lint(stage, &place(stage)));
         earlier.push(stage);
     }
     findings

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use vault_authorizer::{adapters::jwks::JwksSource, config::Config, identity::jwt::KeySet};
 
-use super::{Finding, Weight, lint};
+use super::{
+    finding::{Finding, Weight},
+    lint,
+};
 
 /// Nothing to say about.
 const GOOD: &str = r#"

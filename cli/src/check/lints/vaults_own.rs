@@ -6,7 +6,7 @@ use vault_authorizer::{
     identity::jwt::{Issuer, IssuerKind},
 };
 
-use super::{Finding, stages};
+use super::{finding::Finding, stages};
 
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = server_id(config);
