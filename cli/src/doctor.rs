@@ -16,12 +16,13 @@ use std::process::ExitCode;
 use clap::Args;
 use sts_identity::Region;
 use vault_authorizer::{adapters::identity_client, names::PolicyName};
+use vault_context::http::HttpSetupError;
 
 use crate::{
     connection::{self, AddressArguments},
-    failure::Failure,
-    input::ConfigArguments,
-    output::Output,
+    failure::{FAILED, Failure},
+    input::{ConfigArguments, ConfigError},
+    output::{Output, OutputError},
     vault::{Quotas, own_policy},
 };
 use aws::Deployment;
@@ -83,8 +84,31 @@ Exit codes:
 /// Some checks could not be made.
 const INCOMPLETE: u8 = 3;
 
+/// Why nothing was examined.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DoctorError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No HTTP client for the issuers or AWS.
+    #[error("this machine's TLS roots cannot be used")]
+    Http(#[from] HttpSetupError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for DoctorError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_code(),
+            Self::Http(_) | Self::Output(_) => FAILED,
+        }
+    }
+}
+
 /// Examines.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, DoctorError> {
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;

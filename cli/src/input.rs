@@ -12,9 +12,12 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use flate2::bufread::MultiGzDecoder;
-use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
+use vault_authorizer::config::{Config, InvalidConfig, MAX_DOCUMENT_BYTES};
 
-use crate::{failure::Failure, output::Output};
+use crate::{
+    failure::{FAILED, Failure, USAGE},
+    output::Output,
+};
 
 /// Logs are read in pieces of this size.
 const READ_BYTES: usize = 64 * 1024;
@@ -55,12 +58,12 @@ pub(crate) struct ConfigArguments {
 
 impl ConfigArguments {
     /// Where it is. The parser of the command line refuses none and two.
-    pub(crate) fn source(&self) -> Result<&Source, Failure> {
-        self.document.as_ref().or(self.config.as_ref()).ok_or(Failure::ConfigMissing)
+    pub(crate) fn source(&self) -> Result<&Source, ConfigError> {
+        self.document.as_ref().or(self.config.as_ref()).ok_or(ConfigError::Missing)
     }
 
     /// Reads it exactly as the function would.
-    pub(crate) fn read(&self) -> Result<Config, Failure> {
+    pub(crate) fn read(&self) -> Result<Config, ConfigError> {
         let source = self.source()?;
         let document = source.read(MAX_DOCUMENT_BYTES)?;
         let task_root = self.task_root.as_deref().unwrap_or_else(|| source.folder());
@@ -210,6 +213,29 @@ pub(crate) enum InputError {
         /// The bound.
         most_bytes: u64,
     },
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// None is named, which the parser of the command line refuses first.
+    #[error("needs `--config`")]
+    Missing,
+    /// No text.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Every problem of it.
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+}
+
+impl Failure for ConfigError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Missing => USAGE,
+            Self::Input(_) | Self::Invalid(_) => FAILED,
+        }
+    }
 }
 
 #[cfg(test)]

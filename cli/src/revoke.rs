@@ -27,10 +27,10 @@ use vault_authorizer::{
 
 use crate::{
     connection::{self, AddressArguments},
-    failure::Failure,
-    input::{self, ConfigArguments},
+    failure::{FAILED, Failure, USAGE},
+    input::{self, ConfigArguments, ConfigError, InputError},
     operator::{Needs, Operator, OperatorError},
-    output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
+    output::{BAD, CAUTION, GOOD, HEADING, Output, OutputError, plain, styled},
 };
 
 /// Revokes the Vault tokens of a grant, a stage or a token role, or one by its accessor
@@ -94,7 +94,7 @@ const READ: Needs = Needs("`read`");
 /// No accessor of Vault's or OpenBao's is nearly as long.
 const MAX_ACCESSOR_BYTES: usize = 128;
 
-/// Why nothing was even tried.
+/// Why tokens were not revoked, or whether that is so was not told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevokeError {
     /// A name that is not there.
@@ -115,7 +115,7 @@ pub(crate) enum RevokeError {
     },
     /// Whoever wants tokens dead now should not have to mend it first.
     #[error("nothing was revoked; `--role` and `--accessor` need no configuration")]
-    Config(#[source] Box<Failure>),
+    Config(#[source] ConfigError),
     /// No grants to look among.
     #[error("`--grant` and `--stage` need `--config`")]
     ConfigMissing,
@@ -128,6 +128,30 @@ pub(crate) enum RevokeError {
     /// Asked, and not confirmed.
     #[error("not confirmed: nothing was revoked")]
     NotConfirmed,
+    /// The answer to the question.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Vault cannot be asked at all.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for RevokeError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_code(),
+            Self::Unknown { .. }
+            | Self::NoToken { .. }
+            | Self::ConfigMissing
+            | Self::Accessor
+            | Self::NobodyToAsk
+            | Self::NotConfirmed => USAGE,
+            Self::Input(_) | Self::Operator(_) | Self::Output(_) => FAILED,
+        }
+    }
 }
 
 fn listed(known: &[String]) -> String {
@@ -149,12 +173,12 @@ enum Target<'a> {
 }
 
 /// Revokes.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, RevokeError> {
     let config = arguments.config.as_ref().map(ConfigArguments::read).transpose();
-    let config = config.map_err(|failure| RevokeError::Config(Box::new(failure)))?;
+    let config = config.map_err(RevokeError::Config)?;
     let targets = arguments.what.targets(config.as_ref().map(|config| &config.stages))?;
     if !arguments.yes && !input::is_terminal() {
-        return Err(RevokeError::NobodyToAsk.into());
+        return Err(RevokeError::NobodyToAsk);
     }
     let operator =
         Operator::new(&arguments.address, config.as_ref().map(|config| &config.vault), connection::variable)?;
@@ -176,7 +200,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         // Nobody confirms what they cannot read.
         output.print(&text)?;
         if !input::confirmed(output, "type `yes` to revoke: ")? {
-            return Err(RevokeError::NotConfirmed.into());
+            return Err(RevokeError::NotConfirmed);
         }
     }
 
@@ -203,7 +227,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     }
     report.say(&what_goes_on(&targets));
     match report.unprinted {
-        Some(failure) => Err(failure),
+        Some(error) => Err(error.into()),
         None => Ok(if failed || absent { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
     }
 }
@@ -212,14 +236,14 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 /// for the end, and standard error has the text meanwhile.
 struct Report<'o> {
     output: &'o Output,
-    unprinted: Option<Failure>,
+    unprinted: Option<OutputError>,
 }
 
 impl Report<'_> {
     fn say(&mut self, text: &str) {
-        if let Err(failure) = self.output.print(text) {
+        if let Err(error) = self.output.print(text) {
             self.output.aside(text);
-            self.unprinted.get_or_insert(failure);
+            self.unprinted.get_or_insert(error);
         }
     }
 }

@@ -22,21 +22,18 @@ use vault_authorizer::{
     config::Config,
     names::{PolicyName, RoleName},
 };
-use vault_context::vault::{Namespace, VaultOptions};
+use vault_context::vault::{Namespace, VaultOptions, VaultSetupError};
 
 use crate::{
-    connection::{self, AddressArguments, OwnToken},
-    failure::Failure,
-    input::ConfigArguments,
-    output::Output,
+    connection::{self, AddressArguments, ConnectionError, OwnToken},
+    failure::{FAILED, Failure, USAGE},
+    input::{ConfigArguments, ConfigError},
+    output::{Output, OutputError},
 };
 use compare::{Allowed, Found, Plan, plan};
-use desired::{Choices, Desired, SELF_POLICY, desired};
+use desired::{Choices, Desired, DesiredError, SELF_POLICY, desired};
 use login::Trusted;
-use server::Server;
-
-pub(crate) use desired::DesiredError;
-pub(crate) use server::ServerError;
+use server::{Server, ServerError};
 
 const CHANGES: u8 = 5;
 
@@ -179,8 +176,69 @@ Exit codes:
   1  it does not: a conflict, a change that failed, an auth method that is missing
   2  the command line is wrong";
 
+/// Why Vault was not looked at, or does not hold what it must.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetUpError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No address or no token.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// No HTTP client for Vault.
+    #[error(transparent)]
+    Transport(#[from] VaultSetupError),
+    /// There is nothing that Vault should hold.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
+    /// What Vault has cannot be told.
+    #[error(transparent)]
+    Server(#[from] Box<ServerError>),
+    /// Something is there that another made.
+    #[error("nothing was changed: {count} in conflict, as said above")]
+    Conflict {
+        /// How many.
+        count: usize,
+    },
+    /// An auth method that only the user can enable.
+    #[error("the authorizer cannot log in yet: an auth method is missing, as said above")]
+    MountMissing,
+    /// A step failed.
+    #[error(
+        "{done} done, and then this failed; run it again to go on. Not done: {}", undone.join("; ")
+    )]
+    Unfinished {
+        /// How many steps went well before.
+        done: usize,
+        /// The one that failed and those behind it, by name.
+        undone: Vec<String>,
+        /// Why.
+        source: Box<ServerError>,
+    },
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for SetUpError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_code(),
+            Self::Desired(DesiredError::Login(_)) => USAGE,
+            Self::Connection(_)
+            | Self::Transport(_)
+            | Self::Desired(DesiredError::OwnPolicyGranted { .. })
+            | Self::Server(_)
+            | Self::Conflict { .. }
+            | Self::MountMissing
+            | Self::Unfinished { .. }
+            | Self::Output(_) => FAILED,
+        }
+    }
+}
+
 /// Plans or applies.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, SetUpError> {
     match &arguments.command {
         Command::Plan(arguments) if arguments.format == Format::Shell => {
             let (options, desired) = arguments.common.derive(&AddressArguments::TRUSTED)?;
@@ -202,27 +260,27 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     }
 }
 
-async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Failure> {
+async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), SetUpError> {
     if plan.obstacles() > 0 {
-        return Err(Failure::VaultConflict { count: plan.obstacles() });
+        return Err(SetUpError::Conflict { count: plan.obstacles() });
     }
     for (index, step) in plan.steps.iter().enumerate() {
         server.carry_out(step).await.map_err(|error| {
             let source = Box::new(error);
             let undone = plan.steps.iter().skip(index).map(text::named).collect();
-            Failure::VaultUnfinished { done: index, undone, source }
+            SetUpError::Unfinished { done: index, undone, source }
         })?;
         output.print(&text::done(step))?;
     }
     if !plan.steps.is_empty() {
         output.print(&text::applied(plan))?;
     }
-    if plan.lacks_mount() { Err(Failure::VaultMountMissing) } else { Ok(()) }
+    if plan.lacks_mount() { Err(SetUpError::MountMissing) } else { Ok(()) }
 }
 
 impl Common {
     /// The Vault that is meant, and what it must hold.
-    fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), Failure> {
+    fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), SetUpError> {
         let config = self.config.read()?;
         let options = address.options(Some(&config.vault), connection::variable)?;
         let choices = Choices {
@@ -235,7 +293,7 @@ impl Common {
         Ok((options, desired))
     }
 
-    async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
+    async fn look(&self, output: &Output) -> Result<(Server, Plan), SetUpError> {
         let (options, desired) = self.derive(&self.address)?;
         let token = connection::token(connection::variable)?;
         let (server, found) = look(options, token, self.quotas.quota_namespace.clone(), &desired).await?;
@@ -255,7 +313,7 @@ async fn look(
     token: OwnToken,
     quota_namespace: Option<Namespace>,
     desired: &Desired,
-) -> Result<(Server, Found), Failure> {
+) -> Result<(Server, Found), SetUpError> {
     let server = Server::new(options, token, quota_namespace)?;
     let found = server.look(desired).await.map_err(Box::new)?;
     Ok((server, found))
@@ -272,7 +330,7 @@ pub(crate) async fn drift(
     address: &AddressArguments,
     policy: PolicyName,
     quotas: Quotas,
-) -> Result<(Plan, &'static str), Failure> {
+) -> Result<(Plan, &'static str), SetUpError> {
     // Whoever has no token need not hear where it would go.
     let token = connection::token(connection::variable)?;
     let options = address.options_of(&config.vault, connection::variable)?;

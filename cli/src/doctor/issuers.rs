@@ -9,14 +9,14 @@ use vault_authorizer::{
     clock::SystemClock,
     identity::jwt::{Algorithm, Issuer, KeySet},
 };
+use vault_context::http::HttpSetupError;
 
 use super::finding::Finding;
-use crate::failure::Failure;
 
 const CHECK: &str = "issuer-keys";
 
 /// One finding for each issuer.
-pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Finding>, HttpSetupError> {
     let from_file: Vec<bool> =
         issuers.iter().map(|(_, source)| matches!(source, JwksSource::File(_))).collect();
     let (issuers, keys) = Jwks::new(issuers, Arc::new(SystemClock))?;

@@ -8,9 +8,8 @@ use vault_authorizer::{causes::with_causes, config::Config, names::PolicyName};
 use super::finding::Finding;
 use crate::{
     connection::{AddressArguments, ConnectionError},
-    failure::Failure,
     vault::{
-        Quotas,
+        Quotas, SetUpError,
         compare::{Fate, Missing, Plan},
         drift,
     },
@@ -27,13 +26,13 @@ pub(super) async fn examine(
 ) -> Vec<Finding> {
     match drift(config, address, policy.clone(), quotas.clone()).await {
         Ok((plan, token_place)) => found(&plan, token_place),
-        Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
+        Err(SetUpError::Connection(ConnectionError::TokenMissing)) => {
             vec![Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")]
         }
-        Err(Failure::VaultDesired(error)) => {
+        Err(SetUpError::Desired(error)) => {
             vec![Finding::wrong(CHECK, with_causes(&error), "mend the configuration")]
         }
-        Err(failure) => vec![Finding::unseen(CHECK, with_causes(&failure))],
+        Err(error) => vec![Finding::unseen(CHECK, with_causes(&error))],
     }
 }
 

@@ -23,9 +23,11 @@ use serde::Serialize;
 use serde_json::Value;
 use vault_context::vault::harmless;
 
-use super::{MAX_STEPS, lines};
+use super::lines;
 use crate::input::{InputError, Source};
 
+/// So many calls of one token are told.
+const MAX_STEPS: usize = 1000;
 /// So many tokens with one request id are enough to know that it is not one token's.
 const MAX_ACCESSORS: usize = 8;
 

@@ -6,11 +6,8 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{TraceError, lines};
-use crate::{
-    failure::Failure,
-    input::{InputError, Source},
-};
+use super::lines;
+use crate::input::{InputError, Source};
 
 /// The fields that hold an id, as a client, a support ticket or API Gateway's own log may name it.
 const IDS: [&str; 3] = ["lambda_request_id", "request_id", "extended_request_id"];
@@ -44,6 +41,53 @@ const FIELDS: [&str; 22] = [
 /// So many are kept where an id is not one request's.
 const MAX_DECISIONS: usize = 20;
 
+/// Why there is no decision to tell of.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FindError {
+    /// An empty text would be found everywhere.
+    #[error("`--request-id` is empty")]
+    IdEmpty,
+    /// Not in the log.
+    #[error("no decision in {log} has the request id `{id}`{}", unread(*.unreadable))]
+    Unknown {
+        /// The file.
+        log: String,
+        /// As given.
+        id: String,
+        /// Lines that it may have stood in.
+        unreadable: u64,
+    },
+    /// Of no known form, so that it proves nothing.
+    #[error(
+        "no line of {log} could be read as a decision of the authorizer: give its own log, as text or gzip"
+    )]
+    NotRead {
+        /// The file.
+        log: String,
+    },
+    /// A client chooses API Gateway's request id.
+    #[error("more than one decision in {log} has the request id `{id}`: give the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
+    Ambiguous {
+        /// The file.
+        log: String,
+        /// As given.
+        id: String,
+        /// Of the decisions.
+        lambda_request_ids: Vec<String>,
+    },
+    /// The log itself.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+pub(super) fn unread(lines: u64) -> String {
+    match lines {
+        0 => String::new(),
+        1 => "; 1 line of it is damaged".to_owned(),
+        lines => format!("; {lines} lines of it are damaged"),
+    }
+}
+
 /// One line of the authorizer's log.
 pub(super) struct Decision {
     fields: Map<String, Value>,
@@ -52,9 +96,9 @@ pub(super) struct Decision {
 }
 
 /// Finds it, and counts the lines that could not be read.
-pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
+pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), FindError> {
     if id.is_empty() {
-        return Err(TraceError::IdEmpty.into());
+        return Err(FindError::IdEmpty);
     }
     let mut decisions: Vec<Decision> = Vec::new();
     let keep = |line: &Value| {
@@ -81,17 +125,13 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
     }
     if decisions.len() > 1 {
         let lambda_request_ids = decisions.iter().map(|one| one.lambda_request_id().to_owned()).collect();
-        return Err(
-            TraceError::Ambiguous { log: log.to_string(), id: id.to_owned(), lambda_request_ids }.into()
-        );
+        return Err(FindError::Ambiguous { log: log.to_string(), id: id.to_owned(), lambda_request_ids });
     }
+    let log = log.to_string();
     match decisions.pop() {
         Some(decision) => Ok((decision, read.damaged)),
-        None if read.foreign => Err(TraceError::NotRead { log: log.to_string() }.into()),
-        None => {
-            let (log, id) = (log.to_string(), id.to_owned());
-            Err(TraceError::Unknown { log, id, unreadable: read.damaged }.into())
-        }
+        None if read.foreign => Err(FindError::NotRead { log }),
+        None => Err(FindError::Unknown { log, id: id.to_owned(), unreadable: read.damaged }),
     }
 }
 

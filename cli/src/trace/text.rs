@@ -3,9 +3,9 @@
 //! Receives a trace; produces its text. What came from the logs is made harmless here: a caller chooses much of it.
 
 use super::{
-    JoinedBy, Trace,
     chain::{Kind, Step},
     decision::Decision,
+    joined::{JoinedBy, Trace},
 };
 use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
 
