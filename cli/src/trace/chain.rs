@@ -190,13 +190,18 @@ impl<'a> AuditLog<'a> {
         Ok(marks)
     }
 
-    /// Counts the damaged lines, and names the files that are no audit log.
+    /// Hands out audit entries alone, counts the damaged lines, and names the files that are no audit log.
     fn scan(
         &self,
         needles: &[String],
         mut found: impl FnMut(&Value),
     ) -> Result<(u64, Vec<String>), InputError> {
         let (mut unreadable, mut foreign): (u64, _) = (0, Vec::new());
+        let mut found = |object: &Value| {
+            if is_entry(object) {
+                found(object);
+            }
+        };
         for file in self.files {
             let source = Source::File(file.into());
             let read = lines::scan(source.open()?, needles, is_entry, &mut found)

@@ -202,6 +202,45 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_split_at_any_size_without_a_word_of_it_is_put_together() {
+        let entry = json!({"id": "7", "path": "bücher/{x}", "list": [{"a": 1}, {"b": ["[", "]"]}], "n": 5});
+        let text = entry.to_string();
+        for size in [10, 16, 33, 64] {
+            let mut pieces: Vec<String> = vec![String::new()];
+            for c in text.chars() {
+                if pieces.last().unwrap().len() + c.len_utf8() > size {
+                    pieces.push(String::new());
+                }
+                pieces.last_mut().unwrap().push(c);
+            }
+            let around =
+                [&["plain"][..], &pieces.iter().map(String::as_str).collect::<Vec<_>>(), &[r#"{"id":"7"}"#]];
+            let found = scanned(&fluent_bit(&around.concat()), "7");
+            assert_eq!(found, (vec![entry.clone(), json!({"id": "7"})], 0), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_off_swallows_no_entry_of_its_own_length() {
+        let log =
+            fluent_bit(&[r#"{"cut":"off"#, "plain text.", r#"a {"id":"7"}"#, "b", r#"{"id":"7","n":2}"#]);
+        assert_eq!(scanned(&log, "7").0, vec![json!({"id": "7"}), json!({"id": "7", "n": 2})]);
+    }
+
+    #[test]
+    fn a_split_line_may_hold_several_objects_and_brackets_before_them() {
+        let tagged = |log: &str, tag: &str| json!({"log": log, "logtag": tag}).to_string() + "\n";
+        for prefix in ["", "[core] {x} "] {
+            let log =
+                tagged(&format!("{prefix}{{\"id\":\"7\","), "P") + &tagged("\"n\":1}\t{\"id\":\"7\"}", "F");
+            assert_eq!(
+                scanned(log.as_bytes(), "7"),
+                (vec![json!({"id": "7", "n": 1}), json!({"id": "7"})], 0)
+            );
+        }
+    }
+
+    #[test]
     fn an_unbalanced_line_of_a_log_shipper_swallows_no_split_entry() {
         let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
         for foreign in ["[WARN] core: err={x}", "config {listener", "{listener"] {
@@ -272,11 +311,12 @@ mod tests {
                 tagged(cut, "P") + &tagged(next, "F"),
                 tagged(r#"{"id":"7","cut":"o\"#, "P") + &tagged(next, "F"),
                 containerd(cut, "P") + &containerd(next, "F"),
-                containerd("{listener", "P") + &containerd(next, "F"),
             ] {
-                let (found, damaged) = scanned(log.as_bytes(), "7");
-                assert_eq!((found, damaged), (vec![json!({"id": "7"})], 1), "{log:.200}");
+                assert_eq!(scanned(log.as_bytes(), "7"), (vec![json!({"id": "7"})], 1), "{log:.200}");
             }
+            // It says that more follows, and so the bracket stands before the entry.
+            let log = containerd("{listener", "P") + &containerd(next, "F");
+            assert_eq!(scanned(log.as_bytes(), "7"), (vec![json!({"id": "7"})], 0), "{log}");
         }
     }
 

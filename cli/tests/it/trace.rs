@@ -268,6 +268,19 @@ fn rejects_metadata_without_a_mint_as_proof() {
     );
 }
 
+/// Whatever program wrote it among the entries, and an entry's like is in anybody's reach.
+#[test]
+fn rejects_an_object_that_is_no_audit_entry_as_one_of_the_requests() {
+    let forged = bearer("forged", "forged-token", NEVER_UNWRAPPED_LAMBDA);
+    let other = json!({"type": "note", "auth": forged, "request": {"id": "x", "path": "secret/x"}});
+    let trace = trace_with(NEVER_UNWRAPPED, &format!("{other}\n"), 3);
+    assert_eq!((&trace["steps"], &trace["joined_by"]), (&json!([]), &Value::Null));
+    assert!(
+        trace["notes"][0].as_str().unwrap().starts_with("the audit log does not name this request"),
+        "{trace}"
+    );
+}
+
 /// The server tells the request's own token from one that bears its id.
 #[test]
 fn a_token_that_nobody_unwrapped_is_found_behind_a_foreign_one() {
