@@ -60,11 +60,8 @@ pub(crate) enum CheckError {
 }
 
 impl Failure for CheckError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(error) => error.exit_code(),
-            Self::Output(error) => error.exit_code(),
-        }
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(error) if error.is_usage())
     }
 }
 

@@ -20,7 +20,7 @@ use vault_context::http::HttpSetupError;
 
 use crate::{
     connection::{self, AddressArguments},
-    failure::{FAILED, Failure},
+    failure::Failure,
     input::{ConfigArguments, ConfigError},
     output::{Output, OutputError},
     vault::{Quotas, own_policy},
@@ -99,11 +99,8 @@ pub(crate) enum DoctorError {
 }
 
 impl Failure for DoctorError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(error) => error.exit_code(),
-            Self::Http(_) | Self::Output(_) => FAILED,
-        }
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(error) if error.is_usage())
     }
 }
 

@@ -27,7 +27,7 @@ use vault_context::http::HttpSetupError;
 use zeroize::Zeroizing;
 
 use crate::{
-    failure::{FAILED, Failure, USAGE},
+    failure::Failure,
     input::{ConfigArguments, ConfigError, InputError, Source, looks_like_jwt},
     output::{self, Output, OutputError},
 };
@@ -143,15 +143,12 @@ pub(crate) enum ExplainError {
 }
 
 impl Failure for ExplainError {
-    fn exit_code(&self) -> u8 {
+    fn is_usage(&self) -> bool {
         match self {
-            Self::Config(error) => error.exit_code(),
-            Self::TwoFromStdin { .. }
-            | Self::EventMissing
-            | Self::JwtAsArgument
-            | Self::NotAJwt { .. }
-            | Self::EventNotJson { .. } => USAGE,
-            Self::Input(_) | Self::Http(_) | Self::Output(_) => FAILED,
+            Self::Config(error) => error.is_usage(),
+            Self::Input(_) | Self::Http(_) | Self::Output(_) => false,
+            Self::TwoFromStdin { .. } | Self::EventMissing | Self::JwtAsArgument => true,
+            Self::NotAJwt { .. } | Self::EventNotJson { .. } => true,
         }
     }
 }

@@ -8,15 +8,19 @@ use std::error::Error;
 use vault_authorizer::causes::with_causes;
 
 /// The command could not do its work.
-pub(crate) const FAILED: u8 = 1;
+const FAILED: u8 = 1;
 /// The command line itself is wrong, as for every usage error.
-pub(crate) const USAGE: u8 = 2;
+const USAGE: u8 = 2;
 
 /// Why a command has no result.
 pub(crate) trait Failure: Error {
-    /// [`USAGE`] or [`FAILED`].
+    /// Whether the command line itself is wrong.
+    fn is_usage(&self) -> bool {
+        false
+    }
+
     fn exit_code(&self) -> u8 {
-        FAILED
+        if self.is_usage() { USAGE } else { FAILED }
     }
 
     /// For standard error: what went wrong, and why.

@@ -14,10 +14,7 @@ use clap::{ArgGroup, Args};
 use flate2::bufread::MultiGzDecoder;
 use vault_authorizer::config::{Config, InvalidConfig, MAX_DOCUMENT_BYTES};
 
-use crate::{
-    failure::{FAILED, Failure, USAGE},
-    output::Output,
-};
+use crate::{failure::Failure, output::Output};
 
 /// Logs are read in pieces of this size.
 const READ_BYTES: usize = 64 * 1024;
@@ -230,11 +227,8 @@ pub(crate) enum ConfigError {
 }
 
 impl Failure for ConfigError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Missing => USAGE,
-            Self::Input(_) | Self::Invalid(_) => FAILED,
-        }
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Missing)
     }
 }
 

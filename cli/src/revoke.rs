@@ -27,7 +27,7 @@ use vault_authorizer::{
 
 use crate::{
     connection::{self, AddressArguments},
-    failure::{FAILED, Failure, USAGE},
+    failure::Failure,
     input::{self, ConfigArguments, ConfigError, InputError},
     operator::{Needs, Operator, OperatorError},
     output::{BAD, CAUTION, GOOD, HEADING, Output, OutputError, plain, styled},
@@ -140,16 +140,12 @@ pub(crate) enum RevokeError {
 }
 
 impl Failure for RevokeError {
-    fn exit_code(&self) -> u8 {
+    fn is_usage(&self) -> bool {
         match self {
-            Self::Config(error) => error.exit_code(),
-            Self::Unknown { .. }
-            | Self::NoToken { .. }
-            | Self::ConfigMissing
-            | Self::Accessor
-            | Self::NobodyToAsk
-            | Self::NotConfirmed => USAGE,
-            Self::Input(_) | Self::Operator(_) | Self::Output(_) => FAILED,
+            Self::Config(error) => error.is_usage(),
+            Self::Input(_) | Self::Operator(_) | Self::Output(_) => false,
+            Self::Unknown { .. } | Self::NoToken { .. } | Self::ConfigMissing | Self::Accessor => true,
+            Self::NobodyToAsk | Self::NotConfirmed => true,
         }
     }
 }

@@ -18,7 +18,7 @@ use vault_authorizer::{
 
 use crate::{
     aws_credentials::credentials,
-    failure::{FAILED, Failure, USAGE},
+    failure::Failure,
     output::{Output, OutputError},
 };
 
@@ -115,11 +115,8 @@ pub(crate) enum SignError {
 }
 
 impl Failure for SignError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Region(_) | Self::Endpoint(_) | Self::StsMissing => USAGE,
-            Self::Credentials(_) | Self::Sign(_) | Self::ProofTooLarge { .. } | Self::Output(_) => FAILED,
-        }
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Region(_) | Self::Endpoint(_) | Self::StsMissing)
     }
 }
 

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::{
-    failure::{FAILED, Failure, USAGE},
+    failure::Failure,
     input::{InputError, Source},
     output::{self, Output, OutputError},
 };
@@ -83,11 +83,8 @@ pub(crate) enum TraceError {
 }
 
 impl Failure for TraceError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Find(FindError::IdEmpty) => USAGE,
-            Self::Find(_) | Self::Input(_) | Self::Output(_) => FAILED,
-        }
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Find(FindError::IdEmpty))
     }
 }
 

@@ -26,7 +26,7 @@ use vault_context::vault::{Namespace, VaultOptions, VaultSetupError};
 
 use crate::{
     connection::{self, AddressArguments, ConnectionError, OwnToken},
-    failure::{FAILED, Failure, USAGE},
+    failure::Failure,
     input::{ConfigArguments, ConfigError},
     output::{Output, OutputError},
 };
@@ -221,18 +221,12 @@ pub(crate) enum SetUpError {
 }
 
 impl Failure for SetUpError {
-    fn exit_code(&self) -> u8 {
+    fn is_usage(&self) -> bool {
         match self {
-            Self::Config(error) => error.exit_code(),
-            Self::Desired(DesiredError::Login(_)) => USAGE,
-            Self::Connection(_)
-            | Self::Transport(_)
-            | Self::Desired(DesiredError::OwnPolicyGranted { .. })
-            | Self::Server(_)
-            | Self::Conflict { .. }
-            | Self::MountMissing
-            | Self::Unfinished { .. }
-            | Self::Output(_) => FAILED,
+            Self::Config(error) => error.is_usage(),
+            Self::Desired(error) => matches!(error, DesiredError::Login(_)),
+            Self::Connection(_) | Self::Transport(_) | Self::Server(_) | Self::Output(_) => false,
+            Self::Conflict { .. } | Self::MountMissing | Self::Unfinished { .. } => false,
         }
     }
 }

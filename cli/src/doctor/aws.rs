@@ -32,45 +32,39 @@ pub(super) struct Deployment<'a> {
 impl Deployment<'_> {
     pub(super) async fn examine(&self, api: &AwsApi) -> Vec<Finding> {
         let path = format!("2015-03-31/functions/{}", self.function);
-        let function = match api.get(Service::Lambda, &format!("{path}/configuration")).await {
+        let function = match api.get("function", Service::Lambda, &format!("{path}/configuration")).await {
             Ok(Some(function)) => function,
             Ok(None) => {
                 let found = format!("there is no function `{}` in this region and account", self.function);
-                return vec![Finding::wrong(
-                    "function",
-                    found,
-                    "mend `--function`, `--region` or the credentials",
-                )];
+                let remedy = "mend `--function`, `--region` or the credentials";
+                return vec![Finding::wrong("function", found, remedy)];
             }
-            Err(reason) => return vec![Finding::unseen("function", reason)],
+            Err(unseen) => return vec![unseen],
         };
         let reserved = format!("2019-09-30/functions/{}/concurrency", self.function);
-        let concurrency = match api.get(Service::Lambda, &reserved).await {
-            Ok(reserved) => concurrency(&reserved.unwrap_or_default(), self.limits, self.stages),
-            Err(reason) => Finding::unseen("function-concurrency", reason),
-        };
-        let mut findings = vec![timeout(&function), environment(&function), concurrency];
-        let arn = text(&function, "FunctionArn").to_owned();
-        let policy = api.get(Service::Lambda, &format!("{path}/policy")).await;
+        let reserved = api.get("function-concurrency", Service::Lambda, &reserved).await;
+        let reserved =
+            reserved.map(|found| concurrency(&found.unwrap_or_default(), self.limits, self.stages));
+        let mut findings =
+            vec![timeout(&function), environment(&function), reserved.unwrap_or_else(|unseen| unseen)];
+        let policy = api.get("authorizer-permission", Service::Lambda, &format!("{path}/policy")).await;
         let policy = policy.map(|policy| {
-            let document =
-                policy.as_ref().map(|policy| text(policy, "Policy").to_owned()).unwrap_or_default();
-            serde_json::from_str::<Value>(&document).unwrap_or_default()
+            let document = policy.unwrap_or_default();
+            serde_json::from_str::<Value>(text(&document, "Policy")).unwrap_or_default()
         });
+        let function = text(&function, "FunctionArn");
         for (id, stages) in self.apis() {
-            findings
-                .extend(Api { id: &id, stages: &stages, function: &arn, policy: &policy }.examine(api).await);
+            let of_api = Api { id: &id, stages: &stages, function, policy: &policy };
+            findings.extend(of_api.examine(api).await.unwrap_or_else(|finding| vec![finding]));
         }
         if findings.iter().all(|finding| !finding.check.starts_with("authorizer")) {
-            findings.push(Finding::unseen(
-                "authorizer-caching",
-                "the configuration names no API: give one with `--api`",
-            ));
+            let reason = "the configuration names no API: give one with `--api`";
+            findings.push(Finding::unseen("authorizer-caching", reason));
         }
         findings
     }
 
-    /// Each API with the stages that the configuration has for it.
+    /// Each API with the stages that the configuration has for it: first those that it does not name.
     fn apis(&self) -> Vec<(String, Vec<String>)> {
         let mut apis: Vec<(String, Vec<String>)> =
             self.also.iter().map(|id| (id.clone(), Vec::new())).collect();
@@ -96,90 +90,72 @@ struct Api<'a> {
     id: &'a str,
     stages: &'a [String],
     function: &'a str,
-    policy: &'a Result<Value, String>,
+    /// The function's, or that it was not seen.
+    policy: &'a Result<Value, Finding>,
 }
 
 /// The two APIs of API Gateway name the same things in two ways.
 #[derive(Clone, Copy)]
 struct Kind {
     path: &'static str,
-    authorizers: &'static str,
-    stages: &'static str,
     items: &'static str,
     id: &'static str,
     default_ttl_seconds: u64,
 }
 
 /// REST APIs. Where the TTL is not set, it is 300 s.
-const REST: Kind = Kind {
-    path: "restapis",
-    authorizers: "authorizers",
-    stages: "stages",
-    items: "item",
-    id: "id",
-    default_ttl_seconds: 300,
-};
+const REST: Kind = Kind { path: "restapis", items: "item", id: "id", default_ttl_seconds: 300 };
 /// HTTP and WebSocket APIs. Without identity sources there is no caching, and where the TTL is not set, none is documented.
-const HTTP: Kind = Kind {
-    path: "v2/apis",
-    authorizers: "authorizers",
-    stages: "stages",
-    items: "items",
-    id: "authorizerId",
-    default_ttl_seconds: 0,
-};
+const HTTP: Kind = Kind { path: "v2/apis", items: "items", id: "authorizerId", default_ttl_seconds: 0 };
 
 impl Api<'_> {
-    async fn examine(&self, api: &AwsApi) -> Vec<Finding> {
-        let kind = match self.kind(api).await {
-            Ok(Some(kind)) => kind,
-            Ok(None) => {
-                let found = format!("there is no API `{}` in this region and account", self.id);
-                return vec![Finding::wrong(
-                    "authorizer-api",
-                    found,
-                    "mend `api_ids`, or look in the API's own region",
-                )];
-            }
-            Err(reason) => return vec![Finding::unseen("authorizer-api", reason)],
+    /// The error is a finding too: nothing more can be said of the API.
+    async fn examine(&self, api: &AwsApi) -> Result<Vec<Finding>, Finding> {
+        let (id, kind) = (self.id, self.kind(api).await?);
+        let base = format!("{}/{id}", kind.path);
+        let path = format!("{base}/authorizers");
+        let mut findings = match api.get("authorizer-caching", Service::ApiGateway, &path).await {
+            Ok(found) => self.authorizers(kind, &found.unwrap_or_default()),
+            Err(unseen) => vec![unseen],
         };
-        let base = format!("{}/{}", kind.path, self.id);
-        let mut findings = Vec::new();
-        match api.get(Service::ApiGateway, &format!("{base}/{}", kind.authorizers)).await {
-            Ok(found) => findings.extend(self.authorizers(kind, &found.unwrap_or_default())),
-            Err(reason) => findings.push(Finding::unseen("authorizer-caching", reason)),
-        }
         for stage in self.stages {
-            match api.get(Service::ApiGateway, &format!("{base}/{}/{}", kind.stages, escaped(stage))).await {
+            let path = format!("{base}/stages/{}", escaped(stage));
+            match api.get("stage", Service::ApiGateway, &path).await {
                 Ok(Some(found)) => {
-                    findings.extend([data_trace(self.id, stage, &found), access_log(self.id, stage, &found)]);
+                    findings.extend([data_trace(id, stage, &found), access_log(id, stage, &found)]);
                 }
                 Ok(None) => findings.push(Finding::wrong(
                     "stage",
-                    format!("API `{}` has no stage `{stage}`", self.id),
+                    format!("API `{id}` has no stage `{stage}`"),
                     "mend the name in `stages`, or deploy the stage",
                 )),
-                Err(reason) => findings.push(Finding::unseen("stage", reason)),
+                Err(unseen) => findings.push(unseen),
             }
         }
-        findings
+        Ok(findings)
     }
 
-    async fn kind(&self, api: &AwsApi) -> Result<Option<Kind>, String> {
+    async fn kind(&self, api: &AwsApi) -> Result<Kind, Finding> {
+        let check = "authorizer-api";
         for kind in [REST, HTTP] {
-            if api.get(Service::ApiGateway, &format!("{}/{}", kind.path, self.id)).await?.is_some() {
-                return Ok(Some(kind));
+            let path = format!("{}/{}", kind.path, self.id);
+            if api.get(check, Service::ApiGateway, &path).await?.is_some() {
+                return Ok(kind);
             }
         }
-        Ok(None)
+        let found = format!("there is no API `{}` in this region and account", self.id);
+        Err(Finding::wrong(check, found, "mend `api_ids`, or look in the API's own region"))
     }
 
     /// Those of the API that call this function.
     fn authorizers(&self, kind: Kind, found: &Value) -> Vec<Finding> {
-        let all = found.get(kind.items).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ours: Vec<&Value> =
-            all.iter().filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function)).collect();
-        if ours.is_empty() {
+        let ours = items(found, kind.items)
+            .iter()
+            .filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function));
+        let findings: Vec<Finding> = ours
+            .flat_map(|authorizer| [caching(self.id, kind, authorizer), self.permission(kind, authorizer)])
+            .collect();
+        if findings.is_empty() {
             let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
             return vec![Finding::wrong(
                 "authorizer-api",
@@ -187,53 +163,46 @@ impl Api<'_> {
                 "attach the function, or mend `--function`",
             )];
         }
-        ours.into_iter()
-            .flat_map(|authorizer| [caching(self.id, kind, authorizer), self.permission(kind, authorizer)])
-            .collect()
+        findings
     }
 
     /// A role of the authorizer's, or a statement of the function's policy (API Gateway developer guide, "Configure a Lambda
     /// authorizer": the source is `…:<api>/authorizers/<authorizer>`).
     fn permission(&self, kind: Kind, authorizer: &Value) -> Finding {
-        let check = "authorizer-permission";
-        let id = text(authorizer, kind.id);
-        let role = [text(authorizer, "authorizerCredentials"), text(authorizer, "authorizerCredentialsArn")]
-            .concat();
+        let (check, api, function) = ("authorizer-permission", self.id, self.function);
+        let role =
+            ["authorizerCredentials", "authorizerCredentialsArn"].map(|name| text(authorizer, name)).concat();
         if !role.is_empty() {
             let reason = format!(
-                "API `{}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction",
-                self.id
+                "API `{api}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction"
             );
             return Finding::unseen(check, reason);
         }
         let policy = match self.policy {
             Ok(policy) => policy,
-            Err(reason) => return Finding::unseen(check, reason.clone()),
+            Err(unseen) => return unseen.clone(),
         };
-        if text(authorizer, "authorizerUri").contains(&format!("{}:", self.function)) {
+        if text(authorizer, "authorizerUri").contains(&format!("{function}:")) {
             let reason = format!(
-                "API `{}` calls a version or an alias of the function, whose own policy is not read",
-                self.id
+                "API `{api}` calls a version or an alias of the function, whose own policy is not read"
             );
             return Finding::unseen(check, reason);
         }
-        let arn = source_arn(self.function, &format!("{}/authorizers/{id}", self.id));
-        let statements =
-            policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let arn = source_arn(function, &format!("{api}/authorizers/{}", text(authorizer, kind.id)));
+        let statements = items(policy, "Statement");
         let verdicts: Vec<Option<bool>> =
             statements.iter().map(|statement| lets_invoke(statement, &arn)).collect();
         let denies = statements.iter().any(|statement| text(statement, "Effect") == "Deny");
         if verdicts.contains(&Some(true)) && !denies {
-            return Finding::good(check, format!("API `{}` may invoke the function", self.id));
+            return Finding::good(check, format!("API `{api}` may invoke the function"));
         }
         if verdicts.contains(&None) {
             let reason = "the function's policy denies something, or has lists or conditions beside one `aws:SourceArn`: see for yourself whether it lets this API in";
             return Finding::unseen(check, reason);
         }
-        let found = format!("API `{}` may not invoke the function: every call would be a 500", self.id);
+        let found = format!("API `{api}` may not invoke the function: every call would be a 500");
         let remedy = format!(
-            "aws lambda add-permission --function-name {} --statement-id {}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}",
-            self.function, self.id
+            "aws lambda add-permission --function-name {function} --statement-id {api}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}"
         );
         Finding::wrong(check, found, remedy)
     }
@@ -242,30 +211,23 @@ impl Api<'_> {
 /// Whether a statement of the function's policy lets `source` invoke it; `None` where it is not of the form that
 /// `aws lambda add-permission` writes, or denies something.
 fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
-    let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"));
-    let word = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let (effect, principal, action) =
-        (word(statement.get("Effect"))?, principal?, word(statement.get("Action"))?);
+    let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"))?;
+    let (effect, action) = (statement.get("Effect")?.as_str()?, statement.get("Action")?.as_str()?);
     if effect != "Allow" {
         return None;
     }
     // Another account or role, which is not API Gateway.
     let Some(principal) = principal.as_str() else {
-        return if principal.get("AWS").is_some() { Some(false) } else { None };
+        return principal.get("AWS").map(|_| false);
     };
     if !["apigateway.amazonaws.com", "*"].contains(&principal)
-        || !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action.as_str())
+        || !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action)
     {
         return Some(false);
     }
-    let conditions = statement.get("Condition").and_then(Value::as_object);
-    let mut values = conditions.into_iter().flatten().flat_map(|(operator, keys)| {
-        keys.as_object()
-            .into_iter()
-            .flatten()
-            .map(move |(key, value)| (operator.as_str(), key.as_str(), value))
-    });
-    let Some((operator, key, value)) = values.next() else { return Some(true) };
+    let mut conditions = members(statement, "Condition")
+        .flat_map(|(operator, keys)| keys.as_object().into_iter().flatten().map(move |key| (operator, key)));
+    let Some((operator, (key, value))) = conditions.next() else { return Some(true) };
     if !key.eq_ignore_ascii_case("aws:SourceArn") {
         return None;
     }
@@ -278,7 +240,7 @@ fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
     };
     // Whatever another condition says, this one must hold as well.
     let covers = pattern.matches_text(source);
-    if covers && values.next().is_some() { None } else { Some(covers) }
+    if covers && conditions.next().is_some() { None } else { Some(covers) }
 }
 
 /// Whether an authorizer's URI, `…:path/2015-03-31/functions/<arn>/invocations`, names this function, or one of its versions.
@@ -299,17 +261,16 @@ fn source_arn(function: &str, resource: &str) -> String {
 fn caching(api: &str, kind: Kind, authorizer: &Value) -> Finding {
     let check = "authorizer-caching";
     let name = text(authorizer, "name");
-    let ttl = authorizer
-        .get("authorizerResultTtlInSeconds")
-        .and_then(Value::as_u64)
-        .unwrap_or(kind.default_ttl_seconds);
-    if ttl == 0 {
-        return Finding::good(check, format!("authorizer `{name}` of API `{api}` keeps no answer"));
+    let ttl = authorizer.get("authorizerResultTtlInSeconds").and_then(Value::as_u64);
+    match ttl.unwrap_or(kind.default_ttl_seconds) {
+        0 => Finding::good(check, format!("authorizer `{name}` of API `{api}` keeps no answer")),
+        ttl => {
+            let found = format!(
+                "authorizer `{name}` of API `{api}` keeps answers for {ttl} s: a second call gets a wrapping token that is spent"
+            );
+            Finding::wrong(check, found, "set `authorizerResultTtlInSeconds` to 0, and deploy the API")
+        }
     }
-    let found = format!(
-        "authorizer `{name}` of API `{api}` keeps answers for {ttl} s: a second call gets a wrapping token that is spent"
-    );
-    Finding::wrong(check, found, "set `authorizerResultTtlInSeconds` to 0, and deploy the API")
 }
 
 fn timeout(function: &Value) -> Finding {
@@ -327,75 +288,61 @@ fn timeout(function: &Value) -> Finding {
 
 fn environment(function: &Value) -> Finding {
     let check = "function-environment";
-    if let Some(error) = function.pointer("/Environment/Error") {
+    let environment = function.get("Environment").unwrap_or(&Value::Null);
+    if let Some(error) = environment.get("Error") {
         let message = text(error, "Message");
         return Finding::unseen(check, format!("Lambda does not show the variables: {message}"));
     }
-    let variables = function.pointer("/Environment/Variables").and_then(Value::as_object);
-    let bytes: usize = variables
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
-        .sum();
+    let bytes = |(name, value): (&str, &Value)| name.len() + value.as_str().map_or(0, str::len);
+    let bytes: usize = members(environment, "Variables").map(bytes).sum();
     if bytes <= ENVIRONMENT_LIMIT_BYTES * 9 / 10 {
         return Finding::good(check, format!("{bytes} of {ENVIRONMENT_LIMIT_BYTES} bytes"));
     }
-    Finding::wrong(
-        check,
-        format!(
-            "{bytes} of the {ENVIRONMENT_LIMIT_BYTES} bytes that Lambda allows: the next change may not fit"
-        ),
-        "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary",
-    )
+    let found = format!(
+        "{bytes} of the {ENVIRONMENT_LIMIT_BYTES} bytes that Lambda allows: the next change may not fit"
+    );
+    let remedy =
+        "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary";
+    Finding::wrong(check, found, remedy)
 }
 
 /// How many instances there may be decides what one caller can have: each counts by itself.
 fn concurrency(found: &Value, limits: Limits, stages: &Stages) -> Finding {
     let check = "function-concurrency";
-    let reserved = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64);
-    let Some(instances) = reserved.map(|reserved| u32::try_from(reserved).unwrap_or(u32::MAX)) else {
+    let Some(reserved) = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64) else {
         let reason = "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read";
         return Finding::unseen(check, reason);
     };
-    if instances == 0 {
+    if reserved == 0 {
         return Finding::wrong(
             check,
             "0 is reserved: every call is a 503",
             "reserve as much as callers need",
         );
     }
-    match one_caller_over_a_grant(limits, stages, instances) {
+    match one_caller_over_a_grant(limits, stages, u32::try_from(reserved).unwrap_or(u32::MAX)) {
         Some((risk, instead)) => {
-            Finding::wrong(check, format!("with the {instances} instances that are reserved {risk}"), instead)
+            Finding::wrong(check, format!("with the {reserved} instances that are reserved {risk}"), instead)
         }
-        None => Finding::good(check, format!("{instances} reserved, which fits `limits`")),
+        None => Finding::good(check, format!("{reserved} reserved, which fits `limits`")),
     }
 }
 
 /// An execution log with data trace has the authorizer's whole answer in clear.
 fn data_trace(api: &str, stage: &str, found: &Value) -> Finding {
     let check = "stage-data-trace";
-    let of_methods = found.get("methodSettings").and_then(Value::as_object).into_iter().flatten();
-    let of_routes = found.get("routeSettings").and_then(Value::as_object).into_iter().flatten();
     let defaults = found.get("defaultRouteSettings").map(|settings| ("$default", settings));
-    let traced: Vec<&str> = of_methods
-        .chain(of_routes)
-        .map(|(name, settings)| (name.as_str(), settings))
-        .chain(defaults)
-        .filter(|(_, settings)| settings.get("dataTraceEnabled") == Some(&Value::Bool(true)))
-        .map(|(name, _)| name)
-        .collect();
+    let all = members(found, "methodSettings").chain(members(found, "routeSettings")).chain(defaults);
+    let traced = all.filter(|(_, settings)| settings.get("dataTraceEnabled") == Some(&Value::Bool(true)));
+    let traced: Vec<&str> = traced.map(|(name, _)| name).collect();
     if traced.is_empty() {
         return Finding::good(check, format!("stage `{stage}` of API `{api}` traces no data"));
     }
-    Finding::wrong(
-        check,
-        format!(
-            "stage `{stage}` of API `{api}` logs whole requests and answers, tokens included, for {}",
-            traced.join(", ")
-        ),
-        "turn data trace off (`dataTraceEnabled: false`), and delete that log group",
-    )
+    let found = format!(
+        "stage `{stage}` of API `{api}` logs whole requests and answers, tokens included, for {}",
+        traced.join(", ")
+    );
+    Finding::wrong(check, found, "turn data trace off (`dataTraceEnabled: false`), and delete that log group")
 }
 
 fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
@@ -408,17 +355,24 @@ fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
             format!("stage `{stage}` of API `{api}` does not log the wrapping token"),
         );
     }
-    Finding::wrong(
-        check,
-        format!(
-            "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"
-        ),
-        "take it out of the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log",
-    )
+    let found = format!(
+        "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"
+    );
+    let remedy = "take it out of the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log";
+    Finding::wrong(check, found, remedy)
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn members<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let members = value.get(name).and_then(Value::as_object).into_iter().flatten();
+    members.map(|(name, value)| (name.as_str(), value))
 }
 
 /// `$default` is a stage's name.

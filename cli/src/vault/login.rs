@@ -13,7 +13,7 @@ use vault_authorizer::{
 };
 
 use super::{
-    object::Object,
+    object::{Object, texts},
     place::Place,
     setting::{Field, Setting},
 };
@@ -243,9 +243,7 @@ pub(crate) fn lets_in(role: &Value) -> BTreeSet<&str> {
 
 /// Whether a role logs in somebody else's authorizer, this one's beside it or not: it gives a policy that is not this one.
 pub(crate) fn logs_in_another(role: &Value, policy: &str) -> bool {
-    let policies =
-        role.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    policies.iter().any(|given| given != policy)
+    texts(role, "token_policies").any(|given| given != policy)
 }
 
 /// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.

@@ -11,6 +11,7 @@ use vault_context::vault::{Answer, Namespace, VaultOptions, VaultSetupError};
 use super::{
     compare::{Found, Step, places},
     desired::{Desired, SELF_POLICY},
+    object::texts,
     place::Place,
 };
 use crate::{
@@ -102,9 +103,7 @@ impl Server {
             advice: "",
             source,
         })?;
-        let data = data(listed);
-        let names = data.get("keys").and_then(Value::as_array).into_iter().flatten();
-        Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        Ok(texts(&data(listed), "keys").map(str::to_owned).collect())
     }
 
     async fn look_at(&self, place: Place, found: &mut Found) -> Result<(), ServerError> {
