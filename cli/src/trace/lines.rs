@@ -160,27 +160,47 @@ mod tests {
         assert_eq!(scanned(log, "a\"b").0.len(), 1);
     }
 
+    fn record(log: &str, more: Value) -> String {
+        let mut record = json!({"log": log, "stream": "stdout"});
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record.to_string() + "\n"
+    }
+
+    /// Docker says of a piece only that it does not end a line, so it is told by its length.
+    fn docker(log: &str) -> String {
+        record(log, json!({"time": "t"}))
+    }
+
+    fn tagged(log: &str, tag: &str) -> String {
+        record(log, json!({"logtag": tag}))
+    }
+
+    fn containerd(log: &str, tag: &str) -> String {
+        format!("2026-11-24T20:00:00.1Z stdout {tag} {log}\n")
+    }
+
+    fn fluent_bit(pieces: &[&str]) -> Vec<u8> {
+        pieces.iter().map(|piece| record(piece, json!({"date": 1.5}))).collect::<String>().into()
+    }
+
+    /// As long as a piece that was split off.
+    fn long() -> String {
+        "x".repeat(16 * 1024)
+    }
+
     #[test]
     fn a_line_that_a_containers_runtime_has_split_is_put_together() {
-        // Docker says of a piece only that it does not end a line, so it is told by its length.
-        let x = "x".repeat(16 * 1024);
-        let docker =
-            |log: &str, stream: &str| json!({"log": log, "stream": stream, "time": "t"}).to_string() + "\n";
-        let docker = [
-            docker(&format!(r#"{{"id":"7","x":"{x}","#), "stdout"),
-            docker("other\n", "stderr"),
-            docker("\"n\":1}\n", "stdout"),
-            docker("==> server log\n", "stdout"),
-        ];
-        assert_eq!(scanned(docker.concat().as_bytes(), "7"), (vec![json!({"id": "7", "x": x, "n": 1})], 0));
-        let fluent_bit = br#"{"date":1.5,"log":"{\"id\":\"7\",","logtag":"P","stream":"stdout"}
-{"date":1.5,"log":"\"n\":1}","logtag":"F","stream":"stdout"}
-"#;
-        let containerd = b"2026-11-24T20:00:00.1Z stdout P {\"id\":\"7\",\n\
-            2026-11-24T20:00:00.1Z stderr F other\n\
-            2026-11-24T20:00:00.1Z stdout F \"n\":1}\n";
-        for log in [&fluent_bit[..], containerd] {
-            assert_eq!(scanned(log, "7"), (vec![json!({"id": "7", "n": 1})], 0));
+        let x = long();
+        let docker = docker(&format!(r#"{{"id":"7","x":"{x}","#))
+            + &record("other\n", json!({"stream": "stderr"}))
+            + &docker("\"n\":1}\n")
+            + &docker("==> server log\n");
+        assert_eq!(scanned(docker.as_bytes(), "7"), (vec![json!({"id": "7", "x": x, "n": 1})], 0));
+        let tagged = tagged("{\"id\":\"7\",", "P") + &tagged("\"n\":1}", "F");
+        let stderr = "2026-11-24T20:00:00.1Z stderr F other\n";
+        let containerd = containerd("{\"id\":\"7\",", "P") + stderr + &containerd("\"n\":1}", "F");
+        for log in [tagged, containerd] {
+            assert_eq!(scanned(log.as_bytes(), "7"), (vec![json!({"id": "7", "n": 1})], 0), "{log}");
         }
     }
 
@@ -191,14 +211,6 @@ mod tests {
 {"log":"{\"id\":\"7\",","stream":"stdout"}
 "#;
         assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 2));
-    }
-
-    fn fluent_bit(pieces: &[&str]) -> Vec<u8> {
-        pieces
-            .iter()
-            .map(|piece| json!({"date": 1.5, "log": piece}).to_string() + "\n")
-            .collect::<String>()
-            .into()
     }
 
     #[test]
@@ -229,7 +241,6 @@ mod tests {
 
     #[test]
     fn a_split_line_may_hold_several_objects_and_brackets_before_them() {
-        let tagged = |log: &str, tag: &str| json!({"log": log, "logtag": tag}).to_string() + "\n";
         for prefix in ["", "[core] {x} "] {
             let log =
                 tagged(&format!("{prefix}{{\"id\":\"7\","), "P") + &tagged("\"n\":1}\t{\"id\":\"7\"}", "F");
@@ -242,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_unbalanced_line_of_a_log_shipper_swallows_no_split_entry() {
-        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
+        let start = format!(r#"{{"id":"7","x":"{}"#, long());
         for foreign in ["[WARN] core: err={x}", "config {listener", "{listener"] {
             let log = fluent_bit(&[foreign, &start, r#"","n":1}"#, "plain", r#"{"id":"7"}"#]);
             assert_eq!(scanned(&log, "7").0.len(), 2, "{foreign}");
@@ -251,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_line_is_put_together_where_a_bracket_begins_its_next_piece() {
-        let x = "x".repeat(16 * 1024);
+        let x = long();
         for (before, after) in [
             (r#"","y":"#, r#"{"n":1}}"#),
             (r#"","y":[{},"#, r#"{"n":1}]}"#),
@@ -266,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_split_entry_without_its_end_swallows_no_next_one() {
-        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
+        let start = format!(r#"{{"id":"7","x":"{}"#, long());
         for end in ["", r#"","#, r#"","y":"#] {
             let log = fluent_bit(&[&(start.clone() + end), r#"{"id":"7"}"#]);
             assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{end}");
@@ -285,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_split_entry_that_lost_its_end_in_a_string_swallows_no_entry_behind_a_prefix() {
-        let x = "x".repeat(16 * 1024);
+        let x = long();
         for lost in [
             format!(r#"{{"id":"7","x":"{x}"#),
             format!(r#"{{"id":"7","x":"{x}\"#),
@@ -301,10 +312,7 @@ mod tests {
     #[test]
     fn a_record_that_says_it_is_whole_is_not_swallowed_by_one_that_lost_its_end() {
         let cut = r#"{"id":"7","cut":"o"#;
-        let docker = |log: &str| json!({"log": log, "stream": "stdout", "time": "t"}).to_string() + "\n";
-        let tagged = |log: &str, tag: &str| json!({"log": log, "logtag": tag}).to_string() + "\n";
-        let containerd = |log: &str, tag: &str| format!("2026-11-24T20:00:00.1Z stdout {tag} {log}\n");
-        let x = "x".repeat(16 * 1024);
+        let x = long();
         for next in [r#"{"id":"7"}"#, r#"audit: {"id":"7"}"#] {
             for log in [
                 docker(&format!("{cut}{x}")) + &docker(&format!("{next}\n")),
@@ -333,7 +341,7 @@ mod tests {
     #[test]
     fn many_pieces_without_an_end_are_damaged_lines_of_the_largest_size() {
         // Where each piece read all before it again, this would not end.
-        let mut pieces = vec![format!(r#"{{"id":"7","x":["{}""#, "x".repeat(16 * 1024))];
+        let mut pieces = vec![format!(r#"{{"id":"7","x":["{}""#, long())];
         pieces.resize(300, r#","{}",{}"#.repeat(2 * 1024));
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         let (found, damaged) = scanned(&fluent_bit(&pieces), "7");

@@ -131,6 +131,7 @@ fn lints_in_the_source() -> BTreeSet<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
     let mut files = vec![folder.join("lints.rs")];
     files.extend(std::fs::read_dir(folder.join("lints")).unwrap().map(|entry| entry.unwrap().path()));
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "rs"));
     let sources: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let made =
         ["Finding::warning(", "Finding::hint("].into_iter().flat_map(|made| sources.split(made).skip(1));
