@@ -17,7 +17,7 @@ mod text;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
-use sts_identity::{PrincipalArn, PrincipalArnError};
+use sts_identity::PrincipalArn;
 use vault_authorizer::{
     config::Config,
     names::{PolicyName, RoleName},
@@ -346,24 +346,13 @@ pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
 }
 
 /// IAM allows a comma in a name and in a path, so a list of ARNs can read like one ARN, and would let in its last role alone.
-fn principal(text: &str) -> Result<PrincipalArn, PrincipalError> {
-    match text.rsplit_once(',') {
-        Some((list, last)) if last.is_empty() || last.contains('/') => {
-            let each = list
-                .split(',')
-                .chain([last])
-                .filter(|arn| !arn.trim().is_empty())
-                .map(|arn| format!("--aws-principal {}", arn.trim()));
-            Err(PrincipalError::List(each.collect::<Vec<_>>().join(" ")))
-        }
-        _ => Ok(PrincipalArn::parse(text)?),
+fn principal(text: &str) -> Result<PrincipalArn, String> {
+    if let Some((_, last)) = text.rsplit_once(',')
+        && (last.is_empty() || last.contains('/'))
+    {
+        let each = text.split(',').map(str::trim).filter(|arn| !arn.is_empty());
+        let each: Vec<String> = each.map(|arn| format!("--aws-principal {arn}")).collect();
+        return Err(format!("one ARN in each option: `{}`", each.join(" ")));
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum PrincipalError {
-    #[error(transparent)]
-    Arn(#[from] PrincipalArnError),
-    #[error("one ARN in each option: `{0}`")]
-    List(String),
+    PrincipalArn::parse(text).map_err(|error| error.to_string())
 }

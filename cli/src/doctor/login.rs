@@ -252,64 +252,35 @@ fn refused(error: &MintError) -> Finding {
     Finding::wrong(CHECK, found, remedy)
 }
 
-/// What to do, by what the auth methods of Vault and OpenBao say. The first that matches counts.
+/// What the auth methods of Vault and OpenBao say, and what to do then. The first that matches counts.
+const REMEDIES: &str = "\
+does not belong to the role => the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's
+X-Vault-AWS-IAM-Server-ID => `vault.login.server_id` must be the mount's `iam_server_id_header_value`
+valid region => `vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`
+from STS => STS refuses the login: the credentials have expired, or `sts_region` is not the mount's
+not allowed for role => the login role must have `auth_type=iam`
+invalid audience => `web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`
+invalid subject => `sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`
+validating claims => the JWT's claims must match the role's `bound_claims`
+expired => the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right
+signature => the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT
+invalid issuer => the mount's `bound_issuer` must be the `iss` of the JWT
+CIDR => the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too
+role or secret ID => `vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another
+secret id => the secret id is used up, expired, or of another role: issue another
+secret_id => the secret id is used up, expired, or of another role: issue another
+entry for role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
+could not be found => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
+missing role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
+
 fn remedy(message: &str, status: u16) -> &'static str {
-    const SECRET_ID: &str = "the secret id is used up, expired, or of another role: issue another";
-    const NO_ROLE: &str =
-        "`vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
-    const ADDRESS: &str = "the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too";
-    const REMEDIES: [(&str, &str); 18] = [
-        (
-            "does not belong to the role",
-            "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
-        ),
-        (
-            "X-Vault-AWS-IAM-Server-ID",
-            "`vault.login.server_id` must be the mount's `iam_server_id_header_value`",
-        ),
-        (
-            "valid region",
-            "`vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`",
-        ),
-        (
-            "from STS",
-            "STS refuses the login: the credentials have expired, or `sts_region` is not the mount's",
-        ),
-        ("not allowed for role", "the login role must have `auth_type=iam`"),
-        (
-            "invalid audience",
-            "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
-        ),
-        (
-            "invalid subject",
-            "`sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`",
-        ),
-        ("validating claims", "the JWT's claims must match the role's `bound_claims`"),
-        (
-            "expired",
-            "the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right",
-        ),
-        (
-            "signature",
-            "the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT",
-        ),
-        ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
-        ("CIDR", ADDRESS),
-        (
-            "role or secret ID",
-            "`vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another",
-        ),
-        ("secret id", SECRET_ID),
-        ("secret_id", SECRET_ID),
-        ("entry for role", NO_ROLE),
-        ("could not be found", NO_ROLE),
-        ("missing role", NO_ROLE),
-    ];
     if status == 403 {
         return "either nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`; or the login role's `token_bound_cidrs` leave out the address that Vault sees. Vault answers both alike";
     }
-    let known = REMEDIES.iter().find(|(words, _)| message.contains(words));
-    known.map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
+    let mut known = REMEDIES.lines().filter_map(|line| line.split_once(" => "));
+    known
+        .find(|(words, _)| message.contains(words))
+        .map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]

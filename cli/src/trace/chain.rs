@@ -205,7 +205,7 @@ impl<'a> AuditLog<'a> {
         for file in self.files {
             let source = Source::File(file.into());
             let read = lines::scan(source.open()?, needles, is_entry, &mut found)
-                .map_err(|error| InputError::Unreadable { name: source.to_string(), source: error })?;
+                .map_err(|error| source.unreadable(error))?;
             unreadable = unreadable.saturating_add(read.damaged);
             if read.foreign {
                 foreign.push(source.to_string());

@@ -13,30 +13,10 @@ use crate::input::{InputError, Source};
 const IDS: [&str; 3] = ["lambda_request_id", "request_id", "extended_request_id"];
 
 /// What is told of the line: nothing that another program may have put beside it.
-const FIELDS: [&str; 22] = [
-    "outcome",
-    "code",
-    "message",
-    "lambda_request_id",
-    "request_id",
-    "extended_request_id",
-    "trace_id",
-    "api_id",
-    "stage",
-    "route",
-    "method",
-    "caller_kind",
-    "caller_issuer",
-    "caller_id",
-    "grant",
-    "token_role",
-    "wrapped_accessor",
-    "creation_path",
-    "ttl_seconds",
-    "wrap_ttl_seconds",
-    "decision_micros",
-    "mint_micros",
-];
+const FIELDS: &str = "\
+    outcome code message lambda_request_id request_id extended_request_id trace_id api_id stage \
+    route method caller_kind caller_issuer caller_id grant token_role \
+    wrapped_accessor creation_path ttl_seconds wrap_ttl_seconds decision_micros mint_micros";
 
 /// So many are kept where an id is not one request's.
 const MAX_DECISIONS: usize = 20;
@@ -117,7 +97,7 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), FindError>
         ["outcome", "lambda_request_id"].iter().all(|name| line.get(*name).is_some_and(Value::is_string))
     };
     let read = lines::scan(log.open()?, &[id.to_owned()], is_decision, keep)
-        .map_err(|source| InputError::Unreadable { name: log.to_string(), source })?;
+        .map_err(|error| log.unreadable(error))?;
     let of_lambda = |decision: &Decision| decision.lambda_request_id() == id;
     // Lambda makes its ids; a client can choose API Gateway's, that of another request too.
     if decisions.iter().any(of_lambda) {
@@ -137,13 +117,10 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), FindError>
 
 impl Decision {
     fn of(line: &Value) -> Self {
-        let field = |name: &&str| Some(((*name).to_owned(), line.get(*name)?.clone()));
+        let field = |name: &str| Some((name.to_owned(), line.get(name)?.clone()));
         let millis = line.pointer("/_aws/Timestamp").and_then(Value::as_i64);
-        let time = millis.and_then(|millis| {
-            let time = DateTime::from_millis(millis);
-            time.fmt(Format::DateTime).ok()
-        });
-        Self { fields: FIELDS.iter().filter_map(field).collect(), time }
+        let time = millis.and_then(|millis| DateTime::from_millis(millis).fmt(Format::DateTime).ok());
+        Self { fields: FIELDS.split(' ').filter_map(field).collect(), time }
     }
 
     /// A field in words; empty where it is absent.
