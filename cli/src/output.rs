@@ -101,6 +101,14 @@ fn harmless(text: &str) -> String {
     shown
 }
 
+/// Room for the longest name of a [`field`].
+const NAME_WIDTH: usize = 12;
+
+/// One line of a list of names and values.
+pub(crate) fn field(name: &str, value: &str) -> String {
+    format!("  {name:NAME_WIDTH$}{}\n", plain(value))
+}
+
 /// JSON for people and programs, with the same characters escaped.
 pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();

@@ -30,7 +30,7 @@ use crate::{
     input::{ConfigArguments, ConfigError},
     output::{Output, OutputError},
 };
-use compare::{Allowed, Found, Plan, plan};
+use compare::{Allowed, Plan, plan};
 use desired::{Choices, Desired, DesiredError, SELF_POLICY, desired};
 use login::Trusted;
 use server::{Server, ServerError};
@@ -277,40 +277,44 @@ impl Common {
     fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), SetUpError> {
         let config = self.config.read()?;
         let options = address.options(Some(&config.vault), connection::variable)?;
-        let choices = Choices {
-            policy: self.policy.clone(),
-            trusted: self.trusted.trusted(),
-            namespace: options.namespace.clone(),
-            quotas: !self.quotas.no_quotas,
-        };
-        let desired = desired(&config, &choices)?;
+        let desired = wanted(&config, &options, &self.policy, self.trusted.trusted(), &self.quotas)?;
         Ok((options, desired))
     }
 
     async fn look(&self, output: &Output) -> Result<(Server, Plan), SetUpError> {
         let (options, desired) = self.derive(&self.address)?;
         let token = connection::token(connection::variable)?;
-        let (server, found) = look(options, token, self.quotas.quota_namespace.clone(), &desired).await?;
-        let plan = plan(
-            &desired,
-            &found,
-            Allowed { adopt: self.adopt, prune: self.prune, remove_principals: self.remove_principals },
-        );
-        output.print(&text::of(&plan, server.address(), server.namespace(), server.token_place()))?;
+        let Self { adopt, prune, remove_principals, .. } = *self;
+        let allowed = Allowed { adopt, prune, remove_principals };
+        let (server, plan) = compared(options, token, &self.quotas, &desired, allowed).await?;
+        let at = &server.operator;
+        output.print(&text::of(&plan, at.address(), at.namespace(), at.token_place()))?;
         Ok((server, plan))
     }
 }
 
-/// What Vault has of what is desired.
-async fn look(
+fn wanted(
+    config: &Config,
+    at: &VaultOptions,
+    policy: &PolicyName,
+    trusted: Option<Trusted>,
+    quotas: &Quotas,
+) -> Result<Desired, DesiredError> {
+    let (policy, namespace) = (policy.clone(), at.namespace.clone());
+    desired(config, &Choices { policy, trusted, namespace, quotas: !quotas.no_quotas })
+}
+
+/// What a server has of what is desired, and what to do about the rest.
+async fn compared(
     options: VaultOptions,
     token: OwnToken,
-    quota_namespace: Option<Namespace>,
+    quotas: &Quotas,
     desired: &Desired,
-) -> Result<(Server, Found), SetUpError> {
-    let server = Server::new(options, token, quota_namespace)?;
+    allowed: Allowed,
+) -> Result<(Server, Plan), SetUpError> {
+    let server = Server::new(options, token, quotas.quota_namespace.clone())?;
     let found = server.look(desired).await.map_err(Box::new)?;
-    Ok((server, found))
+    Ok((server, plan(desired, &found, allowed)))
 }
 
 /// What `plan` would find at the configuration's own Vault, for whoever only wants to know whether there is anything; and where
@@ -322,17 +326,15 @@ async fn look(
 pub(crate) async fn drift(
     config: &Config,
     address: &AddressArguments,
-    policy: PolicyName,
-    quotas: Quotas,
+    policy: &PolicyName,
+    quotas: &Quotas,
 ) -> Result<(Plan, &'static str), SetUpError> {
     // Whoever has no token need not hear where it would go.
     let token = connection::token(connection::variable)?;
     let options = address.options_of(&config.vault, connection::variable)?;
-    let namespace = options.namespace.clone();
-    let choices = Choices { policy, trusted: None, namespace, quotas: !quotas.no_quotas };
-    let desired = desired(config, &choices)?;
-    let (server, found) = look(options, token, quotas.quota_namespace, &desired).await?;
-    Ok((plan(&desired, &found, Allowed::default()), server.token_place()))
+    let desired = wanted(config, &options, policy, None, quotas)?;
+    let (server, plan) = compared(options, token, quotas, &desired, Allowed::default()).await?;
+    Ok((plan, server.operator.token_place()))
 }
 
 /// Other names are somebody's already.

@@ -24,7 +24,7 @@ pub(super) async fn examine(
     policy: &PolicyName,
     quotas: &Quotas,
 ) -> Vec<Finding> {
-    match drift(config, address, policy.clone(), quotas.clone()).await {
+    match drift(config, address, policy, quotas).await {
         Ok((plan, token_place)) => found(&plan, token_place),
         Err(SetUpError::Connection(ConnectionError::TokenMissing)) => {
             vec![Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")]

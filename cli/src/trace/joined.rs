@@ -96,14 +96,10 @@ pub(super) async fn follow(
     }
     unread |= chain.unreadable > 0;
     let Remarks { seen: remarks, missing } = remarks(&decision, &chain.steps, doubt.as_ref());
-    notes.extend(remarks);
     // What is missing from a log proves nothing where a part of it was not read.
     let withheld = unread && !missing.is_empty();
-    if withheld {
-        notes.push(WITHHELD.to_owned());
-    } else {
-        notes.extend(missing);
-    }
+    let missing = if withheld { vec![WITHHELD] } else { missing };
+    notes.extend(remarks.into_iter().chain(missing).map(str::to_owned));
     notes.extend(damage("the authorizer's log", unreadable));
     notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
     notes.extend(seen.foreign.iter().map(|file| {
@@ -203,75 +199,65 @@ const ROOT_ADVICE: &str = " (audit devices lie in the root namespace, so that VA
 
 /// The only device, if the devices may be looked at. Vault's own documents call it `file`.
 async fn the_device(operator: &Operator) -> Result<String, OperatorError> {
-    let usual = "file".to_owned();
-    match operator.read("sys/audit", Needs("`read` and `sudo`")).await {
-        Ok(answer) => {
-            let devices = answer.data.as_ref().and_then(Value::as_object).map_or_else(Vec::new, paths);
-            Ok(match devices.as_slice() {
-                [only] => only.clone(),
-                _ => usual,
-            })
-        }
-        Err(OperatorError::Forbidden { .. }) => Ok(usual),
-        Err(error) => Err(error),
-    }
-}
-
-fn paths(devices: &Map<String, Value>) -> Vec<String> {
-    devices.keys().map(|path| path.trim_end_matches('/').to_owned()).collect()
+    let devices = match operator.read("sys/audit", Needs("`read` and `sudo`")).await {
+        Err(OperatorError::Forbidden { .. }) => Value::Null,
+        answer => answer?.data.unwrap_or_default(),
+    };
+    let mut paths = devices.as_object().into_iter().flat_map(Map::keys);
+    let only = paths.next().filter(|_| paths.next().is_none());
+    Ok(only.map_or("file", |path| path.trim_end_matches('/')).to_owned())
 }
 
 /// What whoever reads the chain should not have to find out alone.
-#[derive(Default)]
 struct Remarks {
     /// From what is in the log.
-    seen: Vec<String>,
+    seen: Vec<&'static str>,
     /// From what is not.
-    missing: Vec<String>,
+    missing: Vec<&'static str>,
 }
 
 fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remarks {
-    let mut remarks = Remarks::default();
+    let (mut seen, mut missing) = (Vec::new(), Vec::new());
     let of = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let went_well = |kind: Kind| of(kind).any(|step| step.error.is_none());
     if decision.wrapped_accessor().is_none() {
         match steps {
-            [] => remarks.missing.push("no token was minted, and the audit log has none of this request".to_owned()),
-            _ => remarks.seen.push("the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id".to_owned()),
+            [] => missing.push(NOTHING_MINTED),
+            _ => seen.push(GIVEN_BACK),
         }
-        return remarks;
+    } else if !steps.is_empty() && !matches!(doubt, Some(Doubt::Anothers { .. })) {
+        // What another's token was used for says nothing of this request.
+        if doubt.is_none() && !went_well(Kind::Mint) {
+            missing.push("the mint is not in this audit log: it is in an older file");
+        }
+        if !went_well(Kind::Unwrap) {
+            let is_used = of(Kind::Use).next().is_some();
+            missing.push(if is_used {
+                "the unwrap is not in this audit log"
+            } else {
+                "nobody unwrapped the token"
+            });
+        } else if of(Kind::Unwrap).skip_while(|step| step.error.is_some()).any(|step| step.error.is_some()) {
+            seen.push(UNWRAPPED_TWICE);
+        } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
+            seen.push(REFUSED_BEFORE);
+        }
+        if of(Kind::Misuse).next().is_some() {
+            seen.push("the wrapping token was used for something else than an unwrap, which burns it");
+        }
+        if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
+            missing.push(
+                "it was not revoked by a call of its own: it ends with its ttl, or with others of its grant",
+            );
+        }
     }
-    // What another's token was used for says nothing of this request.
-    if steps.is_empty() || matches!(doubt, Some(Doubt::Anothers { .. })) {
-        return remarks;
-    }
-    if doubt.is_none() && !went_well(Kind::Mint) {
-        remarks.missing.push("the mint is not in this audit log: it is in an older file".to_owned());
-    }
-    if !went_well(Kind::Unwrap) {
-        let is_used = of(Kind::Use).next().is_some();
-        remarks.missing.push(
-            if is_used { "the unwrap is not in this audit log" } else { "nobody unwrapped the token" }
-                .to_owned(),
-        );
-    } else if of(Kind::Unwrap).skip_while(|step| step.error.is_some()).any(|step| step.error.is_some()) {
-        remarks.seen.push("one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses".to_owned());
-    } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
-        remarks.seen.push("an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token".to_owned());
-    }
-    if of(Kind::Misuse).next().is_some() {
-        remarks
-            .seen
-            .push("the wrapping token was used for something else than an unwrap, which burns it".to_owned());
-    }
-    if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
-        remarks.missing.push(
-            "it was not revoked by a call of its own: it ends with its ttl, or with others of its grant"
-                .to_owned(),
-        );
-    }
-    remarks
+    Remarks { seen, missing }
 }
+
+const NOTHING_MINTED: &str = "no token was minted, and the audit log has none of this request";
+const GIVEN_BACK: &str = "the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id";
+const UNWRAPPED_TWICE: &str = "one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses";
+const REFUSED_BEFORE: &str = "an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token";
 
 fn damage(log: &str, lines: u64) -> Option<String> {
     (lines > 0).then(|| format!("{log}{}", unread(lines).replacen(';', ":", 1)))

@@ -28,7 +28,7 @@ const REMOVE: Needs = Needs("`delete`");
 
 /// A Vault, as an operator calls it.
 pub(crate) struct Server {
-    operator: Operator,
+    pub(crate) operator: Operator,
     /// The same in the namespace that keeps the quotas.
     quotas: Operator,
 }
@@ -55,21 +55,6 @@ impl Server {
     ) -> Result<Self, VaultSetupError> {
         let quotas = VaultOptions { namespace: quota_namespace, ..options.clone() };
         Ok(Self { operator: Operator::at(options, token.clone())?, quotas: Operator::at(quotas, token)? })
-    }
-
-    /// Its address.
-    pub(crate) fn address(&self) -> &str {
-        self.operator.address()
-    }
-
-    /// The namespace of all but the quotas.
-    pub(crate) fn namespace(&self) -> Option<&str> {
-        self.operator.namespace()
-    }
-
-    /// Where the token was found.
-    pub(crate) fn token_place(&self) -> &'static str {
-        self.operator.token_place()
     }
 
     /// Looks at everything that is wanted, and at everything that was made before. Writes nothing.
@@ -107,18 +92,17 @@ impl Server {
     }
 
     async fn look_at(&self, place: Place, found: &mut Found) -> Result<(), ServerError> {
-        match self.of(&place).read(&place.path(), READ).await {
-            Ok(answer) => drop(found.objects.insert(place, data(answer))),
-            Err(error) => match error.refusal() {
-                Some((404, message)) => {
-                    // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
-                    if let Some(mount) = place.mount().filter(|_| message.contains("no handler")) {
-                        found.missing_mounts.insert(mount.to_owned());
-                    }
-                }
-                Some(_) | None => return Err(self.failed("read", &place, error)),
-            },
-        }
+        let error = match self.of(&place).read(&place.path(), READ).await {
+            Ok(answer) => {
+                found.objects.insert(place, data(answer));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let Some((404, message)) = error.refusal() else { return Err(self.failed("read", &place, error)) };
+        // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
+        let mount = place.mount().filter(|_| message.contains("no handler"));
+        found.missing_mounts.extend(mount.map(str::to_owned));
         Ok(())
     }
 
@@ -135,7 +119,7 @@ impl Server {
                 || source.refusal().is_some_and(|(_, message)| message.contains("unsupported"));
         let advice = if taken {
             TAKEN_ADVICE
-        } else if powerless && place.is_quota() && self.namespace().is_some() {
+        } else if powerless && place.is_quota() && self.operator.namespace().is_some() {
             QUOTA_ADVICE
         } else {
             ""
