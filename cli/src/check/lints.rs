@@ -56,12 +56,10 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
             "{method: aws, role: …, server_id: …}, which stores nothing",
         )),
         LoginSettings::AppRole(settings) if matches!(settings.secret_id, SecretId::Given(_)) => {
-            Some(Finding::warning(
-                "login-secret",
-                "vault.login.secret_id",
-                "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment",
-                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing",
-            ))
+            let risk = "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment";
+            let instead =
+                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing";
+            Some(Finding::warning("login-secret", "vault.login.secret_id", risk, instead))
         }
         LoginSettings::Aws(_) | LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => None,
     }
@@ -69,12 +67,10 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
 
 fn keys_in_file((issuer, source): &(Issuer, JwksSource)) -> Option<Finding> {
     let JwksSource::File(_) = source else { return None };
-    Some(Finding::warning(
-        "keys-in-file",
-        format!("issuers.{}.jwks", quoted(issuer.name.as_str())),
-        "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then",
-        "`discovery`, or {uri: …}",
-    ))
+    let risk = "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then";
+    let instead = "`discovery`, or {uri: …}";
+    let place = format!("issuers.{}.jwks", quoted(issuer.name.as_str()));
+    Some(Finding::warning("keys-in-file", place, risk, instead))
 }
 
 fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
@@ -82,14 +78,12 @@ fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
     if seconds <= LONGEST_PROOF_SECONDS || settings.single_use {
         return None;
     }
-    Some(Finding::warning(
-        "proof-window",
-        "aws_identity.max_age",
-        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller"),
-        format!(
-            "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
-        ),
-    ))
+    let risk =
+        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller");
+    let instead = format!(
+        "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
+    );
+    Some(Finding::warning("proof-window", "aws_identity.max_age", risk, instead))
 }
 
 fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Finding> {

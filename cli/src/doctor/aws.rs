@@ -314,11 +314,9 @@ fn concurrency(found: &Value, limits: Limits, stages: &Stages) -> Finding {
         return Finding::unseen(check, reason);
     };
     if reserved == 0 {
-        return Finding::wrong(
-            check,
-            "0 is reserved: every call is a 503",
-            "reserve as much as callers need",
-        );
+        let found = "0 is reserved: every call is a 503";
+        let remedy = "reserve as much as callers need";
+        return Finding::wrong(check, found, remedy);
     }
     match one_caller_over_a_grant(limits, stages, u32::try_from(reserved).unwrap_or(u32::MAX)) {
         Some((risk, instead)) => {
@@ -350,10 +348,8 @@ fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
     let format = found.pointer("/accessLogSettings/format").and_then(Value::as_str).unwrap_or_default();
     let secret = vault_context::context::WRAPPING_TOKEN.key;
     if !format.contains(secret) {
-        return Finding::good(
-            check,
-            format!("stage `{stage}` of API `{api}` does not log the wrapping token"),
-        );
+        let found = format!("stage `{stage}` of API `{api}` does not log the wrapping token");
+        return Finding::good(check, found);
     }
     let found = format!(
         "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"

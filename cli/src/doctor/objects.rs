@@ -47,18 +47,14 @@ fn found(plan: &Plan, token_place: &str) -> Vec<Finding> {
     let yours: Vec<&str> = plan.missing_policies().collect();
     let as_seen = format!("(as the token from {token_place} sees it)");
     let ours = (!ours.is_empty()).then(|| {
-        Finding::wrong(
-            CHECK,
-            format!("missing, or not as they must be: {} {as_seen}", ours.join(", ")),
-            "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it",
-        )
+        let found = format!("missing, or not as they must be: {} {as_seen}", ours.join(", "));
+        let remedy = "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it";
+        Finding::wrong(CHECK, found, remedy)
     });
     let yours = (!yours.is_empty()).then(|| {
-        Finding::wrong(
-            CHECK,
-            format!("policies that grants name are missing: {} {as_seen}", yours.join(", ")),
-            "write them: they are yours, and until then they allow nothing",
-        )
+        let found = format!("policies that grants name are missing: {} {as_seen}", yours.join(", "));
+        let remedy = "write them: they are yours, and until then they allow nothing";
+        Finding::wrong(CHECK, found, remedy)
     });
     let wrong: Vec<Finding> = ours.into_iter().chain(yours).collect();
     if wrong.is_empty() {

@@ -101,11 +101,8 @@ fn clock(health: &Health) -> Finding {
     if difference <= MAX_CLOCK_DIFFERENCE_SECONDS {
         return Finding::good("vault-clock", found);
     }
-    Finding::wrong(
-        "vault-clock",
-        found,
-        "synchronise both with NTP: logins and the ends of tokens go by them",
-    )
+    let remedy = "synchronise both with NTP: logins and the ends of tokens go by them";
+    Finding::wrong("vault-clock", found, remedy)
 }
 
 #[cfg(test)]
