@@ -157,11 +157,8 @@ impl Api<'_> {
             .collect();
         if findings.is_empty() {
             let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
-            return vec![Finding::wrong(
-                "authorizer-api",
-                found,
-                "attach the function, or mend `--function`",
-            )];
+            let remedy = "attach the function, or mend `--function`";
+            return vec![Finding::wrong("authorizer-api", found, remedy)];
         }
         findings
     }
@@ -383,160 +380,158 @@ mod tests {
     use super::*;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders-authorizer";
+    const SOURCE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
 
-    fn findings(policy: Value, kind: Kind, authorizer: Value) -> Vec<Finding> {
-        let policy = Ok(policy);
-        let api = Api { id: "a1b2c3d4e5", stages: &[], function: FUNCTION, policy: &policy };
-        api.authorizers(kind, &json!({ kind.items: [authorizer] }))
+    /// What is not good.
+    fn told(findings: &[Finding]) -> String {
+        let of = |finding: &Finding| {
+            let verdict = if finding.is_wrong() { "wrong" } else { "unseen" };
+            (finding.is_wrong() || finding.is_unseen()).then(|| format!("{} {verdict}", finding.check))
+        };
+        findings.iter().filter_map(of).collect::<Vec<_>>().join(", ")
     }
 
-    fn wrong(findings: &[Finding]) -> Vec<&'static str> {
-        findings.iter().filter(|finding| finding.is_wrong()).map(|finding| finding.check).collect()
+    fn found(policy: Value, kind: Kind, authorizer: Value) -> String {
+        let policy = Ok(policy);
+        let api = Api { id: "a1b2c3d4e5", stages: &[], function: FUNCTION, policy: &policy };
+        told(&api.authorizers(kind, &json!({ kind.items: [authorizer] })))
     }
 
     fn uri() -> String {
         format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations")
     }
 
-    fn rest(ttl: Value) -> Value {
-        json!({"id": "abc123", "name": "vault", "authorizerUri": uri(), "authorizerResultTtlInSeconds": ttl})
+    /// An authorizer of a REST API, which is good, with one member changed.
+    fn rest(name: &str, value: Value) -> Value {
+        let mut rest = json!({"id": "abc123", "name": "vault", "authorizerUri": uri(), "authorizerResultTtlInSeconds": 0});
+        rest[name] = value;
+        rest
     }
 
-    fn permission(source: &str) -> Value {
-        json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
-            "Action": "lambda:InvokeFunction", "Resource": FUNCTION, "Condition": {"ArnLike": {"AWS:SourceArn": source}}}]})
+    /// A policy that lets the API in, with one member of its statement changed.
+    fn policy(name: &str, value: Value) -> Value {
+        let mut statement = json!({"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Action": "lambda:InvokeFunction", "Resource": FUNCTION, "Condition": {"ArnLike": {"AWS:SourceArn": SOURCE}}});
+        statement[name] = value;
+        json!({"Statement": [statement]})
     }
 
-    fn good_permission() -> Value {
-        permission("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123")
+    fn good() -> (Value, Value) {
+        (policy("Effect", json!("Allow")), rest("id", json!("abc123")))
     }
 
     #[test]
     fn an_authorizer_that_keeps_answers_is_wrong() {
-        assert_eq!(wrong(&findings(good_permission(), REST, rest(json!(0)))), Vec::<&str>::new());
-        for ttl in [json!(300), json!(1), json!(null)] {
-            assert_eq!(
-                wrong(&findings(good_permission(), REST, rest(ttl.clone()))),
-                ["authorizer-caching"],
-                "{ttl}"
-            );
-        }
         let http = |ttl: Value| json!({"authorizerId": "abc123", "authorizerUri": uri(), "authorizerResultTtlInSeconds": ttl});
-        assert_eq!(wrong(&findings(good_permission(), HTTP, http(json!(null)))), Vec::<&str>::new());
-        assert_eq!(wrong(&findings(good_permission(), HTTP, http(json!(60)))), ["authorizer-caching"]);
+        let rest = |ttl| rest("authorizerResultTtlInSeconds", ttl);
+        for (kind, authorizer, expected) in [
+            (REST, rest(json!(0)), ""),
+            (REST, rest(json!(1)), "authorizer-caching wrong"),
+            (REST, rest(json!(300)), "authorizer-caching wrong"),
+            (REST, rest(json!(null)), "authorizer-caching wrong"),
+            (HTTP, http(json!(null)), ""),
+            (HTTP, http(json!(60)), "authorizer-caching wrong"),
+        ] {
+            assert_eq!(found(good().0, kind, authorizer.clone()), expected, "{authorizer}");
+        }
     }
 
     #[test]
     fn an_api_that_may_not_invoke_the_function_is_wrong() {
-        let found = |policy: Value| wrong(&findings(policy, REST, rest(json!(0)))).join(",");
-        for covers in [
-            "arn:aws:execute-api:*:123456789012:a1b2c3d4e5/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/*",
-            "arn:aws:execute-api:eu-west-1:123456789012:*",
+        let found = |policy: Value| found(policy, REST, good().1);
+        let source =
+            |operator: &str, source: &str| policy("Condition", json!({operator: {"AWS:SourceArn": source}}));
+        for (region_account_and_what, expected) in [
+            ("*:123456789012:a1b2c3d4e5/authorizers/abc123", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/authorizers/*", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/*", ""),
+            ("eu-west-1:123456789012:*", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/authorizers/other", "authorizer-permission wrong"),
+            ("eu-west-1:123456789012:zzzzzzzzzz/authorizers/abc123", "authorizer-permission wrong"),
+            ("eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders", "authorizer-permission wrong"),
+            ("us-east-1:123456789012:a1b2c3d4e5/authorizers/abc123", "authorizer-permission wrong"),
+            ("eu-west-1:999999999999:a1b2c3d4e5/authorizers/abc123", "authorizer-permission wrong"),
         ] {
-            assert_eq!(found(permission(covers)), "", "{covers}");
+            let arn = format!("arn:aws:execute-api:{region_account_and_what}");
+            assert_eq!(found(source("ArnLike", &arn)), expected, "{arn}");
         }
-        for other in [
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/other",
-            "arn:aws:execute-api:eu-west-1:123456789012:zzzzzzzzzz/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
-            "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:999999999999:a1b2c3d4e5/authorizers/abc123",
-        ] {
-            assert_eq!(found(permission(other)), "authorizer-permission", "{other}");
-        }
-        assert_eq!(found(Value::Null), "authorizer-permission");
-        let mut literal = permission("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*");
-        literal["Statement"][0]["Condition"] = json!({"StringEquals": {"aws:SourceArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*"}});
-        assert_eq!(found(literal), "authorizer-permission", "StringEquals knows no wildcard");
+        assert_eq!(found(Value::Null), "authorizer-permission wrong");
+        let literal = source("StringEquals", &SOURCE.replace("abc123", "*"));
+        assert_eq!(found(literal), "authorizer-permission wrong", "StringEquals knows no wildcard");
     }
 
     #[test]
     fn a_permission_that_was_not_understood_is_not_called_good() {
-        let unseen = |policy: Value, authorizer: Value| {
-            let [caching, permission] = findings(policy, REST, authorizer).try_into().unwrap();
-            assert!(!caching.is_wrong() && !permission.is_wrong());
-            permission.is_unseen()
-        };
-        let mut by_role = rest(json!(0));
-        by_role["authorizerCredentials"] = json!("arn:aws:iam::123456789012:role/invoker");
-        assert!(unseen(Value::Null, by_role));
-        let source = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
-        for condition in [
-            json!({"ArnLike": {"AWS:SourceArn": [source, "arn:aws:execute-api:eu-west-1:1:b/*"]}}),
-            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
-            json!({"ArnLike": {"AWS:SourceArn": source}, "StringEquals": {"aws:SourceAccount": "999999999999"}}),
-        ] {
-            let mut policy = good_permission();
-            policy["Statement"][0]["Condition"] = condition.clone();
-            assert!(unseen(policy, rest(json!(0))), "{condition}");
-        }
+        let unseen = "authorizer-permission unseen";
+        let by_role = rest("authorizerCredentials", json!("arn:aws:iam::123456789012:role/invoker"));
+        assert_eq!(found(Value::Null, REST, by_role), unseen);
         for (name, value) in [
+            (
+                "Condition",
+                json!({"ArnLike": {"AWS:SourceArn": [SOURCE, "arn:aws:execute-api:eu-west-1:1:b/*"]}}),
+            ),
+            ("Condition", json!({"StringEquals": {"aws:SourceAccount": "123456789012"}})),
+            (
+                "Condition",
+                json!({"ArnLike": {"AWS:SourceArn": SOURCE}, "StringEquals": {"aws:SourceAccount": "999999999999"}}),
+            ),
             ("Effect", json!("Deny")),
             ("Action", json!(["lambda:InvokeFunction"])),
             ("Principal", json!({"Service": ["apigateway.amazonaws.com"]})),
         ] {
-            let mut policy = good_permission();
-            policy["Statement"][0][name] = value;
-            assert!(unseen(policy, rest(json!(0))), "{name}");
+            assert_eq!(found(policy(name, value.clone()), REST, good().1), unseen, "{name} {value}");
         }
-        let mut open = good_permission();
-        open["Statement"][0].as_object_mut().unwrap().remove("Condition");
-        assert!(!unseen(open, rest(json!(0))));
+        assert_eq!(found(policy("Condition", Value::Null), REST, good().1), "", "without a condition");
     }
 
     #[test]
     fn an_api_without_this_authorizer_is_wrong() {
-        let other = json!({"id": "x", "authorizerUri": "arn:aws:…:function:another/invocations"});
-        assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
-        let longer_name = uri().replace("orders-authorizer", "orders-authorizer-v2");
-        let other = json!({"id": "x", "authorizerUri": longer_name});
-        assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
-        let alias = uri().replace("orders-authorizer/", "orders-authorizer:live/");
-        let ours = json!({"id": "abc123", "authorizerUri": alias, "authorizerResultTtlInSeconds": 0});
-        let of_alias = findings(Value::Null, REST, ours);
-        assert!(wrong(&of_alias).is_empty() && of_alias.iter().any(Finding::is_unseen));
-    }
-
-    #[test]
-    fn a_function_that_may_take_longer_than_api_gateway_is_wrong() {
-        for (seconds, is_wrong) in [(3, false), (9, false), (10, true), (900, true)] {
-            assert_eq!(timeout(&json!({"Timeout": seconds})).is_wrong(), is_wrong, "{seconds}");
-        }
-        assert!(timeout(&json!({})).is_unseen());
-    }
-
-    #[test]
-    fn an_environment_that_is_nearly_full_is_wrong() {
-        let of =
-            |bytes: usize| environment(&json!({"Environment": {"Variables": {"A": "x".repeat(bytes - 1)}}}));
-        assert!(!of(3686).is_wrong() && of(3687).is_wrong());
-        assert!(!environment(&json!({})).is_wrong());
-        let denied = json!({"Environment": {"Error": {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}}});
-        assert!(environment(&denied).is_unseen(), "0 of 4096 bytes is what was not seen");
-    }
-
-    #[test]
-    fn a_stage_that_logs_whole_answers_is_wrong() {
-        for traced in [
-            json!({"methodSettings": {"*/*": {"dataTraceEnabled": true, "loggingLevel": "INFO"}}}),
-            json!({"routeSettings": {"$connect": {"dataTraceEnabled": true}}}),
-            json!({"defaultRouteSettings": {"dataTraceEnabled": true}}),
+        for (uri, expected) in [
+            ("arn:aws:…:function:another/invocations".to_owned(), "authorizer-api wrong"),
+            (uri().replace("orders-authorizer", "orders-authorizer-v2"), "authorizer-api wrong"),
+            (uri().replace("orders-authorizer/", "orders-authorizer:live/"), "authorizer-permission unseen"),
         ] {
-            assert!(data_trace("a", "prod", &traced).is_wrong(), "{traced}");
-        }
-        for quiet in [json!({}), json!({"methodSettings": {"*/*": {"dataTraceEnabled": false}}})] {
-            assert!(!data_trace("a", "prod", &quiet).is_wrong(), "{quiet}");
+            assert_eq!(found(Value::Null, REST, rest("authorizerUri", json!(uri))), expected, "{uri}");
         }
     }
 
     #[test]
-    fn an_access_log_that_prints_the_token_is_wrong() {
-        let format =
-            |format: &str| access_log("a", "prod", &json!({"accessLogSettings": {"format": format}}));
-        assert!(format("$context.requestId $context.authorizer.vaultWrappingToken").is_wrong());
-        assert!(!format("$context.requestId $context.authorizer.vaultWrappedAccessor").is_wrong());
-        assert!(!access_log("a", "prod", &json!({})).is_wrong());
+    fn a_function_that_is_too_slow_or_nearly_full_is_wrong() {
+        let variables = |bytes: usize| json!({"Environment": {"Variables": {"A": "x".repeat(bytes - 1)}}});
+        let denied = json!({"Environment": {"Error": {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}}});
+        for (check, function, expected) in [
+            (timeout as fn(&Value) -> Finding, json!({"Timeout": 3}), ""),
+            (timeout, json!({"Timeout": 9}), ""),
+            (timeout, json!({"Timeout": 10}), "function-timeout wrong"),
+            (timeout, json!({"Timeout": 900}), "function-timeout wrong"),
+            (timeout, json!({}), "function-timeout unseen"),
+            (environment, json!({}), ""),
+            (environment, variables(3686), ""),
+            (environment, variables(3687), "function-environment wrong"),
+            // 0 of 4096 bytes is what was not seen.
+            (environment, denied, "function-environment unseen"),
+        ] {
+            assert_eq!(told(&[check(&function)]), expected, "{function:.100}");
+        }
+    }
+
+    #[test]
+    fn a_stage_that_logs_whole_answers_or_tokens_is_wrong() {
+        let format = |format: &str| json!({"accessLogSettings": {"format": format}});
+        for (stage, expected) in [
+            (json!({}), ""),
+            (json!({"methodSettings": {"*/*": {"dataTraceEnabled": false}}}), ""),
+            (
+                json!({"methodSettings": {"*/*": {"dataTraceEnabled": true, "loggingLevel": "INFO"}}}),
+                "stage-data-trace wrong",
+            ),
+            (json!({"routeSettings": {"$connect": {"dataTraceEnabled": true}}}), "stage-data-trace wrong"),
+            (json!({"defaultRouteSettings": {"dataTraceEnabled": true}}), "stage-data-trace wrong"),
+            (format("$context.requestId $context.authorizer.vaultWrappingToken"), "stage-access-log wrong"),
+            (format("$context.requestId $context.authorizer.vaultWrappedAccessor"), ""),
+        ] {
+            let found = [data_trace("a", "prod", &stage), access_log("a", "prod", &stage)];
+            assert_eq!(told(&found), expected, "{stage}");
+        }
     }
 }

@@ -53,16 +53,13 @@ fn found(plan: &Plan, token_place: &str) -> Vec<Finding> {
     });
     let yours = (!yours.is_empty()).then(|| {
         let found = format!("policies that grants name are missing: {} {as_seen}", yours.join(", "));
-        let remedy = "write them: they are yours, and until then they allow nothing";
-        Finding::wrong(CHECK, found, remedy)
+        Finding::wrong(CHECK, found, "write them: they are yours, and until then they allow nothing")
     });
     let wrong: Vec<Finding> = ours.into_iter().chain(yours).collect();
     if wrong.is_empty() {
-        let kept = plan.count(Fate::Keep);
-        return vec![Finding::good(
-            CHECK,
-            format!("{kept} roles, policies and quotas are as they must be {as_seen}"),
-        )];
+        let found =
+            format!("{} roles, policies and quotas are as they must be {as_seen}", plan.count(Fate::Keep));
+        return vec![Finding::good(CHECK, found)];
     }
     wrong
 }
