@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     desired::{Desired, SELF_POLICY},
     login::{CLAIMS, NAMES, lets_in},
-    object::Object,
+    object::{Object, texts},
     place::Place,
 };
 
@@ -111,9 +111,7 @@ fn login_guard(object: &Object) -> String {
              exit 1 ;;\n    esac\ndone\n"
         )
     };
-    let policies =
-        body.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let own = policies.first().and_then(Value::as_str).map(|policy| policies_guard(&path, policy));
+    let own = texts(&body, "token_policies").next().map(|policy| policies_guard(&path, policy));
     let claims = body.get(CLAIMS).map(|claims| claims_guard(&path, claims));
     fields.map(guard).chain(own).chain(claims).collect()
 }
@@ -130,8 +128,7 @@ fn policies_guard(path: &str, policy: &str) -> String {
 
 /// Claims are written as a whole: those of others would go, and with them whom they keep out.
 fn claims_guard(path: &str, claims: &Value) -> String {
-    let subjects = claims.get("sub").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let subjects: Vec<&str> = subjects.iter().filter_map(Value::as_str).collect();
+    let subjects: Vec<&str> = texts(claims, "sub").collect();
     // As the command line prints them.
     let own = quoted(&format!("map[sub:[{}]]", subjects.join(" ")));
     let own = if subjects.is_empty() { String::new() } else { format!(" | {own}") };
