@@ -17,7 +17,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cases::Shape;
-use crate::deployment::{json_objects, zipped};
+use crate::deployed_stack::{json_objects, zipped};
 use crate::emulator::{ACCOUNT, Aws, Emulator};
 use crate::raw_http::{self, Request};
 
@@ -42,7 +42,6 @@ pub struct Outcome {
 
 impl Outcome {
     /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
-    #[must_use]
     pub fn context(&self) -> &Value {
         let authorizer = &self.body["authorizer"];
         authorizer.get("lambda").unwrap_or(authorizer)
@@ -60,7 +59,6 @@ impl Apis {
     }
 
     /// Their ids.
-    #[must_use]
     pub fn ids(&self) -> Vec<&str> {
         self.ids.values().map(String::as_str).collect()
     }
@@ -86,7 +84,6 @@ impl Apis {
     }
 
     /// Where a stage is served, below [`Aws::url`].
-    #[must_use]
     pub fn base(&self, shape: Shape, stage: &str) -> String {
         format!("/_aws/execute-api/{}/{stage}", self.ids[&shape])
     }

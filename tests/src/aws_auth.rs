@@ -67,7 +67,6 @@ pub struct AwsAuthConfig {
 
 impl AwsAuthConfig {
     /// What `quickstart.sh --aws-principal <arn> --server-id <server_id>` configures.
-    #[must_use]
     pub fn quickstart(bound_iam_principal_arn: &str, server_id: &str) -> Self {
         let role = AwsRole {
             name: AUTHORIZER_ROLE.to_owned(),
@@ -107,7 +106,6 @@ pub struct AwsAuth {
 
 impl AwsAuth {
     /// The stand-in, in front of `openbao`; signatures are checked by the STS at `sts_url`.
-    #[must_use]
     pub fn start(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
         Self::in_front(openbao, sts_url, config, None)
     }
@@ -138,7 +136,6 @@ impl AwsAuth {
     }
 
     /// `http://127.0.0.1:<port>`: what the authorizer takes for Vault. The same after a restart.
-    #[must_use]
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -158,19 +155,16 @@ impl AwsAuth {
     }
 
     /// Whether the real plugin answers logins.
-    #[must_use]
     pub fn is_plugin(&self) -> bool {
         self.sts.is_some()
     }
 
     /// How many logins it has accepted.
-    #[must_use]
     pub fn login_count(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
     }
 
     /// How many logins it has refused.
-    #[must_use]
     pub fn refused_login_count(&self) -> usize {
         self.state.refused.load(Ordering::SeqCst)
     }
@@ -209,7 +203,6 @@ impl Vault {
     }
 
     /// The proxy's address.
-    #[must_use]
     pub fn address(&self) -> String {
         self.aws_auth.address()
     }

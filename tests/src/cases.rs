@@ -116,7 +116,6 @@ pub struct Expected {
 
 impl Table {
     /// Reads the file.
-    #[must_use]
     pub fn read() -> Self {
         let path = parts::repository().join("authorizer/tests/cases.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -134,7 +133,6 @@ impl Table {
     }
 
     /// The authorizer's configuration for a shape, `${name}` replaced; a list `["${apis}"]` becomes `api_ids`.
-    #[must_use]
     pub fn configuration(&self, shape: Shape, values: &BTreeMap<String, String>, api_ids: &[&str]) -> String {
         let mut document = self.configuration.clone();
         for (key, value) in self.configuration_of.get(&shape).into_iter().flatten() {
@@ -184,7 +182,6 @@ impl Table {
 
 impl Case {
     /// The request, below `base`, with `${name}` replaced by the credential of that name.
-    #[must_use]
     pub fn request(&self, base: &str, credentials: &BTreeMap<String, String>) -> Request {
         let filled = |(name, value): &(String, String)| (name.clone(), fill(value, credentials));
         let query: Vec<_> =

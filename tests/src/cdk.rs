@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::cloudformation::{BUCKET, Code};
-use crate::deployment::Deployment;
+use crate::deployed_stack::DeployedStack;
 use crate::emulator::{Emulator, REGION};
 use crate::parts::{self, copy};
 use crate::process::Scratch;
@@ -36,7 +36,6 @@ pub struct Neighbours<'n> {
 
 impl Package {
     /// Copies it. Nothing is written into the repository.
-    #[must_use]
     pub fn new(scratch: &Scratch) -> Self {
         let root = scratch.folder("cdk");
         let repository = parts::repository();
@@ -55,9 +54,6 @@ impl Package {
     }
 
     /// The compiler: checks the types, or with `--project tsconfig.build.json` writes `dist`.
-    ///
-    /// # Panics
-    /// With what it finds.
     pub fn compile(&self, arguments: &[&str]) {
         let mut all = vec!["node_modules/typescript/bin/tsc"];
         all.extend(arguments);
@@ -65,24 +61,16 @@ impl Package {
     }
 
     /// The formatter.
-    ///
-    /// # Panics
-    /// With the files that it would write otherwise.
     pub fn is_formatted(&self) {
         self.node(&["node_modules/prettier/bin/prettier.cjs", "--check", "."], &json!({}), &[]);
     }
 
     /// A program of a module that requires the compiled package, and what it prints.
-    #[must_use]
     pub fn evaluate(&self, program: &str) -> String {
         self.node(&["--eval", program], &json!({}), &[])
     }
 
     /// The package's own tests. Answers what the runner prints, its counts at the end.
-    ///
-    /// # Panics
-    /// With what it prints, if one fails.
-    #[must_use]
     pub fn test(&self) -> String {
         let tests = fs::read_dir(self.folder.join("test")).expect("the tests").flatten();
         let names = tests.map(|entry| entry.file_name().into_string().expect("UTF-8"));
@@ -95,18 +83,11 @@ impl Package {
     }
 
     /// Runs an example as an app, and answers the path of its template.
-    ///
-    /// # Panics
-    /// With what it prints, if there is no template.
-    #[must_use]
     pub fn synthesise(&self, example: &str, stack: &str, context: &Value) -> PathBuf {
         self.try_synthesise(example, stack, context).unwrap_or_else(|printed| panic!("{printed}"))
     }
 
     /// The same where the synthesis may well fail.
-    ///
-    /// # Errors
-    /// With what it prints.
     pub fn try_synthesise(&self, example: &str, stack: &str, context: &Value) -> Result<PathBuf, String> {
         let out = self.folder.join(format!("cdk.out/{stack}"));
         let directory = out.to_str().expect("the path is UTF-8");
@@ -128,7 +109,7 @@ impl Package {
         example: &str,
         stack: &str,
         neighbours: &Neighbours<'_>,
-    ) -> (PathBuf, Deployment) {
+    ) -> (PathBuf, DeployedStack) {
         let aws = emulator.aws();
         let authorizer = Code::of("authorizer", &neighbours.authorizer_binary, aws);
         let orders = Code::of("orders", &neighbours.orders_binary, aws);
@@ -144,7 +125,8 @@ impl Package {
             "stsEndpoint": emulator.sts_url(),
         });
         let template = self.synthesise(example, stack, &context);
-        let deployment = Deployment::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
+        let deployment =
+            DeployedStack::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
         (template, deployment)
     }
 
@@ -178,7 +160,6 @@ impl Package {
 }
 
 /// What cfn-lint finds in a template, `ignored` rules left out.
-#[must_use]
 pub fn lint(template: &Path, ignored: &[&str]) -> String {
     let mut lint = Command::new(parts::cfn_lint());
     lint.arg("--format").arg("parseable").arg("--template").arg(template);

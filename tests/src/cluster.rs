@@ -6,7 +6,7 @@
 //!        └─▶ link 2 ──▶ node 2        it was called: a node that is cut off neither hears nor is heard
 //! ```
 //!
-//! Leaves to [`Front`](crate::front::Front) how callers find a node.
+//! Leaves to [`LoadBalancer`](crate::load_balancer::LoadBalancer) how callers find a node.
 
 mod link;
 
@@ -57,21 +57,16 @@ impl Cluster {
     }
 
     /// A node.
-    #[must_use]
     pub fn node(&self, index: usize) -> &OpenBao {
         &self.nodes[index]
     }
 
     /// All of them.
-    #[must_use]
     pub fn nodes(&self) -> &[OpenBao] {
         &self.nodes
     }
 
     /// The node that says that it is active, waited for.
-    ///
-    /// # Panics
-    /// If there is none for a minute.
     pub async fn leader(&self) -> usize {
         for _ in 0..600 {
             for (index, node) in self.nodes.iter().enumerate() {

@@ -25,7 +25,6 @@ pub struct Ran {
 
 impl Command {
     /// The command with these arguments. It sees no variable but those it is given, and has no terminal.
-    #[must_use]
     pub fn new<A: AsRef<str>>(arguments: &[A]) -> Self {
         let mut process = process::Command::new(parts::binary("dev", "vault-authorizer"));
         process.env_clear().args(arguments.iter().map(AsRef::as_ref));
@@ -33,21 +32,18 @@ impl Command {
     }
 
     /// Sets a variable.
-    #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.process.env(name, value);
         self
     }
 
     /// Gives it something to read.
-    #[must_use]
     pub fn stdin(mut self, text: &str) -> Self {
         text.clone_into(&mut self.stdin);
         self
     }
 
     /// Runs it to its end.
-    #[must_use]
     pub fn run(mut self) -> Ran {
         self.process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.process.spawn().expect("the command starts");

@@ -62,19 +62,16 @@ impl Emulator {
     }
 
     /// `http://127.0.0.1:<port>`, for every service.
-    #[must_use]
     pub fn url(&self) -> String {
         self.aws.url.clone()
     }
 
     /// Where its STS answers: the authorizer's `sts_endpoint`.
-    #[must_use]
     pub fn sts_url(&self) -> String {
         self.aws.url.clone()
     }
 
     /// What its clients need.
-    #[must_use]
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
@@ -90,7 +87,6 @@ impl Emulator {
     }
 
     /// What it has printed itself. The functions' output is in CloudWatch Logs: [`Aws::log_group`].
-    #[must_use]
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -122,7 +118,6 @@ impl Emulator {
 
 impl Aws {
     /// `http://127.0.0.1:<port>`, for every service.
-    #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -133,7 +128,6 @@ impl Aws {
     }
 
     /// The environment in which AWS clients find it, with the root user's keys.
-    #[must_use]
     pub fn client_env(&self) -> [(&'static str, String); 5] {
         [
             ("AWS_ENDPOINT_URL", self.url.clone()),
@@ -184,7 +178,7 @@ impl Aws {
         serde_json::from_str(&answer).expect("the script prints JSON")
     }
 
-    /// What is there of all that a front makes: names, by the operation that lists them. Empty where nothing is.
+    /// What is there of all that a deployment makes: names, by the operation that lists them. Empty where nothing is.
     pub async fn left(&self) -> BTreeMap<&'static str, Vec<String>> {
         let mut left = BTreeMap::new();
         for (service, operation, list, name) in [

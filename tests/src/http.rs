@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 
 /// A client for set-up and assertions: no redirects, no proxy, no connection kept between requests (a test's runtime
 /// may end before the next one asks).
-#[must_use]
 pub fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     client.pool_max_idle_per_host(0).timeout(Duration::from_secs(30)).build().expect("the client is valid")
@@ -25,7 +24,6 @@ pub struct Server {
 
 impl Server {
     /// Serves `router` on `port` of 127.0.0.1, or on a free one for 0.
-    #[must_use]
     pub fn start(port: u16, router: Router) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         let listener = listener.unwrap_or_else(|error| panic!("port {port} of 127.0.0.1: {error}"));
@@ -47,13 +45,11 @@ impl Server {
     }
 
     /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The port.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
     }

@@ -37,7 +37,6 @@ pub struct Issuer {
 
 impl Issuer {
     /// Starts with fresh keys: RS256, ES256 and EdDSA, with the ids `rs256-1`, `es256-1` and `eddsa-1`.
-    #[must_use]
     pub fn start() -> Self {
         Self::start_with(Kind::Corporate)
     }
@@ -45,7 +44,6 @@ impl Issuer {
     /// Starts as the issuer of one AWS account (`https://<uuid>.tokens.sts.global.api.aws` on AWS): discovery names RS256
     /// and ES384; the JWKS has an RSA key without `alg`, of id `RSA_0`, and one on P-384, of id `EC384_0`. So does a
     /// public copy of a real account's. Its tokens are those of [`TokenSpec::aws_iam`].
-    #[must_use]
     pub fn start_as_aws_account() -> Self {
         Self::start_with(Kind::AwsAccount)
     }
@@ -67,25 +65,21 @@ impl Issuer {
     }
 
     /// Its `iss`: `http://127.0.0.1:<port>`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Its JWKS.
-    #[must_use]
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks.json", self.url())
     }
 
     /// A token as `spec` says, signed with this issuer's key.
-    #[must_use]
     pub fn token(&self, spec: &TokenSpec) -> String {
         self.sign(&self.state.keys.lock().expect("not poisoned"), spec)
     }
 
     /// The same token, naming this issuer's key and signed with another one.
-    #[must_use]
     pub fn forged(&self, spec: &TokenSpec) -> String {
         static IMPOSTOR: OnceLock<Keys> = OnceLock::new();
         let kid = self.state.keys.lock().expect("not poisoned").kid(self.state.kind, spec.signing);
@@ -95,7 +89,6 @@ impl Issuer {
     }
 
     /// `header.payload` as given, signed: for what is not even JSON.
-    #[must_use]
     pub fn sign_raw(&self, signing: Signing, header: &str, payload: &str) -> String {
         self.state.keys.lock().expect("not poisoned").jws(signing, header, payload)
     }
@@ -107,7 +100,6 @@ impl Issuer {
     }
 
     /// Its public keys, as the JWKS gives them: also for `jwks: {file: …}`.
-    #[must_use]
     pub fn jwks(&self) -> Value {
         self.state.keys.lock().expect("not poisoned").jwks(self.state.kind)
     }
@@ -123,13 +115,11 @@ impl Issuer {
     }
 
     /// How often the discovery document was asked for.
-    #[must_use]
     pub fn discovery_fetches(&self) -> usize {
         self.state.discovery_fetches.load(Ordering::SeqCst)
     }
 
     /// How often the JWKS was asked for.
-    #[must_use]
     pub fn jwks_fetches(&self) -> usize {
         self.state.jwks_fetches.load(Ordering::SeqCst)
     }
@@ -185,7 +175,6 @@ pub struct TokenSpec {
 
 impl TokenSpec {
     /// The token described above.
-    #[must_use]
     #[expect(clippy::new_without_default, reason = "a specification is started, not defaulted")]
     pub fn new() -> Self {
         Self { signing: Signing::Rs256, header: Vec::new(), claims: Vec::new() }
@@ -194,7 +183,6 @@ impl TokenSpec {
     /// What `sts:GetWebIdentityToken` issues to a principal: `sub` is its ARN, with its path and without the session;
     /// there is no `nbf`; what AWS knows of the caller is nested under `https://sts.amazonaws.com/`
     /// (IAM user guide, "Understanding token claims").
-    #[must_use]
     pub fn aws_iam(principal_arn: &str) -> Self {
         let account = principal_arn.split(':').nth(4).expect("an ARN");
         let about = json!({
@@ -210,42 +198,36 @@ impl TokenSpec {
     }
 
     /// Signs in another way; `alg` and `kid` follow unless they are set.
-    #[must_use]
     pub fn signing(mut self, signing: Signing) -> Self {
         self.signing = signing;
         self
     }
 
     /// Sets a claim.
-    #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.push((name.to_owned(), Some(value.into())));
         self
     }
 
     /// Leaves a claim out.
-    #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.claims.push((name.to_owned(), None));
         self
     }
 
     /// Sets a header parameter.
-    #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.push((name.to_owned(), Some(value.into())));
         self
     }
 
     /// Leaves a header parameter out.
-    #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
         self.header.push((name.to_owned(), None));
         self
     }
 
     /// Sets `exp` to so many seconds from now; a negative number is in the past.
-    #[must_use]
     pub fn expires_in(self, seconds: i64) -> Self {
         self.claim("exp", now() + seconds)
     }
@@ -297,7 +279,6 @@ pub enum Failure {
 }
 
 /// Seconds since 1970, as claims count them.
-#[must_use]
 pub fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(now.as_secs()).expect("before the end of time")

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
 //! | [`cluster::Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
-//! | [`front::Front`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
+//! | [`load_balancer::LoadBalancer`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
 //! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
@@ -51,12 +51,12 @@ pub mod chaos;
 pub mod cloudformation;
 pub mod cluster;
 pub mod command;
-pub mod deployment;
+pub mod deployed_stack;
 pub mod emulator;
-pub mod front;
 pub mod http;
 pub mod iam_callers;
 pub mod issuer;
+pub mod load_balancer;
 pub mod openbao;
 pub mod parts;
 pub mod process;

@@ -73,13 +73,11 @@ impl OpenBao {
     }
 
     /// `http://127.0.0.1:<port>`, the same after a restart.
-    #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
     /// The token that may do everything.
-    #[must_use]
     pub fn root_token(&self) -> &str {
         &self.root_token
     }
@@ -90,7 +88,6 @@ impl OpenBao {
     }
 
     /// The server's process id, while it runs.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.server.as_ref().map(Child::pid)
     }
@@ -200,20 +197,17 @@ impl OpenBao {
     }
 
     /// The audit log's file.
-    #[must_use]
     pub fn audit_log(&self) -> PathBuf {
         self.folder.join("audit.json")
     }
 
     /// Every entry of the audit log, oldest first.
-    #[must_use]
     pub fn audit_entries(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.audit_log()).expect("the audit log can be read");
         log.lines().map(|line| serde_json::from_str(line).expect("an audit entry")).collect()
     }
 
     /// The audit log's present end.
-    #[must_use]
     pub fn audit_mark(&self) -> AuditMark {
         AuditMark(self.audit_entries().len())
     }
@@ -221,7 +215,6 @@ impl OpenBao {
     /// The audited requests since `mark`, in order, as `<operation> <path>`: `update auth/token/create/orders-reader`.
     /// Requests to seal, unseal and ask for health are not audited; a login at the AWS stand-in shows as the
     /// `update auth/token/create` that it is here, one at the plugin as `update auth/aws/login`.
-    #[must_use]
     pub fn requests_since(&self, mark: AuditMark) -> Vec<String> {
         let entries =
             self.audit_entries().into_iter().skip(mark.0).filter(|entry| entry["type"] == "request");
@@ -239,7 +232,6 @@ impl OpenBao {
     }
 
     /// What the server has printed.
-    #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("openbao.log")).unwrap_or_default()
     }

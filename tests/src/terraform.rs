@@ -37,7 +37,6 @@ pub struct Ran {
 
 impl Terraform {
     /// Copies `infra`. What it runs finds no AWS.
-    #[must_use]
     pub fn new(scratch: &Scratch) -> Self {
         let infra = scratch.folder("infra");
         parts::copy(&parts::repository().join("infra"), &infra);
@@ -45,21 +44,16 @@ impl Terraform {
     }
 
     /// The same, with an emulator for AWS.
-    #[must_use]
     pub fn on(scratch: &Scratch, aws: &Aws) -> Self {
         Self { endpoint: aws.client_env().into(), ..Self::new(scratch) }
     }
 
     /// A folder of the copy, by its path below `infra`.
-    #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {
         self.infra.join(name)
     }
 
     /// Runs `terraform init` in a folder of the copy.
-    ///
-    /// # Panics
-    /// If it fails. Without the registry or a mirror it does.
     pub async fn init(&self, folder: &str, arguments: &[&str]) {
         // Two that fill one cache at once spoil it.
         static CACHE: Mutex<()> = Mutex::const_new(());
@@ -82,9 +76,6 @@ impl Terraform {
     }
 
     /// The same; answers what it prints to standard output.
-    ///
-    /// # Panics
-    /// If it fails, with all that it printed.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
         let output = self.output(folder, arguments).await;
         let [stdout, stderr] =

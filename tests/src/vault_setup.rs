@@ -26,9 +26,6 @@ pub const AUTHORIZER_ROLE: &str = "api-authorizer";
 const TTL_STEPS: [u64; 7] = [15, 30, 60, 120, 300, 600, 900];
 
 /// Runs `infra/vault/quickstart.sh` with OpenBao's command line.
-///
-/// # Panics
-/// If the script fails, with what it printed.
 pub async fn quickstart(openbao: &OpenBao) {
     let mut script = tokio::process::Command::from(quickstart_script(openbao));
     let output = script.kill_on_drop(true).output().await.expect("sh runs");
@@ -36,7 +33,6 @@ pub async fn quickstart(openbao: &OpenBao) {
 }
 
 /// The command that [`quickstart`] runs, for tests of the script itself.
-#[must_use]
 pub fn quickstart_script(openbao: &OpenBao) -> Command {
     let mut script = Command::new("sh");
     script.arg(parts::repository().join("infra/vault/quickstart.sh"));
@@ -58,7 +54,6 @@ pub struct Setup {
 
 impl Setup {
     /// The quickstart's two stages, the policies read from the files that `quickstart.sh` writes.
-    #[must_use]
     pub fn quickstart() -> Self {
         let secret = |stage: &str| json!({"username": format!("orders-{stage}"), "password": format!("sample-{stage}-password")});
         Self::default()
@@ -71,21 +66,18 @@ impl Setup {
     }
 
     /// Adds a secret at `secret/<path>`.
-    #[must_use]
     pub fn secret(mut self, path: &str, data: Value) -> Self {
         self.secrets.push((path.to_owned(), data));
         self
     }
 
     /// Adds a policy.
-    #[must_use]
     pub fn policy(mut self, name: &str, hcl: &str) -> Self {
         self.policies.push((name.to_owned(), hcl.to_owned()));
         self
     }
 
     /// Adds a token role.
-    #[must_use]
     pub fn role(mut self, role: TokenRole) -> Self {
         self.roles.push(role);
         self
@@ -93,7 +85,6 @@ impl Setup {
 
     /// The authorizer's policy: each role wrapped and bounded, and its own token. In the form of
     /// `infra/vault/policies/vault-authorizer.hcl`.
-    #[must_use]
     pub fn authorizer_policy(&self) -> String {
         let mints: String = self.roles.iter().map(|role| role.mint_stanza() + "\n").collect();
         let own = |(path, capability)| {
@@ -121,7 +112,6 @@ pub struct TokenRole {
 
 impl TokenRole {
     /// A role whose tokens carry one policy.
-    #[must_use]
     pub fn new(name: &str, policy: &str, ttl_seconds: u64, wrap_ttl_seconds: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -133,14 +123,12 @@ impl TokenRole {
     }
 
     /// Accepts entity aliases that match `glob`, such as `*@corp`.
-    #[must_use]
     pub fn entity_alias(mut self, glob: &str) -> Self {
         self.allowed_entity_aliases.push(glob.to_owned());
         self
     }
 
     /// The role as Vault stores it.
-    #[must_use]
     pub fn definition(&self) -> Value {
         let policies = self.policies.iter().map(String::as_str).chain([SELF_POLICY]).collect::<Vec<_>>();
         let mut definition = json!({
@@ -274,7 +262,6 @@ fn login_token() -> Value {
 }
 
 /// One of the policies that ship.
-#[must_use]
 pub fn policy_file(name: &str) -> String {
     let path = parts::repository().join(format!("infra/vault/policies/{name}.hcl"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

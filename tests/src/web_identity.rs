@@ -53,7 +53,6 @@ struct Sts {
 
 impl WebIdentitySts {
     /// Starts. The role may have JWTs of `issuer` for `audience`, and for no other.
-    #[must_use]
     pub fn start(issuer: Arc<Issuer>, audience: &str) -> Self {
         let state = Sts {
             issuer,
@@ -67,13 +66,11 @@ impl WebIdentitySts {
     }
 
     /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
     }
 
     /// The role's credentials, as Lambda puts them into a function's environment.
-    #[must_use]
     pub fn environment() -> [(&'static str, &'static str); 3] {
         [
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
@@ -88,7 +85,6 @@ impl WebIdentitySts {
     }
 
     /// How many JWTs it has given.
-    #[must_use]
     pub fn issued(&self) -> usize {
         self.state.issued.load(Ordering::SeqCst)
     }

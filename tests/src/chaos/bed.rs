@@ -1,4 +1,4 @@
-//! The parts of a run: the cluster, the front before it, and the functions.
+//! The parts of a run: the cluster, the load balancer before it, and the functions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use super::{FUNCTIONS, Scenario, TOKEN_TTL};
 use crate::aws_auth::{AwsAuth, AwsAuthConfig};
 use crate::cluster::Cluster;
 use crate::emulator::Emulator;
-use crate::front::{Front, Upstream};
 use crate::issuer::Issuer;
+use crate::load_balancer::{LoadBalancer, Upstream};
 use crate::openbao::OpenBao;
 use crate::parts;
 use crate::process::Scratch;
@@ -23,7 +23,7 @@ const SERVER_ID: &str = "vault.example.com";
 /// All of it. The functions' callers are in [`Load`](super::load::Load).
 pub(super) struct Bed {
     pub(super) cluster: Cluster,
-    pub(super) front: Front,
+    pub(super) load_balancer: LoadBalancer,
     pub(super) issuer: Arc<Issuer>,
     pub(super) functions: Vec<Arc<Function>>,
     /// One for each of these, or none.
@@ -56,10 +56,10 @@ impl Bed {
             login: port(&stand_in.address()),
         };
         let upstreams: Vec<Upstream> = cluster.nodes().iter().zip(&stand_ins).map(upstream).collect();
-        let front = Front::start(&upstreams);
+        let load_balancer = LoadBalancer::start(&upstreams);
 
         let issuer = Issuer::start();
-        let config = config(&front.address(), &emulator.sts_url(), &issuer.url());
+        let config = config(&load_balancer.address(), &emulator.sts_url(), &issuer.url());
         let keys = &identity.credentials;
         let environment = [
             ("AUTHORIZER_CONFIG", config.as_str()),
@@ -70,9 +70,17 @@ impl Bed {
         let function = |_| Arc::new(Function::start(&binary, environment, scratch));
         let functions = (0..FUNCTIONS).map(function).collect();
         let integrations =
-            if scenario.integration { integrations(&front.address(), scratch) } else { Vec::new() };
+            if scenario.integration { integrations(&load_balancer.address(), scratch) } else { Vec::new() };
         let issuer = Arc::new(issuer);
-        Self { cluster, front, issuer, functions, integrations, _stand_ins: stand_ins, _emulator: emulator }
+        Self {
+            cluster,
+            load_balancer,
+            issuer,
+            functions,
+            integrations,
+            _stand_ins: stand_ins,
+            _emulator: emulator,
+        }
     }
 
     /// Revokes every token of the authorizer's own.

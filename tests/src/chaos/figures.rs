@@ -8,7 +8,7 @@ use super::scenario::{FaultsAllowed, Scenario};
 use super::watch::Election;
 use super::{Pace, RECOVERY_LIMIT};
 
-/// How long after an election, or after all is mended, faults still count as its own: the front looks at each node every
+/// How long after an election, or after all is mended, faults still count as its own: the load balancer looks at each node every
 /// half second and waits a second for it; the authorizer leaves a Vault that failed alone for at most eight.
 pub const MARGIN: Duration = Duration::from_secs(10);
 
@@ -70,7 +70,6 @@ pub struct Figures {
 
 impl Observed {
     /// Compares it with the bar.
-    #[must_use]
     pub fn judged(&self, scenario: &Scenario, pace: Pace) -> Figures {
         let windows = self.windows(scenario.faults);
         let within = |sample: &Sample| {

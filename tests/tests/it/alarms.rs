@@ -155,8 +155,8 @@ fn of_living() -> Vec<String> {
     ]
 }
 
-/// What one front makes for one API.
-struct Front {
+/// What one deployment makes for one API.
+struct Deployment {
     name: &'static str,
     made: Made,
     /// `REST` or `HTTP`.
@@ -184,11 +184,11 @@ impl Settings {
     }
 }
 
-fn by_cloudformation(settings: &Settings) -> Vec<Front> {
+fn by_cloudformation(settings: &Settings) -> Vec<Deployment> {
     let one = |api| {
         let (template, parameters) = by_template(&[&json!({"ApiType": api}), &settings.template]);
         let made = Made::of_template(&template, FUNCTION, &parameters);
-        Front { name: "authorizer.yaml", made, api }
+        Deployment { name: "authorizer.yaml", made, api }
     };
     let beside = |api| {
         let template = cloudformation::template("alarms.yaml");
@@ -199,12 +199,12 @@ fn by_cloudformation(settings: &Settings) -> Vec<Front> {
         }
         // The stack's name is the beginning of the alarms' names.
         let made = Made::of_template(&template, FUNCTION, &parameters);
-        Front { name: "alarms.yaml", made, api }
+        Deployment { name: "alarms.yaml", made, api }
     };
     vec![one("REST"), one("HTTP"), beside("REST"), beside("HTTP")]
 }
 
-async fn by_terraform(settings: &Settings) -> Vec<Front> {
+async fn by_terraform(settings: &Settings) -> Vec<Deployment> {
     let scratch = Scratch::new("alarms-terraform");
     let http = json!({"api": {"type": "HTTP", "id": "a1b2c3d4e5"}});
     let modules = json!({
@@ -212,14 +212,14 @@ async fn by_terraform(settings: &Settings) -> Vec<Front> {
         "http": settings::module(&[&http, &settings.terraform]),
     });
     let plan = settings::planned(&scratch, &modules).await;
-    let one = |module, api| Front { name: "Terraform", made: Made::of_plan(&plan, module), api };
+    let one = |module, api| Deployment { name: "Terraform", made: Made::of_plan(&plan, module), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
-fn by_cdk(settings: &Settings) -> Vec<Front> {
+fn by_cdk(settings: &Settings) -> Vec<Deployment> {
     let scratch = Scratch::new("alarms-cdk");
     let all = settings::synthesised(&scratch, &json!({"rest": settings.cdk, "http": settings.cdk}));
-    let one = |stack: &str, api| Front { name: "CDK", made: all[stack].clone(), api };
+    let one = |stack: &str, api| Deployment { name: "CDK", made: all[stack].clone(), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
@@ -230,15 +230,15 @@ fn id(alarm: &Alarm) -> &str {
 }
 
 struct World<'w> {
-    front: &'w Front,
+    deployment: &'w Deployment,
     alarms: Vec<Alarm>,
     cloudwatch: CloudWatch,
 }
 
 impl<'w> World<'w> {
-    fn new(front: &'w Front) -> Self {
-        let cloudwatch = CloudWatch::new(filters(&front.made));
-        Self { front, alarms: alarms(&front.made), cloudwatch }
+    fn new(deployment: &'w Deployment) -> Self {
+        let cloudwatch = CloudWatch::new(filters(&deployment.made));
+        Self { deployment, alarms: alarms(&deployment.made), cloudwatch }
     }
 
     fn logs(mut self, at: impl IntoIterator<Item = u64>, line: &str) -> Self {
@@ -250,7 +250,7 @@ impl<'w> World<'w> {
 
     /// What API Gateway counts of these calls.
     fn answers(mut self, at: impl IntoIterator<Item = u64>, is_5xx: bool) -> Self {
-        let (name, api) = match self.front.api {
+        let (name, api) = match self.deployment.api {
             "REST" => ("5XXError", ("ApiName", "orders")),
             _ => ("5xx", ("ApiId", "a1b2c3d4e5")),
         };
@@ -276,8 +276,8 @@ impl<'w> World<'w> {
             raised,
             BTreeSet::from_iter(expected.iter().copied()),
             "{} {}: {what}",
-            self.front.name,
-            self.front.api
+            self.deployment.name,
+            self.deployment.api
         );
     }
 }
@@ -289,8 +289,8 @@ fn with_code(line: &str, code: &str) -> String {
     line.to_string()
 }
 
-fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
-    let world = || World::new(front);
+fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
+    let world = || World::new(deployment);
     let every = |seconds: u64| (30..2 * HOURS).step_by(usize::try_from(seconds).unwrap());
 
     world().raises("nobody calls", &[]);
@@ -364,10 +364,10 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
     attacked.raises("attackers write what the runtime writes", &[]);
 }
 
-/// The alarms of a front, and the page's table, are the same.
-fn assert_the_table_holds(front: &Front) {
+/// The alarms of a deployment, and the page's table, are the same.
+fn assert_the_table_holds(deployment: &Deployment) {
     let rows = settings::rows("Alarms");
-    let mut made: Vec<(String, u64, f64)> = alarms(&front.made)
+    let mut made: Vec<(String, u64, f64)> = alarms(&deployment.made)
         .iter()
         .map(|one| (id(one).to_owned(), one.period * one.evaluation_periods, one.threshold))
         .collect();
@@ -380,11 +380,11 @@ fn assert_the_table_holds(front: &Front) {
         .collect();
     made.sort_by(|one, other| one.0.cmp(&other.0));
     written.sort_by(|one, other| one.0.cmp(&other.0));
-    assert_eq!(made, written, "{}", front.name);
-    for alarm in alarms(&front.made) {
+    assert_eq!(made, written, "{}", deployment.name);
+    for alarm in alarms(&deployment.made) {
         assert!(!alarm.description.is_empty() && alarm.description.len() <= 1024, "{}", alarm.name);
         let per_stage = alarm.metric.2.get("Stage").is_some_and(|stage| stage == "prod");
-        if front.name != "alarms.yaml" {
+        if deployment.name != "alarms.yaml" {
             assert_eq!(alarm.name.contains("-prod-"), per_stage, "{}", alarm.name);
         }
         assert_eq!(alarm.treat_missing_data, "notBreaching", "{}", alarm.name);
@@ -394,13 +394,13 @@ fn assert_the_table_holds(front: &Front) {
 #[tokio::test]
 async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
     let lines = Lines::new().await;
-    for front in every_front(&Settings::none()).await {
-        assert_every_alarm_is_proved(&front, &lines);
-        assert_the_table_holds(&front);
+    for deployment in every_deployment(&Settings::none()).await {
+        assert_every_alarm_is_proved(&deployment, &lines);
+        assert_the_table_holds(&deployment);
     }
 }
 
-async fn every_front(settings: &Settings) -> Vec<Front> {
+async fn every_deployment(settings: &Settings) -> Vec<Deployment> {
     let mut all = by_cloudformation(settings);
     all.extend(by_terraform(settings).await);
     all.extend(by_cdk(settings));
@@ -411,25 +411,26 @@ async fn every_front(settings: &Settings) -> Vec<Front> {
 #[tokio::test]
 async fn where_missing_data_is_a_breach_a_healthy_api_raises_no_alarm_and_a_silent_one_does() {
     let lines = Lines::new().await;
-    for front in every_front(&Settings::breaching()).await {
+    for deployment in every_deployment(&Settings::breaching()).await {
         let every = |seconds: usize| (30..3 * HOURS).step_by(seconds);
-        World::new(&front)
+        World::new(&deployment)
             .logs(every(15), &lines.allowed)
             .logs(every(60), &lines.missing)
             .answers(every(15), false)
             .throttles(every(60), 0.0)
             .raises("a healthy API", &[]);
-        World::new(&front).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
+        World::new(&deployment).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
     }
 }
 
 /// What is proved of the one holds for the other, whose alarms are named after its stack.
 #[test]
 fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
-    let fronts = by_cloudformation(&Settings::none());
+    let deployments = by_cloudformation(&Settings::none());
     let of = |name: &str, api: &str| {
-        let front = fronts.iter().find(|front| front.name == name && front.api == api).unwrap();
-        let mut all = alarms(&front.made);
+        let deployment =
+            deployments.iter().find(|deployment| deployment.name == name && deployment.api == api).unwrap();
+        let mut all = alarms(&deployment.made);
         for alarm in &mut all {
             alarm.name = id(alarm).to_owned();
         }

@@ -7,7 +7,7 @@ use test_bed::aws_auth::{AwsAuthConfig, Vault};
 use test_bed::cdk::{Neighbours, Package, lint};
 use test_bed::cloudformation::{self, BUCKET, Code};
 use test_bed::command::Command;
-use test_bed::deployment::Deployment;
+use test_bed::deployed_stack::DeployedStack;
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
@@ -198,7 +198,7 @@ fn assert_orders_of_alice(answer: &Value) {
 /// An example with all that it needs.
 struct Stack {
     // Dropped in this order: clients before servers, the folder last.
-    deployment: Deployment,
+    deployment: DeployedStack,
     emulator: Emulator,
     vault: Vault,
     issuer: Issuer,

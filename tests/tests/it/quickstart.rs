@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use test_bed::cloudformation;
-use test_bed::deployment::{Deployment, QuickstartParameters};
+use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
 use test_bed::emulator::Emulator;
 use test_bed::process::Scratch;
 use test_bed::synthesis::Made;
@@ -177,7 +177,11 @@ fn no_log_of_the_gateway_can_hold_a_token() {
     }
     for (name, stage) in stages {
         let stage = &stage["Properties"];
-        assert_eq!(stage["DeploymentId"], json!({"Ref": "Deployment"}), "{name}: both serve one deployment");
+        assert_eq!(
+            stage["DeploymentId"],
+            json!({"Ref": "DeployedStack"}),
+            "{name}: both serve one deployment"
+        );
         let settings = stage["MethodSettings"].as_array().unwrap();
         assert_eq!(settings.len(), 1, "{name}: no other setting may be more specific");
         assert_eq!((&settings[0]["ResourcePath"], &settings[0]["HttpMethod"]), (&json!("/*"), &json!("*")));
@@ -227,7 +231,7 @@ fn the_gateway_says_what_happened_and_lets_browsers_read_it() {
 #[test]
 fn the_deployment_comes_after_all_that_it_is_a_snapshot_of() {
     let template = cloudformation::template("quickstart.yaml");
-    let waits_for = template["Resources"]["Deployment"]["DependsOn"].as_array().unwrap();
+    let waits_for = template["Resources"]["DeployedStack"]["DependsOn"].as_array().unwrap();
     for kind in ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse"] {
         for (name, _) in of_type(&template, kind) {
             assert!(waits_for.contains(&json!(name)), "{name}");
@@ -243,7 +247,7 @@ async fn deploys_answers_and_is_updated() {
     let stub = stub(&scratch, "one");
     let mut parameters =
         QuickstartParameters::new(&stub, &stub, "http://127.0.0.1:8200", "http://127.0.0.1:9000");
-    let deployment = Deployment::quickstart(&emulator, &parameters).await;
+    let deployment = DeployedStack::quickstart(&emulator, &parameters).await;
 
     let made = deployment.describe().await;
     let environment = &made["authorizer_function"]["Environment"]["Variables"];
@@ -300,7 +304,7 @@ async fn deploys_answers_and_is_updated() {
     // New code and a new configuration, on the API that is there.
     parameters.authorizer_binary = self::stub(&scratch, "two");
     parameters.others = vec![("VaultNamespace".to_owned(), "platform".to_owned())];
-    let updated = Deployment::quickstart(&emulator, &parameters).await;
+    let updated = DeployedStack::quickstart(&emulator, &parameters).await;
     assert_eq!(updated.outputs(), deployment.outputs());
     assert_eq!(get(&updated, "prod", "allow").await.0, 200);
     let line = updated.authorizer_lines().await.pop().unwrap();
@@ -349,7 +353,7 @@ stages:
     )
 }
 
-async fn get(deployment: &Deployment, stage: &str, answer: &str) -> (u16, ::http::HeaderMap, Value) {
+async fn get(deployment: &DeployedStack, stage: &str, answer: &str) -> (u16, ::http::HeaderMap, Value) {
     let request = http::client().get(deployment.url(stage) + "/orders").header("x-answer", answer);
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -1,6 +1,6 @@
 //! `infra/README.md`: every setting of its table does the same in CloudFormation, Terraform and CDK.
 //!
-//! The table is read from the page. A row without a case here fails, and so does a name that a front does not have.
+//! The table is read from the page. A row without a case here fails, and so does a name that a deployment does not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,7 @@ struct Case {
     /// The variables of Terraform.
     terraform: Value,
     terraform_needs: Value,
-    /// CDK's props, whose values are in `tests/golden/fronts/every-setting.ts`.
+    /// CDK's props, whose values are in `tests/golden/deployments/every-setting.ts`.
     cdk: Vec<&'static str>,
     in_template: Vec<Found>,
     in_plan: Vec<Found>,
@@ -74,7 +74,7 @@ const LOG: (&str, &str) = ("AWS::Logs::LogGroup", "aws_cloudwatch_log_group");
 const MADE_ROLE: (&str, &str) = ("AWS::IAM::Role", "aws_iam_role");
 const ALARM: (&str, &str) = ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm");
 
-/// One setting with one name and one value in each front.
+/// One setting with one name and one value in each way to deploy.
 fn plain(
     setting: &'static str,
     names: [&'static str; 3],
@@ -314,7 +314,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The document of the API that all fronts are given.
+/// The document of the API that all three deployments are given.
 pub(crate) fn configuration(vault_ca: &str, issuer_ca: &str) -> Value {
     json!({
         "vault": {
@@ -448,10 +448,11 @@ async fn every_setting_is_found_in_what_terraform_plans() {
     assert_eq!(tracing_of(&Made::of_plan(&plan, "pass_through")), TRACING[1]);
 }
 
-/// What CDK makes of `tests/golden/fronts/every-setting.ts`: a stack for each of these, with the props that it names.
+/// What CDK makes of `tests/golden/deployments/every-setting.ts`: a stack for each of these, with the props that it names.
 pub(crate) fn synthesised(scratch: &Scratch, cases: &Value) -> BTreeMap<String, Made> {
     let package = Package::new(scratch);
-    package.add_example("every-setting", &parts::repository().join("tests/golden/fronts/every-setting.ts"));
+    package
+        .add_example("every-setting", &parts::repository().join("tests/golden/deployments/every-setting.ts"));
     let mut document = configuration("/opt/vault-ca.pem", "/opt/corp-ca.pem");
     document["stages"]["prod"].as_object_mut().unwrap().remove("api_ids");
     let fixture = scratch.path().join("cases.json");
@@ -505,7 +506,7 @@ fn every_setting_is_found_in_what_cdk_synthesises() {
 /// Without tracing, with `PassThrough` and with `Active`: what Lambda does, and whether the role may send traces.
 const TRACING: [(&str, bool); 3] = [("PassThrough", false), ("PassThrough", true), ("Active", true)];
 
-/// What a front makes of it. Lambda passes through where a front says nothing.
+/// What a deployment makes of it. Lambda passes through where it says nothing.
 fn tracing_of(made: &Made) -> (&str, bool) {
     let in_template = made.all(FUNCTION.0).map(|function| function.pointer("/TracingConfig/Mode"));
     let in_plan = made.all(FUNCTION.1).map(|function| function.pointer("/tracing_config/0/mode"));
@@ -529,7 +530,7 @@ fn a_role_may_send_traces_only_where_tracing_is_chosen() {
     }
 }
 
-/// A number that each front bounds in the same way.
+/// A number that each way to deploy bounds in the same way.
 struct Range {
     template: Option<&'static str>,
     terraform: &'static str,
@@ -696,7 +697,7 @@ fn every_row_of_the_table_has_a_case_with_its_names() {
     }
 }
 
-/// The statements of the policies of the role that a front makes.
+/// The statements of the policies of the role that a deployment makes.
 pub(crate) fn statements(made: &Made) -> Vec<Value> {
     let inline =
         made.all("AWS::IAM::Role").flat_map(|role| role["Policies"].as_array().into_iter().flatten());
@@ -736,7 +737,7 @@ fn assert_found(setting: &str, made: &Made, expected: &[Found]) {
     }
 }
 
-/// What one place does not say: the same for every front.
+/// What one place does not say: the same for every way to deploy.
 fn assert_rest(setting: &str, made: &Made) {
     let actions = |effect: &str| -> BTreeSet<String> {
         let all = statements(made).into_iter().filter(|statement| statement["Effect"] == effect);
@@ -910,7 +911,7 @@ fn network_interfaces_are_made_where_the_function_is_placed_and_not_by_its_code(
     assert_interfaces(&made, "orders-authorizer");
 }
 
-/// For each front.
+/// For each way to deploy.
 pub(crate) fn assert_interfaces(made: &Made, function: &str) {
     let ec2 = statements(made).into_iter().filter(|one| one.to_string().contains("ec2:"));
     let (allowed, denied): (Vec<Value>, Vec<Value>) = ec2.partition(|one| one["Effect"] == "Allow");

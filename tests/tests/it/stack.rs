@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::deployment::{Deployment, QuickstartParameters};
+use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
 use test_bed::emulator::Emulator;
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::process::Scratch;
@@ -15,7 +15,7 @@ use test_bed::{http, parts};
 /// Everything, deployed and warm.
 pub(crate) struct Stack {
     // Dropped in this order: clients before servers, the folder last.
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: DeployedStack,
     pub(crate) emulator: Emulator,
     pub(crate) vault: Vault,
     pub(crate) issuer: Issuer,
@@ -34,7 +34,7 @@ impl Stack {
         let (authorizer, orders) =
             (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
         let parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
-        let deployment = Deployment::quickstart(&emulator, &parameters).await;
+        let deployment = DeployedStack::quickstart(&emulator, &parameters).await;
         Self { deployment, emulator, vault, issuer, scratch }
     }
 

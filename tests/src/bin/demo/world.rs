@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::deployment::{Deployment, QuickstartParameters};
+use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
@@ -25,7 +25,7 @@ pub(crate) const JWT_MINUTES: i64 = 60;
 
 /// Everything that runs. Dropping it ends every part.
 pub(crate) struct World {
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: DeployedStack,
     pub(crate) http: reqwest::Client,
     pub(crate) issuer: Issuer,
     pub(crate) vault: Vault,
@@ -116,7 +116,7 @@ async fn configure_and_deploy(
     vault: &Vault,
     emulator: &Emulator,
     issuer: &Issuer,
-) -> Result<Deployment, Broken> {
+) -> Result<DeployedStack, Broken> {
     screen.chapter("2  Configure Vault and deploy the API, with the files that ship");
     let (authorizer, orders) = (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
     let mut parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
@@ -127,7 +127,7 @@ async fn configure_and_deploy(
         screen.doing(
             "API",
             "infra/cloudformation/quickstart.yaml",
-            Deployment::quickstart(emulator, &parameters)
+            DeployedStack::quickstart(emulator, &parameters)
         ),
     );
     least?;

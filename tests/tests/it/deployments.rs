@@ -16,7 +16,7 @@ use test_bed::process::Scratch;
 use test_bed::terraform::Terraform;
 
 /// Of the emulator's API, which must exist; an id of AWS's own form, so that sizes are what they are there.
-const FRONTS: &str = "fronts";
+const ROOT: &str = "deployments";
 /// What Lambda takes in its variables, less their names.
 const LIMIT_BYTES: usize = 4000;
 
@@ -37,12 +37,12 @@ impl Bed {
         let aws = emulator.aws();
         let api = json!({"Name": "orders", "ProtocolType": "HTTP"});
         let api = aws.request("apigatewayv2", "create_api", &api).await["ApiId"].as_str().unwrap().to_owned();
-        let golden = parts::repository().join("tests/golden").join(FRONTS);
+        let golden = parts::repository().join("tests/golden").join(ROOT);
         let terraform = Terraform::on(&scratch, aws);
-        fs::create_dir(terraform.folder(FRONTS)).unwrap();
-        fs::copy(golden.join("main.tf"), terraform.folder(FRONTS).join("main.tf")).unwrap();
+        fs::create_dir(terraform.folder(ROOT)).unwrap();
+        fs::copy(golden.join("main.tf"), terraform.folder(ROOT).join("main.tf")).unwrap();
         let cdk = Package::new(&scratch);
-        cdk.add_example(FRONTS, &golden.join("app.ts"));
+        cdk.add_example(ROOT, &golden.join("app.ts"));
         // None of these functions is called.
         let code = Code::of("authorizer", &parts::binary("release", "orders"), aws);
         Self { terraform, cdk, code, api, emulator, scratch }
@@ -84,20 +84,20 @@ impl Bed {
 
     async fn by_terraform(&self, fixture: &Value) -> Result<(), String> {
         let variables = json!({"fixture": self.write(fixture), "api": self.api, "zip": self.code.file()});
-        let file = self.terraform.folder(FRONTS).join("test.auto.tfvars.json");
+        let file = self.terraform.folder(ROOT).join("test.auto.tfvars.json");
         fs::write(file, variables.to_string()).unwrap();
-        self.terraform.init(FRONTS, &[]).await;
-        let planned = self.terraform.run(FRONTS, &["plan", "-input=false", "-out=plan"]).await;
+        self.terraform.init(ROOT, &[]).await;
+        let planned = self.terraform.run(ROOT, &["plan", "-input=false", "-out=plan"]).await;
         if !planned.success {
             return Err(planned.printed);
         }
-        self.terraform.succeeds(FRONTS, &["apply", "plan"]).await;
+        self.terraform.succeeds(ROOT, &["apply", "plan"]).await;
         Ok(())
     }
 
     async fn by_cdk(&self, fixture: &Value) -> Result<(), String> {
         let context = json!({"fixture": self.write(fixture), "api": self.api, "bucket": BUCKET, "key": self.code.key()});
-        let template = self.cdk.try_synthesise(FRONTS, "by-cdk", &context)?;
+        let template = self.cdk.try_synthesise(ROOT, "by-cdk", &context)?;
         let code = std::slice::from_ref(&self.code);
         let made = cloudformation::deploy(self.emulator.aws(), "by-cdk", &template, &json!({}), code).await;
         made.map(|_| ())
@@ -163,7 +163,7 @@ fn filter(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_document_with_every_key_is_the_same_by_all_three() {
-    let bed = Bed::new("fronts-every-key").await;
+    let bed = Bed::new("deployments-every-key").await;
     let fixture = fixture();
     bed.by_cloudformation(&fixture).await.unwrap();
     bed.by_terraform(&fixture).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_document_with_every_key_is_the_same_by_all_three() {
 
 #[tokio::test]
 async fn a_document_above_4_kb_is_compressed_by_all_three() {
-    let bed = Bed::new("fronts-compressed").await;
+    let bed = Bed::new("deployments-compressed").await;
     let fixture = with_grants(60, |number| format!("subject-{number}"));
     let document = bed.document(&fixture);
     assert!(document.to_string().len() > 4096);
@@ -195,7 +195,7 @@ async fn a_document_above_4_kb_is_compressed_by_all_three() {
 /// No function is made of it: plan, synthesis and change set each fail before anything is.
 #[tokio::test]
 async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_before_anything_is_made() {
-    let bed = Bed::new("fronts-too-long").await;
+    let bed = Bed::new("deployments-too-long").await;
     // What does not compress: digits of a product that never repeats.
     let noise = |number: usize| {
         let digits =
@@ -252,10 +252,10 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
         ("/vault", "address", "vault.address", json!("http://vault.example.com:8200")),
         ("/issuers/corp", "algorithms", "issuers.corp.algorithms", json!(["none"])),
     ];
-    let bed = Bed::new("fronts-refused").await;
-    let root = "fronts-configuration";
+    let bed = Bed::new("deployments-refused").await;
+    let root = "deployments-configuration";
     fs::create_dir(bed.terraform.folder(root)).unwrap();
-    let main = parts::repository().join("tests/golden/fronts/configuration/main.tf");
+    let main = parts::repository().join("tests/golden/deployments/configuration/main.tf");
     fs::copy(main, bed.terraform.folder(root).join("main.tf")).unwrap();
     bed.terraform.init(root, &[]).await;
     let good = fixture();

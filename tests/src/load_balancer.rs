@@ -2,7 +2,7 @@
 //!
 //! Receives connections; gives each to one of the nodes that are healthy, in turn. It looks at each node every half second,
 //! and resets the connections of one that is not healthy any more. It repeats nothing. The faults are the bed's:
-//! [`Front::delay`], [`Front::reset_some`], [`Front::cut_off`].
+//! [`LoadBalancer::delay`], [`LoadBalancer::reset_some`], [`LoadBalancer::cut_off`].
 //!
 //! It knows where a request begins, since a client that waits for each answer speaks first. So it can delay an answer or
 //! lose one; and it can send a login to the stand-in beside that node (see [`AwsAuth`](crate::aws_auth::AwsAuth)), which
@@ -37,14 +37,13 @@ pub struct Upstream {
 
 /// The address. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Front {
+pub struct LoadBalancer {
     listener: Listener,
     state: Arc<State>,
 }
 
-impl Front {
+impl LoadBalancer {
     /// Starts before these nodes, all of them taken for healthy at first.
-    #[must_use]
     pub fn start(upstreams: &[Upstream]) -> Self {
         let condition = || watch::Sender::new(Condition { healthy: true, cut_off: false });
         let state = Arc::new(State {
@@ -60,7 +59,6 @@ impl Front {
     }
 
     /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener.port())
     }
@@ -82,7 +80,7 @@ impl Front {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = true);
     }
 
-    /// Ends [`Front::cut_off`].
+    /// Ends [`LoadBalancer::cut_off`].
     pub fn reconnect(&self, node: usize) {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = false);
     }

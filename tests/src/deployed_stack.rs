@@ -35,7 +35,6 @@ pub struct QuickstartParameters {
 
 impl QuickstartParameters {
     /// For a Vault and an issuer; everything else as the template's documentation has it.
-    #[must_use]
     pub fn new(authorizer_binary: &Path, orders_binary: &Path, vault_address: &str, issuer: &str) -> Self {
         Self {
             stack: "quickstart".to_owned(),
@@ -51,7 +50,6 @@ impl QuickstartParameters {
 
     /// The role that the authorizer logs in to Vault with. Known before the stack exists: Vault's address is one of the
     /// stack's parameters, so Vault's side comes first.
-    #[must_use]
     pub fn authorizer_role_arn(stack: &str) -> String {
         format!("arn:aws:iam::{ACCOUNT}:role/{stack}-authorizer-{REGION}")
     }
@@ -78,13 +76,13 @@ impl QuickstartParameters {
 
 /// A deployed quickstart.
 #[derive(Debug)]
-pub struct Deployment {
+pub struct DeployedStack {
     aws: Aws,
     stack: String,
     outputs: BTreeMap<String, String>,
 }
 
-impl Deployment {
+impl DeployedStack {
     /// Uploads both functions and creates the stack, or updates the one of that name; about a second. A function whose
     /// code or configuration an update changes starts anew with its next call.
     pub async fn quickstart(emulator: &Emulator, parameters: &QuickstartParameters) -> Self {
@@ -116,19 +114,16 @@ impl Deployment {
     }
 
     /// An output of the stack: `ApiId`, `AuthorizerRoleArn`, `AuthorizerFunctionName`, …
-    #[must_use]
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
     }
 
     /// The stack's outputs.
-    #[must_use]
     pub fn outputs(&self) -> &BTreeMap<String, String> {
         &self.outputs
     }
 
     /// Where the emulator serves a stage, without a slash at the end: `url("prod") + "/orders"`.
-    #[must_use]
     pub fn url(&self, stage: &str) -> String {
         format!("{}/_aws/execute-api/{}/{stage}", self.aws.url(), self.output("ApiId"))
     }
@@ -161,7 +156,6 @@ impl Deployment {
     }
 
     /// The template as it is in the repository.
-    #[must_use]
     pub fn template_body(&self) -> String {
         fs::read_to_string(cloudformation::file("quickstart.yaml")).expect("the template can be read")
     }
