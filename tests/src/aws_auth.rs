@@ -6,7 +6,7 @@
 //!   token on the OpenBao behind it;
 //! - by the real plugin, where `VAULT_AUTH_AWS_PLUGIN` names it: OpenBao runs it, and logins pass through unchanged.
 //!
-//! Every other request goes through unchanged. [`Vault`] is OpenBao and the proxy together, so that they go down and come
+//! Every other request goes through unchanged. [`VaultWithAwsAuth`] is OpenBao and the proxy together, so that they go down and come
 //! back as one.
 //!
 //! ```text
@@ -110,6 +110,15 @@ impl AwsAuth {
         Self::in_front(openbao, sts_url, config, None)
     }
 
+    /// The plugin where there is one, else the stand-in.
+    pub async fn over(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
+        say_once();
+        match parts::aws_auth_plugin() {
+            Some(plugin) => Self::start_plugin(openbao, sts_url, config, &plugin).await,
+            None => Self::start(openbao, sts_url, config),
+        }
+    }
+
     /// The plugin, registered and set up in `openbao`; signatures are checked by the STS at `sts_url`.
     async fn start_plugin(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, plugin: &Path) -> Self {
         let sts = regional_sts(sts_url);
@@ -172,33 +181,27 @@ impl AwsAuth {
 
 /// OpenBao with the AWS auth method: what the authorizer takes for one Vault.
 #[derive(Debug)]
-pub struct Vault {
-    /// The proxy, at [`Vault::address`].
+pub struct VaultWithAwsAuth {
+    /// The proxy, at [`VaultWithAwsAuth::address`].
     pub aws_auth: AwsAuth,
     /// The server behind it; set-up and assertions go here.
     pub openbao: OpenBao,
 }
 
-impl Vault {
+impl VaultWithAwsAuth {
     /// Starts OpenBao with storage on disk, and the AWS auth method.
     pub async fn start(scratch: &Scratch, sts_url: &str, config: AwsAuthConfig) -> Self {
-        say_once();
         Self::over(OpenBao::start(scratch).await, sts_url, config).await
     }
 
     /// Starts OpenBao in memory, and the AWS auth method.
     pub async fn start_in_memory(scratch: &Scratch, sts_url: &str, config: AwsAuthConfig) -> Self {
-        say_once();
         Self::over(OpenBao::start_in_memory(scratch).await, sts_url, config).await
     }
 
     /// Gives a running OpenBao the AWS auth method.
     pub async fn over(openbao: OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
-        let plugin = parts::aws_auth_plugin();
-        let aws_auth = match &plugin {
-            Some(plugin) => AwsAuth::start_plugin(&openbao, sts_url, config, plugin).await,
-            None => AwsAuth::start(&openbao, sts_url, config),
-        };
+        let aws_auth = AwsAuth::over(&openbao, sts_url, config).await;
         Self { aws_auth, openbao }
     }
 

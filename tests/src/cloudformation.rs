@@ -96,8 +96,11 @@ pub fn file(name: &str) -> PathBuf {
 /// A template of `infra/cloudformation/` as data, its tags in their long form: `{"Ref": "Api"}`,
 /// `{"Fn::GetAtt": ["Api", "RootResourceId"]}`.
 pub fn template(name: &str) -> Value {
-    let script = parts::repository().join("tests/clients/template.py");
-    let output = Command::new(parts::python()).arg(script).arg(file(name)).output().expect("Python runs");
+    let output = Command::new(parts::python())
+        .arg(parts::client("template.py"))
+        .arg(file(name))
+        .output()
+        .expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("the script prints JSON")
 }

@@ -162,7 +162,7 @@ impl Aws {
         arguments: &[&str],
     ) -> Result<String, String> {
         let mut command = tokio::process::Command::new(parts::python());
-        command.arg(parts::repository().join("tests/clients").join(name)).args(arguments).kill_on_drop(true);
+        command.arg(parts::client(name)).args(arguments).kill_on_drop(true);
         // Nothing of the developer's own AWS configuration may reach it.
         command.env_clear().envs(self.client_env()).env("HOME", &self.folder).env("AWS_ACCESS_KEY_ID", key);
         let output = command.output().await.unwrap_or_else(|error| panic!("{name} does not start: {error}"));

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 /// A client for set-up and assertions: no redirects, no proxy, no connection kept between requests (a test's runtime
@@ -12,6 +13,16 @@ use tokio::sync::oneshot;
 pub fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     client.pool_max_idle_per_host(0).timeout(Duration::from_secs(30)).build().expect("the client is valid")
+}
+
+/// A call without a body: the status, and the answer's body if it is JSON.
+pub async fn call(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = client().request(method.parse().expect("an HTTP method"), url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error:?}"));
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
 
 /// A loopback HTTP server on a thread of its own, so that it serves whatever runtime its callers use or block.

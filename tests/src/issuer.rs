@@ -180,6 +180,11 @@ impl TokenSpec {
         Self { signing: Signing::Rs256, header: Vec::new(), claims: Vec::new() }
     }
 
+    /// That of a caller who may read orders.
+    pub fn reader() -> Self {
+        Self::new().claim("scope", "orders:read")
+    }
+
     /// What `sts:GetWebIdentityToken` issues to a principal: `sub` is its ARN, with its path and without the session;
     /// there is no `nbf`; what AWS knows of the caller is nested under `https://sts.amazonaws.com/`
     /// (IAM user guide, "Understanding token claims").

@@ -5,16 +5,19 @@
 //! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
 //! | [`cluster::Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
 //! | [`load_balancer::LoadBalancer`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
-//! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
+//! | [`aws_auth::VaultWithAwsAuth`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
 //! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
 //! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`alarms::CloudWatch`] | CloudWatch | its rules for filters, metrics and alarms, in this process |
 //! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
 //! | [`cdk::Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
+//! | [`configuration::Configuration`] | the authorizer's configuration | a document that a test builds |
 //! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
 //! | [`terraform::Terraform`] | a platform team's Terraform | the machine's own, in a copy of `infra` |
 //! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
+//!
+//! A test that needs the usual parts starts them with [`beds`].
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
 //! test at once, with the end of its log. Whatever a child prints goes to a file of the bed's [`process::Scratch`]
@@ -45,12 +48,14 @@
 pub mod alarms;
 pub mod apis;
 pub mod aws_auth;
+pub mod beds;
 pub mod cases;
 pub mod cdk;
 pub mod chaos;
 pub mod cloudformation;
 pub mod cluster;
 pub mod command;
+pub mod configuration;
 pub mod deployed_stack;
 pub mod emulator;
 pub mod http;

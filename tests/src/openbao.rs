@@ -32,6 +32,29 @@ pub struct OpenBao {
 #[derive(Debug, Clone, Copy)]
 pub struct AuditMark(usize);
 
+/// A wrapped token, as the authorizer's answer describes it.
+#[derive(Debug, Clone)]
+pub struct Minted {
+    /// What opens once.
+    pub wrapping_token: String,
+    /// Of the token inside.
+    pub accessor: String,
+}
+
+impl Minted {
+    /// From two members of an answer or a context.
+    pub fn of(wrapping_token: &Value, accessor: &Value) -> Self {
+        let text =
+            |value: &Value| value.as_str().unwrap_or_else(|| panic!("not wrapped: {value}")).to_owned();
+        Self { wrapping_token: text(wrapping_token), accessor: text(accessor) }
+    }
+
+    /// From the context of an answer.
+    pub fn of_context(context: &Value) -> Self {
+        Self::of(&context["vaultWrappingToken"], &context["vaultWrappedAccessor"])
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Storage {
     Raft,
@@ -194,6 +217,81 @@ impl OpenBao {
         let (status, answer) = self.api(method, path, Some(&self.root_token), body).await;
         assert!((200..300).contains(&status), "OpenBao, {method} {path}: {status} {answer}");
         answer
+    }
+
+    /// What is at a path, as root: its `data`.
+    pub async fn read(&self, path: &str) -> Value {
+        self.as_root("GET", path, Value::Null).await["data"].take()
+    }
+
+    /// Writes as root.
+    pub async fn write(&self, path: &str, body: Value) -> Value {
+        self.as_root("POST", path, body).await
+    }
+
+    /// Deletes as root.
+    pub async fn delete(&self, path: &str) {
+        self.as_root("DELETE", path, Value::Null).await;
+    }
+
+    /// The status of reading a path as root.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.api("GET", path, Some(&self.root_token), Value::Null).await.0
+    }
+
+    /// Writes a policy.
+    pub async fn policy(&self, name: &str, hcl: &str) {
+        self.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
+    }
+
+    /// A new token, as `auth/token/create` takes it.
+    pub async fn token(&self, definition: Value) -> String {
+        let made = self.as_root("POST", "auth/token/create", definition).await;
+        made["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A token with this policy and no other.
+    pub async fn token_with(&self, hcl: &str) -> String {
+        self.policy("operator", hcl).await;
+        self.token(
+            json!({"policies": ["operator"], "no_default_policy": true, "no_parent": true, "ttl": "10m"}),
+        )
+        .await
+    }
+
+    /// A wrapped token of a role, made with this token of the authorizer's.
+    pub async fn mint(&self, token: &str, role: &str) -> Minted {
+        let (path, wrapped) = (format!("auth/token/create/{role}"), [("X-Vault-Wrap-TTL", "30s")]);
+        let (status, answer) =
+            self.api_with("POST", &path, Some(token), &wrapped, json!({"ttl": "60s"})).await;
+        assert_eq!(status, 200, "{answer}");
+        Minted::of(&answer["wrap_info"]["token"], &answer["wrap_info"]["wrapped_accessor"])
+    }
+
+    /// Unwraps: the status, and what was inside.
+    pub async fn unwrap(&self, wrapping_token: &str) -> (u16, Value) {
+        self.api("POST", "sys/wrapping/unwrap", Some(wrapping_token), Value::Null).await
+    }
+
+    /// Whether the token with this accessor lives.
+    pub async fn lives(&self, accessor: &str) -> bool {
+        let (root, about) = (Some(self.root_token()), json!({"accessor": accessor}));
+        self.api("POST", "auth/token/lookup-accessor", root, about).await.0 == 200
+    }
+
+    /// What the server says of each token that it holds.
+    pub async fn tokens(&self) -> Vec<Value> {
+        let accessors = self.as_root("LIST", "auth/token/accessors", Value::Null).await;
+        let mut tokens = Vec::new();
+        for accessor in accessors["data"]["keys"].as_array().into_iter().flatten() {
+            let (root, about) = (Some(self.root_token()), json!({"accessor": accessor}));
+            // One that ends in between is none.
+            let (status, answer) = self.api("POST", "auth/token/lookup-accessor", root, about).await;
+            if status == 200 {
+                tokens.push(answer["data"].clone());
+            }
+        }
+        tokens
     }
 
     /// The audit log's file.

@@ -10,6 +10,16 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
 }
 
+/// The text of a file of the repository: `text("docs/cli.md")`.
+pub fn text(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A client or a script of the tests: `client("unwrap.py")`.
+pub fn client(name: &str) -> PathBuf {
+    present(repository().join("tests/clients").join(name))
+}
+
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else the one this executable was built into, else `target` in the
 /// repository.
 pub fn target() -> PathBuf {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -155,6 +155,22 @@ impl Drop for Child {
         let _ = self.process.wait();
         leash("free", self.pid());
     }
+}
+
+/// Runs a command to its end, with this on its standard input.
+pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finished(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")), input)
+}
+
+/// The same with a child that waits for its input already.
+pub fn finished(mut child: std::process::Child, input: &[u8]) -> Output {
+    let mut stdin = child.stdin.take().expect("a pipe was asked for");
+    std::thread::scope(|scope| {
+        // Beside the reading: a pipe is full soon. A command that does not read it may be gone already.
+        scope.spawn(move || stdin.write_all(input).unwrap_or_default());
+        child.wait_with_output().expect("the child can be waited for")
+    })
 }
 
 /// A port of 127.0.0.1 that was free a moment ago. Where a part can bind port 0 itself, it does.

@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 use crate::http::Server;
+use crate::parts;
 use crate::process::{Child, Scratch};
 
 /// How long a function may take for one event unless the caller says otherwise: what HTTP APIs give an authorizer.
@@ -86,9 +87,30 @@ impl Invocation {
             }
         }
     }
+
+    /// What the policy in the answer says: `Allow` or `Deny`.
+    pub fn effect(self) -> Value {
+        self.response()["policyDocument"]["Statement"][0]["Effect"].take()
+    }
+
+    /// The error's message.
+    pub fn error(self) -> String {
+        match self {
+            Self::Error { message, .. } => message,
+            other @ (Self::Response(_) | Self::TimedOut | Self::Exited(_)) => {
+                panic!("not an error: {other:?}")
+            }
+        }
+    }
 }
 
 impl Function {
+    /// The authorizer's release binary with this configuration, and more variables.
+    pub fn authorizer(configuration: &str, env: &[(&str, &str)], scratch: &Scratch) -> Self {
+        let env = [&[("AUTHORIZER_CONFIG", configuration)], env].concat();
+        Self::start(&parts::binary("release", "bootstrap"), env, scratch)
+    }
+
     /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
     /// goes to `function.log` in [`Function::task_root`].
     pub fn start<N, V>(binary: &Path, env: impl IntoIterator<Item = (N, V)>, scratch: &Scratch) -> Self
@@ -139,6 +161,11 @@ impl Function {
     /// Invokes it with an event. Invocations at the same time wait for each other.
     pub async fn invoke(&self, event: &Value) -> Invocation {
         self.invoke_raw(event.to_string().into(), DEADLINE).await
+    }
+
+    /// Invokes it with the event of `GET <path>` by the bearer of this JWT.
+    pub async fn get(&self, path: &str, jwt: &str) -> Invocation {
+        self.invoke(&request_event(path, &format!("Bearer {jwt}"))).await
     }
 
     /// Invokes it with any bytes, and a deadline counted from now.
@@ -212,6 +239,16 @@ impl Function {
     pub fn log_lines(&self) -> Vec<Value> {
         let log = self.log();
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+    }
+
+    /// The decisions in its log, oldest first.
+    pub fn decisions(&self) -> Vec<Value> {
+        self.log_lines().into_iter().filter(|line| line["outcome"].is_string()).collect()
+    }
+
+    /// The codes of its decisions, oldest first.
+    pub fn codes(&self) -> Vec<String> {
+        self.decisions().iter().map(|line| line["Code"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Freezes it, as Lambda does between invocations.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::cdk::{Neighbours, Package, lint};
 use test_bed::cloudformation::{self, BUCKET, Code};
 use test_bed::command::Command;
@@ -141,7 +141,7 @@ async fn one_route_of_a_rest_api_that_is_there_takes_the_authorizer_and_the_rest
     let aws = emulator.aws();
     let role = format!("arn:aws:iam::{ACCOUNT}:role/existing-example-authorizer-{REGION}");
     let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-    let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+    let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
     vault_setup::quickstart(&vault.openbao).await;
     let issuer = Issuer::start();
     let orders = parts::binary("release", "orders");
@@ -200,7 +200,7 @@ struct Stack {
     // Dropped in this order: clients before servers, the folder last.
     deployment: DeployedStack,
     emulator: Emulator,
-    vault: Vault,
+    vault: VaultWithAwsAuth,
     issuer: Issuer,
     scratch: Scratch,
 }
@@ -212,7 +212,7 @@ impl Stack {
         // Known before the stack exists.
         let role = format!("arn:aws:iam::{ACCOUNT}:role/{name}-authorizer-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
         let neighbours = Neighbours {

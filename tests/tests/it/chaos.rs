@@ -139,7 +139,7 @@ fn the_bar_tells_each_way_to_miss_it() {
 
 #[test]
 fn the_document_has_a_row_for_each_scenario() {
-    let text = std::fs::read_to_string(parts::repository().join("docs/reliability.md")).unwrap();
+    let text = parts::text("docs/reliability.md");
     for scenario in SCENARIOS {
         let rows = text.lines().filter(|line| line.starts_with(&format!("| `{}` |", scenario.name)));
         assert_eq!(rows.count(), 2, "{}: cargo xtask chaos", scenario.name);

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::cloudformation::{self, BUCKET, Code};
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
+use test_bed::process::{Scratch, with_input};
 use test_bed::vault_setup;
 use test_bed::{http, parts};
 use vault_context::context::FIELDS;
@@ -18,7 +18,7 @@ const STACK: &str = "orders-prod";
 struct Bed {
     // Dropped in this order: clients before servers, the folder last.
     emulator: Emulator,
-    vault: Vault,
+    vault: VaultWithAwsAuth,
     issuer: Issuer,
     kind: &'static str,
     api: String,
@@ -32,7 +32,7 @@ impl Bed {
         let emulator = Emulator::start(&scratch).await;
         let role = format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
         let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), emulator.aws());
@@ -174,14 +174,7 @@ async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
 
 /// As README's command line does it.
 fn gzip(text: &str) -> Vec<u8> {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-    let child = Command::new("gzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = child.unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    output.stdout
+    with_input(std::process::Command::new("gzip").arg("-c"), text.as_bytes()).stdout
 }
 
 #[tokio::test]

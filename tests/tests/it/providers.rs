@@ -20,7 +20,7 @@ impl Provider {
     async fn start(scratch: &Scratch) -> Self {
         let port = free_port().to_string();
         let mut node = Command::new("node");
-        node.arg(parts::repository().join("tests/clients/provider.cjs")).arg(&port);
+        node.arg(parts::client("provider.cjs")).arg(&port);
         node.env("NODE_PATH", parts::node().join("node_modules"));
         let log = scratch.path().join("provider.log");
         let mut process = Child::spawn("oidc-provider", node, &log);

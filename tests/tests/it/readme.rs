@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::json;
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::cloudformation::BUCKET;
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
@@ -58,7 +58,7 @@ fn blocks(readme: &str) -> Vec<Block> {
 }
 
 fn readme() -> String {
-    fs::read_to_string(parts::repository().join("README.md")).unwrap()
+    parts::text("README.md")
 }
 
 #[test]
@@ -93,7 +93,7 @@ struct Walk {
     way: &'static str,
     role: String,
     emulator: Emulator,
-    vault: Vault,
+    vault: VaultWithAwsAuth,
     issuer: Issuer,
     scratch: Scratch,
 }
@@ -105,7 +105,7 @@ impl Walk {
         let role = format!("arn:aws:iam::{ACCOUNT}:role/orders-authorizer-{REGION}");
         // The stand-in, or the plugin, has what the script would write; `vault` only notes it.
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         Self { way, role, emulator, vault, issuer: Issuer::start(), scratch }
     }
 

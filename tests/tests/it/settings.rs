@@ -361,7 +361,7 @@ fn given(parameters: &Value) -> Value {
 
 /// The rows of the page's table of that heading: each cell's text.
 pub(crate) fn rows(heading: &str) -> Vec<Vec<String>> {
-    let page = fs::read_to_string(parts::repository().join("infra/README.md")).unwrap();
+    let page = parts::text("infra/README.md");
     let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading");
     let lines = section.lines().filter(|line| line.starts_with('|')).skip(2);
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
@@ -668,7 +668,7 @@ fn cdk_takes_the_same_numbers() {
 #[test]
 fn the_longest_name_leaves_room_for_the_longest_region() {
     let longest = 64 - "-us-isof-south-1".len();
-    let page = fs::read_to_string(parts::repository().join("infra/README.md")).unwrap();
+    let page = parts::text("infra/README.md");
     for (file, rest) in [("authorizer.yaml", ""), ("quickstart.yaml", "-authorizer")] {
         let most = longest - rest.len();
         let description = cloudformation::template(file)["Description"].as_str().unwrap().to_owned();
@@ -782,7 +782,7 @@ fn every_setting_is_found_in_what_the_template_makes() {
 #[test]
 fn the_quickstart_has_all_settings_but_those_that_the_page_says_it_has_not() {
     let template = cloudformation::template("quickstart.yaml");
-    let page = fs::read_to_string(parts::repository().join("infra/README.md")).unwrap();
+    let page = parts::text("infra/README.md");
     let without = page.split_once("`quickstart.yaml` has the same names, without").unwrap().1;
     let without = names(without.split_once("and the alarms").unwrap().0);
     let required = json!({

@@ -4,11 +4,11 @@
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
 use test_bed::emulator::Emulator;
 use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
+use test_bed::process::{Scratch, finished};
 use test_bed::vault_setup;
 use test_bed::{http, parts};
 
@@ -17,7 +17,7 @@ pub(crate) struct Stack {
     // Dropped in this order: clients before servers, the folder last.
     pub(crate) deployment: DeployedStack,
     pub(crate) emulator: Emulator,
-    pub(crate) vault: Vault,
+    pub(crate) vault: VaultWithAwsAuth,
     pub(crate) issuer: Issuer,
     scratch: Scratch,
 }
@@ -28,7 +28,7 @@ impl Stack {
         let emulator = Emulator::start(&scratch).await;
         let role = QuickstartParameters::authorizer_role_arn("quickstart");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
         let (authorizer, orders) =
@@ -204,14 +204,13 @@ async fn integrations_in_every_language_unwrap_once() {
 
 /// The integrations in other languages than Rust, by the library that each uses.
 pub(crate) fn clients() -> [(&'static str, Command); 5] {
-    let clients = parts::repository().join("tests/clients");
     let mut python = Command::new(parts::python());
-    python.arg(clients.join("unwrap.py"));
+    python.arg(parts::client("unwrap.py"));
     let mut node = Command::new("node");
-    node.arg(clients.join("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
+    node.arg(parts::client("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
     let go = |name| Command::new(parts::go(name));
     let mut java = Command::new("java");
-    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(clients.join("java/Unwrap.java"));
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(parts::client("java/Unwrap.java"));
     [
         ("hvac", python),
         ("node-vault", node),
@@ -240,10 +239,8 @@ pub(crate) fn start(command: &mut Command, address: &str) -> Child {
 }
 
 /// See [`run`].
-pub(crate) fn give(mut child: Child, context: &Value) -> (bool, String) {
-    use std::io::Write as _;
-    child.stdin.take().unwrap().write_all(context.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+pub(crate) fn give(child: Child, context: &Value) -> (bool, String) {
+    let output = finished(child, context.to_string().as_bytes());
     let printed = if output.status.success() { output.stdout } else { output.stderr };
     (output.status.success(), String::from_utf8(printed).unwrap())
 }

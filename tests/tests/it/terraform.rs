@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::cloudformation::{self, Code};
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
@@ -232,8 +232,7 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
 
 #[test]
 fn containers_get_every_key_of_the_context() {
-    let file = parts::repository().join("infra/terraform/modules/container/main.tf");
-    let text = fs::read_to_string(file).unwrap();
+    let text = parts::text("infra/terraform/modules/container/main.tf");
     let mapped = text.lines().filter_map(|line| {
         let (header, key) = line.trim().strip_prefix("X-Vault-Context-")?.split_once('=')?;
         Some((format!("X-Vault-Context-{}", header.trim()), key.trim().trim_matches('"').to_owned()))
@@ -245,8 +244,7 @@ fn containers_get_every_key_of_the_context() {
 /// The quickstart's access log was thought about variable by variable.
 #[tokio::test]
 async fn a_rest_api_logs_what_the_quickstart_logs() {
-    let file = parts::repository().join("infra/terraform/outputs.tf");
-    let text = fs::read_to_string(file).unwrap();
+    let text = parts::text("infra/terraform/outputs.tf");
     let variables = |text: &str| -> BTreeSet<String> {
         let of = text.split("$context.").skip(1);
         of.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap().to_owned())
@@ -263,7 +261,7 @@ async fn a_rest_api_logs_what_the_quickstart_logs() {
 async fn the_readmes_additions_are_short_and_valid() {
     let scratch = Scratch::new("terraform-readme");
     let terraform = Terraform::new(&scratch);
-    let text = fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
+    let text = parts::text("infra/terraform/README.md");
     let blocks: Vec<&str> =
         text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [rest, http, renamed, container, moved] = blocks.as_slice() else { panic!("{}", blocks.len()) };
@@ -300,7 +298,7 @@ struct Applied {
     terraform: Terraform,
     outputs: Value,
     emulator: Emulator,
-    vault: Vault,
+    vault: VaultWithAwsAuth,
     issuer: Issuer,
     _scratch: Scratch,
 }
@@ -321,10 +319,10 @@ impl Applied {
     async fn new(example: &str, more: impl AsyncFnOnce(&Emulator) -> Value) -> Self {
         let scratch = Scratch::new(&example.replace('/', "-"));
         let emulator = Emulator::start(&scratch).await;
-        // Known before anything is made: Vault's address is one of the variables.
+        // Known before anything is made: VaultWithAwsAuth's address is one of the variables.
         let role = format!("arn:aws:iam::{ACCOUNT}:role/shop-authorizer-{REGION}");
         let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
         vault_setup::quickstart(&vault.openbao).await;
         let issuer = Issuer::start();
         let code = |name: &str| Code::of(name, &parts::binary("release", name), emulator.aws());

@@ -677,7 +677,7 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     );
 
     // Half way: everything but the quotas may be written.
-    let reference = std::fs::read_to_string(parts::repository().join("docs/cli.md")).unwrap();
+    let reference = parts::text("docs/cli.md");
     let (_, documented) = reference.split_once("```hcl\n# for `vault apply`").unwrap();
     let (documented, _) = documented.split_once("```").unwrap();
     let documented = format!("# {documented}");
@@ -779,7 +779,7 @@ async fn the_reference_shows_a_real_plan() {
     openbao.as_root("POST", READER, drift).await;
     let plan = as_root(&openbao, &["plan"], &configuration(&openbao, TWO_GRANTS, 100)).printed(0);
     let plan = plan.replace(openbao.address(), "https://vault.example.com:8200");
-    let reference = std::fs::read_to_string(parts::repository().join("docs/cli.md")).unwrap();
+    let reference = parts::text("docs/cli.md");
     let shown = format!("```\n$ vault-authorizer vault plan --config authorizer.yaml\n{plan}```\n");
     assert!(reference.contains(&shown), "docs/cli.md should show:\n{shown}");
 }
@@ -906,7 +906,7 @@ async fn rejects_variables_that_lead_the_scripts_to_another_server() {
     other.as_root("POST", "sys/namespaces/team", json!({})).await;
     let configuration = configuration(&meant, QUICKSTART, 200);
     let hcl = run(&["plan", "--format", "shell"], &configuration, &[]).printed(0);
-    let quickstart = std::fs::read_to_string(parts::repository().join("infra/vault/quickstart.sh")).unwrap();
+    let quickstart = parts::text("infra/vault/quickstart.sh");
     let (agent, token) = (other.address().to_owned(), other.root_token().to_owned());
     let misleading = [
         vec![("BAO_ADDR", agent.as_str()), ("BAO_TOKEN", &token), ("BAO_NAMESPACE", "team")],
@@ -966,7 +966,7 @@ async fn rejects_variables_that_lead_the_scripts_to_another_server() {
 
 /// The lines of `infra/terraform/README.md` that follow the module's deployment, as they stand there.
 fn terraforms_lines() -> String {
-    let readme = std::fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
+    let readme = parts::text("infra/terraform/README.md");
     let (_, block) = readme.split_once("**Then Vault,**").expect("the part on Vault");
     let (_, block) = block.split_once("```sh\n").expect("its commands");
     block.split_once("```").expect("their end").0.to_owned()

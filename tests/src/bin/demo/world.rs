@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
 use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) deployment: DeployedStack,
     pub(crate) http: reqwest::Client,
     pub(crate) issuer: Issuer,
-    pub(crate) vault: Vault,
+    pub(crate) vault: VaultWithAwsAuth,
     pub(crate) emulator: Emulator,
     /// Alice's JWT, the one caller of this story.
     pub(crate) jwt: String,
@@ -98,9 +98,11 @@ fn pinned(package: &str) -> &'static str {
     versions.next().expect("every part is pinned")
 }
 
-async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> Vault {
+async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> VaultWithAwsAuth {
     let role = QuickstartParameters::authorizer_role_arn(STACK);
-    let vault = Vault::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID)).await;
+    let vault =
+        VaultWithAwsAuth::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID))
+            .await;
     screen.paragraph(if vault.aws_auth.is_plugin() {
         "OpenBao runs its plugin for Vault's AWS auth method, which has the emulator's STS check the signature."
     } else {
@@ -113,7 +115,7 @@ async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -
 /// Neither needs the other.
 async fn configure_and_deploy(
     screen: &Screen,
-    vault: &Vault,
+    vault: &VaultWithAwsAuth,
     emulator: &Emulator,
     issuer: &Issuer,
 ) -> Result<DeployedStack, Broken> {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
+use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use test_bed::emulator::Emulator;
 use test_bed::process::Scratch;
 use test_bed::vault_setup::{self, Setup};
@@ -18,7 +18,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
     let logins = signed_logins(&emulator.url());
     let arn = "arn:aws:iam::123456789012:role/api-authorizer";
     let config = AwsAuthConfig::quickstart(arn, SERVER_ID);
-    let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), config).await;
+    let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
 
     for name in ["role", "role, headers as an object", "role, headers as lists"] {
@@ -67,7 +67,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
 async fn passes_everything_else_on_and_goes_down_with_openbao() {
     let scratch = Scratch::new("aws-auth-proxy");
     let config = AwsAuthConfig::quickstart("arn:aws:iam::123456789012:role/api-authorizer", SERVER_ID);
-    let mut vault = Vault::start(&scratch, "http://127.0.0.1:9", config).await;
+    let mut vault = VaultWithAwsAuth::start(&scratch, "http://127.0.0.1:9", config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
     let token = vault_setup::authorizer_token(&vault.openbao).await;
     let path = "auth/token/create/orders-prod-reader";
@@ -88,7 +88,7 @@ async fn passes_everything_else_on_and_goes_down_with_openbao() {
     assert_eq!(post(&vault, path, &headers, &json!({"ttl": "60s"})).await.0, 200);
 }
 
-async fn post(vault: &Vault, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+async fn post(vault: &VaultWithAwsAuth, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
     let mut request = http::client().post(format!("{}/v1/{path}", vault.address())).json(body);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,0 +1,141 @@
+//! What most tests start with, as one value: [`LocalBed`] for the functions' binaries and the command, [`AwsBed`] for what is
+//! deployed.
+
+use serde_json::Value;
+
+use crate::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
+use crate::configuration::{Configuration, Grant};
+use crate::emulator::{ACCOUNT, Emulator, REGION};
+use crate::http;
+use crate::issuer::{Issuer, TokenSpec};
+use crate::openbao::OpenBao;
+use crate::process::Scratch;
+use crate::runtime_api::Function;
+use crate::vault_setup::{self, Setup};
+
+/// The server id that the authorizer's AWS login is signed for.
+pub const SERVER_ID: &str = "vault.example.com";
+
+/// An OpenBao in memory, set up, with a token of the authorizer's own; and the callers' issuer.
+#[derive(Debug)]
+pub struct LocalBed {
+    // Dropped in this order: the folder last.
+    /// The callers' issuer, `corp`.
+    pub issuer: Issuer,
+    /// Vault.
+    pub openbao: OpenBao,
+    /// What the authorizer's login would give.
+    pub token: String,
+    /// The bed's folder.
+    pub scratch: Scratch,
+}
+
+impl LocalBed {
+    /// With the quickstart's secrets, policies and roles.
+    pub async fn new(name: &str) -> Self {
+        Self::with(name, Setup::quickstart()).await
+    }
+
+    /// With these.
+    pub async fn with(name: &str, setup: Setup) -> Self {
+        let scratch = Scratch::new(name);
+        let openbao = OpenBao::start_in_memory(&scratch).await;
+        vault_setup::configure(&openbao, &setup).await;
+        let token = vault_setup::authorizer_token(&openbao).await;
+        Self { issuer: Issuer::start(), openbao, token, scratch }
+    }
+
+    /// This Vault, its token and this issuer, without a grant.
+    pub fn configuration(&self) -> Configuration {
+        let configuration = Configuration::new(self.openbao.address()).token(&self.token);
+        configuration.issuer("corp", &self.issuer.url())
+    }
+
+    /// The quickstart's grant on `prod`, and `GET /status` for which no token is minted.
+    pub fn readers(&self) -> Configuration {
+        let status = Grant::without_token("status", "GET /status");
+        self.configuration().grant(Grant::reader()).grant(status)
+    }
+
+    /// The authorizer's release binary with this configuration.
+    pub fn function(&self, configuration: &Configuration) -> Function {
+        Function::authorizer(&configuration.to_string(), &[], &self.scratch)
+    }
+
+    /// Of a caller who may read orders.
+    pub fn good_token(&self) -> String {
+        self.issuer.token(&TokenSpec::reader())
+    }
+
+    /// A file in the bed's folder; answers its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.scratch.path().join(name);
+        std::fs::write(&path, text).expect("the file can be written");
+        path.to_str().expect("the bed's path is UTF-8").to_owned()
+    }
+}
+
+/// An AWS account in the emulator; Vault, set up by `quickstart.sh`, with an AWS login for one role of the account; and the
+/// callers' issuer.
+#[derive(Debug)]
+pub struct AwsBed {
+    // Dropped in this order: clients before servers, the folder last.
+    /// AWS.
+    pub emulator: Emulator,
+    /// Vault.
+    pub vault: VaultWithAwsAuth,
+    /// The callers' issuer.
+    pub issuer: Issuer,
+    /// The ARN of the role that logs in. It is known before anything is deployed: Vault's address is a parameter of that.
+    pub role: String,
+    /// The bed's folder.
+    pub scratch: Scratch,
+}
+
+impl AwsBed {
+    /// The role is `<function>-<region>`, as every way to deploy calls it.
+    pub async fn new(name: &str, function: &str) -> Self {
+        let bed = Self::without_setup(name, function).await;
+        vault_setup::quickstart(&bed.vault.openbao).await;
+        bed
+    }
+
+    /// With a Vault in which there is nothing but the login.
+    pub async fn without_setup(name: &str, function: &str) -> Self {
+        let scratch = Scratch::new(name);
+        let emulator = Emulator::start(&scratch).await;
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/{function}-{REGION}");
+        let login = AwsAuthConfig::quickstart(&role, SERVER_ID);
+        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
+        Self { emulator, vault, issuer: Issuer::start(), role, scratch }
+    }
+
+    /// Of a caller who may read orders, for an hour.
+    pub fn good_token(&self) -> String {
+        self.issuer.token(&TokenSpec::reader().expires_in(3600))
+    }
+
+    /// The same claims, signed by somebody else.
+    pub fn forged_token(&self) -> String {
+        self.issuer.forged(&TokenSpec::reader())
+    }
+
+    /// `GET <url>` with a JWT, or without a credential: the status, and the body if it is JSON.
+    pub async fn get(&self, url: &str, token: Option<&str>) -> (u16, Value) {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+        http::call("GET", url, &headers).await
+    }
+
+    /// Where the emulator serves `/orders` of an API's stage.
+    pub fn orders(&self, api: &str, stage: &str) -> String {
+        format!("{}/_aws/execute-api/{api}/{stage}/orders", self.emulator.url())
+    }
+
+    /// What a function has in its environment.
+    pub async fn variables(&self, function: &str) -> Value {
+        let about = serde_json::json!({"FunctionName": function});
+        let found = self.emulator.aws().request("lambda", "get_function_configuration", &about).await;
+        found["Environment"]["Variables"].clone()
+    }
+}
