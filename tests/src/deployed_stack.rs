@@ -1,7 +1,6 @@
 //! `infra/cloudformation/quickstart.yaml`, deployed into the emulator as a user deploys it: code in S3, then a stack.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -143,21 +142,11 @@ impl DeployedStack {
         self.aws.log_group(self.output("OrdersLogGroup")).await.join("\n")
     }
 
-    /// Each line of the sample integration that is a JSON object.
-    pub async fn orders_lines(&self) -> Vec<Value> {
-        json_objects(&self.aws.log_group(self.output("OrdersLogGroup")).await)
-    }
-
     /// What the stack has made, as the services describe it; the keys are in `tests/clients/describe.py`.
     pub async fn describe(&self) -> Value {
         let outputs = serde_json::to_string(&self.outputs).expect("outputs are JSON");
         let description = self.aws.client_script("describe.py", &[&outputs]).await;
         serde_json::from_str(&description).expect("the script prints JSON")
-    }
-
-    /// The template as it is in the repository.
-    pub fn template_body(&self) -> String {
-        fs::read_to_string(cloudformation::file("quickstart.yaml")).expect("the template can be read")
     }
 }
 

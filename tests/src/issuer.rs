@@ -55,7 +55,6 @@ impl Issuer {
             url: OnceLock::new(),
             failure: Mutex::default(),
             discovery: Mutex::default(),
-            jwks: Mutex::default(),
             discovery_fetches: AtomicUsize::new(0),
             jwks_fetches: AtomicUsize::new(0),
         };
@@ -88,11 +87,6 @@ impl Issuer {
         self.sign(IMPOSTOR.get_or_init(|| Keys::generate(0)), &spec)
     }
 
-    /// `header.payload` as given, signed: for what is not even JSON.
-    pub fn sign_raw(&self, signing: Signing, header: &str, payload: &str) -> String {
-        self.state.keys.lock().expect("not poisoned").jws(signing, header, payload)
-    }
-
     /// Replaces its keys by new ones with new ids (`rs256-2`, `RSA_1` and so on). The JWKS has only the new ones.
     pub fn rotate(&self) {
         let mut keys = self.state.keys.lock().expect("not poisoned");
@@ -102,11 +96,6 @@ impl Issuer {
     /// Its public keys, as the JWKS gives them: also for `jwks: {file: …}`.
     pub fn jwks(&self) -> Value {
         self.state.keys.lock().expect("not poisoned").jwks(self.state.kind)
-    }
-
-    /// Serves `document` as its JWKS; `Null` for its own again.
-    pub fn serve_jwks(&self, document: Value) {
-        *self.state.jwks.lock().expect("not poisoned") = document;
     }
 
     /// Serves `document` as its discovery document; `Null` for its own again.
@@ -124,14 +113,9 @@ impl Issuer {
         self.state.jwks_fetches.load(Ordering::SeqCst)
     }
 
-    /// Breaks both documents until [`Issuer::heal`].
+    /// Breaks both documents from now on.
     pub fn fail(&self, failure: Failure) {
         *self.state.failure.lock().expect("not poisoned") = Some(failure);
-    }
-
-    /// Ends [`Issuer::fail`].
-    pub fn heal(&self) {
-        *self.state.failure.lock().expect("not poisoned") = None;
     }
 
     /// From now on connections are refused.
@@ -226,12 +210,6 @@ impl TokenSpec {
         self
     }
 
-    /// Leaves a header parameter out.
-    pub fn without_header(mut self, name: &str) -> Self {
-        self.header.push((name.to_owned(), None));
-        self
-    }
-
     /// Sets `exp` to so many seconds from now; a negative number is in the past.
     pub fn expires_in(self, seconds: i64) -> Self {
         self.claim("exp", now() + seconds)
@@ -271,16 +249,10 @@ impl Signing {
 /// How the issuer's documents are broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// This status, without a body.
-    Status(u16),
-    /// 200 and a page of HTML.
-    Garbage,
     /// No answer within a minute.
     Hang,
     /// The right answer, after so long.
     Late(Duration),
-    /// 200 and eight megabytes of JSON.
-    Huge,
 }
 
 /// Seconds since 1970, as claims count them.
@@ -320,7 +292,6 @@ struct Published {
     url: OnceLock<String>,
     failure: Mutex<Option<Failure>>,
     discovery: Mutex<Value>,
-    jwks: Mutex<Value>,
     discovery_fetches: AtomicUsize,
     jwks_fetches: AtomicUsize,
 }
@@ -343,17 +314,14 @@ async fn discovery(State(state): State<Arc<Published>>) -> Response {
 
 async fn jwks(State(state): State<Arc<Published>>) -> Response {
     state.jwks_fetches.fetch_add(1, Ordering::SeqCst);
-    let own = state.keys.lock().expect("not poisoned").jwks(state.kind);
-    let document = state.jwks.lock().expect("not poisoned").clone();
-    answer(&state, if document.is_null() { own } else { document }).await
+    let document = state.keys.lock().expect("not poisoned").jwks(state.kind);
+    answer(&state, document).await
 }
 
 async fn answer(state: &Published, document: Value) -> Response {
     let failure = *state.failure.lock().expect("not poisoned");
     match failure {
         None => axum::Json(document).into_response(),
-        Some(Failure::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
-        Some(Failure::Garbage) => "<html>We will be right back.</html>".into_response(),
         Some(Failure::Hang) => {
             tokio::time::sleep(Duration::from_secs(60)).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
@@ -361,9 +329,6 @@ async fn answer(state: &Published, document: Value) -> Response {
         Some(Failure::Late(delay)) => {
             tokio::time::sleep(delay).await;
             axum::Json(document).into_response()
-        }
-        Some(Failure::Huge) => {
-            axum::Json(json!({"keys": [], "padding": "x".repeat(8 << 20)})).into_response()
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::process::Scratch;
+
 /// The repository's root.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
@@ -18,6 +20,30 @@ pub fn text(path: &str) -> String {
 /// A client or a script of the tests: `client("unwrap.py")`.
 pub fn client(name: &str) -> PathBuf {
     present(repository().join("tests/clients").join(name))
+}
+
+/// A Python program of the tests that can be started as a function is, by its path alone.
+pub fn executable(scratch: &Scratch, name: &str) -> PathBuf {
+    executable_as(scratch, name, str::to_owned)
+}
+
+/// The same, with its text changed.
+pub fn executable_as(scratch: &Scratch, name: &str, change: impl Fn(&str) -> String) -> PathBuf {
+    let program = text(&format!("tests/clients/{name}"));
+    script(
+        &scratch.folder("program"),
+        "bootstrap",
+        &format!("#!{}\n{}", python().display(), change(&program)),
+    )
+}
+
+/// A program that a test writes: its file may be executed.
+pub fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("the program can be written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).expect("it may be executed");
+    path
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else the one this executable was built into, else `target` in the

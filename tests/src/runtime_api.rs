@@ -4,7 +4,6 @@
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
 //! POST /2018-06-01/runtime/invocation/{id}/response    its answer
 //! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
-//! POST /2018-06-01/runtime/init/error                  the same, before the first `next`
 //! ```
 //!
 //! As Lambda does, it hands out one event at a time, freezes nothing by itself (see [`Function::pause`]), and does not
@@ -123,7 +122,6 @@ impl Function {
             queue: AsyncMutex::new(queue),
             waiting: Mutex::default(),
             first_poll: Mutex::default(),
-            init_error: Mutex::default(),
         });
         let server = Server::start(0, routes(&lambda));
         let task_root = scratch.folder("function");
@@ -225,11 +223,6 @@ impl Function {
         }
     }
 
-    /// What it reported to `/init/error`.
-    pub fn init_error(&self) -> Option<Value> {
-        self.lambda.init_error.lock().expect("not poisoned").clone()
-    }
-
     /// All it has printed.
     pub fn log(&self) -> String {
         self.child.lock().expect("not poisoned").log()
@@ -279,7 +272,6 @@ struct Lambda {
     queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Invocation>>>,
     first_poll: Mutex<Option<Instant>>,
-    init_error: Mutex<Option<Value>>,
 }
 
 fn routes(lambda: &Arc<Lambda>) -> Router {
@@ -287,7 +279,6 @@ fn routes(lambda: &Arc<Lambda>) -> Router {
         .route("/invocation/next", get(next))
         .route("/invocation/{id}/response", post(response))
         .route("/invocation/{id}/error", post(error))
-        .route("/init/error", post(init_error))
         .with_state(Arc::clone(lambda));
     Router::new().nest("/2018-06-01/runtime", runtime)
 }
@@ -327,12 +318,6 @@ async fn error(State(lambda): State<Arc<Lambda>>, Segment(id): Segment<String>, 
     let report: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
     lambda.complete(&id, Invocation::Error { error_type: text("errorType"), message: text("errorMessage") })
-}
-
-async fn init_error(State(lambda): State<Arc<Lambda>>, body: Bytes) -> StatusCode {
-    let report = serde_json::from_slice(&body).unwrap_or_default();
-    *lambda.init_error.lock().expect("not poisoned") = Some(report);
-    StatusCode::ACCEPTED
 }
 
 impl Lambda {

@@ -3,8 +3,6 @@
 //! What the emulator cannot show is asserted on the template itself; `docs/not-verified-on-aws.md` lists it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -179,7 +177,7 @@ fn no_log_of_the_gateway_can_hold_a_token() {
         let stage = &stage["Properties"];
         assert_eq!(
             stage["DeploymentId"],
-            json!({"Ref": "DeployedStack"}),
+            json!({"Ref": "Deployment"}),
             "{name}: both serve one deployment"
         );
         let settings = stage["MethodSettings"].as_array().unwrap();
@@ -231,7 +229,7 @@ fn the_gateway_says_what_happened_and_lets_browsers_read_it() {
 #[test]
 fn the_deployment_comes_after_all_that_it_is_a_snapshot_of() {
     let template = cloudformation::template("quickstart.yaml");
-    let waits_for = template["Resources"]["DeployedStack"]["DependsOn"].as_array().unwrap();
+    let waits_for = template["Resources"]["Deployment"]["DependsOn"].as_array().unwrap();
     for kind in ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse"] {
         for (name, _) in of_type(&template, kind) {
             assert!(waits_for.contains(&json!(name)), "{name}");
@@ -366,42 +364,8 @@ fn http_method(name: &str) -> ::http::Method {
 
 /// A function that is authorizer and integration in one, and answers as the call's header `x-answer` says.
 fn stub(scratch: &Scratch, version: &str) -> PathBuf {
-    let path = scratch.folder("stub").join("bootstrap");
-    let script = STUB.replace("VERSION", version);
-    fs::write(&path, format!("#!{}\n{script}", parts::python().display())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    parts::executable_as(scratch, "stub_function.py", |text| text.replace("VERSION", version))
 }
-
-const STUB: &str = r#"
-import json, os
-from urllib.request import Request, urlopen
-
-runtime = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation/"
-
-def authorize(event):
-    answer = event["headers"]["x-answer"]
-    if answer in ("unauthorized", "fault"):
-        return "error", {"errorType": "Stub", "errorMessage": "Unauthorized" if answer == "unauthorized" else answer}
-    if answer == "nonsense":
-        return "response", {"answer": answer}
-    statement = {"Action": "execute-api:Invoke", "Effect": answer.title(), "Resource": event["methodArn"]}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return "response", {"principalId": "corp:stub", "policyDocument": policy, "context": {"reason": "no_grant"}}
-
-while True:
-    with urlopen(runtime + "next") as invocation:
-        request_id, event = invocation.headers["Lambda-Runtime-Aws-Request-Id"], json.load(invocation)
-    line = {"version": "VERSION", "pid": os.getpid(), "config": os.environ.get("AUTHORIZER_CONFIG")}
-    line["role_key"] = os.environ["AWS_ACCESS_KEY_ID"].startswith("ASIA")
-    print(json.dumps(line), flush=True)
-    if "methodArn" in event:
-        path, answer = authorize(event)
-    else:
-        body = json.dumps(event["requestContext"]["authorizer"])
-        path, answer = "response", {"statusCode": 200, "body": body}
-    urlopen(Request(f"{runtime}{request_id}/{path}", json.dumps(answer).encode())).close()
-"#;
 
 /// A resource's properties.
 fn resource<'t>(template: &'t Value, name: &str) -> &'t Value {
