@@ -13,14 +13,18 @@ use test_bed::process::Scratch;
 use test_bed::synthesis::Made;
 use test_bed::{http, parts};
 
-/// What the template makes as it is by default.
-fn made() -> Made {
-    let parameters = json!({
+/// The parameters that the template requires.
+pub(crate) fn parameters() -> Value {
+    json!({
         "CodeBucket": "code", "AuthorizerCodeKey": "a.zip", "OrdersCodeKey": "o.zip", "Audience": "orders-api",
         "VaultAddress": "https://vault.example.com:8200", "VaultServerId": "vault.example.com",
         "Issuer": "https://login.example.com/", "ApiGatewayLogRole": "existing",
-    });
-    Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters)
+    })
+}
+
+/// What the template makes as it is by default.
+fn made() -> Made {
+    Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters())
 }
 
 #[test]
@@ -175,11 +179,7 @@ fn no_log_of_the_gateway_can_hold_a_token() {
     }
     for (name, stage) in stages {
         let stage = &stage["Properties"];
-        assert_eq!(
-            stage["DeploymentId"],
-            json!({"Ref": "Deployment"}),
-            "{name}: both serve one deployment"
-        );
+        assert_eq!(stage["DeploymentId"], json!({"Ref": "Deployment"}), "{name}: both serve one deployment");
         let settings = stage["MethodSettings"].as_array().unwrap();
         assert_eq!(settings.len(), 1, "{name}: no other setting may be more specific");
         assert_eq!((&settings[0]["ResourcePath"], &settings[0]["HttpMethod"]), (&json!("/*"), &json!("*")));
