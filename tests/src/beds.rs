@@ -1,10 +1,11 @@
 //! What most tests start with, as one value: [`LocalBed`] for the functions' binaries and the command, [`AwsBed`] for what is
 //! deployed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
 use crate::configuration::{Configuration, Grant};
+use crate::deployed_stack::json_objects;
 use crate::emulator::{ACCOUNT, Emulator, REGION};
 use crate::http;
 use crate::issuer::{Issuer, TokenSpec};
@@ -132,9 +133,45 @@ impl AwsBed {
         format!("{}/_aws/execute-api/{api}/{stage}/orders", self.emulator.url())
     }
 
+    /// The quickstart's reader on `prod` is served at this URL, and others get these statuses: forged tokens, and no credential.
+    /// Five calls, of which the authorizer's log has [`AwsBed::DECISIONS`], the one without a credential where that reaches it.
+    pub async fn assert_served(&self, orders: &str, [forged, missing]: [u16; 2]) {
+        let (status, answer) = self.get(orders, Some(&self.good_token())).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["caller"], "corp:alice");
+        assert_eq!(answer["grant"], "orders-prod-reader");
+        assert_eq!(answer["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
+        assert_eq!(answer["vault"]["lease_duration_seconds"], 120);
+        assert_eq!(self.get(orders, Some(&self.forged_token())).await.0, forged);
+        assert_eq!(self.get(orders, None).await.0, missing);
+        assert_eq!(
+            self.get(orders, Some(&self.issuer.token(&TokenSpec::new()))).await.0,
+            403,
+            "without the scope"
+        );
+        let bearer = format!("Bearer {}", self.good_token());
+        let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
+        assert_eq!(http::call("GET", orders, &smuggled).await.0, 403);
+        assert_eq!(
+            self.vault.aws_auth.login_count(),
+            1,
+            "one login with the function's role serves them all"
+        );
+    }
+
+    /// See [`AwsBed::assert_served`].
+    pub const DECISIONS: [&str; 5] =
+        ["allowed", "signature_invalid", "credential_missing", "no_grant", "header_reserved"];
+
+    /// The codes of the decisions in a function's log group, oldest first.
+    pub async fn codes(&self, log_group: &str) -> Vec<String> {
+        let lines = json_objects(&self.emulator.aws().log_group(log_group).await);
+        lines.iter().filter_map(|line| line["Code"].as_str().map(str::to_owned)).collect()
+    }
+
     /// What a function has in its environment.
     pub async fn variables(&self, function: &str) -> Value {
-        let about = serde_json::json!({"FunctionName": function});
+        let about = json!({"FunctionName": function});
         let found = self.emulator.aws().request("lambda", "get_function_configuration", &about).await;
         found["Environment"]["Variables"].clone()
     }

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::beds::{AwsBed, SERVER_ID};
 use crate::cloudformation::{BUCKET, Code};
 use crate::deployed_stack::DeployedStack;
-use crate::emulator::{Emulator, REGION};
+use crate::emulator::REGION;
 use crate::parts::{self, copy};
 use crate::process::Scratch;
 
@@ -17,21 +18,6 @@ use crate::process::Scratch;
 #[derive(Debug)]
 pub struct Package {
     folder: PathBuf,
-}
-
-/// What an example is told of its neighbours.
-#[derive(Debug)]
-pub struct Neighbours<'n> {
-    /// The authorizer's `bootstrap`.
-    pub authorizer_binary: PathBuf,
-    /// The sample integration's binary.
-    pub orders_binary: PathBuf,
-    /// Vault's address.
-    pub vault_address: &'n str,
-    /// Vault's `iam_server_id_header_value`.
-    pub server_id: &'n str,
-    /// The `iss` of the callers' JWTs, for the audience `orders-api`.
-    pub issuer: &'n str,
 }
 
 impl Package {
@@ -101,33 +87,31 @@ impl Package {
         copy(program, &self.folder.join(format!("examples/{name}.ts")));
     }
 
-    /// Synthesises an example for its neighbours and deploys its template, which CloudFormation takes as it is. Answers the
-    /// template as well.
-    pub async fn deploy(
-        &self,
-        emulator: &Emulator,
-        example: &str,
-        stack: &str,
-        neighbours: &Neighbours<'_>,
-    ) -> (PathBuf, DeployedStack) {
-        let aws = emulator.aws();
-        let authorizer = Code::of("authorizer", &neighbours.authorizer_binary, aws);
-        let orders = Code::of("orders", &neighbours.orders_binary, aws);
-        let context = json!({
+    /// Synthesises an example for what is in a bed, with the release binaries, and deploys its template, which CloudFormation takes
+    /// as it is. Answers the template as well.
+    pub async fn deploy(&self, bed: &AwsBed, example: &str, stack: &str) -> (PathBuf, DeployedStack) {
+        let aws = bed.emulator.aws();
+        let code = |name: &str| Code::of(name, &parts::binary("release", name), aws);
+        let (authorizer, orders) = (code("bootstrap"), code("orders"));
+        let mut context = Self::context(bed, &authorizer);
+        context["ordersKey"] = json!(orders.key());
+        let template = self.synthesise(example, stack, &context);
+        let deployed = DeployedStack::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
+        (template, deployed)
+    }
+
+    /// What every example is told of what is in a bed.
+    pub fn context(bed: &AwsBed, authorizer: &Code) -> Value {
+        json!({
             "bucket": BUCKET,
             "authorizerKey": authorizer.key(),
-            "ordersKey": orders.key(),
-            "vaultAddress": neighbours.vault_address,
-            "serverId": neighbours.server_id,
-            "issuer": neighbours.issuer,
+            "vaultAddress": bed.vault.address(),
+            "serverId": SERVER_ID,
+            "issuer": bed.issuer.url(),
             "audience": "orders-api",
             "stsRegion": REGION,
-            "stsEndpoint": emulator.sts_url(),
-        });
-        let template = self.synthesise(example, stack, &context);
-        let deployment =
-            DeployedStack::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
-        (template, deployment)
+            "stsEndpoint": bed.emulator.sts_url(),
+        })
     }
 
     fn node(&self, arguments: &[&str], context: &Value, environment: &[(&str, &str)]) -> String {

@@ -10,6 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::cloudformation::{self, BUCKET, Code};
 use crate::emulator::{ACCOUNT, Aws, Emulator, REGION};
+use crate::parts;
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -33,12 +34,12 @@ pub struct QuickstartParameters {
 }
 
 impl QuickstartParameters {
-    /// For a Vault and an issuer; everything else as the template's documentation has it.
-    pub fn new(authorizer_binary: &Path, orders_binary: &Path, vault_address: &str, issuer: &str) -> Self {
+    /// For a Vault and an issuer, with the release binaries; everything else as the template's documentation has it.
+    pub fn new(vault_address: &str, issuer: &str) -> Self {
         Self {
             stack: "quickstart".to_owned(),
-            authorizer_binary: authorizer_binary.to_owned(),
-            orders_binary: orders_binary.to_owned(),
+            authorizer_binary: parts::binary("release", "bootstrap"),
+            orders_binary: parts::binary("release", "orders"),
             vault_address: vault_address.to_owned(),
             server_id: "vault.example.com".to_owned(),
             issuer: issuer.to_owned(),

@@ -24,8 +24,8 @@ struct Patient {
 impl Patient {
     async fn new(name: &str) -> Self {
         let stack = Stack::new(name).await;
-        let aws = stack.emulator.aws();
-        let function = json!({"FunctionName": stack.deployment.output("AuthorizerFunctionName")});
+        let aws = stack.bed.emulator.aws();
+        let function = json!({"FunctionName": stack.deployed.output("AuthorizerFunctionName")});
         let about = aws.request("lambda", "get_function_configuration", &function).await;
         let config = about["Environment"]["Variables"]["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
         // The emulator's CloudFormation leaves it out.
@@ -35,7 +35,7 @@ impl Patient {
             &reserving(function["FunctionName"].as_str().unwrap(), 20),
         )
         .await;
-        let role = credentials(&stack, stack.deployment.output("AuthorizerRoleArn")).await;
+        let role = credentials(&stack, stack.deployed.output("AuthorizerRoleArn")).await;
         Self { stack, config, role }
     }
 
@@ -44,7 +44,7 @@ impl Patient {
         let mut command = Command::new(
             &[&["doctor", "--json", "--config", "-", "--trust-config-address"], options].concat(),
         );
-        command = command.stdin(config).env("VAULT_TOKEN", self.stack.vault.openbao.root_token());
+        command = command.stdin(config).env("VAULT_TOKEN", self.stack.bed.vault.openbao.root_token());
         for (name, value) in aws {
             command = command.env(name, value);
         }
@@ -53,8 +53,8 @@ impl Patient {
 
     /// What is wrong with the function and its APIs, each as `check: found`; all else must be good.
     fn wrong_at_aws(&self) -> Vec<String> {
-        let aws = self.stack.emulator.aws();
-        let function = self.stack.deployment.output("AuthorizerFunctionName");
+        let aws = self.stack.bed.emulator.aws();
+        let function = self.stack.deployed.output("AuthorizerFunctionName");
         let options = ["--function", function, "--region", REGION, "--aws-endpoint", aws.url()];
         wrong(&self.doctor(&self.config, &options, &aws.client_env()), &["vault-login"])
     }
@@ -74,7 +74,7 @@ fn reserving(function: &str, instances: u64) -> Value {
 /// A role's, in variables.
 async fn credentials(stack: &Stack, arn: &str) -> Vec<(&'static str, String)> {
     let role = json!({"RoleArn": arn, "RoleSessionName": "doctor"});
-    let assumed = stack.emulator.aws().request("sts", "assume_role", &role).await;
+    let assumed = stack.bed.emulator.aws().request("sts", "assume_role", &role).await;
     let names = ["AccessKeyId", "SecretAccessKey", "SessionToken"];
     let values = names.map(|name| assumed["Credentials"][name].as_str().unwrap().to_owned());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(values).collect()
@@ -112,8 +112,8 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
         "as the quickstart's script and template leave it"
     );
 
-    let Stack { deployment, emulator, .. } = &patient.stack;
-    let (function, api) = (deployment.output("AuthorizerFunctionName"), deployment.output("ApiId"));
+    let Stack { deployed, bed } = &patient.stack;
+    let (function, api) = (deployed.output("AuthorizerFunctionName"), deployed.output("ApiId"));
     let stage = json!({"restApiId": api, "stageName": "prod"});
     let patched = |what: &Value, path: &str, value: &str| {
         let mut request = what.clone();
@@ -146,35 +146,35 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
             "stage-access-log: the access log of stage `prod` of API",
         ),
     ] {
-        emulator.aws().request(service, operation, &fault).await;
+        bed.emulator.aws().request(service, operation, &fault).await;
         let wrong = patient.wrong_at_aws();
         assert!(matches!(&wrong[..], [only] if only.starts_with(finding)), "{finding}: {wrong:?}");
-        emulator.aws().request(service, operation, &cure).await;
+        bed.emulator.aws().request(service, operation, &cure).await;
         assert_eq!(patient.wrong_at_aws(), Vec::<String>::new(), "{finding}");
     }
 
     let filler = "x".repeat(3000);
-    emulator.client_script("set_variable.py", &[function, "FILLER", &filler]).await;
+    bed.emulator.client_script("set_variable.py", &[function, "FILLER", &filler]).await;
     let wrong = patient.wrong_at_aws();
     assert!(matches!(&wrong[..], [only] if only.starts_with("function-environment: ")), "{wrong:?}");
-    emulator.client_script("set_variable.py", &[function, "FILLER", ""]).await;
+    bed.emulator.client_script("set_variable.py", &[function, "FILLER", ""]).await;
 
     let named = json!({"FunctionName": function});
-    let policy = emulator.aws().request("lambda", "get_policy", &named).await;
+    let policy = bed.emulator.aws().request("lambda", "get_policy", &named).await;
     let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     for statement in policy["Statement"].as_array().unwrap() {
         let mut gone = named.clone();
         gone["StatementId"] = statement["Sid"].clone();
-        emulator.aws().request("lambda", "remove_permission", &gone).await;
+        bed.emulator.aws().request("lambda", "remove_permission", &gone).await;
     }
     let wrong = patient.wrong_at_aws();
     assert!(matches!(&wrong[..], [only] if only.starts_with("authorizer-permission: ")), "{wrong:?}");
 
     // The emulator takes this one and cannot take it back.
-    let mut keep = json!({"restApiId": api, "authorizerId": deployment.output("AuthorizerId")});
+    let mut keep = json!({"restApiId": api, "authorizerId": deployed.output("AuthorizerId")});
     keep["patchOperations"] =
         json!([{"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "300"}]);
-    emulator.aws().request("apigateway", "update_authorizer", &keep).await;
+    bed.emulator.aws().request("apigateway", "update_authorizer", &keep).await;
     let wrong = patient.wrong_at_aws();
     let caching = "authorizer-caching: authorizer `vault-authorizer` of API";
     assert!(matches!(&wrong[..], [first, _] if first.starts_with(caching)), "{wrong:?}");
@@ -183,8 +183,8 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let mut patient = Patient::new("doctor-absent").await;
-    let aws = patient.stack.emulator.aws().clone();
-    let function = patient.stack.deployment.output("AuthorizerFunctionName").to_owned();
+    let aws = patient.stack.bed.emulator.aws().clone();
+    let function = patient.stack.deployed.output("AuthorizerFunctionName").to_owned();
     let look = |config: &str, function: &str| {
         let options = ["--function", function, "--region", REGION, "--aws-endpoint", aws.url()];
         wrong(&patient.doctor(config, &options, &aws.client_env()), &["vault-login"]).join("\n")
@@ -193,11 +193,11 @@ async fn what_is_not_there_is_named() {
     assert!(look(&patient.config, "nobodys").starts_with("function: there is no function `nobodys`"));
     let stage = look(&patient.config.replacen("  staging:", "  staging2:", 1), &function);
     assert!(stage.starts_with("stage: API `") && stage.contains("has no stage `staging2`"), "{stage}");
-    let api = patient.stack.deployment.output("ApiId");
+    let api = patient.stack.deployed.output("ApiId");
     let api = look(&patient.config.replace(api, "zzzzzzzzzz"), &function);
     assert!(api.starts_with("authorizer-api: there is no API `zzzzzzzzzz`"), "{api}");
 
-    let openbao = &patient.stack.vault.openbao;
+    let openbao = &patient.stack.bed.vault.openbao;
     openbao.as_root("DELETE", "sys/quotas/rate-limit/vault-authorizer-orders-prod-reader", Value::Null).await;
     let narrow = json!({"allowed_policies": ["admin"]});
     openbao.as_root("POST", "auth/token/roles/orders-staging-reader", narrow).await;
@@ -220,13 +220,13 @@ async fn what_is_not_there_is_named() {
     let own = look(&own, &function);
     assert!(own.starts_with("vault-objects: grant `orders-prod-reader` gives `vault-authorizer`"), "{own}");
 
-    patient.stack.issuer.stop();
+    patient.stack.bed.issuer.stop();
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &["vault-login"]);
     assert!(found.iter().any(|each| each.starts_with("issuer-keys: `corp`: ")), "{found:?}");
-    patient.stack.vault.openbao.seal().await;
+    patient.stack.bed.vault.openbao.seal().await;
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &["vault-objects", "vault-login"]);
     assert!(found.iter().any(|each| each.starts_with("vault-sealed: it is sealed: ")), "{found:?}");
-    patient.stack.vault.stop().await;
+    patient.stack.bed.vault.stop().await;
     let unseen = ["vault-sealed", "vault-clock", "vault-objects", "vault-login"];
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &unseen);
     assert!(found.iter().any(|each| each.starts_with("vault-reachable: ")), "{found:?}");
@@ -236,15 +236,16 @@ async fn what_is_not_there_is_named() {
 async fn a_login_of_another_role_server_or_mount_is_named() {
     let patient = Patient::new("doctor-login").await;
     let (config, role) = (patient.config.as_str(), patient.role.as_slice());
-    let vault = &patient.stack.vault;
+    let vault = &patient.stack.bed.vault;
     assert_eq!(wrong(&patient.doctor(config, &["--log-in"], role), &[]), Vec::<String>::new());
     let logins = vault.aws_auth.login_count();
     let accessors = vault.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
     assert_eq!(accessors["data"]["keys"].as_array().unwrap().len(), 1, "the root token: its login is ended");
     assert_eq!(logins, 1);
 
-    let orders = json!({"FunctionName": patient.stack.deployment.output("OrdersFunctionName")});
-    let about = patient.stack.emulator.aws().request("lambda", "get_function_configuration", &orders).await;
+    let orders = json!({"FunctionName": patient.stack.deployed.output("OrdersFunctionName")});
+    let about =
+        patient.stack.bed.emulator.aws().request("lambda", "get_function_configuration", &orders).await;
     let others = credentials(&patient.stack, about["Role"].as_str().unwrap()).await;
     let wrong = patient.wrong_login(config, &others);
     for words in ["does not belong to the role", "`bound_iam_principal_arn` must name the role"] {

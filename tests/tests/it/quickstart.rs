@@ -243,8 +243,8 @@ async fn deploys_answers_and_is_updated() {
     let scratch = Scratch::new("quickstart");
     let emulator = Emulator::start(&scratch).await;
     let stub = stub(&scratch, "one");
-    let mut parameters =
-        QuickstartParameters::new(&stub, &stub, "http://127.0.0.1:8200", "http://127.0.0.1:9000");
+    let mut parameters = QuickstartParameters::new("http://127.0.0.1:8200", "http://127.0.0.1:9000");
+    (parameters.authorizer_binary, parameters.orders_binary) = (stub.clone(), stub);
     let deployment = DeployedStack::quickstart(&emulator, &parameters).await;
 
     let made = deployment.describe().await;

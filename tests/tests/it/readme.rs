@@ -5,17 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::json;
-use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
+use test_bed::beds::AwsBed;
 use test_bed::cloudformation::BUCKET;
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
+use test_bed::emulator::REGION;
 use test_bed::parts;
-use test_bed::process::Scratch;
 
 const WAYS: [&str; 3] = ["CloudFormation", "Terraform", "CDK"];
 
@@ -57,13 +54,9 @@ fn blocks(readme: &str) -> Vec<Block> {
     blocks
 }
 
-fn readme() -> String {
-    parts::text("README.md")
-}
-
 #[test]
 fn each_way_has_its_five_steps() {
-    let blocks = blocks(&readme());
+    let blocks = blocks(&parts::text("README.md"));
     for way in WAYS {
         let steps: BTreeSet<_> = blocks.iter().filter(|b| b.ways.contains(&way)).map(|b| b.step).collect();
         assert_eq!(steps, (0..=5).collect(), "{way}: settings, and five steps");
@@ -89,31 +82,21 @@ async fn the_five_steps_with_cdk() {
 
 /// Somebody with the README, an AWS account, a Vault and an identity provider.
 struct Walk {
-    // Dropped in this order: clients before servers, the folder last.
     way: &'static str,
-    role: String,
-    emulator: Emulator,
-    vault: VaultWithAwsAuth,
-    issuer: Issuer,
-    scratch: Scratch,
+    bed: AwsBed,
 }
 
 impl Walk {
     async fn new(way: &'static str) -> Self {
-        let scratch = Scratch::new(&format!("readme-{way}"));
-        let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/orders-authorizer-{REGION}");
         // The stand-in, or the plugin, has what the script would write; `vault` only notes it.
-        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        Self { way, role, emulator, vault, issuer: Issuer::start(), scratch }
+        Self { way, bed: AwsBed::without_setup(&format!("readme-{way}"), "orders-authorizer").await }
     }
 
     async fn walk(self) {
         let folder = self.folder();
         let bucket = json!({"Bucket": BUCKET});
-        self.emulator.aws().request("s3", "create_bucket", &bucket).await;
-        let blocks = blocks(&readme());
+        self.bed.emulator.aws().request("s3", "create_bucket", &bucket).await;
+        let blocks = blocks(&parts::text("README.md"));
         let own = blocks.iter().filter(|block| block.ways.contains(&self.way));
         let mut script = String::from("set -euo pipefail\n");
         for block in own {
@@ -139,23 +122,23 @@ impl Walk {
         assert!(looked.contains(r#""outcome":"allowed""#), "{looked}");
         assert!(looked.contains("hmac-sha256:"), "{looked}");
         let hash = looked.split("hmac-sha256:").nth(1).unwrap().split_whitespace().next().unwrap();
-        let audited = self.vault.openbao.audit_entries();
+        let audited = self.bed.vault.openbao.audit_entries();
         assert!(audited.iter().any(|entry| entry.to_string().contains(hash)), "the two logs join");
 
-        let noted = fs::read_to_string(self.scratch.path().join("aws-auth.log")).unwrap();
-        assert!(noted.contains(&format!("bound_iam_principal_arn={} ", self.role)), "{noted}");
+        let noted = fs::read_to_string(self.bed.scratch.path().join("aws-auth.log")).unwrap();
+        assert!(noted.contains(&format!("bound_iam_principal_arn={} ", self.bed.role)), "{noted}");
         assert!(noted.contains("iam_server_id_header_value=vault.example.com"), "{noted}");
     }
 
     /// The first block with the bed's values. Each of its names must be one that is known here.
     fn settings(&self, block: &str) -> String {
-        let (address, token) = (self.vault.address(), self.vault.openbao.root_token().to_owned());
+        let (address, token) = (self.bed.vault.address(), self.bed.vault.openbao.root_token().to_owned());
         let values = [
             ("AWS_REGION", REGION.to_owned()),
             ("VAULT_ADDR", address),
             ("VAULT_TOKEN", token),
             ("bucket", BUCKET.to_owned()),
-            ("issuer", self.issuer.url()),
+            ("issuer", self.bed.issuer.url()),
             ("audience", "orders-api".to_owned()),
             ("stack", "orders".to_owned()),
             ("audit", "main".to_owned()),
@@ -174,15 +157,15 @@ impl Walk {
 
     /// A copy of what the commands work on: what they leave behind is not the repository's.
     fn folder(&self) -> PathBuf {
-        let folder = self.scratch.folder("clone");
+        let folder = self.bed.scratch.folder("clone");
         parts::copy(&parts::repository().join("infra"), &folder.join("infra"));
         std::os::unix::fs::symlink(parts::target(), folder.join("target")).unwrap();
         folder
     }
 
     async fn shell(&self, folder: &Path, script: &str) -> Output {
-        let bin = self.scratch.folder("bin");
-        let (url, notes) = (self.emulator.url(), self.scratch.path().join("aws-auth.log"));
+        let bin = self.bed.scratch.folder("bin");
+        let (url, notes) = (self.bed.emulator.url(), self.bed.scratch.path().join("aws-auth.log"));
         let (aws, bao) = (parts::venv().join("bin/aws"), parts::openbao());
         let (aws, bao, notes) = (aws.display(), bao.display(), notes.display());
         let repository = parts::repository();
@@ -218,15 +201,13 @@ impl Walk {
             ("git", format!("exec /usr/bin/env git -C {repository} \"$@\"")),
         ];
         for (name, body) in commands {
-            let file = bin.join(name);
-            fs::write(&file, format!("#!/bin/sh\nPATH=$REAL_PATH\n{body}\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            parts::script(&bin, name, &format!("#!/bin/sh\nPATH=$REAL_PATH\n{body}\n"));
         }
         let real = std::env::var("PATH").unwrap();
-        let good = self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600));
+        let good = self.bed.good_token();
         let mut bash = tokio::process::Command::new("bash");
         bash.arg("-c").arg(script).current_dir(folder).kill_on_drop(true);
-        bash.envs(self.emulator.aws().client_env()).env("PATH", format!("{}:{real}", bin.display()));
+        bash.envs(self.bed.emulator.aws().client_env()).env("PATH", format!("{}:{real}", bin.display()));
         bash.env("REAL_PATH", &real).env("jwt", good);
         bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
         bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);

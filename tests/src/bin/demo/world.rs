@@ -9,7 +9,7 @@ use test_bed::emulator::{ACCOUNT, Emulator, REGION};
 use test_bed::issuer::{Issuer, TokenSpec};
 use test_bed::openbao::OpenBao;
 use test_bed::process::Scratch;
-use test_bed::{http, parts, vault_setup};
+use test_bed::{http, vault_setup};
 
 use crate::promise::{self, Broken};
 use crate::screen::Screen;
@@ -120,8 +120,7 @@ async fn configure_and_deploy(
     issuer: &Issuer,
 ) -> Result<DeployedStack, Broken> {
     screen.chapter("2  Configure Vault and deploy the API, with the files that ship");
-    let (authorizer, orders) = (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
-    let mut parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
+    let mut parameters = QuickstartParameters::new(&vault.address(), &issuer.url());
     parameters.stack = STACK.to_owned();
     parameters.server_id = SERVER_ID.to_owned();
     let (least, deployment) = tokio::join!(
