@@ -100,7 +100,10 @@ async fn an_http_api_that_is_there_takes_the_authorizer() {
 #[tokio::test]
 async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
     let bed = Bed::new("REST").await;
-    let more = (0..60).map(|number| Grant::new(&format!("orders-more-{number}"), "GET /orders"));
+    let more = (0..60).map(|number| {
+        let name = format!("orders-more-{number}");
+        Grant::reader().set("token.role", name.as_str()).set("name", name)
+    });
     let configuration = more.fold(bed.configuration(), Configuration::grant).to_string();
     // CloudFormation's own limit is 4096, the template's below it: a variable's name takes its share of Lambda's 4 KB.
     let (longest, refused) = (format!("{{{}}}", " ".repeat(3998)), format!("{{{}}}", " ".repeat(3999)));
