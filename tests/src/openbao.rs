@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -266,6 +266,21 @@ impl OpenBao {
             self.api_with("POST", &path, Some(token), &wrapped, json!({"ttl": "60s"})).await;
         assert_eq!(status, 200, "{answer}");
         Minted::of(&answer["wrap_info"]["token"], &answer["wrap_info"]["wrapped_accessor"])
+    }
+
+    /// The context of a call whose token nobody has opened yet, for an integration that calls Vault at this address.
+    pub async fn context(&self, address: &str) -> Value {
+        let role = "orders-prod-reader";
+        let minted = self.mint(&self.root_token, role).await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        json!({
+            "contextVersion": "1",
+            "vaultWrappingToken": minted.wrapping_token,
+            "vaultWrappedAccessor": minted.accessor,
+            "vaultCreationPath": format!("auth/token/create/{role}"),
+            "vaultAddress": address,
+            "vaultWrapExpiresAt": (now + 30).to_string(),
+        })
     }
 
     /// Unwraps: the status, and what was inside.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::{ONE_FORGED_IN, PAUSE};
 use crate::issuer::{Issuer, Signing, TokenSpec};
-use crate::runtime_api::{Function, Invocation, request_event};
+use crate::runtime_api::{Function, Invocation};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ impl Run {
             let token = if forged { self.issuer.forged(&spec()) } else { self.issuer.token(&spec()) };
             let gate = self.gate.read().await;
             let began = Instant::now();
-            let invocation = function.invoke(&event(&token)).await;
+            let invocation = function.get("/orders", &token).await;
             let ended = matches!(invocation, Invocation::Exited(_));
             let outcome = match (outcome(&invocation), &integration, invocation) {
                 (Outcome::Allowed, Some(integration), Invocation::Response(answer)) => {
@@ -172,9 +172,5 @@ fn integrated(invocation: Invocation) -> Outcome {
 }
 
 fn spec() -> TokenSpec {
-    TokenSpec::new().signing(Signing::Es256).claim("scope", "orders:read")
-}
-
-fn event(token: &str) -> Value {
-    request_event("/orders", &format!("Bearer {token}"))
+    TokenSpec::reader().signing(Signing::Es256)
 }

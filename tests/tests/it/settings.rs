@@ -85,7 +85,7 @@ pub(crate) fn by_template(parameters: &[&Value]) -> (Value, Value) {
     (cloudformation::template("authorizer.yaml"), all)
 }
 
-fn merge(all: &mut Value, more: &[&Value]) {
+pub(crate) fn merge(all: &mut Value, more: &[&Value]) {
     for (name, value) in more.iter().filter_map(|more| more.as_object()).flatten() {
         all[name] = value.clone();
     }
