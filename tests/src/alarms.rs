@@ -9,17 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use crate::synthesis::Made;
+use crate::Made;
 
 const MINUTE: u64 = 60;
 
-/// Dimensions by name.
 pub type Dimensions = BTreeMap<String, String>;
 
 /// An alarm on the sum of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
-    /// Its name.
     pub name: String,
     /// What it says to whoever is woken.
     pub description: String,
@@ -65,7 +63,6 @@ pub struct CloudWatch {
     points: Vec<(u64, (String, String, Dimensions), f64)>,
 }
 
-/// The alarms that a deployment makes.
 pub fn alarms(made: &Made) -> Vec<Alarm> {
     let of_template = made.all("AWS::CloudWatch::Alarm").map(|alarm| {
         let dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
@@ -121,7 +118,6 @@ fn read(alarm: &Value, dimensions: Dimensions, key: impl Fn(&str) -> String) -> 
     }
 }
 
-/// The metric filters that a deployment makes.
 pub fn filters(made: &Made) -> Vec<Filter> {
     let of_template = made.all("AWS::Logs::MetricFilter").map(|filter| {
         let to = &filter["MetricTransformations"][0];

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::cases::Shape;
 use crate::deployed_stack::{json_objects, zipped};
-use crate::emulator::{ACCOUNT, Aws, Emulator};
 use crate::raw_http::{self, Request};
+use crate::{ACCOUNT, Aws, Emulator};
 
 /// The APIs. Their authorizers answer once [`Apis::deploy`] was called.
 #[derive(Debug)]
@@ -33,7 +33,6 @@ pub struct Apis {
 pub struct Outcome {
     /// The status that the client sees; 101 for a WebSocket.
     pub status: u16,
-    /// The answer's headers.
     pub headers: Vec<(String, String)>,
     /// The answer's body as JSON. Of an allowed call, what the integration was given: `authorizer`, `headers` (names),
     /// `route`, `path`, `stage`.
@@ -58,7 +57,6 @@ impl Apis {
         Self { aws: emulator.aws().clone(), ids }
     }
 
-    /// Their ids.
     pub fn ids(&self) -> Vec<&str> {
         self.ids.values().map(String::as_str).collect()
     }

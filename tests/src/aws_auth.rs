@@ -35,11 +35,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::http::Server;
-use crate::openbao::OpenBao;
-use crate::parts;
-use crate::process::Scratch;
-use crate::vault_setup::{AUTHORIZER_POLICY, AUTHORIZER_ROLE};
+use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, OpenBao, Scratch, Server, parts};
 
 const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
 
@@ -61,7 +57,6 @@ pub struct AwsAuthConfig {
     pub mount: String,
     /// `iam_server_id_header_value`
     pub server_id: String,
-    /// The roles.
     pub roles: Vec<AwsRole>,
 }
 
@@ -82,15 +77,12 @@ impl AwsAuthConfig {
 /// A role of the AWS auth method.
 #[derive(Debug, Clone)]
 pub struct AwsRole {
-    /// Its name.
     pub name: String,
     /// Canonical ARNs: `arn:aws:iam::123456789012:role/api-authorizer`, without a path.
     pub bound_iam_principal_arns: Vec<String>,
     /// What its tokens may do.
     pub token_policies: Vec<String>,
-    /// How long a token lives unless it is renewed.
     pub token_ttl_seconds: u64,
-    /// How long it lives at most.
     pub token_explicit_max_ttl_seconds: u64,
 }
 
@@ -149,12 +141,10 @@ impl AwsAuth {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// From now on connections are refused.
     pub fn stop(&mut self) {
         self.server = None;
     }
 
-    /// Serves again, on the same port.
     pub fn start_again(&mut self) {
         self.stop();
         let server =
@@ -168,12 +158,10 @@ impl AwsAuth {
         self.sts.is_some()
     }
 
-    /// How many logins it has accepted.
     pub fn login_count(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many logins it has refused.
     pub fn refused_login_count(&self) -> usize {
         self.state.refused.load(Ordering::SeqCst)
     }
@@ -205,7 +193,6 @@ impl VaultWithAwsAuth {
         Self { aws_auth, openbao }
     }
 
-    /// The proxy's address.
     pub fn address(&self) -> String {
         self.aws_auth.address()
     }

@@ -3,16 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
-use crate::configuration::{Configuration, Grant};
 use crate::deployed_stack::json_objects;
-use crate::emulator::{ACCOUNT, Emulator, REGION};
-use crate::http;
-use crate::issuer::{Issuer, TokenSpec};
-use crate::openbao::OpenBao;
-use crate::process::Scratch;
-use crate::runtime_api::Function;
-use crate::vault_setup::{self, Setup};
+use crate::{
+    ACCOUNT, AwsAuthConfig, Configuration, Emulator, Function, Grant, Issuer, OpenBao, REGION, Scratch,
+    Setup, TokenSpec, VaultWithAwsAuth, http, vault_setup,
+};
 
 /// The server id that the authorizer's AWS login is signed for.
 pub const SERVER_ID: &str = "vault.example.com";
@@ -21,13 +16,10 @@ pub const SERVER_ID: &str = "vault.example.com";
 #[derive(Debug)]
 pub struct LocalBed {
     // Dropped in this order: the folder last.
-    /// The callers' issuer, `corp`.
     pub issuer: Issuer,
-    /// Vault.
     pub openbao: OpenBao,
     /// What the authorizer's login would give.
     pub token: String,
-    /// The bed's folder.
     pub scratch: Scratch,
 }
 
@@ -37,7 +29,6 @@ impl LocalBed {
         Self::with(name, Setup::quickstart()).await
     }
 
-    /// With these.
     pub async fn with(name: &str, setup: Setup) -> Self {
         let scratch = Scratch::new(name);
         let openbao = OpenBao::start_in_memory(&scratch).await;
@@ -81,15 +72,11 @@ impl LocalBed {
 #[derive(Debug)]
 pub struct AwsBed {
     // Dropped in this order: clients before servers, the folder last.
-    /// AWS.
     pub emulator: Emulator,
-    /// Vault.
     pub vault: VaultWithAwsAuth,
-    /// The callers' issuer.
     pub issuer: Issuer,
     /// The ARN of the role that logs in. It is known before anything is deployed: Vault's address is a parameter of that.
     pub role: String,
-    /// The bed's folder.
     pub scratch: Scratch,
 }
 

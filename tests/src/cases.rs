@@ -30,7 +30,6 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::RestRequest, Self::RestToken, Self::HttpV1, Self::HttpV2, Self::HttpV2Simple, Self::Websocket];
 }
@@ -110,12 +109,10 @@ struct Other {
 pub struct Expected {
     /// What the authorizer's log line says; `None` where it is not called.
     pub code: Option<String>,
-    /// The status that the client sees.
     pub status: u16,
 }
 
 impl Table {
-    /// Reads the file.
     pub fn read() -> Self {
         let path = parts::repository().join("authorizer/tests/cases.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

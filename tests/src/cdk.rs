@@ -7,12 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::beds::{AwsBed, SERVER_ID};
-use crate::cloudformation::{BUCKET, Code};
-use crate::deployed_stack::DeployedStack;
-use crate::emulator::REGION;
+use crate::cloudformation::BUCKET;
 use crate::parts::{self, copy};
-use crate::process::Scratch;
+use crate::{AwsBed, Code, DeployedStack, REGION, SERVER_ID, Scratch};
 
 /// A copy of the package, beside the files of the repository that its tests read.
 #[derive(Debug)]

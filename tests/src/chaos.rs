@@ -28,7 +28,7 @@ pub use self::watch::Election;
 use self::bed::Bed;
 use self::load::Load;
 use self::watch::Watch;
-use crate::process::Scratch;
+use crate::Scratch;
 
 /// How long a caller's token lives, and its wrapping: the shortest that there is.
 pub const TOKEN_TTL: Duration = Duration::from_secs(15);

@@ -9,8 +9,7 @@ use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
 use crate::deployed_stack::zipped;
-use crate::emulator::Aws;
-use crate::parts;
+use crate::{Aws, parts};
 
 /// The bucket that [`upload`](Code) goes to: a template's `CodeBucket`.
 pub const BUCKET: &str = "code";

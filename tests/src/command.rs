@@ -15,11 +15,8 @@ pub struct Command {
 /// What a run came to.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit code.
     pub code: i32,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 
@@ -58,7 +55,6 @@ impl Command {
         Self { process, stdin: String::new() }
     }
 
-    /// Sets a variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.process.env(name, value);
         self
@@ -70,7 +66,6 @@ impl Command {
         self
     }
 
-    /// Runs it to its end.
     pub fn run(mut self) -> Ran {
         with_input(&mut self.process, self.stdin.as_bytes()).into()
     }

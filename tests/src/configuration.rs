@@ -28,7 +28,6 @@ impl Configuration {
         Self(json!({"vault": {"address": vault, "login": login}, "stages": {}}))
     }
 
-    /// The authorizer's own login.
     pub fn login(self, login: Value) -> Self {
         self.set("vault.login", login)
     }
@@ -52,7 +51,6 @@ impl Configuration {
         self.grant_on("prod", grant)
     }
 
-    /// One more grant on a stage.
     pub fn grant_on(mut self, stage: &str, grant: Grant) -> Self {
         let stage = &mut self.0["stages"][stage];
         if stage.is_null() {
@@ -68,7 +66,6 @@ impl Configuration {
         self
     }
 
-    /// The document as data.
     pub fn value(&self) -> &Value {
         &self.0
     }

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::cloudformation::{self, BUCKET, Code};
-use crate::emulator::{ACCOUNT, Aws, Emulator, REGION};
-use crate::parts;
+use crate::cloudformation::{self, BUCKET};
+use crate::{ACCOUNT, Aws, Code, Emulator, REGION, parts};
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -21,13 +20,9 @@ pub struct QuickstartParameters {
     pub authorizer_binary: PathBuf,
     /// The sample integration's binary; it is called `bootstrap` in its zip file.
     pub orders_binary: PathBuf,
-    /// `VaultAddress`
     pub vault_address: String,
-    /// `VaultServerId`
     pub server_id: String,
-    /// `Issuer`
     pub issuer: String,
-    /// `Audience`
     pub audience: String,
     /// Any other parameter of the template, such as `("AllowOrigin", "https://shop.example.com")`.
     pub others: Vec<(String, String)>,
@@ -118,7 +113,6 @@ impl DeployedStack {
         self.outputs.get(name).unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
     }
 
-    /// The stack's outputs.
     pub fn outputs(&self) -> &BTreeMap<String, String> {
         &self.outputs
     }
@@ -133,7 +127,6 @@ impl DeployedStack {
         self.aws.log_group(self.output("AuthorizerLogGroup")).await.join("\n")
     }
 
-    /// Each line of the authorizer that is a JSON object.
     pub async fn authorizer_lines(&self) -> Vec<Value> {
         json_objects(&self.aws.log_group(self.output("AuthorizerLogGroup")).await)
     }

@@ -15,9 +15,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use serde_json::{Value, json};
 
-use crate::http;
-use crate::parts;
-use crate::process::{Child, Scratch, free_port};
+use crate::process::free_port;
+use crate::{Child, Scratch, http, parts};
 
 /// The account that everything belongs to.
 pub const ACCOUNT: &str = "123456789012";
@@ -71,12 +70,10 @@ impl Emulator {
         self.aws.url.clone()
     }
 
-    /// What its clients need.
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
 
-    /// [`Aws::client_script`]
     pub async fn client_script(&self, name: &str, arguments: &[&str]) -> String {
         self.aws.client_script(name, arguments).await
     }

@@ -55,12 +55,10 @@ impl Server {
         Self { address, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:<port>`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }

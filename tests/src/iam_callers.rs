@@ -15,19 +15,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use url::Url;
 
-use crate::emulator::{ACCOUNT, Aws, REGION, ROOT_ACCESS_KEY_ID, ROOT_KEY};
-use crate::parts;
+use crate::emulator::{ROOT_ACCESS_KEY_ID, ROOT_KEY};
+use crate::{ACCOUNT, Aws, REGION, parts};
 
 /// The header that a proof is signed with, and that the verifier adds.
 pub const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
 
-/// An account that is not [`ACCOUNT`].
 pub const OTHER_ACCOUNT: &str = "210987654321";
 
 /// Somebody who can sign.
 #[derive(Debug, Clone)]
 pub struct IamCaller {
-    /// The keys to sign with.
     pub credentials: Credentials,
     /// Who they belong to, as GetCallerIdentity answers: a role without its path, but with the session.
     pub arn: String,
@@ -145,7 +143,6 @@ pub enum Signer {
 }
 
 impl Signer {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Shell];
 
     fn command(self, clients: &Path) -> Command {

@@ -25,7 +25,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::http::Server;
+use crate::Server;
 
 /// The issuer. It stops when it is dropped.
 #[derive(Debug)]
@@ -68,7 +68,6 @@ impl Issuer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Its JWKS.
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks.json", self.url())
     }
@@ -103,12 +102,10 @@ impl Issuer {
         *self.state.discovery.lock().expect("not poisoned") = document;
     }
 
-    /// How often the discovery document was asked for.
     pub fn discovery_fetches(&self) -> usize {
         self.state.discovery_fetches.load(Ordering::SeqCst)
     }
 
-    /// How often the JWKS was asked for.
     pub fn jwks_fetches(&self) -> usize {
         self.state.jwks_fetches.load(Ordering::SeqCst)
     }
@@ -118,12 +115,10 @@ impl Issuer {
         *self.state.failure.lock().expect("not poisoned") = Some(failure);
     }
 
-    /// From now on connections are refused.
     pub fn stop(&mut self) {
         self.server = None;
     }
 
-    /// Serves again, on the same port.
     pub fn start_again(&mut self) {
         self.stop();
         let routes = Router::new()
@@ -192,19 +187,16 @@ impl TokenSpec {
         self
     }
 
-    /// Sets a claim.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.push((name.to_owned(), Some(value.into())));
         self
     }
 
-    /// Leaves a claim out.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.push((name.to_owned(), None));
         self
     }
 
-    /// Sets a header parameter.
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.push((name.to_owned(), Some(value.into())));
         self

@@ -44,6 +44,7 @@
     clippy::unwrap_used,
     reason = "test code: a broken bed should stop at once"
 )]
+#![allow(missing_docs, reason = "a name that says all needs no sentence that says it again")]
 
 pub mod alarms;
 pub mod apis;
@@ -73,3 +74,26 @@ pub mod tcp;
 pub mod terraform;
 pub mod vault_setup;
 pub mod web_identity;
+
+pub use self::apis::Apis;
+pub use self::aws_auth::{AwsAuth, AwsAuthConfig, VaultWithAwsAuth};
+pub use self::beds::{AwsBed, LocalBed, SERVER_ID};
+pub use self::cdk::Package;
+pub use self::cloudformation::Code;
+pub use self::cluster::{Cluster, NODES};
+pub use self::command::{Command, Ran};
+pub use self::configuration::{Configuration, Grant};
+pub use self::deployed_stack::{DeployedStack, QuickstartParameters};
+pub use self::emulator::{ACCOUNT, Aws, Emulator, REGION};
+pub use self::http::Server;
+pub use self::iam_callers::{IamCaller, Signer};
+pub use self::issuer::{Failure, Issuer, Signing, TokenSpec};
+pub use self::load_balancer::LoadBalancer;
+pub use self::openbao::{AuditMark, Minted, OpenBao};
+pub use self::process::{Child, Scratch};
+pub use self::runtime_api::{Function, Invocation, request_event};
+pub use self::synthesis::Made;
+pub use self::tap::Tap;
+pub use self::terraform::Terraform;
+pub use self::vault_setup::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Setup, TokenRole};
+pub use self::web_identity::WebIdentitySts;

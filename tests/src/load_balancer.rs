@@ -29,7 +29,6 @@ const LOGIN: &[u8] = b"POST /v1/auth/aws/login ";
 /// Where a node is.
 #[derive(Debug, Clone, Copy)]
 pub struct Upstream {
-    /// Its port.
     pub node: u16,
     /// The port of the stand-in for its AWS auth method.
     pub login: u16,
@@ -58,12 +57,10 @@ impl LoadBalancer {
         Self { listener, state }
     }
 
-    /// `http://127.0.0.1:<port>`
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener.port())
     }
 
-    /// Holds back each answer for so long.
     pub fn delay(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).expect("a short time");
         self.state.delay_millis.store(millis, Ordering::SeqCst);
@@ -80,7 +77,6 @@ impl LoadBalancer {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = true);
     }
 
-    /// Ends [`LoadBalancer::cut_off`].
     pub fn reconnect(&self, node: usize) {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = false);
     }

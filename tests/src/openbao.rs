@@ -11,9 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::http;
-use crate::parts;
-use crate::process::{Child, Scratch, free_port};
+use crate::process::free_port;
+use crate::{Child, Scratch, http, parts};
 
 /// A running OpenBao, or a stopped one that can be started again.
 #[derive(Debug)]
@@ -146,7 +145,6 @@ impl OpenBao {
         self.server.as_ref().expect("the server runs").freeze();
     }
 
-    /// Thaws it.
     pub fn resume(&self) {
         self.server.as_ref().expect("the server runs").thaw();
     }
@@ -224,12 +222,10 @@ impl OpenBao {
         self.as_root("GET", path, Value::Null).await["data"].take()
     }
 
-    /// Writes as root.
     pub async fn write(&self, path: &str, body: Value) -> Value {
         self.as_root("POST", path, body).await
     }
 
-    /// Deletes as root.
     pub async fn delete(&self, path: &str) {
         self.as_root("DELETE", path, Value::Null).await;
     }
@@ -239,7 +235,6 @@ impl OpenBao {
         self.api("GET", path, Some(&self.root_token), Value::Null).await.0
     }
 
-    /// Writes a policy.
     pub async fn policy(&self, name: &str, hcl: &str) {
         self.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
     }
@@ -288,7 +283,6 @@ impl OpenBao {
         self.api("POST", "sys/wrapping/unwrap", Some(wrapping_token), Value::Null).await
     }
 
-    /// Whether the token with this accessor lives.
     pub async fn lives(&self, accessor: &str) -> bool {
         let (root, about) = (Some(self.root_token()), json!({"accessor": accessor}));
         self.api("POST", "auth/token/lookup-accessor", root, about).await.0 == 200
@@ -309,7 +303,6 @@ impl OpenBao {
         tokens
     }
 
-    /// The audit log's file.
     pub fn audit_log(&self) -> PathBuf {
         self.folder.join("audit.json")
     }
@@ -344,7 +337,6 @@ impl OpenBao {
         answer["data"]["hash"].as_str().expect("a hash").to_owned()
     }
 
-    /// What the server has printed.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("openbao.log")).unwrap_or_default()
     }

@@ -5,9 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::Scratch;
+use crate::Scratch;
 
-/// The repository's root.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
 }
@@ -62,12 +61,10 @@ pub fn venv() -> PathBuf {
     present(target().join("test-bed/venv"))
 }
 
-/// The environment's Python, with boto3 and hvac.
 pub fn python() -> PathBuf {
     present(venv().join("bin/python"))
 }
 
-/// The AWS emulator's command.
 pub fn ministack() -> PathBuf {
     present(venv().join("bin/ministack"))
 }
@@ -110,7 +107,6 @@ pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
 }
 
-/// The linter of CloudFormation templates.
 pub fn cfn_lint() -> PathBuf {
     present(venv().join("bin/cfn-lint"))
 }

@@ -47,7 +47,6 @@ impl Child {
         String::from_utf8_lossy(&fs::read(&self.log_path).unwrap_or_default()).into_owned()
     }
 
-    /// Its exit status, if it has ended.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("the child can be waited for")
     }
@@ -102,7 +101,6 @@ impl Child {
         }
     }
 
-    /// Thaws it.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
@@ -191,7 +189,6 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the folder.
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -207,7 +204,6 @@ impl Scratch {
         self.keep = true;
     }
 
-    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -26,9 +26,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
-use crate::http::Server;
-use crate::parts;
-use crate::process::{Child, Scratch};
+use crate::{Child, Scratch, Server, parts};
 
 /// How long a function may take for one event unless the caller says otherwise: what HTTP APIs give an authorizer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -77,7 +75,6 @@ pub enum Invocation {
 }
 
 impl Invocation {
-    /// The answer.
     pub fn response(self) -> Value {
         match self {
             Self::Response(answer) => answer,
@@ -92,7 +89,6 @@ impl Invocation {
         self.response()["policyDocument"]["Statement"][0]["Effect"].take()
     }
 
-    /// The error's message.
     pub fn error(self) -> String {
         match self {
             Self::Error { message, .. } => message,
@@ -151,7 +147,6 @@ impl Function {
         &self.task_root
     }
 
-    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.lock().expect("not poisoned").pid()
     }
@@ -213,7 +208,6 @@ impl Function {
         }
     }
 
-    /// Waits until it ends by itself.
     pub async fn exited(&self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.lock().expect("not poisoned").exited() {
@@ -223,7 +217,6 @@ impl Function {
         }
     }
 
-    /// All it has printed.
     pub fn log(&self) -> String {
         self.child.lock().expect("not poisoned").log()
     }
@@ -249,12 +242,10 @@ impl Function {
         self.child.lock().expect("not poisoned").freeze();
     }
 
-    /// Thaws it.
     pub fn resume(&self) {
         self.child.lock().expect("not poisoned").thaw();
     }
 
-    /// Ends it.
     pub fn stop(self) {
         self.child.into_inner().expect("not poisoned").kill();
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::emulator::{ACCOUNT, REGION};
+use crate::{ACCOUNT, REGION};
 
 /// What a deployment makes.
 #[derive(Debug, Clone)]

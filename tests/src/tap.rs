@@ -31,7 +31,6 @@ impl Tap {
         Self { listener: Listener::start(serve, std::future::pending()), seen }
     }
 
-    /// `http://127.0.0.1:<port>`
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener.port())
     }

@@ -49,7 +49,6 @@ impl Listener {
         Self { port, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -14,9 +14,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::emulator::Aws;
-use crate::parts;
-use crate::process::Scratch;
+use crate::{Aws, Scratch, parts};
 
 /// A copy of `infra` to run Terraform in.
 #[derive(Debug)]
@@ -29,7 +27,6 @@ pub struct Terraform {
 /// What a run came to.
 #[derive(Debug)]
 pub struct Ran {
-    /// Whether it ended well.
     pub success: bool,
     /// Standard output and standard error.
     pub printed: String,
@@ -99,7 +96,6 @@ impl Terraform {
         outputs.into_iter().map(|(name, output)| (name, output["value"].clone())).collect()
     }
 
-    /// Destroys what was applied.
     pub async fn destroy(&self, folder: &str) {
         self.succeeds(folder, &["destroy", "-input=false", "-auto-approve"]).await;
     }

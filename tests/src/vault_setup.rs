@@ -9,11 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::issuer::Issuer;
-use crate::openbao::OpenBao;
-use crate::parts;
+use crate::{Issuer, OpenBao, parts};
 
-/// The authorizer's own policy.
 pub const AUTHORIZER_POLICY: &str = "vault-authorizer";
 
 /// The policy that every token role carries, so that a caller's token can revoke itself and look itself up.
@@ -71,13 +68,11 @@ impl Setup {
         self
     }
 
-    /// Adds a policy.
     pub fn policy(mut self, name: &str, hcl: &str) -> Self {
         self.policies.push((name.to_owned(), hcl.to_owned()));
         self
     }
 
-    /// Adds a token role.
     pub fn role(mut self, role: TokenRole) -> Self {
         self.roles.push(role);
         self
@@ -98,7 +93,6 @@ impl Setup {
 /// The Vault token role of one grant.
 #[derive(Debug, Clone)]
 pub struct TokenRole {
-    /// Its name in Vault.
     pub name: String,
     /// What its tokens may do, beside revoking themselves and looking themselves up.
     pub policies: Vec<String>,
@@ -128,7 +122,6 @@ impl TokenRole {
         self
     }
 
-    /// The role as Vault stores it.
     pub fn definition(&self) -> Value {
         let policies = self.policies.iter().map(String::as_str).chain([SELF_POLICY]).collect::<Vec<_>>();
         let mut definition = json!({
@@ -215,9 +208,7 @@ pub async fn authorizer_token(openbao: &OpenBao) -> String {
 /// What `login.method: approle` is configured with.
 #[derive(Debug, Clone)]
 pub struct AppRole {
-    /// The role's id.
     pub role_id: String,
-    /// One of its secret ids.
     pub secret_id: String,
 }
 

@@ -6,18 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{FUNCTIONS, Scenario, TOKEN_TTL};
-use crate::aws_auth::{AwsAuth, AwsAuthConfig};
-use crate::beds::SERVER_ID;
-use crate::cluster::Cluster;
-use crate::configuration::{Configuration, Grant};
-use crate::emulator::Emulator;
-use crate::issuer::Issuer;
-use crate::load_balancer::{LoadBalancer, Upstream};
-use crate::openbao::OpenBao;
-use crate::parts;
-use crate::process::Scratch;
-use crate::runtime_api::Function;
-use crate::vault_setup::{self, AUTHORIZER_POLICY, Setup, TokenRole};
+use crate::load_balancer::Upstream;
+use crate::{
+    AUTHORIZER_POLICY, AwsAuth, AwsAuthConfig, Cluster, Configuration, Emulator, Function, Grant, Issuer,
+    LoadBalancer, OpenBao, SERVER_ID, Scratch, Setup, TokenRole, parts, vault_setup,
+};
 
 const ROLE: &str = "orders-prod-reader";
 

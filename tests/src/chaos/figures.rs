@@ -21,19 +21,15 @@ const FEWEST_REQUESTS: usize = 50;
 /// What a run has seen.
 #[derive(Debug)]
 pub struct Observed {
-    /// Every request.
     pub samples: Vec<Sample>,
     /// The times without a leader.
     pub leaders: Vec<Election>,
-    /// When it was broken.
     pub broken: Instant,
-    /// When it was mended.
     pub mended: Instant,
     /// Whether each function allowed a caller after that.
     pub served_again: bool,
     /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
     pub tokens_left: Option<usize>,
-    /// Functions that have ended.
     pub exits: usize,
     /// Functions' messages of a panic.
     pub panics: usize,
@@ -42,7 +38,6 @@ pub struct Observed {
 /// A scenario's row of the document.
 #[derive(Debug)]
 pub struct Figures {
-    /// All requests.
     pub requests: usize,
     /// Good callers with a token.
     pub allowed: usize,
@@ -54,7 +49,6 @@ pub struct Figures {
     pub faults_outside: BTreeMap<String, usize>,
     /// Good callers' requests outside these times.
     pub requests_outside: usize,
-    /// The longest answer.
     pub longest: Duration,
     /// The longest time without a leader; `None` where there was always one.
     pub election: Option<Duration>,
@@ -62,7 +56,6 @@ pub struct Figures {
     pub last_fault: Option<Duration>,
     /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
     pub tokens_left: Option<usize>,
-    /// Functions that ended or panicked.
     pub exits: usize,
     /// Which promises were not kept, in words.
     pub missed: Vec<String>,

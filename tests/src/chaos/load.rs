@@ -12,21 +12,17 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 
 use super::{ONE_FORGED_IN, PAUSE};
-use crate::issuer::{Issuer, Signing, TokenSpec};
-use crate::runtime_api::{Function, Invocation};
+use crate::{Function, Invocation, Issuer, Signing, TokenSpec};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The function's number.
     pub function: usize,
     /// When the function got it.
     pub began: Instant,
     /// Until the answer.
     pub took: Duration,
-    /// Whether the caller's token was forged.
     pub forged: bool,
-    /// What the function answered.
     pub outcome: Outcome,
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::bed::Bed;
 use super::load::Load;
 use super::watch::Watch;
-use crate::cluster::NODES;
+use crate::NODES;
 
 /// One thing that goes wrong.
 #[derive(Debug)]
@@ -35,7 +35,6 @@ pub enum FaultsAllowed {
     WhileBroken,
 }
 
-/// The scenario of this name.
 pub fn scenario(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }

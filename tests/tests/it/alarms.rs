@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use test_bed::alarms::{Alarm, CloudWatch, alarms, filters};
-use test_bed::cloudformation;
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, request_event};
-use test_bed::synthesis::Made;
+use test_bed::{
+    Configuration, Function, Grant, Issuer, Made, Scratch, TokenSpec, cloudformation, request_event,
+};
 
 use crate::settings::{self, by_template};
 

@@ -8,13 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::beds::LocalBed;
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::http::Server;
-use test_bed::issuer::{Failure, Issuer, Signing, TokenSpec};
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation, request_event};
+use test_bed::{
+    Configuration, Failure, Function, Grant, Invocation, Issuer, LocalBed, Scratch, Server, Signing,
+    TokenSpec, parts, request_event,
+};
 
 const MINT: &str = "update auth/token/create/orders-prod-reader";
 

@@ -3,13 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::beds::AwsBed;
-use test_bed::cdk::{Package, lint};
-use test_bed::cloudformation::{self, Code};
-use test_bed::command::Command;
-use test_bed::deployed_stack::DeployedStack;
-use test_bed::parts;
-use test_bed::process::Scratch;
+use test_bed::cdk::lint;
+use test_bed::{AwsBed, Code, Command, DeployedStack, Package, Scratch, cloudformation, parts};
 
 /// `A dependency is already enforced by a GetAtt`: CDK writes both, and it does no harm.
 const OF_CDK: [&str; 1] = ["W3005"];

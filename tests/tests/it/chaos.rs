@@ -5,10 +5,7 @@
 use std::time::{Duration, Instant};
 
 use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
-use test_bed::cluster::{Cluster, NODES};
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup};
+use test_bed::{Cluster, NODES, Scratch, Setup, parts, vault_setup};
 
 use crate::stack;
 

@@ -3,12 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_bed::beds::{AwsBed, SERVER_ID};
-use test_bed::cloudformation::{self, BUCKET, Code};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::parts;
-use test_bed::process::{Scratch, with_input};
+use test_bed::cloudformation::{self, BUCKET};
+use test_bed::process::with_input;
+use test_bed::{ACCOUNT, AwsBed, Code, Configuration, Emulator, Grant, REGION, SERVER_ID, Scratch, parts};
 use vault_context::context::FIELDS;
 
 const STACK: &str = "orders-prod";

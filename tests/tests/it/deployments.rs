@@ -7,13 +7,10 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_bed::cdk::Package;
-use test_bed::cloudformation::{self, BUCKET, Code};
+use test_bed::cloudformation::{self, BUCKET};
 use test_bed::configuration::at;
-use test_bed::emulator::Emulator;
-use test_bed::parts;
-use test_bed::process::{Scratch, with_input};
-use test_bed::terraform::Terraform;
+use test_bed::process::with_input;
+use test_bed::{Code, Emulator, Package, Scratch, Terraform, parts};
 
 /// Of the emulator's API, which must exist; an id of AWS's own form, so that sizes are what they are there.
 const ROOT: &str = "deployments";

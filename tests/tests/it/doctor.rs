@@ -1,12 +1,10 @@
 //! `vault-authorizer doctor` on the deployed quickstart: each fault is made where an operator would make it.
 
 use serde_json::{Value, json};
-use test_bed::beds::{LocalBed, SERVER_ID};
-use test_bed::command::{Command, Ran};
-use test_bed::configuration::Grant;
-use test_bed::emulator::REGION;
-use test_bed::issuer::TokenSpec;
-use test_bed::vault_setup::{self, AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole};
+use test_bed::{
+    AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Command, Grant, LocalBed, REGION, Ran, SERVER_ID, TokenSpec,
+    vault_setup,
+};
 
 use crate::stack::Stack;
 

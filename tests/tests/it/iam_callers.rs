@@ -8,14 +8,11 @@ use sts_identity::{
     CallerIdentity, Expected, Region, ServerId, SigningRequest, StsAnswer, StsEndpoint, StsHosts, StsRequest,
     presign_get_caller_identity,
 };
-use test_bed::beds::LocalBed;
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::emulator::{ACCOUNT, Aws, Emulator, REGION};
-use test_bed::http;
-use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in, proof_of};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, request_event};
+use test_bed::iam_callers::{OTHER_ACCOUNT, SERVER_ID_HEADER, presigned_in, proof_of};
+use test_bed::{
+    ACCOUNT, Aws, Configuration, Emulator, Function, Grant, IamCaller, Issuer, LocalBed, REGION, Scratch,
+    Signer, TokenSpec, http, request_event,
+};
 use url::Url;
 
 const SERVER_ID: &str = "orders.example.com";

@@ -12,16 +12,12 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuth, AwsAuthConfig};
-use test_bed::beds::{LocalBed, SERVER_ID as AUDIENCE};
-use test_bed::command::{Command, Ran};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::emulator::Emulator;
-use test_bed::http::Server;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::runtime_api::Function;
-use test_bed::vault_setup::{self, AUTHORIZER_ROLE, AppRole};
-use test_bed::web_identity::{REGION, ROLE_ARN, SESSION_TOKEN, WebIdentitySts};
+use test_bed::beds::SERVER_ID as AUDIENCE;
+use test_bed::web_identity::{ROLE_ARN, SESSION_TOKEN, STS_REGION};
+use test_bed::{
+    AUTHORIZER_ROLE, AppRole, AwsAuth, AwsAuthConfig, Command, Configuration, Emulator, Function, Grant,
+    Issuer, LocalBed, Ran, Server, TokenSpec, WebIdentitySts, vault_setup,
+};
 
 const MINT: &str = "update auth/token/create/orders-prod-reader";
 
@@ -350,7 +346,7 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     bed.openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
     let sts = WebIdentitySts::start(Arc::clone(&account), AUDIENCE);
     let login = |audience: &str| {
-        json!({"method": "jwt", "role": AUTHORIZER_ROLE, "web_identity_audience": audience, "sts_region": REGION,
+        json!({"method": "jwt", "role": AUTHORIZER_ROLE, "web_identity_audience": audience, "sts_region": STS_REGION,
             "sts_endpoint": sts.url()})
     };
     let environment = WebIdentitySts::environment();

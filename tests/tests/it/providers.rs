@@ -5,10 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::parts;
-use test_bed::process::{Child, Scratch, free_port};
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::process::free_port;
+use test_bed::{Child, Configuration, Function, Grant, Invocation, Scratch, parts};
 
 /// The provider, and one token of each of its clients.
 struct Provider {

@@ -6,12 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use test_bed::cloudformation;
-use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
-use test_bed::synthesis::Made;
-use test_bed::{http, parts};
+use test_bed::{DeployedStack, Emulator, Made, QuickstartParameters, Scratch, cloudformation, http, parts};
 
 /// The parameters that the template requires.
 pub(crate) fn parameters() -> Value {

@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::json;
-use test_bed::beds::AwsBed;
 use test_bed::cloudformation::BUCKET;
-use test_bed::emulator::REGION;
-use test_bed::parts;
+use test_bed::{AwsBed, REGION, parts};
 
 const WAYS: [&str; 3] = ["CloudFormation", "Terraform", "CDK"];
 

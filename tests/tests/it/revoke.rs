@@ -3,13 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::beds::LocalBed;
-use test_bed::command::{Command, Ran};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::openbao::Minted;
-use test_bed::parts;
 use test_bed::process::with_input;
-use test_bed::vault_setup::{Setup, TokenRole};
+use test_bed::{Command, Configuration, Grant, LocalBed, Minted, Ran, Setup, TokenRole, parts};
 
 const READER: &str = "orders-prod-reader";
 const WRITER: &str = "orders-prod-writer";

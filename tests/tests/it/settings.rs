@@ -12,13 +12,8 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use test_bed::alarms::alarms;
-use test_bed::cdk::Package;
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
-use test_bed::synthesis::{Made, refused_by_rules};
-use test_bed::terraform::Terraform;
-use test_bed::{cloudformation, parts};
+use test_bed::synthesis::refused_by_rules;
+use test_bed::{Configuration, Emulator, Grant, Made, Package, Scratch, Terraform, cloudformation, parts};
 
 /// A row of the table.
 #[derive(Deserialize)]

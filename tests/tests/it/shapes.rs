@@ -6,14 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use test_bed::apis::{Apis, Outcome};
-use test_bed::beds::LocalBed;
+use test_bed::apis::Outcome;
 use test_bed::cases::{Case, Expected, Shape, Table};
-use test_bed::emulator::Emulator;
-use test_bed::iam_callers::{IamCaller, SERVER_ID_HEADER, proof_of};
-use test_bed::issuer::{Issuer, Signing, TokenSpec};
-use test_bed::parts;
-use test_bed::vault_setup::{Setup, TokenRole};
+use test_bed::iam_callers::{SERVER_ID_HEADER, proof_of};
+use test_bed::{Apis, Emulator, IamCaller, Issuer, LocalBed, Setup, Signing, TokenRole, TokenSpec, parts};
 
 const SERVER_ID: &str = "orders.example.com";
 

@@ -4,11 +4,8 @@
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use test_bed::beds::AwsBed;
-use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
-use test_bed::issuer::TokenSpec;
 use test_bed::process::finished;
-use test_bed::{http, parts};
+use test_bed::{AwsBed, DeployedStack, QuickstartParameters, TokenSpec, http, parts};
 
 /// Everything, deployed and warm.
 pub(crate) struct Stack {

@@ -1,11 +1,7 @@
 //! `entity_alias`: one grant and one templated policy, and each tenant reads what is theirs alone.
 
 use serde_json::{Value, json};
-use test_bed::beds::LocalBed;
-use test_bed::configuration::Grant;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::runtime_api::Function;
-use test_bed::vault_setup::{Setup, TokenRole};
+use test_bed::{Function, Grant, Issuer, LocalBed, Setup, TokenRole, TokenSpec};
 
 /// The secrets, each below its alias.
 const TENANTS: [&str; 3] = ["blue@corp", "green@corp", "blue@partner"];

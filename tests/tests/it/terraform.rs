@@ -8,13 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use test_bed::beds::AwsBed;
-use test_bed::cloudformation::{self, Code};
-use test_bed::emulator::Emulator;
-use test_bed::issuer::TokenSpec;
-use test_bed::process::Scratch;
-use test_bed::terraform::Terraform;
-use test_bed::{http, parts};
+use test_bed::{AwsBed, Code, Emulator, Scratch, Terraform, TokenSpec, cloudformation, http, parts};
 use vault_context::context;
 
 const CONFIGURATION: &str = "terraform/modules/configuration";

@@ -5,12 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::{Child, Scratch, free_port};
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::process::free_port;
+use test_bed::{
+    Child, Configuration, Function, Grant, Invocation, Issuer, OpenBao, Scratch, TokenSpec, parts,
+};
 use vault_context::VaultToken;
 use vault_context::http::ClientCertificate;
 use vault_context::vault::{Call, Vault, VaultAddress, VaultOptions};

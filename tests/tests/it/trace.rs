@@ -6,12 +6,9 @@ use std::fs;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use test_bed::beds::LocalBed;
-use test_bed::command::{Command, Ran};
-use test_bed::configuration::Grant;
-use test_bed::issuer::TokenSpec;
-use test_bed::openbao::{Minted, OpenBao};
-use test_bed::runtime_api::{Function, Invocation, request_event};
+use test_bed::{
+    Command, Function, Grant, Invocation, LocalBed, Minted, OpenBao, Ran, TokenSpec, request_event,
+};
 use tokio::task::JoinSet;
 
 const SECRET: &str = "secret/data/prod/orders";

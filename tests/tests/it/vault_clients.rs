@@ -8,10 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::beds::LocalBed;
-use test_bed::openbao::{Minted, OpenBao};
-use test_bed::parts;
-use test_bed::tap::Tap;
+use test_bed::{LocalBed, Minted, OpenBao, Tap, parts};
 
 use crate::stack;
 

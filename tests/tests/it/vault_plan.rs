@@ -15,12 +15,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
-use test_bed::command::{Command, Ran};
-use test_bed::configuration::{Configuration, Grant};
-use test_bed::http::Server;
-use test_bed::openbao::{AuditMark, OpenBao};
-use test_bed::parts;
-use test_bed::process::{Scratch, with_input};
+use test_bed::process::with_input;
+use test_bed::{AuditMark, Command, Configuration, Grant, OpenBao, Ran, Scratch, Server, parts};
 
 const READER: &str = "auth/token/roles/orders-prod-reader";
 const TENANT: &str = "auth/token/roles/tenant";

@@ -31,7 +31,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
-use test_bed::process::Scratch;
+use test_bed::Scratch;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Answer;

@@ -3,13 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
-use test_bed::deployed_stack::{DeployedStack, QuickstartParameters};
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::process::Scratch;
-use test_bed::{http, vault_setup};
+use test_bed::{
+    ACCOUNT, AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, QuickstartParameters, REGION, Scratch,
+    TokenSpec, VaultWithAwsAuth, http, vault_setup,
+};
 
 use crate::promise::{self, Broken};
 use crate::screen::Screen;

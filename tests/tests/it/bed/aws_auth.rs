@@ -3,11 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, VaultWithAwsAuth};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup};
-use test_bed::{http, parts};
+use test_bed::{AwsAuthConfig, Emulator, Scratch, Setup, VaultWithAwsAuth, http, parts, vault_setup};
 
 const SERVER_ID: &str = "vault.example.com";
 

@@ -1,10 +1,7 @@
 //! The issuer, judged by a verifier that neither it nor the authorizer is built on: OpenBao's JWT auth method.
 
 use serde_json::{Value, json};
-use test_bed::issuer::{Issuer, Signing, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, AUTHORIZER_ROLE};
+use test_bed::{AUTHORIZER_ROLE, Issuer, OpenBao, Scratch, Signing, TokenSpec, vault_setup};
 
 struct Bed {
     issuer: Issuer,

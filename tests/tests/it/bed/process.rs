@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use test_bed::process::{Child, Scratch};
+use test_bed::{Child, Scratch};
 
 #[test]
 fn a_dropped_child_ends_with_all_that_it_started() {

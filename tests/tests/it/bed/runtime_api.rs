@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation};
+use test_bed::{Function, Invocation, Scratch, parts};
 
 #[tokio::test]
 async fn hands_out_events_and_takes_answers_and_errors() {

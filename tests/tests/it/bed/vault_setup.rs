@@ -5,11 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup, TokenRole};
+use test_bed::{Issuer, OpenBao, Scratch, Setup, TokenRole, TokenSpec, parts, vault_setup};
 
 /// The script and the Rust set-up leave the same Vault behind, however often the script runs.
 #[tokio::test]

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
 use test_bed::synthesis::refused_by_rules;
+use test_bed::{Emulator, Scratch};
 
 use super::{ROOT, by_template, module, root, synthesised};
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use test_bed::synthesis::{Made, refused_by_rules};
-use test_bed::{cloudformation, parts};
+use test_bed::synthesis::refused_by_rules;
+use test_bed::{Made, cloudformation, parts};
 
 use super::{FUNCTION, LOG, TRACING, assert_interfaces, by_template, cases, given, merge, names, tracing_of};
 use crate::quickstart;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::vault_setup::{self, TokenRole};
+use test_bed::{TokenRole, vault_setup};
 use vault_context::VaultToken;
 use vault_context::vault::{Call, Vault, VaultAddress, VaultError, VaultOptions};
 

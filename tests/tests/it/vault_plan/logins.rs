@@ -1,8 +1,7 @@
 //! The authorizer's own login: who may, written only on request, and nobody forgotten.
 
 use serde_json::json;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::vault_setup;
+use test_bed::{Issuer, TokenSpec, vault_setup};
 
 use super::*;
 
