@@ -40,9 +40,7 @@ impl Bed {
         let emulator = Emulator::start(scratch).await;
         let identity = emulator.aws().iam_user("authorizer").await;
         let mut aws = AwsAuthConfig::quickstart(&identity.arn, SERVER_ID);
-        for role in &mut aws.roles {
-            role.token_ttl_seconds = scenario.login_ttl.as_secs();
-        }
+        aws.token_ttl_seconds = scenario.login_ttl.as_secs();
         let stand_in = |node: &OpenBao| AwsAuth::start(node, &emulator.sts_url(), aws.clone());
         let stand_ins: Vec<AwsAuth> = cluster.nodes().iter().map(stand_in).collect();
         let upstream = |(node, stand_in): (&OpenBao, &AwsAuth)| Upstream {
