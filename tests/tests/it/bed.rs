@@ -5,4 +5,4 @@ mod aws_auth;
 mod issuer;
 mod process;
 mod runtime_api;
-mod vault_setup;
+pub(crate) mod vault_setup;
