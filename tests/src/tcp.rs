@@ -1,4 +1,5 @@
-//! TCP below HTTP: a listener that its own thread runs, and a connection that ends as a broken one does.
+//! TCP below HTTP: what listens on loopback on a thread of its own, so that it serves whatever runtime its callers use or block; and
+//! a connection that ends as a broken one does.
 
 use std::net::Ipv4Addr;
 use std::thread::JoinHandle;
@@ -6,8 +7,7 @@ use std::thread::JoinHandle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// A loopback listener on a thread of its own, as [`http::Server`](crate::http::Server) is. Dropping it cuts every
-/// connection.
+/// A loopback listener. Dropping it cuts every connection.
 #[derive(Debug)]
 pub struct Listener {
     port: u16,
@@ -22,7 +22,21 @@ impl Listener {
         S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::served_by(0, async move |listener| {
+            tokio::spawn(beside);
+            loop {
+                if let Ok((connection, _)) = listener.accept().await {
+                    let _ = connection.set_nodelay(true);
+                    tokio::spawn(serve(connection));
+                }
+            }
+        })
+    }
+
+    /// Listens on a port, or on a free one for 0; `serve` does the rest.
+    pub(crate) fn served_by(port: u16, serve: impl AsyncFnOnce(TcpListener) + Send + 'static) -> Self {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let listener = listener.unwrap_or_else(|error| panic!("port {port} of 127.0.0.1: {error}"));
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let port = listener.local_addr().expect("a bound address").port();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -31,18 +45,9 @@ impl Listener {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
-                tokio::spawn(beside);
-                let accept = async {
-                    loop {
-                        if let Ok((connection, _)) = listener.accept().await {
-                            let _ = connection.set_nodelay(true);
-                            tokio::spawn(serve(connection));
-                        }
-                    }
-                };
                 tokio::select! {
-                    () = accept => {}
-                    _ = stopped => {}
+                    () = serve(listener) => {}
+                    _ = stopped => {} // Open connections are cut with the runtime, as when a process ends.
                 }
             });
         });

@@ -246,7 +246,9 @@ async fn deploys_answers_and_is_updated() {
     let environment = &made["authorizer_function"]["Environment"]["Variables"];
     assert!(environment.to_string().len() < 4096, "all of a function's environment: {environment}");
     let config = environment["AUTHORIZER_CONFIG"].as_str().unwrap();
-    assert_eq!(config, rendered(deployment.output("ApiId"), &emulator.sts_url()));
+    let expected = parts::text("tests/golden/deployments/quickstart.yaml");
+    let expected = expected.replace("API_ID", deployment.output("ApiId"));
+    assert_eq!(config, expected.replace("STS_ENDPOINT", &emulator.sts_url()));
     let role = QuickstartParameters::authorizer_role_arn("quickstart");
     for output in ["AuthorizerRoleArn", "VaultPrincipal"] {
         assert_eq!(deployment.output(output), role, "told before the stack was there");
@@ -304,46 +306,6 @@ async fn deploys_answers_and_is_updated() {
     assert_eq!(line["version"], "two");
     assert!(line["config"].as_str().unwrap().contains("\n  namespace: \"platform\"\n"));
     emulator.stop().await;
-}
-
-/// `AUTHORIZER_CONFIG` as it reaches the function.
-fn rendered(api_id: &str, sts_endpoint: &str) -> String {
-    format!(
-        r#"vault:
-  address: "http://127.0.0.1:8200"
-  # namespace: none
-  # ca_file: the system's
-  login:
-    method: aws
-    role: "api-authorizer"
-    server_id: "vault.example.com"
-    sts_region: "us-east-1"
-    sts_endpoint: "{sts_endpoint}"
-issuers:
-  corp:
-    kind: jwt
-    issuer: "http://127.0.0.1:9000"
-    audiences: ["orders-api"]
-    algorithms: [RS256]
-    jwks: discovery
-    # ca_file: the system's
-stages:
-  prod:
-    api_ids: ["{api_id}"]
-    grants:
-      - name: orders-prod-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-        token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
-  staging:
-    api_ids: ["{api_id}"]
-    grants:
-      - name: orders-staging-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-        token: {{role: orders-staging-reader, policies: [orders-staging-read], ttl: 10m, wrap_ttl: 60s}}
-"#
-    )
 }
 
 async fn get(deployment: &DeployedStack, stage: &str, answer: &str) -> (u16, ::http::HeaderMap, Value) {
