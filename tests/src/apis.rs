@@ -30,7 +30,7 @@ pub struct Apis {
 
 /// How a call ended.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct Called {
     /// The status that the client sees; 101 for a WebSocket.
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -39,7 +39,7 @@ pub struct Outcome {
     pub body: Value,
 }
 
-impl Outcome {
+impl Called {
     /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
     pub fn context(&self) -> &Value {
         let authorizer = &self.body["authorizer"];
@@ -87,10 +87,10 @@ impl Apis {
     }
 
     /// Calls an API. A WebSocket is opened, and asked what its `$connect` integration was given.
-    pub async fn call(&self, shape: Shape, request: &Request) -> Outcome {
+    pub async fn call(&self, shape: Shape, request: &Request) -> Called {
         if shape != Shape::Websocket {
             let answer = raw_http::send(self.aws.url(), request).await;
-            return Outcome { status: answer.status, body: answer.json(), headers: answer.headers };
+            return Called { status: answer.status, body: answer.json(), headers: answer.headers };
         }
         let mut upgrade = raw_http::upgrade(self.aws.url(), request).await;
         let body = match &mut upgrade.connection {
@@ -98,7 +98,7 @@ impl Apis {
             None => String::new(),
         };
         let body = serde_json::from_str(&body).unwrap_or_default();
-        Outcome { status: upgrade.status, headers: upgrade.headers, body }
+        Called { status: upgrade.status, headers: upgrade.headers, body }
     }
 
     /// The decisions that a shape's authorizer has logged, oldest first. It is one function for all but simple answers.

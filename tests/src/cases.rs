@@ -106,7 +106,7 @@ struct Other {
 
 /// What is expected of a call in the emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedOutcome {
     /// What the authorizer's log line says; `None` where it is not called.
     pub code: Option<String>,
     pub status: u16,
@@ -120,7 +120,7 @@ impl Table {
     }
 
     /// The cases that the emulator can make of a shape, with what is expected.
-    pub fn cases(&self, shape: Shape) -> impl Iterator<Item = (&Case, Expected)> {
+    pub fn cases(&self, shape: Shape) -> impl Iterator<Item = (&Case, ExpectedOutcome)> {
         self.cases.iter().filter_map(move |case| Some((case, self.expected(case, shape)?)))
     }
 
@@ -147,7 +147,7 @@ impl Table {
         text
     }
 
-    fn expected(&self, case: &Case, shape: Shape) -> Option<Expected> {
+    fn expected(&self, case: &Case, shape: Shape) -> Option<ExpectedOutcome> {
         if case.only.as_ref().is_some_and(|only| !only.contains(&shape)) {
             return None;
         }
@@ -161,7 +161,7 @@ impl Table {
         let told = other.and_then(|other| other.status);
         let status =
             told.unwrap_or_else(|| self.status(shape, code.as_deref().expect("a status without a code")));
-        Some(Expected { code, status })
+        Some(ExpectedOutcome { code, status })
     }
 
     fn status(&self, shape: Shape, code: &str) -> u16 {

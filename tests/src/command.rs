@@ -39,10 +39,15 @@ impl Ran {
         self.stdout
     }
 
+    /// All that it printed.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
     /// What it complained of, if it ended with this code.
     #[track_caller]
     pub fn complained(self, code: i32) -> String {
-        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.code, code, "{}", self.all());
         self.stderr
     }
 }

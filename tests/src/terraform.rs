@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::{Aws, Scratch, parts};
+use crate::{Aws, Ran, Scratch, parts};
 
 /// A copy of `infra` to run Terraform in.
 #[derive(Debug)]
@@ -22,14 +22,6 @@ pub struct Terraform {
     infra: PathBuf,
     home: PathBuf,
     endpoint: BTreeMap<&'static str, String>,
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Ran {
-    pub success: bool,
-    /// Standard output and standard error.
-    pub printed: String,
 }
 
 impl Terraform {
@@ -57,32 +49,23 @@ impl Terraform {
         let _turn = CACHE.lock().await;
         let ran = self.run(folder, &[&["init", "-input=false"], arguments].concat()).await;
         assert!(
-            ran.success,
+            ran.code == 0,
             "terraform init fails in {folder}. It needs the AWS provider: from its registry, or from a mirror that the file \
              in TF_CLI_CONFIG_FILE names.\n{}",
-            ran.printed
+            ran.all()
         );
     }
 
     /// Runs a command in a folder of the copy: `run("terraform", &["validate"])`.
     pub async fn run(&self, folder: &str, arguments: &[&str]) -> Ran {
-        let output = self.output(folder, arguments).await;
-        let printed =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ran { success: output.status.success(), printed: printed.concat() }
+        self.output(folder, arguments).await.into()
     }
 
     /// The same; answers what it prints to standard output.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
-        let output = self.output(folder, arguments).await;
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(
-            output.status.success(),
-            "terraform {} fails in {folder}:\n{stdout}{stderr}",
-            arguments.join(" ")
-        );
-        stdout
+        let ran = self.run(folder, arguments).await;
+        assert!(ran.code == 0, "terraform {} fails in {folder}:\n{}", arguments.join(" "), ran.all());
+        ran.stdout
     }
 
     /// Initialises and applies a root with these variables; answers its outputs.

@@ -63,7 +63,7 @@ fn cfn_lint_has_nothing_to_say_of_our_templates() {
 
 #[tokio::test]
 async fn a_rest_api_is_deployed_answers_and_leaves_nothing_behind() {
-    let stack = Stack::new("rest-api", "rest-example").await;
+    let stack = Example::new("rest-api", "rest-example").await;
     stack.bed.assert_served(&stack.orders("prod"), [401, 401]).await;
     let (status, staging) = stack.bed.get(&stack.orders("staging"), Some(&stack.bed.good_token())).await;
     assert_eq!(status, 200, "one function, and each stage its own grants: {staging}");
@@ -91,7 +91,7 @@ async fn a_rest_api_is_deployed_answers_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn an_http_api_is_deployed_answers_and_leaves_nothing_behind() {
-    let stack = Stack::new("http-api", "http-example").await;
+    let stack = Example::new("http-api", "http-example").await;
     // An HTTP API has no other refusal than 403. A 401 is API Gateway's own: the identity source is absent.
     stack.bed.assert_served(&stack.orders("$default"), [403, 401]).await;
     let reached = AwsBed::DECISIONS.into_iter().filter(|code| *code != "credential_missing");
@@ -144,13 +144,13 @@ async fn one_route_of_a_rest_api_that_is_there_takes_the_authorizer_and_the_rest
 }
 
 /// An example with all that it needs.
-struct Stack {
+struct Example {
     // Dropped in this order: clients before servers.
     deployed: DeployedStack,
     bed: AwsBed,
 }
 
-impl Stack {
+impl Example {
     async fn new(example: &str, name: &str) -> Self {
         let bed = AwsBed::new(name, &format!("{name}-authorizer")).await;
         let (template, deployed) = Package::new(&bed.scratch).deploy(&bed, example, name).await;
@@ -181,7 +181,7 @@ impl Stack {
         assert_eq!(made.keys().collect::<Vec<_>>(), stages);
         assert!(made.values().all(|stage| stage["api_ids"] == api_ids), "{document}");
         let ran = Command::new(&["check", "--config", "-"]).stdin(document).run();
-        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, 0, "{}", ran.all());
     }
 
     /// Deletes the stack, and looks for what it has left.

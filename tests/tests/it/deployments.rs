@@ -85,8 +85,8 @@ impl Bed {
         fs::write(file, variables.to_string()).unwrap();
         self.terraform.init(ROOT, &[]).await;
         let planned = self.terraform.run(ROOT, &["plan", "-input=false", "-out=plan"]).await;
-        if !planned.success {
-            return Err(planned.printed);
+        if planned.code != 0 {
+            return Err(planned.all());
         }
         self.terraform.succeeds(ROOT, &["apply", "plan"]).await;
         Ok(())
@@ -233,7 +233,7 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
         let document = document.to_string();
         let read = test_bed::command::Command::new(&["check", "--config", "-"]).stdin(&document).run();
         if place.is_empty() {
-            assert!(planned.success, "{}", planned.printed);
+            assert_eq!(planned.code, 0, "{}", planned.all());
             synthesised.unwrap();
             read.printed(0);
             continue;
@@ -243,6 +243,6 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
         assert!(told.contains(place), "{place}: {told}");
         let of_cdk = synthesised.expect_err(place);
         assert!(of_cdk.contains(place), "{place}: {of_cdk}");
-        assert!(!planned.success && planned.printed.contains(place), "{place}: {}", planned.printed);
+        assert!(planned.code != 0 && planned.all().contains(place), "{place}: {}", planned.all());
     }
 }

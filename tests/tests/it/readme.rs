@@ -162,51 +162,17 @@ impl Walk {
     }
 
     async fn shell(&self, folder: &Path, script: &str) -> Output {
-        let bin = self.bed.scratch.folder("bin");
+        let programs = parts::client("readme");
         let (url, notes) = (self.bed.emulator.url(), self.bed.scratch.path().join("aws-auth.log"));
-        let (aws, bao) = (parts::venv().join("bin/aws"), parts::openbao());
-        let (aws, bao, notes) = (aws.display(), bao.display(), notes.display());
-        let repository = parts::repository();
-        let repository = repository.display();
-        let commands = [
-            // The stack's parameter for development, which the README leaves to its default.
-            (
-                "aws",
-                format!(
-                    "case \"$*\" in *quickstart.yaml*) set -- \"$@\" StsEndpoint={url} StsRegion={REGION} ;; esac\nexec {aws} \"$@\""
-                ),
-            ),
-            (
-                "vault",
-                format!(
-                    "case \"$*\" in *auth/aws/*|'auth enable aws') echo \"$* \" >> {notes}; exit 0 ;; esac\nexec {bao} \"$@\""
-                ),
-            ),
-            (
-                "curl",
-                format!(
-                    "for word do\n  shift\n  set -- \"$@\" \"$(printf %s \"$word\" | sed 's#https://\\([a-z0-9]*\\)\\.execute-api\\.[a-z0-9.-]*/#{url}/_aws/execute-api/\\1/#')\"\ndone\nexec /usr/bin/curl -s \"$@\""
-                ),
-            ),
-            // The packages are there before these tests, made by that very command: made again they would be half there for the
-            // test beside this one. Each is what its checksum says.
-            (
-                "cargo",
-                "[ \"$*\" = 'xtask package' ] || { echo \"not a command of the test's: cargo $*\" >&2; exit 2; }\n\
-                 cd target/package && exec sha256sum --check SHA256SUMS"
-                    .to_owned(),
-            ),
-            ("git", format!("exec /usr/bin/env git -C {repository} \"$@\"")),
-        ];
-        for (name, body) in commands {
-            parts::script(&bin, name, &format!("#!/bin/sh\nPATH=$REAL_PATH\n{body}\n"));
-        }
         let real = std::env::var("PATH").unwrap();
-        let good = self.bed.good_token();
         let mut bash = tokio::process::Command::new("bash");
         bash.arg("-c").arg(script).current_dir(folder).kill_on_drop(true);
-        bash.envs(self.bed.emulator.aws().client_env()).env("PATH", format!("{}:{real}", bin.display()));
-        bash.env("REAL_PATH", &real).env("jwt", good);
+        bash.envs(self.bed.emulator.aws().client_env()).env("PATH", format!("{}:{real}", programs.display()));
+        bash.env("REAL_PATH", &real)
+            .env("REAL_AWS", parts::venv().join("bin/aws"))
+            .env("REAL_BAO", parts::openbao());
+        bash.env("EMULATOR", &url).env("NOTES", notes).env("REPOSITORY", parts::repository());
+        bash.env("jwt", self.bed.good_token());
         bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
         bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
         bash.env("CDK_CONTEXT_JSON", json!({"stsEndpoint": url, "stsRegion": REGION}).to_string());

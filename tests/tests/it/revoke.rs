@@ -213,7 +213,7 @@ async fn whose_token_and_which_vault_are_told_plainly() {
     fs::write(world.bed.scratch.path().join(".vault-token"), format!("{root}\n")).unwrap();
     let minted = world.mint(READER).await;
     let ran = world.command(&yes).env("HOME", world.bed.scratch.path().to_str().unwrap()).run();
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, 0, "{}", ran.all());
     assert!(!world.lives(&minted).await);
 
     // In a namespace that does not have the role, there is nothing to revoke, and Vault would not say so.

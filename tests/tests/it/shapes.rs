@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use test_bed::apis::Outcome;
-use test_bed::cases::{Case, Expected, Shape, Table};
+use test_bed::apis::Called;
+use test_bed::cases::{Case, ExpectedOutcome, Shape, Table};
 use test_bed::iam_callers::{SERVER_ID_HEADER, proof_of};
 use test_bed::{Apis, Emulator, IamCaller, Issuer, LocalBed, Setup, Signing, TokenRole, TokenSpec, parts};
 
@@ -146,7 +146,7 @@ impl Bed {
     }
 
     /// What the integration was given: of a grant with a token, a wrapping token that opens once.
-    async fn delivered(&self, expected: &Expected, outcome: &Outcome) -> Result<(), String> {
+    async fn delivered(&self, expected: &ExpectedOutcome, outcome: &Called) -> Result<(), String> {
         let context = outcome.context();
         if expected.code.as_deref() != Some("allowed") {
             let text = outcome.body.to_string();

@@ -90,15 +90,15 @@ fn spring(what: &str) -> Command {
     command
 }
 
-fn python(script: &str) -> Command {
+fn python(program: &str) -> Command {
     let mut command = command(parts::python());
-    command.args(["-c", script]);
+    command.arg(parts::client(program));
     command
 }
 
-fn node(script: &str) -> Command {
+fn node(program: &str) -> Command {
     let mut command = command("node");
-    command.args(["-e", script]).env("NODE_PATH", parts::node().join("node_modules"));
+    command.arg(parts::client(program)).env("NODE_PATH", parts::node().join("node_modules"));
     command
 }
 
@@ -221,12 +221,6 @@ async fn by_default_go_clients_take_the_environment() {
 async fn by_default_python_and_node_send_the_environments_token_with_a_lookup() {
     let bed = Bed::new("clients-lookup").await;
     let home = bed.home();
-    let hvac = r#"
-import hvac, json, sys
-hvac.Client().adapter.post("/v1/sys/wrapping/lookup", json={"token": json.load(sys.stdin)["vaultWrappingToken"]})"#;
-    let node_vault = r#"
-const { vaultWrappingToken: token } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-require("node-vault")({ token: "", namespace: "" }).write("sys/wrapping/lookup", { token }).catch(() => {});"#;
     let sent = |command: &mut Command, context: &Value| {
         let (good, printed) = bed.run(command, context);
         assert!(good, "{printed}");
@@ -236,11 +230,11 @@ require("node-vault")({ token: "", namespace: "" }).write("sys/wrapping/lookup",
     let (of_token, of_namespace) =
         (OTHER_TOKEN.to_lowercase(), format!("x-vault-namespace: {OTHER_NAMESPACE}"));
     let context = bed.context().await;
-    assert!(sent(python(hvac).env("HOME", &home), &context).contains(&of_token));
+    assert!(sent(python("lookup.py").env("HOME", &home), &context).contains(&of_token));
     let environment = [("VAULT_TOKEN", OTHER_TOKEN), ("VAULT_NAMESPACE", OTHER_NAMESPACE)];
-    let by_hvac = sent(python(hvac).envs(environment), &context);
+    let by_hvac = sent(python("lookup.py").envs(environment), &context);
     assert!(by_hvac.contains(&of_token) && !by_hvac.contains(&of_namespace), "{by_hvac}");
-    let by_node = sent(node(node_vault).envs(environment), &context);
+    let by_node = sent(node("lookup.cjs").envs(environment), &context);
     assert!(by_node.contains(&of_token) && by_node.contains(&of_namespace), "{by_node}");
 }
 
@@ -255,27 +249,10 @@ async fn what_a_log_must_not_have_of_a_refused_connection() {
         assert!(!good && printed.contains("127.0.0.1"), "{printed}");
         printed
     };
-    let node_vault = |show: &str| {
-        node(&format!(
-            r#"
-const {{ vaultWrappingToken: token }} = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-require("node-vault")({{ token }}).write("sys/wrapping/unwrap", {{}}).catch((error) => {{ console.error({show}); process.exit(1); }});"#
-        ))
-    };
-    assert!(printed(&mut node_vault("error")).contains(token(&context)));
-    assert!(!printed(&mut node_vault("error.message")).contains(token(&context)));
-    let hvac = |show: &str| {
-        python(&format!(
-            r#"
-import hvac, json, requests, sys
-try:
-    hvac.Client(token=json.load(sys.stdin)["vaultWrappingToken"]).sys.unwrap()
-except requests.exceptions.RequestException as error:
-    sys.exit(f"{{error.request.url}} {{{show}}}")"#
-        ))
-    };
-    assert!(printed(&mut hvac("error.request.headers")).contains(token(&context)));
-    assert!(!printed(&mut hvac("error!r")).contains(token(&context)));
+    assert!(printed(node("show_error.cjs").arg("error")).contains(token(&context)));
+    assert!(!printed(node("show_error.cjs").arg("message")).contains(token(&context)));
+    assert!(printed(python("show_error.py").arg("headers")).contains(token(&context)));
+    assert!(!printed(python("show_error.py").arg("error")).contains(token(&context)));
     for binary in GO {
         let shown = printed(by_default(binary).env("VAULT_MAX_RETRIES", "0"));
         assert!(!shown.contains(token(&context)), "{shown}");

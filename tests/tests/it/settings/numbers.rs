@@ -102,9 +102,9 @@ async fn terraform_takes_the_same_numbers() {
     }
     let terraform = root(&scratch, &emulator, &modules).await;
     let ran = terraform.run(ROOT, &["plan", "-input=false", "-no-color", "-json"]).await;
-    assert!(!ran.success);
+    assert_ne!(ran.code, 0);
     let refused =
-        ran.printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|line| {
+        ran.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|line| {
             line["@level"] == "error" && line["diagnostic"]["summary"] == "Invalid value for variable"
         });
     let refused: BTreeSet<String> = refused
@@ -114,7 +114,7 @@ async fn terraform_takes_the_same_numbers() {
             context.trim_start_matches("module.").to_owned()
         })
         .collect();
-    assert_eq!(refused, wrong, "{}", ran.printed);
+    assert_eq!(refused, wrong, "{}", ran.all());
     emulator.stop().await;
 }
 
