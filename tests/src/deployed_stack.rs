@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::cloudformation::{self, BUCKET};
-use crate::{ACCOUNT, Aws, Code, Emulator, REGION, parts};
+use crate::{ACCOUNT, Aws, Code, Emulator, REGION, SERVER_ID, parts};
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -20,12 +20,8 @@ pub struct QuickstartParameters {
     pub authorizer_binary: PathBuf,
     /// The sample integration's binary; it is called `bootstrap` in its zip file.
     pub orders_binary: PathBuf,
-    pub vault_address: String,
-    pub server_id: String,
-    pub issuer: String,
-    pub audience: String,
-    /// Any other parameter of the template, such as `("AllowOrigin", "https://shop.example.com")`.
-    pub others: Vec<(String, String)>,
+    /// The template's own parameters, but for those of the code and of this emulator.
+    pub values: Value,
 }
 
 impl QuickstartParameters {
@@ -35,11 +31,13 @@ impl QuickstartParameters {
             stack: "quickstart".to_owned(),
             authorizer_binary: parts::binary("release", "bootstrap"),
             orders_binary: parts::binary("release", "orders"),
-            vault_address: vault_address.to_owned(),
-            server_id: "vault.example.com".to_owned(),
-            issuer: issuer.to_owned(),
-            audience: "orders-api".to_owned(),
-            others: Vec::new(),
+            values: json!({
+                "VaultAddress": vault_address,
+                "VaultServerId": SERVER_ID,
+                "Issuer": issuer,
+                "Audience": "orders-api",
+                "ApiGatewayLogRole": "create",
+            }),
         }
     }
 
@@ -47,25 +45,6 @@ impl QuickstartParameters {
     /// stack's parameters, so Vault's side comes first.
     pub fn authorizer_role_arn(stack: &str) -> String {
         format!("arn:aws:iam::{ACCOUNT}:role/{stack}-authorizer-{REGION}")
-    }
-
-    fn template_parameters(&self, emulator: &Emulator, authorizer_key: &str, orders_key: &str) -> Value {
-        let mut parameters = json!({
-            "CodeBucket": BUCKET,
-            "AuthorizerCodeKey": authorizer_key,
-            "OrdersCodeKey": orders_key,
-            "VaultAddress": self.vault_address,
-            "VaultServerId": self.server_id,
-            "StsRegion": REGION,
-            "StsEndpoint": emulator.sts_url(),
-            "Issuer": self.issuer,
-            "Audience": self.audience,
-            "ApiGatewayLogRole": "create",
-        });
-        for (name, value) in &self.others {
-            parameters[name] = json!(value);
-        }
-        parameters
     }
 }
 
@@ -84,7 +63,16 @@ impl DeployedStack {
         let aws = emulator.aws();
         let authorizer = Code::of("authorizer", &parameters.authorizer_binary, aws);
         let orders = Code::of("orders", &parameters.orders_binary, aws);
-        let values = parameters.template_parameters(emulator, authorizer.key(), orders.key());
+        let mut values = parameters.values.clone();
+        for (name, value) in [
+            ("CodeBucket", BUCKET),
+            ("AuthorizerCodeKey", authorizer.key()),
+            ("OrdersCodeKey", orders.key()),
+            ("StsRegion", REGION),
+            ("StsEndpoint", &emulator.sts_url()),
+        ] {
+            values[name] = json!(value);
+        }
         let template = cloudformation::file("quickstart.yaml");
         let code = [authorizer, orders];
         Self::create(aws, &parameters.stack, &template, &values, &code).await

@@ -191,7 +191,7 @@ async fn deploys_answers_and_is_updated() {
 
     // New code and a new configuration, on the API that is there.
     parameters.authorizer_binary = self::stub(&scratch, "two");
-    parameters.others = vec![("VaultNamespace".to_owned(), "platform".to_owned())];
+    parameters.values["VaultNamespace"] = json!("platform");
     let updated = DeployedStack::quickstart(&emulator, &parameters).await;
     assert_eq!(updated.outputs(), deployment.outputs());
     assert_eq!(get(&updated, "prod", "allow").await.0, 200);

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 use test_bed::{
-    ACCOUNT, AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, QuickstartParameters, REGION, Scratch,
-    TokenSpec, VaultWithAwsAuth, http, vault_setup,
+    ACCOUNT, AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, QuickstartParameters, REGION,
+    SERVER_ID, Scratch, TokenSpec, VaultWithAwsAuth, http, vault_setup,
 };
 
 use crate::promise::{self, Broken};
@@ -13,9 +13,6 @@ use crate::screen::Screen;
 
 /// The stack's name, with which the names of its functions and roles begin.
 const STACK: &str = "orders";
-
-/// What the authorizer's login is signed for.
-const SERVER_ID: &str = "vault.example.com";
 
 /// How long the caller's JWT is good.
 pub(crate) const JWT_MINUTES: i64 = 60;
@@ -119,7 +116,6 @@ async fn configure_and_deploy(
     screen.chapter("2  Configure Vault and deploy the API, with the files that ship");
     let mut parameters = QuickstartParameters::new(&vault.address(), &issuer.url());
     parameters.stack = STACK.to_owned();
-    parameters.server_id = SERVER_ID.to_owned();
     let (least, deployment) = tokio::join!(
         screen.doing("Vault", "infra/vault/quickstart.sh", configure(&vault.openbao)),
         screen.doing(
