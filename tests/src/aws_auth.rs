@@ -196,13 +196,13 @@ async fn set_up_plugin(openbao: &OpenBao, sts_url: &str, config: &AwsAuthConfig,
     let command = plugin.file_name().and_then(|name| name.to_str()).expect("the plugin's name is UTF-8");
     let entry = json!({"sha256": sha256, "command": command});
     openbao.as_root("PUT", "sys/plugins/catalog/auth/aws", entry).await;
-    openbao.as_root("POST", &format!("sys/auth/{MOUNT}"), json!({"type": "aws"})).await;
+    openbao.write(&format!("sys/auth/{MOUNT}"), json!({"type": "aws"})).await;
     let client = json!({
         "iam_server_id_header_value": config.server_id,
         "sts_endpoint": sts_url,
         "sts_region": "us-east-1",
     });
-    openbao.as_root("POST", &format!("auth/{MOUNT}/config/client"), client).await;
+    openbao.write(&format!("auth/{MOUNT}/config/client"), client).await;
     let role = json!({
         "auth_type": "iam",
         "bound_iam_principal_arn": config.bound_iam_principal_arn,

@@ -169,13 +169,11 @@ impl TokenRole {
 pub async fn configure(openbao: &OpenBao, setup: &Setup) {
     let mounts = openbao.as_root("GET", "sys/mounts", Value::Null).await;
     if mounts["data"]["secret/"].is_null() {
-        openbao
-            .as_root("POST", "sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}))
-            .await;
+        openbao.write("sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}})).await;
         kv_is_ready(openbao).await;
     }
     for (path, data) in &setup.secrets {
-        openbao.as_root("POST", &format!("secret/data/{path}"), json!({"data": data})).await;
+        openbao.write(&format!("secret/data/{path}"), json!({"data": data})).await;
     }
     let own = [(SELF_POLICY, policy_file(SELF_POLICY)), (AUTHORIZER_POLICY, setup.authorizer_policy())];
     let own = own.map(|(name, hcl)| (name.to_owned(), hcl));
@@ -183,7 +181,7 @@ pub async fn configure(openbao: &OpenBao, setup: &Setup) {
         openbao.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
     }
     for role in &setup.roles {
-        openbao.as_root("POST", &format!("auth/token/roles/{}", role.name), role.definition()).await;
+        openbao.write(&format!("auth/token/roles/{}", role.name), role.definition()).await;
     }
 }
 
@@ -201,7 +199,7 @@ async fn kv_is_ready(openbao: &OpenBao) {
 /// A token as the authorizer's login gives it, for `login.method: token`.
 pub async fn authorizer_token(openbao: &OpenBao) -> String {
     let token = json!({"policies": [AUTHORIZER_POLICY], "no_default_policy": true, "ttl": "1h"});
-    let answer = openbao.as_root("POST", "auth/token/create-orphan", token).await;
+    let answer = openbao.write("auth/token/create-orphan", token).await;
     answer["auth"]["client_token"].as_str().expect("a token").to_owned()
 }
 
@@ -214,11 +212,11 @@ pub struct AppRole {
 
 /// Enables `AppRole` auth at `approle` with the authorizer's role.
 pub async fn approle_login(openbao: &OpenBao) -> AppRole {
-    openbao.as_root("POST", "sys/auth/approle", json!({"type": "approle"})).await;
+    openbao.write("sys/auth/approle", json!({"type": "approle"})).await;
     let role = format!("auth/approle/role/{AUTHORIZER_ROLE}");
-    openbao.as_root("POST", &role, login_token()).await;
+    openbao.write(&role, login_token()).await;
     let role_id = openbao.as_root("GET", &format!("{role}/role-id"), Value::Null).await;
-    let secret_id = openbao.as_root("POST", &format!("{role}/secret-id"), json!({})).await;
+    let secret_id = openbao.write(&format!("{role}/secret-id"), json!({})).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
     AppRole { role_id: text(&role_id["data"]["role_id"]), secret_id: text(&secret_id["data"]["secret_id"]) }
 }
@@ -230,15 +228,15 @@ pub async fn jwt_login(openbao: &OpenBao, issuer: &Issuer, audience: &str) {
     role["role_type"] = json!("jwt");
     role["user_claim"] = json!("sub");
     role["bound_audiences"] = json!([audience]);
-    openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+    openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
 }
 
 /// Enables JWT auth at `jwt`, and trusts `issuer`; without a role.
 pub async fn jwt_method(openbao: &OpenBao, issuer: &Issuer) {
-    openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
+    openbao.write("sys/auth/jwt", json!({"type": "jwt"})).await;
     // Discovery alone does not bind the issuer: without `bound_issuer`, OpenBao accepts any `iss` that its keys signed.
     let config = json!({"oidc_discovery_url": issuer.url(), "bound_issuer": issuer.url()});
-    openbao.as_root("POST", "auth/jwt/config", config).await;
+    openbao.write("auth/jwt/config", config).await;
 }
 
 /// The token that the authorizer's logins give, as roles of auth methods write it.

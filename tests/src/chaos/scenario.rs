@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use super::bed::Bed;
@@ -160,7 +160,7 @@ impl Injection {
             Self::Resets { percent } => bed.load_balancer.reset_some(percent),
             Self::Quota => {
                 let quota = json!({"path": "auth/token/create/*", "rate": 1, "interval": "1s"});
-                bed.cluster.node(leader).as_root("POST", QUOTA, quota).await;
+                bed.cluster.node(leader).write(QUOTA, quota).await;
             }
             Self::DiskFull { of_leader } => {
                 injected.node = if of_leader { leader } else { (leader + 1) % NODES };
@@ -191,7 +191,7 @@ impl Injection {
             Self::Resets { .. } => bed.load_balancer.reset_some(0),
             Self::Quota => {
                 let leader = bed.cluster.leader().await;
-                bed.cluster.node(leader).as_root("DELETE", QUOTA, Value::Null).await;
+                bed.cluster.node(leader).delete(QUOTA).await;
             }
             Self::DiskFull { .. } => bed.cluster.free_disk(node),
             Self::Lag(_) => bed.cluster.move_back(),

@@ -174,10 +174,10 @@ async fn what_is_not_there_is_named() {
     assert!(api.starts_with("authorizer-api: there is no API `zzzzzzzzzz`"), "{api}");
 
     let openbao = &patient.stack.bed.vault.openbao;
-    openbao.as_root("DELETE", "sys/quotas/rate-limit/vault-authorizer-orders-prod-reader", Value::Null).await;
+    openbao.delete("sys/quotas/rate-limit/vault-authorizer-orders-prod-reader").await;
     let narrow = json!({"allowed_policies": ["admin"]});
-    openbao.as_root("POST", "auth/token/roles/orders-staging-reader", narrow).await;
-    openbao.as_root("DELETE", "sys/policies/acl/orders-prod-read", Value::Null).await;
+    openbao.write("auth/token/roles/orders-staging-reader", narrow).await;
+    openbao.delete("sys/policies/acl/orders-prod-read").await;
     let objects = look(&patient.config, &function);
     let (ours, yours) = objects.split_once('\n').unwrap();
     let expected = "vault-objects: missing, or not as they must be: auth/token/roles/orders-staging-reader, \

@@ -343,7 +343,7 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     let account = Arc::new(Issuer::start_as_aws_account());
     vault_setup::jwt_login(&bed.openbao, &account, AUDIENCE).await;
     let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": ROLE_ARN});
-    bed.openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+    bed.openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
     let sts = WebIdentitySts::start(Arc::clone(&account), AUDIENCE);
     let login = |audience: &str| {
         json!({"method": "jwt", "role": AUTHORIZER_ROLE, "web_identity_audience": audience, "sts_region": STS_REGION,

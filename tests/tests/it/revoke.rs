@@ -132,7 +132,7 @@ async fn a_token_roles_tokens_die_without_a_configuration() {
     assert!(!world.lives(&opened).await && !world.lives(&wrapped).await && world.lives(&foreign).await);
     assert_eq!(world.open(&wrapped).await, 400);
 
-    world.bed.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let ran = role(FOREIGN, "team1");
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains("this Vault has no such token role"), "{}", ran.stdout);
@@ -217,7 +217,7 @@ async fn whose_token_and_which_vault_are_told_plainly() {
     assert!(!world.lives(&minted).await);
 
     // In a namespace that does not have the role, there is nothing to revoke, and Vault would not say so.
-    world.bed.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let minted = world.mint(READER).await;
     let ran = world.command(&yes).env("VAULT_TOKEN", root).env("VAULT_NAMESPACE", "team1").run();
     assert_eq!(ran.code, 1, "{}", ran.stdout);
@@ -233,7 +233,7 @@ async fn whose_token_and_which_vault_are_told_plainly() {
 #[tokio::test]
 async fn the_configurations_namespace_is_the_one_that_is_meant() {
     let world = World::new("revoke-namespace").await;
-    world.bed.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let in_team = [("X-Vault-Namespace", "team1")];
     let root = Some(world.root());
     let role =

@@ -86,17 +86,17 @@ struct CertificateFiles {
 
 impl<'b> Ca<'b> {
     async fn new(openbao: &'b OpenBao, mount: &'static str) -> Self {
-        openbao.as_root("POST", &format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
+        openbao.write(&format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
         let root = json!({"common_name": format!("{mount} of the tests"), "key_type": "ec"});
-        let root = openbao.as_root("POST", &[mount, "root", "generate", "internal"].join("/"), root).await;
+        let root = openbao.write(&[mount, "root", "generate", "internal"].join("/"), root).await;
         let role = json!({"allow_any_name": true, "enforce_hostnames": false, "key_type": "ec"});
-        openbao.as_root("POST", &format!("{mount}/roles/any"), role).await;
+        openbao.write(&format!("{mount}/roles/any"), role).await;
         Self { openbao, mount, pem: text(&root["data"]["certificate"]) }
     }
 
     async fn certificate(&self, scratch: &Scratch, name: &str) -> CertificateFiles {
         let request = json!({"common_name": name, "ip_sans": "127.0.0.1", "ttl": "1h"});
-        let issued = self.openbao.as_root("POST", &format!("{}/issue/any", self.mount), request).await;
+        let issued = self.openbao.write(&format!("{}/issue/any", self.mount), request).await;
         let folder = scratch.folder(name);
         let files = CertificateFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
         std::fs::write(&files.certificate, text(&issued["data"]["certificate"])).unwrap();

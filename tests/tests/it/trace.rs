@@ -410,8 +410,8 @@ async fn rejects_the_only_token_that_bears_the_request_id_where_it_was_made_unwr
     let world = World::new("trace-unwrapped", 1).await;
     let root = Some(world.openbao().root_token());
     let auth = json!({"type": "approle"});
-    world.openbao().as_root("POST", "sys/auth/approle", auth).await;
-    world.openbao().as_root("POST", "auth/approle/role/batch", json!({"token_policies": ["p"]})).await;
+    world.openbao().write("sys/auth/approle", auth).await;
+    world.openbao().write("auth/approle/role/batch", json!({"token_policies": ["p"]})).await;
     let role_id = world.openbao().as_root("GET", "auth/approle/role/batch/role-id", Value::Null).await;
 
     let (made, logged_in) = ("auth/token/create", "auth/approle/login");
@@ -423,8 +423,7 @@ async fn rejects_the_only_token_that_bears_the_request_id_where_it_was_made_unwr
             json!({"ttl": "60s", "meta": {"request_id": lambda}})
         } else {
             let metadata = json!({"metadata": json!({"request_id": lambda}).to_string()});
-            let secret_id =
-                world.openbao().as_root("POST", "auth/approle/role/batch/secret-id", metadata).await;
+            let secret_id = world.openbao().write("auth/approle/role/batch/secret-id", metadata).await;
             json!({"role_id": role_id["data"]["role_id"], "secret_id": secret_id["data"]["secret_id"]})
         };
         let (status, forged) = world.openbao().api("POST", path, root.filter(|_| path == made), body).await;
