@@ -22,10 +22,10 @@ pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
 
 /// The access key id, and the secret, of the account's root user.
-pub const ROOT_KEY: &str = "test";
+pub(crate) const ROOT_KEY: &str = "test";
 
 /// Another access key id of the same user, of the form that AWS gives them (this one is in its documentation).
-pub const ROOT_ACCESS_KEY_ID: &str = "AKIAI44QH8DHBEXAMPLE";
+pub(crate) const ROOT_ACCESS_KEY_ID: &str = "AKIAI44QH8DHBEXAMPLE";
 
 /// A running emulator. All its state ends with it.
 #[derive(Debug)]

@@ -248,7 +248,7 @@ pub enum Failure {
 }
 
 /// Seconds since 1970, as claims count them.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(now.as_secs()).expect("before the end of time")
 }

@@ -20,9 +20,9 @@ use crate::http;
 use crate::tcp::{self, Listener};
 
 /// How often it looks at each node.
-pub const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a node may take to say that it is healthy.
-pub const CHECK_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 const LOGIN: &[u8] = b"POST /v1/auth/aws/login ";
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 /// A loopback listener. Dropping it cuts every connection.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -17,7 +17,7 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on a free port. `serve` gets each connection, in a task of its own; `beside` runs next to them.
-    pub fn start<S, F>(serve: S, beside: impl Future<Output = ()> + Send + 'static) -> Self
+    pub(crate) fn start<S, F>(serve: S, beside: impl Future<Output = ()> + Send + 'static) -> Self
     where
         S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -54,7 +54,7 @@ impl Listener {
         Self { port, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }
@@ -69,14 +69,14 @@ impl Drop for Listener {
 }
 
 /// Connects to a port of 127.0.0.1.
-pub async fn connect(port: u16) -> std::io::Result<TcpStream> {
+pub(crate) async fn connect(port: u16) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 /// Ends a connection with RST and not with FIN: what was on its way is lost.
-pub fn reset(connection: TcpStream) {
+pub(crate) fn reset(connection: TcpStream) {
     let _ = connection.set_zero_linger();
     drop(connection);
 }
