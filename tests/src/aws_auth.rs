@@ -6,8 +6,8 @@
 //!   token on the OpenBao behind it;
 //! - by the real plugin, where `VAULT_AUTH_AWS_PLUGIN` names it: OpenBao runs it, and logins pass through unchanged.
 //!
-//! Every other request goes through unchanged. [`VaultWithAwsAuth`] is OpenBao and the proxy together, so that they go down and come
-//! back as one.
+//! Every other request goes through unchanged. [`VaultWithAwsAuth`] is OpenBao and the proxy together, so that they go down and
+//! come back as one.
 
 mod stand_in;
 

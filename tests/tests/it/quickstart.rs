@@ -22,14 +22,17 @@ fn made() -> Made {
     Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters())
 }
 
-/// What the template promises, compared with `tests/golden/deployments/quickstart.json`. Whoever changes that file changes a promise:
+/// What the template promises, compared with `tests/golden/deployments/quickstart.json`. `UPDATE_GOLDEN=1` writes that file anew. Whoever
+/// changes it changes a promise:
 ///
-/// - `authorizer`: without a kept answer (left out, it is kept for 300 seconds), with the route (a TOKEN event has none), and without
-///   an identity source: a call that lacks it would not reach the authorizer.
-/// - `methods`: each has the authorizer; what answers a preflight is a mock, behind which is nothing.
+/// - `authorizer`: API Gateway keeps no answer (left out, it keeps each for 300 seconds). The event has the route, which a TOKEN event
+///   has not. There is no identity source: a call without it would not reach the authorizer.
+/// - `methods`: each has the authorizer. A preflight is answered by a mock, with nothing behind it.
 /// - `access_log`: every variable. A name appears there only after somebody has thought about what it can hold: a variable of the
 ///   authorizer's context would print a wrapping token.
-/// - `roles`: each function may write its own log alone. Vault knows the authorizer's role, so nothing else may have it.
+/// - `stages`: no other setting is more specific; `OFF` is in quotes, else YAML reads `false`.
+/// - `functions`: an HTTP API's authorizer has 10 seconds, so the timeout is below that.
+/// - `roles`: each function may write its own log and nothing else. Vault knows the authorizer's role, so no other function has it.
 #[test]
 fn the_template_keeps_its_promises() {
     let template = cloudformation::template("quickstart.yaml");
