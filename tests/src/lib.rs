@@ -91,7 +91,7 @@ pub use self::issuer::{Failure, Issuer, Signing, TokenSpec};
 pub use self::load_balancer::LoadBalancer;
 pub use self::openbao::{AuditMark, Minted, OpenBao};
 pub use self::process::{Child, Scratch};
-pub use self::runtime_api::{Function, Invocation, request_event};
+pub use self::runtime_api::{Function, Invocation, proxied_event, request_event};
 pub use self::synthesis::Made;
 pub use self::tap::Tap;
 pub use self::terraform::Terraform;

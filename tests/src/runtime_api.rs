@@ -56,6 +56,21 @@ pub fn request_event(path: &str, authorization: &str) -> Value {
     })
 }
 
+/// What a REST API gives the integration of `GET /orders` on stage `prod`, with this context of the authorizer's.
+pub fn proxied_event(context: &Value) -> Value {
+    json!({
+        "resource": "/orders", "path": "/orders", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {},
+        "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": null, "stageVariables": null,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a1b2c3d4e5", "resourceId": "abc123", "resourcePath": "/orders",
+            "httpMethod": "GET", "path": "/prod/orders", "protocol": "HTTP/1.1", "requestId": "request-1",
+            "identity": {"sourceIp": "192.0.2.1", "userAgent": null}, "requestTimeEpoch": 1_800_000_000_000_u64,
+            "stage": "prod", "authorizer": context,
+        },
+        "body": null, "isBase64Encoded": false,
+    })
+}
+
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Invocation {

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 
 use super::{ONE_FORGED_IN, PAUSE};
-use crate::{Function, Invocation, Issuer, Signing, TokenSpec};
+use crate::{Function, Invocation, Issuer, Signing, TokenSpec, proxied_event};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
@@ -126,8 +126,7 @@ impl Run {
             let ended = matches!(invocation, Invocation::Exited(_));
             let outcome = match (outcome(&invocation), &integration, invocation) {
                 (Outcome::Allowed, Some(integration), Invocation::Response(answer)) => {
-                    let request = json!({"stage": "prod", "authorizer": answer["context"]});
-                    integrated(integration.invoke(&json!({ "requestContext": request })).await)
+                    integrated(integration.invoke(&proxied_event(&answer["context"])).await)
                 }
                 (outcome, ..) => outcome,
             };
