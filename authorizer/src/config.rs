@@ -9,10 +9,9 @@ mod source;
 
 use std::{fmt, num::NonZeroU32, path::Path};
 
+use authorizer_adapters::{jwks::JwksSource, vault::VaultSettings};
 use authorizer_document::Document;
-
-use crate::{
-    adapters::{jwks::JwksSource, vault::VaultSettings},
+use authorizer_steps::{
     event::CredentialSource,
     grant::Stages,
     identity::{aws_identity::AwsIdentitySettings, jwt::Issuer},

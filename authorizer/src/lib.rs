@@ -1,44 +1,10 @@
 //! An API Gateway Lambda authorizer that turns *who is calling* into *one short-lived, single-use key to Vault*.
 //!
-//! Data walks one way and changes its type at each step; each type is the proof that the step before it ran:
+//! The decision is in [`authorizer_steps`], in five steps. [`authorizer_adapters`] holds what the steps ask over the network.
+//! Here is what makes a function of both: [`config`] reads the document into the settings that they define, [`log`] starts
+//! the log, and the program `bootstrap` runs an [`Authorizer`](authorizer_steps::authorize::Authorizer) on Lambda.
 //!
-//! ```text
-//! raw event ─▶ event::Request ─▶ identity::Identity ─▶ grant::Grant ─▶ mint::Delivery ─▶ response::Answer
-//! ```
-//!
-//! 1. [`event`] reads what API Gateway sent, and finds the one credential in it.
-//! 2. [`identity`] verifies that credential. From here on the caller is known.
-//! 3. [`grant`] finds the first rule of the stage that covers this caller on this route. Pure.
-//! 4. [`mint`] has Vault make one wrapped token, and proves that it is the one asked for.
-//! 5. [`response`] writes the policy, for exactly this call, with the token in its context.
-//!
-//! [`authorize`] is the only place that knows this order. [`outcome`] says what each step's error means to the caller.
-//! [`config`] reads the document into the settings the steps define. [`adapters`] are the only modules that touch the
-//! network; [`clock`] is the only one that knows the time, [`telemetry`] the only one that writes the log.
-//!
-//! # What holds, and where
-//!
-//! - *Fail closed*: [`response::allow`] needs the proofs of steps 2, 3 and 4, which nothing else can make.
-//! - *An outage is never a 401 or 403*: [`outcome::Refusal::code`].
-//! - *Never in clear*: [`mint::deliver`] undoes an answer that is not wrapped as ordered.
-//! - *A token never outlives the credential*: [`grant::resolve`] fits its TTL, [`mint::deliver`] checks again.
-//! - *No secret in a log*: tokens live in types without a printing `Debug`; [`telemetry::Record`] has no place for one.
-//! - *Nothing unverified is believed*: [`identity::jwt`] peeks at `iss` and `kid` to choose, and for nothing else.
-//! - *Wall clock*: every expiry is compared on [`clock::Clock`].
+//! `authorizer/README.md` lists the steps in reading order, and says how to add an identity kind or a login method.
 
-pub mod adapters;
-pub mod authorize;
-pub mod caller_limit;
-pub mod causes;
-pub mod clock;
 pub mod config;
-pub mod event;
-pub mod grant;
-pub mod identity;
-pub mod mint;
-pub mod names;
-pub mod outcome;
-pub mod response;
-pub mod shown;
-pub mod telemetry;
-pub mod token_bucket;
+pub mod log;

@@ -5,31 +5,30 @@
 
 use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
+use authorizer_adapters::{
+    credentials::FunctionCredentials, identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter,
+};
+use authorizer_steps::{
+    authorize::{Authorizer, Invocation, Resolver},
+    caller_limit::CallerLimit,
+    clock::{Clock, SystemClock, UnixTime},
+    error_chain::with_causes,
+    identity::{AwsIdentityScheme, JwtScheme, Schemes},
+    response::{Answer, Envelope},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_runtime::{
     Diagnostic, LambdaEvent, LambdaInvocation, Runtime, layers::TracingLayer, service_fn,
     tower::util::MapRequestLayer,
 };
-use vault_authorizer::{
-    adapters::{
-        credentials::FunctionCredentials, identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter,
-    },
-    authorize::{Authorizer, Invocation, Resolver},
-    caller_limit::CallerLimit,
-    causes::with_causes,
-    clock::{Clock, SystemClock, UnixTime},
-    config::Config,
-    identity::{AwsIdentityScheme, JwtScheme, Schemes},
-    response::{Answer, Envelope},
-    telemetry,
-};
+use vault_authorizer::{config::Config, log};
 
 /// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start_log(env::var("RUST_LOG").ok().as_deref());
+    log::start(env::var("RUST_LOG").ok().as_deref());
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,7 +60,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };
     let authorizer = Authorizer {
-        envelope: Envelope::of(minter.vault()),
+        envelope: Envelope::of(minter.vault().address(), minter.vault().namespace()),
         resolver: Resolver { schemes, credentials: config.credentials, stages: config.stages, clock },
         caller_limit: CallerLimit::new(config.limits.caller_mints_per_second),
         minter,

@@ -8,6 +8,7 @@ pub(crate) mod lints;
 use std::{fmt::Write, process::ExitCode};
 
 use clap::Args;
+use lints::{Finding, Weight, lint};
 use vault_authorizer::config::{Config, InvalidConfig};
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     input::ConfigArguments,
     output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
 };
-use lints::{Finding, Weight, lint};
 
 /// Says what is wrong with a configuration, or may go wrong with it
 ///

@@ -13,12 +13,11 @@ use std::{
     path::Path,
 };
 
+use authorizer_adapters::vault::VaultSettings;
+use authorizer_steps::error_chain::with_causes;
 use clap::Args;
-use vault_authorizer::{adapters::vault::VaultSettings, causes::with_causes};
-use vault_context::{
-    InvalidToken, VaultToken,
-    vault::{VariableError, VaultOptions},
-};
+use vault_api::{InvalidToken, VaultToken};
+use vault_transport::{VariableError, VaultOptions};
 use zeroize::Zeroizing;
 
 /// A token has 2048 bytes at most, and an editor's line end.
@@ -190,7 +189,7 @@ mod tests {
     /// Whoever is on the way to the operator's Vault could show a certificate of the document's CA.
     #[test]
     fn rejects_a_documents_ca_for_the_operators_vault() {
-        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/tls");
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
         let document = r#"
 vault: {address: "https://vault.example.com", namespace: platform, ca_file: client.pem, login: {method: token, token: s.x}}
 issuers: {corp: {kind: jwt, issuer: "https://login.example.com", audiences: [a], algorithms: [RS256], jwks: discovery}}

@@ -13,9 +13,10 @@ mod vault;
 
 use std::process::ExitCode;
 
+use authorizer_adapters::identity_client;
+use authorizer_steps::names::PolicyName;
 use clap::Args;
 use sts_identity::Region;
-use vault_authorizer::{adapters::identity_client, names::PolicyName};
 
 use crate::{
     connection::{self, AddressArguments},
@@ -24,6 +25,7 @@ use crate::{
     output::Output,
     vault::{Quotas, own_policy},
 };
+
 use aws::Deployment;
 use aws_api::AwsApi;
 use finding::{Finding, report};

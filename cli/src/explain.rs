@@ -12,17 +12,17 @@ mod walk;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::Args;
-use serde_json::Value;
-use vault_authorizer::{
-    adapters::{identity_client, jwks::Jwks, sts::StsClient},
+use authorizer_adapters::{identity_client, jwks::Jwks, sts::StsClient};
+use authorizer_steps::{
     authorize::Resolver,
     clock::{Clock, SystemClock},
-    config::Config,
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
     names::StageName,
     response::Envelope,
 };
+use clap::Args;
+use serde_json::Value;
+use vault_authorizer::config::Config;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     input::{ConfigArguments, Source, looks_like_jwt},
     output::{self, Output},
 };
+
 use call::CalledRoute;
 use hints::Given;
 use time::{At, StandingClock};

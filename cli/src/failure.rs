@@ -5,9 +5,9 @@
 use std::{io, process::ExitCode};
 
 use aws_credential_types::provider::error::CredentialsError;
-use sts_identity::{EndpointError, RegionError, SignError};
+use sts_identity::{RegionError, SignError, StsEndpointError};
 use vault_authorizer::config::InvalidConfig;
-use vault_context::{http::HttpSetupError, vault::VaultSetupError};
+use vault_transport::{VaultSetupError, http::HttpSetupError};
 
 use crate::{
     connection::ConnectionError,
@@ -72,7 +72,7 @@ pub(crate) enum Failure {
     Region(#[from] RegionError),
     /// `--sts-endpoint`.
     #[error("`--sts-endpoint` is refused")]
-    Endpoint(#[from] EndpointError),
+    Endpoint(#[from] StsEndpointError),
     /// Neither of the two, which the parser of the command line refuses first.
     #[error("needs `--region` or `--sts-endpoint`")]
     StsMissing,

@@ -23,8 +23,8 @@ mod vault;
 
 use std::process::ExitCode;
 
+use authorizer_steps::error_chain::with_causes;
 use clap::{Parser, Subcommand};
-use vault_authorizer::causes::with_causes;
 
 use output::Output;
 

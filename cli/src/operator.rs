@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use authorizer_adapters::vault::VaultSettings;
 use serde_json::Value;
-use vault_authorizer::adapters::vault::VaultSettings;
-use vault_context::vault::{Answer, Call, Namespace, Vault, VaultError, VaultOptions, VaultSetupError};
+use vault_api::{Namespace, VaultAnswer, VaultError, VaultErrorKind};
+use vault_transport::{Call, Vault, VaultOptions, VaultSetupError};
 
 use crate::connection::{self, AddressArguments, ConnectionError, OwnToken};
 
@@ -66,18 +67,18 @@ impl Operator {
     }
 
     /// Reads `path`.
-    pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn read(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         self.send(Call::get(path).timeout(READ_TIMEOUT), needs).await
     }
 
     /// Lists what is below `path`.
-    pub(crate) async fn list(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn list(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         let call = Call::list(path).map_err(|error| self.failed(error, needs))?;
         self.send(call.timeout(READ_TIMEOUT), needs).await
     }
 
     /// Removes what is at `path`.
-    pub(crate) async fn remove(&self, path: &str, needs: Needs) -> Result<Answer, OperatorError> {
+    pub(crate) async fn remove(&self, path: &str, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         self.send(Call::delete(path), needs).await
     }
 
@@ -87,24 +88,24 @@ impl Operator {
         path: &str,
         body: &Value,
         needs: Needs,
-    ) -> Result<Answer, OperatorError> {
+    ) -> Result<VaultAnswer, OperatorError> {
         let call = Call::post(path).body(body);
         self.send(call.map_err(|error| self.failed(error, needs))?, needs).await
     }
 
     /// Everything that is called here may be called twice: reads, HMACs, writes that say what is to be, and revocations, which
     /// find nothing the second time.
-    async fn send(&self, call: Call, needs: Needs) -> Result<Answer, OperatorError> {
+    async fn send(&self, call: Call, needs: Needs) -> Result<VaultAnswer, OperatorError> {
         let answer = self.vault.send_repeatable(call.token(&self.token.token)).await;
         answer.map_err(|error| self.failed(error, needs))
     }
 
     fn failed(&self, error: VaultError, needs: Needs) -> OperatorError {
         let place = self.place();
-        let path = error.path().to_owned();
-        if let VaultError::TokenNotValid { .. } = error {
+        let path = error.path.clone();
+        if let VaultErrorKind::TokenNotValid = error.kind {
             OperatorError::TokenNotValid { place, path, token: self.token.place }
-        } else if let VaultError::Forbidden { .. } = error {
+        } else if let VaultErrorKind::Forbidden = error.kind {
             OperatorError::Forbidden { place, path, needs: needs.0, token: self.token.place }
         } else {
             OperatorError::Vault { place, error }
@@ -160,9 +161,10 @@ impl OperatorError {
     /// What Vault refused of the call itself: the status and its words.
     pub(crate) fn refusal(&self) -> Option<(u16, &str)> {
         match self {
-            Self::Vault { error: VaultError::Refused { status, message, .. }, .. } => {
-                Some((*status, message))
-            }
+            Self::Vault {
+                error: VaultError { kind: VaultErrorKind::Refused { status, message }, .. },
+                ..
+            } => Some((*status, message)),
             Self::Vault { .. }
             | Self::Connection(_)
             | Self::Setup(_)
@@ -181,7 +183,7 @@ impl OperatorError {
         match self {
             Self::TokenNotValid { .. } | Self::Connection(_) | Self::Setup(_) => true,
             Self::Vault { error, .. } => {
-                matches!(error, VaultError::Unreachable { .. }) && error.request_not_sent()
+                matches!(error.kind, VaultErrorKind::Unreachable { .. }) && error.request_not_sent()
             }
             Self::Forbidden { .. } => false,
         }
@@ -189,7 +191,7 @@ impl OperatorError {
 
     /// Whether it took too long.
     pub(crate) fn timed_out(&self) -> bool {
-        matches!(self, Self::Vault { error: VaultError::TimedOut { .. }, .. })
+        matches!(self, Self::Vault { error: VaultError { kind: VaultErrorKind::TimedOut, .. }, .. })
     }
 
     /// Whether Vault may have done it all the same: it was sent, and no answer of Vault's own came.

@@ -17,13 +17,13 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
-use serde_json::json;
-use vault_authorizer::{
-    causes::with_causes,
+use authorizer_steps::{
+    error_chain::with_causes,
     grant::{Mode, Rule, Stage, Stages},
     names::RoleName,
 };
+use clap::Args;
+use serde_json::json;
 
 use crate::{
     connection::{self, AddressArguments},

@@ -5,13 +5,13 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use clap::{Args, ValueEnum};
-use sts_identity::{Region, ServerId, SigningRequest, StsEndpoint, presign_get_caller_identity};
-use vault_authorizer::{
+use authorizer_steps::{
     clock::{Clock, SystemClock},
     event::MAX_CREDENTIAL_BYTES,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::{Args, ValueEnum};
+use sts_identity::{Region, ServerId, SigningRequest, StsEndpoint, presign_get_caller_identity};
 
 use crate::{aws_credentials::credentials, failure::Failure, output::Output};
 

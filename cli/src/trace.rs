@@ -23,10 +23,10 @@ mod text;
 
 use std::process::ExitCode;
 
+use authorizer_steps::error_chain::with_causes;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use vault_authorizer::causes::with_causes;
 
 use crate::{
     connection::{self, AddressArguments},
@@ -35,6 +35,7 @@ use crate::{
     operator::{Needs, Operator, OperatorError},
     output::{self, Output},
 };
+
 use chain::{AuditLog, Chain, Kind, Step};
 use decision::Decision;
 

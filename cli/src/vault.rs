@@ -16,13 +16,14 @@ mod text;
 
 use std::process::ExitCode;
 
+use authorizer_steps::names::{PolicyName, RoleName};
 use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use compare::{Allowed, Found, Plan, plan};
+use desired::{Choices, Desired, SELF_POLICY, desired};
 use sts_identity::{PrincipalArn, PrincipalArnError};
-use vault_authorizer::{
-    config::Config,
-    names::{PolicyName, RoleName},
-};
-use vault_context::vault::{Namespace, VaultOptions};
+use vault_api::Namespace;
+use vault_authorizer::config::Config;
+use vault_transport::VaultOptions;
 
 use crate::{
     connection::{self, AddressArguments, OwnToken},
@@ -30,12 +31,10 @@ use crate::{
     input::ConfigArguments,
     output::Output,
 };
-use compare::{Allowed, Found, Plan, plan};
-use desired::{Choices, Desired, SELF_POLICY, desired};
-use login::Trusted;
-use server::Server;
 
 pub(crate) use desired::DesiredError;
+use login::Trusted;
+use server::Server;
 pub(crate) use server::ServerError;
 
 const CHANGES: u8 = 5;

@@ -7,9 +7,9 @@ use std::slice;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
-use vault_authorizer::event::{
+use authorizer_steps::event::{
     self, Credential, CredentialError, CredentialSource, MAX_CREDENTIAL_BYTES, MethodArn, Request, Resource,
-    Shape, Sighting,
+    Shape, EventSummary,
 };
 
 fuzz_target!(
@@ -27,7 +27,7 @@ fn has_a_credential(seed: &str) -> bool {
 
 /// Whether it is a request with a credential.
 fn check(event: &Value) -> bool {
-    check_sighting(&Sighting::of(event));
+    check_summary(&EventSummary::of(event));
     let Ok(request) = Request::parse(event) else { return false };
     check_arn(&request, event);
     check_resource(&request);
@@ -43,7 +43,7 @@ fn check(event: &Value) -> bool {
 }
 
 /// Short texts, whatever the event is.
-fn check_sighting(seen: &Sighting) {
+fn check_summary(seen: &EventSummary) {
     let texts =
         [&seen.request_id, &seen.extended_request_id, &seen.api_id, &seen.stage, &seen.method, &seen.route];
     assert!(texts.into_iter().flatten().all(|text| text.chars().count() <= 256));

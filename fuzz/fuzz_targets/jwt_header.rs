@@ -25,13 +25,13 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use vault_authorizer::clock::UnixTime;
-use vault_authorizer::event::{Credential, Request};
-use vault_authorizer::identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet};
-use vault_authorizer::identity::{
+use authorizer_steps::clock::UnixTime;
+use authorizer_steps::event::{Credential, Request};
+use authorizer_steps::identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet};
+use authorizer_steps::identity::{
     Asked, Identity, IdentityError, JwtScheme, KeySource, KeysUnavailable, Scheme, SchemeResult,
 };
-use vault_authorizer::names::IssuerName;
+use authorizer_steps::names::IssuerName;
 
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),

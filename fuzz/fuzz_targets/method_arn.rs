@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vault_authorizer::event::{MethodArn, Resource, Route};
+use authorizer_steps::event::{MethodArn, Resource, Route};
 
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),

@@ -128,4 +128,4 @@ static REQUEST: LazyLock<StsRequest> = LazyLock::new(|| {
 });
 
 /// Signed with credentials of AWS's documentation, by somebody else's implementation.
-const PROOF: &str = include_str!("../../sts-identity/golden/role.presigned");
+const PROOF: &str = include_str!("../../shared/sts-identity/golden/role.presigned");

@@ -26,7 +26,7 @@ impl Package {
             "infra/authorizer.schema.json",
             "infra/authorizer.rules.json",
             "infra/authorizer.cases.json",
-            "shared/src/context.rs",
+            "shared/vault-context/src/context.rs",
         ] {
             copy(&repository.join(file), &root.join(file));
         }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 /// How callers are answered.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+#[schemars(rename = "Answer")]
+pub struct WrittenAnswer {
     /// `policy`, which every kind of API takes, or `simple` for events of HTTP API payload 2.0.
     #[schemars(extend("default" = "policy"))]
     pub response: Option<Response>,
@@ -59,7 +60,8 @@ pub enum CallerId {
 /// How much may be minted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+#[schemars(rename = "Limits")]
+pub struct WrittenLimits {
     /// How many tokens one caller id may have minted each second, by each instance of the function; twice that at once. Times the
     /// function's concurrency, keep it to half of `grant_mints_per_second`.
     #[schemars(range(min = 1, max = MAX_MINTS_PER_SECOND), extend("default" = DEFAULT_CALLER_MINTS_PER_SECOND))]

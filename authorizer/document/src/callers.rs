@@ -17,7 +17,8 @@ pub const DEFAULT_MAX_AGE: Seconds = Seconds(60);
 /// Whose JWTs are accepted, and where their keys come from.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Issuer {
+#[schemars(rename = "Issuer")]
+pub enum WrittenIssuer {
     /// An OpenID provider, or whoever else signs JWTs.
     Jwt {
         /// `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
@@ -28,15 +29,15 @@ pub enum Issuer {
         audiences: Vec<String>,
         /// Where the audience is. Cognito's access tokens: `client_id`.
         #[schemars(extend("default" = "aud"))]
-        audience_claim: Option<AudienceClaim>,
+        audience_claim: Option<WrittenAudienceClaim>,
         /// What a signature may be made with. Never taken from the token.
         #[schemars(length(min = 1), extend("examples" = [["RS256"]]))]
-        algorithms: Vec<Algorithm>,
+        algorithms: Vec<WrittenAlgorithm>,
         /// Accepted `typ`, without regard to case. A token without `typ` counts as `JWT`.
         #[schemars(length(min = 1), inner(length(min = 1)), extend("default" = DEFAULT_TYPES))]
         types: Option<Vec<String>>,
         /// Where the keys come from.
-        jwks: Jwks,
+        jwks: WrittenJwks,
         /// PEM certificates, in a file beside the binary. When given, nothing else is trusted for this issuer's keys.
         #[schemars(length(min = 1), extend("examples" = ["corp-ca.pem"]))]
         ca_file: Option<String>,
@@ -62,7 +63,7 @@ pub enum Issuer {
         audiences: Vec<String>,
         /// AWS names the audience in `aud` alone.
         #[schemars(extend("const" = "aud", "errorMessage" = "must be `aud`: AWS names the audience nowhere else"))]
-        audience_claim: Option<AudienceClaim>,
+        audience_claim: Option<WrittenAudienceClaim>,
         /// What a signature may be made with; both where it is not written.
         #[schemars(length(min = 1))]
         algorithms: Option<Vec<AwsAlgorithm>>,
@@ -71,7 +72,7 @@ pub enum Issuer {
         types: Option<Vec<String>>,
         /// Where the keys come from; a `uri` must be on the issuer's own host.
         #[schemars(extend("default" = "discovery"))]
-        jwks: Option<Jwks>,
+        jwks: Option<WrittenJwks>,
         /// Clock difference allowed for `nbf` and `iat`, at most 300s. `exp` has none.
         #[schemars(extend("default" = spelled(DEFAULT_LEEWAY)))]
         leeway: Option<Seconds>,
@@ -105,7 +106,8 @@ pub struct Binding {
 /// Where a token names whom it is for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AudienceClaim {
+#[schemars(rename = "AudienceClaim")]
+pub enum WrittenAudienceClaim {
     /// `aud`: text or a list.
     Aud,
     /// `client_id`: one text.
@@ -117,7 +119,8 @@ pub enum AudienceClaim {
 /// JWS `alg` (RFC 7518, section 3.1; RFC 8037; RFC 9864). `EdDSA` and `Ed25519` are one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Algorithm(#[schemars(extend("enum" = ALGORITHMS))] pub String);
+#[schemars(rename = "Algorithm")]
+pub struct WrittenAlgorithm(#[schemars(extend("enum" = ALGORITHMS))] pub String);
 
 /// What `sts:GetWebIdentityToken` can sign with.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -128,7 +131,8 @@ pub struct AwsAlgorithm(#[schemars(extend("enum" = AWS_ALGORITHMS))] pub String)
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(extend("errorMessage" = ONE_SOURCE))]
-pub enum Jwks {
+#[schemars(rename = "Jwks")]
+pub enum WrittenJwks {
     /// `jwks_uri` of `<issuer>/.well-known/openid-configuration`.
     Discovery(Discovery),
     /// A JWK set's own place.
@@ -172,7 +176,7 @@ pub struct AwsIdentity {
     pub accounts: Vec<Account>,
     /// The regions whose STS a proof may be for.
     #[schemars(length(min = 1), extend("examples" = [["eu-west-1"]]))]
-    pub sts_regions: Option<Vec<Region>>,
+    pub sts_regions: Option<Vec<WrittenRegion>>,
     /// Development only: an STS on this machine.
     #[schemars(length(min = 1))]
     pub sts_endpoint: Option<String>,
@@ -192,7 +196,8 @@ pub struct AwsIdentity {
     "dependentRequired" = {"scheme": ["header"]},
     "errorMessage" = "must be one of {header: …}, {header: …, scheme: none}, {cookie: …}, {query: …}, {websocket_protocol: …}"
 ))]
-pub struct CredentialSource {
+#[schemars(rename = "CredentialSource")]
+pub struct WrittenCredentialSource {
     /// `Bearer <JWT>` or `AWS-Identity <proof>`. Not `x-vault-…`.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9_-]+$"),
@@ -224,7 +229,8 @@ pub struct Account(
 /// The name of an AWS region.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Region(
+#[schemars(rename = "Region")]
+pub struct WrittenRegion(
     #[schemars(regex(pattern = super::REGION), extend("patternErrorMessage" = super::NOT_A_REGION))]
     pub  String,
 );

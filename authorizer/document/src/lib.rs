@@ -26,7 +26,7 @@ pub use answers::*;
 pub use callers::*;
 pub use problem::{Problem, quoted};
 pub use stages::*;
-pub use vault::{Login, Vault};
+pub use vault::{WrittenLogin, WrittenVault};
 
 /// What each stage of an API gives to whom, and where the authorizer finds Vault and the callers' keys. A document is YAML or
 /// JSON.
@@ -35,25 +35,25 @@ pub use vault::{Login, Vault};
 #[schemars(extend("anyOf" = [{"required": ["issuers"]}, {"required": ["aws_identity"]}]))]
 pub struct Document {
     /// Where Vault is, and how the authorizer logs in.
-    pub vault: Vault,
+    pub vault: WrittenVault,
     /// Whose JWTs are accepted. The name of an issuer is the first half of every caller id (`corp:alice`).
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"pattern": ISSUER_NAME, "patternErrorMessage": NOT_AN_ISSUER_NAME}))]
-    pub issuers: Option<BTreeMap<String, Issuer>>,
+    pub issuers: Option<BTreeMap<String, WrittenIssuer>>,
     /// Which proofs of an IAM identity are accepted: presigned `sts:GetCallerIdentity`.
     pub aws_identity: Option<AwsIdentity>,
     /// Where in a request the credential may stand. All places are read, and more than one with a credential is a denial.
     #[schemars(length(min = 1), extend("default" = [{"header": "Authorization"}]))]
-    pub credentials: Option<Vec<CredentialSource>>,
+    pub credentials: Option<Vec<WrittenCredentialSource>>,
     /// How a refused credential is answered.
-    pub answer: Option<Answer>,
+    pub answer: Option<WrittenAnswer>,
     /// What the log shows.
     pub log: Option<Log>,
     /// How much may be minted.
-    pub limits: Option<Limits>,
+    pub limits: Option<WrittenLimits>,
     /// What each stage of API Gateway gives, by its name; `$default` is the name of an HTTP API's default stage. A stage that is
     /// not here is a denial.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"pattern": STAGE_NAME, "patternErrorMessage": NOT_A_STAGE_NAME}))]
-    pub stages: BTreeMap<String, Stage>,
+    pub stages: BTreeMap<String, WrittenStage>,
 }
 
 impl Document {

@@ -10,7 +10,8 @@ use crate::Seconds;
 /// What a stage gives to whom.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stage {
+#[schemars(rename = "Stage")]
+pub struct WrittenStage {
     /// The APIs that this stage's grants are for. `["*"]` alone is any API.
     #[schemars(length(min = 1), extend("examples" = [["a1b2c3d4e5"]]))]
     pub api_ids: Vec<ApiId>,
@@ -22,14 +23,15 @@ pub struct Stage {
     pub server_id: Option<String>,
     /// In order: the first one whose route and caller match decides.
     #[schemars(length(min = 1))]
-    pub grants: Vec<Grant>,
+    pub grants: Vec<WrittenGrant>,
 }
 
 /// Who gets which Vault token on which routes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["token"]}, {"required": ["mode"]}]))]
-pub struct Grant {
+#[schemars(rename = "Grant")]
+pub struct WrittenGrant {
     /// For the log, the context and Vault's audit log. Of one grant in the whole document.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"),
@@ -40,7 +42,7 @@ pub struct Grant {
     #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["GET /orders", "GET /orders/{id}"]]))]
     pub routes: Vec<String>,
     /// Who vouches for the callers, and what must hold of them.
-    pub caller: Caller,
+    pub caller: WrittenCaller,
     /// The Vault token that it gives.
     pub token: Option<Token>,
     /// `none`: the caller may pass, and there is no Vault token.
@@ -52,7 +54,8 @@ pub struct Grant {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["issuer"]}, {"required": ["aws_identity"]}]))]
-pub struct Caller {
+#[schemars(rename = "Caller")]
+pub struct WrittenCaller {
     /// One of `issuers`.
     #[schemars(length(min = 1))]
     pub issuer: Option<String>,
@@ -134,13 +137,14 @@ pub struct Token {
     #[schemars(range(min = 2), extend("errorMessage" = "must be at least 2: the revoke at the end counts as well"))]
     pub num_uses: Option<u64>,
     /// Whose templated policies the token has.
-    pub entity_alias: Option<EntityAlias>,
+    pub entity_alias: Option<WrittenEntityAlias>,
 }
 
 /// The claim that gives a token its entity alias, `<value>@<issuer name>`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct EntityAlias {
+#[schemars(rename = "EntityAlias")]
+pub struct WrittenEntityAlias {
     /// The claim. A name that begins with `/` is a JSON pointer.
     #[schemars(length(min = 1), extend("examples" = ["tenant"]))]
     pub claim: String,

@@ -9,7 +9,8 @@ use crate::Confidential;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("dependentRequired" = {"client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]}))]
-pub struct Vault {
+#[schemars(rename = "Vault")]
+pub struct WrittenVault {
     /// Vault's URL: `https`, or `http` to a loopback host. The integration compares it to the letter.
     #[schemars(regex(pattern = super::HTTP_URL), extend("patternErrorMessage" = super::NOT_HTTPS, "examples" = ["https://vault.example.com:8200"]))]
     pub address: String,
@@ -29,13 +30,14 @@ pub struct Vault {
     #[schemars(length(min = 1))]
     pub client_key_file: Option<String>,
     /// How the authorizer gets its own token.
-    pub login: Login,
+    pub login: WrittenLogin,
 }
 
 /// How the authorizer proves to Vault who it is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Login {
+#[schemars(rename = "Login")]
+pub enum WrittenLogin {
     /// With the function's IAM role, at HashiCorp Vault's AWS auth method. No secret is stored.
     Aws {
         /// The role of the AWS auth method.

@@ -11,18 +11,18 @@ mod vault;
 use std::{cell::RefCell, collections::BTreeSet, fmt, fs, num::NonZeroU32, path::Path, str::FromStr};
 
 use authorizer_document::{
-    AwsIdentity, CallerId, CredentialSource as Place, DEFAULT_CALLER_MINTS_PER_SECOND,
-    DEFAULT_GRANT_MINTS_PER_SECOND, DEFAULT_MAX_AGE, Document, Problem, Response, Seconds, Unauthorized,
+    AwsIdentity, CallerId, DEFAULT_CALLER_MINTS_PER_SECOND, DEFAULT_GRANT_MINTS_PER_SECOND, DEFAULT_MAX_AGE,
+    Document, Problem, Response, Seconds, Unauthorized, WrittenCredentialSource,
 };
-use sts_identity::{Region, StsEndpoint, StsHosts};
-
-use super::{Config, InvalidConfig, Limits};
-use crate::{
+use authorizer_steps::{
     event::CredentialSource,
     identity::aws_identity::AwsIdentitySettings,
     response::{AnswerSettings, ResponseAs, UnauthorizedAs},
     telemetry::CallerIdInLog,
 };
+use sts_identity::{Region, StsEndpoint, StsHosts};
+
+use super::{Config, InvalidConfig, Limits};
 
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
@@ -146,7 +146,7 @@ fn whole<T>(parts: Vec<Option<T>>) -> Option<Vec<T>> {
 }
 
 /// Header names have no case, and lower case is how HTTP APIs hand them over.
-fn credential_source(place: Place) -> Option<CredentialSource> {
+fn credential_source(place: WrittenCredentialSource) -> Option<CredentialSource> {
     let header = place.header.map(|name| name.to_ascii_lowercase());
     let header = header.map(if place.scheme.is_some() {
         CredentialSource::BareHeader
@@ -159,7 +159,7 @@ fn credential_source(place: Place) -> Option<CredentialSource> {
         .or(place.websocket_protocol.map(CredentialSource::WebSocketProtocol))
 }
 
-fn answer(answer: authorizer_document::Answer) -> AnswerSettings {
+fn answer(answer: authorizer_document::WrittenAnswer) -> AnswerSettings {
     let default = AnswerSettings::default();
     AnswerSettings {
         response: match answer.response {

@@ -6,9 +6,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use authorizer_steps::{mint::MintError, outcome::Code, response::Answer};
 use serde_json::{Value, json};
-use vault_authorizer::{mint::MintError, outcome::Code, response::Answer};
-use vault_context::vault::VaultError;
+use vault_api::VaultErrorKind;
 
 use crate::support::*;
 
@@ -175,11 +175,11 @@ fn the_matrix_and_the_faults_cover_every_code() {
     let mut seen: Vec<String> = cases().iter().map(|(_, event)| Bed::new().code(event)).collect();
     let path = || "p".to_owned();
     let faults = [
-        VaultError::TimedOut { path: path() },
-        VaultError::Sealed { path: path() },
-        VaultError::Throttled { path: path(), retry_after_seconds: None },
-        VaultError::Forbidden { path: path() },
-        VaultError::AnswerInvalid { path: path(), reason: path() },
+        VaultErrorKind::TimedOut.at(path()),
+        VaultErrorKind::Sealed.at(path()),
+        VaultErrorKind::Throttled { retry_after_seconds: None }.at(path()),
+        VaultErrorKind::Forbidden.at(path()),
+        VaultErrorKind::AnswerInvalid { reason: path() }.at(path()),
     ];
     let mut faults: Vec<_> = faults.into_iter().map(MintError::Vault).collect();
     faults.push(MintError::LoginCredentials { reason: path() });
@@ -204,8 +204,8 @@ fn the_matrix_and_the_faults_cover_every_code() {
 fn a_deadline_that_has_passed_is_a_fault() {
     let bed = Bed::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let deadline = vault_authorizer::clock::Clock::now(&*bed.clock);
-    let invocation = vault_authorizer::authorize::Invocation { request_id: "r", trace_id: None, deadline };
+    let deadline = authorizer_steps::clock::Clock::now(&*bed.clock);
+    let invocation = authorizer_steps::authorize::Invocation { request_id: "r", trace_id: None, deadline };
     let (_listener, hanging) = with_a_provider_that_never_answers();
     let (answer, record) =
         runtime.block_on(hanging.authorizer.decide(event(&good_token()).to_string().as_bytes(), invocation));

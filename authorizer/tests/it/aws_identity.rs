@@ -3,12 +3,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use authorizer_steps::mint::MintError;
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 use sts_identity::{SigningRequest, StsEndpoint, StsUnavailable, presign_get_caller_identity};
-
-use vault_authorizer::mint::MintError;
-use vault_context::vault::VaultError;
+use vault_api::VaultErrorKind;
 
 use crate::support::*;
 
@@ -226,7 +225,7 @@ fn a_retry_is_no_replay_where_sts_then_fails_the_first_call() {
 
 #[test]
 fn a_retry_is_no_replay_where_vault_then_fails_the_first_call() {
-    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: "p".to_owned() }));
+    let sealed = || Err(MintError::Vault(VaultErrorKind::Sealed.at("p")));
     let document = IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:");
     let bed = Bed::with_vault(&document, vec![sealed(), sealed()], 0);
     assert_eq!(bed.code(&proof()), "vault_sealed");
@@ -269,7 +268,7 @@ fn a_proof_sent_twice_at_once_is_good_twice_where_it_may_be() {
 /// The caller does what 503 and `Retry-After` say, and must not be told that somebody stole the proof.
 #[tokio::test]
 async fn a_proof_is_not_used_up_by_a_call_that_came_to_no_answer() {
-    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: "p".to_owned() }));
+    let sealed = || Err(MintError::Vault(VaultErrorKind::Sealed.at("p")));
     let document = IAM_CONFIG.replace("  sts_regions:", "  single_use: true\n  sts_regions:");
     let bed = Bed::with_vault(&document, vec![sealed(), sealed()], 0);
     for _ in 0..2 {

@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 use authorizer_document::rules;
+use authorizer_steps::identity::jwt::Algorithm;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vault_authorizer::{config::Config, identity::jwt::Algorithm};
+use vault_authorizer::config::Config;
 
 use crate::support::*;
 
@@ -141,7 +142,7 @@ fn rejects_an_issuers_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
 #[test]
 fn what_the_rules_take_is_read() {
     let root = task_root();
-    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/tls");
+    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
     for name in ["client.pem", "client.key.pem"] {
         fs::copy(pem.join(name), root.join(name)).unwrap();
     }
@@ -256,7 +257,7 @@ fn a_web_identity_is_asked_of_a_region() {
 #[test]
 fn a_client_certificate_is_two_files_that_belong_together() {
     let root = task_root();
-    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/tls");
+    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
     for name in ["client.pem", "client.key.pem", "other.key.pem"] {
         fs::copy(pem.join(name), root.join(name)).unwrap();
     }

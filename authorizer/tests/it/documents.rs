@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use authorizer_steps::outcome::{Code, Kind};
+use authorizer_steps::telemetry::Record;
 use serde_json::Value;
-use vault_authorizer::outcome::{Code, Kind};
-use vault_authorizer::telemetry::Record;
 
 use crate::support::{Bed, event, good_token};
 

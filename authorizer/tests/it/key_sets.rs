@@ -1,10 +1,10 @@
 //! JWK sets: which keys of a set can verify, and which sets are none. Each by what a provider, or who sits in its place,
 //! could publish.
 
+use authorizer_steps::identity::jwt::{Algorithm, InvalidKeySet, KeySet, Unusable};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vault_authorizer::identity::jwt::{Algorithm, InvalidKeySet, KeySet, Unusable};
 
 use crate::support::*;
 

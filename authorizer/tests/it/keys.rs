@@ -7,6 +7,11 @@ use std::{
     time::Duration,
 };
 
+use authorizer_adapters::jwks::Jwks;
+use authorizer_steps::{
+    identity::{KeySource, jwt::KeySet},
+    names::IssuerName,
+};
 use axum::{extract::Request, response::IntoResponse};
 use futures_util::{FutureExt, future::join_all};
 use rustls::{
@@ -15,12 +20,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use vault_authorizer::{
-    adapters::jwks::Jwks,
-    config::Config,
-    identity::{KeySource, jwt::KeySet},
-    names::IssuerName,
-};
+use vault_authorizer::config::Config;
 
 use crate::support::*;
 
@@ -435,7 +435,7 @@ async fn keys_from(url: &str, ca_file: Option<&str>) -> Result<usize, String> {
 #[tokio::test]
 async fn a_private_ca_is_trusted_where_it_is_configured_and_nowhere_else() {
     let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
-    let another = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/tests/tls/client.pem");
+    let another = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vault-transport/tests/tls/client.pem");
     let url = behind_a_private_ca(Duration::ZERO);
     assert_eq!(keys_from(&url, Some(tests)).await, Ok(USABLE));
     for ca_file in [None, Some(another)] {

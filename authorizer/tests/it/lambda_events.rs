@@ -1,6 +1,10 @@
 //! The crate `aws_lambda_events` beside our reader: events like each of its own fixtures, the events that its types fail on or
 //! shorten, and the answers that they write.
 
+use authorizer_steps::{
+    event::{CredentialError, CredentialSource, EventError, InvalidMethodArn, Request, Shape},
+    response::Answer,
+};
 use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
     ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerV1Request,
@@ -8,10 +12,6 @@ use aws_lambda_events::apigw::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use vault_authorizer::{
-    event::{CredentialError, CredentialSource, EventError, InvalidMethodArn, Request, Shape},
-    response::Answer,
-};
 
 use crate::support::*;
 

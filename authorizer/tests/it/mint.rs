@@ -1,8 +1,8 @@
 //! Answers that a real Vault cannot be made to give, and what is sent to it.
 
+use authorizer_steps::{mint::MintError, response::Answer};
 use serde_json::{Value, json};
-use vault_authorizer::{mint::MintError, response::Answer};
-use vault_context::vault::VaultError;
+use vault_api::VaultErrorKind;
 
 use crate::support::*;
 
@@ -12,7 +12,7 @@ const PATH: &str = "auth/token/create/orders-prod-reader";
 fn outcome(body: Value) -> (String, Vec<String>) {
     let bed = Bed::with_vault(CONFIG, vec![Ok(answer(body))], 0);
     let (reply, record) = bed.decide(&event(&good_token()));
-    let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+    let line = record.line(authorizer_steps::clock::UnixTime::from_seconds(NOW));
     if line["Code"] != "allowed" {
         assert_eq!(reply, Answer::Error("vault_answer_invalid"), "{line}");
     }
@@ -60,7 +60,7 @@ fn a_tenant_that_vault_has_disabled_is_a_denial_and_no_fault() {
     let Answer::Decision(policy) = reply else { panic!("{reply:?}") };
     assert_eq!(policy["policyDocument"]["Statement"][0]["Effect"], "Deny");
     assert_eq!(policy["context"]["reason"], "identity_value_refused");
-    let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+    let line = record.line(authorizer_steps::clock::UnixTime::from_seconds(NOW));
     assert_eq!(
         (&line["outcome"], &line["Denied"], &line["Faults"]),
         (&json!("denied"), &json!(1), &json!(0))
@@ -116,7 +116,7 @@ fn rejects_a_callers_flood_before_vault_is_asked() {
 #[test]
 fn retries_while_vault_is_down_never_use_up_the_callers_limit() {
     let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
-    let sealed = || Err(MintError::Vault(VaultError::Sealed { path: PATH.to_owned() }));
+    let sealed = || Err(MintError::Vault(VaultErrorKind::Sealed.at(PATH)));
     let bed = Bed::with_vault(&config, std::iter::repeat_with(sealed).take(20).collect(), 0);
     for _ in 0..20 {
         assert_eq!(bed.code_for(&good_token()), "vault_sealed");
@@ -132,7 +132,7 @@ fn rejects_a_flood_of_faults_that_the_caller_forces_before_vault_is_asked() {
     let config = CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:");
     let refused = || {
         let (path, message) = (PATH.to_owned(), "not permitted".to_owned());
-        MintError::Vault(VaultError::Refused { path, status: 400, message })
+        MintError::Vault(VaultErrorKind::Refused { status: 400, message }.at(path))
     };
     let forced: [fn() -> MintError; 3] =
         [refused, || MintError::Late, || MintError::AnswerInvalid { reason: "odd" }];
@@ -222,7 +222,7 @@ fn a_wrapped_answer_that_is_not_as_ordered_is_undone() {
 
 #[test]
 fn a_token_in_an_answer_of_odd_form_is_undone() {
-    let odd = |body: Value| vault_context::vault::Answer { malformed: true, ..answer(body) };
+    let odd = |body: Value| vault_api::VaultAnswer { malformed: true, ..answer(body) };
     let (clear, wrapped) = (format!("revoke {CLEAR_TOKEN}"), format!("unwrap and revoke {WRAPPING_TOKEN}"));
     for (body, expected) in
         [(json!({"auth": auth()}), clear), (json!({"wrap_info": wrap_info(PATH, 30)}), wrapped)]
@@ -282,9 +282,9 @@ fn a_grant_without_a_token_needs_no_time_left_and_no_vault() {
 /// The caller has a token, too, and so has whoever reads the log.
 #[test]
 fn a_mint_that_vaults_policies_forbid_says_whose_they_are_and_what_compares_them() {
-    let forbidden = MintError::Vault(VaultError::Forbidden { path: PATH.to_owned() });
+    let forbidden = MintError::Vault(VaultErrorKind::Forbidden.at(PATH));
     assert_eq!(
-        vault_authorizer::causes::with_causes(&forbidden),
+        authorizer_steps::error_chain::with_causes(&forbidden),
         format!(
             "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks): \
              the token's policies do not allow `{PATH}`"
@@ -295,34 +295,34 @@ fn a_mint_that_vaults_policies_forbid_says_whose_they_are_and_what_compares_them
 #[test]
 fn whatever_vault_fails_with_is_a_fault_with_its_own_code() {
     let path = || PATH.to_owned();
-    let refused = |status| VaultError::Refused { path: path(), status, message: "unknown role".to_owned() };
+    let refused = |status| VaultErrorKind::Refused { status, message: "unknown role".to_owned() }.at(path());
     let cases = [
-        (MintError::Vault(VaultError::TimedOut { path: path() }), "vault_unreachable"),
+        (MintError::Vault(VaultErrorKind::TimedOut.at(path())), "vault_unreachable"),
         (
-            MintError::Vault(VaultError::Unavailable { path: path(), status: 502, message: String::new() }),
+            MintError::Vault(VaultErrorKind::Unavailable { status: 502, message: String::new() }.at(path())),
             "vault_unreachable",
         ),
-        (MintError::Vault(VaultError::Sealed { path: path() }), "vault_sealed"),
+        (MintError::Vault(VaultErrorKind::Sealed.at(path())), "vault_sealed"),
         (
-            MintError::Vault(VaultError::Throttled { path: path(), retry_after_seconds: Some(1) }),
+            MintError::Vault(VaultErrorKind::Throttled { retry_after_seconds: Some(1) }.at(path())),
             "vault_throttled",
         ),
-        (MintError::Vault(VaultError::Forbidden { path: path() }), "vault_mint_refused"),
-        (MintError::Vault(VaultError::TokenNotValid { path: path() }), "vault_mint_refused"),
+        (MintError::Vault(VaultErrorKind::Forbidden.at(path())), "vault_mint_refused"),
+        (MintError::Vault(VaultErrorKind::TokenNotValid.at(path())), "vault_mint_refused"),
         (MintError::Vault(refused(400)), "vault_mint_refused"),
         (
-            MintError::Vault(VaultError::AnswerInvalid { path: path(), reason: String::new() }),
+            MintError::Vault(VaultErrorKind::AnswerInvalid { reason: String::new() }.at(path())),
             "vault_answer_invalid",
         ),
         (MintError::Login(refused(400)), "vault_login_refused"),
-        (MintError::Login(VaultError::TimedOut { path: path() }), "vault_unreachable"),
+        (MintError::Login(VaultErrorKind::TimedOut.at(path())), "vault_unreachable"),
         (MintError::LoginCredentials { reason: String::new() }, "vault_login_refused"),
         (MintError::LoginSts { reason: String::new() }, "sts_unavailable"),
     ];
     for (error, code) in cases {
         let bed = Bed::with_vault(CONFIG, vec![Err(error)], 0);
         let (reply, record) = bed.decide(&event(&good_token()));
-        let line = record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW));
+        let line = record.line(authorizer_steps::clock::UnixTime::from_seconds(NOW));
         assert_eq!((line["outcome"].as_str(), line["Code"].as_str()), (Some("fault"), Some(code)), "{line}");
         assert!(matches!(reply, Answer::Error(message) if message == code));
     }

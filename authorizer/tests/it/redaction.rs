@@ -1,14 +1,14 @@
 //! No secret in a record or in the `Debug` of anything that passes by. The end-to-end tests search the output of the
 //! release binary; these find it at the source.
 
-use serde_json::json;
-use vault_authorizer::{
-    config::Config,
+use authorizer_steps::{
     event::{CredentialSource, Request},
     mint::{Order, Undo},
     response::Answer,
 };
-use vault_context::{VaultToken, WrappingToken};
+use serde_json::json;
+use vault_api::{VaultToken, WrappingToken};
+use vault_authorizer::config::Config;
 
 use crate::support::*;
 

@@ -6,27 +6,25 @@ use std::sync::{
 };
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use serde_json::json;
-use vault_authorizer::{
-    adapters::{
-        identity_client,
-        sts::StsClient,
-        vault::{
-            AppRoleLogin, AppRoleLoginSettings, BoxedLogin, Granted, JwtLogin, JwtLoginSettings, JwtSource,
-            Login, LoginFuture, LoginSecret, Powers, SecretId, TokenLogin, VaultMinter,
-        },
+use authorizer_adapters::{
+    identity_client,
+    sts::StsClient,
+    vault::{
+        AppRoleLogin, AppRoleLoginSettings, BoxedLogin, Granted, JwtLogin, JwtLoginSettings, JwtSource,
+        Login, LoginFuture, LoginSecret, Powers, SecretId, TokenLogin, VaultMinter,
     },
-    causes::with_causes,
+};
+use authorizer_steps::{
     clock::{Clock, UnixTime},
+    error_chain::with_causes,
     grant::Ttls,
     mint::{MintError, Minter, Order, Undo},
     outcome::{Code, Refusal},
 };
-use vault_context::{
-    VaultToken, WrappingToken,
-    vault::{Vault, VaultAddress, VaultError, VaultOptions},
-};
+use futures_util::FutureExt;
+use serde_json::json;
+use vault_api::{VaultAddress, VaultError, VaultErrorKind, VaultToken, WrappingToken};
+use vault_transport::{Vault, VaultOptions};
 
 use crate::support::*;
 
@@ -55,7 +53,7 @@ impl Login for FakeLogin {
                 clock.forward_seconds(*seconds);
             }
             if self.refuses.load(Ordering::SeqCst) > 0 {
-                return Err(MintError::Login(VaultError::TimedOut { path: "auth/aws/login".to_owned() }));
+                return Err(MintError::Login(VaultErrorKind::TimedOut.at("auth/aws/login")));
             }
             let number = self.logins.fetch_add(1, Ordering::SeqCst) + 1;
             let token = VaultToken::parse(format!("s.login{number}")).unwrap();
@@ -120,13 +118,13 @@ fn order() -> Order {
         num_uses: None,
         credential_ends: Some(UnixTime::from_seconds(NOW + 600)),
         meta: Vec::new(),
-        answer_by: UnixTime::from_seconds(NOW + 8),
+        deadline: UnixTime::from_seconds(NOW + 8),
     }
 }
 
 /// An order that leaves as much time as [`order`] does, from the clock's now.
 fn order_at(clock: &SetClock) -> Order {
-    Order { answer_by: clock.now().plus_seconds(8), ..order() }
+    Order { deadline: clock.now().plus_seconds(8), ..order() }
 }
 
 fn always_wrapped(_line: &str) -> (u16, &'static str) {
@@ -223,7 +221,7 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
     // Within the time for which a refresh is not tried again, and past the token's end.
     world.clock.forward_seconds(2);
     let over = minter.mint(&order_at(&world.clock)).await.unwrap_err();
-    assert!(matches!(over, MintError::Login(VaultError::TimedOut { .. })), "{over:?}");
+    assert!(matches!(over, MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. })), "{over:?}");
 }
 
 /// Each login that Vault was only slow with leaves a lease there.
@@ -271,7 +269,10 @@ async fn a_token_that_vault_has_forgotten_is_replaced_once() {
 
     let always = World::new(3600, |_: &str| (403, BARE_403)).await;
     let error = always.mint().await.unwrap_err();
-    assert!(matches!(error, MintError::NewTokenRefused(VaultError::TokenNotValid { .. })), "{error:?}");
+    assert!(
+        matches!(error, MintError::NewTokenRefused(VaultError { kind: VaultErrorKind::TokenNotValid, .. })),
+        "{error:?}"
+    );
     assert_eq!(always.server.asked().len(), 2, "no loop");
 }
 
@@ -308,7 +309,10 @@ async fn a_revocation_goes_on_where_its_request_runs_out_of_time() {
 async fn an_acl_denial_is_no_reason_to_log_in_again() {
     let world = World::new(3600, |_: &str| (403, ACL_403)).await;
     let error = world.mint().await.unwrap_err();
-    assert!(matches!(error, MintError::Vault(VaultError::Forbidden { .. })), "{error:?}");
+    assert!(
+        matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::Forbidden, .. })),
+        "{error:?}"
+    );
     assert_eq!((world.server.asked().len(), world.login.logins.load(Ordering::SeqCst)), (1, 1));
 }
 
@@ -347,7 +351,10 @@ async fn a_vault_that_is_down_is_tried_four_times_and_no_more() {
     let login = FakeLogin { ttl_seconds: 3600, renewable: true, ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
-    assert!(matches!(error, MintError::Vault(VaultError::Unreachable { .. })), "{error:?}");
+    assert!(
+        matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. })),
+        "{error:?}"
+    );
     assert_eq!(dropping.connections.load(Ordering::SeqCst), 4);
 }
 
@@ -456,9 +463,12 @@ async fn a_vault_that_is_down_is_left_alone_and_tried_by_one_call() {
     let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
     let clock = SetClock::at(NOW);
     let minter = VaultMinter::with_login(vault(&url), Box::new(login), clock.clone());
-    let mint = async || minter.mint(&Order { answer_by: UnixTime::from_seconds(NOW + 60), ..order() }).await;
+    let mint = async || minter.mint(&Order { deadline: UnixTime::from_seconds(NOW + 60), ..order() }).await;
     for _ in 0..2 {
-        assert!(matches!(mint().await, Err(MintError::Vault(VaultError::Unavailable { .. }))));
+        assert!(matches!(
+            mint().await,
+            Err(MintError::Vault(VaultError { kind: VaultErrorKind::Unavailable { .. }, .. }))
+        ));
     }
     assert_eq!(asked.load(Ordering::SeqCst), 5, "the fifth failure in a row was one too many");
     for _ in 0..10 {
@@ -495,7 +505,10 @@ async fn one_grants_quota_holds_up_no_other_grant() {
         let minter = VaultMinter::with_login(vault(&url), Box::new(login), clock.clone());
         let began = tokio::time::Instant::now();
         let refused = minter.mint(&order()).await.unwrap_err();
-        assert!(matches!(refused, MintError::Vault(VaultError::Throttled { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, MintError::Vault(VaultError { kind: VaultErrorKind::Throttled { .. }, .. })),
+            "{refused:?}"
+        );
         for _ in 0..10 {
             let refused = minter.mint(&order()).await.unwrap_err();
             assert!(matches!(refused, MintError::Throttled { seconds_left: 5, .. }), "{refused:?}");
@@ -518,7 +531,7 @@ impl Login for ThrottledLogin {
     fn login<'a>(&'a self, _vault: &'a Vault, _by: UnixTime) -> LoginFuture<'a> {
         self.0.fetch_add(1, Ordering::SeqCst);
         let path = "auth/aws/login".to_owned();
-        let error = MintError::Login(VaultError::Throttled { path, retry_after_seconds: Some(3) });
+        let error = MintError::Login(VaultErrorKind::Throttled { retry_after_seconds: Some(3) }.at(path));
         Box::pin(std::future::ready(Err(error)))
     }
 }
@@ -540,7 +553,7 @@ async fn a_login_beyond_a_quota_is_not_repeated_by_every_request() {
 /// What a login meets after a freeze: a connection that the other side has forgotten.
 #[tokio::test]
 async fn a_login_whose_connection_breaks_is_sent_again() {
-    use vault_authorizer::adapters::vault::{AwsLogin, AwsLoginSettings};
+    use authorizer_adapters::vault::{AwsLogin, AwsLoginSettings};
     let dropping = Dropping::start();
     let settings = AwsLoginSettings {
         mount: "aws".parse().unwrap(),
@@ -552,7 +565,10 @@ async fn a_login_whose_connection_breaks_is_sent_again() {
     let login = AwsLogin::new(settings, Box::new(keys), SetClock::at(NOW));
     let minter = VaultMinter::with_login(vault(&dropping.url), Box::new(login), SetClock::at(NOW));
     let error = minter.mint(&order()).await.unwrap_err();
-    assert!(matches!(error, MintError::Login(VaultError::Unreachable { .. })), "{error:?}");
+    assert!(
+        matches!(error, MintError::Login(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. })),
+        "{error:?}"
+    );
     assert_eq!(dropping.connections.load(Ordering::SeqCst), 4);
 }
 
@@ -574,7 +590,7 @@ async fn a_sessions_life_counts_from_before_the_login() {
     let (server, clock) = (Server::start(|_| (200, WRAPPED.to_owned())).await, SetClock::at(NOW));
     let login = FakeLogin { ttl_seconds: 60, takes: Some((clock.clone(), 20)), ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login.clone()), clock.clone());
-    let order = || Order { answer_by: clock.now().plus_seconds(60), ..order() };
+    let order = || Order { deadline: clock.now().plus_seconds(60), ..order() };
     minter.mint(&order()).await.unwrap();
     clock.forward_seconds(40);
     minter.mint(&order()).await.unwrap();
@@ -610,7 +626,7 @@ async fn a_vault_that_hangs_is_unreachable_and_counts_however_short_the_function
     let server = hanging().await;
     let login = FakeLogin { ttl_seconds: 3600, ..FakeLogin::default() };
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), SetClock::at(NOW));
-    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 2), ..order() };
+    let hurried = Order { deadline: UnixTime::from_seconds(NOW + 2), ..order() };
     let mints = futures_util::future::join_all((0..5).map(|_| minter.mint(&hurried)));
     let outcomes = tokio::time::timeout(Duration::from_secs(4), mints).await.expect("each ends by itself");
     for outcome in outcomes {
@@ -643,11 +659,11 @@ async fn a_login_that_hangs_ends_before_its_request_and_names_its_path() {
     let clock = SetClock::at(NOW);
     let login = AppRoleLogin::new(settings, clock.clone());
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock);
-    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 2), ..order() };
+    let hurried = Order { deadline: UnixTime::from_seconds(NOW + 2), ..order() };
     let minted = tokio::time::timeout(Duration::from_secs(4), minter.mint(&hurried)).await;
     let error = minted.expect("it ends by itself").unwrap_err();
     assert!(
-        matches!(&error, MintError::Login(VaultError::TimedOut { path }) if path == "auth/approle/login"),
+        matches!(&error, MintError::Login(VaultError { path, kind: VaultErrorKind::TimedOut }) if path == "auth/approle/login"),
         "{error:?}"
     );
 }
@@ -668,7 +684,7 @@ async fn an_sts_that_hangs_during_a_login_ends_before_its_request() {
     let login = JwtLogin::new(settings, sts, Box::new(keys), clock.clone());
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), clock);
     // The client for STS would wait for three seconds.
-    let hurried = Order { answer_by: UnixTime::from_seconds(NOW + 1), ..order() };
+    let hurried = Order { deadline: UnixTime::from_seconds(NOW + 1), ..order() };
     let minted = tokio::time::timeout(Duration::from_millis(2500), minter.mint(&hurried)).await;
     let error = minted.expect("it ends by itself").unwrap_err();
     assert!(matches!(error, MintError::LoginSts { .. }), "{error:?}");
@@ -676,7 +692,7 @@ async fn an_sts_that_hangs_during_a_login_ends_before_its_request() {
 
 #[tokio::test]
 async fn a_mint_that_could_not_end_in_time_is_not_sent() {
-    let hurried = Order { answer_by: UnixTime::from_seconds(NOW), ..order() };
+    let hurried = Order { deadline: UnixTime::from_seconds(NOW), ..order() };
     let (outcome, asked) = Scripted(&[(200, WRAPPED, None)]).mint(hurried).await;
     let error = Refusal::from(outcome.unwrap_err());
     assert_eq!((error.code(), asked), (Code::DeadlineExceeded, 0), "{error}");
@@ -780,7 +796,10 @@ async fn a_token_of_the_configuration_that_is_refused_is_not_sent_again() {
     let minter = VaultMinter::with_login(vault(&server.url), Box::new(login), SetClock::at(NOW));
     for _ in 0..2 {
         let error = minter.mint(&order()).await.unwrap_err();
-        assert!(matches!(error, MintError::Vault(VaultError::TokenNotValid { .. })), "{error:?}");
+        assert!(
+            matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::TokenNotValid, .. })),
+            "{error:?}"
+        );
     }
     assert_eq!(server.asked(), ["POST /v1/auth/token/create/r s.configured"; 2], "once for each request");
 }

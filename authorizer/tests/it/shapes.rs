@@ -6,8 +6,8 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
+use authorizer_steps::response::Answer;
 use serde_json::{Map, Value, json};
-use vault_authorizer::response::Answer;
 
 use crate::{aws_iam, aws_identity, support::*};
 
@@ -316,7 +316,7 @@ fn each_shape_decides_and_answers_as_the_table_says() {
                 assert_eq!(bed.code(&event), "allowed", "{case}");
             }
             let (answer, record) = bed.decide(&event);
-            let line = record.line(vault_authorizer::clock::Clock::now(&*bed.clock));
+            let line = record.line(authorizer_steps::clock::Clock::now(&*bed.clock));
             let (code, form) = (line["Code"].as_str().unwrap(), form(shape, &answer));
             let kind =
                 ["credential", "permission"].into_iter().find(|kind| is_of(kind, code)).unwrap_or("allowed");
@@ -389,7 +389,7 @@ fn no_shape_answers_with_an_error_where_a_denial_is_asked_for() {
         let Answer::Decision(answer) = answer else { panic!("{shape}") };
         assert_eq!(answer["context"]["reason"], "token_expired", "{shape}");
         assert_eq!(
-            record.line(vault_authorizer::clock::UnixTime::from_seconds(NOW))["Code"],
+            record.line(authorizer_steps::clock::UnixTime::from_seconds(NOW))["Code"],
             "token_expired"
         );
     }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use authorizer_adapters::{identity_client, sts::StsClient};
 use aws_credential_types::Credentials;
 use axum::{extract::Request, response::IntoResponse};
 use sts_identity::{
@@ -13,7 +14,6 @@ use sts_identity::{
     StsAnswer, StsEndpoint, StsHosts, StsRequest, StsUnavailable, WebIdentityRequest,
     presign_get_caller_identity, sign_get_web_identity_token,
 };
-use vault_authorizer::adapters::{identity_client, sts::StsClient};
 
 use crate::support::*;
 

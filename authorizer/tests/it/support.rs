@@ -12,6 +12,16 @@ use std::{
     },
 };
 
+use authorizer_adapters::jwks::Jwks;
+use authorizer_steps::{
+    authorize::{Authorizer, Invocation, Resolver},
+    caller_limit::CallerLimit,
+    clock::{Clock, UnixTime},
+    identity::{AwsIdentityScheme, JwtScheme, Schemes},
+    mint::{MintError, Minter, Order, Undo},
+    response::{Answer, Envelope},
+    telemetry::Record,
+};
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
@@ -25,18 +35,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sts_identity::{Sts, StsAnswer, StsRequest, StsUnavailable};
 use tracing::{Dispatch, subscriber::NoSubscriber};
-use vault_authorizer::{
-    adapters::jwks::Jwks,
-    authorize::{Authorizer, Invocation, Resolver},
-    caller_limit::CallerLimit,
-    clock::{Clock, UnixTime},
-    config::Config,
-    identity::{AwsIdentityScheme, JwtScheme, Schemes},
-    mint::{MintError, Minter, Order, Undo},
-    response::{Answer, Envelope},
-    telemetry::Record,
-};
-use vault_context::vault;
+use vault_api::{VaultAnswer, VaultError};
+use vault_authorizer::config::Config;
 
 /// 2027-01-15T08:00:00Z.
 pub const NOW: u64 = 1_800_000_000;
@@ -74,7 +74,7 @@ impl Clock for SetClock {
 
 /// A Vault below the trait: gives the answers it was told to give, else the good one, and writes down what it was asked.
 pub struct FakeVault {
-    pub answers: RefCell<VecDeque<Result<vault::Answer, MintError>>>,
+    pub answers: RefCell<VecDeque<Result<VaultAnswer, MintError>>>,
     pub orders: RefCell<Vec<Order>>,
     pub undone: RefCell<Vec<String>>,
     /// How long each mint takes.
@@ -85,7 +85,7 @@ pub struct FakeVault {
 }
 
 impl Minter for FakeVault {
-    async fn mint(&self, order: &Order) -> Result<vault::Answer, MintError> {
+    async fn mint(&self, order: &Order) -> Result<VaultAnswer, MintError> {
         self.orders.borrow_mut().push(order.clone());
         self.clock.forward_millis(self.takes_millis);
         // Others come in between, as they do where there is a network.
@@ -96,7 +96,7 @@ impl Minter for FakeVault {
         self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(good_answer(order)))
     }
 
-    async fn undo(&self, token: Undo) -> Result<(), vault::VaultError> {
+    async fn undo(&self, token: Undo) -> Result<(), VaultError> {
         self.undone.borrow_mut().push(match token {
             Undo::Clear(token) => format!("revoke {}", token.expose()),
             Undo::Wrapped(token) => format!("unwrap and revoke {}", token.expose()),
@@ -188,7 +188,7 @@ pub fn sts_answer(status: u16, body: &str) -> StsAnswer {
     StsAnswer { status, content_type: Some("text/xml".to_owned()), body: body.as_bytes().to_vec() }
 }
 
-pub fn good_answer(order: &Order) -> vault::Answer {
+pub fn good_answer(order: &Order) -> VaultAnswer {
     answer(json!({"wrap_info": wrap_info(&order.creation_path, order.ttls.wrap_seconds)}))
 }
 
@@ -203,12 +203,12 @@ pub fn auth() -> Value {
 }
 
 /// What the transport would make of Vault's JSON.
-pub fn answer(body: Value) -> vault::Answer {
+pub fn answer(body: Value) -> VaultAnswer {
     let field = |name: &str| body.get(name).cloned().filter(|value| !value.is_null());
-    vault::Answer {
+    VaultAnswer {
         auth: field("auth").map(|auth| serde_json::from_value(auth).unwrap()),
         wrap_info: field("wrap_info").map(|wrap| serde_json::from_value(wrap).unwrap()),
-        ..vault::Answer::default()
+        ..VaultAnswer::default()
     }
 }
 
@@ -240,7 +240,7 @@ impl Bed {
 
     pub fn with_vault(
         document: &str,
-        answers: Vec<Result<vault::Answer, MintError>>,
+        answers: Vec<Result<VaultAnswer, MintError>>,
         takes_millis: u64,
     ) -> Self {
         let clock = SetClock::at(NOW);

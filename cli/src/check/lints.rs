@@ -15,16 +15,16 @@ mod stages;
 mod tests;
 mod vaults_own;
 
-use vault_authorizer::{
-    adapters::{
-        jwks::JwksSource,
-        vault::{LoginSettings, SecretId, VaultSettings},
-    },
-    config::{Config, quoted},
+use authorizer_adapters::{
+    jwks::JwksSource,
+    vault::{LoginSettings, SecretId, VaultSettings},
+};
+use authorizer_steps::{
     event::CredentialSource,
     identity::{aws_identity::AwsIdentitySettings, jwt::Issuer},
     response::{AnswerSettings, ResponseAs},
 };
+use vault_authorizer::config::{Config, quoted};
 
 /// A proof is meant for the request that it comes with.
 const LONGEST_PROOF_SECONDS: u64 = 300;

@@ -3,11 +3,9 @@
 //! Receives the JSON of AWS's own APIs; produces findings. Each check is a function of the JSON alone. What is right comes
 //! from the API Gateway developer guide ("Use API Gateway Lambda authorizers", quotas) and the Lambda developer guide.
 
+use authorizer_steps::grant::{Apis, Pattern, Stages};
 use serde_json::Value;
-use vault_authorizer::{
-    config::Limits,
-    grant::{Apis, Pattern, Stages},
-};
+use vault_authorizer::config::Limits;
 
 use super::{
     aws_api::{AwsApi, Service},

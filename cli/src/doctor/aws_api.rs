@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+use authorizer_steps::{
+    clock::{Clock, SystemClock},
+    error_chain::with_causes,
+};
 use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
@@ -12,11 +16,8 @@ use aws_sigv4::{
 };
 use serde_json::Value;
 use sts_identity::{Region, StsHosts};
-use vault_authorizer::{
-    causes::with_causes,
-    clock::{Clock, SystemClock},
-};
-use vault_context::http::{self, TransportError, checked_endpoint};
+use vault_api::{checked_endpoint, is_loopback};
+use vault_transport::http::{self, TransportError};
 
 use crate::aws_credentials::credentials;
 
@@ -119,7 +120,7 @@ fn said(json: Option<&Value>) -> String {
 
 fn loopback(endpoint: &str) -> Result<String, String> {
     let url = checked_endpoint(endpoint).map_err(|error| with_causes(&error))?;
-    if http::is_loopback(&url) {
+    if is_loopback(&url) {
         return Ok(endpoint.trim_end_matches('/').to_owned());
     }
     Err("`--aws-endpoint` must be on this machine".to_owned())

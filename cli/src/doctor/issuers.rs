@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use vault_authorizer::{
-    adapters::jwks::{Jwks, JwksSource},
+use authorizer_adapters::jwks::{Jwks, JwksSource};
+use authorizer_steps::{
     clock::SystemClock,
     identity::jwt::{Algorithm, Issuer, KeySet},
 };

@@ -5,23 +5,21 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use aws_config::BehaviorVersion;
-use serde::Deserialize;
-use vault_authorizer::{
-    adapters::{
-        credentials::FunctionCredentials,
-        sts::StsClient,
-        vault::{Granted, LoginSettings, Powers, VaultSettings},
-    },
-    causes::with_causes,
+use authorizer_adapters::{
+    credentials::FunctionCredentials,
+    sts::StsClient,
+    vault::{Granted, LoginSettings, Powers, VaultSettings},
+};
+use authorizer_steps::{
     clock::{Clock, SystemClock},
+    error_chain::with_causes,
     mint::MintError,
     names::PolicyName,
 };
-use vault_context::{
-    VaultToken,
-    vault::{Call, Vault, VaultError, VaultOptions},
-};
+use aws_config::BehaviorVersion;
+use serde::Deserialize;
+use vault_api::{VaultError, VaultErrorKind, VaultToken};
+use vault_transport::{Call, Vault, VaultOptions};
 
 use super::finding::Finding;
 use crate::connection::ConnectionError;
@@ -207,7 +205,7 @@ async fn revoked(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
     loop {
         let error = match vault.send(Call::post(REVOKE_SELF).token(token)).await {
             Ok(_) => return Ok(()),
-            Err(VaultError::TokenNotValid { .. }) if may_be_done => return Ok(()),
+            Err(error) if matches!(error.kind, VaultErrorKind::TokenNotValid) && may_be_done => return Ok(()),
             Err(error) => error,
         };
         may_be_done |= error.may_have_been_done();
@@ -220,12 +218,12 @@ async fn revoked(vault: &Vault, token: &VaultToken) -> Result<(), VaultError> {
 
 /// The token lives on. Vault took the login and refuses the token: its policies are one reason, its addresses another.
 fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
-    let (found, remedy) = if matches!(error, VaultError::TokenNotValid { .. }) {
+    let (found, remedy) = if matches!(error.kind, VaultErrorKind::TokenNotValid) {
         (
             "Vault does not accept it from this address".to_owned(),
             "the login role's `token_bound_cidrs` must include the address that Vault sees, the function's too; where it has none, a standby lags behind by more than 5 s",
         )
-    } else if matches!(error, VaultError::Forbidden { .. }) {
+    } else if matches!(error.kind, VaultErrorKind::Forbidden) {
         (
             "it may not revoke itself".to_owned(),
             "the authorizer's policy must allow `update` on auth/token/revoke-self: `vault apply` writes it",
@@ -240,7 +238,9 @@ fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
 
 fn refused(error: &MintError) -> Finding {
     let remedy = match error.vault_error() {
-        Some(VaultError::Refused { message, status, .. }) => remedy(message, *status),
+        Some(VaultError { kind: VaultErrorKind::Refused { message, status }, .. }) => {
+            remedy(message, *status)
+        }
         Some(_) => "see vault-reachable and vault-sealed",
         None if matches!(error, MintError::LoginSts { .. }) => {
             "open the way to the STS of `vault.login.sts_region`, or mend `vault.login.sts_endpoint`; or try again"

@@ -3,7 +3,8 @@
 //! Receives the configuration; produces findings, from the same comparison as `vault plan`. It needs an operator's token,
 //! and where there is none, it says so.
 
-use vault_authorizer::{causes::with_causes, config::Config, names::PolicyName};
+use authorizer_steps::{error_chain::with_causes, names::PolicyName};
+use vault_authorizer::config::Config;
 
 use super::finding::Finding;
 use crate::{

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use vault_authorizer::{
-    adapters::vault::VaultSettings,
-    causes::with_causes,
+use authorizer_adapters::vault::VaultSettings;
+use authorizer_steps::{
     clock::{Clock, SystemClock},
+    error_chain::with_causes,
 };
-use vault_context::http::{self, HttpOptions, TransportError};
+use serde::Deserialize;
+use vault_transport::http::{self, HttpOptions, TransportError};
 
 use super::finding::Finding;
 

@@ -5,14 +5,14 @@
 
 use std::str::FromStr;
 
-use serde_json::{Value, json};
-use vault_authorizer::{
-    config::Config,
+use authorizer_steps::{
     event::{self, CredentialSource, Resource},
     grant::{Apis, Stages},
     names::StageName,
     response::ResponseAs,
 };
+use serde_json::{Value, json};
+use vault_authorizer::config::Config;
 
 /// Of the event's ARN. Nothing is decided by them.
 const REGION_AND_ACCOUNT: (&str, &str) = ("us-east-1", "123456789012");

@@ -4,9 +4,9 @@
 //! can say. So the answer that is shown is made by the code that makes the real one. It is of the command line alone: the
 //! function mints at Vault or not at all.
 
+use authorizer_steps::mint::{MintError, Minter, Order, Undo};
 use serde_json::{Value, json};
-use vault_authorizer::mint::{MintError, Minter, Order, Undo};
-use vault_context::vault::{Answer, VaultError};
+use vault_api::{VaultAnswer, VaultError};
 
 /// What stands for a value of Vault's where it is shown.
 const SHOWN: &str = "(minted at run time)";
@@ -18,7 +18,7 @@ const PLACEHOLDER: &str = "minted-at-run-time";
 pub(super) struct DryRun;
 
 impl Minter for DryRun {
-    async fn mint(&self, order: &Order) -> Result<Answer, MintError> {
+    async fn mint(&self, order: &Order) -> Result<VaultAnswer, MintError> {
         let wrap_info = json!({
             "token": PLACEHOLDER,
             "accessor": PLACEHOLDER,
@@ -28,7 +28,7 @@ impl Minter for DryRun {
             "creation_path": order.creation_path,
         });
         // An answer that this does not fit is refused by the step that called, and shows in the tests.
-        Ok(Answer { wrap_info: serde_json::from_value(wrap_info).ok(), ..Answer::default() })
+        Ok(VaultAnswer { wrap_info: serde_json::from_value(wrap_info).ok(), ..VaultAnswer::default() })
     }
 
     async fn undo(&self, _token: Undo) -> Result<(), VaultError> {

@@ -2,8 +2,8 @@
 //!
 //! Receives an explanation and what was given; produces a sentence or none. Nothing here decides.
 
+use authorizer_steps::{clock::UnixTime, grant::Stages, names::StageName, outcome::Code};
 use serde_json::Value;
-use vault_authorizer::{clock::UnixTime, grant::Stages, names::StageName, outcome::Code};
 
 use super::{time::rfc3339, walk::Explanation};
 

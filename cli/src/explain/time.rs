@@ -5,8 +5,8 @@
 
 use std::str::FromStr;
 
+use authorizer_steps::clock::{Clock, UnixTime};
 use aws_smithy_types::{DateTime, date_time::Format};
-use vault_authorizer::clock::{Clock, UnixTime};
 
 /// `--at`: RFC 3339 with any offset, or Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,21 +3,21 @@
 //! Receives an event; has the function's own steps decide about it, and writes down what each of them found, also where a
 //! later one refuses. Nothing here holds a credential: an [`Explanation`] has no field for one.
 
-use serde::Serialize;
-use serde_json::{Value, json};
-use vault_authorizer::{
-    adapters::{jwks::Jwks, sts::StsClient},
+use authorizer_adapters::{jwks::Jwks, sts::StsClient};
+use authorizer_steps::{
     authorize::Resolver,
-    causes::with_causes,
     clock::UnixTime,
-    event::{Credential, CredentialSource, Request, Shape, Sighting},
+    error_chain::with_causes,
+    event::{Credential, CredentialSource, EventSummary, Request, Shape},
     grant::{Grant, Rule, Stage},
     identity::Identity,
-    mint::{self, Inscription},
+    mint::{self, TokenMetadata},
     outcome::{Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::Observer,
 };
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     dry_run::{self, DryRun},
@@ -169,9 +169,9 @@ impl Walk {
     async fn decide(&self, event: &Value, seen: &mut Seen) -> Result<Answer, Refusal> {
         let resolved = self.resolver.resolve(event, seen).await?;
         let stage = resolved.stage.name.as_str();
-        let inscription = Inscription { stage, request_id: REQUEST_ID, caller_id: None };
+        let metadata = TokenMetadata { stage, request_id: REQUEST_ID, caller_id: None };
         let clock = &*self.resolver.clock;
-        let delivery = mint::deliver(&resolved.grant, inscription, clock.now(), &DryRun, clock).await?;
+        let delivery = mint::deliver(&resolved.grant, metadata, clock.now(), &DryRun, clock).await?;
         let (request, identity, grant) = (&resolved.request, &resolved.identity, &resolved.grant);
         response::allow(request, identity, grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })
@@ -222,7 +222,7 @@ impl GrantSeen {
 
 impl EventSeen {
     fn of(event: &Value) -> Self {
-        let Sighting { api_id, stage, method, route, .. } = Sighting::of(event);
+        let EventSummary { api_id, stage, method, route, .. } = EventSummary::of(event);
         let request = Request::parse(event).ok();
         let method_arn = request.map(|request| request.method_arn().as_str().to_owned());
         let shape = Shape::of(event).ok().map(Shape::as_str);

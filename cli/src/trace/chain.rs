@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_smithy_types::{DateTime, date_time::Format};
 use serde::Serialize;
 use serde_json::Value;
-use vault_context::vault::harmless;
+use vault_api::harmless;
 
 use super::{MAX_STEPS, lines};
 use crate::input::{InputError, Source};

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vault_authorizer::{
-    config::Config,
+use authorizer_steps::{
     grant::{Callers, MIN_TTL_SECONDS, Mode, Rule, TokenRule, ladder},
     names::PolicyName,
 };
-use vault_context::vault::Namespace;
+use vault_api::Namespace;
+use vault_authorizer::config::Config;
 
 use super::{
     login::{LeftAlone, Login, Trusted, UnsuitedOption, login},

@@ -5,12 +5,10 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use authorizer_adapters::vault::{JwtSource, LoginSettings};
+use authorizer_steps::names::{PolicyName, RoleName};
 use serde_json::Value;
 use sts_identity::PrincipalArn;
-use vault_authorizer::{
-    adapters::vault::{JwtSource, LoginSettings},
-    names::{PolicyName, RoleName},
-};
 
 use super::{
     object::Object,

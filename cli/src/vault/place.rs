@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use vault_authorizer::names::{MountPath, RoleName};
+use authorizer_steps::names::{MountPath, RoleName};
 
 /// One thing at the server. The order is that of the manifest, and of nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vault_context::vault::{Answer, Namespace, VaultOptions, VaultSetupError};
+use vault_api::{Namespace, VaultAnswer};
+use vault_transport::{VaultOptions, VaultSetupError};
 
 use super::{
     compare::{Found, Step, places},
@@ -146,7 +147,7 @@ impl Server {
 }
 
 /// The answer's data; `null` where there is none.
-fn data(answer: Answer) -> Value {
+fn data(answer: VaultAnswer) -> Value {
     answer.data.unwrap_or_default()
 }
 

@@ -6,8 +6,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use authorizer_steps::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
-use vault_authorizer::clock::{Clock, SystemClock};
 
 use crate::support::{Ran, Server, file, run};
 

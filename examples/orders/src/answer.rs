@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use vault_context::unwrap::UnwrapError;
 
-use crate::orders::{Orders, OrdersError};
+use crate::error::OrdersError;
+use crate::orders::Orders;
 
 /// `allow_origin` is the origin whose pages may read the answer in a browser, if any.
 pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&str>) -> Value {
@@ -41,7 +42,7 @@ fn response(status: u16, body: &Value, allow_origin: Option<&str>) -> Value {
 mod tests {
     use vault_context::ContextError;
     use vault_context::unwrap::SeenAt;
-    use vault_context::vault::VaultError;
+    use vault_context::vault::VaultErrorKind;
 
     use super::*;
 
@@ -83,9 +84,9 @@ mod tests {
     #[test]
     fn an_outage_is_503_and_says_when_to_come_back() {
         for error in [
-            OrdersError::from(UnwrapError::Vault(VaultError::Sealed { path: path() })),
+            OrdersError::from(UnwrapError::Vault(VaultErrorKind::Sealed.at(path()))),
             OrdersError::from(UnwrapError::NotKnown),
-            OrdersError::from(VaultError::TimedOut { path: path() }),
+            OrdersError::from(VaultErrorKind::TimedOut.at(path())),
         ] {
             let answer = to(&Err(error), None);
             assert_eq!(
@@ -98,10 +99,10 @@ mod tests {
     #[test]
     fn a_set_up_that_is_wrong_is_500_and_vaults_words_stay_inside() {
         let message = "role orders does not exist".to_owned();
-        let (status, body) = answer(VaultError::Refused { path: path(), status: 400, message });
+        let (status, body) = answer(VaultErrorKind::Refused { status: 400, message }.at(path()));
         assert_eq!((status, body.as_str()), (500, r#"{"error":"vault_refused"}"#));
-        assert_eq!(answer(VaultError::Forbidden { path: path() }).0, 500);
-        assert_eq!(answer(UnwrapError::Vault(VaultError::Forbidden { path: path() })).0, 500);
+        assert_eq!(answer(VaultErrorKind::Forbidden.at(path())).0, 500);
+        assert_eq!(answer(UnwrapError::Vault(VaultErrorKind::Forbidden.at(path()))).0, 500);
         assert_eq!(answer(OrdersError::NotKv2).0, 500);
         assert_eq!(answer(OrdersError::EventUnsupported).0, 500);
     }

@@ -7,7 +7,7 @@ use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::orders::OrdersError;
+use crate::error::OrdersError;
 
 /// A request, as far as it matters here.
 pub(crate) struct Call {

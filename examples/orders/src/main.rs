@@ -7,6 +7,7 @@
 mod answer;
 mod call;
 mod config;
+mod error;
 mod orders;
 
 use std::time::SystemTime;

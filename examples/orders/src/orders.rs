@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use vault_context::VaultContext;
 use vault_context::unwrap::{Secret, UnwrapError, Unwrapped};
-use vault_context::vault::VaultError;
 
 use crate::call::Call;
 use crate::config::{Stages, chain};
+use crate::error::OrdersError;
 
 /// What the caller gets.
 #[derive(Debug, Serialize)]
@@ -31,21 +31,6 @@ struct TokenFacts {
     policies: Vec<String>,
     lease_duration_seconds: u64,
     creation_path: String,
-}
-
-/// Why there are no orders.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OrdersError {
-    #[error("the event is neither a REST API's nor an HTTP API's with payload 2.0")]
-    EventUnsupported,
-    #[error("the request's stage is not one this integration serves: add it to ORDERS_STAGES")]
-    StageUnknown,
-    #[error("the request brings no usable Vault token")]
-    Unwrap(#[from] UnwrapError),
-    #[error("the secret cannot be read")]
-    Read(#[from] VaultError),
-    #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
-    NotKv2,
 }
 
 pub(crate) async fn serve(stages: &Stages, event: Value, now: SystemTime) -> Result<Orders, OrdersError> {
@@ -100,18 +85,6 @@ fn field_names(data: &Value) -> Option<Vec<String>> {
 /// A real integration would ask its database with the secret.
 fn sample_orders() -> Value {
     json!([{"id": 1001, "item": "tea", "quantity": 3}, {"id": 1002, "item": "cups", "quantity": 6}])
-}
-
-impl OrdersError {
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::EventUnsupported => "event_unsupported",
-            Self::StageUnknown => "stage_unknown",
-            Self::Unwrap(error) => error.code(),
-            Self::Read(error) => error.code(),
-            Self::NotKv2 => "secret_not_kv2",
-        }
-    }
 }
 
 #[cfg(test)]

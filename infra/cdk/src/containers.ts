@@ -1,7 +1,7 @@
 /**
  * Containers and other HTTP backends, which have no Lambda event: they get the authorizer's context as request headers.
  *
- * The table is the one of `shared/src/context.rs`.
+ * The table is the one of `shared/vault-context/src/context.rs`.
  */
 
 import { Duration, Token } from "aws-cdk-lib";

@@ -18,7 +18,7 @@ const LISTENER =
   "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/orders/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
 test("the headers are those of the contract", () => {
-  const contract = readFileSync(join(__dirname, "../../../shared/src/context.rs"), "utf8");
+  const contract = readFileSync(join(__dirname, "../../../shared/vault-context/src/context.rs"), "utf8");
   const fields = [...contract.matchAll(/: Field = field\("(\w+)", "([\w-]+)"\);/g)].map(([, key, header]) => [
     header,
     key,

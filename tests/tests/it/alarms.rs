@@ -120,7 +120,7 @@ const OF_LIVING: [&str; 7] = [
     "REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 41 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 37.12 ms",
     "REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: error\tError Type: Refused",
     "INIT_REPORT Init Duration: 37.12 ms\tPhase: init",
-    "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"vault_authorizer::adapters::jwks\"}",
+    "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"authorizer_adapters::jwks\"}",
 ];
 
 /// A line of the runtime's, of one request.

@@ -9,9 +9,9 @@ use test_bed::process::free_port;
 use test_bed::{
     Child, Configuration, Function, Grant, Invocation, Issuer, OpenBao, Scratch, TokenSpec, parts,
 };
-use vault_context::VaultToken;
-use vault_context::http::ClientCertificate;
-use vault_context::vault::{Call, Vault, VaultAddress, VaultOptions};
+use vault_api::{VaultAddress, VaultToken};
+use vault_transport::http::ClientCertificate;
+use vault_transport::{Call, Vault, VaultOptions};
 
 const ROOT: &str = "root-of-the-tls-test";
 

@@ -160,6 +160,26 @@ pub(crate) mod tests {
         }
     }
 
+    /// What each library may not link, whatever its dependencies want: the crates' borders.
+    #[test]
+    fn no_library_links_what_is_beyond_its_border() {
+        let cargo = cargo();
+        let http = ["hyper", "reqwest", "rustls", "vault-transport"];
+        let ours = ["authorizer-adapters", "authorizer-document", "authorizer-steps", "vault-authorizer"];
+        let beyond = |package: &str, others: &[&str]| {
+            let contents = cargo.contents(package, "x86_64-unknown-linux-gnu").unwrap();
+            let linked = contents.packages.into_iter().map(|id| id.name).filter(|name| name != package);
+            let found: Vec<_> = linked.filter(|name| others.contains(&name.as_str())).collect();
+            assert_eq!(found, [""; 0], "{package}");
+        };
+        beyond("authorizer-document", &[&http[..], &ours, &["aws-lc-rs", "tokio", "vault-api"]].concat());
+        beyond("authorizer-steps", &[&http[..], &ours].concat());
+        beyond("authorizer-adapters", &["authorizer-document", "vault-authorizer"]);
+        beyond("vault-api", &[&http[..], &ours, &["aws-lc-rs", "tokio", "vault-context"]].concat());
+        beyond("vault-transport", &[&ours[..], &["vault-context"]].concat());
+        beyond("sts-identity", &[&http[..], &ours, &["vault-api", "vault-context"]].concat());
+    }
+
     /// What is never linked, or only where another member asks for it: `serde_derive` runs in the compiler, `clap` is of the
     /// command line, `ring` and `quinn` are not asked for by anyone.
     #[test]

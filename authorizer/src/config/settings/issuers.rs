@@ -1,21 +1,21 @@
 //! `issuers`: whose JWTs are accepted, and where their keys come from.
 
+use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    AWS_ALGORITHMS, AudienceClaim as Claim, Binding, DEFAULT_LEEWAY, DEFAULT_TYPES, Issuer as Written, Jwks,
-    JwksPlace, Seconds, quoted,
+    AWS_ALGORITHMS, Binding, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Seconds, WrittenAudienceClaim,
+    WrittenIssuer, WrittenJwks, quoted,
 };
-use url::Url;
-use vault_context::http::checked_endpoint;
-
-use super::{Reader, whole};
-use crate::{
-    adapters::jwks::JwksSource,
-    causes::with_causes,
+use authorizer_steps::{
+    error_chain::with_causes,
     identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet},
 };
+use url::Url;
+use vault_api::checked_endpoint;
+
+use super::{Reader, whole};
 
 impl Reader<'_> {
-    pub(super) fn issuer(&self, name: &str, written: Written) -> Option<(Issuer, JwksSource)> {
+    pub(super) fn issuer(&self, name: &str, written: WrittenIssuer) -> Option<(Issuer, JwksSource)> {
         let at = format!("issuers.{}", quoted(name));
         let name = self.parsed(&at, name);
         let at = |key: &str| format!("{at}.{key}");
@@ -25,7 +25,7 @@ impl Reader<'_> {
         };
         let (kind, issuer, audiences, claim, algorithms, types, jwks, leeway, max_age, user_claim, binding) =
             match written {
-                Written::Jwt {
+                WrittenIssuer::Jwt {
                     issuer,
                     audiences,
                     audience_claim,
@@ -61,7 +61,7 @@ impl Reader<'_> {
                     )
                 }
                 // AWS's own issuers have public certificates: a private CA could stand in for AWS.
-                Written::AwsIam {
+                WrittenIssuer::AwsIam {
                     issuer,
                     audiences,
                     audience_claim,
@@ -105,9 +105,9 @@ impl Reader<'_> {
             issuer,
             audiences,
             audience_claim: match claim {
-                None | Some(Claim::Aud) => AudienceClaim::Aud,
-                Some(Claim::ClientId) => AudienceClaim::ClientId,
-                Some(Claim::Azp) => AudienceClaim::Azp,
+                None | Some(WrittenAudienceClaim::Aud) => AudienceClaim::Aud,
+                Some(WrittenAudienceClaim::ClientId) => AudienceClaim::ClientId,
+                Some(WrittenAudienceClaim::Azp) => AudienceClaim::Azp,
             },
             algorithms: algorithms?,
             types: types.unwrap_or_else(|| DEFAULT_TYPES.map(str::to_owned).to_vec()),
@@ -119,21 +119,21 @@ impl Reader<'_> {
         Some((issuer, jwks?))
     }
 
-    fn jwks(&self, at: &str, jwks: Jwks, issuer: &str, ca_pem: Option<Vec<u8>>) -> Option<JwksSource> {
+    fn jwks(&self, at: &str, jwks: WrittenJwks, issuer: &str, ca_pem: Option<Vec<u8>>) -> Option<JwksSource> {
         match jwks {
-            Jwks::Discovery(_) => {
+            WrittenJwks::Discovery(_) => {
                 let callable = checked_endpoint(issuer);
                 let callable = callable
                     .map_err(|error| format!("`discovery` needs an `issuer` that can be called: {error}"));
                 self.checked(at, callable)?;
                 Some(JwksSource::Discovery { ca_pem })
             }
-            Jwks::At(JwksPlace { file: Some(name), .. }) => {
+            WrittenJwks::At(JwksPlace { file: Some(name), .. }) => {
                 let at = format!("{at}.file");
                 let document = self.file(&at, &name)?;
                 self.checked(at, KeySet::parse(&document)).map(JwksSource::File)
             }
-            Jwks::At(JwksPlace { uri, file: None }) => {
+            WrittenJwks::At(JwksPlace { uri, file: None }) => {
                 let uri = self.checked(format!("{at}.uri"), key_uri(&uri?))?;
                 Some(JwksSource::Uri { uri, ca_pem })
             }

@@ -1,18 +1,18 @@
 //! `stages`: which APIs each is for, and its grants in order.
 
+use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    Caller, ClaimValue, ClaimValues, ClaimsType, Grant, Seconds, Stage as Written, Token, quoted,
+    ClaimValue, ClaimValues, ClaimsType, Seconds, Token, WrittenCaller, WrittenGrant, WrittenStage, quoted,
 };
-
-use super::{Reader, whole};
-use crate::{
-    adapters::jwks::JwksSource,
+use authorizer_steps::{
     grant::{Apis, BoundClaim, Bounds, Callers, Mode, Pattern, Rule, Stage, Stages, TokenRule},
     identity::jwt::{AudienceClaim, Issuer},
 };
 
+use super::{Reader, whole};
+
 impl Reader<'_> {
-    pub(super) fn stage(&self, name: &str, stage: Written) -> Option<Stage> {
+    pub(super) fn stage(&self, name: &str, stage: WrittenStage) -> Option<Stage> {
         let at = format!("stages.{}", quoted(name));
         let name = self.parsed(&at, name);
         let apis = self.apis(&at, &stage);
@@ -29,7 +29,7 @@ impl Reader<'_> {
         })
     }
 
-    fn apis(&self, at: &str, stage: &Written) -> Option<Apis> {
+    fn apis(&self, at: &str, stage: &WrittenStage) -> Option<Apis> {
         if let [any] = stage.api_ids.as_slice()
             && any.0 == "*"
         {
@@ -40,7 +40,7 @@ impl Reader<'_> {
             .map(Apis::Listed)
     }
 
-    fn rule(&self, at: &str, grant: Grant) -> Option<Rule> {
+    fn rule(&self, at: &str, grant: WrittenGrant) -> Option<Rule> {
         let name = self.parsed(format!("{at}.name"), &grant.name);
         let routes = grant.routes.iter().enumerate();
         let routes =
@@ -107,7 +107,7 @@ impl Reader<'_> {
     }
 }
 
-fn bounds(caller: Caller) -> Bounds {
+fn bounds(caller: WrittenCaller) -> Bounds {
     let globs = matches!(caller.bound_claims_type, Some(ClaimsType::Glob));
     let claims = caller.bound_claims.unwrap_or_default().into_iter().map(|(name, values)| {
         let values = match values {

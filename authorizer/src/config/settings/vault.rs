@@ -1,26 +1,20 @@
 //! `vault`: where it is, and how the authorizer logs in.
 
-use authorizer_document::{Confidential, Login, Vault};
-use sts_identity::{Region, StsEndpoint};
-use vault_context::{
-    VaultToken,
-    http::{self, ClientCertificate, ClientCertificateError, HttpOptions},
-    vault::{Namespace, VaultAddress},
+use authorizer_adapters::vault::{
+    AppRoleLoginSettings, AwsLoginSettings, JwtLoginSettings, JwtSource, LoginSecret, LoginSettings,
+    SecretFile, SecretId, VaultSettings,
 };
+use authorizer_document::{Confidential, WrittenLogin, WrittenVault};
+use authorizer_steps::{error_chain::with_causes, names::MountPath};
+use sts_identity::{Region, StsEndpoint};
+use vault_api::{Namespace, VaultAddress, VaultToken};
+use vault_transport::http::{self, ClientCertificate, ClientCertificateError, HttpOptions};
 use zeroize::Zeroizing;
 
 use super::{DEFAULT_REGION, Reader};
-use crate::{
-    adapters::vault::{
-        AppRoleLoginSettings, AwsLoginSettings, JwtLoginSettings, JwtSource, LoginSecret, LoginSettings,
-        SecretFile, SecretId, VaultSettings,
-    },
-    causes::with_causes,
-    names::MountPath,
-};
 
 impl Reader<'_> {
-    pub(super) fn vault(&self, vault: Vault) -> Option<VaultSettings> {
+    pub(super) fn vault(&self, vault: WrittenVault) -> Option<VaultSettings> {
         let address = VaultAddress::parse(&vault.address).map_err(|error| with_causes(&error));
         let address = self.checked("vault.address", address);
         let namespace = vault.namespace.map(|text| self.checked("vault.namespace", Namespace::parse(&text)));
@@ -62,10 +56,10 @@ impl Reader<'_> {
         .ok()
     }
 
-    fn login(&self, login: Login) -> Option<LoginSettings> {
+    fn login(&self, login: WrittenLogin) -> Option<LoginSettings> {
         let role = |role: &str| self.parsed("vault.login.role", role);
         match login {
-            Login::Aws { role: name, server_id, mount, sts_region, sts_endpoint } => {
+            WrittenLogin::Aws { role: name, server_id, mount, sts_region, sts_endpoint } => {
                 let mount = self.mount(mount, "aws");
                 let server_id = self.parsed("vault.login.server_id", &server_id);
                 let sts = self.sts(sts_region, sts_endpoint, StsEndpoint::regional);
@@ -77,7 +71,14 @@ impl Reader<'_> {
                     sts: sts?,
                 }))
             }
-            Login::Jwt { role: name, mount, web_identity_audience, sts_region, sts_endpoint, jwt_file } => {
+            WrittenLogin::Jwt {
+                role: name,
+                mount,
+                web_identity_audience,
+                sts_region,
+                sts_endpoint,
+                jwt_file,
+            } => {
                 let mount = self.mount(mount, "jwt");
                 let role = role(&name);
                 let jwt = match jwt_file {
@@ -91,7 +92,7 @@ impl Reader<'_> {
                 };
                 Some(LoginSettings::Jwt(JwtLoginSettings { mount: mount?, role: role?, jwt: jwt? }))
             }
-            Login::AppRole { role_id, secret_id, secret_id_file, mount } => {
+            WrittenLogin::AppRole { role_id, secret_id, secret_id_file, mount } => {
                 let mount = self.mount(mount, "approle");
                 let role_id = self.secret("vault.login.role_id", &role_id);
                 let secret_id = match secret_id_file {
@@ -104,7 +105,7 @@ impl Reader<'_> {
                     secret_id: secret_id?,
                 }))
             }
-            Login::Token { token } => {
+            WrittenLogin::Token { token } => {
                 self.checked("vault.login.token", VaultToken::parse(token.expose())).map(LoginSettings::Token)
             }
         }

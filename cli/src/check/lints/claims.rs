@@ -1,9 +1,7 @@
 //! Lints of the claims that are bound or named: what no token's claim can ever be.
 
-use vault_authorizer::{
-    config::quoted,
-    grant::{Bounds, Pattern},
-};
+use authorizer_steps::grant::{Bounds, Pattern};
+use vault_authorizer::config::quoted;
 
 use super::{Finding, Weight};
 

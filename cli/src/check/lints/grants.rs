@@ -1,6 +1,6 @@
 //! Lints of one stage's grants: which of them never decides, and tokens that do not fit what takes them.
 
-use vault_authorizer::{
+use authorizer_steps::{
     grant::{Callers, Mode, Rule, Stage, TokenRule},
     names::GrantName,
 };

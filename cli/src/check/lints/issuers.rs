@@ -1,10 +1,10 @@
 //! Lints of issuers: tokens that pass and were not meant to, and tokens that were meant to and do not pass.
 
-use vault_authorizer::{
-    config::{Config, quoted},
+use authorizer_steps::{
     grant::{Callers, Rule, Stage},
     identity::jwt::{AudienceClaim, Issuer},
 };
+use vault_authorizer::config::{Config, quoted};
 
 use super::{Finding, Weight, claims, providers};
 

@@ -2,10 +2,8 @@
 //!
 //! The configuration does not say how many instances the function may have. `check` is told so, and `doctor` asks AWS.
 
-use vault_authorizer::{
-    config::{Config, Limits},
-    grant::{Mode, Stages},
-};
+use authorizer_steps::grant::{Mode, Stages};
+use vault_authorizer::config::{Config, Limits};
 
 use super::Finding;
 

@@ -1,10 +1,10 @@
 //! Lints of issuers that are known by their URL: where what a provider's tokens hold is not what the entry waits for.
 
-use vault_authorizer::{
-    config::Config,
+use authorizer_steps::{
     grant::{Pattern, Rule},
     identity::jwt::{AudienceClaim, Issuer},
 };
+use vault_authorizer::config::Config;
 
 use super::{Finding, issuers::rules};
 

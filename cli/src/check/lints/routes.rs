@@ -1,6 +1,6 @@
 //! Lints of routes: templates that no API has, since a framework or a URL writes them so.
 
-use vault_authorizer::{event::Route, grant::Stage};
+use authorizer_steps::{event::Route, grant::Stage};
 
 use super::{Finding, Weight};
 

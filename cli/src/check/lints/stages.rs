@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use vault_authorizer::{
-    config::{Config, quoted},
+use authorizer_steps::{
     grant::{Apis, Callers, Stage},
     identity::aws_identity::AwsIdentitySettings,
     names::IssuerName,
 };
+use vault_authorizer::config::{Config, quoted};
 
 use super::{Finding, claims, grants};
 

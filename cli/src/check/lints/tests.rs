@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use vault_authorizer::{adapters::jwks::JwksSource, config::Config, identity::jwt::KeySet};
+use authorizer_adapters::jwks::JwksSource;
+use authorizer_steps::identity::jwt::KeySet;
+use vault_authorizer::config::Config;
 
 use super::{Finding, Weight, lint};
 

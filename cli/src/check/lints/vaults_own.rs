@@ -1,10 +1,8 @@
 //! Lints of what must hold callers' credentials and the authorizer's own login at Vault apart.
 
-use vault_authorizer::{
-    adapters::vault::{JwtSource, LoginSettings},
-    config::{Config, quoted},
-    identity::jwt::{Issuer, IssuerKind},
-};
+use authorizer_adapters::vault::{JwtSource, LoginSettings};
+use authorizer_steps::identity::jwt::{Issuer, IssuerKind};
+use vault_authorizer::config::{Config, quoted};
 
 use super::{Finding, stages};
 

@@ -40,7 +40,7 @@ fn choices(namespace: Option<&str>, principal: Option<&str>) -> Choices {
             let arns = arns.split(' ').map(|arn| sts_identity::PrincipalArn::parse(arn).unwrap());
             Trusted::AwsPrincipals(arns.collect())
         }),
-        namespace: namespace.map(|name| vault_context::vault::Namespace::parse(name).unwrap()),
+        namespace: namespace.map(|name| vault_api::Namespace::parse(name).unwrap()),
         quotas: true,
     }
 }

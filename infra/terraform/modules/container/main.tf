@@ -3,7 +3,7 @@
 # somebody else write one of the headers, or read them on the way, is refused.
 
 locals {
-  # Header and context key; shared/src/context.rs has the list. A key that the context has not (`vaultNamespace` where there is none;
+  # Header and context key; shared/vault-context/src/context.rs has the list. A key that the context has not (`vaultNamespace` where there is none;
   # the vault… keys of a grant with `mode: none`) gives its header no value.
   context = {
     X-Vault-Context-Wrapping-Token   = "vaultWrappingToken"

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_bed::vault_setup;
-use vault_context::VaultToken;
-use vault_context::vault::{Call, Vault, VaultAddress, VaultError, VaultOptions};
+use vault_api::{VaultAddress, VaultError, VaultErrorKind, VaultToken};
+use vault_transport::{Call, Vault, VaultOptions};
 
 use super::*;
 use crate::bed::vault_setup::assert_own_token;
@@ -268,7 +268,7 @@ async fn the_quota_throttles_a_grant_and_no_other() {
         match mint("orders-prod-reader").await {
             Ok(answer) => assert!(answer.wrap_info.is_some()),
             // What the authorizer reports as `vault_throttled`.
-            Err(VaultError::Throttled { path, .. }) => {
+            Err(VaultError { path, kind: VaultErrorKind::Throttled { .. } }) => {
                 assert_eq!(path, "auth/token/create/orders-prod-reader");
                 refused += 1;
             }

@@ -1,0 +1,143 @@
+//! Step 1: from API Gateway's raw event to a [`Request`].
+//!
+//! Receives the event's bytes, JSON of a shape this process does not choose; produces a [`Request`] whose method ARN, route
+//! and headers are checked and agree with each other, and its [`Credential`], still unverified. Leaves to others who the
+//! caller is ([`identity`](crate::identity)) and what they may do ([`grant`](crate::grant)).
+//!
+//! A `TOKEN` event is read by its type in `aws_lambda_events`. The other shapes are read field by field, and any field may be
+//! absent, null or of another kind: that crate's types fail as a whole there, and keep one of two spellings of a header.
+//! Shapes: API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Control access to HTTP APIs with AWS
+//! Lambda authorizers", "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
+
+mod credential;
+mod fields;
+mod method_arn;
+mod route;
+mod shape;
+mod summary;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use credential::Places;
+
+pub use credential::{
+    BearerToken, Credential, CredentialError, CredentialSource, EncodedProof, MAX_CREDENTIAL_BYTES,
+};
+pub use method_arn::{InvalidMethodArn, MethodArn};
+pub use route::{InvalidRoute, Resource, Route};
+pub use shape::Shape;
+pub use summary::EventSummary;
+
+/// A call to the API, as far as it can be known before the caller is.
+pub struct Request {
+    shape: Shape,
+    method_arn: MethodArn,
+    resource: Resource,
+    places: Places,
+    /// The `authorizationToken` of a `TOKEN` event.
+    token: Option<String>,
+}
+
+/// Reads the bytes of an event. Where a member stands twice, the last one counts, as for most readers of JSON: API Gateway
+/// writes the event from maps, in which none does.
+///
+/// # Errors
+///
+/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels.
+pub fn read(bytes: &[u8]) -> Result<Value, EventError> {
+    // Of a `Value` serde's text never quotes the input.
+    serde_json::from_slice(bytes).map_err(|error| EventError::Unreadable(error.to_string()))
+}
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    ///
+    /// See [`EventError`].
+    pub fn parse(event: &Value) -> Result<Self, EventError> {
+        shape::read(event)
+    }
+
+    /// The credential, from the one place among `sources` that carries it, and that place.
+    ///
+    /// # Errors
+    ///
+    /// See [`CredentialError`]: none, more than one, or not of a known form.
+    pub fn credential(
+        &self,
+        sources: &[CredentialSource],
+    ) -> Result<(CredentialSource, Credential), CredentialError> {
+        match self.shape {
+            // API Gateway took the value from the header that the authorizer names as its token source.
+            Shape::RestToken => {
+                let source = CredentialSource::Header("authorizationToken".to_owned());
+                Ok((source, Credential::of_token_event(self.token.as_deref().unwrap_or_default(), sources)?))
+            }
+            Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 | Shape::WebSocket => {
+                credential::find(&self.places, sources)
+            }
+        }
+    }
+
+    /// Which authorizer was called.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The method that is called.
+    pub fn method_arn(&self) -> &MethodArn {
+        &self.method_arn
+    }
+
+    /// What the call was routed to.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("shape", &self.shape)
+            .field("method_arn", &self.method_arn)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an event is not a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// A fault: not JSON, or not of a form that can be held.
+    #[error("the event cannot be read, so it is not one of API Gateway's: {0}")]
+    Unreadable(String),
+    /// A fault: the function is attached to something it does not serve.
+    #[error("the event is not one this authorizer serves: {0}")]
+    Unsupported(&'static str),
+    /// A denial, or a fault where the ARN itself is malformed.
+    #[error(transparent)]
+    MethodArn(#[from] InvalidMethodArn),
+    /// A path that could be read in two ways, where the path says what is called.
+    #[error(
+        "the path could be read in two ways: it holds `%`, an empty or dot segment or a trailing slash where a TOKEN event has no template to go by, or it is spelt like a template"
+    )]
+    PathAmbiguous,
+    /// `accountId` and the ARN differ.
+    #[error("the event's account and its method ARN differ")]
+    AccountDisagrees,
+    /// `apiId` and the ARN differ.
+    #[error("the event's API id and its method ARN differ")]
+    ApiDisagrees,
+    /// `stage` and the ARN differ.
+    #[error("the event's stage and its method ARN differ")]
+    StageDisagrees,
+    /// `httpMethod`, `resourcePath` or `routeKey` differs from the ARN or from `resource`.
+    #[error("the event names two methods or two resources")]
+    RouteDisagrees,
+    /// A header that only the authorizer may set.
+    #[error("the request carries a header that starts with `x-vault-`, which only this authorizer may set")]
+    HeaderReserved,
+}

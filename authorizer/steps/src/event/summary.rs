@@ -1,0 +1,88 @@
+//! What the log may say of an event, readable or not.
+//!
+//! Receives any JSON; produces short texts for reading logs. Nothing here is believed by any step.
+
+use serde_json::Value;
+
+/// What an event shows at first sight.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventSummary {
+    /// `requestContext.requestId`. A client can choose it: for reading logs only.
+    pub request_id: Option<String>,
+    /// `requestContext.extendedRequestId`, chosen by API Gateway.
+    pub extended_request_id: Option<String>,
+    /// From the ARN.
+    pub api_id: Option<String>,
+    /// From the ARN.
+    pub stage: Option<String>,
+    /// From the ARN.
+    pub method: Option<String>,
+    /// The template, or the path where there is none.
+    pub route: Option<String>,
+}
+
+impl EventSummary {
+    /// Reads what is there, cutting what is too long for a log line.
+    pub fn of(event: &Value) -> Self {
+        const MAX_CHARS: usize = 256;
+        let cut = |value: &str| value.chars().take(MAX_CHARS).collect::<String>();
+        let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(cut);
+        // HTTP APIs with payload 2.0 call it `routeArn`.
+        let arn = field("/methodArn").or_else(|| field("/routeArn")).unwrap_or_default();
+        let mut arn = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(4, '/').map(str::to_owned);
+        let (api_id, stage, method) = (arn.next(), arn.next(), arn.next());
+        Self {
+            request_id: field("/requestContext/requestId"),
+            extended_request_id: field("/requestContext/extendedRequestId"),
+            route: template(event).map(cut).or_else(|| arn.next().map(|path| format!("/{path}"))),
+            api_id: api_id.filter(|id| !id.is_empty()),
+            stage,
+            method,
+        }
+    }
+}
+
+/// `resource`, or the path half of `routeKey`; `routeKey` alone for `$default` and `$connect`.
+fn template(event: &Value) -> Option<&str> {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    let route_key = || text("/routeKey").or_else(|| text("/requestContext/routeKey"));
+    text("/resource")
+        .or_else(|| route_key().map(|key| key.split_once(' ').map_or(key, |(_, template)| template)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn any_event_shows_something_or_nothing() {
+        let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
+        let context = json!({"requestId": "r-1", "extendedRequestId": "x-1", "routeKey": "$connect"});
+        let rest = EventSummary::of(
+            &json!({"methodArn": arn, "resource": "/orders/{id}", "requestContext": context}),
+        );
+        assert_eq!((rest.api_id.as_deref(), rest.stage.as_deref()), (Some("a1b2c3d4e5"), Some("prod")));
+        assert_eq!((rest.method.as_deref(), rest.route.as_deref()), (Some("GET"), Some("/orders/{id}")));
+        assert_eq!(
+            (rest.request_id.as_deref(), rest.extended_request_id.as_deref()),
+            (Some("r-1"), Some("x-1"))
+        );
+        let route = |event: Value| EventSummary::of(&event).route;
+        assert_eq!(
+            route(json!({"routeArn": arn, "routeKey": "ANY /orders/{id}"})).as_deref(),
+            Some("/orders/{id}")
+        );
+        assert_eq!(route(json!({"routeArn": arn, "routeKey": "$default"})).as_deref(), Some("$default"));
+        assert_eq!(route(json!({"requestContext": context})).as_deref(), Some("$connect"));
+        assert_eq!(route(json!({"methodArn": arn})).as_deref(), Some("/orders/7"));
+        assert_eq!(EventSummary::of(&json!("x")), EventSummary::default());
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_line_is_cut() {
+        let seen = EventSummary::of(&json!({"resource": "/x".repeat(1000)}));
+        assert_eq!(seen.route.unwrap().len(), 256);
+    }
+}

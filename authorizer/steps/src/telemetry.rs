@@ -1,0 +1,13 @@
+//! What an operator sees of a decision: one line for each invocation, with its metrics in the same line.
+//!
+//! Receives what the steps found out; produces JSON on standard output, which Lambda carries to CloudWatch. A [`Record`]
+//! takes names, accessors and times, and has no place for a token.
+
+mod metrics;
+mod observer;
+mod record;
+mod stopwatch;
+
+pub use self::observer::{Observer, Step};
+pub use self::record::{CallerIdInLog, Record};
+pub use self::stopwatch::Stopwatch;

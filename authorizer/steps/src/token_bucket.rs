@@ -1,0 +1,129 @@
+//! How often something may happen: a token bucket on the wall clock.
+//!
+//! Receives the time as a value; says yes or no. Leaves what is limited, and what a refusal means, to its user.
+
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+
+/// So many at once, and one more each interval. Kept as time that is owed: each token costs an interval, the clock pays
+/// it back, and at most `capacity` intervals can be owed by taking tokens.
+#[derive(Debug, Clone)]
+pub struct TokenBucket {
+    capacity: u32,
+    interval: Duration,
+    owed: Duration,
+    counted_at: Option<UnixTime>,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub const fn full(capacity: u32, interval: Duration) -> Self {
+        Self { capacity, interval, owed: Duration::ZERO, counted_at: None }
+    }
+
+    /// Takes one, if there is one. A clock that was set back gives nothing, and locks nobody out either: time counts anew
+    /// from there.
+    pub fn take(&mut self, now: UnixTime) -> bool {
+        let has_one = self.has_one(now);
+        self.charge(if has_one { self.interval } else { Duration::ZERO }, now);
+        has_one
+    }
+
+    /// Whether there is one to take.
+    pub(crate) fn has_one(&self, now: UnixTime) -> bool {
+        self.owed(now).saturating_add(self.interval) <= self.interval.saturating_mul(self.capacity)
+    }
+
+    /// Puts one back: what it was taken for did not happen.
+    pub(crate) fn give_back(&mut self) {
+        self.owed = self.owed.saturating_sub(self.interval);
+    }
+
+    /// Takes one also where there is none: it is owed. A time before the last one is taken for that.
+    pub(crate) fn charge_one(&mut self, at: UnixTime) {
+        let at = self.counted_at.map_or(at, |last| last.max(at));
+        self.charge(self.interval, at);
+    }
+
+    /// Takes time instead of a token, also where that is more than the bucket holds.
+    pub fn charge(&mut self, time: Duration, now: UnixTime) {
+        self.owed = self.owed(now).saturating_add(time);
+        self.counted_at = Some(now);
+    }
+
+    /// How long until it is full again.
+    pub(crate) fn owed(&self, now: UnixTime) -> Duration {
+        let passed = self.counted_at.map_or(Duration::ZERO, |last| now.duration_after(last));
+        self.owed.saturating_sub(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(millis: u64) -> UnixTime {
+        UnixTime::from_millis(1_800_000_000_000 + millis)
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_then_one_each_interval() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        let taken: Vec<bool> =
+            [0, 0, 0, 999, 1000, 1000, 1999, 2000].map(|millis| bucket.take(at(millis))).to_vec();
+        assert_eq!(taken, [true, true, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn idle_time_fills_it_and_no_further() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        assert!(bucket.take(at(0)) && bucket.take(at(0)));
+        let taken = [3_600_000; 3].map(|millis| bucket.take(at(millis)));
+        assert_eq!(taken, [true, true, false]);
+    }
+
+    #[test]
+    fn a_clock_set_back_locks_nobody_out() {
+        let mut bucket = TokenBucket::full(1, SECOND);
+        assert!(bucket.take(at(3_600_000)));
+        assert!(!bucket.take(at(0)));
+        assert!(bucket.take(at(1000)));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_never_more_than_was_taken() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        assert!(bucket.take(at(0)) && bucket.take(at(0)));
+        bucket.give_back();
+        assert_eq!([bucket.take(at(0)), bucket.take(at(0))], [true, false]);
+        for _ in 0..5 {
+            bucket.give_back();
+        }
+        assert_eq!([0; 3].map(|millis| bucket.take(at(millis))), [true, true, false]);
+    }
+
+    #[test]
+    fn time_beyond_what_the_bucket_holds_is_a_debt() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        bucket.charge(5 * SECOND, at(0));
+        assert_eq!([0, 3999, 4000, 4000].map(|millis| bucket.take(at(millis))), [false, false, true, false]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_burst_and_one_each_interval_ever_pass(steps in proptest::collection::vec(0u64..400, 1..200)) {
+            let mut bucket = TokenBucket::full(3, SECOND);
+            let (mut now, mut passed) = (0, 0);
+            for step in steps {
+                now += step;
+                passed += u64::from(bucket.take(at(now)));
+            }
+            prop_assert!(passed <= 3 + now / 1000);
+        }
+    }
+}

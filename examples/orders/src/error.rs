@@ -1,0 +1,31 @@
+//! Why there are no orders: [`OrdersError`].
+
+use vault_context::unwrap::UnwrapError;
+use vault_context::vault::VaultError;
+
+/// Why there are no orders.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrdersError {
+    #[error("the event is neither a REST API's nor an HTTP API's with payload 2.0")]
+    EventUnsupported,
+    #[error("the request's stage is not one this integration serves: add it to ORDERS_STAGES")]
+    StageUnknown,
+    #[error("the request brings no usable Vault token")]
+    Unwrap(#[from] UnwrapError),
+    #[error("the secret cannot be read")]
+    Read(#[from] VaultError),
+    #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
+    NotKv2,
+}
+
+impl OrdersError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::EventUnsupported => "event_unsupported",
+            Self::StageUnknown => "stage_unknown",
+            Self::Unwrap(error) => error.code(),
+            Self::Read(error) => error.code(),
+            Self::NotKv2 => "secret_not_kv2",
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Asking again where a node of Vault does not know a token yet: [`Patience`].
+//!
+//! The active node makes a token, and a standby that serves reads (OpenBao's, Vault Enterprise's performance standbys) hears of
+//! it some milliseconds later. Until then it says that there is no such token, in the words for a spent one; some say 412.
+//! Receives how long the token lives; produces pauses, and says when to stop. Which calls may be sent again is left to the
+//! steps: a lookup always, an unwrap only where it was refused and a lookup still shows the token.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+// Within one request: a Lambda is not frozen while it serves one.
+use tokio::time::{Instant, sleep};
+
+use crate::vault::{Call, Vault, VaultAnswer, VaultError};
+
+/// How long one step goes on asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Before the second try; twice as long before each further one. Half of it is chance.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// How long a token lives, counted from when this side heard of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    began: Instant,
+    lasts: Duration,
+}
+
+impl Life {
+    pub(super) fn of(lasts: Duration) -> Self {
+        Self { began: Instant::now(), lasts }
+    }
+
+    /// Nobody needs to know this token any more.
+    pub(super) fn over() -> Self {
+        Self::of(Duration::ZERO)
+    }
+
+    fn is_over_after(self, pause: Duration) -> bool {
+        self.began.elapsed() + pause >= self.lasts
+    }
+}
+
+/// Why nobody is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The token has expired, or would before the next answer.
+    Life,
+    /// No node that lags behind needs so long.
+    Patience,
+}
+
+/// The pauses of one step.
+#[derive(Debug)]
+pub(super) struct Patience {
+    began: Instant,
+    next: Duration,
+}
+
+impl Patience {
+    pub(super) fn begin() -> Self {
+        Self { began: Instant::now(), next: FIRST_PAUSE }
+    }
+
+    /// Waits before the next try, if there is to be one.
+    pub(super) async fn pause(&mut self, life: Life) -> Result<(), Over> {
+        let pause = half_by_chance(self.next);
+        if life.is_over_after(pause) {
+            return Err(Over::Life);
+        }
+        if self.began.elapsed() + pause > PATIENCE {
+            return Err(Over::Patience);
+        }
+        if self.next == FIRST_PAUSE {
+            tracing::info!("a node of Vault does not know the token, or not yet: asking again");
+        }
+        self.next = self.next.saturating_mul(2).min(LONGEST_PAUSE);
+        sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// Sends a call with a new token until a node knows the token. What is refused for that reason was not done, whatever it is.
+pub(super) async fn send_until_known(
+    vault: &Vault,
+    call: Call,
+    life: Life,
+) -> Result<VaultAnswer, VaultError> {
+    let call = call.new_token();
+    let mut patience = Patience::begin();
+    loop {
+        match vault.send(call.clone()).await {
+            Err(error) if error.may_be_lag() && patience.pause(life).await.is_ok() => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn half_by_chance(longest: Duration) -> Duration {
+    let mut chance = [0];
+    // Without chance the pauses are still pauses.
+    let _ = rand::fill(&mut chance);
+    let [chance] = chance;
+    let half = longest / 2;
+    half + half * u32::from(chance) / u32::from(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_not_asked_for_beyond_its_life() {
+        let mut patience = Patience::begin();
+        assert_eq!(patience.pause(Life::over()).await, Err(Over::Life));
+        assert_eq!(patience.pause(Life::of(Duration::from_millis(5))).await, Err(Over::Life));
+        assert_eq!(patience.pause(Life::of(Duration::MAX)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn patience_ends_after_a_bounded_time_and_number_of_tries() {
+        let (mut patience, mut pauses) = (Patience::begin(), 0);
+        while patience.pause(Life::of(Duration::MAX)).await.is_ok() {
+            pauses += 1;
+        }
+        assert!((5..=14).contains(&pauses), "{pauses}");
+        assert!(patience.began.elapsed() <= PATIENCE + Duration::from_millis(200));
+    }
+}

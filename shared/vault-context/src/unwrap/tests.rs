@@ -1,0 +1,218 @@
+//! The checks that need no network, one accepting case and one rejecting case each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::context::CallerKind;
+use crate::vault::{VaultAddress, VaultOptions};
+use vault_api::{VaultToken, WrappingToken};
+
+const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
+const EXPIRES_AT: u64 = 1_800_000_000;
+
+fn integration() -> Integration {
+    let mut options = VaultOptions::new(VaultAddress::parse("http://127.0.0.1:8200/").unwrap());
+    options.namespace = Some(Namespace::parse("platform").unwrap());
+    Integration::new(Vault::new(options).unwrap(), CreationPath::parse(ROLE_PATH).unwrap())
+}
+
+fn wrapped() -> Wrapped {
+    Wrapped {
+        token: WrappingToken::parse("s.wrapping").unwrap(),
+        wrapped_accessor: "accessor-1".into(),
+        creation_path: ROLE_PATH.into(),
+        address: "http://127.0.0.1:8200".into(),
+        namespace: Some("platform".into()),
+        expires_at: EXPIRES_AT,
+    }
+}
+
+fn context(wrapped: Option<Wrapped>) -> VaultContext {
+    let caller = Caller { kind: CallerKind::Jwt, issuer: Some("corp".into()), id: "corp:alice".into() };
+    VaultContext { grant: "orders-reader".into(), caller, wrapped }
+}
+
+fn auth() -> Auth {
+    Auth {
+        client_token: VaultToken::parse("s.inner-token").unwrap(),
+        accessor: "accessor-1".into(),
+        policies: vec!["orders-read".into()],
+        token_policies: vec!["orders-read".into()],
+        identity_policies: Vec::new(),
+        metadata: BTreeMap::new(),
+        lease_duration: 120,
+        renewable: false,
+        num_uses: 5,
+        orphan: true,
+        entity_id: String::new(),
+        token_type: "service".into(),
+    }
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn refused(change: impl FnOnce(&mut Wrapped)) -> UnwrapError {
+    let mut wrapped = wrapped();
+    change(&mut wrapped);
+    integration().receive(context(Some(wrapped)), at(EXPIRES_AT - 1)).unwrap_err()
+}
+
+fn refused_auth(change: impl FnOnce(&mut Auth)) -> UnwrapError {
+    let mut auth = auth();
+    change(&mut auth);
+    integration().check(&auth, &wrapped()).unwrap_err()
+}
+
+#[test]
+fn receives_what_agrees_with_the_configuration() {
+    let almost = at(EXPIRES_AT) - Duration::from_nanos(1);
+    let received = integration().receive(context(Some(wrapped())), almost).unwrap();
+    assert_eq!(received.caller().id, "corp:alice");
+}
+
+#[test]
+fn rejects_a_context_without_a_token() {
+    let error = integration().receive(context(None), at(0)).unwrap_err();
+    assert!(matches!(error, UnwrapError::NoToken), "{error:?}");
+}
+
+#[test]
+fn rejects_an_expired_token_at_the_very_second() {
+    let error = integration().receive(context(Some(wrapped())), at(EXPIRES_AT)).unwrap_err();
+    assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+}
+
+#[test]
+fn rejects_every_token_when_the_clock_is_before_1970() {
+    let error =
+        integration().receive(context(Some(wrapped())), UNIX_EPOCH - Duration::from_secs(1)).unwrap_err();
+    assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+}
+
+#[test]
+fn rejects_another_vault() {
+    for address in ["https://vault.evil.example", "http://127.0.0.1:8200/", "http://127.0.0.1:8201", ""] {
+        let error = refused(|wrapped| wrapped.address = address.into());
+        assert!(matches!(error, UnwrapError::AddressMismatch), "{address}: {error:?}");
+    }
+}
+
+#[test]
+fn rejects_another_namespace_or_none() {
+    for namespace in [None, Some("platform/team1".to_owned()), Some("PLATFORM".to_owned())] {
+        let error = refused(|wrapped| wrapped.namespace = namespace);
+        assert!(matches!(error, UnwrapError::NamespaceMismatch), "{error:?}");
+    }
+}
+
+#[test]
+fn rejects_any_creation_path_but_the_exact_one() {
+    for path in [
+        "sys/wrapping/wrap",
+        "auth/token/create",
+        "auth/token/create/orders-prod-reader2",
+        "/auth/token/create/orders-prod-reader",
+    ] {
+        let error = refused(|wrapped| wrapped.creation_path = path.into());
+        assert!(
+            matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Context }),
+            "{path}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn accepts_the_announced_service_token() {
+    assert!(integration().check(&auth(), &wrapped()).is_ok());
+}
+
+#[test]
+fn rejects_a_batch_token() {
+    let error = refused_auth(|auth| auth.token_type = "batch".into());
+    assert!(matches!(error, UnwrapError::NotAServiceToken), "{error:?}");
+}
+
+#[test]
+fn rejects_another_accessor() {
+    let error = refused_auth(|auth| auth.accessor = "accessor-2".into());
+    assert!(matches!(error, UnwrapError::AccessorMismatch), "{error:?}");
+}
+
+#[test]
+fn rejects_identity_policies_unless_asked_for() {
+    let error = refused_auth(|auth| auth.identity_policies = vec!["tenant".into()]);
+    assert!(matches!(error, UnwrapError::IdentityPolicies), "{error:?}");
+    let auth = Auth { identity_policies: vec!["tenant".into()], ..auth() };
+    assert!(integration().allow_identity_policies().check(&auth, &wrapped()).is_ok());
+}
+
+#[test]
+fn rejects_a_lease_above_the_limit_and_one_without_end() {
+    for lease_seconds in [0, DEFAULT_MAX_LEASE_SECONDS + 1, u64::MAX] {
+        let error = refused_auth(|auth| auth.lease_duration = lease_seconds);
+        assert!(
+            matches!(error, UnwrapError::LeaseTooLong { lease_seconds: seen, .. } if seen == lease_seconds),
+            "{error:?}"
+        );
+    }
+    assert!(integration().max_lease_seconds(120).check(&auth(), &wrapped()).is_ok());
+    assert!(integration().max_lease_seconds(119).check(&auth(), &wrapped()).is_err());
+}
+
+#[test]
+fn accepts_each_of_several_expected_paths() {
+    let other = "auth/token/create/orders-prod-writer";
+    let wrapped = Wrapped { creation_path: other.into(), ..wrapped() };
+    let integration = integration().also_accept(CreationPath::parse(other).unwrap());
+    assert!(integration.receive(context(Some(wrapped)), at(0)).is_ok());
+    assert!(integration.receive(context(Some(self::wrapped())), at(0)).is_ok());
+}
+
+#[test]
+fn debug_of_every_step_hides_the_tokens() {
+    let received = integration().receive(context(Some(wrapped())), at(0)).unwrap();
+    let steps = format!("{received:?}");
+    assert!(steps.contains("WrappingToken(** redacted **)"), "{steps}");
+    let inspected = format!("{:?}", Inspected { received });
+    let unwrapped =
+        Unwrapped::assertion(integration().vault, auth(), "g".into(), context(None).caller, ROLE_PATH.into());
+    for text in [steps, inspected, format!("{unwrapped:?}"), format!("{:?}", context(Some(wrapped())))] {
+        assert!(!text.contains("s.wrapping") && !text.contains("s.inner-token"), "{text}");
+    }
+}
+
+#[test]
+fn texts_do_not_repeat_their_source() {
+    let error = UnwrapError::from(VaultErrorKind::Sealed.at(LOOKUP));
+    assert_eq!(error.to_string(), "Vault gave no token");
+    assert_eq!(
+        std::error::Error::source(&error).unwrap().to_string(),
+        "Vault is sealed (`sys/wrapping/lookup`)"
+    );
+    assert_eq!((error.code(), error.is_outage()), ("vault_sealed", true));
+}
+
+/// Each of the three asks something else of whoever is called at night.
+#[test]
+fn a_token_nobody_knew_an_expired_one_and_one_that_was_opened_have_texts_of_their_own() {
+    let said = |error: UnwrapError| (error.code(), error.is_outage(), error.to_string());
+    let (code, outage, text) = said(UnwrapError::NotKnown);
+    assert_eq!((code, outage), ("wrapping_token_not_known", true));
+    for words in ["lag behind", "replication", "`vault-authorizer trace`", "authorizerResultTtlInSeconds"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("intercepted"), "no alarm: {text}");
+
+    let (code, outage, text) = said(UnwrapError::NotValidAnyMore);
+    assert_eq!((code, outage), ("not_valid_any_more", false));
+    for words in ["was there and then was gone", "may have been intercepted", "audit log"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+
+    let (code, outage, text) = said(UnwrapError::Expired);
+    assert_eq!((code, outage), ("wrapping_token_expired", false));
+    assert!(text.contains("expired before it was opened") && text.contains("`wrap_ttl`"), "{text}");
+}
