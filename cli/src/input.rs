@@ -30,7 +30,7 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Asks, and takes `yes` alone for a yes.
 pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputError> {
-    output.ask(question);
+    output.aside(question);
     let mut answer = String::new();
     let read = io::stdin().lock().take(MAX_ANSWER_BYTES).read_line(&mut answer);
     read.map_err(|error| Source::Stdin.unreadable(error))?;

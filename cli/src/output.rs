@@ -40,7 +40,7 @@ impl Output {
         }
     }
 
-    /// Says on standard error what standard output did not take.
+    /// Says on standard error what standard output did not take, or asks a person there.
     pub(crate) fn aside(&self, text: &str) {
         let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(harmless(text).as_bytes());
     }
@@ -49,12 +49,6 @@ impl Output {
     pub(crate) fn complain(&self, text: &str) {
         let text: Vec<_> = text.split('\n').map(plain).collect();
         self.aside(&format!("{}: {}\n", styled(BAD, "error"), text.join("\n")));
-    }
-
-    /// Asks a person at a terminal, on standard error.
-    pub(crate) fn ask(&self, question: &str) {
-        let mut stderr = AutoStream::auto(io::stderr().lock());
-        let _unwritable = stderr.write_all(harmless(question).as_bytes()).and_then(|()| stderr.flush());
     }
 
     /// Tells a person at a terminal something that a pipe need not know.

@@ -94,7 +94,7 @@ const READ: Needs = Needs("`read`");
 /// No accessor of Vault's or OpenBao's is nearly as long.
 const MAX_ACCESSOR_BYTES: usize = 128;
 
-/// Why tokens were not revoked, or whether that is so was not told.
+/// Why nothing was revoked, or why what was revoked could not be told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevokeError {
     /// A name that is not there.

@@ -28,6 +28,9 @@ const MAX_STREAMS: usize = 64;
 /// Where container runtimes split.
 const SPLIT_BYTES: usize = 16 * 1024;
 
+/// No shipper splits shorter ones, which are lines of their own.
+const LEAST_SPLIT_BYTES: usize = 64;
+
 /// No character is cut in two, so a piece may be shorter by the rest of one.
 const CHARACTER_BYTES: usize = 4;
 
@@ -40,8 +43,9 @@ pub(super) struct Pieces {
 /// The pieces of a line so far, and where in its JSON they end: each byte is looked at once, however many pieces come.
 #[derive(Default)]
 struct Joined {
-    pieces: Vec<Vec<u8>>,
-    length: usize,
+    bytes: Vec<u8>,
+    /// Where its pieces begin: each where that it was split is a guess, else the last one.
+    starts: Vec<usize>,
     /// How long a piece is that was split off: less than [`SPLIT_BYTES`] where that is a guess.
     split_bytes: usize,
     /// The brackets that are open.
@@ -82,7 +86,7 @@ impl Pieces {
                 old.give_up(emit);
             }
             if open.is_none() && text.len() < SPLIT_BYTES {
-                if !is_cut_off(&text) {
+                if text.len() < LEAST_SPLIT_BYTES || !is_cut_off(&text) {
                     return emit(&text, true);
                 }
                 split_bytes = text.len();
@@ -90,7 +94,7 @@ impl Pieces {
         }
         let mut joined = open.unwrap_or_else(|| Joined { split_bytes, ..Joined::default() });
         joined.push(&text);
-        let too_long = joined.length > MAX_LINE_BYTES;
+        let too_long = joined.bytes.len() > MAX_LINE_BYTES;
         let is_last = match end {
             End::Whole => true,
             End::MoreFollows => false,
@@ -103,14 +107,15 @@ impl Pieces {
         if !is_last {
             return self.keep(stream, joined, emit);
         }
-        let whole = joined.pieces.concat();
-        if joined.pieces.len() > 1 && joined.begun && !objects(from_bracket(&whole), &mut |_| ()) {
+        let start = joined.starts.last().copied().unwrap_or_default();
+        if start > 0 && joined.begun && !objects(from_bracket(&joined.bytes), &mut |_| ()) {
             // What was open never got its end, and this is another line.
-            joined.pieces.pop();
+            joined.starts.pop();
+            joined.bytes.truncate(start);
             joined.give_up(emit);
             return emit(&text, true);
         }
-        emit(&whole, true);
+        emit(&joined.bytes, true);
     }
 
     fn keep(&mut self, stream: String, joined: Joined, emit: &mut impl FnMut(&[u8], bool)) {
@@ -130,8 +135,11 @@ impl Pieces {
 
 impl Joined {
     fn push(&mut self, piece: &[u8]) {
-        self.pieces.push(piece.to_vec());
-        self.length += piece.len();
+        if !self.is_guess() {
+            self.starts.clear();
+        }
+        self.starts.push(self.bytes.len());
+        self.bytes.extend_from_slice(piece);
         self.is_full = piece.len() + CHARACTER_BYTES > self.split_bytes;
         for byte in piece {
             self.step(*byte);
@@ -139,12 +147,15 @@ impl Joined {
     }
 
     /// Hands out what never got its end. Where that it was split is a guess, each piece may be a line.
-    fn give_up(&self, emit: &mut impl FnMut(&[u8], bool)) {
-        if self.is_guess() {
-            self.pieces.iter().for_each(|piece| emit(piece, true));
-        } else {
-            emit(&self.pieces.concat(), false);
+    fn give_up(mut self, emit: &mut impl FnMut(&[u8], bool)) {
+        if !self.is_guess() {
+            return emit(&self.bytes, false);
         }
+        let mut lines = Vec::new();
+        while let Some(start) = self.starts.pop() {
+            lines.push(self.bytes.split_off(start));
+        }
+        lines.iter().rev().for_each(|line| emit(line, true));
     }
 
     fn is_guess(&self) -> bool {

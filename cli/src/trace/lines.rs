@@ -165,9 +165,11 @@ mod tests {
 
     #[test]
     fn a_line_that_was_split_at_any_size_without_a_word_of_it_is_put_together() {
-        let entry = json!({"id": "7", "path": "bücher/{x}", "list": [{"a": 1}, {"b": ["[", "]"]}], "n": 5});
+        let books: Vec<_> =
+            (0..20).map(|n| json!({"path": format!("bücher/{n}"), "list": ["[", "]"]})).collect();
+        let entry = json!({"id": "7", "books": books});
         let text = entry.to_string();
-        for size in [10, 16, 33, 64] {
+        for size in [68, 100, 257, 1000] {
             let mut pieces: Vec<String> = vec![String::new()];
             for c in text.chars() {
                 if pieces.last().unwrap().len() + c.len_utf8() > size {

@@ -41,7 +41,7 @@ impl Finding {
         Self::warning(lint, place, risk, instead).hint_if(true)
     }
 
-    /// A hint where the matter depends on something that the configuration does not show.
+    /// A hint, where the matter depends on something that the configuration does not show.
     pub(super) fn hint_if(self, depends: bool) -> Self {
         let weight = if depends { Weight::Hint } else { self.weight };
         Self { weight, ..self }
