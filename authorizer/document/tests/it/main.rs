@@ -1,4 +1,4 @@
-//! The files beside the fronts: the schema, the table of rules, and documents with their exact problems.
+//! The files that the deployments share: the schema, the table of rules, and documents with their exact problems.
 //!
 //! `cargo xtask schema` sets `WRITE` and has them written anew.
 
