@@ -72,8 +72,8 @@ pub struct WrittenLimits {
     pub grant_mints_per_second: Option<u32>,
 }
 
-/// One caller, by all instances, may have half of what a grant has: the three deployments reserve 20 instances, and 20 × 5 are 100 of 200.
-/// The other half is for everybody else, so a loop or a stolen credential stops nobody. The burst, of twice as many, is for
+/// One caller, by all instances, may have half of what a grant has: the deployments reserve 20 instances, and 20 × 5 are 100 of
+/// 200. The other half is for everybody else, so a loop or a stolen credential stops nobody. The burst, of twice as many, is for
 /// somebody's page that makes its calls together. A service that sends more through one warm instance needs a higher limit,
 /// and with it a higher quota or fewer instances; `check` and `doctor` do the sum.
 pub const DEFAULT_CALLER_MINTS_PER_SECOND: u32 = 5;
