@@ -108,35 +108,20 @@ fn rejects_an_hs256_token_of_an_emulator() {
     }
 }
 
-#[test]
-fn a_pattern_covers_the_path_and_nothing_beside_it() {
-    let grant = |sub: &str| grant_or_code(&claims_of(sub, json!({})));
-    assert_eq!(grant("arn:aws:iam::123456789012:role/team/other"), "team");
-    assert_eq!(grant("arn:aws:iam::123456789012:role/team/deep/er"), "team");
-    assert_eq!(grant("arn:aws:iam::123456789012:role/teamster"), "no_grant");
-    assert_eq!(grant("arn:aws:iam::123456789012:user/team/x"), "no_grant");
+/// The `sub`, what AWS says beside it, and the grant, or the code.
+fn gets([sub, about, expected]: [&str; 3]) {
+    let claims = claims_of(sub, serde_json::from_str(about).unwrap());
+    assert_eq!(grant_or_code(&claims), expected, "{sub} {about}");
 }
 
-#[test]
-fn rejects_the_same_role_name_under_another_path_or_in_another_account() {
-    for sub in [
-        "arn:aws:iam::123456789012:role/batch",
-        "arn:aws:iam::123456789012:role/orders/batch",
-        "arn:aws:iam::210987654321:role/team/orders/batch",
-        "arn:aws-cn:iam::123456789012:role/team/orders/batch",
-    ] {
-        assert_eq!(grant_or_code(&claims_of(sub, json!({}))), "no_grant", "{sub}");
+tests_of_table! {
+    include_str!("golden/aws_iam.txt"), gets {
+        a_pattern_covers_the_path_and_nothing_beside_it,
+        rejects_the_same_role_name_under_another_path_or_in_another_account,
+        principal_tags_account_and_organization_can_be_bound,
+        rejects_an_account_that_is_not_the_arns,
+        rejects_root_federated_users_sessions_and_what_is_no_principal,
     }
-}
-
-#[test]
-fn principal_tags_account_and_organization_can_be_bound() {
-    let user = "arn:aws:iam::123456789012:user/alice";
-    let grant = |aws: Value| grant_or_code(&claims_of(user, aws));
-    assert_eq!(grant(json!({"principal_tags": {"team": "orders"}})), "tagged");
-    assert_eq!(grant(json!({"principal_tags": {"team": "billing"}})), "no_grant");
-    assert_eq!(grant(json!({"principal_tags": {"team": "orders"}, "org_id": "o-other"})), "no_grant");
-    assert_eq!(grant(json!({})), "no_grant");
 }
 
 #[test]
@@ -154,12 +139,6 @@ fn rejects_tags_that_the_caller_asked_for() {
     assert!(named.contains("they name nobody"), "{named}");
 }
 
-#[test]
-fn rejects_an_account_that_is_not_the_arns() {
-    let claims = claims_of(BATCH, json!({"aws_account": "210987654321"}));
-    assert_eq!(grant_or_code(&claims), "account_refused");
-}
-
 /// IAM gives a path 512 characters.
 #[test]
 fn a_role_of_a_long_path_is_a_caller_like_any_other() {
@@ -174,19 +153,6 @@ fn a_role_of_a_long_path_is_a_caller_like_any_other() {
 #[test]
 fn rejects_a_stolen_sender_constrained_token_of_aws() {
     assert_eq!(grant_or_code(&batch_with(json!({"cnf": {"jkt": "x"}}))), "binding_missing");
-}
-
-#[test]
-fn rejects_root_federated_users_sessions_and_what_is_no_principal() {
-    for sub in [
-        "arn:aws:iam::123456789012:root",
-        "arn:aws:sts::123456789012:federated-user/batch",
-        "arn:aws:sts::123456789012:assumed-role/batch/session",
-        "arn:aws:iam::123456789012:role/",
-        "batch",
-    ] {
-        assert_eq!(grant_or_code(&claims_of(sub, json!({}))), "proof_refused", "{sub}");
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which grant decides.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::*;
 
@@ -20,9 +20,22 @@ stages:
       - {name: rest, mode: none, routes: ["* /*"], caller: {issuer: corp, bound_claims: {scope: [rest]}}}
 "#;
 
-/// Which grant decides for a caller with these claims, or the code.
-fn grant(claims: Value, method: &str, resource: &str) -> String {
-    Bed::of(document_with(ROUTED)).grant_or_code(&event_on(&token_with(claims), "prod", method, resource))
+/// The claims, the call, and which grant decides, or the code.
+fn decides([claims, call, expected]: [&str; 3]) {
+    let (method, path) = call.split_once(' ').unwrap();
+    let event = event_on(&token_with(serde_json::from_str(claims).unwrap()), "prod", method, path);
+    assert_eq!(Bed::of(document_with(ROUTED)).grant_or_code(&event), expected, "{claims} {call}");
+}
+
+tests_of_table! {
+    include_str!("golden/grants.txt"), decides {
+        a_list_claim_holds_if_one_item_does,
+        every_bound_must_hold_with_its_type,
+        a_star_is_a_pattern_only_where_globs_are_asked_for,
+        a_scope_is_read_by_words,
+        the_subject_is_compared_exactly,
+        options_needs_a_route_of_its_own,
+    }
 }
 
 /// With another number for the bound `level`, as it is written.
@@ -31,67 +44,11 @@ fn with_level(bound: &str) -> String {
 }
 
 #[test]
-fn a_list_claim_holds_if_one_item_does() {
-    assert_eq!(grant(json!({"roles": ["user", "admin"]}), "DELETE", "/admin/users"), "admin");
-    assert_eq!(grant(json!({"roles": "root"}), "GET", "/admin"), "admin");
-    assert_eq!(grant(json!({"roles": ["user"]}), "GET", "/admin"), "no_grant");
-    assert_eq!(grant(json!({"roles": "admin root"}), "GET", "/admin"), "no_grant");
-    assert_eq!(grant(json!({"roles": {"admin": true}}), "GET", "/admin"), "no_grant");
-    assert_eq!(grant(json!({}), "GET", "/admin"), "no_grant");
-}
-
-#[test]
-fn every_bound_must_hold_with_its_type() {
-    let good = json!({"org": {"tenant": "blue"}, "level": 3, "active": true});
-    assert_eq!(grant(good, "GET", "/t"), "tenant");
-    for bad in [
-        json!({"org": {"tenant": "blue"}, "level": "3", "active": true}),
-        json!({"org": {"tenant": "blue"}, "level": 3, "active": "true"}),
-        json!({"org": {"tenant": "bluer"}, "level": 3, "active": true}),
-        json!({"/org/tenant": "blue", "level": 3, "active": true}),
-        json!({"org": {"tenant": "blue"}, "level": 3}),
-    ] {
-        assert_eq!(grant(bad.clone(), "GET", "/t"), "no_grant", "{bad}");
-    }
-}
-
-#[test]
-fn a_star_is_a_pattern_only_where_globs_are_asked_for() {
-    assert_eq!(grant(json!({"team": "orders-eu"}), "GET", "/g"), "glob");
-    assert_eq!(grant(json!({"team": "my-orders-eu"}), "GET", "/g"), "no_grant");
-    assert_eq!(grant(json!({"team": "orders-eu"}), "GET", "/l"), "no_grant");
-    assert_eq!(grant(json!({"team": "orders-*"}), "GET", "/l"), "literal");
-}
-
-#[test]
-fn a_scope_is_read_by_words() {
-    assert_eq!(grant(json!({"scope": "a rest b"}), "GET", "/x"), "rest");
-    assert_eq!(grant(json!({"scope": ["a", "rest"]}), "GET", "/x"), "rest");
-    assert_eq!(grant(json!({"scope": "restful"}), "GET", "/x"), "no_grant");
-    assert_eq!(grant(json!({"scope": "a\trest"}), "GET", "/x"), "no_grant");
-    assert_eq!(grant(json!({"scope": "", "scp": "a rest b"}), "GET", "/s"), "scp");
-    assert_eq!(grant(json!({"scope": "", "scp": ["rest"]}), "GET", "/s"), "scp");
-    assert_eq!(grant(json!({"scope": "", "scp": "rest.all"}), "GET", "/s"), "no_grant");
-}
-
-#[test]
-fn the_subject_is_compared_exactly() {
-    assert_eq!(grant(json!({"sub": "alice"}), "GET", "/a"), "alice");
-    assert_eq!(grant(json!({"sub": "Alice"}), "GET", "/a"), "no_grant");
-}
-
-#[test]
 fn the_first_grant_decides_and_what_fails_later_is_final() {
     let bed = Bed::of(document_with(ROUTED));
     let on = |exp: u64| bed.line(&event_on(&token_with(json!({"exp": exp})), "prod", "GET", "/f"));
     assert_eq!(on(NOW + 600)["grant"], "first");
     assert_eq!(on(NOW + 5)["code"], "token_expiring", "it must not fall through to `second`");
-}
-
-#[test]
-fn options_needs_a_route_of_its_own() {
-    assert_eq!(grant(json!({"scope": "rest"}), "OPTIONS", "/x"), "no_grant");
-    assert_eq!(grant(json!({"roles": "admin"}), "OPTIONS", "/admin"), "no_grant");
 }
 
 #[test]

@@ -10,10 +10,11 @@ mod keys;
 mod log;
 mod servers;
 mod sts;
+mod table;
 mod vault;
 
 pub use self::{
-    bed::*, clock::*, document::*, events::*, jwt::*, keys::*, log::*, servers::*, sts::*, vault::*,
+    bed::*, clock::*, document::*, events::*, jwt::*, keys::*, log::*, servers::*, sts::*, table::*, vault::*,
 };
 
 /// Ends the test with the value where the pattern does not fit it.
