@@ -116,11 +116,11 @@ fn gets([sub, about, expected]: [&str; 3]) {
 
 tests_of_table! {
     include_str!("golden/aws_iam.txt"), gets {
-        a_pattern_covers_the_path_and_nothing_beside_it,
-        rejects_the_same_role_name_under_another_path_or_in_another_account,
-        principal_tags_account_and_organization_can_be_bound,
-        rejects_an_account_that_is_not_the_arns,
-        rejects_root_federated_users_sessions_and_what_is_no_principal,
+        fn a_pattern_covers_the_path_and_nothing_beside_it();
+        fn rejects_the_same_role_name_under_another_path_or_in_another_account();
+        fn principal_tags_account_and_organization_can_be_bound();
+        fn rejects_an_account_that_is_not_the_arns();
+        fn rejects_root_federated_users_sessions_and_what_is_no_principal();
     }
 }
 

@@ -29,12 +29,12 @@ fn decides([claims, call, expected]: [&str; 3]) {
 
 tests_of_table! {
     include_str!("golden/grants.txt"), decides {
-        a_list_claim_holds_if_one_item_does,
-        every_bound_must_hold_with_its_type,
-        a_star_is_a_pattern_only_where_globs_are_asked_for,
-        a_scope_is_read_by_words,
-        the_subject_is_compared_exactly,
-        options_needs_a_route_of_its_own,
+        fn a_list_claim_holds_if_one_item_does();
+        fn every_bound_must_hold_with_its_type();
+        fn a_star_is_a_pattern_only_where_globs_are_asked_for();
+        fn a_scope_is_read_by_words();
+        fn the_subject_is_compared_exactly();
+        fn options_needs_a_route_of_its_own();
     }
 }
 

@@ -51,15 +51,15 @@ fn gets([part, changes, expected]: [&str; 3]) {
 
 tests_of_table! {
     include_str!("golden/jwt.txt"), gets {
-        rejects_an_unknown_issuer_and_every_near_miss,
-        rejects_audience_confusion,
-        exp_is_required_and_has_no_leeway,
-        nbf_and_iat_have_the_leeway_and_no_more,
-        max_age_counts_from_iat,
+        fn rejects_an_unknown_issuer_and_every_near_miss();
+        fn rejects_audience_confusion();
+        fn exp_is_required_and_has_no_leeway();
+        fn nbf_and_iat_have_the_leeway_and_no_more();
+        fn max_age_counts_from_iat();
         /// OpenID Connect Core, section 2: at most 255 ASCII characters. The issuer's name is not the provider's.
-        rejects_a_caller_name_that_is_absent_or_could_break_a_header,
-        types_are_compared_as_media_types,
-        rejects_critical_extensions_and_unencoded_payloads,
-        rejects_a_kid_that_is_not_the_keys_to_the_letter,
+        fn rejects_a_caller_name_that_is_absent_or_could_break_a_header();
+        fn types_are_compared_as_media_types();
+        fn rejects_critical_extensions_and_unencoded_payloads();
+        fn rejects_a_kid_that_is_not_the_keys_to_the_letter();
     }
 }

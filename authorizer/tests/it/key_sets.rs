@@ -60,9 +60,9 @@ fn changed_keys([kids, changes, expected]: [&str; 3]) {
 
 tests_of_table! {
     include_str!("golden/key_sets.txt"), changed_keys {
-        rejects_a_key_that_is_not_a_public_key_for_signatures,
+        fn rejects_a_key_that_is_not_a_public_key_for_signatures();
         /// Providers that write each key with one record leave such members behind.
-        null_is_absent_and_what_a_key_type_does_not_define_is_ignored,
+        fn null_is_absent_and_what_a_key_type_does_not_define_is_ignored();
     }
 }
 

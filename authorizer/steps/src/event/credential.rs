@@ -419,7 +419,7 @@ mod tests {
     }
 
     macro_rules! parts_of_the_table {
-        ($($(#[$doc:meta])* $test:ident,)*) => {
+        ($($(#[$doc:meta])* fn $test:ident();)*) => {
             $($(#[$doc])* #[test] fn $test() { holds(stringify!($test)); })*
 
             #[test]
@@ -431,18 +431,18 @@ mod tests {
     }
 
     parts_of_the_table! {
-        a_bearer_token_is_found_in_any_case,
-        rejects_two_values_two_spellings_and_two_credentials,
-        a_scheme_and_its_credential_are_parted_by_one_or_more_spaces,
+        fn a_bearer_token_is_found_in_any_case();
+        fn rejects_two_values_two_spellings_and_two_credentials();
+        fn a_scheme_and_its_credential_are_parted_by_one_or_more_spaces();
         /// Clients and proxies clear a header, a cookie or a parameter by sending it empty.
-        an_empty_value_beside_a_good_one_is_none,
-        a_bare_jwt_is_found_in_a_header_that_is_said_to_have_one,
-        rejects_a_second_credential_in_another_place,
-        a_cookie_is_found_in_its_header_or_apart,
-        rejects_a_cookie_tossed_in_by_another_host,
-        a_query_parameter_is_found_once_and_in_one_spelling,
-        the_subprotocol_after_the_configured_one_is_the_token,
-        rejects_what_is_not_one_credential,
+        fn an_empty_value_beside_a_good_one_is_none();
+        fn a_bare_jwt_is_found_in_a_header_that_is_said_to_have_one();
+        fn rejects_a_second_credential_in_another_place();
+        fn a_cookie_is_found_in_its_header_or_apart();
+        fn rejects_a_cookie_tossed_in_by_another_host();
+        fn a_query_parameter_is_found_once_and_in_one_spelling();
+        fn the_subprotocol_after_the_configured_one_is_the_token();
+        fn rejects_what_is_not_one_credential();
     }
 
     #[test]

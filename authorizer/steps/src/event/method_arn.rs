@@ -235,24 +235,15 @@ mod tests {
 
     #[test]
     fn rejects_a_wildcard_in_any_other_part() {
-        for arn in "arn arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET
-            arn:*:execute-api:eu-west-1:123456789012:a1/prod/GET/x
-            arn:aws:lambda:eu-west-1:123456789012:a1/prod/GET/x
-            arn:aws:execute-api:*:123456789012:a1/prod/GET/x arn:aws:execute-api:eu-west-1:*:a1/prod/GET/x
-            arn:aws:execute-api:eu-west-1:12345678901:a1/prod/GET/x
-            arn:aws:execute-api:eu-west-1:123456789012:*/prod/GET/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/*/GET/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod/*PUT/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod/P?T/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod/${x}/x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod//x
-            arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$disconnect
-            arn:aws:execute-api:eu-west-1:123456789012:a1/*/$connect"
-            .split_whitespace()
-            .chain([""])
-        {
-            assert_eq!(MethodArn::parse(arn), Err(InvalidMethodArn::Malformed), "{arn:?}");
+        let parts = "arn:*:execute-api:eu-west-1:123456789012:a1 arn:aws:lambda:eu-west-1:123456789012:a1
+            arn:aws:execute-api:*:123456789012:a1 arn:aws:execute-api:eu-west-1:*:a1
+            arn:aws:execute-api:eu-west-1:12345678901:a1 arn:aws:execute-api:eu-west-1:123456789012:*";
+        let parts = parts.split_whitespace().map(|part| format!("{part}/prod/GET/x"));
+        let calls = "prod/GET */GET/x prod/*/x prod/*PUT/x prod/P?T/x prod/${x}/x prod//x prod/$disconnect */$connect";
+        let calls =
+            calls.split(' ').map(|call| format!("arn:aws:execute-api:eu-west-1:123456789012:a1/{call}"));
+        for arn in parts.chain(calls).chain(["", "arn"].map(str::to_owned)) {
+            assert_eq!(MethodArn::parse(&arn), Err(InvalidMethodArn::Malformed), "{arn:?}");
         }
     }
 }

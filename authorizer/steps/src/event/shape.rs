@@ -393,7 +393,7 @@ mod tests {
     }
 
     macro_rules! parts_of_the_table {
-        ($($test:ident,)*) => {
+        ($(fn $test:ident();)*) => {
             $(#[test] fn $test() { refused_each(stringify!($test)); })*
 
             #[test]
@@ -405,11 +405,11 @@ mod tests {
     }
 
     parts_of_the_table! {
-        rejects_a_path_that_hides_a_pattern_from_the_arn,
-        an_unknown_shape_is_unsupported,
-        rejects_a_forged_api_id_stage_or_account,
-        rejects_two_methods_and_two_routes,
-        rejects_a_websocket_event_that_opens_nothing_and_a_connect_that_is_no_websockets,
+        fn rejects_a_path_that_hides_a_pattern_from_the_arn();
+        fn an_unknown_shape_is_unsupported();
+        fn rejects_a_forged_api_id_stage_or_account();
+        fn rejects_two_methods_and_two_routes();
+        fn rejects_a_websocket_event_that_opens_nothing_and_a_connect_that_is_no_websockets();
     }
 
     /// The route's own method, where nothing else tells of one.

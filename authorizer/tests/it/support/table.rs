@@ -12,7 +12,7 @@ pub fn rows<const N: usize>(table: &'static str, test: &str) -> Vec<[&'static st
 
 /// A test for each part of a table: `hold` is called with each of its lines.
 macro_rules! tests_of_table {
-    ($table:expr, $hold:path { $($(#[$doc:meta])* $test:ident,)* }) => {
+    ($table:expr, $hold:path { $($(#[$doc:meta])* fn $test:ident();)* }) => {
         $($(#[$doc])* #[test] fn $test() {
             for row in rows($table, stringify!($test)) {
                 $hold(row);
