@@ -119,6 +119,12 @@ impl World {
         self.mint_within(8).await
     }
 
+    /// So many seconds later.
+    async fn mint_after(&self, seconds: u64) -> Result<(), MintError> {
+        self.clock.forward_seconds(seconds);
+        self.mint().await
+    }
+
     async fn mint_within(&self, seconds: u64) -> Result<(), MintError> {
         let order = Order { deadline: self.clock.now().plus_seconds(seconds), ..order() };
         self.minter.mint(&order).await.map(|_| ())
@@ -179,15 +185,12 @@ async fn concurrent_calls_share_one_login() {
 async fn a_session_is_renewed_at_two_thirds_of_its_life_and_not_before() {
     let world = World::new(wrapped).await;
     world.mint().await.unwrap();
-    world.clock.forward_seconds(2399);
-    world.mint().await.unwrap();
+    world.mint_after(2399).await.unwrap();
     assert_eq!(world.vault.asked().len(), 2);
-    world.clock.forward_seconds(1);
-    world.mint().await.unwrap();
+    world.mint_after(1).await.unwrap();
     let renewed = ["POST /v1/auth/token/renew-self s.login1", "POST /v1/auth/token/create/r s.login1"];
     assert_eq!(world.vault.asked(), renewed);
-    world.clock.forward_seconds(2399);
-    world.mint().await.unwrap();
+    world.mint_after(2399).await.unwrap();
     assert_eq!(world.vault.asked().len(), 1, "the renewed life counts from the renewal");
     assert_eq!(world.logins(), 1);
 }
@@ -197,8 +200,7 @@ async fn near_its_maximum_ttl_a_session_is_replaced_by_a_login() {
     let renews = |line: &str| renewed_for(27, line).unwrap_or_else(|| wrapped(line));
     let world = World::with(FakeLogin::renewable(), renews).await;
     world.mint().await.unwrap();
-    world.clock.forward_seconds(2400);
-    world.mint().await.unwrap();
+    world.mint_after(2400).await.unwrap();
     assert_eq!(world.last(), "POST /v1/auth/token/create/r s.login2");
 }
 
@@ -212,8 +214,7 @@ async fn a_renewal_that_cannot_be_read_or_says_nothing_of_a_life_is_no_session_w
         let world = World::with(FakeLogin::renewable(), renews).await;
         world.mint().await.unwrap();
         for login in ["s.login2", "s.login3"] {
-            world.clock.forward_seconds(2400);
-            world.mint().await.unwrap();
+            world.mint_after(2400).await.unwrap();
             assert_eq!(world.last(), format!("POST /v1/auth/token/create/r {login}"), "{renewal}");
         }
     }
@@ -224,8 +225,7 @@ async fn a_function_that_was_frozen_past_its_tokens_end_logs_in_again() {
     let world = World::new(wrapped).await;
     world.mint().await.unwrap();
     world.vault.asked();
-    world.clock.forward_seconds(3600);
-    world.mint().await.unwrap();
+    world.mint_after(3600).await.unwrap();
     let asked = world.vault.asked();
     assert_eq!(asked, ["POST /v1/auth/token/create/r s.login2"], "a dead token is not even renewed");
 }
@@ -235,10 +235,8 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
     let world = World::with(FakeLogin::lasting(3600), wrapped).await;
     world.mint().await.unwrap();
     world.login.refuses.store(true, SeqCst);
-    world.clock.forward_seconds(3000);
-    world.mint().await.unwrap();
-    world.clock.forward_seconds(598);
-    world.mint().await.unwrap();
+    world.mint_after(3000).await.unwrap();
+    world.mint_after(598).await.unwrap();
     // Within the time for which a refresh is not tried again, and past the token's end.
     world.clock.forward_seconds(2);
     let over = world.mint().await;
@@ -344,8 +342,7 @@ async fn a_new_token_that_is_refused_too_is_no_reason_for_a_login_by_every_reque
         assert!(text.contains("`auth/token/create/r`") && text.contains("token_bound_cidrs"), "{text}");
     }
     assert_eq!(world.logins(), 2, "the first, and the one in its place");
-    world.clock.forward_seconds(9);
-    world.mint().await.unwrap_err();
+    world.mint_after(9).await.unwrap_err();
     assert_eq!(world.logins(), 2);
     world.clock.forward_seconds(1);
     for _ in 0..10 {

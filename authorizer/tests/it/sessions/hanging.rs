@@ -44,8 +44,7 @@ async fn a_refresh_that_hangs_holds_a_request_up_for_a_second_and_the_next_one_n
     let minted = tokio::time::timeout(Duration::from_secs(10), world.mint()).await;
     assert!(minted.is_ok_and(|minted| minted.is_ok()), "with the token that is still good");
     assert_eq!(world.attempts(), 2);
-    world.clock.forward_seconds(4);
-    world.mint().await.unwrap();
+    world.mint_after(4).await.unwrap();
     assert_eq!(world.attempts(), 2);
 }
 
@@ -140,6 +139,5 @@ async fn a_renewal_that_is_given_up_leaves_its_turn_to_the_mint_it_was_for() {
     }
     assert_matches!(world.mint().await, Err(MintError::NotAsked { .. }));
     down.store(false, SeqCst);
-    world.clock.forward_seconds(2400);
-    world.mint().await.unwrap();
+    world.mint_after(2400).await.unwrap();
 }
