@@ -8,13 +8,16 @@ pub(crate) mod lints;
 use std::{fmt::Write, process::ExitCode};
 
 use clap::Args;
-use lints::{Finding, Weight, lint};
 use vault_authorizer::config::{Config, InvalidConfig};
 
 use crate::{
     failure::Failure,
-    input::ConfigArguments,
-    output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
+    input::{ConfigArguments, ConfigError},
+    output::{BAD, CAUTION, GOOD, HEADING, Output, OutputError, plain, styled},
+};
+use lints::{
+    finding::{Finding, Weight},
+    lint,
 };
 
 /// Says what is wrong with a configuration, or may go wrong with it
@@ -45,17 +48,34 @@ Exit codes:
   1  the function would not start with it, or `--strict` and there are warnings, or it cannot be read
   2  the command line is wrong";
 
+/// Why nothing was checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    /// No text to check.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for CheckError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(error) if error.is_usage())
+    }
+}
+
 /// Checks and lints.
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, CheckError> {
     // A path can hold what a terminal obeys.
     let name = plain(&arguments.config.source()?.to_string());
     let config = match arguments.config.read() {
         Ok(config) => config,
-        Err(Failure::Config(invalid)) => {
+        Err(ConfigError::Invalid(invalid)) => {
             output.print(&problems(&invalid, &name))?;
             return Ok(ExitCode::FAILURE);
         }
-        Err(failure) => return Err(failure),
+        Err(error) => return Err(error.into()),
     };
     let findings = lint(&config, arguments.concurrency);
     output.print(&report(&config, &findings, &name))?;

@@ -17,12 +17,13 @@ use authorizer_adapters::identity_client;
 use authorizer_steps::names::PolicyName;
 use clap::Args;
 use sts_identity::Region;
+use vault_transport::http::HttpSetupError;
 
 use crate::{
     connection::{self, AddressArguments},
     failure::Failure,
-    input::ConfigArguments,
-    output::Output,
+    input::{ConfigArguments, ConfigError},
+    output::{Output, OutputError},
     vault::{Quotas, own_policy},
 };
 
@@ -85,8 +86,28 @@ Exit codes:
 /// Some checks could not be made.
 const INCOMPLETE: u8 = 3;
 
+/// Why nothing was examined.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DoctorError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No HTTP client for the issuers or AWS.
+    #[error("this machine's TLS roots cannot be used")]
+    Http(#[from] HttpSetupError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for DoctorError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(error) if error.is_usage())
+    }
+}
+
 /// Examines.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, DoctorError> {
     let config = arguments.config.read()?;
     let client = identity_client()?;
     let mut findings = vault::examine(&config.vault).await;

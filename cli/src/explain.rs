@@ -23,12 +23,13 @@ use authorizer_steps::{
 use clap::Args;
 use serde_json::Value;
 use vault_authorizer::config::Config;
+use vault_transport::http::HttpSetupError;
 use zeroize::Zeroizing;
 
 use crate::{
     failure::Failure,
-    input::{ConfigArguments, Source, looks_like_jwt},
-    output::{self, Output},
+    input::{ConfigArguments, ConfigError, InputError, Source, looks_like_jwt},
+    output::{self, Output, OutputError},
 };
 
 use call::CalledRoute;
@@ -91,8 +92,70 @@ Exit codes:
   3  denied
   4  a fault: the function, the issuer's keys or STS, not the caller";
 
+/// Why nothing is explained.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExplainError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No event and no JWT.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Two arguments want standard input.
+    #[error(
+        "the configuration and `{option} -` cannot both come from standard input: put one of them into a file"
+    )]
+    TwoFromStdin {
+        /// The other one.
+        option: &'static str,
+    },
+    /// Neither of the two, which the parser of the command line refuses first.
+    #[error("needs `--event`, or `--jwt` with `--route` and `--stage`")]
+    EventMissing,
+    /// A JWT where its file should be.
+    #[error(
+        "`--jwt` takes a file or `-` for standard input, not the JWT: others on this machine can read a command's arguments, and your shell keeps them. Write `printf %s \"$jwt\" | vault-authorizer explain --jwt - …`"
+    )]
+    JwtAsArgument,
+    /// Another option takes it, or none.
+    #[error("`--jwt` takes a JWT, but {name} {what}")]
+    NotAJwt {
+        /// The file.
+        name: String,
+        /// What it is, and which option takes it.
+        what: &'static str,
+    },
+    /// Not what a Lambda function is given.
+    #[error(
+        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it, or a JWT as `--jwt`"
+    )]
+    EventNotJson {
+        /// Where reading stopped.
+        line: usize,
+        /// And there.
+        column: usize,
+    },
+    /// No HTTP client for the issuers or STS.
+    #[error("this machine's TLS roots cannot be used")]
+    Http(#[from] HttpSetupError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for ExplainError {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Config(error) => error.is_usage(),
+            Self::Input(_) | Self::Http(_) | Self::Output(_) => false,
+            Self::TwoFromStdin { .. } | Self::EventMissing | Self::JwtAsArgument => true,
+            Self::NotAJwt { .. } | Self::EventNotJson { .. } => true,
+        }
+    }
+}
+
 /// Explains.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, ExplainError> {
     arguments.refuse_two_from_stdin()?;
     let config = arguments.config.read()?;
     let event = arguments.event(&config)?;
@@ -111,24 +174,28 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 }
 
 impl Arguments {
-    fn refuse_two_from_stdin(&self) -> Result<(), Failure> {
+    fn refuse_two_from_stdin(&self) -> Result<(), ExplainError> {
         let from_stdin = |source: &Option<Source>| *source == Some(Source::Stdin);
         let option = match (from_stdin(&self.event), from_stdin(&self.jwt)) {
             (true, _) => "--event",
             (false, true) => "--jwt",
             (false, false) => return Ok(()),
         };
-        if *self.config.source()? == Source::Stdin { Err(Failure::TwoFromStdin { option }) } else { Ok(()) }
+        if *self.config.source()? == Source::Stdin {
+            Err(ExplainError::TwoFromStdin { option })
+        } else {
+            Ok(())
+        }
     }
 
     /// The event that is given, or that of the call.
-    fn event(&self, config: &Config) -> Result<Value, Failure> {
+    fn event(&self, config: &Config) -> Result<Value, ExplainError> {
         if let (Some(jwt), Some((route, stage))) = (&self.jwt, self.call()) {
             return Ok(route.event(stage, bare(&read_jwt(jwt)?), config));
         }
-        let event = self.event.as_ref().ok_or(Failure::EventMissing)?.read(MAX_EVENT_BYTES)?;
+        let event = self.event.as_ref().ok_or(ExplainError::EventMissing)?.read(MAX_EVENT_BYTES)?;
         serde_json::from_str(&event)
-            .map_err(|error| Failure::EventNotJson { line: error.line(), column: error.column() })
+            .map_err(|error| ExplainError::EventNotJson { line: error.line(), column: error.column() })
     }
 
     fn call(&self) -> Option<(&CalledRoute, &StageName)> {
@@ -136,13 +203,13 @@ impl Arguments {
     }
 }
 
-fn read_jwt(source: &Source) -> Result<Zeroizing<String>, Failure> {
+fn read_jwt(source: &Source) -> Result<Zeroizing<String>, ExplainError> {
     match source {
-        Source::File(path) if looks_like_jwt(&path.to_string_lossy()) => Err(Failure::JwtAsArgument),
+        Source::File(path) if looks_like_jwt(&path.to_string_lossy()) => Err(ExplainError::JwtAsArgument),
         Source::Stdin | Source::File(_) => {
             let text = Zeroizing::new(source.read(MAX_JWT_FILE_BYTES)?);
             match instead_of_a_jwt(bare(&text)) {
-                Some(what) => Err(Failure::NotAJwt { name: source.to_string(), what }),
+                Some(what) => Err(ExplainError::NotAJwt { name: source.to_string(), what }),
                 None => Ok(text),
             }
         }
@@ -172,7 +239,7 @@ fn bare(text: &str) -> &str {
 }
 
 /// Put together as in the function, but for the minter and the clock, which stands still.
-fn walk_of(config: Config, at: Option<At>) -> Result<Walk, Failure> {
+fn walk_of(config: Config, at: Option<At>) -> Result<Walk, HttpSetupError> {
     let now = at.map_or_else(|| SystemClock.now(), At::time);
     let clock: Arc<dyn Clock> = Arc::new(StandingClock(now));
     let sts = StsClient::new(identity_client()?);

@@ -12,7 +12,7 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use flate2::bufread::MultiGzDecoder;
-use vault_authorizer::config::{Config, MAX_DOCUMENT_BYTES};
+use vault_authorizer::config::{Config, InvalidConfig, MAX_DOCUMENT_BYTES};
 
 use crate::{failure::Failure, output::Output};
 
@@ -30,10 +30,10 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Asks, and takes `yes` alone for a yes.
 pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputError> {
-    output.ask(question);
+    output.aside(question);
     let mut answer = String::new();
     let read = io::stdin().lock().take(MAX_ANSWER_BYTES).read_line(&mut answer);
-    read.map_err(|source| InputError::Unreadable { name: Source::Stdin.to_string(), source })?;
+    read.map_err(|error| Source::Stdin.unreadable(error))?;
     Ok(answer.trim() == "yes")
 }
 
@@ -55,12 +55,12 @@ pub(crate) struct ConfigArguments {
 
 impl ConfigArguments {
     /// Where it is. The parser of the command line refuses none and two.
-    pub(crate) fn source(&self) -> Result<&Source, Failure> {
-        self.document.as_ref().or(self.config.as_ref()).ok_or(Failure::ConfigMissing)
+    pub(crate) fn source(&self) -> Result<&Source, ConfigError> {
+        self.document.as_ref().or(self.config.as_ref()).ok_or(ConfigError::Missing)
     }
 
     /// Reads it exactly as the function would.
-    pub(crate) fn read(&self) -> Result<Config, Failure> {
+    pub(crate) fn read(&self) -> Result<Config, ConfigError> {
         let source = self.source()?;
         let document = source.read(MAX_DOCUMENT_BYTES)?;
         let task_root = self.task_root.as_deref().unwrap_or_else(|| source.folder());
@@ -80,20 +80,12 @@ pub(crate) enum Source {
 impl Source {
     /// All of its text.
     pub(crate) fn read(&self, most_bytes: u64) -> Result<String, InputError> {
-        let unreadable = |source| InputError::Unreadable { name: self.to_string(), source };
         let mut bytes = Vec::new();
-        match self {
-            Self::Stdin => io::stdin().lock().take(most_bytes + 1).read_to_end(&mut bytes),
-            Self::File(path) => {
-                let file = fs::File::open(path).map_err(unreadable)?;
-                file.take(most_bytes + 1).read_to_end(&mut bytes)
-            }
-        }
-        .map_err(unreadable)?;
+        let read = self.bytes()?.take(most_bytes + 1).read_to_end(&mut bytes);
+        read.map_err(|error| self.unreadable(error))?;
         let not_text = |what| InputError::NotText { name: self.to_string(), what };
         // Before its size: a package is larger than a document may be.
-        let form = FORMS.iter().find(|(start, _)| bytes.starts_with(start));
-        if let Some((_, what)) = form {
+        if let Some((_, what)) = FORMS.iter().find(|(start, _)| bytes.starts_with(start)) {
             return Err(not_text(what));
         }
         if !u64::try_from(bytes.len()).is_ok_and(|bytes| bytes <= most_bytes) {
@@ -104,19 +96,27 @@ impl Source {
 
     /// Its bytes as they come, for a log that is too long to hold; unpacked where it is gzip.
     pub(crate) fn open(&self) -> Result<Box<dyn BufRead>, InputError> {
-        let unreadable = |source| InputError::Unreadable { name: self.to_string(), source };
-        let mut log: Box<dyn BufRead> = match self {
-            Self::Stdin => Box::new(io::stdin().lock()),
-            Self::File(path) => {
-                let file = fs::File::open(path).map_err(unreadable)?;
-                Box::new(BufReader::with_capacity(READ_BYTES, file))
-            }
-        };
+        let mut log = self.bytes()?;
         // No text begins with the first byte of gzip's two.
-        if log.fill_buf().map_err(unreadable)?.first() != Some(&0x1f) {
+        if log.fill_buf().map_err(|error| self.unreadable(error))?.first() != Some(&0x1f) {
             return Ok(log);
         }
         Ok(Box::new(BufReader::with_capacity(READ_BYTES, Unpacked::new(log, MAX_UNPACKED_BYTES))))
+    }
+
+    fn bytes(&self) -> Result<Box<dyn BufRead>, InputError> {
+        Ok(match self {
+            Self::Stdin => Box::new(io::stdin().lock()),
+            Self::File(path) => {
+                let file = fs::File::open(path).map_err(|error| self.unreadable(error))?;
+                Box::new(BufReader::with_capacity(READ_BYTES, file))
+            }
+        })
+    }
+
+    /// It, or a part of it.
+    pub(crate) fn unreadable(&self, source: io::Error) -> InputError {
+        InputError::Unreadable { name: self.to_string(), source }
     }
 
     fn folder(&self) -> &Path {
@@ -210,6 +210,26 @@ pub(crate) enum InputError {
         /// The bound.
         most_bytes: u64,
     },
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// None is named, which the parser of the command line refuses first.
+    #[error("needs `--config`")]
+    Missing,
+    /// No text.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Every problem of it.
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+}
+
+impl Failure for ConfigError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
 }
 
 #[cfg(test)]

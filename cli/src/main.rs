@@ -23,9 +23,9 @@ mod vault;
 
 use std::process::ExitCode;
 
-use authorizer_steps::error_chain::with_causes;
 use clap::{Parser, Subcommand};
 
+use failure::Failure;
 use output::Output;
 
 /// Checks a configuration or a deployment, explains a decision, signs a proof, sets Vault up, revokes tokens, traces a request:
@@ -52,19 +52,22 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    let outcome = match command {
-        Command::Check(arguments) => check::run(&arguments, &Output),
-        Command::Doctor(arguments) => doctor::run(&arguments, &Output).await,
-        Command::Explain(arguments) => explain::run(&arguments, &Output).await,
-        Command::Sign(arguments) => sign::run(&arguments, &Output).await,
-        Command::Revoke(arguments) => revoke::run(&arguments, &Output).await,
-        Command::Schema(schema::Arguments) => schema::run(&Output),
-        Command::Trace(arguments) => trace::run(&arguments, &Output).await,
-        Command::Vault(arguments) => vault::run(&arguments, &Output).await,
-    };
+    match command {
+        Command::Check(arguments) => ended(check::run(&arguments, &Output)),
+        Command::Doctor(arguments) => ended(doctor::run(&arguments, &Output).await),
+        Command::Explain(arguments) => ended(explain::run(&arguments, &Output).await),
+        Command::Sign(arguments) => ended(sign::run(&arguments, &Output).await),
+        Command::Revoke(arguments) => ended(revoke::run(&arguments, &Output).await),
+        Command::Schema(schema::Arguments) => ended(schema::run(&Output)),
+        Command::Trace(arguments) => ended(trace::run(&arguments, &Output).await),
+        Command::Vault(arguments) => ended(vault::run(&arguments, &Output).await),
+    }
+}
+
+fn ended(outcome: Result<ExitCode, impl Failure>) -> ExitCode {
     outcome.unwrap_or_else(|failure| {
-        Output.complain(&with_causes(&failure));
-        failure.exit_code()
+        Output.complain(&failure.told());
+        failure.exit_code().into()
     })
 }
 

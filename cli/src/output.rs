@@ -32,15 +32,15 @@ pub(crate) struct Output;
 
 impl Output {
     /// Prints a result. A reader that has seen enough, such as `head`, is no failure.
-    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn print(&self, text: &str) -> Result<(), OutputError> {
         let mut stdout = AutoStream::auto(io::stdout().lock());
         match stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    /// Says on standard error what standard output did not take.
+    /// Says on standard error what standard output did not take, or asks a person there.
     pub(crate) fn aside(&self, text: &str) {
         let _unwritable = AutoStream::auto(io::stderr().lock()).write_all(harmless(text).as_bytes());
     }
@@ -51,12 +51,6 @@ impl Output {
         self.aside(&format!("{}: {}\n", styled(BAD, "error"), text.join("\n")));
     }
 
-    /// Asks a person at a terminal, on standard error.
-    pub(crate) fn ask(&self, question: &str) {
-        let mut stderr = AutoStream::auto(io::stderr().lock());
-        let _unwritable = stderr.write_all(harmless(question).as_bytes()).and_then(|()| stderr.flush());
-    }
-
     /// Tells a person at a terminal something that a pipe need not know.
     pub(crate) fn hint(&self, text: &str) {
         if io::stdout().is_terminal() {
@@ -64,6 +58,13 @@ impl Output {
         }
     }
 }
+
+/// Standard output takes no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the output could not be written")]
+pub(crate) struct OutputError(#[source] io::Error);
+
+impl Failure for OutputError {}
 
 /// Text in a style, which is left out again where it is not for a terminal.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
@@ -92,6 +93,14 @@ fn harmless(text: &str) -> String {
         rest = after;
     }
     shown
+}
+
+/// Room for the longest name of a [`field`].
+const NAME_WIDTH: usize = 12;
+
+/// One line of a list of names and values.
+pub(crate) fn field(name: &str, value: &str) -> String {
+    format!("  {name:NAME_WIDTH$}{}\n", plain(value))
 }
 
 /// JSON for people and programs, with the same characters escaped.

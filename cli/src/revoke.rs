@@ -28,9 +28,9 @@ use serde_json::json;
 use crate::{
     connection::{self, AddressArguments},
     failure::Failure,
-    input::{self, ConfigArguments},
+    input::{self, ConfigArguments, ConfigError, InputError},
     operator::{Needs, Operator, OperatorError},
-    output::{BAD, CAUTION, GOOD, HEADING, Output, plain, styled},
+    output::{BAD, CAUTION, GOOD, HEADING, Output, OutputError, plain, styled},
 };
 
 /// Revokes the Vault tokens of a grant, a stage or a token role, or one by its accessor
@@ -94,7 +94,7 @@ const READ: Needs = Needs("`read`");
 /// No accessor of Vault's or OpenBao's is nearly as long.
 const MAX_ACCESSOR_BYTES: usize = 128;
 
-/// Why nothing was even tried.
+/// Why nothing was revoked, or why what was revoked could not be told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevokeError {
     /// A name that is not there.
@@ -115,7 +115,7 @@ pub(crate) enum RevokeError {
     },
     /// Whoever wants tokens dead now should not have to mend it first.
     #[error("nothing was revoked; `--role` and `--accessor` need no configuration")]
-    Config(#[source] Box<Failure>),
+    Config(#[source] ConfigError),
     /// No grants to look among.
     #[error("`--grant` and `--stage` need `--config`")]
     ConfigMissing,
@@ -128,6 +128,26 @@ pub(crate) enum RevokeError {
     /// Asked, and not confirmed.
     #[error("not confirmed: nothing was revoked")]
     NotConfirmed,
+    /// The answer to the question.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Vault cannot be asked at all.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for RevokeError {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Config(error) => error.is_usage(),
+            Self::Input(_) | Self::Operator(_) | Self::Output(_) => false,
+            Self::Unknown { .. } | Self::NoToken { .. } | Self::ConfigMissing | Self::Accessor => true,
+            Self::NobodyToAsk | Self::NotConfirmed => true,
+        }
+    }
 }
 
 fn listed(known: &[String]) -> String {
@@ -138,23 +158,27 @@ fn listed(known: &[String]) -> String {
     }
 }
 
-/// What is to end.
-enum Target<'a> {
-    /// All tokens of a grant, by its token role.
-    Grant { rule: &'a Rule, stage: &'a Stage, role: &'a RoleName },
-    /// All tokens of a token role, whichever grant it is of.
+/// What is to end, and how it is told.
+struct Target<'a> {
+    end: End<'a>,
+    what: String,
+    intention: String,
+}
+
+enum End<'a> {
+    /// All tokens of a token role.
     Role(&'a RoleName),
     /// One token.
     Accessor(&'a str),
 }
 
 /// Revokes.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, RevokeError> {
     let config = arguments.config.as_ref().map(ConfigArguments::read).transpose();
-    let config = config.map_err(|failure| RevokeError::Config(Box::new(failure)))?;
+    let config = config.map_err(RevokeError::Config)?;
     let targets = arguments.what.targets(config.as_ref().map(|config| &config.stages))?;
     if !arguments.yes && !input::is_terminal() {
-        return Err(RevokeError::NobodyToAsk.into());
+        return Err(RevokeError::NobodyToAsk);
     }
     let operator =
         Operator::new(&arguments.address, config.as_ref().map(|config| &config.vault), connection::variable)?;
@@ -167,7 +191,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         let seen = if hangs { Seen::Skipped } else { target.look(&operator).await? };
         hangs |= matches!(&seen, Seen::Unknown(error) if error.timed_out());
         absent |= matches!(seen, Seen::Absent);
-        text += &format!("  {}{}\n", target.intention(), seen.remark());
+        text += &format!("  {}{}\n", target.intention, seen.remark());
     }
     let mut report = Report { output, unprinted: None };
     if arguments.yes {
@@ -176,34 +200,31 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
         // Nobody confirms what they cannot read.
         output.print(&text)?;
         if !input::confirmed(output, "type `yes` to revoke: ")? {
-            return Err(RevokeError::NotConfirmed.into());
+            return Err(RevokeError::NotConfirmed);
         }
     }
 
     let mut failed = false;
     for target in &targets {
-        match target.revoke(&operator).await {
-            Ok(true) => report.say(&format!("{} {}\n", styled(GOOD, "revoked"), target.what())),
-            Ok(false) => {
-                failed = true;
-                report.say(&format!("{} {}: {NO_SUCH_TOKEN}\n", styled(CAUTION, "not found"), target.what()));
-            }
+        let (word, why) = match target.revoke(&operator).await {
+            Ok(true) => (styled(GOOD, "revoked"), String::new()),
+            Ok(false) => (styled(CAUTION, "not found"), format!(": {NO_SUCH_TOKEN}")),
             // One refusal must not keep the others' tokens alive.
             Err(error) => {
-                failed = true;
-                let why = plain(&with_causes(&error));
                 let word = if error.is_open() {
                     styled(CAUTION, "not known whether revoked:")
                 } else {
                     styled(BAD, "not revoked")
                 };
-                report.say(&format!("{word} {}: {why}\n", target.what()));
+                (word, format!(": {}", plain(&with_causes(&error))))
             }
-        }
+        };
+        failed |= !why.is_empty();
+        report.say(&format!("{word} {}{why}\n", target.what));
     }
     report.say(&what_goes_on(&targets));
     match report.unprinted {
-        Some(failure) => Err(failure),
+        Some(error) => Err(error.into()),
         None => Ok(if failed || absent { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
     }
 }
@@ -212,14 +233,14 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 /// for the end, and standard error has the text meanwhile.
 struct Report<'o> {
     output: &'o Output,
-    unprinted: Option<Failure>,
+    unprinted: Option<OutputError>,
 }
 
 impl Report<'_> {
     fn say(&mut self, text: &str) {
-        if let Err(failure) = self.output.print(text) {
+        if let Err(error) = self.output.print(text) {
             self.output.aside(text);
-            self.unprinted.get_or_insert(failure);
+            self.unprinted.get_or_insert(error);
         }
     }
 }
@@ -230,38 +251,35 @@ const NO_SUCH_TOKEN: &str =
 impl What {
     fn targets<'a>(&'a self, stages: Option<&'a Stages>) -> Result<Vec<Target<'a>>, RevokeError> {
         if let Some(accessor) = &self.accessor {
-            return Ok(vec![Target::Accessor(checked_accessor(accessor)?)]);
+            return Ok(vec![Target::accessor(checked_accessor(accessor)?)]);
         }
         if let Some(role) = &self.role {
-            return Ok(vec![Target::Role(role)]);
+            return Ok(vec![Target::role(role)]);
         }
         // The parser of the command line asks for a configuration with the others.
         let stages = stages.ok_or(RevokeError::ConfigMissing)?;
-        let all = stages.values().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule)));
-        let (kind, name) = match (&self.grant, &self.stage) {
-            (Some(grant), _) => ("grant", grant),
-            (None, Some(stage)) => ("stage", stage),
+        let all = || stages.values().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule)));
+        let (kind, name, known, meant): (_, _, Vec<String>, Vec<_>) = match (&self.grant, &self.stage) {
+            (Some(grant), _) => (
+                "grant",
+                grant,
+                all().map(|(_, rule)| rule.name.to_string()).collect(),
+                all().filter(|(_, rule)| rule.name.as_str() == grant).collect(),
+            ),
+            (None, Some(name)) => (
+                "stage",
+                name,
+                stages.keys().map(ToString::to_string).collect(),
+                all().filter(|(stage, _)| stage.name.as_str() == name).collect(),
+            ),
             // And for one of the four.
             (None, None) => return Err(RevokeError::Accessor),
         };
-        let is_meant = |(stage, rule): &(&Stage, &Rule)| match kind {
-            "grant" => rule.name.as_str() == name,
-            _ => stage.name.as_str() == name,
-        };
-        let meant: Vec<_> = all.filter(is_meant).collect();
         if meant.is_empty() {
-            let known = if kind == "grant" {
-                stages.values().flat_map(|stage| &stage.rules).map(|rule| rule.name.to_string()).collect()
-            } else {
-                stages.keys().map(ToString::to_string).collect()
-            };
             return Err(RevokeError::Unknown { kind, name: name.clone(), known });
         }
-        let targets = meant.into_iter().filter_map(|(stage, rule)| match &rule.mode {
-            Mode::Token(token) => Some(Target::Grant { rule, stage, role: &token.role }),
-            Mode::None => None,
-        });
-        let targets: Vec<_> = targets.collect();
+        let targets: Vec<_> =
+            meant.into_iter().filter_map(|(stage, rule)| Target::grant(rule, stage)).collect();
         if targets.is_empty() {
             return Err(RevokeError::NoToken { what: format!("{kind} `{name}`") });
         }
@@ -304,13 +322,35 @@ impl Seen {
     }
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// None where the grant gives no token.
+    fn grant(rule: &'a Rule, stage: &Stage) -> Option<Self> {
+        let Mode::Token(token) = &rule.mode else { return None };
+        let (role, grant, stage) = (&token.role, &rule.name, &stage.name);
+        let what = format!("every token of grant `{grant}`, opened or not, with its leases");
+        let intention = format!(
+            "revoke every token of grant `{grant}` on stage `{stage}`, opened or not, with its leases (auth/token/create/{role})"
+        );
+        Some(Self { end: End::Role(role), what, intention })
+    }
+
+    fn role(role: &'a RoleName) -> Self {
+        let what = format!("every token of token role `{role}`, opened or not, with its leases");
+        let intention = format!("revoke {what} (auth/token/create/{role})");
+        Self { end: End::Role(role), what, intention }
+    }
+
+    fn accessor(accessor: &'a str) -> Self {
+        let what = format!("the token with accessor {accessor}, with its leases");
+        Self { end: End::Accessor(accessor), intention: format!("revoke {what}"), what }
+    }
+
     /// A prefix under which there is nothing is revoked without complaint, and so is one at the wrong Vault. The role tells.
     ///
     /// Whoever may revoke need not be allowed to look, and one read that fails must not save the tokens of a whole stage: only
     /// what every revocation would fail with stops here.
     async fn look(&self, operator: &Operator) -> Result<Seen, OperatorError> {
-        let Some(role) = self.role() else { return Ok(Seen::Fine) };
+        let End::Role(role) = self.end else { return Ok(Seen::Fine) };
         match operator.read(&format!("auth/token/roles/{role}"), READ).await {
             Ok(_) => Ok(Seen::Fine),
             Err(error) if error.is_absent() => Ok(Seen::Absent),
@@ -321,47 +361,17 @@ impl Target<'_> {
 
     /// Whether there was something to revoke, as far as Vault tells.
     async fn revoke(&self, operator: &Operator) -> Result<bool, OperatorError> {
-        match self {
-            Self::Grant { role, .. } | Self::Role(role) => {
+        match self.end {
+            End::Role(role) => {
                 let path = format!("sys/leases/revoke-prefix/auth/token/create/{role}");
                 // Without `sync` Vault answers before it has done it.
                 operator.write(&path, &json!({"sync": true}), REVOKE_PREFIX).await.map(|_| true)
             }
-            Self::Accessor(accessor) => {
+            End::Accessor(accessor) => {
                 let body = json!({"accessor": accessor});
                 let answer = operator.write("auth/token/revoke-accessor", &body, UPDATE).await?;
                 Ok(!answer.warnings.iter().any(|warning| warning.contains("No token found")))
             }
-        }
-    }
-
-    fn role(&self) -> Option<&RoleName> {
-        match self {
-            Self::Grant { role, .. } | Self::Role(role) => Some(role),
-            Self::Accessor(_) => None,
-        }
-    }
-
-    fn what(&self) -> String {
-        match self {
-            Self::Role(role) => {
-                format!("every token of token role `{role}`, opened or not, with its leases")
-            }
-            Self::Grant { rule, .. } => {
-                format!("every token of grant `{}`, opened or not, with its leases", rule.name)
-            }
-            Self::Accessor(accessor) => format!("the token with accessor {accessor}, with its leases"),
-        }
-    }
-
-    fn intention(&self) -> String {
-        match self {
-            Self::Grant { rule, stage, role } => format!(
-                "revoke every token of grant `{}` on stage `{}`, opened or not, with its leases (auth/token/create/{role})",
-                rule.name, stage.name
-            ),
-            Self::Role(role) => format!("revoke {} (auth/token/create/{role})", self.what()),
-            Self::Accessor(_) => format!("revoke {}", self.what()),
         }
     }
 }
@@ -370,7 +380,7 @@ fn what_goes_on(targets: &[Target<'_>]) -> String {
     let mut text = format!("{}\n", styled(HEADING, "what this does not do"));
     text += "  New tokens are minted as before. To stop them: docs/operations.md, \"Emergency stop\".\n";
     text += "  What was read is known: a password that was not leased has to be changed.\n";
-    if targets.iter().any(|target| matches!(target, Target::Accessor(_))) {
+    if targets.iter().any(|target| matches!(target.end, End::Accessor(_))) {
         text += "  A wrapping token that was not opened yet still opens, to a token that is dead.\n";
     }
     text

@@ -7,10 +7,7 @@ use std::process::ExitCode;
 use authorizer_document::schema::schema;
 use clap::Args;
 
-use crate::{
-    failure::Failure,
-    output::{self, Output},
-};
+use crate::output::{self, Output, OutputError};
 
 /// Prints the configuration's JSON Schema
 ///
@@ -29,7 +26,7 @@ Exit codes:
   1  it could not be";
 
 /// Prints it.
-pub(crate) fn run(output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(output: &Output) -> Result<ExitCode, OutputError> {
     output.print(&(output::json(&schema()) + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,11 +9,18 @@ use authorizer_steps::{
     clock::{Clock, SystemClock},
     event::MAX_CREDENTIAL_BYTES,
 };
+use aws_credential_types::provider::error::CredentialsError;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Args, ValueEnum};
-use sts_identity::{Region, ServerId, SigningRequest, StsEndpoint, presign_get_caller_identity};
+use sts_identity::{
+    Region, RegionError, ServerId, SigningRequest, StsEndpoint, StsEndpointError, presign_get_caller_identity,
+};
 
-use crate::{aws_credentials::credentials, failure::Failure, output::Output};
+use crate::{
+    aws_credentials::credentials,
+    failure::Failure,
+    output::{Output, OutputError},
+};
 
 /// Makes the header that proves your AWS identity to an API
 ///
@@ -72,15 +79,56 @@ Exit codes:
 /// An emulator has no regions; the authorizer expects this one in a signature for it.
 const LOOPBACK_REGION: &str = "us-east-1";
 
+/// Why there is no header.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignError {
+    /// `--region`.
+    #[error("`--region` is refused")]
+    Region(#[from] RegionError),
+    /// `--sts-endpoint`.
+    #[error("`--sts-endpoint` is refused")]
+    Endpoint(#[from] StsEndpointError),
+    /// Neither of the two, which the parser of the command line refuses first.
+    #[error("needs `--region` or `--sts-endpoint`")]
+    StsMissing,
+    /// The chain has nothing.
+    #[error(
+        "no AWS credentials can be had: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    Credentials(#[source] CredentialsError),
+    /// The credentials do not sign.
+    #[error("the AWS credentials cannot sign a proof")]
+    Sign(#[from] sts_identity::SignError),
+    /// No API would take it.
+    #[error(
+        "the proof has {bytes} bytes and the authorizer takes {most}: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)"
+    )]
+    ProofTooLarge {
+        /// Of the header's value.
+        bytes: usize,
+        /// That are accepted.
+        most: usize,
+    },
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for SignError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Region(_) | Self::Endpoint(_) | Self::StsMissing)
+    }
+}
+
 fn seconds(text: &str) -> Result<u64, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (1..=900).contains(seconds));
     seconds.ok_or("it must be seconds from 1 to 900, without a unit")
 }
 
 /// Signs.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, SignError> {
     let endpoint = arguments.sts.endpoint()?;
-    let credentials = credentials(endpoint.region()).await.map_err(Failure::Credentials)?;
+    let credentials = credentials(endpoint.region()).await.map_err(SignError::Credentials)?;
     let request = SigningRequest {
         credentials: &credentials,
         endpoint: &endpoint,
@@ -90,7 +138,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let url = presign_get_caller_identity(request, Duration::from_secs(arguments.expires))?;
     let value = format!("AWS-Identity {}", URL_SAFE_NO_PAD.encode(url.expose()));
     if value.len() > MAX_CREDENTIAL_BYTES {
-        return Err(Failure::ProofTooLarge { bytes: value.len(), most: MAX_CREDENTIAL_BYTES });
+        return Err(SignError::ProofTooLarge { bytes: value.len(), most: MAX_CREDENTIAL_BYTES });
     }
     output.print(&arguments.format.of(&value))?;
     output.hint(&format!("this is a credential for {} s: do not paste it anywhere else", arguments.expires));
@@ -98,11 +146,11 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
 }
 
 impl Sts {
-    fn endpoint(&self) -> Result<StsEndpoint, Failure> {
+    fn endpoint(&self) -> Result<StsEndpoint, SignError> {
         match (&self.region, &self.sts_endpoint) {
             (_, Some(url)) => Ok(StsEndpoint::loopback(url, &LOOPBACK_REGION.parse()?)?),
             (Some(region), None) => Ok(StsEndpoint::regional(region)),
-            (None, None) => Err(Failure::StsMissing),
+            (None, None) => Err(SignError::StsMissing),
         }
     }
 }

@@ -1,43 +1,28 @@
 //! `vault-authorizer trace`: what became of one request, from both logs.
 //!
 //! Receives the authorizer's log, Vault's audit log and a request's id; produces the chain: decision, mint, unwrap, each use,
-//! revocation. [`decision`] finds the authorizer's line, [`chain`] the entries of its token, [`lines`] reads, [`text`] words
-//! it for people and serde for programs.
-//!
-//! ```text
-//! authorizer's log   lambda_request_id   wrapped_accessor
-//!                           │                   │ sys/audit-hash/<device>: needs power at the server
-//! audit log          metadata.request_id        ▼
-//!                    in clear, from the  ──▶ HMAC of the accessor ──▶ every entry of the token, its mint included
-//!                    unwrap on
-//! ```
-//!
-//! The left way needs no power and is taken where it leads to one token that was minted as the decision says. A token that
-//! nobody unwrapped shows no metadata: for that, and where another's token bears the id, the server is asked.
+//! revocation. [`decision`] finds the authorizer's line, [`chain`] the entries of its token, [`joined`] puts the two together,
+//! [`lines`] reads, [`text`] words it for people and serde for programs.
 
 mod chain;
 mod container;
 mod decision;
+mod joined;
 mod lines;
+mod objects;
 mod text;
 
 use std::process::ExitCode;
 
-use authorizer_steps::error_chain::with_causes;
 use clap::Args;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use crate::{
-    connection::{self, AddressArguments},
     failure::Failure,
-    input::Source,
-    operator::{Needs, Operator, OperatorError},
-    output::{self, Output},
+    input::{InputError, Source},
+    output::{self, Output, OutputError},
 };
-
-use chain::{AuditLog, Chain, Kind, Step};
-use decision::Decision;
+use chain::AuditLog;
+use decision::FindError;
 
 /// Shows what became of one request: the decision, the mint, the unwrap, each use, the revocation
 ///
@@ -83,306 +68,31 @@ Exit codes:
 
 const INCOMPLETE: u8 = 3;
 
-/// So many calls of one token are told.
-const MAX_STEPS: usize = 1000;
-
 /// Why there is nothing to tell.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TraceError {
-    /// An empty text would be found everywhere.
-    #[error("`--request-id` is empty")]
-    IdEmpty,
-    /// Not in the log.
-    #[error("no decision in {log} has the request id `{id}`{}", unread(*.unreadable))]
-    Unknown {
-        /// The file.
-        log: String,
-        /// As given.
-        id: String,
-        /// Lines that it may have stood in.
-        unreadable: u64,
-    },
-    /// Of no known form, so that it proves nothing.
-    #[error(
-        "no line of {log} could be read as a decision of the authorizer: give its own log, as text or gzip"
-    )]
-    NotRead {
-        /// The file.
-        log: String,
-    },
-    /// A client chooses API Gateway's request id.
-    #[error("more than one decision in {log} has the request id `{id}`: give the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
-    Ambiguous {
-        /// The file.
-        log: String,
-        /// As given.
-        id: String,
-        /// Of the decisions.
-        lambda_request_ids: Vec<String>,
-    },
+    /// No decision.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// Vault's audit log.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
-fn unread(lines: u64) -> String {
-    match lines {
-        0 => String::new(),
-        1 => "; 1 line of it is damaged".to_owned(),
-        lines => format!("; {lines} lines of it are damaged"),
+impl Failure for TraceError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::Find(FindError::IdEmpty))
     }
-}
-
-/// What is told.
-#[derive(Serialize)]
-struct Trace {
-    /// Whether what Vault did is known, as far as the decision asked for it.
-    complete: bool,
-    /// What joined the logs.
-    joined_by: Option<JoinedBy>,
-    decision: Decision,
-    steps: Vec<Step>,
-    notes: Vec<String>,
-}
-
-/// What stands in both logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum JoinedBy {
-    /// `request_id` in the token's metadata.
-    Metadata,
-    /// The accessor, which this device writes in clear.
-    Accessor,
-    /// The accessor's HMAC, which the server told.
-    AuditHash,
 }
 
 /// Traces.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, TraceError> {
     let (decision, unreadable) = decision::find(&arguments.authorizer_log, &arguments.request_id)?;
     let audit_log = AuditLog::new(&arguments.audit_log);
-    let trace = follow(decision, unreadable, &audit_log, arguments).await?;
+    let trace = joined::follow(decision, unreadable, &audit_log, arguments.audit_device.as_deref()).await?;
     output.print(&if arguments.json { output::json(&trace) + "\n" } else { text::of(&trace) })?;
     Ok(if trace.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
-}
-
-async fn follow(
-    decision: Decision,
-    unreadable: u64,
-    audit_log: &AuditLog<'_>,
-    arguments: &Arguments,
-) -> Result<Trace, Failure> {
-    let seen = audit_log.accessors_of(decision.lambda_request_id(), decision.wrapped_accessor())?;
-    let (mut chain, mut joined_by) = match seen.accessors.as_slice() {
-        [only] => {
-            let joined_by = if seen.in_clear { JoinedBy::Accessor } else { JoinedBy::Metadata };
-            (audit_log.chain(only)?, Some(joined_by))
-        }
-        _ => (Chain::default(), None),
-    };
-    let mut doubt = Doubt::of(&decision, joined_by, &chain.steps, !seen.accessors.is_empty());
-    let mut unread = seen.unreadable > 0 || !seen.foreign.is_empty();
-    let mut notes = Vec::new();
-    if let (Some(why), Some(clear)) = (&doubt, decision.wrapped_accessor()) {
-        match hashed(clear, arguments).await {
-            Ok(hash) => {
-                let own = audit_log.chain(&hash)?;
-                if own.steps.is_empty() {
-                    let why = joined_by.map(|_| format!("{why}; ")).unwrap_or_default();
-                    let nothing =
-                        if unread || own.unreadable > 0 { NOT_IN_WHAT_WAS_READ } else { NOT_IN_THIS_LOG };
-                    notes.push(format!("{why}{nothing}"));
-                } else {
-                    (chain, joined_by) = (own, Some(JoinedBy::AuditHash));
-                    doubt = Doubt::of(&decision, joined_by, &chain.steps, true);
-                    notes.extend(doubt.iter().map(ToString::to_string));
-                    if seen.accessors.iter().any(|accessor| *accessor != hash) {
-                        notes.push(ANOTHER_LEFT_OUT.to_owned());
-                    }
-                }
-            }
-            Err(reason) => notes.push(format!("{why}; {reason}")),
-        }
-    }
-    if chain.left_out > 0 {
-        notes.push(format!("{} more uses are left out", chain.left_out));
-    }
-    unread |= chain.unreadable > 0;
-    let Remarks { seen: remarks, missing } = remarks(&decision, &chain.steps, doubt.as_ref());
-    notes.extend(remarks);
-    // What is missing from a log proves nothing where a part of it was not read.
-    let withheld = unread && !missing.is_empty();
-    if withheld {
-        notes.push(WITHHELD.to_owned());
-    } else {
-        notes.extend(missing);
-    }
-    notes.extend(damage("the authorizer's log", unreadable));
-    notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
-    notes.extend(seen.foreign.iter().map(|file| {
-        format!("{file} was not read: no line of it is an audit entry. Give the log of a device with `format=json`, as text or gzip")
-    }));
-    Ok(Trace {
-        complete: doubt.is_none() && !withheld,
-        joined_by,
-        decision,
-        steps: std::mem::take(&mut chain.steps),
-        notes,
-    })
-}
-
-/// Why what was found is not known to be all, or to be the request's. The metadata alone proves nothing: whoever may make
-/// tokens writes into it, and some auth methods take it from whoever logs in.
-#[derive(Debug, thiserror::Error)]
-enum Doubt {
-    /// No token bears the id.
-    #[error(
-        "the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log"
-    )]
-    Unseen,
-    /// More than one does.
-    #[error(
-        "more than one token bears this request id in its metadata, which whoever may make tokens can write"
-    )]
-    Ambiguous,
-    /// One does, and was not made as the decision says.
-    #[error("this is another's token: it was minted at `{path}`{}, by somebody who gave it this request id", if *.wrapped { "" } else { ", unwrapped" })]
-    Anothers {
-        /// Where.
-        path: String,
-        /// As every token of the authorizer's is.
-        wrapped: bool,
-    },
-    /// One does, and nothing says who made it.
-    #[error(
-        "the mint is not in this audit log, and so it is not known whose token this is: whoever may make tokens can write a request id into one; an older file may have the mint"
-    )]
-    MintUnseen,
-}
-
-impl Doubt {
-    fn of(decision: &Decision, joined_by: Option<JoinedBy>, steps: &[Step], borne: bool) -> Option<Self> {
-        // A decision without an accessor gave nobody a token.
-        decision.wrapped_accessor()?;
-        let Some(joined_by) = joined_by else {
-            return Some(if borne { Self::Ambiguous } else { Self::Unseen });
-        };
-        if steps.is_empty() {
-            return Some(Self::Unseen);
-        }
-        let mints = || steps.iter().filter(|step| step.kind == Kind::Mint);
-        let is_own =
-            |mint: &&Step| mint.wrapped && decision.creation_path().is_none_or(|path| path == mint.path);
-        if let Some(mint) = mints().find(|mint| !is_own(mint)) {
-            return Some(Self::Anothers { path: mint.path.clone(), wrapped: mint.wrapped });
-        }
-        (joined_by == JoinedBy::Metadata && mints().next().is_none()).then_some(Self::MintUnseen)
-    }
-}
-
-const ANOTHER_LEFT_OUT: &str = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
-const NOT_IN_THIS_LOG: &str = "the audit log has nothing on the request's own token: it is of another time, another server or another audit device";
-
-const NOT_IN_WHAT_WAS_READ: &str =
-    "nothing on the request's own token is in the part of the audit log that was read";
-const WITHHELD: &str = "part of the audit log was not read: a mint, an unwrap or a revocation that is not shown may be in that part";
-
-/// The accessor as the audit device writes it.
-async fn hashed(accessor: &str, arguments: &Arguments) -> Result<String, String> {
-    // Audit devices lie in the root namespace, whatever namespace the token was minted in.
-    let in_root = |name: &str| connection::variable(name).filter(|_| name != "VAULT_NAMESPACE");
-    let operator = Operator::new(&AddressArguments::TRUSTED, None, in_root)
-        .map_err(|error| format!("the server could tell, and was not asked: {}", with_causes(&error)))?;
-    let is_namespaced = connection::variable("VAULT_NAMESPACE").is_some();
-    let failed = |error: OperatorError| {
-        let powerless =
-            matches!(error, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
-        let advice = if powerless && is_namespaced { ROOT_ADVICE } else { "" };
-        format!("the server could tell: {}{advice}", with_causes(&error))
-    };
-    let device = match &arguments.audit_device {
-        Some(device) => device.trim_matches('/').to_owned(),
-        None => the_device(&operator).await.map_err(failed)?,
-    };
-    let answer = operator
-        .write(&format!("sys/audit-hash/{device}"), &json!({"input": accessor}), Needs("`update`"))
-        .await
-        .map_err(|error| format!("{} (another device: --audit-device)", failed(error)))?;
-    let hash = answer.data.as_ref().and_then(|data| data.get("hash")).and_then(Value::as_str);
-    hash.map(str::to_owned).ok_or_else(|| "the server gave no hash".to_owned())
-}
-
-const ROOT_ADVICE: &str = " (audit devices lie in the root namespace, so that VAULT_NAMESPACE is not used: your token must be one of the root namespace)";
-
-/// The only device, if the devices may be looked at. Vault's own documents call it `file`.
-async fn the_device(operator: &Operator) -> Result<String, OperatorError> {
-    let usual = "file".to_owned();
-    match operator.read("sys/audit", Needs("`read` and `sudo`")).await {
-        Ok(answer) => {
-            let devices = answer.data.as_ref().and_then(Value::as_object).map_or_else(Vec::new, paths);
-            Ok(match devices.as_slice() {
-                [only] => only.clone(),
-                _ => usual,
-            })
-        }
-        Err(OperatorError::Forbidden { .. }) => Ok(usual),
-        Err(error) => Err(error),
-    }
-}
-
-fn paths(devices: &Map<String, Value>) -> Vec<String> {
-    devices.keys().map(|path| path.trim_end_matches('/').to_owned()).collect()
-}
-
-/// What whoever reads the chain should not have to find out alone.
-#[derive(Default)]
-struct Remarks {
-    /// From what is in the log.
-    seen: Vec<String>,
-    /// From what is not.
-    missing: Vec<String>,
-}
-
-fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remarks {
-    let mut remarks = Remarks::default();
-    let of = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
-    let went_well = |kind: Kind| of(kind).any(|step| step.error.is_none());
-    if decision.wrapped_accessor().is_none() {
-        match steps {
-            [] => remarks.missing.push("no token was minted, and the audit log has none of this request".to_owned()),
-            _ => remarks.seen.push("the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id".to_owned()),
-        }
-        return remarks;
-    }
-    // What another's token was used for says nothing of this request.
-    if steps.is_empty() || matches!(doubt, Some(Doubt::Anothers { .. })) {
-        return remarks;
-    }
-    if doubt.is_none() && !went_well(Kind::Mint) {
-        remarks.missing.push("the mint is not in this audit log: it is in an older file".to_owned());
-    }
-    if !went_well(Kind::Unwrap) {
-        let is_used = of(Kind::Use).next().is_some();
-        remarks.missing.push(
-            if is_used { "the unwrap is not in this audit log" } else { "nobody unwrapped the token" }
-                .to_owned(),
-        );
-    } else if of(Kind::Unwrap).skip_while(|step| step.error.is_some()).any(|step| step.error.is_some()) {
-        remarks.seen.push("one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses".to_owned());
-    } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
-        remarks.seen.push("an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token".to_owned());
-    }
-    if of(Kind::Misuse).next().is_some() {
-        remarks
-            .seen
-            .push("the wrapping token was used for something else than an unwrap, which burns it".to_owned());
-    }
-    if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
-        remarks.missing.push(
-            "it was not revoked by a call of its own: it ends with its ttl, or with others of its grant"
-                .to_owned(),
-        );
-    }
-    remarks
-}
-
-fn damage(log: &str, lines: u64) -> Option<String> {
-    (lines > 0).then(|| format!("{log}{}", unread(lines).replacen(';', ":", 1)))
 }

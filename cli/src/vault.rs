@@ -18,24 +18,22 @@ use std::process::ExitCode;
 
 use authorizer_steps::names::{PolicyName, RoleName};
 use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
-use compare::{Allowed, Found, Plan, plan};
-use desired::{Choices, Desired, SELF_POLICY, desired};
-use sts_identity::{PrincipalArn, PrincipalArnError};
+use compare::{Allowed, Plan, plan};
+use desired::{Choices, Desired, DesiredError, SELF_POLICY, desired};
+use sts_identity::PrincipalArn;
 use vault_api::Namespace;
 use vault_authorizer::config::Config;
-use vault_transport::VaultOptions;
+use vault_transport::{VaultOptions, VaultSetupError};
 
 use crate::{
-    connection::{self, AddressArguments, OwnToken},
+    connection::{self, AddressArguments, ConnectionError, OwnToken},
     failure::Failure,
-    input::ConfigArguments,
-    output::Output,
+    input::{ConfigArguments, ConfigError},
+    output::{Output, OutputError},
 };
 
-pub(crate) use desired::DesiredError;
 use login::Trusted;
-use server::Server;
-pub(crate) use server::ServerError;
+use server::{Server, ServerError};
 
 const CHANGES: u8 = 5;
 
@@ -178,8 +176,63 @@ Exit codes:
   1  it does not: a conflict, a change that failed, an auth method that is missing
   2  the command line is wrong";
 
+/// Why Vault was not looked at, or does not hold what it must.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetUpError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No address or no token.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// No HTTP client for Vault.
+    #[error(transparent)]
+    Transport(#[from] VaultSetupError),
+    /// There is nothing that Vault should hold.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
+    /// What Vault has cannot be told.
+    #[error(transparent)]
+    Server(#[from] Box<ServerError>),
+    /// Something is there that another made.
+    #[error("nothing was changed: {count} in conflict, as said above")]
+    Conflict {
+        /// How many.
+        count: usize,
+    },
+    /// An auth method that only the user can enable.
+    #[error("the authorizer cannot log in yet: an auth method is missing, as said above")]
+    MountMissing,
+    /// A step failed.
+    #[error(
+        "{done} done, and then this failed; run it again to go on. Not done: {}", undone.join("; ")
+    )]
+    Unfinished {
+        /// How many steps went well before.
+        done: usize,
+        /// The one that failed and those behind it, by name.
+        undone: Vec<String>,
+        /// Why.
+        source: Box<ServerError>,
+    },
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure for SetUpError {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Config(error) => error.is_usage(),
+            Self::Desired(error) => matches!(error, DesiredError::Login(_)),
+            Self::Connection(_) | Self::Transport(_) | Self::Server(_) | Self::Output(_) => false,
+            Self::Conflict { .. } | Self::MountMissing | Self::Unfinished { .. } => false,
+        }
+    }
+}
+
 /// Plans or applies.
-pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, SetUpError> {
     match &arguments.command {
         Command::Plan(arguments) if arguments.format == Format::Shell => {
             let (options, desired) = arguments.common.derive(&AddressArguments::TRUSTED)?;
@@ -201,63 +254,67 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     }
 }
 
-async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), Failure> {
+async fn apply(server: &Server, plan: &Plan, output: &Output) -> Result<(), SetUpError> {
     if plan.obstacles() > 0 {
-        return Err(Failure::VaultConflict { count: plan.obstacles() });
+        return Err(SetUpError::Conflict { count: plan.obstacles() });
     }
     for (index, step) in plan.steps.iter().enumerate() {
         server.carry_out(step).await.map_err(|error| {
             let source = Box::new(error);
             let undone = plan.steps.iter().skip(index).map(text::named).collect();
-            Failure::VaultUnfinished { done: index, undone, source }
+            SetUpError::Unfinished { done: index, undone, source }
         })?;
         output.print(&text::done(step))?;
     }
     if !plan.steps.is_empty() {
         output.print(&text::applied(plan))?;
     }
-    if plan.lacks_mount() { Err(Failure::VaultMountMissing) } else { Ok(()) }
+    if plan.lacks_mount() { Err(SetUpError::MountMissing) } else { Ok(()) }
 }
 
 impl Common {
     /// The Vault that is meant, and what it must hold.
-    fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), Failure> {
+    fn derive(&self, address: &AddressArguments) -> Result<(VaultOptions, Desired), SetUpError> {
         let config = self.config.read()?;
         let options = address.options(Some(&config.vault), connection::variable)?;
-        let choices = Choices {
-            policy: self.policy.clone(),
-            trusted: self.trusted.trusted(),
-            namespace: options.namespace.clone(),
-            quotas: !self.quotas.no_quotas,
-        };
-        let desired = desired(&config, &choices)?;
+        let desired = wanted(&config, &options, &self.policy, self.trusted.trusted(), &self.quotas)?;
         Ok((options, desired))
     }
 
-    async fn look(&self, output: &Output) -> Result<(Server, Plan), Failure> {
+    async fn look(&self, output: &Output) -> Result<(Server, Plan), SetUpError> {
         let (options, desired) = self.derive(&self.address)?;
         let token = connection::token(connection::variable)?;
-        let (server, found) = look(options, token, self.quotas.quota_namespace.clone(), &desired).await?;
-        let plan = plan(
-            &desired,
-            &found,
-            Allowed { adopt: self.adopt, prune: self.prune, remove_principals: self.remove_principals },
-        );
-        output.print(&text::of(&plan, server.address(), server.namespace(), server.token_place()))?;
+        let Self { adopt, prune, remove_principals, .. } = *self;
+        let allowed = Allowed { adopt, prune, remove_principals };
+        let (server, plan) = compared(options, token, &self.quotas, &desired, allowed).await?;
+        let at = &server.operator;
+        output.print(&text::of(&plan, at.address(), at.namespace(), at.token_place()))?;
         Ok((server, plan))
     }
 }
 
-/// What Vault has of what is desired.
-async fn look(
+fn wanted(
+    config: &Config,
+    at: &VaultOptions,
+    policy: &PolicyName,
+    trusted: Option<Trusted>,
+    quotas: &Quotas,
+) -> Result<Desired, DesiredError> {
+    let (policy, namespace) = (policy.clone(), at.namespace.clone());
+    desired(config, &Choices { policy, trusted, namespace, quotas: !quotas.no_quotas })
+}
+
+/// What a server has of what is desired, and what to do about the rest.
+async fn compared(
     options: VaultOptions,
     token: OwnToken,
-    quota_namespace: Option<Namespace>,
+    quotas: &Quotas,
     desired: &Desired,
-) -> Result<(Server, Found), Failure> {
-    let server = Server::new(options, token, quota_namespace)?;
+    allowed: Allowed,
+) -> Result<(Server, Plan), SetUpError> {
+    let server = Server::new(options, token, quotas.quota_namespace.clone())?;
     let found = server.look(desired).await.map_err(Box::new)?;
-    Ok((server, found))
+    Ok((server, plan(desired, &found, allowed)))
 }
 
 /// What `plan` would find at the configuration's own Vault, for whoever only wants to know whether there is anything; and where
@@ -269,17 +326,15 @@ async fn look(
 pub(crate) async fn drift(
     config: &Config,
     address: &AddressArguments,
-    policy: PolicyName,
-    quotas: Quotas,
-) -> Result<(Plan, &'static str), Failure> {
+    policy: &PolicyName,
+    quotas: &Quotas,
+) -> Result<(Plan, &'static str), SetUpError> {
     // Whoever has no token need not hear where it would go.
     let token = connection::token(connection::variable)?;
     let options = address.options_of(&config.vault, connection::variable)?;
-    let namespace = options.namespace.clone();
-    let choices = Choices { policy, trusted: None, namespace, quotas: !quotas.no_quotas };
-    let desired = desired(config, &choices)?;
-    let (server, found) = look(options, token, quotas.quota_namespace, &desired).await?;
-    Ok((plan(&desired, &found, Allowed::default()), server.token_place()))
+    let desired = wanted(config, &options, policy, None, quotas)?;
+    let (server, plan) = compared(options, token, quotas, &desired, Allowed::default()).await?;
+    Ok((plan, server.operator.token_place()))
 }
 
 /// Other names are somebody's already.
@@ -293,24 +348,13 @@ pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
 }
 
 /// IAM allows a comma in a name and in a path, so a list of ARNs can read like one ARN, and would let in its last role alone.
-fn principal(text: &str) -> Result<PrincipalArn, PrincipalError> {
-    match text.rsplit_once(',') {
-        Some((list, last)) if last.is_empty() || last.contains('/') => {
-            let each = list
-                .split(',')
-                .chain([last])
-                .filter(|arn| !arn.trim().is_empty())
-                .map(|arn| format!("--aws-principal {}", arn.trim()));
-            Err(PrincipalError::List(each.collect::<Vec<_>>().join(" ")))
-        }
-        _ => Ok(PrincipalArn::parse(text)?),
+fn principal(text: &str) -> Result<PrincipalArn, String> {
+    if let Some((_, last)) = text.rsplit_once(',')
+        && (last.is_empty() || last.contains('/'))
+    {
+        let each = text.split(',').map(str::trim).filter(|arn| !arn.is_empty());
+        let each: Vec<String> = each.map(|arn| format!("--aws-principal {arn}")).collect();
+        return Err(format!("one ARN in each option: `{}`", each.join(" ")));
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum PrincipalError {
-    #[error(transparent)]
-    Arn(#[from] PrincipalArnError),
-    #[error("one ARN in each option: `{0}`")]
-    List(String),
+    PrincipalArn::parse(text).map_err(|error| error.to_string())
 }

@@ -1,7 +1,7 @@
 //! CloudWatch as far as our alarms need it: lines become metrics, metrics raise alarms.
 //!
-//! Alarms and metric filters are read out of what a front makes, so that a changed threshold, window or pattern is judged as it
-//! would be on AWS. The rules are those of CloudWatch's guides: "Filter pattern syntax", "Embedded metric format" and "Alarm
+//! Alarms and metric filters are read out of what a deployment makes, so that a changed threshold, window or pattern is judged
+//! as it would be on AWS. The rules are those of CloudWatch's guides: "Filter pattern syntax", "Embedded metric format" and "Alarm
 //! evaluation". An alarm is looked at each minute, on the periods that end then. What the guides leave open is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,17 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use crate::synthesis::Made;
+use crate::Made;
 
 const MINUTE: u64 = 60;
 
-/// Dimensions by name.
 pub type Dimensions = BTreeMap<String, String>;
 
 /// An alarm on the sum of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
-    /// Its name.
     pub name: String,
     /// What it says to whoever is woken.
     pub description: String,
@@ -65,11 +63,6 @@ pub struct CloudWatch {
     points: Vec<(u64, (String, String, Dimensions), f64)>,
 }
 
-/// The alarms that a front makes.
-///
-/// # Panics
-/// If one is of a form that is not known here.
-#[must_use]
 pub fn alarms(made: &Made) -> Vec<Alarm> {
     let of_template = made.all("AWS::CloudWatch::Alarm").map(|alarm| {
         let dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
@@ -125,11 +118,6 @@ fn read(alarm: &Value, dimensions: Dimensions, key: impl Fn(&str) -> String) -> 
     }
 }
 
-/// The metric filters that a front makes.
-///
-/// # Panics
-/// If a pattern is of a form that is not known here, or one that CloudWatch refuses.
-#[must_use]
 pub fn filters(made: &Made) -> Vec<Filter> {
     let of_template = made.all("AWS::Logs::MetricFilter").map(|filter| {
         let to = &filter["MetricTransformations"][0];
@@ -195,7 +183,6 @@ impl Pattern {
 
 impl CloudWatch {
     /// One with these filters.
-    #[must_use]
     pub fn new(filters: Vec<Filter>) -> Self {
         Self { filters, points: Vec::new() }
     }
@@ -230,7 +217,6 @@ impl CloudWatch {
     }
 
     /// Whether an alarm is raised at any minute up to that second.
-    #[must_use]
     pub fn raises(&self, alarm: &Alarm, until: u64) -> bool {
         let points: Vec<(u64, f64)> = self
             .points

@@ -17,9 +17,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cases::Shape;
-use crate::deployment::{json_objects, zipped};
-use crate::emulator::{ACCOUNT, Aws, Emulator};
+use crate::deployed_stack::{json_objects, zipped};
 use crate::raw_http::{self, Request};
+use crate::{ACCOUNT, Aws, Emulator};
 
 /// The APIs. Their authorizers answer once [`Apis::deploy`] was called.
 #[derive(Debug)]
@@ -30,19 +30,17 @@ pub struct Apis {
 
 /// How a call ended.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct Called {
     /// The status that the client sees; 101 for a WebSocket.
     pub status: u16,
-    /// The answer's headers.
     pub headers: Vec<(String, String)>,
     /// The answer's body as JSON. Of an allowed call, what the integration was given: `authorizer`, `headers` (names),
     /// `route`, `path`, `stage`.
     pub body: Value,
 }
 
-impl Outcome {
+impl Called {
     /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
-    #[must_use]
     pub fn context(&self) -> &Value {
         let authorizer = &self.body["authorizer"];
         authorizer.get("lambda").unwrap_or(authorizer)
@@ -59,8 +57,6 @@ impl Apis {
         Self { aws: emulator.aws().clone(), ids }
     }
 
-    /// Their ids.
-    #[must_use]
     pub fn ids(&self) -> Vec<&str> {
         self.ids.values().map(String::as_str).collect()
     }
@@ -86,16 +82,15 @@ impl Apis {
     }
 
     /// Where a stage is served, below [`Aws::url`].
-    #[must_use]
     pub fn base(&self, shape: Shape, stage: &str) -> String {
         format!("/_aws/execute-api/{}/{stage}", self.ids[&shape])
     }
 
     /// Calls an API. A WebSocket is opened, and asked what its `$connect` integration was given.
-    pub async fn call(&self, shape: Shape, request: &Request) -> Outcome {
+    pub async fn call(&self, shape: Shape, request: &Request) -> Called {
         if shape != Shape::Websocket {
             let answer = raw_http::send(self.aws.url(), request).await;
-            return Outcome { status: answer.status, body: answer.json(), headers: answer.headers };
+            return Called { status: answer.status, body: answer.json(), headers: answer.headers };
         }
         let mut upgrade = raw_http::upgrade(self.aws.url(), request).await;
         let body = match &mut upgrade.connection {
@@ -103,7 +98,7 @@ impl Apis {
             None => String::new(),
         };
         let body = serde_json::from_str(&body).unwrap_or_default();
-        Outcome { status: upgrade.status, headers: upgrade.headers, body }
+        Called { status: upgrade.status, headers: upgrade.headers, body }
     }
 
     /// The decisions that a shape's authorizer has logged, oldest first. It is one function for all but simple answers.

@@ -30,7 +30,6 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::RestRequest, Self::RestToken, Self::HttpV1, Self::HttpV2, Self::HttpV2Simple, Self::Websocket];
 }
@@ -107,16 +106,13 @@ struct Other {
 
 /// What is expected of a call in the emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedOutcome {
     /// What the authorizer's log line says; `None` where it is not called.
     pub code: Option<String>,
-    /// The status that the client sees.
     pub status: u16,
 }
 
 impl Table {
-    /// Reads the file.
-    #[must_use]
     pub fn read() -> Self {
         let path = parts::repository().join("authorizer/tests/cases.json");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -124,7 +120,7 @@ impl Table {
     }
 
     /// The cases that the emulator can make of a shape, with what is expected.
-    pub fn cases(&self, shape: Shape) -> impl Iterator<Item = (&Case, Expected)> {
+    pub fn cases(&self, shape: Shape) -> impl Iterator<Item = (&Case, ExpectedOutcome)> {
         self.cases.iter().filter_map(move |case| Some((case, self.expected(case, shape)?)))
     }
 
@@ -134,7 +130,6 @@ impl Table {
     }
 
     /// The authorizer's configuration for a shape, `${name}` replaced; a list `["${apis}"]` becomes `api_ids`.
-    #[must_use]
     pub fn configuration(&self, shape: Shape, values: &BTreeMap<String, String>, api_ids: &[&str]) -> String {
         let mut document = self.configuration.clone();
         for (key, value) in self.configuration_of.get(&shape).into_iter().flatten() {
@@ -152,7 +147,7 @@ impl Table {
         text
     }
 
-    fn expected(&self, case: &Case, shape: Shape) -> Option<Expected> {
+    fn expected(&self, case: &Case, shape: Shape) -> Option<ExpectedOutcome> {
         if case.only.as_ref().is_some_and(|only| !only.contains(&shape)) {
             return None;
         }
@@ -166,7 +161,7 @@ impl Table {
         let told = other.and_then(|other| other.status);
         let status =
             told.unwrap_or_else(|| self.status(shape, code.as_deref().expect("a status without a code")));
-        Some(Expected { code, status })
+        Some(ExpectedOutcome { code, status })
     }
 
     fn status(&self, shape: Shape, code: &str) -> u16 {
@@ -184,7 +179,6 @@ impl Table {
 
 impl Case {
     /// The request, below `base`, with `${name}` replaced by the credential of that name.
-    #[must_use]
     pub fn request(&self, base: &str, credentials: &BTreeMap<String, String>) -> Request {
         let filled = |(name, value): &(String, String)| (name.clone(), fill(value, credentials));
         let query: Vec<_> =

@@ -7,11 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cloudformation::{BUCKET, Code};
-use crate::deployment::Deployment;
-use crate::emulator::{Emulator, REGION};
+use crate::cloudformation::BUCKET;
 use crate::parts::{self, copy};
-use crate::process::Scratch;
+use crate::{AwsBed, Code, DeployedStack, REGION, SERVER_ID, Scratch};
 
 /// A copy of the package, beside the files of the repository that its tests read.
 #[derive(Debug)]
@@ -19,24 +17,8 @@ pub struct Package {
     folder: PathBuf,
 }
 
-/// What an example is told of its neighbours.
-#[derive(Debug)]
-pub struct Neighbours<'n> {
-    /// The authorizer's `bootstrap`.
-    pub authorizer_binary: PathBuf,
-    /// The sample integration's binary.
-    pub orders_binary: PathBuf,
-    /// Vault's address.
-    pub vault_address: &'n str,
-    /// Vault's `iam_server_id_header_value`.
-    pub server_id: &'n str,
-    /// The `iss` of the callers' JWTs, for the audience `orders-api`.
-    pub issuer: &'n str,
-}
-
 impl Package {
     /// Copies it. Nothing is written into the repository.
-    #[must_use]
     pub fn new(scratch: &Scratch) -> Self {
         let root = scratch.folder("cdk");
         let repository = parts::repository();
@@ -55,9 +37,6 @@ impl Package {
     }
 
     /// The compiler: checks the types, or with `--project tsconfig.build.json` writes `dist`.
-    ///
-    /// # Panics
-    /// With what it finds.
     pub fn compile(&self, arguments: &[&str]) {
         let mut all = vec!["node_modules/typescript/bin/tsc"];
         all.extend(arguments);
@@ -65,24 +44,16 @@ impl Package {
     }
 
     /// The formatter.
-    ///
-    /// # Panics
-    /// With the files that it would write otherwise.
     pub fn is_formatted(&self) {
         self.node(&["node_modules/prettier/bin/prettier.cjs", "--check", "."], &json!({}), &[]);
     }
 
     /// A program of a module that requires the compiled package, and what it prints.
-    #[must_use]
     pub fn evaluate(&self, program: &str) -> String {
         self.node(&["--eval", program], &json!({}), &[])
     }
 
     /// The package's own tests. Answers what the runner prints, its counts at the end.
-    ///
-    /// # Panics
-    /// With what it prints, if one fails.
-    #[must_use]
     pub fn test(&self) -> String {
         let tests = fs::read_dir(self.folder.join("test")).expect("the tests").flatten();
         let names = tests.map(|entry| entry.file_name().into_string().expect("UTF-8"));
@@ -95,18 +66,11 @@ impl Package {
     }
 
     /// Runs an example as an app, and answers the path of its template.
-    ///
-    /// # Panics
-    /// With what it prints, if there is no template.
-    #[must_use]
     pub fn synthesise(&self, example: &str, stack: &str, context: &Value) -> PathBuf {
         self.try_synthesise(example, stack, context).unwrap_or_else(|printed| panic!("{printed}"))
     }
 
     /// The same where the synthesis may well fail.
-    ///
-    /// # Errors
-    /// With what it prints.
     pub fn try_synthesise(&self, example: &str, stack: &str, context: &Value) -> Result<PathBuf, String> {
         let out = self.folder.join(format!("cdk.out/{stack}"));
         let directory = out.to_str().expect("the path is UTF-8");
@@ -120,32 +84,31 @@ impl Package {
         copy(program, &self.folder.join(format!("examples/{name}.ts")));
     }
 
-    /// Synthesises an example for its neighbours and deploys its template, which CloudFormation takes as it is. Answers the
-    /// template as well.
-    pub async fn deploy(
-        &self,
-        emulator: &Emulator,
-        example: &str,
-        stack: &str,
-        neighbours: &Neighbours<'_>,
-    ) -> (PathBuf, Deployment) {
-        let aws = emulator.aws();
-        let authorizer = Code::of("authorizer", &neighbours.authorizer_binary, aws);
-        let orders = Code::of("orders", &neighbours.orders_binary, aws);
-        let context = json!({
+    /// Synthesises an example for what is in a bed, with the release binaries, and deploys its template, which CloudFormation takes
+    /// as it is. Answers the template as well.
+    pub async fn deploy(&self, bed: &AwsBed, example: &str, stack: &str) -> (PathBuf, DeployedStack) {
+        let aws = bed.emulator.aws();
+        let code = |name: &str| Code::of(name, &parts::binary("release", name), aws);
+        let (authorizer, orders) = (code("bootstrap"), code("orders"));
+        let mut context = Self::context(bed, &authorizer);
+        context["ordersKey"] = json!(orders.key());
+        let template = self.synthesise(example, stack, &context);
+        let deployed = DeployedStack::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
+        (template, deployed)
+    }
+
+    /// What every example is told of what is in a bed.
+    pub fn context(bed: &AwsBed, authorizer: &Code) -> Value {
+        json!({
             "bucket": BUCKET,
             "authorizerKey": authorizer.key(),
-            "ordersKey": orders.key(),
-            "vaultAddress": neighbours.vault_address,
-            "serverId": neighbours.server_id,
-            "issuer": neighbours.issuer,
+            "vaultAddress": bed.vault.address(),
+            "serverId": SERVER_ID,
+            "issuer": bed.issuer.url(),
             "audience": "orders-api",
             "stsRegion": REGION,
-            "stsEndpoint": emulator.sts_url(),
-        });
-        let template = self.synthesise(example, stack, &context);
-        let deployment = Deployment::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
-        (template, deployment)
+            "stsEndpoint": bed.emulator.sts_url(),
+        })
     }
 
     fn node(&self, arguments: &[&str], context: &Value, environment: &[(&str, &str)]) -> String {
@@ -178,7 +141,6 @@ impl Package {
 }
 
 /// What cfn-lint finds in a template, `ignored` rules left out.
-#[must_use]
 pub fn lint(template: &Path, ignored: &[&str]) -> String {
     let mut lint = Command::new(parts::cfn_lint());
     lint.arg("--format").arg("parseable").arg("--template").arg(template);

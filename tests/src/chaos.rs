@@ -5,10 +5,10 @@
 //! document to the binary `chaos`, and which scenarios CI runs to `tests/it/chaos.rs`.
 //!
 //! ```text
-//! load ─▶ functions ─▶ front ─▶ node 0 ─┐
-//! (callers)  (release    │      node 1 ─┼ one Raft log
-//!             binary)    │      node 2 ─┘
-//!                        └─▶ login: the stand-in beside the same node, and the emulator's STS
+//! load ─▶ functions ─▶ load balancer ─▶ node 0 ─┐
+//! (callers)  (release       │       node 1 ─┼ one Raft log
+//!             binary)       │       node 2 ─┘
+//!                           └─▶ login: the stand-in beside the same node, and the emulator's STS
 //! ```
 
 mod bed;
@@ -28,7 +28,7 @@ pub use self::watch::Election;
 use self::bed::Bed;
 use self::load::Load;
 use self::watch::Watch;
-use crate::process::Scratch;
+use crate::Scratch;
 
 /// How long a caller's token lives, and its wrapping: the shortest that there is.
 pub const TOKEN_TTL: Duration = Duration::from_secs(15);
@@ -76,9 +76,6 @@ impl Pace {
 }
 
 /// Runs one scenario on a bed of its own.
-///
-/// # Panics
-/// If the bed does not work, which says nothing of the authorizer.
 pub async fn run(scenario: &Scenario, pace: Pace, scratch: &Scratch) -> Figures {
     let mut bed = Bed::start(scenario, scratch).await;
     let watch = Watch::start(bed.cluster.nodes());

@@ -8,9 +8,8 @@ use std::process::Command;
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
-use crate::deployment::zipped;
-use crate::emulator::Aws;
-use crate::parts;
+use crate::deployed_stack::zipped;
+use crate::{Aws, parts};
 
 /// The bucket that [`upload`](Code) goes to: a template's `CodeBucket`.
 pub const BUCKET: &str = "code";
@@ -25,7 +24,6 @@ pub struct Code {
 impl Code {
     /// Puts a binary into a zip file as `bootstrap`. The key holds the content's hash: CloudFormation replaces a
     /// function's code only where its key is another.
-    #[must_use]
     pub fn of(name: &str, binary: &Path, aws: &Aws) -> Self {
         let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let zip = zipped(&code);
@@ -38,13 +36,11 @@ impl Code {
     }
 
     /// Where it lies in [`BUCKET`].
-    #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
     /// The zip file on this machine.
-    #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -52,9 +48,6 @@ impl Code {
 
 /// Uploads the code and creates the stack, or updates the one of that name; about a second. Answers its outputs, or why
 /// there is no stack.
-///
-/// # Errors
-/// With CloudFormation's own words: a parameter that the template refuses, a resource that could not be made.
 pub async fn deploy(
     aws: &Aws,
     stack: &str,
@@ -95,17 +88,18 @@ pub async fn delete(aws: &Aws, stack: &str) {
 }
 
 /// The file of a template of `infra/cloudformation/`: `file("quickstart.yaml")`.
-#[must_use]
 pub fn file(name: &str) -> PathBuf {
     parts::repository().join("infra/cloudformation").join(name)
 }
 
 /// A template of `infra/cloudformation/` as data, its tags in their long form: `{"Ref": "Api"}`,
 /// `{"Fn::GetAtt": ["Api", "RootResourceId"]}`.
-#[must_use]
 pub fn template(name: &str) -> Value {
-    let script = parts::repository().join("tests/clients/template.py");
-    let output = Command::new(parts::python()).arg(script).arg(file(name)).output().expect("Python runs");
+    let output = Command::new(parts::python())
+        .arg(parts::client("template.py"))
+        .arg(file(name))
+        .output()
+        .expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("the script prints JSON")
 }

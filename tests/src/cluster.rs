@@ -6,7 +6,7 @@
 //!        └─▶ link 2 ──▶ node 2        it was called: a node that is cut off neither hears nor is heard
 //! ```
 //!
-//! Leaves to [`Front`](crate::front::Front) how callers find a node.
+//! Leaves to [`LoadBalancer`](crate::load_balancer::LoadBalancer) how callers find a node.
 
 mod link;
 
@@ -16,10 +16,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::link::{Link, Wires};
-use crate::openbao::OpenBao;
-use crate::process::Scratch;
+use crate::{OpenBao, Scratch};
 
-/// How many nodes.
 pub const NODES: usize = 3;
 
 /// How long a node may take to say how it is.
@@ -56,22 +54,15 @@ impl Cluster {
         cluster
     }
 
-    /// A node.
-    #[must_use]
     pub fn node(&self, index: usize) -> &OpenBao {
         &self.nodes[index]
     }
 
-    /// All of them.
-    #[must_use]
     pub fn nodes(&self) -> &[OpenBao] {
         &self.nodes
     }
 
     /// The node that says that it is active, waited for.
-    ///
-    /// # Panics
-    /// If there is none for a minute.
     pub async fn leader(&self) -> usize {
         for _ in 0..600 {
             for (index, node) in self.nodes.iter().enumerate() {
@@ -84,7 +75,6 @@ impl Cluster {
         panic!("the cluster has no leader: {}", self.nodes[0].log());
     }
 
-    /// Kills a node.
     pub fn kill(&mut self, index: usize) {
         self.nodes[index].kill();
         self.wires.detach(index);
@@ -103,7 +93,6 @@ impl Cluster {
         self.wires.cut_off(index);
     }
 
-    /// Ends [`Cluster::cut_off`].
     pub fn reconnect(&self) {
         self.wires.reconnect();
     }
@@ -114,7 +103,6 @@ impl Cluster {
         self.wires.move_away(Some((index, delay)));
     }
 
-    /// Ends [`Cluster::move_away`].
     pub fn move_back(&self) {
         self.wires.move_away(None);
     }
@@ -126,7 +114,6 @@ impl Cluster {
         self.limit_files(index, "4096:");
     }
 
-    /// Ends [`Cluster::fill_disk`].
     pub fn free_disk(&self, index: usize) {
         self.limit_files(index, "unlimited:");
     }

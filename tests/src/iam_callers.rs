@@ -15,19 +15,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use url::Url;
 
-use crate::emulator::{ACCOUNT, Aws, REGION, ROOT_ACCESS_KEY_ID, ROOT_KEY};
-use crate::parts;
+use crate::emulator::{ROOT_ACCESS_KEY_ID, ROOT_KEY};
+use crate::{ACCOUNT, Aws, REGION, parts};
 
 /// The header that a proof is signed with, and that the verifier adds.
 pub const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
 
-/// An account that is not [`ACCOUNT`].
 pub const OTHER_ACCOUNT: &str = "210987654321";
 
 /// Somebody who can sign.
 #[derive(Debug, Clone)]
 pub struct IamCaller {
-    /// The keys to sign with.
     pub credentials: Credentials,
     /// Who they belong to, as GetCallerIdentity answers: a role without its path, but with the session.
     pub arn: String,
@@ -50,7 +48,6 @@ impl Aws {
     }
 
     /// The account's root user, whose signature the emulator does not check.
-    #[must_use]
     pub fn root_user(&self) -> IamCaller {
         let credentials = Credentials::new(ROOT_ACCESS_KEY_ID, ROOT_KEY, None, None, "test-bed");
         IamCaller { credentials, arn: format!("arn:aws:iam::{ACCOUNT}:root") }
@@ -73,13 +70,11 @@ impl Aws {
 impl IamCaller {
     /// `GET <sts>/?Action=GetCallerIdentity…`, presigned at `time` for a minute by the AWS SDK for Rust. The same caller
     /// signs the same in the same second.
-    #[must_use]
     pub fn presigned(&self, sts: &str, server_id: &str, time: SystemTime) -> Url {
         self.presigned_with(sts, &[(SERVER_ID_HEADER, server_id)], time, Duration::from_secs(60))
     }
 
     /// The same with any signed headers beside `host`, and any lifetime.
-    #[must_use]
     pub fn presigned_with(
         &self,
         sts: &str,
@@ -123,16 +118,11 @@ impl IamCaller {
 }
 
 /// What stands after `AWS-Identity `: the presigned URL as base64url without padding.
-#[must_use]
 pub fn proof_of(presigned: &Url) -> String {
     URL_SAFE_NO_PAD.encode(presigned.as_str())
 }
 
 /// The presigned URL in the value of an `Authorization` header.
-///
-/// # Panics
-/// If it is not `AWS-Identity <base64url of a URL>`.
-#[must_use]
 pub fn presigned_in(header: &str) -> Url {
     let encoded = header.strip_prefix("AWS-Identity ").expect("AWS-Identity …");
     let url = URL_SAFE_NO_PAD.decode(encoded).expect("base64url without padding");
@@ -153,7 +143,6 @@ pub enum Signer {
 }
 
 impl Signer {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Shell];
 
     fn command(self, clients: &Path) -> Command {

@@ -25,7 +25,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::http::Server;
+use crate::Server;
 
 /// The issuer. It stops when it is dropped.
 #[derive(Debug)]
@@ -37,7 +37,6 @@ pub struct Issuer {
 
 impl Issuer {
     /// Starts with fresh keys: RS256, ES256 and EdDSA, with the ids `rs256-1`, `es256-1` and `eddsa-1`.
-    #[must_use]
     pub fn start() -> Self {
         Self::start_with(Kind::Corporate)
     }
@@ -45,7 +44,6 @@ impl Issuer {
     /// Starts as the issuer of one AWS account (`https://<uuid>.tokens.sts.global.api.aws` on AWS): discovery names RS256
     /// and ES384; the JWKS has an RSA key without `alg`, of id `RSA_0`, and one on P-384, of id `EC384_0`. So does a
     /// public copy of a real account's. Its tokens are those of [`TokenSpec::aws_iam`].
-    #[must_use]
     pub fn start_as_aws_account() -> Self {
         Self::start_with(Kind::AwsAccount)
     }
@@ -57,7 +55,6 @@ impl Issuer {
             url: OnceLock::new(),
             failure: Mutex::default(),
             discovery: Mutex::default(),
-            jwks: Mutex::default(),
             discovery_fetches: AtomicUsize::new(0),
             jwks_fetches: AtomicUsize::new(0),
         };
@@ -67,37 +64,26 @@ impl Issuer {
     }
 
     /// Its `iss`: `http://127.0.0.1:<port>`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Its JWKS.
-    #[must_use]
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks.json", self.url())
     }
 
     /// A token as `spec` says, signed with this issuer's key.
-    #[must_use]
     pub fn token(&self, spec: &TokenSpec) -> String {
         self.sign(&self.state.keys.lock().expect("not poisoned"), spec)
     }
 
     /// The same token, naming this issuer's key and signed with another one.
-    #[must_use]
     pub fn forged(&self, spec: &TokenSpec) -> String {
         static IMPOSTOR: OnceLock<Keys> = OnceLock::new();
         let kid = self.state.keys.lock().expect("not poisoned").kid(self.state.kind, spec.signing);
         let named = spec.header.iter().any(|(name, _)| name == "kid");
         let spec = if named { spec.clone() } else { spec.clone().header("kid", kid) };
         self.sign(IMPOSTOR.get_or_init(|| Keys::generate(0)), &spec)
-    }
-
-    /// `header.payload` as given, signed: for what is not even JSON.
-    #[must_use]
-    pub fn sign_raw(&self, signing: Signing, header: &str, payload: &str) -> String {
-        self.state.keys.lock().expect("not poisoned").jws(signing, header, payload)
     }
 
     /// Replaces its keys by new ones with new ids (`rs256-2`, `RSA_1` and so on). The JWKS has only the new ones.
@@ -107,14 +93,8 @@ impl Issuer {
     }
 
     /// Its public keys, as the JWKS gives them: also for `jwks: {file: …}`.
-    #[must_use]
     pub fn jwks(&self) -> Value {
         self.state.keys.lock().expect("not poisoned").jwks(self.state.kind)
-    }
-
-    /// Serves `document` as its JWKS; `Null` for its own again.
-    pub fn serve_jwks(&self, document: Value) {
-        *self.state.jwks.lock().expect("not poisoned") = document;
     }
 
     /// Serves `document` as its discovery document; `Null` for its own again.
@@ -122,34 +102,23 @@ impl Issuer {
         *self.state.discovery.lock().expect("not poisoned") = document;
     }
 
-    /// How often the discovery document was asked for.
-    #[must_use]
     pub fn discovery_fetches(&self) -> usize {
         self.state.discovery_fetches.load(Ordering::SeqCst)
     }
 
-    /// How often the JWKS was asked for.
-    #[must_use]
     pub fn jwks_fetches(&self) -> usize {
         self.state.jwks_fetches.load(Ordering::SeqCst)
     }
 
-    /// Breaks both documents until [`Issuer::heal`].
+    /// Breaks both documents from now on.
     pub fn fail(&self, failure: Failure) {
         *self.state.failure.lock().expect("not poisoned") = Some(failure);
     }
 
-    /// Ends [`Issuer::fail`].
-    pub fn heal(&self) {
-        *self.state.failure.lock().expect("not poisoned") = None;
-    }
-
-    /// From now on connections are refused.
     pub fn stop(&mut self) {
         self.server = None;
     }
 
-    /// Serves again, on the same port.
     pub fn start_again(&mut self) {
         self.stop();
         let routes = Router::new()
@@ -185,16 +154,19 @@ pub struct TokenSpec {
 
 impl TokenSpec {
     /// The token described above.
-    #[must_use]
     #[expect(clippy::new_without_default, reason = "a specification is started, not defaulted")]
     pub fn new() -> Self {
         Self { signing: Signing::Rs256, header: Vec::new(), claims: Vec::new() }
     }
 
+    /// That of a caller who may read orders.
+    pub fn reader() -> Self {
+        Self::new().claim("scope", "orders:read")
+    }
+
     /// What `sts:GetWebIdentityToken` issues to a principal: `sub` is its ARN, with its path and without the session;
     /// there is no `nbf`; what AWS knows of the caller is nested under `https://sts.amazonaws.com/`
     /// (IAM user guide, "Understanding token claims").
-    #[must_use]
     pub fn aws_iam(principal_arn: &str) -> Self {
         let account = principal_arn.split(':').nth(4).expect("an ARN");
         let about = json!({
@@ -210,42 +182,27 @@ impl TokenSpec {
     }
 
     /// Signs in another way; `alg` and `kid` follow unless they are set.
-    #[must_use]
     pub fn signing(mut self, signing: Signing) -> Self {
         self.signing = signing;
         self
     }
 
-    /// Sets a claim.
-    #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.push((name.to_owned(), Some(value.into())));
         self
     }
 
-    /// Leaves a claim out.
-    #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.claims.push((name.to_owned(), None));
         self
     }
 
-    /// Sets a header parameter.
-    #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.push((name.to_owned(), Some(value.into())));
         self
     }
 
-    /// Leaves a header parameter out.
-    #[must_use]
-    pub fn without_header(mut self, name: &str) -> Self {
-        self.header.push((name.to_owned(), None));
-        self
-    }
-
     /// Sets `exp` to so many seconds from now; a negative number is in the past.
-    #[must_use]
     pub fn expires_in(self, seconds: i64) -> Self {
         self.claim("exp", now() + seconds)
     }
@@ -284,21 +241,14 @@ impl Signing {
 /// How the issuer's documents are broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// This status, without a body.
-    Status(u16),
-    /// 200 and a page of HTML.
-    Garbage,
     /// No answer within a minute.
     Hang,
     /// The right answer, after so long.
     Late(Duration),
-    /// 200 and eight megabytes of JSON.
-    Huge,
 }
 
 /// Seconds since 1970, as claims count them.
-#[must_use]
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(now.as_secs()).expect("before the end of time")
 }
@@ -334,7 +284,6 @@ struct Published {
     url: OnceLock<String>,
     failure: Mutex<Option<Failure>>,
     discovery: Mutex<Value>,
-    jwks: Mutex<Value>,
     discovery_fetches: AtomicUsize,
     jwks_fetches: AtomicUsize,
 }
@@ -357,17 +306,14 @@ async fn discovery(State(state): State<Arc<Published>>) -> Response {
 
 async fn jwks(State(state): State<Arc<Published>>) -> Response {
     state.jwks_fetches.fetch_add(1, Ordering::SeqCst);
-    let own = state.keys.lock().expect("not poisoned").jwks(state.kind);
-    let document = state.jwks.lock().expect("not poisoned").clone();
-    answer(&state, if document.is_null() { own } else { document }).await
+    let document = state.keys.lock().expect("not poisoned").jwks(state.kind);
+    answer(&state, document).await
 }
 
 async fn answer(state: &Published, document: Value) -> Response {
     let failure = *state.failure.lock().expect("not poisoned");
     match failure {
         None => axum::Json(document).into_response(),
-        Some(Failure::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
-        Some(Failure::Garbage) => "<html>We will be right back.</html>".into_response(),
         Some(Failure::Hang) => {
             tokio::time::sleep(Duration::from_secs(60)).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
@@ -375,9 +321,6 @@ async fn answer(state: &Published, document: Value) -> Response {
         Some(Failure::Late(delay)) => {
             tokio::time::sleep(delay).await;
             axum::Json(document).into_response()
-        }
-        Some(Failure::Huge) => {
-            axum::Json(json!({"keys": [], "padding": "x".repeat(8 << 20)})).into_response()
         }
     }
 }

@@ -2,32 +2,35 @@
 //!
 //! | value | stands for | is |
 //! |---|---|---|
-//! | [`openbao::OpenBao`] | Vault | the real server, as a child process |
-//! | [`cluster::Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
-//! | [`front::Front`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
-//! | [`aws_auth::Vault`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
-//! | [`issuer::Issuer`] | the identity provider | an OIDC issuer in this process |
-//! | [`web_identity::WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`issuer::Issuer`] |
-//! | [`iam_callers::IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
+//! | [`OpenBao`] | Vault | the real server, as a child process |
+//! | [`Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
+//! | [`LoadBalancer`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
+//! | [`VaultWithAwsAuth`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
+//! | [`Issuer`] | the identity provider | an OIDC issuer in this process |
+//! | [`WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`Issuer`] |
+//! | [`IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
 //! | [`alarms::CloudWatch`] | CloudWatch | its rules for filters, metrics and alarms, in this process |
-//! | [`apis::Apis`] | API Gateway | one API of each kind, in the emulator |
-//! | [`cdk::Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
-//! | [`command::Command`] | an operator's shell | the command `vault-authorizer` |
-//! | [`terraform::Terraform`] | a platform team's Terraform | the machine's own, in a copy of `infra` |
-//! | [`runtime_api::Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
+//! | [`Apis`] | API Gateway | one API of each kind, in the emulator |
+//! | [`Package`] | a CDK user's folder | `infra/cdk` with what its lock file pins |
+//! | [`Configuration`] | the authorizer's configuration | a document that a test builds |
+//! | [`Command`] | an operator's shell | the command `vault-authorizer` |
+//! | [`Terraform`] | a platform team's Terraform | the machine's own, in a copy of `infra` |
+//! | [`Function`] | AWS Lambda | the function's own binary, fed by a Runtime API in this process |
+//!
+//! A test that needs the usual parts starts them as a [`LocalBed`] or an [`AwsBed`].
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
-//! test at once, with the end of its log. Whatever a child prints goes to a file of the bed's [`process::Scratch`]
+//! test at once, with the end of its log. Whatever a child prints goes to a file of the bed's [`Scratch`]
 //! folder, so that one test can read everything that every process has said.
 //!
 //! ```no_run
-//! # use test_bed::{aws_auth, issuer::{Issuer, TokenSpec}, openbao::OpenBao, process::Scratch, vault_setup};
+//! # use test_bed::{Issuer, OpenBao, Scratch, TokenSpec, vault_setup};
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let scratch = Scratch::new("orders");
 //! let openbao = OpenBao::start_in_memory(&scratch).await;
 //! vault_setup::quickstart(&openbao).await;
 //! let issuer = Issuer::start();
-//! let token = issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
+//! let token = issuer.token(&TokenSpec::reader());
 //! # }
 //! ```
 #![allow(
@@ -41,30 +44,56 @@
     clippy::unwrap_used,
     reason = "test code: a broken bed should stop at once"
 )]
+#![allow(missing_docs, reason = "a name that says all needs no sentence that says it again")]
 
 pub mod alarms;
 pub mod apis;
 pub mod aws_auth;
+pub mod beds;
 pub mod cases;
 pub mod cdk;
 pub mod chaos;
 pub mod cloudformation;
-pub mod cluster;
+mod cluster;
 pub mod command;
-pub mod deployment;
-pub mod emulator;
-pub mod front;
+pub mod configuration;
+mod deployed_stack;
+mod emulator;
 pub mod http;
 pub mod iam_callers;
-pub mod issuer;
-pub mod openbao;
+mod issuer;
+mod load_balancer;
+mod openbao;
 pub mod parts;
 pub mod process;
 pub mod raw_http;
-pub mod runtime_api;
+mod runtime_api;
 pub mod synthesis;
-pub mod tap;
-pub mod tcp;
-pub mod terraform;
+mod tap;
+mod tcp;
+mod terraform;
 pub mod vault_setup;
 pub mod web_identity;
+
+pub use self::apis::Apis;
+pub use self::aws_auth::{AwsAuth, AwsAuthConfig, VaultWithAwsAuth};
+pub use self::beds::{AwsBed, LocalBed, SERVER_ID};
+pub use self::cdk::Package;
+pub use self::cloudformation::Code;
+pub use self::cluster::{Cluster, NODES};
+pub use self::command::{Command, Ran};
+pub use self::configuration::{Configuration, Grant};
+pub use self::deployed_stack::{DeployedStack, QuickstartParameters};
+pub use self::emulator::{ACCOUNT, Aws, Emulator, REGION};
+pub use self::http::Server;
+pub use self::iam_callers::{IamCaller, Signer};
+pub use self::issuer::{Failure, Issuer, Signing, TokenSpec};
+pub use self::load_balancer::LoadBalancer;
+pub use self::openbao::{AuditMark, Minted, OpenBao};
+pub use self::process::{Child, Scratch};
+pub use self::runtime_api::{Function, Invocation, proxied_event, request_event};
+pub use self::synthesis::Made;
+pub use self::tap::Tap;
+pub use self::terraform::Terraform;
+pub use self::vault_setup::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Setup, TokenRole};
+pub use self::web_identity::WebIdentitySts;

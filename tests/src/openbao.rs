@@ -7,13 +7,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::http;
-use crate::parts;
-use crate::process::{Child, Scratch, free_port};
+use crate::process::free_port;
+use crate::{Child, Scratch, http, parts};
 
 /// A running OpenBao, or a stopped one that can be started again.
 #[derive(Debug)]
@@ -31,6 +30,29 @@ pub struct OpenBao {
 /// A place in the audit log, from [`OpenBao::audit_mark`].
 #[derive(Debug, Clone, Copy)]
 pub struct AuditMark(usize);
+
+/// A wrapped token, as the authorizer's answer describes it.
+#[derive(Debug, Clone)]
+pub struct Minted {
+    /// What opens once.
+    pub wrapping_token: String,
+    /// Of the token inside.
+    pub accessor: String,
+}
+
+impl Minted {
+    /// From two members of an answer or a context.
+    pub fn of(wrapping_token: &Value, accessor: &Value) -> Self {
+        let text =
+            |value: &Value| value.as_str().unwrap_or_else(|| panic!("not wrapped: {value}")).to_owned();
+        Self { wrapping_token: text(wrapping_token), accessor: text(accessor) }
+    }
+
+    /// From the context of an answer.
+    pub fn of_context(context: &Value) -> Self {
+        Self::of(&context["vaultWrappingToken"], &context["vaultWrappedAccessor"])
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Storage {
@@ -73,13 +95,11 @@ impl OpenBao {
     }
 
     /// `http://127.0.0.1:<port>`, the same after a restart.
-    #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
     /// The token that may do everything.
-    #[must_use]
     pub fn root_token(&self) -> &str {
         &self.root_token
     }
@@ -90,7 +110,6 @@ impl OpenBao {
     }
 
     /// The server's process id, while it runs.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.server.as_ref().map(Child::pid)
     }
@@ -126,7 +145,6 @@ impl OpenBao {
         self.server.as_ref().expect("the server runs").freeze();
     }
 
-    /// Thaws it.
     pub fn resume(&self) {
         self.server.as_ref().expect("the server runs").thaw();
     }
@@ -199,21 +217,103 @@ impl OpenBao {
         answer
     }
 
-    /// The audit log's file.
-    #[must_use]
+    /// What is at a path, as root: its `data`.
+    pub async fn read(&self, path: &str) -> Value {
+        self.as_root("GET", path, Value::Null).await["data"].take()
+    }
+
+    pub async fn write(&self, path: &str, body: Value) -> Value {
+        self.as_root("POST", path, body).await
+    }
+
+    pub async fn delete(&self, path: &str) {
+        self.as_root("DELETE", path, Value::Null).await;
+    }
+
+    /// The status of reading a path as root.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.api("GET", path, Some(&self.root_token), Value::Null).await.0
+    }
+
+    pub async fn policy(&self, name: &str, hcl: &str) {
+        self.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
+    }
+
+    /// A new token, as `auth/token/create` takes it.
+    pub async fn token(&self, definition: Value) -> String {
+        let made = self.as_root("POST", "auth/token/create", definition).await;
+        made["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A token with this policy and no other.
+    pub async fn token_with(&self, hcl: &str) -> String {
+        self.policy("operator", hcl).await;
+        self.token(
+            json!({"policies": ["operator"], "no_default_policy": true, "no_parent": true, "ttl": "10m"}),
+        )
+        .await
+    }
+
+    /// A wrapped token of a role, made with this token of the authorizer's.
+    pub async fn mint(&self, token: &str, role: &str) -> Minted {
+        let (path, wrapped) = (format!("auth/token/create/{role}"), [("X-Vault-Wrap-TTL", "30s")]);
+        let (status, answer) =
+            self.api_with("POST", &path, Some(token), &wrapped, json!({"ttl": "60s"})).await;
+        assert_eq!(status, 200, "{answer}");
+        Minted::of(&answer["wrap_info"]["token"], &answer["wrap_info"]["wrapped_accessor"])
+    }
+
+    /// The context of a call whose token nobody has opened yet, for an integration that calls Vault at this address.
+    pub async fn context(&self, address: &str) -> Value {
+        let role = "orders-prod-reader";
+        let minted = self.mint(&self.root_token, role).await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        json!({
+            "contextVersion": "1",
+            "vaultWrappingToken": minted.wrapping_token,
+            "vaultWrappedAccessor": minted.accessor,
+            "vaultCreationPath": format!("auth/token/create/{role}"),
+            "vaultAddress": address,
+            "vaultWrapExpiresAt": (now + 30).to_string(),
+        })
+    }
+
+    /// Unwraps: the status, and what was inside.
+    pub async fn unwrap(&self, wrapping_token: &str) -> (u16, Value) {
+        self.api("POST", "sys/wrapping/unwrap", Some(wrapping_token), Value::Null).await
+    }
+
+    pub async fn lives(&self, accessor: &str) -> bool {
+        let (root, about) = (Some(self.root_token()), json!({"accessor": accessor}));
+        self.api("POST", "auth/token/lookup-accessor", root, about).await.0 == 200
+    }
+
+    /// What the server says of each token that it holds.
+    pub async fn tokens(&self) -> Vec<Value> {
+        let accessors = self.as_root("LIST", "auth/token/accessors", Value::Null).await;
+        let mut tokens = Vec::new();
+        for accessor in accessors["data"]["keys"].as_array().into_iter().flatten() {
+            let (root, about) = (Some(self.root_token()), json!({"accessor": accessor}));
+            // One that ends in between is none.
+            let (status, answer) = self.api("POST", "auth/token/lookup-accessor", root, about).await;
+            if status == 200 {
+                tokens.push(answer["data"].clone());
+            }
+        }
+        tokens
+    }
+
     pub fn audit_log(&self) -> PathBuf {
         self.folder.join("audit.json")
     }
 
     /// Every entry of the audit log, oldest first.
-    #[must_use]
     pub fn audit_entries(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.audit_log()).expect("the audit log can be read");
         log.lines().map(|line| serde_json::from_str(line).expect("an audit entry")).collect()
     }
 
     /// The audit log's present end.
-    #[must_use]
     pub fn audit_mark(&self) -> AuditMark {
         AuditMark(self.audit_entries().len())
     }
@@ -221,7 +321,6 @@ impl OpenBao {
     /// The audited requests since `mark`, in order, as `<operation> <path>`: `update auth/token/create/orders-reader`.
     /// Requests to seal, unseal and ask for health are not audited; a login at the AWS stand-in shows as the
     /// `update auth/token/create` that it is here, one at the plugin as `update auth/aws/login`.
-    #[must_use]
     pub fn requests_since(&self, mark: AuditMark) -> Vec<String> {
         let entries =
             self.audit_entries().into_iter().skip(mark.0).filter(|entry| entry["type"] == "request");
@@ -238,8 +337,6 @@ impl OpenBao {
         answer["data"]["hash"].as_str().expect("a hash").to_owned()
     }
 
-    /// What the server has printed.
-    #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("openbao.log")).unwrap_or_default()
     }

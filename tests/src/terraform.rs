@@ -14,9 +14,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::emulator::Aws;
-use crate::parts;
-use crate::process::Scratch;
+use crate::{Aws, Ran, Scratch, parts};
 
 /// A copy of `infra` to run Terraform in.
 #[derive(Debug)]
@@ -26,18 +24,8 @@ pub struct Terraform {
     endpoint: BTreeMap<&'static str, String>,
 }
 
-/// What a run came to.
-#[derive(Debug)]
-pub struct Ran {
-    /// Whether it ended well.
-    pub success: bool,
-    /// Standard output and standard error.
-    pub printed: String,
-}
-
 impl Terraform {
     /// Copies `infra`. What it runs finds no AWS.
-    #[must_use]
     pub fn new(scratch: &Scratch) -> Self {
         let infra = scratch.folder("infra");
         parts::copy(&parts::repository().join("infra"), &infra);
@@ -45,56 +33,39 @@ impl Terraform {
     }
 
     /// The same, with an emulator for AWS.
-    #[must_use]
     pub fn on(scratch: &Scratch, aws: &Aws) -> Self {
         Self { endpoint: aws.client_env().into(), ..Self::new(scratch) }
     }
 
     /// A folder of the copy, by its path below `infra`.
-    #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {
         self.infra.join(name)
     }
 
     /// Runs `terraform init` in a folder of the copy.
-    ///
-    /// # Panics
-    /// If it fails. Without the registry or a mirror it does.
     pub async fn init(&self, folder: &str, arguments: &[&str]) {
         // Two that fill one cache at once spoil it.
         static CACHE: Mutex<()> = Mutex::const_new(());
         let _turn = CACHE.lock().await;
         let ran = self.run(folder, &[&["init", "-input=false"], arguments].concat()).await;
         assert!(
-            ran.success,
+            ran.code == 0,
             "terraform init fails in {folder}. It needs the AWS provider: from its registry, or from a mirror that the file \
              in TF_CLI_CONFIG_FILE names.\n{}",
-            ran.printed
+            ran.all()
         );
     }
 
     /// Runs a command in a folder of the copy: `run("terraform", &["validate"])`.
     pub async fn run(&self, folder: &str, arguments: &[&str]) -> Ran {
-        let output = self.output(folder, arguments).await;
-        let printed =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ran { success: output.status.success(), printed: printed.concat() }
+        self.output(folder, arguments).await.into()
     }
 
     /// The same; answers what it prints to standard output.
-    ///
-    /// # Panics
-    /// If it fails, with all that it printed.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
-        let output = self.output(folder, arguments).await;
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(
-            output.status.success(),
-            "terraform {} fails in {folder}:\n{stdout}{stderr}",
-            arguments.join(" ")
-        );
-        stdout
+        let ran = self.run(folder, arguments).await;
+        assert!(ran.code == 0, "terraform {} fails in {folder}:\n{}", arguments.join(" "), ran.all());
+        ran.stdout
     }
 
     /// Initialises and applies a root with these variables; answers its outputs.
@@ -108,7 +79,6 @@ impl Terraform {
         outputs.into_iter().map(|(name, output)| (name, output["value"].clone())).collect()
     }
 
-    /// Destroys what was applied.
     pub async fn destroy(&self, folder: &str) {
         self.succeeds(folder, &["destroy", "-input=false", "-auto-approve"]).await;
     }

@@ -9,11 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::issuer::Issuer;
-use crate::openbao::OpenBao;
-use crate::parts;
+use crate::{Issuer, OpenBao, parts};
 
-/// The authorizer's own policy.
 pub const AUTHORIZER_POLICY: &str = "vault-authorizer";
 
 /// The policy that every token role carries, so that a caller's token can revoke itself and look itself up.
@@ -26,9 +23,6 @@ pub const AUTHORIZER_ROLE: &str = "api-authorizer";
 const TTL_STEPS: [u64; 7] = [15, 30, 60, 120, 300, 600, 900];
 
 /// Runs `infra/vault/quickstart.sh` with OpenBao's command line.
-///
-/// # Panics
-/// If the script fails, with what it printed.
 pub async fn quickstart(openbao: &OpenBao) {
     let mut script = tokio::process::Command::from(quickstart_script(openbao));
     let output = script.kill_on_drop(true).output().await.expect("sh runs");
@@ -36,7 +30,6 @@ pub async fn quickstart(openbao: &OpenBao) {
 }
 
 /// The command that [`quickstart`] runs, for tests of the script itself.
-#[must_use]
 pub fn quickstart_script(openbao: &OpenBao) -> Command {
     let mut script = Command::new("sh");
     script.arg(parts::repository().join("infra/vault/quickstart.sh"));
@@ -58,7 +51,6 @@ pub struct Setup {
 
 impl Setup {
     /// The quickstart's two stages, the policies read from the files that `quickstart.sh` writes.
-    #[must_use]
     pub fn quickstart() -> Self {
         let secret = |stage: &str| json!({"username": format!("orders-{stage}"), "password": format!("sample-{stage}-password")});
         Self::default()
@@ -71,21 +63,16 @@ impl Setup {
     }
 
     /// Adds a secret at `secret/<path>`.
-    #[must_use]
     pub fn secret(mut self, path: &str, data: Value) -> Self {
         self.secrets.push((path.to_owned(), data));
         self
     }
 
-    /// Adds a policy.
-    #[must_use]
     pub fn policy(mut self, name: &str, hcl: &str) -> Self {
         self.policies.push((name.to_owned(), hcl.to_owned()));
         self
     }
 
-    /// Adds a token role.
-    #[must_use]
     pub fn role(mut self, role: TokenRole) -> Self {
         self.roles.push(role);
         self
@@ -93,7 +80,6 @@ impl Setup {
 
     /// The authorizer's policy: each role wrapped and bounded, and its own token. In the form of
     /// `infra/vault/policies/vault-authorizer.hcl`.
-    #[must_use]
     pub fn authorizer_policy(&self) -> String {
         let mints: String = self.roles.iter().map(|role| role.mint_stanza() + "\n").collect();
         let own = |(path, capability)| {
@@ -107,7 +93,6 @@ impl Setup {
 /// The Vault token role of one grant.
 #[derive(Debug, Clone)]
 pub struct TokenRole {
-    /// Its name in Vault.
     pub name: String,
     /// What its tokens may do, beside revoking themselves and looking themselves up.
     pub policies: Vec<String>,
@@ -121,7 +106,6 @@ pub struct TokenRole {
 
 impl TokenRole {
     /// A role whose tokens carry one policy.
-    #[must_use]
     pub fn new(name: &str, policy: &str, ttl_seconds: u64, wrap_ttl_seconds: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -133,14 +117,11 @@ impl TokenRole {
     }
 
     /// Accepts entity aliases that match `glob`, such as `*@corp`.
-    #[must_use]
     pub fn entity_alias(mut self, glob: &str) -> Self {
         self.allowed_entity_aliases.push(glob.to_owned());
         self
     }
 
-    /// The role as Vault stores it.
-    #[must_use]
     pub fn definition(&self) -> Value {
         let policies = self.policies.iter().map(String::as_str).chain([SELF_POLICY]).collect::<Vec<_>>();
         let mut definition = json!({
@@ -188,13 +169,11 @@ impl TokenRole {
 pub async fn configure(openbao: &OpenBao, setup: &Setup) {
     let mounts = openbao.as_root("GET", "sys/mounts", Value::Null).await;
     if mounts["data"]["secret/"].is_null() {
-        openbao
-            .as_root("POST", "sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}))
-            .await;
+        openbao.write("sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}})).await;
         kv_is_ready(openbao).await;
     }
     for (path, data) in &setup.secrets {
-        openbao.as_root("POST", &format!("secret/data/{path}"), json!({"data": data})).await;
+        openbao.write(&format!("secret/data/{path}"), json!({"data": data})).await;
     }
     let own = [(SELF_POLICY, policy_file(SELF_POLICY)), (AUTHORIZER_POLICY, setup.authorizer_policy())];
     let own = own.map(|(name, hcl)| (name.to_owned(), hcl));
@@ -202,7 +181,7 @@ pub async fn configure(openbao: &OpenBao, setup: &Setup) {
         openbao.as_root("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": hcl})).await;
     }
     for role in &setup.roles {
-        openbao.as_root("POST", &format!("auth/token/roles/{}", role.name), role.definition()).await;
+        openbao.write(&format!("auth/token/roles/{}", role.name), role.definition()).await;
     }
 }
 
@@ -220,26 +199,24 @@ async fn kv_is_ready(openbao: &OpenBao) {
 /// A token as the authorizer's login gives it, for `login.method: token`.
 pub async fn authorizer_token(openbao: &OpenBao) -> String {
     let token = json!({"policies": [AUTHORIZER_POLICY], "no_default_policy": true, "ttl": "1h"});
-    let answer = openbao.as_root("POST", "auth/token/create-orphan", token).await;
+    let answer = openbao.write("auth/token/create-orphan", token).await;
     answer["auth"]["client_token"].as_str().expect("a token").to_owned()
 }
 
 /// What `login.method: approle` is configured with.
 #[derive(Debug, Clone)]
 pub struct AppRole {
-    /// The role's id.
     pub role_id: String,
-    /// One of its secret ids.
     pub secret_id: String,
 }
 
 /// Enables `AppRole` auth at `approle` with the authorizer's role.
 pub async fn approle_login(openbao: &OpenBao) -> AppRole {
-    openbao.as_root("POST", "sys/auth/approle", json!({"type": "approle"})).await;
+    openbao.write("sys/auth/approle", json!({"type": "approle"})).await;
     let role = format!("auth/approle/role/{AUTHORIZER_ROLE}");
-    openbao.as_root("POST", &role, login_token()).await;
+    openbao.write(&role, login_token()).await;
     let role_id = openbao.as_root("GET", &format!("{role}/role-id"), Value::Null).await;
-    let secret_id = openbao.as_root("POST", &format!("{role}/secret-id"), json!({})).await;
+    let secret_id = openbao.write(&format!("{role}/secret-id"), json!({})).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
     AppRole { role_id: text(&role_id["data"]["role_id"]), secret_id: text(&secret_id["data"]["secret_id"]) }
 }
@@ -251,15 +228,15 @@ pub async fn jwt_login(openbao: &OpenBao, issuer: &Issuer, audience: &str) {
     role["role_type"] = json!("jwt");
     role["user_claim"] = json!("sub");
     role["bound_audiences"] = json!([audience]);
-    openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+    openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
 }
 
 /// Enables JWT auth at `jwt`, and trusts `issuer`; without a role.
 pub async fn jwt_method(openbao: &OpenBao, issuer: &Issuer) {
-    openbao.as_root("POST", "sys/auth/jwt", json!({"type": "jwt"})).await;
+    openbao.write("sys/auth/jwt", json!({"type": "jwt"})).await;
     // Discovery alone does not bind the issuer: without `bound_issuer`, OpenBao accepts any `iss` that its keys signed.
     let config = json!({"oidc_discovery_url": issuer.url(), "bound_issuer": issuer.url()});
-    openbao.as_root("POST", "auth/jwt/config", config).await;
+    openbao.write("auth/jwt/config", config).await;
 }
 
 /// The token that the authorizer's logins give, as roles of auth methods write it.
@@ -274,7 +251,6 @@ fn login_token() -> Value {
 }
 
 /// One of the policies that ship.
-#[must_use]
 pub fn policy_file(name: &str) -> String {
     let path = parts::repository().join(format!("infra/vault/policies/{name}.hcl"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -21,13 +21,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use crate::http::Server;
-use crate::issuer::{Issuer, Signing, TokenSpec};
+use crate::{Issuer, Server, Signing, TokenSpec};
 
 /// The role whose credentials these are.
 pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/service/api-authorizer";
 /// The region that a signature must be scoped to.
-pub const REGION: &str = "eu-west-1";
+pub const STS_REGION: &str = "eu-west-1";
 
 const ACCESS_KEY_ID: &str = "ASIAEXAMPLE0LOGIN000";
 /// The key of AWS's documentation.
@@ -53,7 +52,6 @@ struct Sts {
 
 impl WebIdentitySts {
     /// Starts. The role may have JWTs of `issuer` for `audience`, and for no other.
-    #[must_use]
     pub fn start(issuer: Arc<Issuer>, audience: &str) -> Self {
         let state = Sts {
             issuer,
@@ -66,14 +64,11 @@ impl WebIdentitySts {
         Self { server, state }
     }
 
-    /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
     }
 
     /// The role's credentials, as Lambda puts them into a function's environment.
-    #[must_use]
     pub fn environment() -> [(&'static str, &'static str); 3] {
         [
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
@@ -87,8 +82,6 @@ impl WebIdentitySts {
         *self.state.refusal.lock().expect("not poisoned") = code;
     }
 
-    /// How many JWTs it has given.
-    #[must_use]
     pub fn issued(&self) -> usize {
         self.state.issued.load(Ordering::SeqCst)
     }
@@ -154,7 +147,7 @@ fn check_signature(
     let incomplete = |what: &str| ("IncompleteSignature", what.to_owned());
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (date_time, authorization) = (header("x-amz-date"), header("authorization"));
-    let scope = format!("{}/{REGION}/sts/aws4_request", date_time.get(..8).unwrap_or_default());
+    let scope = format!("{}/{STS_REGION}/sts/aws4_request", date_time.get(..8).unwrap_or_default());
     let fields = authorization
         .strip_prefix(&format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/{scope}, SignedHeaders="))
         .and_then(|rest| rest.split_once(", Signature="));

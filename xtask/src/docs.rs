@@ -14,6 +14,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let found: Vec<String> = [
         documents.links()?,
         documents.tests()?,
+        documents.decisions()?,
         documents.excerpts()?,
         documents.client_versions()?,
         documents.remedy()?,
@@ -49,30 +50,34 @@ impl Documents<'_> {
         Ok(found)
     }
 
-    /// Each test that an invariant names exists, in the file it is said to be in.
+    /// Each invariant names tests, and each module or test that it names exists.
     fn tests(&self) -> Result<Vec<String>, Failure> {
         let document = "ARCHITECTURE.md";
         let text = self.read(document)?;
-        let section = between(&text, "\n## Invariants\n", "\n## ");
-        let sources = self.tracked(".rs")?;
-        let sources: Vec<(String, String)> = sources
+        let sources: Vec<(String, String)> = self
+            .tracked(".rs")?
             .into_iter()
             .map(|name| Ok((name.clone(), self.read(&name)?)))
             .collect::<Result<_, Failure>>()?;
+        let missing = missing_tests(between(&text, "\n## Invariants\n", "\n## "), &sources);
+        Ok(missing.into_iter().map(|missing| format!("{document}: {missing}")).collect())
+    }
+
+    /// Each decision is in the list, and says what every decision must say.
+    fn decisions(&self) -> Result<Vec<String>, Failure> {
+        let list = self.read("docs/decisions/README.md")?;
         let mut found = Vec::new();
-        for paragraph in section.split("\n\n").filter(|paragraph| paragraph.starts_with("Tests: ")) {
-            for test in between_all(paragraph, "`", "`").filter(|test| !test.ends_with(".rs")) {
-                let (file, name) = test.rsplit_once("::").unwrap_or(("", test));
-                let declared = format!("fn {name}(");
-                let in_file =
-                    |path: &str| path.contains(&format!("/{file}.rs")) || path.contains(&format!("/{file}/"));
-                if !sources
-                    .iter()
-                    .any(|(path, text)| text.contains(&declared) && (file.is_empty() || in_file(path)))
-                {
-                    found.push(format!("{document}: there is no test `{test}`"));
-                }
+        for name in self.tracked(".md")? {
+            let Some(page) = name.strip_prefix("docs/decisions/").filter(|page| *page != "README.md") else {
+                continue;
+            };
+            let text = self.read(&name)?;
+            if !list.contains(&format!("]({page})")) {
+                found.push(format!("docs/decisions/README.md: it does not list {page}"));
             }
+            let parts = ["What we do.", "Why.", "What it costs.", "What we decided against"];
+            let missing = parts.into_iter().filter(|part| !text.contains(&format!("\n**{part}")));
+            found.extend(missing.map(|part| format!("{name}: it has no `{part}`")));
         }
         Ok(found)
     }
@@ -153,6 +158,34 @@ impl Documents<'_> {
     }
 }
 
+/// What the table of invariants names and nothing holds: the last cell of each row has `module` or `module::test`.
+fn missing_tests(section: &str, sources: &[(String, String)]) -> Vec<String> {
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    if rows.is_empty() {
+        return vec!["it has no table of invariants".to_owned()];
+    }
+    let mut missing = Vec::new();
+    for row in rows {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let mut names = between_all(cell, "`", "`").peekable();
+        if names.peek().is_none() {
+            missing.push(format!("no test in `{row}`"));
+        }
+        for name in names {
+            let (module, declared) = match name.split_once("::") {
+                Some((module, test)) => (module, format!("fn {test}(")),
+                None => (name, "test]".to_owned()),
+            };
+            let in_module =
+                |path: &str| path.contains(&format!("/{module}.rs")) || path.contains(&format!("/{module}/"));
+            if !sources.iter().any(|(path, text)| in_module(path) && text.contains(&declared)) {
+                missing.push(format!("there is no test `{name}`"));
+            }
+        }
+    }
+    missing
+}
+
 /// The lines that the block after a program's link shows, and that the program does not have.
 fn foreign_lines(text: &str, language: &str, program: &str, source: &str, document: &str) -> Vec<String> {
     let after_link = text.split_once(&format!("{program})")).map_or("", |(_, after)| after);
@@ -224,6 +257,20 @@ mod tests {
         let text = "# One\n```\n# not one\n```\n## What each grant needs in Vault\n### vault.login\n### The integration's codes\n";
         let expected = ["one", "the-integrations-codes", "vaultlogin", "what-each-grant-needs-in-vault"];
         assert_eq!(anchors(text), expected.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_test_that_an_invariant_names_and_nothing_has_is_told() {
+        let source = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+        let sources =
+            [source("a/mint.rs", "#[test]\nfn it_is_undone() {"), source("a/names.rs", "fn name() {}")];
+        let missing = |cell: &str| {
+            missing_tests(&format!("| invariant | tests |\n|---|---|\n| 1 | {cell} |\n"), &sources)
+        };
+        assert_eq!(missing("`mint`, `mint::it_is_undone`"), [""; 0]);
+        assert_eq!(missing("`mint::it_is_kept`, `names`").len(), 2);
+        assert_eq!(missing("by hand"), ["no test in `| 1 | by hand |`"]);
+        assert_eq!(missing_tests("no table", &sources).len(), 1);
     }
 
     #[test]

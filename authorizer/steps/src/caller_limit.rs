@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 
 use crate::{clock::UnixTime, token_bucket::TokenBucket};
 
@@ -27,7 +27,8 @@ pub struct CallerLimit {
     /// So many a second, and twice that at once.
     per_second: NonZeroU32,
     /// Those seen lately. Whoever is forgotten has full buckets again. That is harmless: buckets fill in two seconds, in which
-    /// no instance serves that many callers.
+    /// no instance serves that many callers. It holds for the caller seen longest ago (LRU). `moka`'s default would rather
+    /// forget a newcomer, who would then find full buckets at each call.
     callers: Cache<String, Arc<Mutex<Caller>>>,
 }
 
@@ -70,7 +71,9 @@ enum End {
 impl CallerLimit {
     /// A limit of so many tokens a second for each caller; twice as many at once.
     pub fn new(per_second: NonZeroU32) -> Self {
-        Self { per_second, callers: Cache::new(MAX_CALLERS) }
+        let callers =
+            Cache::builder().max_capacity(MAX_CALLERS).eviction_policy(EvictionPolicy::lru()).build();
+        Self { per_second, callers }
     }
 
     /// Counts one token of a grant for a caller.
@@ -197,6 +200,23 @@ mod tests {
         };
         // A bucket of four, and then all that pass in one gap are paid for: two a second.
         assert_eq!([0, 499, 500, 501, 2_499, 2_500].map(flood), [4, 0, 4, 0, 0, 4]);
+    }
+
+    #[test]
+    fn rejects_a_newcomers_flood_where_the_cache_is_full_of_regulars() {
+        let limit = limit(1);
+        for visit in 0..3 {
+            for n in 0..MAX_CALLERS {
+                assert!(spends(&limit, &format!("corp:{n}"), NOW.plus_seconds(10 * visit)), "{n}");
+            }
+            limit.callers.run_pending_tasks();
+        }
+        let later = NOW.plus_seconds(60);
+        let minted = (0..100).filter(|_| {
+            limit.callers.run_pending_tasks();
+            spends(&limit, "corp:mallory", later)
+        });
+        assert_eq!(minted.count(), 2);
     }
 
     #[test]

@@ -4,15 +4,7 @@
 //! Leaves to [`grant`](crate::grant) what that identity may do. Network lies behind [`KeySource`] and [`Sts`]; everything
 //! that decides is synchronous and takes `now` as a value.
 //!
-//! # Adding an identity kind
-//!
-//! 1. Add its credential form to [`Credential`], with its bounds and a redacted `Debug`.
-//! 2. Write `identity/<kind>.rs` with a scheme: parse, verify, and only then call `Identity::assertion`. What it needs from
-//!    the network is a trait of one or two methods beside it, which returns unproven data; the implementation goes to the
-//!    crate `authorizer-adapters`.
-//! 3. Put the scheme into [`Schemes`], where the compiler asks for it in [`Schemes::identify`]; add its errors to
-//!    [`IdentityError`], and it asks for their codes in [`outcome`](crate::outcome).
-//! 4. Name its `callerKind` in `vault-context`, and what a grant may bind of it in [`grant`](crate::grant).
+//! How to add an identity kind is in `authorizer/README.md`.
 
 pub mod aws_identity;
 mod claims;

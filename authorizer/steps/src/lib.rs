@@ -18,7 +18,7 @@
 //!
 //! Nothing here opens a connection. What a step asks over the network is a trait beside it ([`identity::KeySource`],
 //! [`sts_identity::Sts`], [`mint::Minter`]); the crate `authorizer-adapters` implements them, and what they return is unproven.
-//! How to add an identity kind is in [`identity`].
+//! How to add an identity kind is in `authorizer/README.md`.
 //!
 //! # What holds, and where
 //!

@@ -5,6 +5,7 @@
 //! only where the settings alone show the matter.
 
 mod claims;
+pub(super) mod finding;
 mod grants;
 mod issuers;
 pub(crate) mod limits;
@@ -24,46 +25,11 @@ use authorizer_steps::{
     identity::{aws_identity::AwsIdentitySettings, jwt::Issuer},
     response::{AnswerSettings, ResponseAs},
 };
+use finding::Finding;
 use vault_authorizer::config::{Config, quoted};
 
 /// A proof is meant for the request that it comes with.
 const LONGEST_PROOF_SECONDS: u64 = 300;
-
-/// One thing to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// The lint's name.
-    pub(super) lint: &'static str,
-    /// How much it matters.
-    pub(super) weight: Weight,
-    /// Where: `stages.prod.grants[2].token.ttl`.
-    pub(super) place: String,
-    /// What may go wrong.
-    pub(super) risk: String,
-    /// What to write instead.
-    pub(super) instead: String,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
-    /// Somebody should decide about it.
-    Warning,
-    /// It depends on a setting that the configuration does not show.
-    Hint,
-}
-
-impl Finding {
-    fn warning(
-        lint: &'static str,
-        place: impl Into<String>,
-        risk: impl Into<String>,
-        instead: impl Into<String>,
-    ) -> Self {
-        let (place, risk, instead) = (place.into(), risk.into(), instead.into());
-        Self { lint, weight: Weight::Warning, place, risk, instead }
-    }
-}
 
 /// Everything that the lints find, where the function may have so many instances.
 pub(super) fn lint(config: &Config, instances: u32) -> Vec<Finding> {
@@ -89,12 +55,10 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
             "{method: aws, role: …, server_id: …}, which stores nothing",
         )),
         LoginSettings::AppRole(settings) if matches!(settings.secret_id, SecretId::Given(_)) => {
-            Some(Finding::warning(
-                "login-secret",
-                "vault.login.secret_id",
-                "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment",
-                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing",
-            ))
+            let risk = "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment";
+            let instead =
+                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing";
+            Some(Finding::warning("login-secret", "vault.login.secret_id", risk, instead))
         }
         LoginSettings::Aws(_) | LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => None,
     }
@@ -102,12 +66,10 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
 
 fn keys_in_file((issuer, source): &(Issuer, JwksSource)) -> Option<Finding> {
     let JwksSource::File(_) = source else { return None };
-    Some(Finding::warning(
-        "keys-in-file",
-        format!("issuers.{}.jwks", quoted(issuer.name.as_str())),
-        "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then",
-        "`discovery`, or {uri: …}",
-    ))
+    let risk = "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then";
+    let instead = "`discovery`, or {uri: …}";
+    let place = format!("issuers.{}.jwks", quoted(issuer.name.as_str()));
+    Some(Finding::warning("keys-in-file", place, risk, instead))
 }
 
 fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
@@ -115,14 +77,12 @@ fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
     if seconds <= LONGEST_PROOF_SECONDS || settings.single_use {
         return None;
     }
-    Some(Finding::warning(
-        "proof-window",
-        "aws_identity.max_age",
-        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller"),
-        format!(
-            "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
-        ),
-    ))
+    let risk =
+        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller");
+    let instead = format!(
+        "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
+    );
+    Some(Finding::warning("proof-window", "aws_identity.max_age", risk, instead))
 }
 
 fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Finding> {
@@ -148,14 +108,11 @@ fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Find
 fn simple_answers(answer: AnswerSettings) -> Option<Finding> {
     match answer.response {
         ResponseAs::Policy => None,
-        ResponseAs::Simple => Some(Finding {
-            weight: Weight::Hint,
-            ..Finding::warning(
-                "simple-answers",
-                "answer.response",
-                "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
-                "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
-            )
-        }),
+        ResponseAs::Simple => Some(Finding::hint(
+            "simple-answers",
+            "answer.response",
+            "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
+            "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
+        )),
     }
 }

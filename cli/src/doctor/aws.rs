@@ -30,45 +30,39 @@ pub(super) struct Deployment<'a> {
 impl Deployment<'_> {
     pub(super) async fn examine(&self, api: &AwsApi) -> Vec<Finding> {
         let path = format!("2015-03-31/functions/{}", self.function);
-        let function = match api.get(Service::Lambda, &format!("{path}/configuration")).await {
+        let function = match api.get("function", Service::Lambda, &format!("{path}/configuration")).await {
             Ok(Some(function)) => function,
             Ok(None) => {
                 let found = format!("there is no function `{}` in this region and account", self.function);
-                return vec![Finding::wrong(
-                    "function",
-                    found,
-                    "mend `--function`, `--region` or the credentials",
-                )];
+                let remedy = "mend `--function`, `--region` or the credentials";
+                return vec![Finding::wrong("function", found, remedy)];
             }
-            Err(reason) => return vec![Finding::unseen("function", reason)],
+            Err(unseen) => return vec![unseen],
         };
         let reserved = format!("2019-09-30/functions/{}/concurrency", self.function);
-        let concurrency = match api.get(Service::Lambda, &reserved).await {
-            Ok(reserved) => concurrency(&reserved.unwrap_or_default(), self.limits, self.stages),
-            Err(reason) => Finding::unseen("function-concurrency", reason),
-        };
-        let mut findings = vec![timeout(&function), environment(&function), concurrency];
-        let arn = text(&function, "FunctionArn").to_owned();
-        let policy = api.get(Service::Lambda, &format!("{path}/policy")).await;
+        let reserved = api.get("function-concurrency", Service::Lambda, &reserved).await;
+        let reserved =
+            reserved.map(|found| concurrency(&found.unwrap_or_default(), self.limits, self.stages));
+        let mut findings =
+            vec![timeout(&function), environment(&function), reserved.unwrap_or_else(|unseen| unseen)];
+        let policy = api.get("authorizer-permission", Service::Lambda, &format!("{path}/policy")).await;
         let policy = policy.map(|policy| {
-            let document =
-                policy.as_ref().map(|policy| text(policy, "Policy").to_owned()).unwrap_or_default();
-            serde_json::from_str::<Value>(&document).unwrap_or_default()
+            let document = policy.unwrap_or_default();
+            serde_json::from_str::<Value>(text(&document, "Policy")).unwrap_or_default()
         });
+        let function = text(&function, "FunctionArn");
         for (id, stages) in self.apis() {
-            findings
-                .extend(Api { id: &id, stages: &stages, function: &arn, policy: &policy }.examine(api).await);
+            let of_api = Api { id: &id, stages: &stages, function, policy: &policy };
+            findings.extend(of_api.examine(api).await.unwrap_or_else(|finding| vec![finding]));
         }
         if findings.iter().all(|finding| !finding.check.starts_with("authorizer")) {
-            findings.push(Finding::unseen(
-                "authorizer-caching",
-                "the configuration names no API: give one with `--api`",
-            ));
+            let reason = "the configuration names no API: give one with `--api`";
+            findings.push(Finding::unseen("authorizer-caching", reason));
         }
         findings
     }
 
-    /// Each API with the stages that the configuration has for it.
+    /// Each API with the stages that the configuration has for it: first those that it does not name.
     fn apis(&self) -> Vec<(String, Vec<String>)> {
         let mut apis: Vec<(String, Vec<String>)> =
             self.also.iter().map(|id| (id.clone(), Vec::new())).collect();
@@ -94,144 +88,116 @@ struct Api<'a> {
     id: &'a str,
     stages: &'a [String],
     function: &'a str,
-    policy: &'a Result<Value, String>,
+    /// The function's, or that it was not seen.
+    policy: &'a Result<Value, Finding>,
 }
 
 /// The two APIs of API Gateway name the same things in two ways.
 #[derive(Clone, Copy)]
 struct Kind {
     path: &'static str,
-    authorizers: &'static str,
-    stages: &'static str,
     items: &'static str,
     id: &'static str,
     default_ttl_seconds: u64,
 }
 
 /// REST APIs. Where the TTL is not set, it is 300 s.
-const REST: Kind = Kind {
-    path: "restapis",
-    authorizers: "authorizers",
-    stages: "stages",
-    items: "item",
-    id: "id",
-    default_ttl_seconds: 300,
-};
+const REST: Kind = Kind { path: "restapis", items: "item", id: "id", default_ttl_seconds: 300 };
 /// HTTP and WebSocket APIs. Without identity sources there is no caching, and where the TTL is not set, none is documented.
-const HTTP: Kind = Kind {
-    path: "v2/apis",
-    authorizers: "authorizers",
-    stages: "stages",
-    items: "items",
-    id: "authorizerId",
-    default_ttl_seconds: 0,
-};
+const HTTP: Kind = Kind { path: "v2/apis", items: "items", id: "authorizerId", default_ttl_seconds: 0 };
 
 impl Api<'_> {
-    async fn examine(&self, api: &AwsApi) -> Vec<Finding> {
-        let kind = match self.kind(api).await {
-            Ok(Some(kind)) => kind,
-            Ok(None) => {
-                let found = format!("there is no API `{}` in this region and account", self.id);
-                return vec![Finding::wrong(
-                    "authorizer-api",
-                    found,
-                    "mend `api_ids`, or look in the API's own region",
-                )];
-            }
-            Err(reason) => return vec![Finding::unseen("authorizer-api", reason)],
+    /// The error is a finding too: nothing more can be said of the API.
+    async fn examine(&self, api: &AwsApi) -> Result<Vec<Finding>, Finding> {
+        let (id, kind) = (self.id, self.kind(api).await?);
+        let base = format!("{}/{id}", kind.path);
+        let path = format!("{base}/authorizers");
+        let mut findings = match api.get("authorizer-caching", Service::ApiGateway, &path).await {
+            Ok(found) => self.authorizers(kind, &found.unwrap_or_default()),
+            Err(unseen) => vec![unseen],
         };
-        let base = format!("{}/{}", kind.path, self.id);
-        let mut findings = Vec::new();
-        match api.get(Service::ApiGateway, &format!("{base}/{}", kind.authorizers)).await {
-            Ok(found) => findings.extend(self.authorizers(kind, &found.unwrap_or_default())),
-            Err(reason) => findings.push(Finding::unseen("authorizer-caching", reason)),
-        }
         for stage in self.stages {
-            match api.get(Service::ApiGateway, &format!("{base}/{}/{}", kind.stages, escaped(stage))).await {
+            let path = format!("{base}/stages/{}", escaped(stage));
+            match api.get("stage", Service::ApiGateway, &path).await {
                 Ok(Some(found)) => {
-                    findings.extend([data_trace(self.id, stage, &found), access_log(self.id, stage, &found)]);
+                    findings.extend([data_trace(id, stage, &found), access_log(id, stage, &found)]);
                 }
                 Ok(None) => findings.push(Finding::wrong(
                     "stage",
-                    format!("API `{}` has no stage `{stage}`", self.id),
+                    format!("API `{id}` has no stage `{stage}`"),
                     "mend the name in `stages`, or deploy the stage",
                 )),
-                Err(reason) => findings.push(Finding::unseen("stage", reason)),
+                Err(unseen) => findings.push(unseen),
             }
         }
-        findings
+        Ok(findings)
     }
 
-    async fn kind(&self, api: &AwsApi) -> Result<Option<Kind>, String> {
+    async fn kind(&self, api: &AwsApi) -> Result<Kind, Finding> {
+        let check = "authorizer-api";
         for kind in [REST, HTTP] {
-            if api.get(Service::ApiGateway, &format!("{}/{}", kind.path, self.id)).await?.is_some() {
-                return Ok(Some(kind));
+            let path = format!("{}/{}", kind.path, self.id);
+            if api.get(check, Service::ApiGateway, &path).await?.is_some() {
+                return Ok(kind);
             }
         }
-        Ok(None)
+        let found = format!("there is no API `{}` in this region and account", self.id);
+        Err(Finding::wrong(check, found, "mend `api_ids`, or look in the API's own region"))
     }
 
     /// Those of the API that call this function.
     fn authorizers(&self, kind: Kind, found: &Value) -> Vec<Finding> {
-        let all = found.get(kind.items).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ours: Vec<&Value> =
-            all.iter().filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function)).collect();
-        if ours.is_empty() {
-            let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
-            return vec![Finding::wrong(
-                "authorizer-api",
-                found,
-                "attach the function, or mend `--function`",
-            )];
-        }
-        ours.into_iter()
+        let ours = items(found, kind.items)
+            .iter()
+            .filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function));
+        let findings: Vec<Finding> = ours
             .flat_map(|authorizer| [caching(self.id, kind, authorizer), self.permission(kind, authorizer)])
-            .collect()
+            .collect();
+        if findings.is_empty() {
+            let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
+            let remedy = "attach the function, or mend `--function`";
+            return vec![Finding::wrong("authorizer-api", found, remedy)];
+        }
+        findings
     }
 
     /// A role of the authorizer's, or a statement of the function's policy (API Gateway developer guide, "Configure a Lambda
     /// authorizer": the source is `…:<api>/authorizers/<authorizer>`).
     fn permission(&self, kind: Kind, authorizer: &Value) -> Finding {
-        let check = "authorizer-permission";
-        let id = text(authorizer, kind.id);
-        let role = [text(authorizer, "authorizerCredentials"), text(authorizer, "authorizerCredentialsArn")]
-            .concat();
+        let (check, api, function) = ("authorizer-permission", self.id, self.function);
+        let role =
+            ["authorizerCredentials", "authorizerCredentialsArn"].map(|name| text(authorizer, name)).concat();
         if !role.is_empty() {
             let reason = format!(
-                "API `{}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction",
-                self.id
+                "API `{api}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction"
             );
             return Finding::unseen(check, reason);
         }
         let policy = match self.policy {
             Ok(policy) => policy,
-            Err(reason) => return Finding::unseen(check, reason.clone()),
+            Err(unseen) => return unseen.clone(),
         };
-        if text(authorizer, "authorizerUri").contains(&format!("{}:", self.function)) {
+        if text(authorizer, "authorizerUri").contains(&format!("{function}:")) {
             let reason = format!(
-                "API `{}` calls a version or an alias of the function, whose own policy is not read",
-                self.id
+                "API `{api}` calls a version or an alias of the function, whose own policy is not read"
             );
             return Finding::unseen(check, reason);
         }
-        let arn = source_arn(self.function, &format!("{}/authorizers/{id}", self.id));
-        let statements =
-            policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let arn = source_arn(function, &format!("{api}/authorizers/{}", text(authorizer, kind.id)));
+        let statements = items(policy, "Statement");
         let verdicts: Vec<Option<bool>> =
             statements.iter().map(|statement| lets_invoke(statement, &arn)).collect();
         let denies = statements.iter().any(|statement| text(statement, "Effect") == "Deny");
         if verdicts.contains(&Some(true)) && !denies {
-            return Finding::good(check, format!("API `{}` may invoke the function", self.id));
+            return Finding::good(check, format!("API `{api}` may invoke the function"));
         }
         if verdicts.contains(&None) {
             let reason = "the function's policy denies something, or has lists or conditions beside one `aws:SourceArn`: see for yourself whether it lets this API in";
             return Finding::unseen(check, reason);
         }
-        let found = format!("API `{}` may not invoke the function: every call would be a 500", self.id);
+        let found = format!("API `{api}` may not invoke the function: every call would be a 500");
         let remedy = format!(
-            "aws lambda add-permission --function-name {} --statement-id {}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}",
-            self.function, self.id
+            "aws lambda add-permission --function-name {function} --statement-id {api}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}"
         );
         Finding::wrong(check, found, remedy)
     }
@@ -240,30 +206,23 @@ impl Api<'_> {
 /// Whether a statement of the function's policy lets `source` invoke it; `None` where it is not of the form that
 /// `aws lambda add-permission` writes, or denies something.
 fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
-    let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"));
-    let word = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let (effect, principal, action) =
-        (word(statement.get("Effect"))?, principal?, word(statement.get("Action"))?);
+    let principal = statement.pointer("/Principal/Service").or_else(|| statement.get("Principal"))?;
+    let (effect, action) = (statement.get("Effect")?.as_str()?, statement.get("Action")?.as_str()?);
     if effect != "Allow" {
         return None;
     }
     // Another account or role, which is not API Gateway.
     let Some(principal) = principal.as_str() else {
-        return if principal.get("AWS").is_some() { Some(false) } else { None };
+        return principal.get("AWS").map(|_| false);
     };
     if !["apigateway.amazonaws.com", "*"].contains(&principal)
-        || !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action.as_str())
+        || !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action)
     {
         return Some(false);
     }
-    let conditions = statement.get("Condition").and_then(Value::as_object);
-    let mut values = conditions.into_iter().flatten().flat_map(|(operator, keys)| {
-        keys.as_object()
-            .into_iter()
-            .flatten()
-            .map(move |(key, value)| (operator.as_str(), key.as_str(), value))
-    });
-    let Some((operator, key, value)) = values.next() else { return Some(true) };
+    let mut conditions = members(statement, "Condition")
+        .flat_map(|(operator, keys)| keys.as_object().into_iter().flatten().map(move |key| (operator, key)));
+    let Some((operator, (key, value))) = conditions.next() else { return Some(true) };
     if !key.eq_ignore_ascii_case("aws:SourceArn") {
         return None;
     }
@@ -276,7 +235,7 @@ fn lets_invoke(statement: &Value, source: &str) -> Option<bool> {
     };
     // Whatever another condition says, this one must hold as well.
     let covers = pattern.matches_text(source);
-    if covers && values.next().is_some() { None } else { Some(covers) }
+    if covers && conditions.next().is_some() { None } else { Some(covers) }
 }
 
 /// Whether an authorizer's URI, `…:path/2015-03-31/functions/<arn>/invocations`, names this function, or one of its versions.
@@ -297,17 +256,16 @@ fn source_arn(function: &str, resource: &str) -> String {
 fn caching(api: &str, kind: Kind, authorizer: &Value) -> Finding {
     let check = "authorizer-caching";
     let name = text(authorizer, "name");
-    let ttl = authorizer
-        .get("authorizerResultTtlInSeconds")
-        .and_then(Value::as_u64)
-        .unwrap_or(kind.default_ttl_seconds);
-    if ttl == 0 {
-        return Finding::good(check, format!("authorizer `{name}` of API `{api}` keeps no answer"));
+    let ttl = authorizer.get("authorizerResultTtlInSeconds").and_then(Value::as_u64);
+    match ttl.unwrap_or(kind.default_ttl_seconds) {
+        0 => Finding::good(check, format!("authorizer `{name}` of API `{api}` keeps no answer")),
+        ttl => {
+            let found = format!(
+                "authorizer `{name}` of API `{api}` keeps answers for {ttl} s: a second call gets a wrapping token that is spent"
+            );
+            Finding::wrong(check, found, "set `authorizerResultTtlInSeconds` to 0, and deploy the API")
+        }
     }
-    let found = format!(
-        "authorizer `{name}` of API `{api}` keeps answers for {ttl} s: a second call gets a wrapping token that is spent"
-    );
-    Finding::wrong(check, found, "set `authorizerResultTtlInSeconds` to 0, and deploy the API")
 }
 
 fn timeout(function: &Value) -> Finding {
@@ -325,75 +283,59 @@ fn timeout(function: &Value) -> Finding {
 
 fn environment(function: &Value) -> Finding {
     let check = "function-environment";
-    if let Some(error) = function.pointer("/Environment/Error") {
+    let environment = function.get("Environment").unwrap_or(&Value::Null);
+    if let Some(error) = environment.get("Error") {
         let message = text(error, "Message");
         return Finding::unseen(check, format!("Lambda does not show the variables: {message}"));
     }
-    let variables = function.pointer("/Environment/Variables").and_then(Value::as_object);
-    let bytes: usize = variables
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
-        .sum();
+    let bytes = |(name, value): (&str, &Value)| name.len() + value.as_str().map_or(0, str::len);
+    let bytes: usize = members(environment, "Variables").map(bytes).sum();
     if bytes <= ENVIRONMENT_LIMIT_BYTES * 9 / 10 {
         return Finding::good(check, format!("{bytes} of {ENVIRONMENT_LIMIT_BYTES} bytes"));
     }
-    Finding::wrong(
-        check,
-        format!(
-            "{bytes} of the {ENVIRONMENT_LIMIT_BYTES} bytes that Lambda allows: the next change may not fit"
-        ),
-        "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary",
-    )
+    let found = format!(
+        "{bytes} of the {ENVIRONMENT_LIMIT_BYTES} bytes that Lambda allows: the next change may not fit"
+    );
+    let remedy =
+        "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary";
+    Finding::wrong(check, found, remedy)
 }
 
 /// How many instances there may be decides what one caller can have: each counts by itself.
 fn concurrency(found: &Value, limits: Limits, stages: &Stages) -> Finding {
     let check = "function-concurrency";
-    let reserved = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64);
-    let Some(instances) = reserved.map(|reserved| u32::try_from(reserved).unwrap_or(u32::MAX)) else {
+    let Some(reserved) = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64) else {
         let reason = "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read";
         return Finding::unseen(check, reason);
     };
-    if instances == 0 {
-        return Finding::wrong(
-            check,
-            "0 is reserved: every call is a 503",
-            "reserve as much as callers need",
-        );
+    if reserved == 0 {
+        let found = "0 is reserved: every call is a 503";
+        let remedy = "reserve as much as callers need";
+        return Finding::wrong(check, found, remedy);
     }
-    match one_caller_over_a_grant(limits, stages, instances) {
+    match one_caller_over_a_grant(limits, stages, u32::try_from(reserved).unwrap_or(u32::MAX)) {
         Some((risk, instead)) => {
-            Finding::wrong(check, format!("with the {instances} instances that are reserved {risk}"), instead)
+            Finding::wrong(check, format!("with the {reserved} instances that are reserved {risk}"), instead)
         }
-        None => Finding::good(check, format!("{instances} reserved, which fits `limits`")),
+        None => Finding::good(check, format!("{reserved} reserved, which fits `limits`")),
     }
 }
 
 /// An execution log with data trace has the authorizer's whole answer in clear.
 fn data_trace(api: &str, stage: &str, found: &Value) -> Finding {
     let check = "stage-data-trace";
-    let of_methods = found.get("methodSettings").and_then(Value::as_object).into_iter().flatten();
-    let of_routes = found.get("routeSettings").and_then(Value::as_object).into_iter().flatten();
     let defaults = found.get("defaultRouteSettings").map(|settings| ("$default", settings));
-    let traced: Vec<&str> = of_methods
-        .chain(of_routes)
-        .map(|(name, settings)| (name.as_str(), settings))
-        .chain(defaults)
-        .filter(|(_, settings)| settings.get("dataTraceEnabled") == Some(&Value::Bool(true)))
-        .map(|(name, _)| name)
-        .collect();
+    let all = members(found, "methodSettings").chain(members(found, "routeSettings")).chain(defaults);
+    let traced = all.filter(|(_, settings)| settings.get("dataTraceEnabled") == Some(&Value::Bool(true)));
+    let traced: Vec<&str> = traced.map(|(name, _)| name).collect();
     if traced.is_empty() {
         return Finding::good(check, format!("stage `{stage}` of API `{api}` traces no data"));
     }
-    Finding::wrong(
-        check,
-        format!(
-            "stage `{stage}` of API `{api}` logs whole requests and answers, tokens included, for {}",
-            traced.join(", ")
-        ),
-        "turn data trace off (`dataTraceEnabled: false`), and delete that log group",
-    )
+    let found = format!(
+        "stage `{stage}` of API `{api}` logs whole requests and answers, tokens included, for {}",
+        traced.join(", ")
+    );
+    Finding::wrong(check, found, "turn data trace off (`dataTraceEnabled: false`), and delete that log group")
 }
 
 fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
@@ -401,22 +343,27 @@ fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
     let format = found.pointer("/accessLogSettings/format").and_then(Value::as_str).unwrap_or_default();
     let secret = vault_context::context::WRAPPING_TOKEN.key;
     if !format.contains(secret) {
-        return Finding::good(
-            check,
-            format!("stage `{stage}` of API `{api}` does not log the wrapping token"),
-        );
+        let found = format!("stage `{stage}` of API `{api}` does not log the wrapping token");
+        return Finding::good(check, found);
     }
-    Finding::wrong(
-        check,
-        format!(
-            "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"
-        ),
-        "take it out of the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log",
-    )
+    let found = format!(
+        "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"
+    );
+    let remedy = "take it out of the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log";
+    Finding::wrong(check, found, remedy)
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn members<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let members = value.get(name).and_then(Value::as_object).into_iter().flatten();
+    members.map(|(name, value)| (name.as_str(), value))
 }
 
 /// `$default` is a stage's name.
@@ -431,160 +378,158 @@ mod tests {
     use super::*;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:orders-authorizer";
+    const SOURCE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
 
-    fn findings(policy: Value, kind: Kind, authorizer: Value) -> Vec<Finding> {
-        let policy = Ok(policy);
-        let api = Api { id: "a1b2c3d4e5", stages: &[], function: FUNCTION, policy: &policy };
-        api.authorizers(kind, &json!({ kind.items: [authorizer] }))
+    /// What is not good.
+    fn told(findings: &[Finding]) -> String {
+        let of = |finding: &Finding| {
+            let verdict = if finding.is_wrong() { "wrong" } else { "unseen" };
+            (finding.is_wrong() || finding.is_unseen()).then(|| format!("{} {verdict}", finding.check))
+        };
+        findings.iter().filter_map(of).collect::<Vec<_>>().join(", ")
     }
 
-    fn wrong(findings: &[Finding]) -> Vec<&'static str> {
-        findings.iter().filter(|finding| finding.is_wrong()).map(|finding| finding.check).collect()
+    fn found(policy: Value, kind: Kind, authorizer: Value) -> String {
+        let policy = Ok(policy);
+        let api = Api { id: "a1b2c3d4e5", stages: &[], function: FUNCTION, policy: &policy };
+        told(&api.authorizers(kind, &json!({ kind.items: [authorizer] })))
     }
 
     fn uri() -> String {
         format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations")
     }
 
-    fn rest(ttl: Value) -> Value {
-        json!({"id": "abc123", "name": "vault", "authorizerUri": uri(), "authorizerResultTtlInSeconds": ttl})
+    /// An authorizer of a REST API, which is good, with one member changed.
+    fn rest(name: &str, value: Value) -> Value {
+        let mut rest = json!({"id": "abc123", "name": "vault", "authorizerUri": uri(), "authorizerResultTtlInSeconds": 0});
+        rest[name] = value;
+        rest
     }
 
-    fn permission(source: &str) -> Value {
-        json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
-            "Action": "lambda:InvokeFunction", "Resource": FUNCTION, "Condition": {"ArnLike": {"AWS:SourceArn": source}}}]})
+    /// A policy that lets the API in, with one member of its statement changed.
+    fn policy(name: &str, value: Value) -> Value {
+        let mut statement = json!({"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Action": "lambda:InvokeFunction", "Resource": FUNCTION, "Condition": {"ArnLike": {"AWS:SourceArn": SOURCE}}});
+        statement[name] = value;
+        json!({"Statement": [statement]})
     }
 
-    fn good_permission() -> Value {
-        permission("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123")
+    fn good() -> (Value, Value) {
+        (policy("Effect", json!("Allow")), rest("id", json!("abc123")))
     }
 
     #[test]
     fn an_authorizer_that_keeps_answers_is_wrong() {
-        assert_eq!(wrong(&findings(good_permission(), REST, rest(json!(0)))), Vec::<&str>::new());
-        for ttl in [json!(300), json!(1), json!(null)] {
-            assert_eq!(
-                wrong(&findings(good_permission(), REST, rest(ttl.clone()))),
-                ["authorizer-caching"],
-                "{ttl}"
-            );
-        }
         let http = |ttl: Value| json!({"authorizerId": "abc123", "authorizerUri": uri(), "authorizerResultTtlInSeconds": ttl});
-        assert_eq!(wrong(&findings(good_permission(), HTTP, http(json!(null)))), Vec::<&str>::new());
-        assert_eq!(wrong(&findings(good_permission(), HTTP, http(json!(60)))), ["authorizer-caching"]);
+        let rest = |ttl| rest("authorizerResultTtlInSeconds", ttl);
+        for (kind, authorizer, expected) in [
+            (REST, rest(json!(0)), ""),
+            (REST, rest(json!(1)), "authorizer-caching wrong"),
+            (REST, rest(json!(300)), "authorizer-caching wrong"),
+            (REST, rest(json!(null)), "authorizer-caching wrong"),
+            (HTTP, http(json!(null)), ""),
+            (HTTP, http(json!(60)), "authorizer-caching wrong"),
+        ] {
+            assert_eq!(found(good().0, kind, authorizer.clone()), expected, "{authorizer}");
+        }
     }
 
     #[test]
     fn an_api_that_may_not_invoke_the_function_is_wrong() {
-        let found = |policy: Value| wrong(&findings(policy, REST, rest(json!(0)))).join(",");
-        for covers in [
-            "arn:aws:execute-api:*:123456789012:a1b2c3d4e5/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/*",
-            "arn:aws:execute-api:eu-west-1:123456789012:*",
+        let found = |policy: Value| found(policy, REST, good().1);
+        let source =
+            |operator: &str, source: &str| policy("Condition", json!({operator: {"AWS:SourceArn": source}}));
+        for (region_account_and_what, expected) in [
+            ("*:123456789012:a1b2c3d4e5/authorizers/abc123", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/authorizers/*", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/*", ""),
+            ("eu-west-1:123456789012:*", ""),
+            ("eu-west-1:123456789012:a1b2c3d4e5/authorizers/other", "authorizer-permission wrong"),
+            ("eu-west-1:123456789012:zzzzzzzzzz/authorizers/abc123", "authorizer-permission wrong"),
+            ("eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders", "authorizer-permission wrong"),
+            ("us-east-1:123456789012:a1b2c3d4e5/authorizers/abc123", "authorizer-permission wrong"),
+            ("eu-west-1:999999999999:a1b2c3d4e5/authorizers/abc123", "authorizer-permission wrong"),
         ] {
-            assert_eq!(found(permission(covers)), "", "{covers}");
+            let arn = format!("arn:aws:execute-api:{region_account_and_what}");
+            assert_eq!(found(source("ArnLike", &arn)), expected, "{arn}");
         }
-        for other in [
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/other",
-            "arn:aws:execute-api:eu-west-1:123456789012:zzzzzzzzzz/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
-            "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/authorizers/abc123",
-            "arn:aws:execute-api:eu-west-1:999999999999:a1b2c3d4e5/authorizers/abc123",
-        ] {
-            assert_eq!(found(permission(other)), "authorizer-permission", "{other}");
-        }
-        assert_eq!(found(Value::Null), "authorizer-permission");
-        let mut literal = permission("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*");
-        literal["Statement"][0]["Condition"] = json!({"StringEquals": {"aws:SourceArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/*"}});
-        assert_eq!(found(literal), "authorizer-permission", "StringEquals knows no wildcard");
+        assert_eq!(found(Value::Null), "authorizer-permission wrong");
+        let literal = source("StringEquals", &SOURCE.replace("abc123", "*"));
+        assert_eq!(found(literal), "authorizer-permission wrong", "StringEquals knows no wildcard");
     }
 
     #[test]
     fn a_permission_that_was_not_understood_is_not_called_good() {
-        let unseen = |policy: Value, authorizer: Value| {
-            let [caching, permission] = findings(policy, REST, authorizer).try_into().unwrap();
-            assert!(!caching.is_wrong() && !permission.is_wrong());
-            permission.is_unseen()
-        };
-        let mut by_role = rest(json!(0));
-        by_role["authorizerCredentials"] = json!("arn:aws:iam::123456789012:role/invoker");
-        assert!(unseen(Value::Null, by_role));
-        let source = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
-        for condition in [
-            json!({"ArnLike": {"AWS:SourceArn": [source, "arn:aws:execute-api:eu-west-1:1:b/*"]}}),
-            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
-            json!({"ArnLike": {"AWS:SourceArn": source}, "StringEquals": {"aws:SourceAccount": "999999999999"}}),
-        ] {
-            let mut policy = good_permission();
-            policy["Statement"][0]["Condition"] = condition.clone();
-            assert!(unseen(policy, rest(json!(0))), "{condition}");
-        }
+        let unseen = "authorizer-permission unseen";
+        let by_role = rest("authorizerCredentials", json!("arn:aws:iam::123456789012:role/invoker"));
+        assert_eq!(found(Value::Null, REST, by_role), unseen);
         for (name, value) in [
+            (
+                "Condition",
+                json!({"ArnLike": {"AWS:SourceArn": [SOURCE, "arn:aws:execute-api:eu-west-1:1:b/*"]}}),
+            ),
+            ("Condition", json!({"StringEquals": {"aws:SourceAccount": "123456789012"}})),
+            (
+                "Condition",
+                json!({"ArnLike": {"AWS:SourceArn": SOURCE}, "StringEquals": {"aws:SourceAccount": "999999999999"}}),
+            ),
             ("Effect", json!("Deny")),
             ("Action", json!(["lambda:InvokeFunction"])),
             ("Principal", json!({"Service": ["apigateway.amazonaws.com"]})),
         ] {
-            let mut policy = good_permission();
-            policy["Statement"][0][name] = value;
-            assert!(unseen(policy, rest(json!(0))), "{name}");
+            assert_eq!(found(policy(name, value.clone()), REST, good().1), unseen, "{name} {value}");
         }
-        let mut open = good_permission();
-        open["Statement"][0].as_object_mut().unwrap().remove("Condition");
-        assert!(!unseen(open, rest(json!(0))));
+        assert_eq!(found(policy("Condition", Value::Null), REST, good().1), "", "without a condition");
     }
 
     #[test]
     fn an_api_without_this_authorizer_is_wrong() {
-        let other = json!({"id": "x", "authorizerUri": "arn:aws:…:function:another/invocations"});
-        assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
-        let longer_name = uri().replace("orders-authorizer", "orders-authorizer-v2");
-        let other = json!({"id": "x", "authorizerUri": longer_name});
-        assert_eq!(wrong(&findings(Value::Null, REST, other)), ["authorizer-api"]);
-        let alias = uri().replace("orders-authorizer/", "orders-authorizer:live/");
-        let ours = json!({"id": "abc123", "authorizerUri": alias, "authorizerResultTtlInSeconds": 0});
-        let of_alias = findings(Value::Null, REST, ours);
-        assert!(wrong(&of_alias).is_empty() && of_alias.iter().any(Finding::is_unseen));
-    }
-
-    #[test]
-    fn a_function_that_may_take_longer_than_api_gateway_is_wrong() {
-        for (seconds, is_wrong) in [(3, false), (9, false), (10, true), (900, true)] {
-            assert_eq!(timeout(&json!({"Timeout": seconds})).is_wrong(), is_wrong, "{seconds}");
-        }
-        assert!(timeout(&json!({})).is_unseen());
-    }
-
-    #[test]
-    fn an_environment_that_is_nearly_full_is_wrong() {
-        let of =
-            |bytes: usize| environment(&json!({"Environment": {"Variables": {"A": "x".repeat(bytes - 1)}}}));
-        assert!(!of(3686).is_wrong() && of(3687).is_wrong());
-        assert!(!environment(&json!({})).is_wrong());
-        let denied = json!({"Environment": {"Error": {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}}});
-        assert!(environment(&denied).is_unseen(), "0 of 4096 bytes is what was not seen");
-    }
-
-    #[test]
-    fn a_stage_that_logs_whole_answers_is_wrong() {
-        for traced in [
-            json!({"methodSettings": {"*/*": {"dataTraceEnabled": true, "loggingLevel": "INFO"}}}),
-            json!({"routeSettings": {"$connect": {"dataTraceEnabled": true}}}),
-            json!({"defaultRouteSettings": {"dataTraceEnabled": true}}),
+        for (uri, expected) in [
+            ("arn:aws:…:function:another/invocations".to_owned(), "authorizer-api wrong"),
+            (uri().replace("orders-authorizer", "orders-authorizer-v2"), "authorizer-api wrong"),
+            (uri().replace("orders-authorizer/", "orders-authorizer:live/"), "authorizer-permission unseen"),
         ] {
-            assert!(data_trace("a", "prod", &traced).is_wrong(), "{traced}");
-        }
-        for quiet in [json!({}), json!({"methodSettings": {"*/*": {"dataTraceEnabled": false}}})] {
-            assert!(!data_trace("a", "prod", &quiet).is_wrong(), "{quiet}");
+            assert_eq!(found(Value::Null, REST, rest("authorizerUri", json!(uri))), expected, "{uri}");
         }
     }
 
     #[test]
-    fn an_access_log_that_prints_the_token_is_wrong() {
-        let format =
-            |format: &str| access_log("a", "prod", &json!({"accessLogSettings": {"format": format}}));
-        assert!(format("$context.requestId $context.authorizer.vaultWrappingToken").is_wrong());
-        assert!(!format("$context.requestId $context.authorizer.vaultWrappedAccessor").is_wrong());
-        assert!(!access_log("a", "prod", &json!({})).is_wrong());
+    fn a_function_that_is_too_slow_or_nearly_full_is_wrong() {
+        let variables = |bytes: usize| json!({"Environment": {"Variables": {"A": "x".repeat(bytes - 1)}}});
+        let denied = json!({"Environment": {"Error": {"ErrorCode": "AccessDeniedException", "Message": "no kms:Decrypt"}}});
+        for (check, function, expected) in [
+            (timeout as fn(&Value) -> Finding, json!({"Timeout": 3}), ""),
+            (timeout, json!({"Timeout": 9}), ""),
+            (timeout, json!({"Timeout": 10}), "function-timeout wrong"),
+            (timeout, json!({"Timeout": 900}), "function-timeout wrong"),
+            (timeout, json!({}), "function-timeout unseen"),
+            (environment, json!({}), ""),
+            (environment, variables(3686), ""),
+            (environment, variables(3687), "function-environment wrong"),
+            // 0 of 4096 bytes is what was not seen.
+            (environment, denied, "function-environment unseen"),
+        ] {
+            assert_eq!(told(&[check(&function)]), expected, "{function:.100}");
+        }
+    }
+
+    #[test]
+    fn a_stage_that_logs_whole_answers_or_tokens_is_wrong() {
+        let format = |format: &str| json!({"accessLogSettings": {"format": format}});
+        for (stage, expected) in [
+            (json!({}), ""),
+            (json!({"methodSettings": {"*/*": {"dataTraceEnabled": false}}}), ""),
+            (
+                json!({"methodSettings": {"*/*": {"dataTraceEnabled": true, "loggingLevel": "INFO"}}}),
+                "stage-data-trace wrong",
+            ),
+            (json!({"routeSettings": {"$connect": {"dataTraceEnabled": true}}}), "stage-data-trace wrong"),
+            (json!({"defaultRouteSettings": {"dataTraceEnabled": true}}), "stage-data-trace wrong"),
+            (format("$context.requestId $context.authorizer.vaultWrappingToken"), "stage-access-log wrong"),
+            (format("$context.requestId $context.authorizer.vaultWrappedAccessor"), ""),
+        ] {
+            let found = [data_trace("a", "prod", &stage), access_log("a", "prod", &stage)];
+            assert_eq!(told(&found), expected, "{stage}");
+        }
     }
 }

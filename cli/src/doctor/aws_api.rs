@@ -19,6 +19,7 @@ use sts_identity::{Region, StsHosts};
 use vault_api::{checked_endpoint, is_loopback};
 use vault_transport::http::{self, TransportError};
 
+use super::finding::Finding;
 use crate::aws_credentials::credentials;
 
 /// The longest answer that is read: a page of an account's authorizers or stages.
@@ -62,8 +63,17 @@ impl AwsApi {
         Ok(Self { client, credentials, region, endpoint })
     }
 
-    /// What is at `path`; `None` where nothing is.
-    pub(super) async fn get(&self, service: Service, path: &str) -> Result<Option<Value>, String> {
+    /// What is at `path`; `None` where nothing is. The error is what `check` finds then.
+    pub(super) async fn get(
+        &self,
+        check: &'static str,
+        service: Service,
+        path: &str,
+    ) -> Result<Option<Value>, Finding> {
+        self.called(service, path).await.map_err(|reason| Finding::unseen(check, reason))
+    }
+
+    async fn called(&self, service: Service, path: &str) -> Result<Option<Value>, String> {
         let url = format!("{}/{path}", self.base(service));
         let mut request = self.client.get(&url).timeout(TIMEOUT);
         for (name, value) in self.signature(service, &url)? {

@@ -49,20 +49,13 @@ impl Finding {
 
     fn text(&self) -> String {
         let check = self.check;
-        match &self.verdict {
-            Verdict::Good { found } => format!("{}  {check}: {}\n", styled(GOOD, "good  "), plain(found)),
-            Verdict::Wrong { found, remedy } => {
-                format!(
-                    "{}  {check}: {}\n        do: {}\n",
-                    styled(BAD, "wrong "),
-                    plain(found),
-                    plain(remedy)
-                )
-            }
-            Verdict::Unseen { reason } => {
-                format!("{}  {check}: {}\n", styled(CAUTION, "unseen"), plain(reason))
-            }
-        }
+        let (word, found, remedy) = match &self.verdict {
+            Verdict::Good { found } => (styled(GOOD, "good  "), found, None),
+            Verdict::Wrong { found, remedy } => (styled(BAD, "wrong "), found, Some(remedy)),
+            Verdict::Unseen { reason } => (styled(CAUTION, "unseen"), reason, None),
+        };
+        let remedy = remedy.map(|remedy| format!("        do: {}\n", plain(remedy)));
+        format!("{word}  {check}: {}\n{}", plain(found), remedy.unwrap_or_default())
     }
 }
 

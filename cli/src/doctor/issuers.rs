@@ -9,14 +9,14 @@ use authorizer_steps::{
     clock::SystemClock,
     identity::jwt::{Algorithm, Issuer, KeySet},
 };
+use vault_transport::http::HttpSetupError;
 
 use super::finding::Finding;
-use crate::failure::Failure;
 
 const CHECK: &str = "issuer-keys";
 
 /// One finding for each issuer.
-pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn examine(issuers: Vec<(Issuer, JwksSource)>) -> Result<Vec<Finding>, HttpSetupError> {
     let from_file: Vec<bool> =
         issuers.iter().map(|(_, source)| matches!(source, JwksSource::File(_))).collect();
     let (issuers, keys) = Jwks::new(issuers, Arc::new(SystemClock))?;
@@ -48,20 +48,17 @@ fn finding(issuer: &Issuer, keys: &KeySet, from_file: bool) -> Finding {
     }
     let ambiguous = keys.ambiguous_kids(&issuer.algorithms);
     if !ambiguous.is_empty() {
-        return Finding::wrong(
-            CHECK,
-            format!(
-                "{found}; different keys have the `kid` `{}`, so none of them is used",
-                ambiguous.join("`, `")
-            ),
-            "the provider must give each of its keys a `kid` of its own",
+        let found = format!(
+            "{found}; different keys have the `kid` `{}`, so none of them is used",
+            ambiguous.join("`, `")
         );
+        let remedy = "the provider must give each of its keys a `kid` of its own";
+        return Finding::wrong(CHECK, found, remedy);
     }
     if from_file {
-        return Finding::unseen(
-            CHECK,
-            format!("{found}; they are in a file: whether they are still the issuer's shows nowhere"),
-        );
+        let reason =
+            format!("{found}; they are in a file: whether they are still the issuer's shows nowhere");
+        return Finding::unseen(CHECK, reason);
     }
     Finding::good(CHECK, found)
 }

@@ -27,6 +27,7 @@ use crate::connection::ConnectionError;
 const CHECK: &str = "vault-login";
 /// Longer than the function's own limits for STS and for Vault together: here they decide.
 const LONGEST_LOGIN: Duration = Duration::from_secs(10);
+const NOT_TRIED: &str = "not tried: `--log-in` does, with what the function logs in with";
 const REVOKE_SELF: &str = "auth/token/revoke-self";
 /// A standby that has not heard of the token after this time is broken, and not behind.
 const LONGEST_LAG: Duration = Duration::from_secs(5);
@@ -52,9 +53,7 @@ pub(super) async fn examine(
             settings.client_certificate = client_certificate;
         }
         Some(Err(error)) => return Finding::unseen(CHECK, with_causes(&error)),
-        None => {
-            return Finding::unseen(CHECK, "not tried: `--log-in` does, with what the function logs in with");
-        }
+        None => return Finding::unseen(CHECK, NOT_TRIED),
     }
     let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
     let credentials: Box<dyn aws_credential_types::provider::ProvideCredentials> =
@@ -84,17 +83,15 @@ async fn given(vault: &Vault, token: &VaultToken, policy: &PolicyName) -> Findin
         Err(error) => return Finding::wrong(CHECK, with_causes(&error), REMEDY),
     };
     let Some(about) = answer.data.and_then(|data| serde_json::from_value::<LookedUp>(data).ok()) else {
-        return Finding::unseen(
-            CHECK,
-            "Vault's answer about the configuration's token is missing its fields",
-        );
+        let reason = "Vault's answer about the configuration's token is missing its fields";
+        return Finding::unseen(CHECK, reason);
     };
     let life = Some(about.ttl).filter(|seconds| *seconds > 0);
     let faults = faults(&about.powers(), life, policy);
     if faults.is_empty() {
         return Finding::good(CHECK, "Vault knows the token of the configuration, which is for development");
     }
-    let found: Vec<String> = faults.into_iter().map(|fault| fault.found).collect();
+    let found: Vec<String> = faults.into_iter().map(|(found, _)| found).collect();
     Finding::wrong(CHECK, format!("the token of the configuration: {}", found.join("; ")), REMEDY)
 }
 
@@ -138,49 +135,39 @@ async fn granted_and_ended(vault: &Vault, granted: &Granted, policy: &PolicyName
     if faults.is_empty() {
         return Finding::good(CHECK, format!("{granted}; this one is revoked again"));
     }
-    let (found, remedies): (Vec<_>, Vec<_>) =
-        faults.into_iter().map(|fault| (fault.found, fault.remedy)).unzip();
+    let (found, remedies): (Vec<_>, Vec<_>) = faults.into_iter().unzip();
     Finding::wrong(CHECK, format!("{granted}, but {}", found.join("; ")), remedies.join("; "))
 }
 
 /// Why a token is of no use to the function, and what to do about it.
-struct Fault {
-    found: String,
-    remedy: String,
-}
+type Fault = (String, String);
 
 /// Everything that keeps a token with these powers from minting, and a life too short to work with.
 fn faults(powers: &Powers, ttl_seconds: Option<u64>, policy: &PolicyName) -> Vec<Fault> {
+    let Powers { policies, num_uses, .. } = powers;
     let mut faults = Vec::new();
+    let mut fault = |found: String, remedy: String| faults.push((found, remedy));
     if is_batch(powers) {
-        faults.push(Fault {
-            found: "it is a batch token, which cannot create other tokens".to_owned(),
-            remedy: "set `token_type=service` on the login role, and `vault auth tune -token-type=default-service` on its mount".to_owned(),
-        });
+        let remedy = "set `token_type=service` on the login role, and `vault auth tune -token-type=default-service` on its mount";
+        fault("it is a batch token, which cannot create other tokens".to_owned(), remedy.to_owned());
     }
-    if powers.num_uses > 0 {
-        faults.push(Fault {
-            found: format!(
-                "it is limited to {} uses, and a limited token cannot create other tokens",
-                powers.num_uses
-            ),
-            remedy: "set `token_num_uses=0` on the login role".to_owned(),
-        });
+    if *num_uses > 0 {
+        fault(
+            format!("it is limited to {num_uses} uses, and a limited token cannot create other tokens"),
+            "set `token_num_uses=0` on the login role".to_owned(),
+        );
     }
-    if ![policy.as_str(), "root"].iter().any(|allowed| powers.policies.contains(*allowed)) {
-        faults.push(Fault {
-            found: format!("it lacks the policy `{policy}`, so it may not mint"),
-            remedy: format!(
+    if ![policy.as_str(), "root"].iter().any(|allowed| policies.contains(*allowed)) {
+        fault(
+            format!("it lacks the policy `{policy}`, so it may not mint"),
+            format!(
                 "add `{policy}` to the login role's `token_policies`, or name your policy with `--policy`"
             ),
-        });
+        );
     }
     if let Some(seconds) = ttl_seconds.filter(|seconds| *seconds < SHORTEST_LIFE_SECONDS) {
-        faults.push(Fault {
-            found: format!("after {seconds} s the function has to log in again"),
-            remedy: "set `token_ttl=1h` on the login role, and no shorter `token_max_ttl`, `token_explicit_max_ttl` or `token_period`"
-                .to_owned(),
-        });
+        let remedy = "set `token_ttl=1h` on the login role, and no shorter `token_max_ttl`, `token_explicit_max_ttl` or `token_period`";
+        fault(format!("after {seconds} s the function has to log in again"), remedy.to_owned());
     }
     faults
 }
@@ -233,7 +220,7 @@ fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
     };
     let by_hand =
         format!("revoke what this login has left: `vault token revoke -accessor {}`", powers.accessor);
-    Fault { found, remedy: format!("{remedy}; {by_hand}") }
+    (found, format!("{remedy}; {by_hand}"))
 }
 
 fn refused(error: &MintError) -> Finding {
@@ -252,64 +239,35 @@ fn refused(error: &MintError) -> Finding {
     Finding::wrong(CHECK, found, remedy)
 }
 
-/// What to do, by what the auth methods of Vault and OpenBao say. The first that matches counts.
+/// What the auth methods of Vault and OpenBao say, and what to do then. The first that matches counts.
+const REMEDIES: &str = "\
+does not belong to the role => the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's
+X-Vault-AWS-IAM-Server-ID => `vault.login.server_id` must be the mount's `iam_server_id_header_value`
+valid region => `vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`
+from STS => STS refuses the login: the credentials have expired, or `sts_region` is not the mount's
+not allowed for role => the login role must have `auth_type=iam`
+invalid audience => `web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`
+invalid subject => `sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`
+validating claims => the JWT's claims must match the role's `bound_claims`
+expired => the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right
+signature => the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT
+invalid issuer => the mount's `bound_issuer` must be the `iss` of the JWT
+CIDR => the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too
+role or secret ID => `vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another
+secret id => the secret id is used up, expired, or of another role: issue another
+secret_id => the secret id is used up, expired, or of another role: issue another
+entry for role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
+could not be found => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
+missing role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
+
 fn remedy(message: &str, status: u16) -> &'static str {
-    const SECRET_ID: &str = "the secret id is used up, expired, or of another role: issue another";
-    const NO_ROLE: &str =
-        "`vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
-    const ADDRESS: &str = "the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too";
-    const REMEDIES: [(&str, &str); 18] = [
-        (
-            "does not belong to the role",
-            "the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's",
-        ),
-        (
-            "X-Vault-AWS-IAM-Server-ID",
-            "`vault.login.server_id` must be the mount's `iam_server_id_header_value`",
-        ),
-        (
-            "valid region",
-            "`vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`",
-        ),
-        (
-            "from STS",
-            "STS refuses the login: the credentials have expired, or `sts_region` is not the mount's",
-        ),
-        ("not allowed for role", "the login role must have `auth_type=iam`"),
-        (
-            "invalid audience",
-            "`web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`",
-        ),
-        (
-            "invalid subject",
-            "`sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`",
-        ),
-        ("validating claims", "the JWT's claims must match the role's `bound_claims`"),
-        (
-            "expired",
-            "the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right",
-        ),
-        (
-            "signature",
-            "the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT",
-        ),
-        ("invalid issuer", "the mount's `bound_issuer` must be the `iss` of the JWT"),
-        ("CIDR", ADDRESS),
-        (
-            "role or secret ID",
-            "`vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another",
-        ),
-        ("secret id", SECRET_ID),
-        ("secret_id", SECRET_ID),
-        ("entry for role", NO_ROLE),
-        ("could not be found", NO_ROLE),
-        ("missing role", NO_ROLE),
-    ];
     if status == 403 {
         return "either nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`; or the login role's `token_bound_cidrs` leave out the address that Vault sees. Vault answers both alike";
     }
-    let known = REMEDIES.iter().find(|(words, _)| message.contains(words));
-    known.map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
+    let mut known = REMEDIES.lines().filter_map(|line| line.split_once(" => "));
+    known
+        .find(|(words, _)| message.contains(words))
+        .map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use vault_authorizer::config::Config;
 use super::finding::Finding;
 use crate::{
     connection::{AddressArguments, ConnectionError},
-    failure::Failure,
     vault::{
-        Quotas,
+        Quotas, SetUpError,
         compare::{Fate, Missing, Plan},
         drift,
     },
@@ -26,15 +25,15 @@ pub(super) async fn examine(
     policy: &PolicyName,
     quotas: &Quotas,
 ) -> Vec<Finding> {
-    match drift(config, address, policy.clone(), quotas.clone()).await {
+    match drift(config, address, policy, quotas).await {
         Ok((plan, token_place)) => found(&plan, token_place),
-        Err(Failure::VaultConnection(ConnectionError::TokenMissing)) => {
+        Err(SetUpError::Connection(ConnectionError::TokenMissing)) => {
             vec![Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")]
         }
-        Err(Failure::VaultDesired(error)) => {
+        Err(SetUpError::Desired(error)) => {
             vec![Finding::wrong(CHECK, with_causes(&error), "mend the configuration")]
         }
-        Err(failure) => vec![Finding::unseen(CHECK, with_causes(&failure))],
+        Err(error) => vec![Finding::unseen(CHECK, with_causes(&error))],
     }
 }
 
@@ -49,26 +48,19 @@ fn found(plan: &Plan, token_place: &str) -> Vec<Finding> {
     let yours: Vec<&str> = plan.missing_policies().collect();
     let as_seen = format!("(as the token from {token_place} sees it)");
     let ours = (!ours.is_empty()).then(|| {
-        Finding::wrong(
-            CHECK,
-            format!("missing, or not as they must be: {} {as_seen}", ours.join(", ")),
-            "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it",
-        )
+        let found = format!("missing, or not as they must be: {} {as_seen}", ours.join(", "));
+        let remedy = "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it";
+        Finding::wrong(CHECK, found, remedy)
     });
     let yours = (!yours.is_empty()).then(|| {
-        Finding::wrong(
-            CHECK,
-            format!("policies that grants name are missing: {} {as_seen}", yours.join(", ")),
-            "write them: they are yours, and until then they allow nothing",
-        )
+        let found = format!("policies that grants name are missing: {} {as_seen}", yours.join(", "));
+        Finding::wrong(CHECK, found, "write them: they are yours, and until then they allow nothing")
     });
     let wrong: Vec<Finding> = ours.into_iter().chain(yours).collect();
     if wrong.is_empty() {
-        let kept = plan.count(Fate::Keep);
-        return vec![Finding::good(
-            CHECK,
-            format!("{kept} roles, policies and quotas are as they must be {as_seen}"),
-        )];
+        let found =
+            format!("{} roles, policies and quotas are as they must be {as_seen}", plan.count(Fate::Keep));
+        return vec![Finding::good(CHECK, found)];
     }
     wrong
 }

@@ -50,12 +50,9 @@ pub(super) async fn examine(settings: &VaultSettings) -> Vec<Finding> {
         Err(reason) => {
             let found = format!("{address} does not answer: {reason}");
             let remedy = "start Vault; or mend `vault.address`, the DNS, the routes, or `vault.ca_file`";
-            let unseen = |check| Finding::unseen(check, "Vault does not answer");
-            vec![
-                Finding::wrong("vault-reachable", found, remedy),
-                unseen("vault-sealed"),
-                unseen("vault-clock"),
-            ]
+            let [sealed, clock] =
+                ["vault-sealed", "vault-clock"].map(|check| Finding::unseen(check, "Vault does not answer"));
+            vec![Finding::wrong("vault-reachable", found, remedy), sealed, clock]
         }
     }
 }
@@ -101,11 +98,8 @@ fn clock(health: &Health) -> Finding {
     if difference <= MAX_CLOCK_DIFFERENCE_SECONDS {
         return Finding::good("vault-clock", found);
     }
-    Finding::wrong(
-        "vault-clock",
-        found,
-        "synchronise both with NTP: logins and the ends of tokens go by them",
-    )
+    let remedy = "synchronise both with NTP: logins and the ends of tokens go by them";
+    Finding::wrong("vault-clock", found, remedy)
 }
 
 #[cfg(test)]

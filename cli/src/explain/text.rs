@@ -3,10 +3,7 @@
 //! Receives an explanation; produces its text. What came from the event is made harmless here.
 
 use super::walk::{CallerSeen, EventSeen, Explanation, GrantSeen, Outcome, TokenSeen};
-use crate::output::{BAD, CAUTION, GOOD, HEADING, json, plain, styled};
-
-/// Room for the longest name of a field.
-const NAME_WIDTH: usize = 12;
+use crate::output::{BAD, CAUTION, GOOD, HEADING, field, json, plain, styled};
 
 pub(super) fn of(explanation: &Explanation) -> String {
     let Explanation { event, seen, answer, .. } = explanation;
@@ -119,10 +116,6 @@ fn token_fields(token: &TokenSeen) -> Vec<String> {
 
 fn section(heading: &str, lines: &[String]) -> String {
     format!("\n{}\n{}", styled(HEADING, heading), lines.concat())
-}
-
-fn field(name: &str, value: &str) -> String {
-    format!("  {name:NAME_WIDTH$}{}\n", plain(value))
 }
 
 fn line(text: &str) -> String {

@@ -23,9 +23,11 @@ use serde::Serialize;
 use serde_json::Value;
 use vault_api::harmless;
 
-use super::{MAX_STEPS, lines};
+use super::lines;
 use crate::input::{InputError, Source};
 
+/// So many calls of one token are told.
+const MAX_STEPS: usize = 1000;
 /// So many tokens with one request id are enough to know that it is not one token's.
 const MAX_ACCESSORS: usize = 8;
 
@@ -100,6 +102,7 @@ pub(super) struct AuditLog<'a> {
 }
 
 /// What stands for one token, as the log writes it. Without `Debug`: a device may be told to write tokens in clear.
+#[derive(Default)]
 struct Marks {
     accessor: String,
     /// More than one where a server knows a token by another text than it gives out.
@@ -137,10 +140,8 @@ impl<'a> AuditLog<'a> {
                 }
             }
         })?;
-        let accessors = match wrapped_accessor {
-            Some(accessor) if in_clear => vec![accessor.to_owned()],
-            _ => accessors.into_iter().collect(),
-        };
+        let clear = wrapped_accessor.filter(|_| in_clear).map(|accessor| vec![accessor.to_owned()]);
+        let accessors = clear.unwrap_or_else(|| accessors.into_iter().collect());
         Ok(Bearers { accessors, in_clear, unreadable, foreign })
     }
 
@@ -167,12 +168,7 @@ impl<'a> AuditLog<'a> {
     }
 
     fn marks(&self, accessor: &str) -> Result<Marks, InputError> {
-        let mut marks = Marks {
-            accessor: accessor.to_owned(),
-            tokens: BTreeSet::new(),
-            wrapping_accessor: None,
-            wrapping_token: None,
-        };
+        let mut marks = Marks { accessor: accessor.to_owned(), ..Marks::default() };
         self.scan(&[accessor.to_owned()], |entry| {
             let owned = |pointer: &str| text(entry, pointer).map(str::to_owned);
             if text(entry, "/response/wrap_info/wrapped_accessor") == Some(accessor) {
@@ -188,17 +184,22 @@ impl<'a> AuditLog<'a> {
         Ok(marks)
     }
 
-    /// Counts the damaged lines, and names the files that are no audit log.
+    /// Hands out audit entries alone, counts the damaged lines, and names the files that are no audit log.
     fn scan(
         &self,
         needles: &[String],
         mut found: impl FnMut(&Value),
     ) -> Result<(u64, Vec<String>), InputError> {
         let (mut unreadable, mut foreign): (u64, _) = (0, Vec::new());
+        let mut found = |object: &Value| {
+            if is_entry(object) {
+                found(object);
+            }
+        };
         for file in self.files {
             let source = Source::File(file.into());
             let read = lines::scan(source.open()?, needles, is_entry, &mut found)
-                .map_err(|error| InputError::Unreadable { name: source.to_string(), source: error })?;
+                .map_err(|error| source.unreadable(error))?;
             unreadable = unreadable.saturating_add(read.damaged);
             if read.foreign {
                 foreign.push(source.to_string());
@@ -242,36 +243,26 @@ impl Marks {
         let of_wrapping =
             is("/request/data/token", wrapping_token) || is("/request/data/accessor", wrapping_accessor);
         let of_token = is_token("/request/data/token") || is("/request/data/accessor", accessor);
-        match path {
-            "sys/wrapping/lookup" if by_wrapping || of_wrapping => Some(Kind::Lookup),
+        let call = path.strip_prefix("auth/token/").unwrap_or_default();
+        let ends = ["revoke", "revoke-orphan", "revoke-accessor"].contains(&call);
+        let asks = ["lookup", "lookup-accessor", "renew", "renew-accessor"].contains(&call);
+        Some(match path {
+            "sys/wrapping/lookup" if by_wrapping || of_wrapping => Kind::Lookup,
             "sys/wrapping/unwrap"
                 if by_wrapping || of_wrapping || is("/response/auth/accessor", accessor) =>
             {
-                Some(Kind::Unwrap)
+                Kind::Unwrap
             }
-            _ if by_wrapping => Some(Kind::Misuse),
+            _ if by_wrapping => Kind::Misuse,
             // Whoever has it rewrapped holds another wrapping token of the same token.
-            "sys/wrapping/rewrap" if of_wrapping => Some(Kind::Misuse),
-            "auth/token/revoke-self" if by_token => Some(Kind::Revoke),
-            "auth/token/revoke" | "auth/token/revoke-orphan" | "auth/token/revoke-accessor" if of_token => {
-                Some(Kind::Revoke)
-            }
-            "auth/token/revoke" | "auth/token/revoke-orphan" | "auth/token/revoke-accessor"
-                if of_wrapping =>
-            {
-                Some(Kind::RevokeWrapping)
-            }
-            _ if by_token => Some(Kind::Use),
-            "auth/token/lookup"
-            | "auth/token/lookup-accessor"
-            | "auth/token/renew"
-            | "auth/token/renew-accessor"
-                if of_token || of_wrapping =>
-            {
-                Some(Kind::Inquiry)
-            }
-            _ => None,
-        }
+            "sys/wrapping/rewrap" if of_wrapping => Kind::Misuse,
+            "auth/token/revoke-self" if by_token => Kind::Revoke,
+            _ if of_token && ends => Kind::Revoke,
+            _ if of_wrapping && ends => Kind::RevokeWrapping,
+            _ if by_token => Kind::Use,
+            _ if (of_token || of_wrapping) && asks => Kind::Inquiry,
+            _ => return None,
+        })
     }
 }
 

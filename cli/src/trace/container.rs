@@ -1,12 +1,15 @@
 //! Lines as a container's runtime or a log shipper stores them, put together again.
 //!
-//! Docker, fluent-bit and containerd wrap each line, and split one of more than 16 KiB into several records:
+//! Docker, fluent-bit and containerd wrap each line, and split a long one, mostly of more than 16 KiB, into several records:
 //!
 //! ```text
 //! Docker      {"log":"{\"time\":…","stream":"stdout","time":"…"}      a line's last record ends with \n
 //! fluent-bit  {"date":…,"log":"{\"time\":…","logtag":"P"}             or `partial_message`, or neither
 //! containerd  2026-11-24T20:00:00.1Z stdout P {"time":…               P: more follows, F: the last
 //! ```
+//!
+//! Where a record does not say whether more follows, its length does: all pieces of a line are as long as the first, and the
+//! last is shorter. A short line that only looks like a first piece takes no other line with it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -14,13 +17,22 @@ use memchr::{memchr, memmem};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::lines::MAX_LINE_BYTES;
+use super::objects::objects;
+
+/// Longer lines are skipped and counted: an audit entry of this size is a list of very many names.
+pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A file has the lines of so many containers side by side.
 const MAX_STREAMS: usize = 64;
 
-/// Longer lines are split.
+/// Where container runtimes split.
 const SPLIT_BYTES: usize = 16 * 1024;
+
+/// No shipper splits shorter ones, which are lines of their own.
+const LEAST_SPLIT_BYTES: usize = 64;
+
+/// No character is cut in two, so a piece may be shorter by the rest of one.
+const CHARACTER_BYTES: usize = 4;
 
 /// The lines whose end is not there yet, by container and stream.
 #[derive(Default)]
@@ -32,6 +44,10 @@ pub(super) struct Pieces {
 #[derive(Default)]
 struct Joined {
     bytes: Vec<u8>,
+    /// Where its pieces begin: each where that it was split is a guess, else the last one.
+    starts: Vec<usize>,
+    /// How long a piece is that was split off: less than [`SPLIT_BYTES`] where that is a guess.
+    split_bytes: usize,
     /// The brackets that are open.
     nesting: Vec<u8>,
     begun: bool,
@@ -64,19 +80,19 @@ impl Pieces {
             return emit(line, true);
         };
         let mut open = self.open.remove(&stream);
+        let mut split_bytes = SPLIT_BYTES;
         if end == End::Unsaid {
-            let is_start = text.trim_ascii_start().starts_with(b"{");
-            // What was open never got its end.
-            if is_start && let Some(old) = open.take_if(|old| !old.goes_on_with(&text)) {
-                emit(&old.bytes, false);
+            if let Some(old) = open.take_if(|old| old.ends_before(&text)) {
+                old.give_up(emit);
             }
-            // Nothing so short was split off.
             if open.is_none() && text.len() < SPLIT_BYTES {
-                return emit(&text, true);
+                if text.len() < LEAST_SPLIT_BYTES || !is_cut_off(&text) {
+                    return emit(&text, true);
+                }
+                split_bytes = text.len();
             }
         }
-        let mut joined = open.unwrap_or_default();
-        let before = joined.bytes.len();
+        let mut joined = open.unwrap_or_else(|| Joined { split_bytes, ..Joined::default() });
         joined.push(&text);
         let too_long = joined.bytes.len() > MAX_LINE_BYTES;
         let is_last = match end {
@@ -85,40 +101,65 @@ impl Pieces {
             // A piece that short is the last one.
             End::Unsaid => joined.is_closed() || !joined.is_full,
         };
-        if !is_last && !too_long {
+        if too_long {
+            return joined.give_up(emit);
+        }
+        if !is_last {
             return self.keep(stream, joined, emit);
         }
-        // What was open never got its end, and this is another line.
-        if before > 0 && joined.begun && !too_long && !joined.is_json() {
-            joined.bytes.truncate(before);
-            emit(&joined.bytes, false);
+        let start = joined.starts.last().copied().unwrap_or_default();
+        if start > 0 && joined.begun && !objects(from_bracket(&joined.bytes), &mut |_| ()) {
+            // What was open never got its end, and this is another line.
+            joined.starts.pop();
+            joined.bytes.truncate(start);
+            joined.give_up(emit);
             return emit(&text, true);
         }
-        emit(&joined.bytes, !too_long);
+        emit(&joined.bytes, true);
     }
 
     fn keep(&mut self, stream: String, joined: Joined, emit: &mut impl FnMut(&[u8], bool)) {
         if self.open.len() >= MAX_STREAMS
             && let Some((_, oldest)) = self.open.pop_first()
         {
-            emit(&oldest.bytes, false);
+            oldest.give_up(emit);
         }
         self.open.insert(stream, joined);
     }
 
     /// Hands out what never got its end.
     pub(super) fn end(self, emit: &mut impl FnMut(&[u8], bool)) {
-        self.open.values().for_each(|line| emit(&line.bytes, false));
+        self.open.into_values().for_each(|line| line.give_up(emit));
     }
 }
 
 impl Joined {
     fn push(&mut self, piece: &[u8]) {
+        if !self.is_guess() {
+            self.starts.clear();
+        }
+        self.starts.push(self.bytes.len());
         self.bytes.extend_from_slice(piece);
-        self.is_full = piece.len() >= SPLIT_BYTES;
+        self.is_full = piece.len() + CHARACTER_BYTES > self.split_bytes;
         for byte in piece {
             self.step(*byte);
         }
+    }
+
+    /// Hands out what never got its end. Where that it was split is a guess, each piece may be a line.
+    fn give_up(mut self, emit: &mut impl FnMut(&[u8], bool)) {
+        if !self.is_guess() {
+            return emit(&self.bytes, false);
+        }
+        let mut lines = Vec::new();
+        while let Some(start) = self.starts.pop() {
+            lines.push(self.bytes.split_off(start));
+        }
+        lines.iter().rev().for_each(|line| emit(line, true));
+    }
+
+    fn is_guess(&self) -> bool {
+        self.split_bytes < SPLIT_BYTES
     }
 
     fn step(&mut self, byte: u8) {
@@ -147,9 +188,10 @@ impl Joined {
         !self.in_string && self.nesting.is_empty()
     }
 
-    fn is_json(&self) -> bool {
-        let text = memchr(b'{', &self.bytes).and_then(|start| self.bytes.get(start..)).unwrap_or_default();
-        serde_json::from_slice::<IgnoredAny>(text).is_ok()
+    /// Whether a piece that says nothing of it is another line.
+    fn ends_before(&self, piece: &[u8]) -> bool {
+        let is_longer = self.is_guess() && piece.len() >= self.split_bytes + CHARACTER_BYTES;
+        is_longer || (piece.trim_ascii_start().starts_with(b"{") && !self.goes_on_with(piece))
     }
 
     /// Whether a piece that begins with a bracket can belong to this line: it was split just there.
@@ -163,6 +205,16 @@ impl Joined {
         };
         self.is_full && fits && serde_json::from_slice::<IgnoredAny>(piece).is_err()
     }
+}
+
+fn from_bracket(text: &[u8]) -> &[u8] {
+    memchr(b'{', text).and_then(|start| text.get(start..)).unwrap_or_default()
+}
+
+/// Whether a line is JSON as far as it goes, and ends before that does.
+fn is_cut_off(line: &[u8]) -> bool {
+    let text = from_bracket(line);
+    !text.is_empty() && serde_json::from_slice::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 fn containerd(line: &[u8]) -> Option<Piece<'_>> {

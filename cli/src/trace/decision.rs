@@ -6,43 +6,67 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{TraceError, lines};
-use crate::{
-    failure::Failure,
-    input::{InputError, Source},
-};
+use super::lines;
+use crate::input::{InputError, Source};
 
 /// The fields that hold an id, as a client, a support ticket or API Gateway's own log may name it.
 const IDS: [&str; 3] = ["lambda_request_id", "request_id", "extended_request_id"];
 
 /// What is told of the line: nothing that another program may have put beside it.
-const FIELDS: [&str; 22] = [
-    "outcome",
-    "code",
-    "message",
-    "lambda_request_id",
-    "request_id",
-    "extended_request_id",
-    "trace_id",
-    "api_id",
-    "stage",
-    "route",
-    "method",
-    "caller_kind",
-    "caller_issuer",
-    "caller_id",
-    "grant",
-    "token_role",
-    "wrapped_accessor",
-    "creation_path",
-    "ttl_seconds",
-    "wrap_ttl_seconds",
-    "decision_micros",
-    "mint_micros",
-];
+const FIELDS: &str = "\
+    outcome code message lambda_request_id request_id extended_request_id trace_id api_id stage \
+    route method caller_kind caller_issuer caller_id grant token_role \
+    wrapped_accessor creation_path ttl_seconds wrap_ttl_seconds decision_micros mint_micros";
 
 /// So many are kept where an id is not one request's.
 const MAX_DECISIONS: usize = 20;
+
+/// Why there is no decision to tell of.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FindError {
+    /// An empty text would be found everywhere.
+    #[error("`--request-id` is empty")]
+    IdEmpty,
+    /// Not in the log.
+    #[error("no decision in {log} has the request id `{id}`{}", unread(*.unreadable))]
+    Unknown {
+        /// The file.
+        log: String,
+        /// As given.
+        id: String,
+        /// Lines that it may have stood in.
+        unreadable: u64,
+    },
+    /// Of no known form, so that it proves nothing.
+    #[error(
+        "no line of {log} could be read as a decision of the authorizer: give its own log, as text or gzip"
+    )]
+    NotRead {
+        /// The file.
+        log: String,
+    },
+    /// A client chooses API Gateway's request id.
+    #[error("more than one decision in {log} has the request id `{id}`: give the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
+    Ambiguous {
+        /// The file.
+        log: String,
+        /// As given.
+        id: String,
+        /// Of the decisions.
+        lambda_request_ids: Vec<String>,
+    },
+    /// The log itself.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+pub(super) fn unread(lines: u64) -> String {
+    match lines {
+        0 => String::new(),
+        1 => "; 1 line of it is damaged".to_owned(),
+        lines => format!("; {lines} lines of it are damaged"),
+    }
+}
 
 /// One line of the authorizer's log.
 pub(super) struct Decision {
@@ -52,9 +76,9 @@ pub(super) struct Decision {
 }
 
 /// Finds it, and counts the lines that could not be read.
-pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
+pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), FindError> {
     if id.is_empty() {
-        return Err(TraceError::IdEmpty.into());
+        return Err(FindError::IdEmpty);
     }
     let mut decisions: Vec<Decision> = Vec::new();
     let keep = |line: &Value| {
@@ -73,7 +97,7 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
         ["outcome", "lambda_request_id"].iter().all(|name| line.get(*name).is_some_and(Value::is_string))
     };
     let read = lines::scan(log.open()?, &[id.to_owned()], is_decision, keep)
-        .map_err(|source| InputError::Unreadable { name: log.to_string(), source })?;
+        .map_err(|error| log.unreadable(error))?;
     let of_lambda = |decision: &Decision| decision.lambda_request_id() == id;
     // Lambda makes its ids; a client can choose API Gateway's, that of another request too.
     if decisions.iter().any(of_lambda) {
@@ -81,29 +105,22 @@ pub(super) fn find(log: &Source, id: &str) -> Result<(Decision, u64), Failure> {
     }
     if decisions.len() > 1 {
         let lambda_request_ids = decisions.iter().map(|one| one.lambda_request_id().to_owned()).collect();
-        return Err(
-            TraceError::Ambiguous { log: log.to_string(), id: id.to_owned(), lambda_request_ids }.into()
-        );
+        return Err(FindError::Ambiguous { log: log.to_string(), id: id.to_owned(), lambda_request_ids });
     }
+    let log = log.to_string();
     match decisions.pop() {
         Some(decision) => Ok((decision, read.damaged)),
-        None if read.foreign => Err(TraceError::NotRead { log: log.to_string() }.into()),
-        None => {
-            let (log, id) = (log.to_string(), id.to_owned());
-            Err(TraceError::Unknown { log, id, unreadable: read.damaged }.into())
-        }
+        None if read.foreign => Err(FindError::NotRead { log }),
+        None => Err(FindError::Unknown { log, id: id.to_owned(), unreadable: read.damaged }),
     }
 }
 
 impl Decision {
     fn of(line: &Value) -> Self {
-        let field = |name: &&str| Some(((*name).to_owned(), line.get(*name)?.clone()));
+        let field = |name: &str| Some((name.to_owned(), line.get(name)?.clone()));
         let millis = line.pointer("/_aws/Timestamp").and_then(Value::as_i64);
-        let time = millis.and_then(|millis| {
-            let time = DateTime::from_millis(millis);
-            time.fmt(Format::DateTime).ok()
-        });
-        Self { fields: FIELDS.iter().filter_map(field).collect(), time }
+        let time = millis.and_then(|millis| DateTime::from_millis(millis).fmt(Format::DateTime).ok());
+        Self { fields: FIELDS.split(' ').filter_map(field).collect(), time }
     }
 
     /// A field in words; empty where it is absent.

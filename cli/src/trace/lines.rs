@@ -5,18 +5,15 @@
 //! CloudWatch, a container's runtime or an audit device's `prefix` puts there; whole lines may be of other kinds. Which object
 //! is meant is left to the callers.
 
-use std::{
-    borrow::Cow,
-    io::{self, BufRead},
+use std::io::{self, BufRead};
+
+use memchr::{memchr, memmem::Finder};
+use serde_json::Value;
+
+use super::{
+    container::{MAX_LINE_BYTES, Pieces},
+    objects::{json_in, objects},
 };
-
-use memchr::{memchr, memmem::Finder, memrchr};
-use serde_json::{Deserializer, Value};
-
-use super::container::Pieces;
-
-/// Longer lines are skipped and counted: an audit entry of this size is a list of very many names.
-pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// How far a log could be read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -71,37 +68,6 @@ pub(super) fn scan(
     Ok(Read { damaged, foreign: !known && !empty })
 }
 
-/// The line from its first bracket on; or what CloudWatch Logs has printed over several lines as `"message": "{…}\n",`.
-fn json_in(line: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let start = line.trim_ascii_start();
-    let names: [&[u8]; 2] = [b"\"message\":", b"\"@message\":"];
-    if let Some(message) = names.iter().find_map(|name| start.strip_prefix(*name)) {
-        let message = message.trim_ascii_start();
-        if message.starts_with(b"\"") {
-            let message = Deserializer::from_slice(message).into_iter::<String>().next()?.ok()?;
-            return message.starts_with('{').then(|| Cow::Owned(message.into_bytes()));
-        }
-    }
-    let start = memchr(b'{', line)?;
-    let text = line.get(start..)?;
-    let is_csv =
-        line.get(..start).is_some_and(|before| before.ends_with(b"\"")) && text.starts_with(b"{\"\"");
-    if !is_csv {
-        return Some(Cow::Borrowed(text));
-    }
-    // CSV writes a quote as two.
-    let text = memrchr(b'}', text).and_then(|end| text.get(..=end)).unwrap_or(text);
-    let mut single = Vec::with_capacity(text.len());
-    let mut bytes = text.iter().peekable();
-    while let Some(byte) = bytes.next() {
-        single.push(*byte);
-        if *byte == b'"' {
-            bytes.next_if_eq(&&b'"');
-        }
-    }
-    Some(Cow::Owned(single))
-}
-
 /// The text inside of quotes: what a JSON writer makes of it.
 fn as_json_writes(text: &str) -> String {
     let quoted = Value::from(text).to_string();
@@ -137,51 +103,6 @@ fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bo
     }
 }
 
-/// Hands out every object of the text, which begins with one. `aws logs filter-log-events --output text` puts several into
-/// a line. `false` where one is damaged.
-fn objects(mut text: &[u8], found: &mut impl FnMut(&Value)) -> bool {
-    loop {
-        let mut values = Deserializer::from_slice(text).into_iter::<Value>();
-        let Some(Ok(value)) = values.next() else {
-            // A bracket of the prefix: before the next one stands no quote, as an object would have.
-            let inside = text.get(1..).unwrap_or_default();
-            let (before, after) = inside.split_at(memchr(b'{', inside).unwrap_or(inside.len()));
-            if after.is_empty() || memchr(b'"', before).is_some() {
-                return false;
-            }
-            text = after;
-            continue;
-        };
-        let end = values.byte_offset();
-        hand_out(&value, found);
-        let rest = text.get(end..).unwrap_or_default();
-        let Some(start) = memchr(b'{', rest) else { return true };
-        text = rest.get(start..).unwrap_or_default();
-    }
-}
-
-/// What CloudWatch Logs or a log shipper has put around a line: `{"timestamp": …, "message": "{…}\n"}`, or a list of these.
-fn hand_out(value: &Value, found: &mut impl FnMut(&Value)) {
-    let lists = ["events", "logEvents"].iter().find_map(|name| value.get(*name)?.as_array());
-    match lists {
-        Some(events) => events.iter().for_each(|event| one(event, found)),
-        None => one(value, found),
-    }
-}
-
-fn one(value: &Value, found: &mut impl FnMut(&Value)) {
-    let as_text = ["message", "@message", "MESSAGE"].iter().find_map(|name| {
-        let text = value.get(*name)?.as_str()?;
-        serde_json::from_str::<Value>(text.trim()).ok().filter(Value::is_object)
-    });
-    let as_object =
-        || ["@message", "log"].iter().find_map(|name| value.get(*name).filter(|it| it.is_object()));
-    match as_text {
-        Some(inner) => found(&inner),
-        None => found(as_object().unwrap_or(value)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -199,23 +120,18 @@ mod tests {
         (objects, read.damaged)
     }
 
+    /// Each with how many lines are damaged.
     #[test]
-    fn an_object_is_found_behind_whatever_prefix_and_among_other_lines() {
-        let log = b"START RequestId: 7 Version: $LATEST\n\
-            2027-01-15T08:00:00+00:00 2027/01/15/[$LATEST]0f {\"id\":\"7\"}\r\n\
-            {\"id\":\"8\"}\n\n\
-            REPORT RequestId: 7\tDuration: 3.1 ms\tBilled Duration: 4 ms\n\
-            {\"timestamp\":1,\"message\":\"{\\\"id\\\":\\\"7\\\",\\\"n\\\":2}\\n\"}\n\
-            {\n  \"events\": [\n    {\n      \"message\": \"{\\\"id\\\":\\\"7\\\",\\\"n\\\":5}\\n\",\n\
-            {\"id\":\"7\",\"n\":3}\t{\"id\":\"7\",\"n\":4}";
-        let expected = [
-            json!({"id": "7"}),
-            json!({"id": "7", "n": 2}),
-            json!({"id": "7", "n": 5}),
-            json!({"id": "7", "n": 3}),
-            json!({"id": "7", "n": 4}),
-        ];
-        assert_eq!(scanned(log, "7"), (expected.to_vec(), 0));
+    fn entries_are_found_however_a_log_was_shipped_and_split() {
+        let x = "x".repeat(16 * 1024);
+        let mut text = String::new();
+        for case in include_str!("lines/cases.txt").split("\n## ").skip(1) {
+            let (heading, log) = case.split_once('\n').unwrap();
+            let (found, damaged) = scanned(log.replace("<16 KiB>", &x).replace("<CR>", "\r").as_bytes(), "7");
+            let found = found.iter().map(|object| object.to_string().replace(&x, "<16 KiB>") + "\n");
+            text += &format!("## {heading}\n{}damaged: {damaged}\n\n", found.collect::<String>());
+        }
+        insta::assert_snapshot!(text);
     }
 
     #[test]
@@ -239,39 +155,6 @@ mod tests {
         assert_eq!(scanned(log, "a\"b").0.len(), 1);
     }
 
-    #[test]
-    fn a_line_that_a_containers_runtime_has_split_is_put_together() {
-        // Docker says of a piece only that it does not end a line, so it is told by its length.
-        let x = "x".repeat(16 * 1024);
-        let docker =
-            |log: &str, stream: &str| json!({"log": log, "stream": stream, "time": "t"}).to_string() + "\n";
-        let docker = [
-            docker(&format!(r#"{{"id":"7","x":"{x}","#), "stdout"),
-            docker("other\n", "stderr"),
-            docker("\"n\":1}\n", "stdout"),
-            docker("==> server log\n", "stdout"),
-        ];
-        assert_eq!(scanned(docker.concat().as_bytes(), "7"), (vec![json!({"id": "7", "x": x, "n": 1})], 0));
-        let fluent_bit = br#"{"date":1.5,"log":"{\"id\":\"7\",","logtag":"P","stream":"stdout"}
-{"date":1.5,"log":"\"n\":1}","logtag":"F","stream":"stdout"}
-"#;
-        let containerd = b"2026-11-24T20:00:00.1Z stdout P {\"id\":\"7\",\n\
-            2026-11-24T20:00:00.1Z stderr F other\n\
-            2026-11-24T20:00:00.1Z stdout F \"n\":1}\n";
-        for log in [&fluent_bit[..], containerd] {
-            assert_eq!(scanned(log, "7"), (vec![json!({"id": "7", "n": 1})], 0));
-        }
-    }
-
-    #[test]
-    fn rejects_a_split_line_whose_end_is_missing() {
-        let log = br#"{"log":"{\"id\":\"7\",","stream":"stdout"}
-{"log":"{\"id\":\"7\"}","stream":"stdout"}
-{"log":"{\"id\":\"7\",","stream":"stdout"}
-"#;
-        assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 2));
-    }
-
     fn fluent_bit(pieces: &[&str]) -> Vec<u8> {
         pieces
             .iter()
@@ -281,92 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn an_unbalanced_line_of_a_log_shipper_swallows_no_split_entry() {
-        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
-        for foreign in ["[WARN] core: err={x}", "config {listener", "{listener"] {
-            let log = fluent_bit(&[foreign, &start, r#"","n":1}"#, "plain", r#"{"id":"7"}"#]);
-            assert_eq!(scanned(&log, "7").0.len(), 2, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn a_line_is_put_together_where_a_bracket_begins_its_next_piece() {
-        let x = "x".repeat(16 * 1024);
-        for (before, after) in [
-            (r#"","y":"#, r#"{"n":1}}"#),
-            (r#"","y":[{},"#, r#"{"n":1}]}"#),
-            (r#""#, r#"{\"n\":1}"}"#),
-            (r#""#, r#"{{template}}"}"#),
-        ] {
-            let start = format!(r#"{{"id":"7","x":"{x}{before}"#);
-            let whole = serde_json::from_str(&(start.clone() + after)).unwrap();
-            assert!(scanned(&fluent_bit(&[&start, after]), "7") == (vec![whole], 0), "{after}");
-        }
-    }
-
-    #[test]
-    fn a_split_entry_without_its_end_swallows_no_next_one() {
-        let start = format!(r#"{{"id":"7","x":"{}"#, "x".repeat(16 * 1024));
-        for end in ["", r#"","#, r#"","y":"#] {
-            let log = fluent_bit(&[&(start.clone() + end), r#"{"id":"7"}"#]);
-            assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{end}");
-        }
-    }
-
-    /// Only a piece of 16 KiB can have been split off: a shorter one that opens a bracket and closes none is a line of its own.
-    #[test]
-    fn an_unbalanced_line_swallows_no_entry_behind_a_prefix() {
-        for foreign in ["{listener", r#"{"cut":"of"#, "[{", r#""quote"#] {
-            let log = fluent_bit(&[foreign, r#"2027-01-15 {"id":"7"}"#, r#"audit: {"id":"7","n":2}"#]);
-            let expected = vec![json!({"id": "7"}), json!({"id": "7", "n": 2})];
-            assert_eq!(scanned(&log, "7").0, expected, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn a_split_entry_that_lost_its_end_in_a_string_swallows_no_entry_behind_a_prefix() {
-        let x = "x".repeat(16 * 1024);
-        for lost in [
-            format!(r#"{{"id":"7","x":"{x}"#),
-            format!(r#"{{"id":"7","x":"{x}\"#),
-            format!(r#"{{"id":"7","y":["{x}""#),
-        ] {
-            for next in [r#"2027-01-15 {"id":"7"}"#, r#"" {"id":"7"}"#] {
-                let log = fluent_bit(&[&lost, next]);
-                assert_eq!(scanned(&log, "7"), (vec![json!({"id": "7"})], 1), "{next}");
+    fn a_line_that_was_split_at_any_size_without_a_word_of_it_is_put_together() {
+        let books: Vec<_> =
+            (0..20).map(|n| json!({"path": format!("bücher/{n}"), "list": ["[", "]"]})).collect();
+        let entry = json!({"id": "7", "books": books});
+        let text = entry.to_string();
+        for size in [68, 100, 257, 1000] {
+            let mut pieces: Vec<String> = vec![String::new()];
+            for c in text.chars() {
+                if pieces.last().unwrap().len() + c.len_utf8() > size {
+                    pieces.push(String::new());
+                }
+                pieces.last_mut().unwrap().push(c);
             }
+            let around =
+                [&["plain"][..], &pieces.iter().map(String::as_str).collect::<Vec<_>>(), &[r#"{"id":"7"}"#]];
+            let found = scanned(&fluent_bit(&around.concat()), "7");
+            assert_eq!(found, (vec![entry.clone(), json!({"id": "7"})], 0), "{size}");
         }
-    }
-
-    #[test]
-    fn a_record_that_says_it_is_whole_is_not_swallowed_by_one_that_lost_its_end() {
-        let cut = r#"{"id":"7","cut":"o"#;
-        let docker = |log: &str| json!({"log": log, "stream": "stdout", "time": "t"}).to_string() + "\n";
-        let tagged = |log: &str, tag: &str| json!({"log": log, "logtag": tag}).to_string() + "\n";
-        let containerd = |log: &str, tag: &str| format!("2026-11-24T20:00:00.1Z stdout {tag} {log}\n");
-        let x = "x".repeat(16 * 1024);
-        for next in [r#"{"id":"7"}"#, r#"audit: {"id":"7"}"#] {
-            for log in [
-                docker(&format!("{cut}{x}")) + &docker(&format!("{next}\n")),
-                tagged(cut, "P") + &tagged(next, "F"),
-                tagged(r#"{"id":"7","cut":"o\"#, "P") + &tagged(next, "F"),
-                containerd(cut, "P") + &containerd(next, "F"),
-                containerd("{listener", "P") + &containerd(next, "F"),
-            ] {
-                let (found, damaged) = scanned(log.as_bytes(), "7");
-                assert_eq!((found, damaged), (vec![json!({"id": "7"})], 1), "{log:.200}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_entry_is_found_behind_a_bracket_of_its_prefix() {
-        for prefix in ["{listener ", "[core] {x} ", "{{{ ", "{a} {b} "] {
-            let log = format!("{prefix}{{\"id\":\"7\"}}\n");
-            assert_eq!(scanned(log.as_bytes(), "7").0, vec![json!({"id": "7"})], "{prefix}");
-        }
-        // An object that is cut off is no prefix of what stands in it.
-        assert_eq!(scanned(br#"{"a":"7","x":{"id":"7"}"#, "7"), (vec![], 1));
     }
 
     #[test]
@@ -377,19 +192,6 @@ mod tests {
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         let (found, damaged) = scanned(&fluent_bit(&pieces), "7");
         assert!(found.is_empty() && (1..=2).contains(&damaged), "{damaged}");
-    }
-
-    #[test]
-    fn exports_of_cloudwatch_are_read() {
-        let logs: [&[u8]; 4] = [
-            br#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","message":"{\"id\":\"7\"}\n"}]}"#,
-            br#"[{"@timestamp":"t","@message":{"id":"7"}}]"#,
-            b"[\n  {\n    \"@message\": \"{\\\"id\\\":\\\"7\\\"}\"\n  }\n]\n",
-            b"@timestamp,@message,@log\nt,\"{\"\"id\"\":\"\"7\"\"}\n\",a\nt,\"{\"\"id\"\":\"\"8\"\"}\",b\n",
-        ];
-        for log in logs {
-            assert_eq!(scanned(log, "7"), (vec![json!({"id": "7"})], 0), "{}", String::from_utf8_lossy(log));
-        }
     }
 
     #[test]

@@ -3,14 +3,12 @@
 //! Receives a trace; produces its text. What came from the logs is made harmless here: a caller chooses much of it.
 
 use super::{
-    JoinedBy, Trace,
     chain::{Kind, Step},
     decision::Decision,
+    joined::{JoinedBy, Trace},
 };
-use crate::output::{BAD, CAUTION, GOOD, HEADING, plain, styled};
+use crate::output::{BAD, CAUTION, GOOD, HEADING, field, plain, styled};
 
-/// Room for the longest name of a field.
-const NAME_WIDTH: usize = 12;
 /// `2027-01-15T08:00:00.123Z`.
 const TIME_WIDTH: usize = 24;
 
@@ -41,9 +39,8 @@ fn verdict(decision: &Decision) -> String {
         "denied" => BAD,
         _ => CAUTION,
     };
-    let words = [outcome.to_uppercase(), decision.text("code")];
-    let words: Vec<String> = words.iter().filter(|word| !word.is_empty()).map(|word| plain(word)).collect();
-    let mut text = format!("{}\n", styled(style, words.join(" ")));
+    let words = format!("{} {}", plain(&outcome.to_uppercase()), plain(&decision.text("code")));
+    let mut text = format!("{}\n", styled(style, words.trim()));
     let message = decision.text("message");
     if !message.is_empty() {
         text += &format!("  {}\n", plain(&message));
@@ -70,7 +67,7 @@ fn verdict(decision: &Decision) -> String {
         ("accessor", decision.text("wrapped_accessor")),
     ] {
         if !value.is_empty() {
-            text += &format!("  {name:NAME_WIDTH$}{}\n", plain(&value));
+            text += &field(name, &value);
         }
     }
     text

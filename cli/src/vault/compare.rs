@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{
     desired::{Desired, SELF_POLICY, is_marked, manifest},
     login::{LeftAlone, lets_in, logs_in_another},
-    object::Object,
+    object::{Object, texts},
     place::Place,
+    setting::Field,
 };
 use crate::output::plain;
 
@@ -156,6 +157,11 @@ impl Step {
 }
 
 impl Fate {
+    /// Whether it becomes as it must be.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Change | Self::TakeOver | Self::Replace)
+    }
+
     /// Whether it stands in the way of everything: what would be written beside it counts on it.
     pub(crate) fn stops(self) -> bool {
         matches!(self, Self::Conflict | Self::Shared | Self::Others | Self::LetsIn | Self::LetsInOthers)
@@ -207,12 +213,8 @@ pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
 
     let there =
         |object: &&Object| object.place.mount().is_none_or(|mount| !found.missing_mounts.contains(mount));
-    let objects: Vec<(&Object, Entry)> = desired
-        .objects
-        .iter()
-        .filter(there)
-        .map(|object| (object, compared(object, found, &listed, allowed)))
-        .collect();
+    let compared = |object| (object, compared(object, found, &listed, allowed));
+    let objects: Vec<(&Object, Entry)> = desired.objects.iter().filter(there).map(compared).collect();
     let unneeded = unneeded(desired, found, &listed, allowed);
 
     // The list is written before what it lists, and what is removed leaves it last: an end half way leaves nothing of ours
@@ -223,26 +225,26 @@ pub(crate) fn plan(desired: &Desired, found: &Found, allowed: Allowed) -> Plan {
     let self_policy = policy(self_place, &desired.self_policy, found, allowed);
     let mut own_policy = policy(own.place(), &own.text(&remain), found, allowed);
     if own_policy.fate == Fate::Change && is_anothers(&listed, desired) {
-        own_policy.fate = if allowed.adopt { Fate::Replace } else { Fate::Others };
+        own_policy.fate = of_another(allowed);
     }
 
     let mut steps = Vec::new();
-    steps.extend(written(&self_policy, &json!({"policy": desired.self_policy})));
-    if made == remain {
-        steps.extend(written(&own_policy, &json!({"policy": own.text(&remain)})));
-    } else if own_found != Some(own.text(&made).as_str()) {
+    steps.extend(written(&self_policy, json!({"policy": desired.self_policy})));
+    let last = written(&own_policy, json!({"policy": own.text(&remain)}));
+    let removes = made != remain;
+    if removes && own_found != Some(own.text(&made).as_str()) {
         let body = json!({"policy": own.text(&made)});
         steps.push(Step::Write { place: own.place(), body, fate: Fate::Change });
     }
+    let (before, behind) = if removes { (None, last) } else { (last, None) };
+    steps.extend(before);
     for (object, entry) in &objects {
-        steps.extend(written(entry, &object.body(found.objects.get(&object.place))));
+        steps.extend(written(entry, object.body(found.objects.get(&object.place))));
     }
     let removed = unneeded.iter().filter(|entry| entry.fate == Fate::Remove);
     // A quota without its role does no harm; a role without its quota is without a limit.
     steps.extend(removed.rev().map(|entry| Step::Remove(entry.place.clone())));
-    if made != remain {
-        steps.extend(written(&own_policy, &json!({"policy": own.text(&remain)})));
-    }
+    steps.extend(behind);
 
     let mut entries = vec![self_policy, own_policy];
     entries.extend(objects.into_iter().map(|(_, entry)| entry));
@@ -257,16 +259,13 @@ fn text(data: &Value) -> &str {
 
 fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: Allowed) -> Entry {
     let data = found.objects.get(&object.place);
-    let differences: Vec<Difference> = object
-        .fields
-        .iter()
-        .filter_map(|field| {
-            let (wanted, has) = (field.on(data), field.found(data));
-            let found = data.is_some().then(|| has.to_string());
-            let differs = found.is_none() || wanted != has;
-            differs.then(|| Difference::Field { name: field.name, found, wanted: wanted.to_string() })
-        })
-        .collect();
+    let difference = |field: &Field| {
+        let (wanted, has) = (field.on(data), field.found(data));
+        let found = data.is_some().then(|| has.to_string());
+        let differs = found.is_none() || wanted != has;
+        differs.then(|| Difference::Field { name: field.name, found, wanted: wanted.to_string() })
+    };
+    let differences: Vec<Difference> = object.fields.iter().filter_map(difference).collect();
     // INVARIANT (only what is ours): what is not on the list is changed where `--adopt` says so, and nowhere else.
     let ours = listed.contains(&object.place);
     let foreign = !ours || data.is_some_and(|data| is_anothers_login(object, data));
@@ -281,18 +280,16 @@ fn compared(object: &Object, found: &Found, listed: &BTreeSet<Place>, allowed: A
             Fate::LetsInOthers
         }
         (Some(data), false) if lets_in_unnamed(object, data) && !allowed.remove_principals => Fate::LetsIn,
-        (Some(data), false) if is_anothers_login(object, data) => {
-            if allowed.adopt {
-                Fate::Replace
-            } else {
-                Fate::Others
-            }
-        }
+        (Some(data), false) if is_anothers_login(object, data) => of_another(allowed),
         (Some(_), false) if ours => Fate::Change,
         (Some(_), _) if allowed.adopt => Fate::TakeOver,
         (Some(_), _) => Fate::Conflict,
     };
     Entry { place: object.place.clone(), fate, differences }
+}
+
+fn of_another(allowed: Allowed) -> Fate {
+    if allowed.adopt { Fate::Replace } else { Fate::Others }
 }
 
 /// A server id that is set holds for the whole mount: with another one, whoever logs in with it no longer could.
@@ -304,10 +301,7 @@ fn is_shared(object: &Object, data: &Value) -> bool {
 /// The login role of another configuration, whose authorizer would get this one's policy.
 fn is_anothers_login(object: &Object, data: &Value) -> bool {
     let wanted = object.body(None);
-    let policies =
-        wanted.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let own = policies.first().and_then(Value::as_str);
-    own.is_some_and(|policy| logs_in_another(data, policy))
+    texts(&wanted, "token_policies").next().is_some_and(|policy| logs_in_another(data, policy))
 }
 
 /// Two regions share a login role, and only one of them was named.
@@ -357,16 +351,9 @@ fn made(
     unneeded: &[Entry],
     desired: &Desired,
 ) -> BTreeSet<Place> {
-    let ours = |entry: &&Entry| match entry.fate {
-        Fate::Create | Fate::Change | Fate::TakeOver | Fate::Replace => entry.place.is_listed(),
-        Fate::Keep => listed.contains(&entry.place),
-        Fate::Conflict
-        | Fate::Shared
-        | Fate::Others
-        | Fate::LetsIn
-        | Fate::LetsInOthers
-        | Fate::Unneeded
-        | Fate::Remove => false,
+    let ours = |entry: &&Entry| {
+        (entry.fate.writes() && entry.place.is_listed())
+            || (entry.fate == Fate::Keep && listed.contains(&entry.place))
     };
     let wanted = objects.iter().map(|(_, entry)| entry).filter(ours).map(|entry| &entry.place);
     let alone = listed.iter().filter(|place| desired.leaves_alone(place));
@@ -377,21 +364,10 @@ fn is_removed(place: &Place, unneeded: &[Entry]) -> bool {
     unneeded.iter().any(|entry| entry.fate == Fate::Remove && &entry.place == place)
 }
 
-fn written(entry: &Entry, body: &Value) -> Option<Step> {
-    let writes = match entry.fate {
-        Fate::Create | Fate::Change | Fate::Replace => true,
-        // Where nothing differs, to be on the list is all.
-        Fate::TakeOver => !entry.differences.is_empty(),
-        Fate::Keep
-        | Fate::Conflict
-        | Fate::Shared
-        | Fate::Others
-        | Fate::LetsIn
-        | Fate::LetsInOthers
-        | Fate::Unneeded
-        | Fate::Remove => false,
-    };
-    writes.then(|| Step::Write { place: entry.place.clone(), body: body.clone(), fate: entry.fate })
+fn written(entry: &Entry, body: Value) -> Option<Step> {
+    // Of what is taken over and does not differ, to be on the list is all.
+    let writes = entry.fate.writes() && (entry.fate != Fate::TakeOver || !entry.differences.is_empty());
+    writes.then(|| Step::Write { place: entry.place.clone(), body, fate: entry.fate })
 }
 
 fn missing(desired: &Desired, found: &Found) -> Vec<Missing> {

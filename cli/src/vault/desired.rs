@@ -96,15 +96,8 @@ pub(crate) enum DesiredError {
 ///
 /// See [`DesiredError`].
 pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, DesiredError> {
-    let tokens: Vec<(&Rule, &TokenRule)> = config
-        .stages
-        .values()
-        .flat_map(|stage| &stage.rules)
-        .filter_map(|rule| match &rule.mode {
-            Mode::Token(token) => Some((rule, token)),
-            Mode::None => None,
-        })
-        .collect();
+    let rules = config.stages.values().flat_map(|stage| &stage.rules);
+    let tokens: Vec<(&Rule, &TokenRule)> = rules.filter_map(minting).collect();
     let mut objects: Vec<Object> = tokens.iter().map(|(rule, token)| token_role(rule, token)).collect();
     let rate = config.limits.grant_mints_per_second.get();
     let quotas = tokens.iter().map(|(_, token)| quota(token, rate, choices.namespace.as_ref()));
@@ -133,19 +126,24 @@ pub(crate) fn desired(config: &Config, choices: &Choices) -> Result<Desired, Des
         let (grant, policy) = (grant.clone(), choices.policy.clone());
         return Err(DesiredError::OwnPolicyGranted { grant, policy });
     }
-    let stanzas = tokens.iter().map(|(rule, token)| mint_stanza(rule, token) + "\n").collect::<String>();
+    let mints = tokens.iter().map(|(rule, token)| mint_stanza(rule, token) + "\n").collect::<String>();
+    let own = stanzas(&[("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")]);
     Ok(Desired {
         self_policy: self_policy(),
-        authorizer_policy: AuthorizerPolicy {
-            name: choices.policy.to_string(),
-            stanzas: stanzas + &own_stanzas(),
-        },
+        authorizer_policy: AuthorizerPolicy { name: choices.policy.to_string(), stanzas: mints + &own },
         objects,
         named_policies,
         login_method,
         login_left_alone,
         quotas_left_alone,
     })
+}
+
+fn minting(rule: &Rule) -> Option<(&Rule, &TokenRule)> {
+    match &rule.mode {
+        Mode::Token(token) => Some((rule, token)),
+        Mode::None => None,
+    }
 }
 
 impl Desired {
@@ -210,16 +208,11 @@ fn self_policy() -> String {
     )
 }
 
-fn own_stanzas() -> String {
-    stanzas(&[("lookup-self", "read"), ("renew-self", "update"), ("revoke-self", "update")])
-}
-
 fn stanzas(of_own_token: &[(&str, &str)]) -> String {
-    of_own_token.iter().map(|(path, capability)| stanza(path, capability)).collect::<Vec<_>>().join("\n")
-}
-
-fn stanza(path: &str, capability: &str) -> String {
-    format!("path \"auth/token/{path}\" {{\n  capabilities = [\"{capability}\"]\n}}\n")
+    let stanza = |(path, capability): &(&str, &str)| {
+        format!("path \"auth/token/{path}\" {{\n  capabilities = [\"{capability}\"]\n}}\n")
+    };
+    of_own_token.iter().map(stanza).collect::<Vec<_>>().join("\n")
 }
 
 /// Vault compares `allowed_parameters` to the letter, and refuses what is not listed: so the authorizer can choose neither

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sts_identity::PrincipalArn;
 
 use super::{
-    object::Object,
+    object::{Object, texts},
     place::Place,
     setting::{Field, Setting},
 };
@@ -241,9 +241,7 @@ pub(crate) fn lets_in(role: &Value) -> BTreeSet<&str> {
 
 /// Whether a role logs in somebody else's authorizer, this one's beside it or not: it gives a policy that is not this one.
 pub(crate) fn logs_in_another(role: &Value, policy: &str) -> bool {
-    let policies =
-        role.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    policies.iter().any(|given| given != policy)
+    texts(role, "token_policies").any(|given| given != policy)
 }
 
 /// As GetCallerIdentity writes it, and so as Vault compares it: a role without its path.

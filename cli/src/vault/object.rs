@@ -1,6 +1,6 @@
 //! One thing at the server, field by field.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{place::Place, setting::Field};
 
@@ -16,7 +16,11 @@ pub(crate) struct Object {
 impl Object {
     /// What is sent to write it. Where the server may keep its own, `found` says what that is.
     pub(crate) fn body(&self, found: Option<&Value>) -> Value {
-        let field = |field: &Field| (field.name.to_owned(), field.on(found).to_json());
-        Value::Object(self.fields.iter().map(field).collect::<Map<_, _>>())
+        self.fields.iter().map(|field| (field.name, field.on(found).to_json())).collect()
     }
+}
+
+/// The texts of a list, such as policies; none where it is absent.
+pub(crate) fn texts<'v>(data: &'v Value, list: &str) -> impl Iterator<Item = &'v str> {
+    data.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

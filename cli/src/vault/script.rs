@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     desired::{Desired, SELF_POLICY},
     login::{CLAIMS, NAMES, lets_in},
-    object::Object,
+    object::{Object, texts},
     place::Place,
 };
 
@@ -111,34 +111,37 @@ fn login_guard(object: &Object) -> String {
              exit 1 ;;\n    esac\ndone\n"
         )
     };
-    let policies =
-        body.get("token_policies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let own = policies.first().and_then(Value::as_str).map(|policy| policies_guard(&path, policy));
+    let own = texts(&body, "token_policies").next().map(|policy| policies_guard(&path, policy));
     let claims = body.get(CLAIMS).map(|claims| claims_guard(&path, claims));
     fields.map(guard).chain(own).chain(claims).collect()
 }
 
 /// The login role of another configuration, whose authorizer would get this one's policy.
 fn policies_guard(path: &str, policy: &str) -> String {
-    let own = quoted(&format!("[{policy}]"));
-    format!(
-        "\ncurrent=$(field token_policies {path})\ncase $current in '' | '[]' | {own}) ;; *)\n    \
-         echo \"{path} gives $current: it logs in another configuration's authorizer; give this one a login role of its own\" >&2\n    \
-         exit 1 ;;\nesac\n"
-    )
+    let complaint = format!(
+        "{path} gives $current: it logs in another configuration's authorizer; give this one a login role of its own"
+    );
+    only("token_policies", path, &["[]".to_owned(), format!("[{policy}]")], &complaint)
 }
 
 /// Claims are written as a whole: those of others would go, and with them whom they keep out.
 fn claims_guard(path: &str, claims: &Value) -> String {
-    let subjects = claims.get("sub").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let subjects: Vec<&str> = subjects.iter().filter_map(Value::as_str).collect();
+    let subjects: Vec<&str> = texts(claims, "sub").collect();
     // As the command line prints them.
-    let own = quoted(&format!("map[sub:[{}]]", subjects.join(" ")));
-    let own = if subjects.is_empty() { String::new() } else { format!(" | {own}") };
+    let own = (!subjects.is_empty()).then(|| format!("map[sub:[{}]]", subjects.join(" ")));
+    let complaint = format!(
+        "{path} has {CLAIMS} $current, which this script does not keep: use vault-authorizer vault apply"
+    );
+    let accepted: Vec<String> = ["map[]".to_owned()].into_iter().chain(own).collect();
+    only(CLAIMS, path, &accepted, &complaint)
+}
+
+/// Stops where a field says something, and nothing of this.
+fn only(field: &str, path: &str, accepted: &[String], complaint: &str) -> String {
+    let accepted: String = accepted.iter().map(|text| format!(" | {}", quoted(text))).collect();
     format!(
-        "\ncurrent=$(field {CLAIMS} {path})\ncase $current in '' | 'map[]'{own}) ;; *)\n    \
-         echo \"{path} has {CLAIMS} $current, which this script does not keep: use vault-authorizer vault apply\" >&2\n    \
-         exit 1 ;;\nesac\n"
+        "\ncurrent=$(field {field} {path})\ncase $current in ''{accepted}) ;; *)\n    \
+         echo \"{complaint}\" >&2\n    exit 1 ;;\nesac\n"
     )
 }
 

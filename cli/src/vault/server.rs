@@ -12,6 +12,7 @@ use vault_transport::{VaultOptions, VaultSetupError};
 use super::{
     compare::{Found, Step, places},
     desired::{Desired, SELF_POLICY},
+    object::texts,
     place::Place,
 };
 use crate::{
@@ -28,7 +29,7 @@ const REMOVE: Needs = Needs("`delete`");
 
 /// A Vault, as an operator calls it.
 pub(crate) struct Server {
-    operator: Operator,
+    pub(crate) operator: Operator,
     /// The same in the namespace that keeps the quotas.
     quotas: Operator,
 }
@@ -55,21 +56,6 @@ impl Server {
     ) -> Result<Self, VaultSetupError> {
         let quotas = VaultOptions { namespace: quota_namespace, ..options.clone() };
         Ok(Self { operator: Operator::at(options, token.clone())?, quotas: Operator::at(quotas, token)? })
-    }
-
-    /// Its address.
-    pub(crate) fn address(&self) -> &str {
-        self.operator.address()
-    }
-
-    /// The namespace of all but the quotas.
-    pub(crate) fn namespace(&self) -> Option<&str> {
-        self.operator.namespace()
-    }
-
-    /// Where the token was found.
-    pub(crate) fn token_place(&self) -> &'static str {
-        self.operator.token_place()
     }
 
     /// Looks at everything that is wanted, and at everything that was made before. Writes nothing.
@@ -103,24 +89,21 @@ impl Server {
             advice: "",
             source,
         })?;
-        let data = data(listed);
-        let names = data.get("keys").and_then(Value::as_array).into_iter().flatten();
-        Ok(names.filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        Ok(texts(&data(listed), "keys").map(str::to_owned).collect())
     }
 
     async fn look_at(&self, place: Place, found: &mut Found) -> Result<(), ServerError> {
-        match self.of(&place).read(&place.path(), READ).await {
-            Ok(answer) => drop(found.objects.insert(place, data(answer))),
-            Err(error) => match error.refusal() {
-                Some((404, message)) => {
-                    // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
-                    if let Some(mount) = place.mount().filter(|_| message.contains("no handler")) {
-                        found.missing_mounts.insert(mount.to_owned());
-                    }
-                }
-                Some(_) | None => return Err(self.failed("read", &place, error)),
-            },
-        }
+        let error = match self.of(&place).read(&place.path(), READ).await {
+            Ok(answer) => {
+                found.objects.insert(place, data(answer));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let Some((404, message)) = error.refusal() else { return Err(self.failed("read", &place, error)) };
+        // `no handler for route`: there is no such mount. Of what is not at a mount, Vault says nothing.
+        let mount = place.mount().filter(|_| message.contains("no handler"));
+        found.missing_mounts.extend(mount.map(str::to_owned));
         Ok(())
     }
 
@@ -137,7 +120,7 @@ impl Server {
                 || source.refusal().is_some_and(|(_, message)| message.contains("unsupported"));
         let advice = if taken {
             TAKEN_ADVICE
-        } else if powerless && place.is_quota() && self.namespace().is_some() {
+        } else if powerless && place.is_quota() && self.operator.namespace().is_some() {
             QUOTA_ADVICE
         } else {
             ""

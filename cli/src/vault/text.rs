@@ -28,25 +28,27 @@ pub(crate) fn done(step: &Step) -> String {
 
 /// What all steps came to, and which policies are still the user's to write.
 pub(crate) fn applied(plan: &Plan) -> String {
-    let written = [
-        (Fate::Create, "created"),
-        (Fate::Change, "changed"),
-        (Fate::TakeOver, "taken over"),
-        (Fate::Replace, "replaced"),
-        (Fate::Remove, "removed"),
-    ]
-    .map(|(fate, word)| {
-        let count = plan.steps.iter().filter(|step| step.fate() == fate).count();
-        (count > 0).then(|| format!("{count} {word}"))
-    });
-    let written: Vec<String> = written.into_iter().flatten().collect();
+    let of = |fate| plan.steps.iter().filter(|step| step.fate() == fate).count();
+    let written = counted([
+        (of(Fate::Create), "created"),
+        (of(Fate::Change), "changed"),
+        (of(Fate::TakeOver), "taken over"),
+        (of(Fate::Replace), "replaced"),
+        (of(Fate::Remove), "removed"),
+    ]);
     let policies: Vec<&str> = plan.missing_policies().collect();
     let missing = match policies.as_slice() {
         [] => String::new(),
         [policy] => format!("; 1 policy is still missing: {policy}"),
         _ => format!("; {} policies are still missing: {}", policies.len(), policies.join(", ")),
     };
-    format!("{}: {}{missing}\n", styled(GOOD, "applied"), written.join(", "))
+    format!("{}: {written}{missing}\n", styled(GOOD, "applied"))
+}
+
+/// What there is any of, with its number.
+fn counted<const N: usize>(of: [(usize, &str); N]) -> String {
+    let some = of.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A step by its name: `create token role …`.
@@ -57,56 +59,54 @@ pub(crate) fn named(step: &Step) -> String {
 
 fn entry(entry: &Entry) -> String {
     let Entry { place, fate, differences } = entry;
-    let (style, note) = match fate {
-        Fate::Keep => return String::new(),
-        Fate::Create => (GOOD, ""),
-        Fate::Change => (CAUTION, ""),
-        Fate::TakeOver => (CAUTION, ", which was not made for this configuration"),
-        Fate::Conflict => (BAD, conflict(place)),
-        Fate::Shared => (
-            BAD,
-            ": whoever logs in there relies on it; have `vault.login.server_id` say the same, or use another mount",
-        ),
-        Fate::Others if matches!(place, Place::LoginRole { .. }) => (
-            BAD,
-            ": it logs in another configuration's authorizer, which could mint nothing any more; give this configuration a login role of its own in `vault.login`. If this configuration replaces that one, `--adopt` changes it so:",
-        ),
-        Fate::Others => (
-            BAD,
-            ": it is another configuration's, none of whose token roles is in this one, and whose callers would get no tokens any more; give this configuration a policy of its own with `--policy`. If this configuration replaces that one, `--adopt` changes it so:",
-        ),
-        Fate::Replace => (CAUTION, ", which is another configuration's: its callers get no tokens any more"),
-        Fate::LetsIn => (
-            BAD,
-            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--remove-principals` changes it so:",
-        ),
-        Fate::LetsInOthers => (
-            BAD,
-            ": it was not made for this configuration, and a function that you did not name could not log in any more; give this configuration a login role of its own in `vault.login`, or name all of them. If no function needs it any more, `--adopt --remove-principals` changes it so:",
-        ),
-        Fate::Unneeded if matches!(place, Place::LoginRole { .. }) => (
-            CAUTION,
-            ": the configuration logs in another way; `--prune` removes it, once no function uses it any more",
-        ),
-        Fate::Unneeded => (CAUTION, ": no grant needs it any more; `--prune` removes it"),
-        Fate::Remove if matches!(place, Place::LoginRole { .. }) => {
-            (BAD, ": the configuration logs in another way")
-        }
-        Fate::Remove => (BAD, ": no grant needs it any more"),
-    };
+    if *fate == Fate::Keep {
+        return String::new();
+    }
     let lines: String = differences.iter().map(difference).collect();
-    format!("{} {place}{note}\n{lines}", styled(style, format_args!("{}:", word(*fate))))
+    let style = match fate {
+        Fate::Create => GOOD,
+        Fate::Change | Fate::TakeOver | Fate::Replace | Fate::Unneeded | Fate::Keep => CAUTION,
+        Fate::Conflict | Fate::Shared | Fate::Others | Fate::LetsIn | Fate::LetsInOthers | Fate::Remove => {
+            BAD
+        }
+    };
+    format!("{} {place}{}\n{lines}", styled(style, format_args!("{}:", word(*fate))), note(*fate, place))
 }
 
-/// What is at stake where another made it.
-fn conflict(place: &Place) -> &'static str {
-    match place {
-        Place::TokenRole(_) | Place::Quota(_) => {
+/// Why it is so, and what to do about it.
+fn note(fate: Fate, place: &Place) -> &'static str {
+    let is_login = matches!(place, Place::LoginRole { .. });
+    match fate {
+        Fate::Create | Fate::Change | Fate::Keep => "",
+        Fate::TakeOver => ", which was not made for this configuration",
+        Fate::Replace => ", which is another configuration's: its callers get no tokens any more",
+        Fate::Conflict if matches!(place, Place::TokenRole(_) | Place::Quota(_)) => {
             ": it was not made for this configuration, and stays as it is. If another configuration's grant uses it, give this grant a `token.role` of its own; if nothing does, `--adopt` changes it so:"
         }
-        Place::Policy(_) | Place::AwsClient { .. } | Place::LoginRole { .. } => {
+        Fate::Conflict => {
             ": it was not made for this configuration, and stays as it is; `--adopt` changes it so:"
         }
+        Fate::Shared => {
+            ": whoever logs in there relies on it; have `vault.login.server_id` say the same, or use another mount"
+        }
+        Fate::Others if is_login => {
+            ": it logs in another configuration's authorizer, which could mint nothing any more; give this configuration a login role of its own in `vault.login`. If this configuration replaces that one, `--adopt` changes it so:"
+        }
+        Fate::Others => {
+            ": it is another configuration's, none of whose token roles is in this one, and whose callers would get no tokens any more; give this configuration a policy of its own with `--policy`. If this configuration replaces that one, `--adopt` changes it so:"
+        }
+        Fate::LetsIn => {
+            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--remove-principals` changes it so:"
+        }
+        Fate::LetsInOthers => {
+            ": it was not made for this configuration, and a function that you did not name could not log in any more; give this configuration a login role of its own in `vault.login`, or name all of them. If no function needs it any more, `--adopt --remove-principals` changes it so:"
+        }
+        Fate::Unneeded if is_login => {
+            ": the configuration logs in another way; `--prune` removes it, once no function uses it any more"
+        }
+        Fate::Unneeded => ": no grant needs it any more; `--prune` removes it",
+        Fate::Remove if is_login => ": the configuration logs in another way",
+        Fate::Remove => ": no grant needs it any more",
     }
 }
 
@@ -117,10 +117,9 @@ fn word(fate: Fate) -> &'static str {
         Fate::TakeOver => "take over",
         Fate::Keep => "keep",
         Fate::Conflict => "conflict",
-        Fate::Shared => "in use",
         Fate::Others => "another's",
         Fate::Replace => "replace",
-        Fate::LetsIn | Fate::LetsInOthers => "in use",
+        Fate::Shared | Fate::LetsIn | Fate::LetsInOthers => "in use",
         Fate::Unneeded => "not needed",
         Fate::Remove => "remove",
     }
@@ -130,12 +129,8 @@ fn difference(difference: &Difference) -> String {
     match difference {
         Difference::Field { name, found: Some(found), wanted } => format!("  {name}: {found} -> {wanted}\n"),
         Difference::Field { name, found: None, wanted } => format!("  {name}: {wanted}\n"),
-        Difference::LineGone(line) => {
-            format!("  {}\n", styled(BAD, format_args!("- {line}").to_string().trim_end()))
-        }
-        Difference::LineNew(line) => {
-            format!("  {}\n", styled(GOOD, format_args!("+ {line}").to_string().trim_end()))
-        }
+        Difference::LineGone(line) => format!("  {}\n", styled(BAD, format!("- {line}").trim_end())),
+        Difference::LineNew(line) => format!("  {}\n", styled(GOOD, format!("+ {line}").trim_end())),
     }
 }
 
@@ -150,10 +145,9 @@ fn missing(missing: &Missing) -> String {
             )
         }
         Missing::Mount { mount, method } => {
-            let otherwise = match *method {
-                "aws" => " (OpenBao needs a plugin for it: see docs/openbao-aws-auth.md)",
-                _ => "",
-            };
+            let is_plugin = *method == "aws";
+            let otherwise =
+                if is_plugin { " (OpenBao needs a plugin for it: see docs/openbao-aws-auth.md)" } else { "" };
             format!(
                 "{head} auth method at `auth/{0}`: `vault auth enable -path={0} {method}`, and then again{otherwise}\n",
                 plain(mount)
@@ -163,7 +157,7 @@ fn missing(missing: &Missing) -> String {
 }
 
 fn summary(plan: &Plan) -> String {
-    let parts: Vec<String> = [
+    let sum = counted([
         (plan.count(Fate::Create), "to create"),
         (plan.count(Fate::Change), "to change"),
         (plan.count(Fate::TakeOver), "to take over"),
@@ -173,11 +167,7 @@ fn summary(plan: &Plan) -> String {
         (plan.count(Fate::Unneeded), "not needed any more"),
         (plan.count(Fate::Keep), "unchanged"),
         (plan.missing.len(), "missing"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
-    .collect();
+    ]);
     let (style, word) = if plan.obstacles() > 0 {
         (BAD, "plan")
     } else if plan.is_done() {
@@ -185,5 +175,5 @@ fn summary(plan: &Plan) -> String {
     } else {
         (CAUTION, "plan")
     };
-    format!("{}: {}\n", styled(style, word), parts.join(", "))
+    format!("{}: {sum}\n", styled(style, word))
 }

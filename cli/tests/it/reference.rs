@@ -131,8 +131,10 @@ fn lints_in_the_source() -> BTreeSet<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
     let mut files = vec![folder.join("lints.rs")];
     files.extend(std::fs::read_dir(folder.join("lints")).unwrap().map(|entry| entry.unwrap().path()));
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "rs"));
     let sources: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    let made = sources.split("Finding::warning(").skip(1);
+    let made =
+        ["Finding::warning(", "Finding::hint("].into_iter().flat_map(|made| sources.split(made).skip(1));
     made.filter_map(|rest| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned())).collect()
 }
 

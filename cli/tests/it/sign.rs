@@ -53,26 +53,19 @@ fn each_format_carries_the_same_value() {
 #[test]
 fn a_signed_header_is_explained_as_its_signer() {
     let sts = sts(StsSays::TheTruth);
-    let value = sign(&["--sts-endpoint", &sts, "--format", "value"], &KEYS).printed(0);
-    let value = value.trim_end();
-    let (_, date) =
-        url_of(value).split_once("X-Amz-Date=").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-    let at = seconds(&date[..16]).to_string();
-    let event = rest(value, "POST", "/orders");
-    let told = explain_at(&config(&sts), &event, &["--at", &at], &[]).printed(0);
+    let explained = |keys: &[(&str, &str)]| {
+        let value = sign(&["--sts-endpoint", &sts, "--format", "value"], keys).printed(0);
+        let url = url_of(value.trim_end());
+        let at = seconds(&url.split_once("X-Amz-Date=").unwrap().1[..16]).to_string();
+        explain_at(&config(&sts), &rest(value.trim_end(), "POST", "/orders"), &["--at", &at], &[])
+    };
+    let told = explained(&KEYS).printed(0);
     assert!(told.starts_with("ALLOWED by grant `nightly-batch`\n"), "{told}");
     assert!(told.contains("  id          arn:aws:iam::123456789012:role/batch\n"), "{told}");
 
     // A secret key that STS does not know.
     let other = [KEYS[0], ("AWS_SECRET_ACCESS_KEY", "another"), KEYS[2]];
-    let forged = sign(&["--sts-endpoint", &sts, "--format", "value"], &other).printed(0);
-    let (_, date) = url_of(forged.trim_end())
-        .split_once("X-Amz-Date=")
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
-    let at = seconds(&date[..16]).to_string();
-    let told = explain_at(&config(&sts), &rest(forged.trim_end(), "POST", "/orders"), &["--at", &at], &[])
-        .printed(3);
+    let told = explained(&other).printed(3);
     assert!(told.starts_with("DENIED proof_refused\n"), "{told}");
 }
 

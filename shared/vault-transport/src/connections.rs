@@ -35,7 +35,7 @@ impl Connections {
 
     /// Has calls from now on connect anew. Calls under way keep their connections; of those that fail together, the first
     /// is enough. The HTTP client cannot drop what it keeps, so it is built again, which takes as long as reading the
-    /// system's roots: a few milliseconds.
+    /// roots into a store of its own: under a millisecond.
     pub(crate) fn forget(&self, failed: &Generation) {
         let mut current = self.lock();
         if current.number != failed.number {

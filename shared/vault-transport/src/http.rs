@@ -6,10 +6,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Response};
+use rustls::RootCertStore;
 use zeroize::Zeroizing;
 
 /// How a client behaves. Start from `HttpOptions::default()` and change what differs.
@@ -112,7 +114,12 @@ pub enum HttpSetupError {
         /// The client's reason.
         source: reqwest::Error,
     },
-    /// The TLS set-up failed, most often because the system has no roots.
+    /// Nothing else was given to trust, and the system has nothing.
+    #[error(
+        "the system has no root certificates that can be read: install its `ca-certificates`, or name a CA file"
+    )]
+    NoSystemRoots,
+    /// The TLS set-up failed.
     #[error("the HTTP client could not be set up")]
     Client {
         /// The client's reason.
@@ -199,6 +206,15 @@ const IDLE_CONNECTIONS_PER_HOST: usize = 4;
 /// count, so what it finds may be dead all the same.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Read once: a system can keep its roots in hundreds of files, and each client would read all of them.
+static SYSTEM_ROOTS: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
+    let mut store = RootCertStore::empty();
+    let roots = rustls_native_certs::load_native_certs().certs.into_iter();
+    // One that is no certificate must not keep all others from use.
+    let usable = roots.filter(|root| store.add(root.clone()).is_ok());
+    usable.filter_map(|root| Certificate::from_der(&root).ok()).collect()
+});
+
 /// Builds a client.
 ///
 /// # Errors
@@ -206,9 +222,11 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 pub fn client(options: &HttpOptions) -> Result<Client, HttpSetupError> {
     #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
     let mut builder = Client::builder();
-    if let Some(pem) = &options.ca_pem {
-        builder = builder.tls_certs_only(roots(pem)?);
-    }
+    builder = builder.tls_certs_only(match &options.ca_pem {
+        Some(pem) => roots(pem)?,
+        None if SYSTEM_ROOTS.is_empty() => return Err(HttpSetupError::NoSystemRoots),
+        None => SYSTEM_ROOTS.clone(),
+    });
     if let Some(ClientCertificate(pem)) = &options.client_certificate {
         let identity = Identity::from_pem(pem);
         builder = builder.identity(identity.map_err(|source| HttpSetupError::ClientCertificate { source })?);

@@ -1,29 +1,23 @@
-//! The parts of a run: the cluster, the front before it, and the functions.
+//! The parts of a run: the cluster, the load balancer before it, and the functions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{FUNCTIONS, Scenario, TOKEN_TTL};
-use crate::aws_auth::{AwsAuth, AwsAuthConfig};
-use crate::cluster::Cluster;
-use crate::emulator::Emulator;
-use crate::front::{Front, Upstream};
-use crate::issuer::Issuer;
-use crate::openbao::OpenBao;
-use crate::parts;
-use crate::process::Scratch;
-use crate::runtime_api::Function;
-use crate::vault_setup::{self, AUTHORIZER_POLICY, Setup, TokenRole};
+use crate::load_balancer::Upstream;
+use crate::{
+    AUTHORIZER_POLICY, AwsAuth, AwsAuthConfig, Cluster, Configuration, Emulator, Function, Grant, Issuer,
+    LoadBalancer, OpenBao, SERVER_ID, Scratch, Setup, TokenRole, parts, vault_setup,
+};
 
 const ROLE: &str = "orders-prod-reader";
-const SERVER_ID: &str = "vault.example.com";
 
 /// All of it. The functions' callers are in [`Load`](super::load::Load).
 pub(super) struct Bed {
     pub(super) cluster: Cluster,
-    pub(super) front: Front,
+    pub(super) load_balancer: LoadBalancer,
     pub(super) issuer: Arc<Issuer>,
     pub(super) functions: Vec<Arc<Function>>,
     /// One for each of these, or none.
@@ -46,9 +40,7 @@ impl Bed {
         let emulator = Emulator::start(scratch).await;
         let identity = emulator.aws().iam_user("authorizer").await;
         let mut aws = AwsAuthConfig::quickstart(&identity.arn, SERVER_ID);
-        for role in &mut aws.roles {
-            role.token_ttl_seconds = scenario.login_ttl.as_secs();
-        }
+        aws.token_ttl_seconds = scenario.login_ttl.as_secs();
         let stand_in = |node: &OpenBao| AwsAuth::start(node, &emulator.sts_url(), aws.clone());
         let stand_ins: Vec<AwsAuth> = cluster.nodes().iter().map(stand_in).collect();
         let upstream = |(node, stand_in): (&OpenBao, &AwsAuth)| Upstream {
@@ -56,33 +48,37 @@ impl Bed {
             login: port(&stand_in.address()),
         };
         let upstreams: Vec<Upstream> = cluster.nodes().iter().zip(&stand_ins).map(upstream).collect();
-        let front = Front::start(&upstreams);
+        let load_balancer = LoadBalancer::start(&upstreams);
 
         let issuer = Issuer::start();
-        let config = config(&front.address(), &emulator.sts_url(), &issuer.url());
+        let configuration = configuration(&load_balancer.address(), &emulator.sts_url(), &issuer.url());
         let keys = &identity.credentials;
-        let environment = [
-            ("AUTHORIZER_CONFIG", config.as_str()),
+        let keys = [
             ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
             ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
         ];
-        let binary = parts::binary("release", "bootstrap");
-        let function = |_| Arc::new(Function::start(&binary, environment, scratch));
+        let function = |_| Arc::new(Function::authorizer(&configuration, &keys, scratch));
         let functions = (0..FUNCTIONS).map(function).collect();
         let integrations =
-            if scenario.integration { integrations(&front.address(), scratch) } else { Vec::new() };
+            if scenario.integration { integrations(&load_balancer.address(), scratch) } else { Vec::new() };
         let issuer = Arc::new(issuer);
-        Self { cluster, front, issuer, functions, integrations, _stand_ins: stand_ins, _emulator: emulator }
+        Self {
+            cluster,
+            load_balancer,
+            issuer,
+            functions,
+            integrations,
+            _stand_ins: stand_ins,
+            _emulator: emulator,
+        }
     }
 
     /// Revokes every token of the authorizer's own.
     pub(super) async fn revoke_logins(&self) {
         let bao = self.cluster.node(self.cluster.leader().await);
-        for token in tokens(bao).await {
-            if token["policies"] == json!([AUTHORIZER_POLICY]) {
-                bao.as_root("POST", "auth/token/revoke-accessor", json!({"accessor": token["accessor"]}))
-                    .await;
-            }
+        for token in bao.tokens().await.iter().filter(|token| token["policies"] == json!([AUTHORIZER_POLICY]))
+        {
+            bao.write("auth/token/revoke-accessor", json!({"accessor": token["accessor"]})).await;
         }
     }
 
@@ -104,7 +100,7 @@ impl Bed {
     async fn callers_tokens(&self) -> usize {
         let bao = self.cluster.node(self.cluster.leader().await);
         let path = format!("auth/token/create/{ROLE}");
-        tokens(bao).await.iter().filter(|token| token["path"] == path.as_str()).count()
+        bao.tokens().await.iter().filter(|token| token["path"] == path.as_str()).count()
     }
 
     /// How many functions have ended.
@@ -134,45 +130,16 @@ fn integrations(vault: &str, scratch: &Scratch) -> Vec<Arc<Function>> {
     (0..FUNCTIONS).map(|_| Arc::new(Function::start(&binary, environment, scratch))).collect()
 }
 
-/// What Vault says of each token that it holds.
-async fn tokens(bao: &OpenBao) -> Vec<Value> {
-    let accessors = bao.as_root("GET", "auth/token/accessors?list=true", Value::Null).await;
-    let mut tokens = Vec::new();
-    for accessor in accessors["data"]["keys"].as_array().into_iter().flatten() {
-        let root = Some(bao.root_token());
-        let asked = json!({"accessor": accessor});
-        // One that ends in between is none.
-        let (status, answer) = bao.api("POST", "auth/token/lookup-accessor", root, asked).await;
-        if status == 200 {
-            tokens.push(answer["data"].clone());
-        }
-    }
-    tokens
-}
-
 fn port(address: &str) -> u16 {
     let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
     port.expect("an address with a port")
 }
 
-fn config(vault: &str, sts: &str, issuer: &str) -> String {
-    let seconds = TOKEN_TTL.as_secs();
-    format!(
-        r#"
-vault:
-  address: {vault}
-  login: {{method: aws, role: api-authorizer, server_id: {SERVER_ID}, sts_endpoint: "{sts}"}}
-issuers:
-  corp: {{kind: jwt, issuer: "{issuer}", audiences: [orders-api], algorithms: [ES256], jwks: discovery}}
-limits: {{caller_mints_per_second: 1000}}
-stages:
-  prod:
-    api_ids: [a1b2c3d4e5]
-    grants:
-      - name: orders-prod-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-        token: {{role: {ROLE}, policies: [orders-prod-read], ttl: {seconds}s, wrap_ttl: {seconds}s}}
-"#
-    )
+fn configuration(vault: &str, sts: &str, issuer: &str) -> String {
+    let ttl = format!("{}s", TOKEN_TTL.as_secs());
+    let login =
+        json!({"method": "aws", "role": "api-authorizer", "server_id": SERVER_ID, "sts_endpoint": sts});
+    let grant = Grant::reader().set("token.ttl", ttl.as_str()).set("token.wrap_ttl", ttl);
+    let configuration = Configuration::new(vault).login(login).issuer("corp", issuer).grant(grant);
+    configuration.set("limits.caller_mints_per_second", 1000).to_string()
 }

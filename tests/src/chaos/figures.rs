@@ -8,7 +8,7 @@ use super::scenario::{FaultsAllowed, Scenario};
 use super::watch::Election;
 use super::{Pace, RECOVERY_LIMIT};
 
-/// How long after an election, or after all is mended, faults still count as its own: the front looks at each node every
+/// How long after an election, or after all is mended, faults still count as its own: the load balancer looks at each node every
 /// half second and waits a second for it; the authorizer leaves a Vault that failed alone for at most eight.
 pub const MARGIN: Duration = Duration::from_secs(10);
 
@@ -21,19 +21,15 @@ const FEWEST_REQUESTS: usize = 50;
 /// What a run has seen.
 #[derive(Debug)]
 pub struct Observed {
-    /// Every request.
     pub samples: Vec<Sample>,
     /// The times without a leader.
     pub leaders: Vec<Election>,
-    /// When it was broken.
     pub broken: Instant,
-    /// When it was mended.
     pub mended: Instant,
     /// Whether each function allowed a caller after that.
     pub served_again: bool,
     /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
     pub tokens_left: Option<usize>,
-    /// Functions that have ended.
     pub exits: usize,
     /// Functions' messages of a panic.
     pub panics: usize,
@@ -42,7 +38,6 @@ pub struct Observed {
 /// A scenario's row of the document.
 #[derive(Debug)]
 pub struct Figures {
-    /// All requests.
     pub requests: usize,
     /// Good callers with a token.
     pub allowed: usize,
@@ -54,7 +49,6 @@ pub struct Figures {
     pub faults_outside: BTreeMap<String, usize>,
     /// Good callers' requests outside these times.
     pub requests_outside: usize,
-    /// The longest answer.
     pub longest: Duration,
     /// The longest time without a leader; `None` where there was always one.
     pub election: Option<Duration>,
@@ -62,7 +56,6 @@ pub struct Figures {
     pub last_fault: Option<Duration>,
     /// Callers' tokens that Vault holds after their TTL; `None` where nobody waited.
     pub tokens_left: Option<usize>,
-    /// Functions that ended or panicked.
     pub exits: usize,
     /// Which promises were not kept, in words.
     pub missed: Vec<String>,
@@ -70,7 +63,6 @@ pub struct Figures {
 
 impl Observed {
     /// Compares it with the bar.
-    #[must_use]
     pub fn judged(&self, scenario: &Scenario, pace: Pace) -> Figures {
         let windows = self.windows(scenario.faults);
         let within = |sample: &Sample| {

@@ -7,26 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 
 use super::{ONE_FORGED_IN, PAUSE};
-use crate::issuer::{Issuer, Signing, TokenSpec};
-use crate::runtime_api::{Function, Invocation, request_event};
+use crate::{Function, Invocation, Issuer, Signing, TokenSpec, proxied_event};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The function's number.
     pub function: usize,
     /// When the function got it.
     pub began: Instant,
     /// Until the answer.
     pub took: Duration,
-    /// Whether the caller's token was forged.
     pub forged: bool,
-    /// What the function answered.
     pub outcome: Outcome,
 }
 
@@ -126,12 +122,11 @@ impl Run {
             let token = if forged { self.issuer.forged(&spec()) } else { self.issuer.token(&spec()) };
             let gate = self.gate.read().await;
             let began = Instant::now();
-            let invocation = function.invoke(&event(&token)).await;
+            let invocation = function.get("/orders", &token).await;
             let ended = matches!(invocation, Invocation::Exited(_));
             let outcome = match (outcome(&invocation), &integration, invocation) {
                 (Outcome::Allowed, Some(integration), Invocation::Response(answer)) => {
-                    let request = json!({"stage": "prod", "authorizer": answer["context"]});
-                    integrated(integration.invoke(&json!({ "requestContext": request })).await)
+                    integrated(integration.invoke(&proxied_event(&answer["context"])).await)
                 }
                 (outcome, ..) => outcome,
             };
@@ -172,9 +167,5 @@ fn integrated(invocation: Invocation) -> Outcome {
 }
 
 fn spec() -> TokenSpec {
-    TokenSpec::new().signing(Signing::Es256).claim("scope", "orders:read")
-}
-
-fn event(token: &str) -> Value {
-    request_event("/orders", &format!("Bearer {token}"))
+    TokenSpec::reader().signing(Signing::Es256)
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use super::bed::Bed;
 use super::load::Load;
 use super::watch::Watch;
-use crate::cluster::NODES;
+use crate::NODES;
 
 /// One thing that goes wrong.
 #[derive(Debug)]
@@ -35,8 +35,6 @@ pub enum FaultsAllowed {
     WhileBroken,
 }
 
-/// The scenario of this name.
-#[must_use]
 pub fn scenario(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
@@ -51,7 +49,7 @@ pub const SCENARIOS: &[Scenario] = &[
     quorum("leader-paused", "SIGSTOP to the active node for 10 s", Injection::LeaderPaused),
     quorum(
         "leader-cut-off",
-        "for 10 s nothing passes between the active node and the other two, nor between it and the front; connections stay open",
+        "for 10 s nothing passes between the active node and the other two, nor between it and the load balancer; connections stay open",
         Injection::LeaderCutOff,
     ),
     quorum("leader-sealed", "`sys/seal` at the active node; unsealed after 10 s", Injection::LeaderSealed),
@@ -60,13 +58,13 @@ pub const SCENARIOS: &[Scenario] = &[
         "every token of the authorizer's own is revoked, and once more 10 s later",
         Injection::TokenRevoked,
     ),
-    quorum("delay-50ms", "the front holds back each answer for 50 ms, for 10 s", delay(50)),
+    quorum("delay-50ms", "the load balancer holds back each answer for 50 ms, for 10 s", delay(50)),
     quorum("delay-1s", "the same, 1 s", delay(1_000)),
     broken("delay-5s", "the same, 5 s: as long as the authorizer waits for one call", delay(5_000)),
     broken("delay-20s", "the same, 20 s", delay(20_000)),
     quorum(
         "resets",
-        "the front resets the connection at 10 % of the requests for 10 s, half of these after Vault has answered",
+        "the load balancer resets the connection at 10 % of the requests for 10 s, half of these after Vault has answered",
         Injection::Resets { percent: 10 },
     ),
     broken(
@@ -154,15 +152,15 @@ impl Injection {
             Self::LeaderCutOff => {
                 watch.leave_out(Some(leader));
                 bed.cluster.cut_off(leader);
-                bed.front.cut_off(leader);
+                bed.load_balancer.cut_off(leader);
             }
             Self::LeaderSealed => bed.cluster.node(leader).seal().await,
             Self::TokenRevoked => bed.revoke_logins().await,
-            Self::Delay(delay) => bed.front.delay(delay),
-            Self::Resets { percent } => bed.front.reset_some(percent),
+            Self::Delay(delay) => bed.load_balancer.delay(delay),
+            Self::Resets { percent } => bed.load_balancer.reset_some(percent),
             Self::Quota => {
                 let quota = json!({"path": "auth/token/create/*", "rate": 1, "interval": "1s"});
-                bed.cluster.node(leader).as_root("POST", QUOTA, quota).await;
+                bed.cluster.node(leader).write(QUOTA, quota).await;
             }
             Self::DiskFull { of_leader } => {
                 injected.node = if of_leader { leader } else { (leader + 1) % NODES };
@@ -184,16 +182,16 @@ impl Injection {
             Self::LeaderPaused => bed.cluster.node(node).resume(),
             Self::LeaderCutOff => {
                 bed.cluster.reconnect();
-                bed.front.reconnect(node);
+                bed.load_balancer.reconnect(node);
                 watch.leave_out(None);
             }
             Self::LeaderSealed => bed.cluster.node(node).unseal().await,
             Self::TokenRevoked => bed.revoke_logins().await,
-            Self::Delay(_) => bed.front.delay(Duration::ZERO),
-            Self::Resets { .. } => bed.front.reset_some(0),
+            Self::Delay(_) => bed.load_balancer.delay(Duration::ZERO),
+            Self::Resets { .. } => bed.load_balancer.reset_some(0),
             Self::Quota => {
                 let leader = bed.cluster.leader().await;
-                bed.cluster.node(leader).as_root("DELETE", QUOTA, Value::Null).await;
+                bed.cluster.node(leader).delete(QUOTA).await;
             }
             Self::DiskFull { .. } => bed.cluster.free_disk(node),
             Self::Lag(_) => bed.cluster.move_back(),

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::http;
-use crate::openbao::OpenBao;
+use crate::{OpenBao, http};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a node may take to say that it is active.

@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use test_bed::alarms::{Alarm, CloudWatch, alarms, filters};
-use test_bed::cloudformation;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, request_event};
-use test_bed::synthesis::Made;
+use test_bed::{
+    Configuration, Function, Grant, Issuer, Made, Scratch, TokenSpec, cloudformation, request_event,
+};
 
 use crate::settings::{self, by_template};
 
@@ -35,20 +32,11 @@ impl Lines {
     async fn new() -> Self {
         let scratch = Scratch::new("alarms");
         let issuer = Issuer::start();
-        let config = json!({
-            // Nothing listens on the discard port.
-            "vault": {"address": "http://127.0.0.1:9", "login": {"method": "token", "token": "s.test"}},
-            "issuers": {"corp": {"kind": "jwt", "issuer": issuer.url(), "audiences": ["orders-api"],
-                "algorithms": ["RS256"], "jwks": "discovery"}},
-            "stages": {"prod": {"api_ids": ["a1b2c3d4e5"], "grants": [
-                {"name": "status", "mode": "none", "routes": ["GET /status"], "caller": {"issuer": "corp", "any": true}},
-                {"name": "orders", "routes": ["GET /orders"], "caller": {"issuer": "corp", "any": true},
-                    "token": {"role": "orders", "policies": ["orders"], "ttl": "2m", "wrap_ttl": "30s"}},
-            ]}},
-        });
-        let binary = parts::binary("release", "bootstrap");
-        let environment = [("AUTHORIZER_CONFIG", config.to_string())];
-        let function = Function::start(&binary, environment, &scratch);
+        // Nothing listens on the discard port.
+        let configuration = Configuration::new("http://127.0.0.1:9").issuer("corp", &issuer.url());
+        let configuration = configuration.grant(Grant::without_token("status", "GET /status"));
+        let configuration = configuration.grant(Grant::new("orders", "GET /orders")).to_string();
+        let function = Function::authorizer(&configuration, &[], &scratch);
         let event = |path: &str, token: &str| request_event(path, &format!("Bearer {token}"));
         let good = issuer.token(&TokenSpec::new());
         let mut smuggled = event("/status", &good);
@@ -84,14 +72,11 @@ impl Lines {
             lines[line].clone()
         };
 
-        let broken =
-            Function::start(&binary, [("AUTHORIZER_CONFIG", "vault: {address: \"http://x\"}")], &scratch);
+        let broken = Function::authorizer("vault: {address: \"http://x\"}", &[], &scratch);
         assert!(!broken.exited().await.success());
         let bad_start: Vec<String> = broken.log().lines().map(str::to_owned).collect();
-        assert!(
-            bad_start.iter().any(|line| line.contains("the configuration is not usable")),
-            "{bad_start:?}"
-        );
+        let told = bad_start.iter().any(|line| line.contains("the configuration is not usable"));
+        assert!(told, "{bad_start:?}");
         Self {
             allowed: code(0, "allowed"),
             missing: code(1, "credential_missing"),
@@ -113,50 +98,38 @@ const OF_ATTACKERS: [&str; 5] = [
     "{\"level\":\"ERROR\",\"target\":\"bootstrap\"}",
 ];
 
-const ID: &str = "79104EXAMPLEB723-0f14-4bd2-9f5c-1ab2c3d4e5f6";
-
-/// The Lambda runtime's lines of a function that is dead.
-fn of_dead() -> Vec<String> {
-    vec![
-        // No configuration, a panic.
-        format!("RequestId: {ID} Error: Runtime exited with error: exit status 1\nRuntime.ExitError"),
-        // Without memory.
-        format!("RequestId: {ID} Error: Runtime exited with error: signal: killed\nRuntime.ExitError"),
-        // Built for another architecture.
-        format!(
-            "RequestId: {ID} Error: fork/exec /var/task/bootstrap: exec format error\nRuntime.InvalidEntrypoint"
-        ),
-        // A zip file without `bootstrap`, or where it may not be executed.
-        format!(
-            "RequestId: {ID} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]\nRuntime.InvalidEntrypoint"
-        ),
-        format!(
-            "RequestId: {ID} Error: fork/exec /var/task/bootstrap: permission denied\nRuntime.InvalidEntrypoint"
-        ),
-        "INIT_REPORT Init Duration: 10009.20 ms\tPhase: init\tStatus: timeout".to_owned(),
-        "INIT_REPORT Init Duration: 3.74 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError"
-            .to_owned(),
-        format!(
-            "REPORT RequestId: {ID}\tDuration: 8000.00 ms\tBilled Duration: 8000 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: timeout"
-        ),
-    ]
-}
+/// The Lambda runtime's lines, as AWS documents them. Those of a function that is dead: without a configuration or after a panic;
+/// without memory; built for another architecture; a zip file without `bootstrap`; one where it may not be executed; late or at an
+/// end at init; late in a call.
+const OF_DEAD: [&str; 8] = [
+    "RequestId: {ID} Error: Runtime exited with error: exit status 1\nRuntime.ExitError",
+    "RequestId: {ID} Error: Runtime exited with error: signal: killed\nRuntime.ExitError",
+    "RequestId: {ID} Error: fork/exec /var/task/bootstrap: exec format error\nRuntime.InvalidEntrypoint",
+    "RequestId: {ID} Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]\nRuntime.InvalidEntrypoint",
+    "RequestId: {ID} Error: fork/exec /var/task/bootstrap: permission denied\nRuntime.InvalidEntrypoint",
+    "INIT_REPORT Init Duration: 10009.20 ms\tPhase: init\tStatus: timeout",
+    "INIT_REPORT Init Duration: 3.74 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError",
+    "REPORT RequestId: {ID}\tDuration: 8000.00 ms\tBilled Duration: 8000 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: timeout",
+];
 
 /// Those of one that lives. A 401 is an error for Lambda, and no failure.
-fn of_living() -> Vec<String> {
-    vec![
-        "INIT_START Runtime Version: provided:al2023.v90\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:x".to_owned(),
-        format!("START RequestId: {ID} Version: $LATEST"),
-        format!("END RequestId: {ID}"),
-        format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 41 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 37.12 ms"),
-        format!("REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: error\tError Type: Refused"),
-        "INIT_REPORT Init Duration: 37.12 ms\tPhase: init".to_owned(),
-        "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"authorizer_adapters::jwks\"}".to_owned(),
-    ]
+const OF_LIVING: [&str; 7] = [
+    "INIT_START Runtime Version: provided:al2023.v90\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:x",
+    "START RequestId: {ID} Version: $LATEST",
+    "END RequestId: {ID}",
+    "REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 41 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tInit Duration: 37.12 ms",
+    "REPORT RequestId: {ID}\tDuration: 3.09 ms\tBilled Duration: 4 ms\tMemory Size: 256 MB\tMax Memory Used: 31 MB\tStatus: error\tError Type: Refused",
+    "INIT_REPORT Init Duration: 37.12 ms\tPhase: init",
+    "{\"timestamp\":\"2026-01-15T08:00:00Z\",\"level\":\"WARN\",\"message\":\"the keys of an issuer could not be fetched\",\"target\":\"authorizer_adapters::jwks\"}",
+];
+
+/// A line of the runtime's, of one request.
+fn of_runtime(line: &str) -> String {
+    line.replace("{ID}", "79104EXAMPLEB723-0f14-4bd2-9f5c-1ab2c3d4e5f6")
 }
 
-/// What one front makes for one API.
-struct Front {
+/// What one deployment makes for one API.
+struct Deployment {
     name: &'static str,
     made: Made,
     /// `REST` or `HTTP`.
@@ -170,41 +143,33 @@ struct Settings {
     cdk: Value,
 }
 
-impl Settings {
-    fn none() -> Self {
-        Self { template: json!({}), terraform: json!({}), cdk: json!([]) }
-    }
-
-    fn breaching() -> Self {
-        Self {
-            template: json!({"TreatMissingData": "breaching"}),
-            terraform: json!({"treat_missing_data": "breaching"}),
-            cdk: json!(["alarms.treatMissingData"]),
-        }
-    }
+fn by_default() -> Settings {
+    Settings { template: json!({}), terraform: json!({}), cdk: json!([]) }
 }
 
-fn by_cloudformation(settings: &Settings) -> Vec<Front> {
+fn by_cloudformation(settings: &Settings) -> Vec<Deployment> {
     let one = |api| {
         let (template, parameters) = by_template(&[&json!({"ApiType": api}), &settings.template]);
         let made = Made::of_template(&template, FUNCTION, &parameters);
-        Front { name: "authorizer.yaml", made, api }
+        Deployment { name: "authorizer.yaml", made, api }
     };
     let beside = |api| {
-        let template = cloudformation::template("alarms.yaml");
-        let name = if api == "REST" { "orders" } else { "a1b2c3d4e5" };
-        let mut parameters = json!({"ApiType": api, "Api": name, "Stage": "prod", "FunctionName": FUNCTION});
-        for (name, value) in settings.template.as_object().unwrap() {
-            parameters[name] = value.clone();
-        }
+        let mut parameters = beside_parameters(api);
+        settings::merge(&mut parameters, &[&settings.template]);
         // The stack's name is the beginning of the alarms' names.
-        let made = Made::of_template(&template, FUNCTION, &parameters);
-        Front { name: "alarms.yaml", made, api }
+        let made = Made::of_template(&cloudformation::template("alarms.yaml"), FUNCTION, &parameters);
+        Deployment { name: "alarms.yaml", made, api }
     };
     vec![one("REST"), one("HTTP"), beside("REST"), beside("HTTP")]
 }
 
-async fn by_terraform(settings: &Settings) -> Vec<Front> {
+/// What `alarms.yaml` requires.
+fn beside_parameters(api: &str) -> Value {
+    let name = if api == "REST" { "orders" } else { "a1b2c3d4e5" };
+    json!({"ApiType": api, "Api": name, "Stage": "prod", "FunctionName": FUNCTION})
+}
+
+async fn by_terraform(settings: &Settings) -> Vec<Deployment> {
     let scratch = Scratch::new("alarms-terraform");
     let http = json!({"api": {"type": "HTTP", "id": "a1b2c3d4e5"}});
     let modules = json!({
@@ -212,14 +177,14 @@ async fn by_terraform(settings: &Settings) -> Vec<Front> {
         "http": settings::module(&[&http, &settings.terraform]),
     });
     let plan = settings::planned(&scratch, &modules).await;
-    let one = |module, api| Front { name: "Terraform", made: Made::of_plan(&plan, module), api };
+    let one = |module, api| Deployment { name: "Terraform", made: Made::of_plan(&plan, module), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
-fn by_cdk(settings: &Settings) -> Vec<Front> {
+fn by_cdk(settings: &Settings) -> Vec<Deployment> {
     let scratch = Scratch::new("alarms-cdk");
     let all = settings::synthesised(&scratch, &json!({"rest": settings.cdk, "http": settings.cdk}));
-    let one = |stack: &str, api| Front { name: "CDK", made: all[stack].clone(), api };
+    let one = |stack: &str, api| Deployment { name: "CDK", made: all[stack].clone(), api };
     vec![one("rest", "REST"), one("http", "HTTP")]
 }
 
@@ -230,15 +195,15 @@ fn id(alarm: &Alarm) -> &str {
 }
 
 struct World<'w> {
-    front: &'w Front,
+    deployment: &'w Deployment,
     alarms: Vec<Alarm>,
     cloudwatch: CloudWatch,
 }
 
 impl<'w> World<'w> {
-    fn new(front: &'w Front) -> Self {
-        let cloudwatch = CloudWatch::new(filters(&front.made));
-        Self { front, alarms: alarms(&front.made), cloudwatch }
+    fn new(deployment: &'w Deployment) -> Self {
+        let cloudwatch = CloudWatch::new(filters(&deployment.made));
+        Self { deployment, alarms: alarms(&deployment.made), cloudwatch }
     }
 
     fn logs(mut self, at: impl IntoIterator<Item = u64>, line: &str) -> Self {
@@ -250,7 +215,7 @@ impl<'w> World<'w> {
 
     /// What API Gateway counts of these calls.
     fn answers(mut self, at: impl IntoIterator<Item = u64>, is_5xx: bool) -> Self {
-        let (name, api) = match self.front.api {
+        let (name, api) = match self.deployment.api {
             "REST" => ("5XXError", ("ApiName", "orders")),
             _ => ("5xx", ("ApiId", "a1b2c3d4e5")),
         };
@@ -272,13 +237,8 @@ impl<'w> World<'w> {
     fn raises(self, what: &str, expected: &[&str]) {
         let raised = self.alarms.iter().filter(|alarm| self.cloudwatch.raises(alarm, 3 * HOURS));
         let raised: BTreeSet<&str> = raised.map(id).collect();
-        assert_eq!(
-            raised,
-            BTreeSet::from_iter(expected.iter().copied()),
-            "{} {}: {what}",
-            self.front.name,
-            self.front.api
-        );
+        let Deployment { name, api, .. } = self.deployment;
+        assert_eq!(raised, expected.iter().copied().collect(), "{name} {api}: {what}");
     }
 }
 
@@ -289,8 +249,8 @@ fn with_code(line: &str, code: &str) -> String {
     line.to_string()
 }
 
-fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
-    let world = || World::new(front);
+fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
+    let world = || World::new(deployment);
     let every = |seconds: u64| (30..2 * HOURS).step_by(usize::try_from(seconds).unwrap());
 
     world().raises("nobody calls", &[]);
@@ -301,8 +261,8 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
         .throttles(every(60), 0.0)
         .raises("a healthy API", &[]);
     let mut living = world();
-    for line in of_living() {
-        living = living.logs(every(60), &line);
+    for line in OF_LIVING {
+        living = living.logs(every(60), &of_runtime(line));
     }
     living.raises("the runtime's lines of a function that lives", &[]);
 
@@ -350,8 +310,8 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
         start = start.logs([300], line);
     }
     start.raises("a configuration that is not usable", &["start-failures"]);
-    for line in of_dead() {
-        world().logs([300], &line).raises(&line, &["start-failures"]);
+    for line in OF_DEAD {
+        world().logs([300], &of_runtime(line)).raises(line, &["start-failures"]);
     }
     // API Gateway may not call the function, which hears of nothing.
     world().answers(every(540), true).raises("a permission is missing", &["api-5xx"]);
@@ -364,27 +324,22 @@ fn assert_every_alarm_is_proved(front: &Front, lines: &Lines) {
     attacked.raises("attackers write what the runtime writes", &[]);
 }
 
-/// The alarms of a front, and the page's table, are the same.
-fn assert_the_table_holds(front: &Front) {
-    let rows = settings::rows("Alarms");
-    let mut made: Vec<(String, u64, f64)> = alarms(&front.made)
+/// The alarms of a deployment, and the page's table, are the same.
+fn assert_the_table_holds(deployment: &Deployment) {
+    let made: BTreeMap<String, (u64, f64)> = alarms(&deployment.made)
         .iter()
-        .map(|one| (id(one).to_owned(), one.period * one.evaluation_periods, one.threshold))
+        .map(|one| (id(one).to_owned(), (one.period * one.evaluation_periods, one.threshold)))
         .collect();
-    let mut written: Vec<(String, u64, f64)> = rows
-        .iter()
-        .map(|row| {
-            let minutes: u64 = row[2].split(' ').next().unwrap().parse().unwrap();
-            (row[0].trim_matches('`').to_owned(), minutes * 60, row[3].parse().unwrap())
-        })
-        .collect();
-    made.sort_by(|one, other| one.0.cmp(&other.0));
-    written.sort_by(|one, other| one.0.cmp(&other.0));
-    assert_eq!(made, written, "{}", front.name);
-    for alarm in alarms(&front.made) {
+    let written = settings::rows("Alarms").into_iter().map(|row| {
+        let minutes: u64 = row[2].split(' ').next().unwrap().parse().unwrap();
+        (row[0].trim_matches('`').to_owned(), (minutes * 60, row[3].parse().unwrap()))
+    });
+    let written: BTreeMap<String, (u64, f64)> = written.collect();
+    assert_eq!(made, written, "{}", deployment.name);
+    for alarm in alarms(&deployment.made) {
         assert!(!alarm.description.is_empty() && alarm.description.len() <= 1024, "{}", alarm.name);
         let per_stage = alarm.metric.2.get("Stage").is_some_and(|stage| stage == "prod");
-        if front.name != "alarms.yaml" {
+        if deployment.name != "alarms.yaml" {
             assert_eq!(alarm.name.contains("-prod-"), per_stage, "{}", alarm.name);
         }
         assert_eq!(alarm.treat_missing_data, "notBreaching", "{}", alarm.name);
@@ -394,13 +349,13 @@ fn assert_the_table_holds(front: &Front) {
 #[tokio::test]
 async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
     let lines = Lines::new().await;
-    for front in every_front(&Settings::none()).await {
-        assert_every_alarm_is_proved(&front, &lines);
-        assert_the_table_holds(&front);
+    for deployment in every_deployment(&by_default()).await {
+        assert_every_alarm_is_proved(&deployment, &lines);
+        assert_the_table_holds(&deployment);
     }
 }
 
-async fn every_front(settings: &Settings) -> Vec<Front> {
+async fn every_deployment(settings: &Settings) -> Vec<Deployment> {
     let mut all = by_cloudformation(settings);
     all.extend(by_terraform(settings).await);
     all.extend(by_cdk(settings));
@@ -411,25 +366,31 @@ async fn every_front(settings: &Settings) -> Vec<Front> {
 #[tokio::test]
 async fn where_missing_data_is_a_breach_a_healthy_api_raises_no_alarm_and_a_silent_one_does() {
     let lines = Lines::new().await;
-    for front in every_front(&Settings::breaching()).await {
+    let breaching = Settings {
+        template: json!({"TreatMissingData": "breaching"}),
+        terraform: json!({"treat_missing_data": "breaching"}),
+        cdk: json!(["alarms.treatMissingData"]),
+    };
+    for deployment in every_deployment(&breaching).await {
         let every = |seconds: usize| (30..3 * HOURS).step_by(seconds);
-        World::new(&front)
+        World::new(&deployment)
             .logs(every(15), &lines.allowed)
             .logs(every(60), &lines.missing)
             .answers(every(15), false)
             .throttles(every(60), 0.0)
             .raises("a healthy API", &[]);
-        World::new(&front).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
+        World::new(&deployment).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
     }
 }
 
 /// What is proved of the one holds for the other, whose alarms are named after its stack.
 #[test]
 fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
-    let fronts = by_cloudformation(&Settings::none());
+    let deployments = by_cloudformation(&by_default());
     let of = |name: &str, api: &str| {
-        let front = fronts.iter().find(|front| front.name == name && front.api == api).unwrap();
-        let mut all = alarms(&front.made);
+        let deployment =
+            deployments.iter().find(|deployment| deployment.name == name && deployment.api == api).unwrap();
+        let mut all = alarms(&deployment.made);
         for alarm in &mut all {
             alarm.name = id(alarm).to_owned();
         }
@@ -450,25 +411,18 @@ fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
 #[tokio::test]
 async fn every_threshold_can_be_set() {
     let rows = settings::rows("Alarms");
-    for file in ["authorizer.yaml", "alarms.yaml"] {
+    let rest = beside_parameters("REST");
+    for (file, required) in [("authorizer.yaml", by_template(&[]).1), ("alarms.yaml", rest)] {
+        let template = cloudformation::template(file);
         for row in &rows {
-            let parameter =
-                settings::names(&row[4]).into_iter().find(|name| name.ends_with("Threshold")).unwrap();
-            let (template, mut parameters) = by_template(&[]);
-            let template = if file == "alarms.yaml" {
-                parameters =
-                    json!({"ApiType": "REST", "Api": "orders", "Stage": "prod", "FunctionName": FUNCTION});
-                cloudformation::template(file)
-            } else {
-                template
-            };
+            let mut names = settings::names(&row[4]).into_iter();
+            let parameter = names.find(|name| name.ends_with("Threshold")).unwrap();
+            let mut parameters = required.clone();
             parameters[&parameter] = json!(77);
             let made = Made::of_template(&template, FUNCTION, &parameters);
-            let changed: Vec<String> = alarms(&made)
-                .iter()
-                .filter(|alarm| (alarm.threshold - 77.0).abs() < f64::EPSILON)
-                .map(|alarm| id(alarm).to_owned())
-                .collect();
+            let alarms = alarms(&made);
+            let changed = alarms.iter().filter(|alarm| (alarm.threshold - 77.0).abs() < f64::EPSILON).map(id);
+            let changed: Vec<&str> = changed.collect();
             assert_eq!(changed, [row[0].trim_matches('`')], "{file}: {parameter}");
         }
     }
@@ -486,11 +440,9 @@ async fn every_threshold_can_be_set() {
     let read = |made: &Made| -> BTreeMap<String, f64> {
         alarms(made).iter().map(|alarm| (id(alarm).to_owned(), alarm.threshold)).collect()
     };
-    let expected: BTreeMap<String, f64> = rows
-        .iter()
-        .zip(71..)
-        .map(|(row, value)| (row[0].trim_matches('`').to_owned(), f64::from(value)))
-        .collect();
+    let values = rows.iter().zip(71..);
+    let expected =
+        values.map(|(row, value)| (row[0].trim_matches('`').to_owned(), f64::from(value))).collect();
     assert_eq!(read(&of_terraform), expected);
     assert_eq!(read(&of_cdk), expected);
 }

@@ -3,7 +3,6 @@
 mod apis;
 mod aws_auth;
 mod issuer;
-mod openbao;
 mod process;
 mod runtime_api;
-mod vault_setup;
+pub(crate) mod vault_setup;

@@ -2,14 +2,10 @@
 //! faults does not depend on the machine's speed. Tokens after their TTL are counted where a leader was lost, which is when
 //! Vault could forget one; the full run counts them everywhere.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use serde_json::json;
 use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
-use test_bed::cluster::{Cluster, NODES};
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup};
+use test_bed::{Cluster, NODES, Scratch, Setup, parts, vault_setup};
 
 use crate::stack;
 
@@ -46,7 +42,6 @@ async fn a_standby_that_lags_behind_refuses_nobody() {
 /// The integrations in other languages, at the standby itself. It hears of the token about when they ask for the third time.
 #[tokio::test]
 async fn integrations_in_every_language_wait_for_a_standby_that_lags_behind() {
-    const ROLE: &str = "orders-prod-reader";
     let scratch = Scratch::new("lagging-clients");
     let cluster = Cluster::start(&scratch).await;
     let leader = cluster.leader().await;
@@ -58,25 +53,10 @@ async fn integrations_in_every_language_wait_for_a_standby_that_lags_behind() {
     // Java takes a moment to compile its client, in which the standby would hear of a token.
     tokio::time::sleep(Duration::from_secs(3)).await;
     for (name, client) in waiting {
-        let path = format!("auth/token/create/{ROLE}");
-        let wrapped = [("X-Vault-Wrap-TTL", "30s")];
-        let (root, ttl) = (Some(active.root_token()), json!({"ttl": "60s"}));
-        let (_, minted) = active.api_with("POST", &path, root, &wrapped, ttl).await;
-        let context = json!({
-            "contextVersion": "1",
-            "vaultWrappingToken": minted["wrap_info"]["token"],
-            "vaultWrappedAccessor": minted["wrap_info"]["wrapped_accessor"],
-            "vaultCreationPath": path,
-            "vaultAddress": address,
-            "vaultWrapExpiresAt": (unix_now() + 30).to_string(),
-        });
+        let context = active.context(address).await;
         let (good, printed) = stack::give(client, &context);
         assert!(good && printed.contains("orders-prod"), "{name}: {printed}");
     }
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A hundred good requests, one in each of a hundred seconds, and nothing to complain of.
@@ -139,7 +119,7 @@ fn the_bar_tells_each_way_to_miss_it() {
 
 #[test]
 fn the_document_has_a_row_for_each_scenario() {
-    let text = std::fs::read_to_string(parts::repository().join("docs/reliability.md")).unwrap();
+    let text = parts::text("docs/reliability.md");
     for scenario in SCENARIOS {
         let rows = text.lines().filter(|line| line.starts_with(&format!("| `{}` |", scenario.name)));
         assert_eq!(rows.count(), 2, "{}: cargo xtask chaos", scenario.name);

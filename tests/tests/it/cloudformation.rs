@@ -3,60 +3,36 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::cloudformation::{self, BUCKET, Code};
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
-use test_bed::vault_setup;
-use test_bed::{http, parts};
+use test_bed::cloudformation::{self, BUCKET};
+use test_bed::process::with_input;
+use test_bed::{ACCOUNT, AwsBed, Code, Configuration, Emulator, Grant, REGION, SERVER_ID, Scratch, parts};
 use vault_context::context::FIELDS;
 
 const STACK: &str = "orders-prod";
 
 /// An API with one open route, and the authorizer's stack beside it.
 struct Bed {
-    // Dropped in this order: clients before servers, the folder last.
-    emulator: Emulator,
-    vault: Vault,
-    issuer: Issuer,
+    aws: AwsBed,
     kind: &'static str,
     api: String,
     code: Code,
-    _scratch: Scratch,
 }
 
 impl Bed {
     async fn new(kind: &'static str) -> Self {
-        let scratch = Scratch::new(&format!("cloudformation-{kind}"));
-        let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}");
-        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        vault_setup::quickstart(&vault.openbao).await;
-        let issuer = Issuer::start();
-        let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), emulator.aws());
-        let (orders, address) = (parts::binary("release", "orders"), vault.address());
-        let api = cloudformation::existing_api(emulator.aws(), kind, "orders", &orders, &address).await;
-        Self { emulator, vault, issuer, kind, api, code, _scratch: scratch }
+        let aws = AwsBed::new(&format!("cloudformation-{kind}"), STACK).await;
+        let code = Code::of("authorizer", &parts::binary("release", "bootstrap"), aws.emulator.aws());
+        let (orders, address) = (parts::binary("release", "orders"), aws.vault.address());
+        let api = cloudformation::existing_api(aws.emulator.aws(), kind, "orders", &orders, &address).await;
+        Self { aws, kind, api, code }
     }
 
-    fn configuration(&self) -> Value {
-        json!({
-            "vault": {"address": self.vault.address(), "login": {
-                "method": "aws", "role": "api-authorizer", "server_id": "vault.example.com",
-                "sts_region": REGION, "sts_endpoint": self.emulator.sts_url(),
-            }},
-            "issuers": {"corp": {
-                "kind": "jwt", "issuer": self.issuer.url(), "audiences": ["orders-api"],
-                "algorithms": ["RS256"], "jwks": "discovery",
-            }},
-            "stages": {"prod": {"api_ids": [self.api], "grants": [{
-                "name": "orders-prod-reader", "routes": ["GET /orders"],
-                "caller": {"issuer": "corp", "bound_claims": {"scope": ["orders:read"]}},
-                "token": {"role": "orders-prod-reader", "policies": ["orders-prod-read"], "ttl": "2m", "wrap_ttl": "30s"},
-            }]}},
-        })
+    fn configuration(&self) -> Configuration {
+        let login = json!({"method": "aws", "role": "api-authorizer", "server_id": SERVER_ID, "sts_region": REGION,
+            "sts_endpoint": self.aws.emulator.sts_url()});
+        let configuration = Configuration::new(&self.aws.vault.address()).login(login);
+        let configuration = configuration.issuer("corp", &self.aws.issuer.url()).grant(Grant::reader());
+        configuration.set("stages.prod.api_ids", json!([self.api]))
     }
 
     fn parameters(&self, configuration: &str) -> Value {
@@ -69,40 +45,16 @@ impl Bed {
     async fn deploy(&self, parameters: &Value) -> Result<std::collections::BTreeMap<String, String>, String> {
         let template = cloudformation::file("authorizer.yaml");
         let code = std::slice::from_ref(&self.code);
-        cloudformation::deploy(self.emulator.aws(), STACK, &template, parameters, code).await
+        cloudformation::deploy(self.aws.emulator.aws(), STACK, &template, parameters, code).await
     }
 
     async fn protect(&self, authorizer: &str) {
         let order = ["protect", self.kind, &self.api, authorizer];
-        self.emulator.client_script("existing_api.py", &order).await;
+        self.aws.emulator.client_script("existing_api.py", &order).await;
     }
 
-    async fn get(&self, token: Option<&str>) -> (u16, Value) {
-        let url = format!("{}/_aws/execute-api/{}/prod/orders", self.emulator.url(), self.api);
-        let mut request = http::client().get(url);
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-    }
-
-    async fn function(&self) -> Value {
-        let about = json!({"FunctionName": STACK});
-        self.emulator.aws().request("lambda", "get_function_configuration", &about).await
-    }
-
-    /// The statuses of a good token, a forged one, one without the scope, and none.
-    async fn calls(&self) -> [u16; 4] {
-        let good = self.issuer.token(&TokenSpec::new().claim("scope", "orders:read"));
-        let (status, answer) = self.get(Some(&good)).await;
-        if status == 200 {
-            assert_eq!(answer["caller"], "corp:alice", "{answer}");
-            assert_eq!(answer["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
-        }
-        let forged = self.issuer.forged(&TokenSpec::new().claim("scope", "orders:read"));
-        let weak = self.issuer.token(&TokenSpec::new());
-        [status, self.get(Some(&forged)).await.0, self.get(Some(&weak)).await.0, self.get(None).await.0]
+    async fn assert_served(&self, statuses: [u16; 2]) {
+        self.aws.assert_served(&self.aws.orders(&self.api, "prod"), statuses).await;
     }
 }
 
@@ -114,9 +66,9 @@ async fn a_rest_api_that_is_there_takes_the_authorizer() {
         assert_eq!(outputs[output], format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}"));
     }
     bed.protect(&outputs["AuthorizerId"]).await;
-    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+    bed.assert_served([401, 401]).await;
 
-    let aws = bed.emulator.aws();
+    let aws = bed.aws.emulator.aws();
     let authorizer = json!({"restApiId": bed.api, "authorizerId": outputs["AuthorizerId"]});
     let authorizer = aws.request("apigateway", "get_authorizer", &authorizer).await;
     assert_eq!(authorizer["authorizerResultTtlInSeconds"], 0);
@@ -137,23 +89,19 @@ async fn an_http_api_that_is_there_takes_the_authorizer() {
     let bed = Bed::new("HTTP").await;
     let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
     bed.protect(&outputs["AuthorizerId"]).await;
-    assert_eq!(bed.calls().await, [200, 403, 403, 401]);
-    let lines = bed.emulator.aws().log_group(&outputs["AuthorizerLogGroup"]).await.join("\n");
-    assert!(lines.contains("signature_invalid") && !lines.contains("credential_missing"), "{lines}");
+    bed.assert_served([403, 401]).await;
+    let reached = AwsBed::DECISIONS.into_iter().filter(|code| *code != "credential_missing");
+    assert_eq!(bed.aws.codes(&outputs["AuthorizerLogGroup"]).await, reached.collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
     let bed = Bed::new("REST").await;
-    let mut configuration = bed.configuration();
-    let grants = configuration["stages"]["prod"]["grants"].as_array_mut().unwrap();
-    for number in 0..60 {
-        let mut more = grants[0].clone();
-        more["name"] = json!(format!("orders-more-{number}"));
-        more["token"]["role"] = more["name"].clone();
-        grants.push(more);
-    }
-    let configuration = configuration.to_string();
+    let more = (0..60).map(|number| {
+        let name = format!("orders-more-{number}");
+        Grant::reader().set("token.role", name.as_str()).set("name", name)
+    });
+    let configuration = more.fold(bed.configuration(), Configuration::grant).to_string();
     // CloudFormation's own limit is 4096, the template's below it: a variable's name takes its share of Lambda's 4 KB.
     let (longest, refused) = (format!("{{{}}}", " ".repeat(3998)), format!("{{{}}}", " ".repeat(3999)));
     assert!(bed.deploy(&bed.parameters(&longest)).await.is_ok());
@@ -167,21 +115,14 @@ async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
 
     let compressed = format!("base64gzip:{}", STANDARD.encode(gzip(&configuration)));
     let outputs = bed.deploy(&bed.parameters(&compressed)).await.unwrap();
-    assert_eq!(bed.function().await["Environment"]["Variables"]["AUTHORIZER_CONFIG"], json!(compressed));
+    assert_eq!(bed.aws.variables(STACK).await["AUTHORIZER_CONFIG"], json!(compressed));
     bed.protect(&outputs["AuthorizerId"]).await;
-    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+    bed.assert_served([401, 401]).await;
 }
 
 /// As README's command line does it.
 fn gzip(text: &str) -> Vec<u8> {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-    let child = Command::new("gzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = child.unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    output.stdout
+    with_input(std::process::Command::new("gzip").arg("-c"), text.as_bytes()).stdout
 }
 
 #[tokio::test]
@@ -219,11 +160,11 @@ async fn a_vpc_brings_its_permissions_and_only_then() {
     let configuration = bed.configuration().to_string();
     let policies = async || {
         let about = json!({"RoleName": format!("{STACK}-{REGION}")});
-        bed.emulator.aws().request("iam", "list_role_policies", &about).await["PolicyNames"].take()
+        bed.aws.emulator.aws().request("iam", "list_role_policies", &about).await["PolicyNames"].take()
     };
     bed.deploy(&bed.parameters(&configuration)).await.unwrap();
     assert_eq!(policies().await, json!(["write-own-log"]));
-    cloudformation::delete(bed.emulator.aws(), STACK).await;
+    cloudformation::delete(bed.aws.emulator.aws(), STACK).await;
 
     let mut parameters = bed.parameters(&configuration);
     parameters["SubnetIds"] = json!("subnet-0a,subnet-0b");
@@ -236,7 +177,7 @@ async fn a_vpc_brings_its_permissions_and_only_then() {
 #[tokio::test]
 async fn an_existing_role_and_a_kept_log_are_deployed_and_outlive_the_stack() {
     let bed = Bed::new("REST").await;
-    let aws = bed.emulator.aws();
+    let aws = bed.aws.emulator.aws();
     let trust = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
     ]});
@@ -262,7 +203,7 @@ async fn an_existing_role_and_a_kept_log_are_deployed_and_outlive_the_stack() {
     assert_eq!(outputs["AuthorizerRoleArn"], role);
     assert_eq!(outputs["VaultPrincipal"], format!("arn:aws:iam::{ACCOUNT}:role/{name}"));
     bed.protect(&outputs["AuthorizerId"]).await;
-    assert_eq!(bed.calls().await, [200, 401, 403, 401]);
+    bed.assert_served([401, 401]).await;
 
     cloudformation::delete(aws, STACK).await;
     let groups = aws.request("logs", "describe_log_groups", &json!({})).await;
@@ -279,7 +220,8 @@ async fn a_login_with_a_jwt_of_sts_brings_the_permission_for_its_audience_and_fo
     parameters["WebIdentityAudience"] = json!("https://vault.example.com");
     bed.deploy(&parameters).await.unwrap();
     let about = json!({"RoleName": format!("{STACK}-{REGION}"), "PolicyName": "ask-for-own-jwt"});
-    let policy = bed.emulator.aws().request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
+    let policy =
+        bed.aws.emulator.aws().request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
     let statements = policy["Statement"].as_array().unwrap();
     assert_eq!(statements.len(), 1);
     assert_eq!(statements[0]["Action"], "sts:GetWebIdentityToken");
@@ -323,7 +265,7 @@ fn containers_get_every_field_of_the_contract_as_a_header_and_no_caller_can_add_
 async fn a_route_to_a_container_has_the_authorizer_and_the_headers() {
     for kind in ["REST", "HTTP"] {
         let bed = Bed::new(kind).await;
-        let aws = bed.emulator.aws();
+        let aws = bed.aws.emulator.aws();
         let made = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
         let mut parameters = json!({
             "ApiType": kind, "ApiId": bed.api, "AuthorizerId": made["AuthorizerId"], "HttpMethod": "POST",

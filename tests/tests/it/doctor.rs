@@ -1,14 +1,10 @@
 //! `vault-authorizer doctor` on the deployed quickstart: each fault is made where an operator would make it.
 
-use std::fs;
-
 use serde_json::{Value, json};
-use test_bed::command::{Command, Ran};
-use test_bed::emulator::REGION;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Setup};
+use test_bed::{
+    AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Command, Grant, LocalBed, REGION, Ran, SERVER_ID, TokenSpec,
+    vault_setup,
+};
 
 use crate::stack::Stack;
 
@@ -24,39 +20,33 @@ struct Patient {
 impl Patient {
     async fn new(name: &str) -> Self {
         let stack = Stack::new(name).await;
-        let aws = stack.emulator.aws();
-        let function = json!({"FunctionName": stack.deployment.output("AuthorizerFunctionName")});
-        let about = aws.request("lambda", "get_function_configuration", &function).await;
-        let config = about["Environment"]["Variables"]["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
+        let aws = stack.bed.emulator.aws();
+        let variables = stack.bed.variables(stack.deployed.output("AuthorizerFunctionName")).await;
+        let config = variables["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
         // The emulator's CloudFormation leaves it out.
-        aws.request(
-            "lambda",
-            "put_function_concurrency",
-            &reserving(function["FunctionName"].as_str().unwrap(), 20),
-        )
-        .await;
-        let role = credentials(&stack, stack.deployment.output("AuthorizerRoleArn")).await;
+        let reserved = reserving(stack.deployed.output("AuthorizerFunctionName"), 20);
+        aws.request("lambda", "put_function_concurrency", &reserved).await;
+        let role = credentials(&stack, stack.deployed.output("AuthorizerRoleArn")).await;
         Self { stack, config, role }
     }
 
     /// Runs the command with the configuration on standard input, as root at Vault.
     fn doctor(&self, config: &str, options: &[&str], aws: &[(&'static str, String)]) -> Ran {
-        let mut command = Command::new(
-            &[&["doctor", "--json", "--config", "-", "--trust-config-address"], options].concat(),
-        );
-        command = command.stdin(config).env("VAULT_TOKEN", self.stack.vault.openbao.root_token());
-        for (name, value) in aws {
-            command = command.env(name, value);
-        }
-        command.run()
+        let command =
+            command(options).stdin(config).env("VAULT_TOKEN", self.stack.bed.vault.openbao.root_token());
+        aws.iter().fold(command, |command, (name, value)| command.env(name, value)).run()
     }
 
     /// What is wrong with the function and its APIs, each as `check: found`; all else must be good.
     fn wrong_at_aws(&self) -> Vec<String> {
-        let aws = self.stack.emulator.aws();
-        let function = self.stack.deployment.output("AuthorizerFunctionName");
+        self.wrong_with(&self.config, self.stack.deployed.output("AuthorizerFunctionName"))
+    }
+
+    /// The same of any configuration, and of any function.
+    fn wrong_with(&self, config: &str, function: &str) -> Vec<String> {
+        let aws = self.stack.bed.emulator.aws();
         let options = ["--function", function, "--region", REGION, "--aws-endpoint", aws.url()];
-        wrong(&self.doctor(&self.config, &options, &aws.client_env()), &["vault-login"])
+        wrong(&self.doctor(config, &options, &aws.client_env()), &["vault-login"])
     }
 
     /// What is wrong with a login by this configuration and these credentials; the rest must be good.
@@ -64,6 +54,10 @@ impl Patient {
         let [wrong] = wrong(&self.doctor(config, &["--log-in"], aws), &[]).try_into().unwrap();
         wrong
     }
+}
+
+fn command(options: &[&str]) -> Command {
+    Command::new(&[&["doctor", "--json", "--config", "-", "--trust-config-address"], options].concat())
 }
 
 /// So much concurrency for the function.
@@ -74,7 +68,7 @@ fn reserving(function: &str, instances: u64) -> Value {
 /// A role's, in variables.
 async fn credentials(stack: &Stack, arn: &str) -> Vec<(&'static str, String)> {
     let role = json!({"RoleArn": arn, "RoleSessionName": "doctor"});
-    let assumed = stack.emulator.aws().request("sts", "assume_role", &role).await;
+    let assumed = stack.bed.emulator.aws().request("sts", "assume_role", &role).await;
     let names = ["AccessKeyId", "SecretAccessKey", "SessionToken"];
     let values = names.map(|name| assumed["Credentials"][name].as_str().unwrap().to_owned());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(values).collect()
@@ -92,13 +86,7 @@ fn wrong(ran: &Ran, unseen: &[&str]) -> Vec<String> {
     assert_eq!(checks, unseen, "{}", ran.stdout);
     let words = |finding| ["check", "found", "remedy"].map(|name| word(finding, name)).join(": ");
     let wrong: Vec<String> = with("wrong").map(words).collect();
-    let code = if !wrong.is_empty() {
-        1
-    } else if !unseen.is_empty() {
-        3
-    } else {
-        0
-    };
+    let code = if wrong.is_empty() { if unseen.is_empty() { 0 } else { 3 } } else { 1 };
     assert_eq!(ran.code, code, "{}", ran.stdout);
     wrong
 }
@@ -106,14 +94,10 @@ fn wrong(ran: &Ran, unseen: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
     let patient = Patient::new("doctor-aws").await;
-    assert_eq!(
-        patient.wrong_at_aws(),
-        Vec::<String>::new(),
-        "as the quickstart's script and template leave it"
-    );
+    assert_eq!(patient.wrong_at_aws(), [""; 0], "as the quickstart's script and template leave it");
 
-    let Stack { deployment, emulator, .. } = &patient.stack;
-    let (function, api) = (deployment.output("AuthorizerFunctionName"), deployment.output("ApiId"));
+    let Stack { deployed, bed } = &patient.stack;
+    let (function, api) = (deployed.output("AuthorizerFunctionName"), deployed.output("ApiId"));
     let stage = json!({"restApiId": api, "stageName": "prod"});
     let patched = |what: &Value, path: &str, value: &str| {
         let mut request = what.clone();
@@ -121,60 +105,56 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
         request
     };
     let timeout = |seconds: u64| json!({"FunctionName": function, "Timeout": seconds});
-    let log_format = "$context.requestId $context.authorizer.vaultWrappingToken";
+    let of_stage = |path: &str, value: &str| patched(&stage, path, value);
+    let (trace, format) = ("/*/*/logging/dataTrace", "/accessLogSettings/format");
+    let many = "function-concurrency: with the 100 instances that are reserved one caller can have 500 tokens a second";
+    let (concurrency, reserved) = ("put_function_concurrency", |instances| reserving(function, instances));
     for (service, operation, fault, cure, finding) in [
         ("lambda", "update_function_configuration", timeout(30), timeout(8), "function-timeout: 30 s"),
-        (
-            "lambda",
-            "put_function_concurrency",
-            reserving(function, 100),
-            reserving(function, 20),
-            "function-concurrency: with the 100 instances that are reserved one caller can have 500 tokens a second",
-        ),
+        ("lambda", concurrency, reserved(100), reserved(20), many),
         (
             "apigateway",
             "update_stage",
-            patched(&stage, "/*/*/logging/dataTrace", "true"),
-            patched(&stage, "/*/*/logging/dataTrace", "false"),
+            of_stage(trace, "true"),
+            of_stage(trace, "false"),
             "stage-data-trace: stage `prod` of API",
         ),
         (
             "apigateway",
             "update_stage",
-            patched(&stage, "/accessLogSettings/format", log_format),
-            patched(&stage, "/accessLogSettings/format", "$context.requestId"),
+            of_stage(format, "$context.requestId $context.authorizer.vaultWrappingToken"),
+            of_stage(format, "$context.requestId"),
             "stage-access-log: the access log of stage `prod` of API",
         ),
     ] {
-        emulator.aws().request(service, operation, &fault).await;
+        bed.emulator.aws().request(service, operation, &fault).await;
         let wrong = patient.wrong_at_aws();
         assert!(matches!(&wrong[..], [only] if only.starts_with(finding)), "{finding}: {wrong:?}");
-        emulator.aws().request(service, operation, &cure).await;
-        assert_eq!(patient.wrong_at_aws(), Vec::<String>::new(), "{finding}");
+        bed.emulator.aws().request(service, operation, &cure).await;
+        assert_eq!(patient.wrong_at_aws(), [""; 0], "{finding}");
     }
 
     let filler = "x".repeat(3000);
-    emulator.client_script("set_variable.py", &[function, "FILLER", &filler]).await;
+    bed.emulator.client_script("set_variable.py", &[function, "FILLER", &filler]).await;
     let wrong = patient.wrong_at_aws();
     assert!(matches!(&wrong[..], [only] if only.starts_with("function-environment: ")), "{wrong:?}");
-    emulator.client_script("set_variable.py", &[function, "FILLER", ""]).await;
+    bed.emulator.client_script("set_variable.py", &[function, "FILLER", ""]).await;
 
     let named = json!({"FunctionName": function});
-    let policy = emulator.aws().request("lambda", "get_policy", &named).await;
+    let policy = bed.emulator.aws().request("lambda", "get_policy", &named).await;
     let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     for statement in policy["Statement"].as_array().unwrap() {
         let mut gone = named.clone();
         gone["StatementId"] = statement["Sid"].clone();
-        emulator.aws().request("lambda", "remove_permission", &gone).await;
+        bed.emulator.aws().request("lambda", "remove_permission", &gone).await;
     }
     let wrong = patient.wrong_at_aws();
     assert!(matches!(&wrong[..], [only] if only.starts_with("authorizer-permission: ")), "{wrong:?}");
 
     // The emulator takes this one and cannot take it back.
-    let mut keep = json!({"restApiId": api, "authorizerId": deployment.output("AuthorizerId")});
-    keep["patchOperations"] =
-        json!([{"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": "300"}]);
-    emulator.aws().request("apigateway", "update_authorizer", &keep).await;
+    let keep = json!({"restApiId": api, "authorizerId": deployed.output("AuthorizerId")});
+    let keep = patched(&keep, "/authorizerResultTtlInSeconds", "300");
+    bed.emulator.aws().request("apigateway", "update_authorizer", &keep).await;
     let wrong = patient.wrong_at_aws();
     let caching = "authorizer-caching: authorizer `vault-authorizer` of API";
     assert!(matches!(&wrong[..], [first, _] if first.starts_with(caching)), "{wrong:?}");
@@ -183,25 +163,21 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let mut patient = Patient::new("doctor-absent").await;
-    let aws = patient.stack.emulator.aws().clone();
-    let function = patient.stack.deployment.output("AuthorizerFunctionName").to_owned();
-    let look = |config: &str, function: &str| {
-        let options = ["--function", function, "--region", REGION, "--aws-endpoint", aws.url()];
-        wrong(&patient.doctor(config, &options, &aws.client_env()), &["vault-login"]).join("\n")
-    };
+    let function = patient.stack.deployed.output("AuthorizerFunctionName").to_owned();
+    let look = |config: &str, function: &str| patient.wrong_with(config, function).join("\n");
     assert_eq!(look(&patient.config, &function), "");
     assert!(look(&patient.config, "nobodys").starts_with("function: there is no function `nobodys`"));
     let stage = look(&patient.config.replacen("  staging:", "  staging2:", 1), &function);
     assert!(stage.starts_with("stage: API `") && stage.contains("has no stage `staging2`"), "{stage}");
-    let api = patient.stack.deployment.output("ApiId");
+    let api = patient.stack.deployed.output("ApiId");
     let api = look(&patient.config.replace(api, "zzzzzzzzzz"), &function);
     assert!(api.starts_with("authorizer-api: there is no API `zzzzzzzzzz`"), "{api}");
 
-    let openbao = &patient.stack.vault.openbao;
-    openbao.as_root("DELETE", "sys/quotas/rate-limit/vault-authorizer-orders-prod-reader", Value::Null).await;
+    let openbao = &patient.stack.bed.vault.openbao;
+    openbao.delete("sys/quotas/rate-limit/vault-authorizer-orders-prod-reader").await;
     let narrow = json!({"allowed_policies": ["admin"]});
-    openbao.as_root("POST", "auth/token/roles/orders-staging-reader", narrow).await;
-    openbao.as_root("DELETE", "sys/policies/acl/orders-prod-read", Value::Null).await;
+    openbao.write("auth/token/roles/orders-staging-reader", narrow).await;
+    openbao.delete("sys/policies/acl/orders-prod-read").await;
     let objects = look(&patient.config, &function);
     let (ours, yours) = objects.split_once('\n').unwrap();
     let expected = "vault-objects: missing, or not as they must be: auth/token/roles/orders-staging-reader, \
@@ -213,20 +189,20 @@ async fn what_is_not_there_is_named() {
     let mut elsewhere = Command::new(&["doctor", "--json", "--config", "-"]).stdin(&patient.config);
     elsewhere = elsewhere.env("VAULT_TOKEN", openbao.root_token()).env("VAULT_ADDR", openbao.address());
     let ran = elsewhere.run();
-    assert_eq!(wrong(&ran, &["vault-objects", "vault-login"]), Vec::<String>::new());
+    assert_eq!(wrong(&ran, &["vault-objects", "vault-login"]), [""; 0]);
     assert!(ran.stdout.contains("names another Vault"), "{}", ran.stdout);
 
     let own = patient.config.replacen("policies: [orders-prod-read]", "policies: [vault-authorizer]", 1);
     let own = look(&own, &function);
     assert!(own.starts_with("vault-objects: grant `orders-prod-reader` gives `vault-authorizer`"), "{own}");
 
-    patient.stack.issuer.stop();
+    patient.stack.bed.issuer.stop();
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &["vault-login"]);
     assert!(found.iter().any(|each| each.starts_with("issuer-keys: `corp`: ")), "{found:?}");
-    patient.stack.vault.openbao.seal().await;
+    patient.stack.bed.vault.openbao.seal().await;
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &["vault-objects", "vault-login"]);
     assert!(found.iter().any(|each| each.starts_with("vault-sealed: it is sealed: ")), "{found:?}");
-    patient.stack.vault.stop().await;
+    patient.stack.bed.vault.stop().await;
     let unseen = ["vault-sealed", "vault-clock", "vault-objects", "vault-login"];
     let found = wrong(&patient.doctor(&patient.config, &[], &[]), &unseen);
     assert!(found.iter().any(|each| each.starts_with("vault-reachable: ")), "{found:?}");
@@ -236,178 +212,151 @@ async fn what_is_not_there_is_named() {
 async fn a_login_of_another_role_server_or_mount_is_named() {
     let patient = Patient::new("doctor-login").await;
     let (config, role) = (patient.config.as_str(), patient.role.as_slice());
-    let vault = &patient.stack.vault;
-    assert_eq!(wrong(&patient.doctor(config, &["--log-in"], role), &[]), Vec::<String>::new());
+    let vault = &patient.stack.bed.vault;
+    assert_eq!(wrong(&patient.doctor(config, &["--log-in"], role), &[]), [""; 0]);
     let logins = vault.aws_auth.login_count();
-    let accessors = vault.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
-    assert_eq!(accessors["data"]["keys"].as_array().unwrap().len(), 1, "the root token: its login is ended");
+    assert_eq!(vault.openbao.tokens().await.len(), 1, "the root token: its login is ended");
     assert_eq!(logins, 1);
 
-    let orders = json!({"FunctionName": patient.stack.deployment.output("OrdersFunctionName")});
-    let about = patient.stack.emulator.aws().request("lambda", "get_function_configuration", &orders).await;
+    let orders = json!({"FunctionName": patient.stack.deployed.output("OrdersFunctionName")});
+    let about =
+        patient.stack.bed.emulator.aws().request("lambda", "get_function_configuration", &orders).await;
     let others = credentials(&patient.stack, about["Role"].as_str().unwrap()).await;
     let wrong = patient.wrong_login(config, &others);
     for words in ["does not belong to the role", "`bound_iam_principal_arn` must name the role"] {
         assert!(wrong.starts_with("vault-login: ") && wrong.contains(words), "{wrong}");
     }
+    let same_region = "must be the region of the STS that the mount asks";
     for (good, fault, finding, remedy) in [
         (
-            "server_id: \"vault.example.com\"",
-            "server_id: other.example.com",
+            "\"vault.example.com\"",
+            "other.example.com",
             "X-Vault-AWS-IAM-Server-ID",
             "iam_server_id_header_value",
         ),
         ("role: \"api-authorizer\"", "role: nobody", "nobody", "must name a role of the mount"),
-        (
-            "sts_region: \"us-east-1\"",
-            "sts_region: eu-west-1",
-            "valid region",
-            "must be the region of the STS that the mount asks",
-        ),
+        ("sts_region: \"us-east-1\"", "sts_region: eu-west-1", "valid region", same_region),
         ("method: aws", "method: aws\n    mount: elsewhere", "auth/elsewhere/login", "vault.login.mount"),
     ] {
         assert!(config.contains(good), "{config}");
         let wrong = patient.wrong_login(&config.replacen(good, fault, 1), role);
-        assert!(
-            wrong.starts_with("vault-login: ") && wrong.contains(finding) && wrong.contains(remedy),
-            "{wrong}"
-        );
+        for words in ["vault-login: ", finding, remedy] {
+            assert!(wrong.contains(words), "{wrong}");
+        }
     }
 }
 
 const MINT: &str = "auth/token/create/orders-prod-reader";
 const ROLE: &str = "auth/approle/role/api-authorizer";
 
-/// What `doctor --log-in` says of the login alone, at an OpenBao that the configuration names.
-fn login_finding(openbao: &OpenBao, issuer: &Issuer, login: &str, options: &[&str]) -> Value {
-    let config = format!(
-        "vault: {{address: \"{}\", login: {{{login}}}}}\n\
-         issuers: {{corp: {{kind: jwt, issuer: \"{}\", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}}}\n\
-         stages: {{prod: {{api_ids: [a1b2c3d4e5], grants: [{{name: reader, routes: [\"GET /orders\"], \
-         caller: {{issuer: corp, any: true}}, token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}}}]}}}}\n",
-        openbao.address(),
-        issuer.url()
-    );
-    let command = ["doctor", "--json", "--config", "-", "--trust-config-address", "--log-in"];
-    let ran = Command::new(&[&command, options].concat()).stdin(&config).run();
+/// What `doctor --log-in` says of the login alone.
+fn login_finding(bed: &LocalBed, login: &Value, options: &[&str]) -> Value {
+    let configuration = bed.configuration().login(login.clone()).grant(Grant::reader()).to_string();
+    let ran = command(&[&["--log-in"], options].concat()).stdin(&configuration).run();
     let findings: Vec<Value> =
         serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
     findings.into_iter().find(|finding| finding["check"] == "vault-login").unwrap()
 }
 
-async fn accessors(openbao: &OpenBao) -> usize {
-    let accessors = openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
-    accessors["data"]["keys"].as_array().unwrap().len()
+/// That the login is good, or what is wrong with it and how to mend it, in these words.
+#[track_caller]
+fn assert_login(bed: &LocalBed, login: &Value, wrong: Option<(&str, &str)>) {
+    let finding = login_finding(bed, login, &[]);
+    assert_eq!(finding["verdict"], if wrong.is_some() { "wrong" } else { "good" }, "{wrong:?}: {finding}");
+    if let Some((found, remedy)) = wrong {
+        assert!(finding["found"].as_str().unwrap().contains(found), "{found}: {finding}");
+        assert!(finding["remedy"].as_str().unwrap().contains(remedy), "{remedy}: {finding}");
+    }
+}
+
+async fn with_approle(name: &str) -> (LocalBed, Value) {
+    let bed = LocalBed::new(name).await;
+    let AppRole { role_id, secret_id } = vault_setup::approle_login(&bed.openbao).await;
+    (bed, json!({"method": "approle", "role_id": role_id, "secret_id": secret_id}))
+}
+
+fn proof(login: &Value) -> Value {
+    json!({"role_id": login["role_id"], "secret_id": login["secret_id"]})
 }
 
 /// Each fault of the login's role, what `doctor` says, and the cure that it names. OpenBao is asked whether the token mints.
 #[tokio::test]
 async fn rejects_a_login_whose_token_can_mint_nothing() {
-    let scratch = Scratch::new("doctor-powers");
-    let openbao = OpenBao::start_in_memory(&scratch).await;
-    vault_setup::configure(&openbao, &Setup::quickstart()).await;
-    let issuer = Issuer::start();
-    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
-    let login = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
-    let look = || login_finding(&openbao, &issuer, &login, &[]);
-    let proof = json!({"role_id": role_id, "secret_id": secret_id});
+    let (bed, login) = with_approle("doctor-powers").await;
+    let openbao = &bed.openbao;
     let mints = async || {
-        let (_, answer) = openbao.api("POST", "auth/approle/login", None, proof.clone()).await;
-        let token = answer["auth"]["client_token"].as_str().unwrap().to_owned();
+        let (_, answer) = openbao.api("POST", "auth/approle/login", None, proof(&login)).await;
+        let token = answer["auth"]["client_token"].as_str().unwrap();
         let wrapped = [("X-Vault-Wrap-TTL", "30s")];
-        openbao.api_with("POST", MINT, Some(&token), &wrapped, json!({"ttl": "60s"})).await.0 == 200
+        openbao.api_with("POST", MINT, Some(token), &wrapped, json!({"ttl": "60s"})).await.0 == 200
     };
-    let before = accessors(&openbao).await;
-    let good = look();
+    let before = openbao.tokens().await.len();
+    let good = login_finding(&bed, &login, &[]);
     let expected =
         "Vault grants a token for 3600 s with the policy `vault-authorizer`; this one is revoked again";
-    assert_eq!((&good["verdict"], &good["found"]), (&json!("good"), &json!(expected)), "{good}");
-    assert_eq!(accessors(&openbao).await, before);
+    assert_eq!([&good["verdict"], &good["found"]], ["good", expected], "{good}");
+    assert_eq!(openbao.tokens().await.len(), before);
     assert!(mints().await);
 
-    let revokes_not =
-        vault_setup::policy_file(AUTHORIZER_POLICY).replace("auth/token/revoke-self", "auth/token/nothing");
-    openbao.as_root("PUT", "sys/policies/acl/no-revoke", json!({"policy": revokes_not})).await;
-    for (fault, cure, minting, found, remedy) in [
+    let lacks = "with the policy `other`, but it lacks the policy `vault-authorizer`";
+    let (own, none): (_, [&str; 0]) = ([AUTHORIZER_POLICY], []);
+    for (field, fault, cure, minting, found, remedy) in [
+        ("token_num_uses", json!(3), json!(0), false, "limited to 3 uses", "`token_num_uses=0`"),
+        ("token_policies", json!(["other"]), json!(own), false, lacks, "`token_policies`"),
         (
-            json!({"token_num_uses": 3}),
-            json!({"token_num_uses": 0}),
-            false,
-            "limited to 3 uses",
-            "`token_num_uses=0`",
-        ),
-        (
-            json!({"token_policies": ["other"]}),
-            json!({"token_policies": [AUTHORIZER_POLICY]}),
-            false,
-            "with the policy `other`, but it lacks the policy `vault-authorizer`",
-            "`token_policies`",
-        ),
-        (
-            json!({"token_policies": []}),
-            json!({"token_policies": [AUTHORIZER_POLICY]}),
+            "token_policies",
+            json!(none),
+            json!(own),
             false,
             "with no policy, but it lacks",
             "`token_policies`",
         ),
+        ("token_type", json!("batch"), json!("service"), false, "a batch token", "`token_type=service`"),
         (
-            json!({"token_type": "batch"}),
-            json!({"token_type": "service"}),
-            false,
-            "a batch token",
-            "`token_type=service`",
-        ),
-        (
-            json!({"token_bound_cidrs": ["10.0.0.0/8"]}),
-            json!({"token_bound_cidrs": []}),
+            "token_bound_cidrs",
+            json!(["10.0.0.0/8"]),
+            json!(none),
             false,
             "does not accept it from this address",
             "`token_bound_cidrs`",
         ),
         (
-            json!({"token_ttl": "30s"}),
-            json!({"token_ttl": "1h"}),
+            "token_ttl",
+            json!("30s"),
+            json!("1h"),
             true,
             "after 30 s the function has to log in again",
             "`token_ttl=1h`",
         ),
     ] {
-        openbao.as_root("POST", ROLE, fault.clone()).await;
-        let wrong = look();
-        assert_eq!(wrong["verdict"], "wrong", "{fault}: {wrong}");
-        assert!(wrong["found"].as_str().unwrap().contains(found), "{fault}: {wrong}");
-        assert!(wrong["remedy"].as_str().unwrap().contains(remedy), "{fault}: {wrong}");
-        assert_eq!(mints().await, minting, "{fault}");
-        openbao.as_root("POST", ROLE, cure.clone()).await;
-        assert_eq!(look()["verdict"], "good", "{cure}");
-        assert!(mints().await, "{cure}");
+        openbao.write(ROLE, json!({field: fault})).await;
+        assert_login(&bed, &login, Some((found, remedy)));
+        assert_eq!(mints().await, minting, "{field}: {fault}");
+        openbao.write(ROLE, json!({field: cure})).await;
+        assert_login(&bed, &login, None);
+        assert!(mints().await, "{field}: {cure}");
     }
 
     // Under another name, which the operator gives.
-    openbao.as_root("POST", ROLE, json!({"token_policies": ["no-revoke"]})).await;
-    let wrong = login_finding(&openbao, &issuer, &login, &["--policy", "no-revoke"]);
+    let own_policy = vault_setup::policy_file(AUTHORIZER_POLICY);
+    openbao.policy("no-revoke", &own_policy.replace("auth/token/revoke-self", "auth/token/nothing")).await;
+    openbao.write(ROLE, json!({"token_policies": ["no-revoke"]})).await;
+    let wrong = login_finding(&bed, &login, &["--policy", "no-revoke"]);
     let (found, remedy) = (wrong["found"].as_str().unwrap(), wrong["remedy"].as_str().unwrap());
     assert!(found.ends_with("but it may not revoke itself"), "{wrong}");
     let (_, accessor) = remedy.rsplit_once("`vault token revoke -accessor ").unwrap();
-    let left = json!({"accessor": accessor.trim_end_matches('`')});
-    openbao.as_root("POST", "auth/token/revoke-accessor", left).await;
+    openbao.write("auth/token/revoke-accessor", json!({"accessor": accessor.trim_end_matches('`')})).await;
 }
 
 /// What gives the power is of no account.
 #[tokio::test]
 async fn a_login_that_has_the_authorizers_policy_by_its_entity_is_good() {
-    let scratch = Scratch::new("doctor-entity");
-    let openbao = OpenBao::start_in_memory(&scratch).await;
-    vault_setup::configure(&openbao, &Setup::quickstart()).await;
-    let issuer = Issuer::start();
-    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
-    openbao.as_root("POST", ROLE, json!({"token_policies": ["other"]})).await;
-    let proof = json!({"role_id": role_id, "secret_id": secret_id});
-    let entity = openbao.as_root("POST", "auth/approle/login", proof).await["auth"]["entity_id"].take();
+    let (bed, login) = with_approle("doctor-entity").await;
+    bed.openbao.write(ROLE, json!({"token_policies": ["other"]})).await;
+    let entity = bed.openbao.write("auth/approle/login", proof(&login)).await["auth"]["entity_id"].take();
     let path = format!("identity/entity/id/{}", entity.as_str().unwrap());
-    openbao.as_root("POST", &path, json!({"policies": [AUTHORIZER_POLICY]})).await;
-    let login = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
-    let good = login_finding(&openbao, &issuer, &login, &[]);
+    bed.openbao.write(&path, json!({"policies": [AUTHORIZER_POLICY]})).await;
+    let good = login_finding(&bed, &login, &[]);
     assert_eq!(good["verdict"], "good", "{good}");
     assert!(good["found"].as_str().unwrap().contains("`other`, `vault-authorizer`"), "{good}");
 }
@@ -415,24 +364,18 @@ async fn a_login_that_has_the_authorizers_policy_by_its_entity_is_good() {
 /// The token of the configuration is judged alike.
 #[tokio::test]
 async fn rejects_a_token_of_the_configuration_that_can_mint_nothing() {
-    let scratch = Scratch::new("doctor-token");
-    let openbao = OpenBao::start_in_memory(&scratch).await;
-    let mut setup = Setup::quickstart();
-    setup = setup.policy("lookup", "path \"auth/token/lookup-self\" { capabilities = [\"read\"] }");
-    vault_setup::configure(&openbao, &setup).await;
-    let issuer = Issuer::start();
-    for (token, found) in [
+    let bed = LocalBed::new("doctor-token").await;
+    bed.openbao.policy("lookup", r#"path "auth/token/lookup-self" { capabilities = ["read"] }"#).await;
+    for (mut token, found) in [
         (json!({"policies": [AUTHORIZER_POLICY]}), None),
         (json!({"policies": ["lookup"]}), Some("it lacks the policy `vault-authorizer`")),
         (json!({"policies": [AUTHORIZER_POLICY], "num_uses": 5}), Some("it is limited to 4 uses")),
         (json!({"policies": [AUTHORIZER_POLICY], "type": "batch"}), Some("it is a batch token")),
         (json!({"policies": [AUTHORIZER_POLICY], "ttl": "20s"}), Some("s the function has to log in again")),
     ] {
-        let mut token = token;
         token["no_default_policy"] = json!(true);
-        let made = openbao.as_root("POST", "auth/token/create", token.clone()).await;
-        let login = format!("method: token, token: {}", made["auth"]["client_token"].as_str().unwrap());
-        let finding = login_finding(&openbao, &issuer, &login, &[]);
+        let made = bed.openbao.token(token.clone()).await;
+        let finding = login_finding(&bed, &json!({"method": "token", "token": made}), &[]);
         assert_eq!(finding["verdict"], if found.is_some() { "wrong" } else { "good" }, "{token}: {finding}");
         let words = finding["found"].as_str().unwrap();
         assert!(words.contains(found.unwrap_or("Vault knows the token")), "{token}: {finding}");
@@ -442,72 +385,49 @@ async fn rejects_a_token_of_the_configuration_that_can_mint_nothing() {
 /// OpenBao's own words for each, and the remedy that they lead to.
 #[tokio::test]
 async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
-    let scratch = Scratch::new("doctor-refused");
-    let openbao = OpenBao::start_in_memory(&scratch).await;
-    vault_setup::configure(&openbao, &Setup::quickstart()).await;
-    let issuer = Issuer::start();
-    let AppRole { role_id, secret_id } = vault_setup::approle_login(&openbao).await;
-    vault_setup::jwt_login(&openbao, &issuer, "vault.example.com").await;
-    let jwt_role = format!("auth/jwt/role/{AUTHORIZER_ROLE}");
-    let jwt_login = |mut changed: Value| {
-        changed["role_type"] = json!("jwt");
-        changed
+    let (bed, approle) = with_approle("doctor-refused").await;
+    vault_setup::jwt_login(&bed.openbao, &bed.issuer, SERVER_ID).await;
+    let good = TokenSpec::new().claim("aud", SERVER_ID);
+    let jwt = |name: &str, token: &str| json!({"method": "jwt", "role": AUTHORIZER_ROLE, "jwt_file": bed.file(name, token)});
+    let with = |login: &Value, name: &str, value: &str| {
+        let mut login = login.clone();
+        login[name] = json!(value);
+        login
     };
-    let good = TokenSpec::new().claim("aud", "vault.example.com");
-    let jwt = |name: &str, token: &str, role: &str| {
-        let file = scratch.path().join(name);
-        fs::write(&file, token).unwrap();
-        format!("method: jwt, role: {role}, jwt_file: {}", file.display())
-    };
-    let is_good = |login: &str| {
-        let finding = login_finding(&openbao, &issuer, login, &[]);
-        assert_eq!(finding["verdict"], "good", "{finding}");
-    };
-    let is_told = |login: &str, found: &str, remedy: &str| {
-        let finding = login_finding(&openbao, &issuer, login, &[]);
-        assert_eq!(finding["verdict"], "wrong", "{finding}");
-        assert!(finding["found"].as_str().unwrap().contains(found), "{found}: {finding}");
-        assert!(finding["remedy"].as_str().unwrap().contains(remedy), "{remedy}: {finding}");
-    };
-    let approle = format!("method: approle, role_id: {role_id}, secret_id: {secret_id}");
-    let by_jwt = jwt("good", &issuer.token(&good), AUTHORIZER_ROLE);
+    let is_good = |login: &Value| assert_login(&bed, login, None);
+    let is_told = |login: &Value, found: &str, remedy: &str| assert_login(&bed, login, Some((found, remedy)));
+    let by_jwt = jwt("good", &bed.issuer.token(&good));
     is_good(&approle);
     is_good(&by_jwt);
 
-    openbao.as_root("POST", ROLE, json!({"secret_id_bound_cidrs": ["10.0.0.0/8"]})).await;
+    bed.openbao.write(ROLE, json!({"secret_id_bound_cidrs": ["10.0.0.0/8"]})).await;
     is_told(&approle, "unauthorized by CIDR restrictions", "`secret_id_bound_cidrs`");
-    openbao.as_root("POST", ROLE, json!({"secret_id_bound_cidrs": []})).await;
+    bed.openbao.write(ROLE, json!({"secret_id_bound_cidrs": []})).await;
     is_good(&approle);
-    is_told(
-        &format!("method: approle, role_id: nobody, secret_id: {secret_id}"),
-        "invalid role",
-        "`vault.login.role_id`",
-    );
-    is_told(
-        &format!("method: approle, role_id: {role_id}, secret_id: nothing"),
-        "invalid role or secret ID",
-        "issue another",
-    );
+    is_told(&with(&approle, "role_id", "nobody"), "invalid role", "`vault.login.role_id`");
+    is_told(&with(&approle, "secret_id", "nothing"), "invalid role or secret ID", "issue another");
 
+    let change = async |mut changed: Value| {
+        changed["role_type"] = json!("jwt");
+        bed.openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), changed).await;
+    };
     // A bare 403 is all that OpenBao says of an address, and of a mount that is not there.
-    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": ["10.0.0.0/8"]}))).await;
+    change(json!({"token_bound_cidrs": ["10.0.0.0/8"]})).await;
     is_told(&by_jwt, "permission denied", "`token_bound_cidrs`");
-    openbao.as_root("POST", &jwt_role, jwt_login(json!({"token_bound_cidrs": []}))).await;
+    change(json!({"token_bound_cidrs": []})).await;
     is_good(&by_jwt);
-    is_told(&format!("{by_jwt}, mount: nowhere"), "permission denied", "`vault.login.mount`");
-
-    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {"team": "orders"}}))).await;
+    is_told(&with(&by_jwt, "mount", "nowhere"), "permission denied", "`vault.login.mount`");
+    change(json!({"bound_claims": {"team": "orders"}})).await;
     is_told(&by_jwt, "claim", "`bound_claims`");
-    openbao
-        .as_root("POST", &jwt_role, jwt_login(json!({"bound_claims": {}, "bound_subject": "another"})))
-        .await;
+    change(json!({"bound_claims": {}, "bound_subject": "another"})).await;
     is_told(&by_jwt, "subject", "`bound_subject`");
-    openbao.as_root("POST", &jwt_role, jwt_login(json!({"bound_subject": ""}))).await;
+    change(json!({"bound_subject": ""})).await;
     is_good(&by_jwt);
-    let expired = issuer.token(&good.clone().expires_in(-600));
-    is_told(&jwt("expired", &expired, AUTHORIZER_ROLE), "expired", "has expired");
-    let audience = issuer.token(&TokenSpec::new().claim("aud", "elsewhere"));
-    is_told(&jwt("audience", &audience, AUTHORIZER_ROLE), "audience", "`bound_audiences`");
-    is_told(&jwt("forged", &issuer.forged(&good), AUTHORIZER_ROLE), "signature", "`oidc_discovery_url`");
-    is_told(&jwt("nobody", &issuer.token(&good), "nobody"), "could not be found", "must name a role");
+
+    let expired = bed.issuer.token(&good.clone().expires_in(-600));
+    let audience = bed.issuer.token(&TokenSpec::new().claim("aud", "elsewhere"));
+    is_told(&jwt("expired", &expired), "expired", "has expired");
+    is_told(&jwt("audience", &audience), "audience", "`bound_audiences`");
+    is_told(&jwt("forged", &bed.issuer.forged(&good)), "signature", "`oidc_discovery_url`");
+    is_told(&with(&by_jwt, "role", "nobody"), "could not be found", "must name a role");
 }

@@ -3,18 +3,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::json;
 use sts_identity::{
     CallerIdentity, Expected, Region, ServerId, SigningRequest, StsAnswer, StsEndpoint, StsHosts, StsRequest,
     presign_get_caller_identity,
 };
-use test_bed::emulator::{ACCOUNT, Aws, Emulator, REGION};
-use test_bed::iam_callers::{IamCaller, OTHER_ACCOUNT, SERVER_ID_HEADER, Signer, presigned_in, proof_of};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation, request_event};
-use test_bed::vault_setup::{self, Setup};
-use test_bed::{http, parts};
+use test_bed::iam_callers::{OTHER_ACCOUNT, SERVER_ID_HEADER, presigned_in, proof_of};
+use test_bed::{
+    ACCOUNT, Aws, Configuration, Emulator, Function, Grant, IamCaller, Issuer, LocalBed, REGION, Scratch,
+    Signer, TokenSpec, http, request_event,
+};
 use url::Url;
 
 const SERVER_ID: &str = "orders.example.com";
@@ -72,64 +70,39 @@ async fn rejects_every_way_to_tamper_with_a_proof() {
         let good = sign(caller);
         assert_eq!(sts(&good, SERVER_ID).await.0, 200);
         let key = caller.credentials.access_key_id();
+        let at = |time| caller.presigned(&emulator.sts_url(), SERVER_ID, time);
+        let scope =
+            |from: &str, to: &str| changed(&good, "X-Amz-Credential", |scope| scope.replace(from, to));
+        let set = |name: &str, value: &str| changed(&good, name, |_| value.to_owned());
+        let mut with_tag = good.clone();
+        with_tag.query_pairs_mut().append_pair("Tag", "1");
+        let mut impostor = caller.clone();
+        let stolen = stranger.credentials.secret_access_key();
+        let token = caller.credentials.session_token().map(str::to_owned);
+        impostor.credentials = aws_credential_types::Credentials::new(key, stolen, token, None, "impostor");
+        let sixteen_minutes = Duration::from_secs(960);
         let mut tampered = vec![
             ("another server id is signed", caller.presigned(&emulator.sts_url(), "other.example.com", now)),
-            ("a longer life", changed(&good, "X-Amz-Expires", |_| "900".to_owned())),
+            ("a longer life", set("X-Amz-Expires", "900")),
             ("a later time", changed(&good, "X-Amz-Date", later)),
-            ("another call", changed(&good, "Action", |_| "GetSessionToken".to_owned())),
-            ("the server id is not signed", changed(&good, "X-Amz-SignedHeaders", |_| "host".to_owned())),
-            (
-                "another region",
-                changed(&good, "X-Amz-Credential", |scope| scope.replace("us-east-1", "eu-west-1")),
-            ),
-            ("another service", changed(&good, "X-Amz-Credential", |scope| scope.replace("/sts/", "/s3/"))),
-            (
-                "another user's key id",
-                changed(&good, "X-Amz-Credential", |scope| {
-                    scope.replace(key, stranger.credentials.access_key_id())
-                }),
-            ),
-            (
-                "an unknown key id",
-                changed(&good, "X-Amz-Credential", |scope| scope.replace(key, "AKIAIOSFODNN7EXAMPLE")),
-            ),
-            ("a parameter more", {
-                let mut url = good.clone();
-                url.query_pairs_mut().append_pair("Tag", "1");
-                url
-            }),
-            ("signed with another secret", {
-                let mut impostor = caller.clone();
-                impostor.credentials = aws_credential_types::Credentials::new(
-                    key,
-                    stranger.credentials.secret_access_key(),
-                    caller.credentials.session_token().map(str::to_owned),
-                    None,
-                    "impostor",
-                );
-                sign(&impostor)
-            }),
-            (
-                "sixteen minutes old",
-                caller.presigned(&emulator.sts_url(), SERVER_ID, now - Duration::from_secs(960)),
-            ),
-            (
-                "sixteen minutes early",
-                caller.presigned(&emulator.sts_url(), SERVER_ID, now + Duration::from_secs(960)),
-            ),
+            ("another call", set("Action", "GetSessionToken")),
+            ("the server id is not signed", set("X-Amz-SignedHeaders", "host")),
+            ("another region", scope("us-east-1", "eu-west-1")),
+            ("another service", scope("/sts/", "/s3/")),
+            ("another user's key id", scope(key, stranger.credentials.access_key_id())),
+            ("an unknown key id", scope(key, "AKIAIOSFODNN7EXAMPLE")),
+            ("a parameter more", with_tag),
+            ("signed with another secret", sign(&impostor)),
+            ("sixteen minutes old", at(now - sixteen_minutes)),
+            ("sixteen minutes early", at(now + sixteen_minutes)),
         ];
         if caller.credentials.session_token().is_some() {
-            let token = other_session.credentials.session_token().unwrap().to_owned();
-            tampered
-                .push(("another session's token", changed(&good, "X-Amz-Security-Token", |_| token.clone())));
+            let token = other_session.credentials.session_token().unwrap();
+            tampered.push(("another session's token", set("X-Amz-Security-Token", token)));
             tampered.push(("no session token", without(&good, "X-Amz-Security-Token")));
         }
         for position in 0..64 {
-            let flipped = changed(&good, "X-Amz-Signature", |signature| {
-                let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
-                format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
-            });
-            tampered.push(("a digit of the signature", flipped));
+            tampered.push(("a digit of the signature", with_flipped_digit(&good, position)));
         }
         for (what, url) in tampered {
             let (status, answer) = sts(&url, SERVER_ID).await;
@@ -185,40 +158,16 @@ async fn sts_accepts_what_we_presign_and_we_read_what_sts_answers() {
 /// The authorizer's release binary, as Lambda runs it, with the emulator's STS and a real OpenBao.
 #[tokio::test]
 async fn the_authorizer_accepts_each_documented_client_and_nothing_tampered() {
-    let scratch = Scratch::new("iam-authorizer");
-    let emulator = Emulator::start(&scratch).await;
-    let openbao = OpenBao::start_in_memory(&scratch).await;
-    vault_setup::configure(&openbao, &Setup::quickstart()).await;
-    let token = vault_setup::authorizer_token(&openbao).await;
+    let bed = LocalBed::new("iam-authorizer").await;
+    let emulator = Emulator::start(&bed.scratch).await;
     let [user, role] = callers(emulator.aws()).await;
-    let config = format!(
-        r#"
-vault:
-  address: {vault}
-  login: {{method: token, token: {token}}}
-aws_identity:
-  server_id: {SERVER_ID}
-  accounts: ["123456789012"]
-  sts_endpoint: {sts}
-stages:
-  prod:
-    api_ids: [a1b2c3d4e5]
-    grants:
-      - name: batch
-        routes: ["GET /batch"]
-        caller:
-          aws_identity: true
-          bound_iam_principal_arns:
-            - arn:aws:iam::123456789012:user/people/alice
-            - arn:aws:iam::123456789012:role/batch
-        token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
-"#,
-        vault = openbao.address(),
-        sts = emulator.sts_url(),
-    );
-    let binary = parts::binary("release", "bootstrap");
-    let function = Function::start(&binary, [("AUTHORIZER_CONFIG", config)], &scratch);
     let canonical = ["arn:aws:iam::123456789012:user/people/alice", "arn:aws:iam::123456789012:role/batch"];
+    let identity =
+        json!({"server_id": SERVER_ID, "accounts": ["123456789012"], "sts_endpoint": emulator.sts_url()});
+    let caller = json!({"aws_identity": true, "bound_iam_principal_arns": canonical});
+    let configuration = bed.configuration().set("aws_identity", identity);
+    let function = bed
+        .function(&configuration.grant(Grant::new("orders-prod-reader", "GET /batch").set("caller", caller)));
     for (caller, canonical) in [&user, &role].into_iter().zip(canonical) {
         for signer in Signer::ALL {
             let proof = caller.proof(signer, emulator.aws(), SERVER_ID).await;
@@ -229,29 +178,16 @@ stages:
 
             // A proof that was accepted once is remembered, so a change of it must not pass for it.
             for position in [0, 31, 63] {
-                let tampered = changed(&presigned_in(&proof), "X-Amz-Signature", |signature| {
-                    let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
-                    format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
-                });
+                let tampered = with_flipped_digit(&presigned_in(&proof), position);
                 let header = format!("AWS-Identity {}", proof_of(&tampered));
-                let refused = function.invoke(&request_event("/batch", &header)).await;
-                assert!(
-                    matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
-                    "{refused:?}"
-                );
+                assert_eq!(function.invoke(&request_event("/batch", &header)).await.error(), "Unauthorized");
             }
             let elsewhere = caller.proof(signer, emulator.aws(), "other.example.com").await;
-            let refused = function.invoke(&request_event("/batch", &elsewhere)).await;
-            assert!(
-                matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
-                "{refused:?}"
-            );
+            assert_eq!(function.invoke(&request_event("/batch", &elsewhere)).await.error(), "Unauthorized");
         }
     }
-    let codes = function.log_lines().into_iter().filter(|line| line["outcome"].is_string());
-    let codes: Vec<_> = codes.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
     let of_one = ["allowed", "proof_refused", "proof_refused", "proof_refused", "proof_refused"];
-    assert_eq!(codes, of_one.repeat(2 * Signer::ALL.len()));
+    assert_eq!(function.codes(), of_one.repeat(2 * Signer::ALL.len()));
 }
 
 /// The emulator signs `sts:GetWebIdentityToken` with a secret of its own that anyone can read (HS256), and as an issuer
@@ -261,39 +197,24 @@ async fn rejects_the_emulators_web_identity_token() {
     let scratch = Scratch::new("iam-stub");
     let emulator = Emulator::start(&scratch).await;
     let issuer = Issuer::start_as_aws_account();
-    let config = format!(
-        r#"
-vault:
-  address: http://127.0.0.1:1
-  login: {{method: token, token: s.NeverUsedInThisTest00000}}
-issuers:
-  account: {{kind: aws_iam, issuer: "{issuer}", audiences: [orders-api]}}
-  stub: {{kind: jwt, issuer: "https://sts.amazonaws.com", audiences: [orders-api], algorithms: [RS256, ES384], jwks: {{uri: "{issuer}/.well-known/jwks.json"}}}}
-stages:
-  prod:
-    api_ids: ["*"]
-    grants:
-      - {{name: batch, mode: none, routes: ["GET /batch"], caller: {{issuer: account, any: true}}}}
-"#,
-        issuer = issuer.url(),
+    let batch = Grant::without_token("batch", "GET /batch").set("caller.issuer", "account");
+    let alone = Configuration::new("http://127.0.0.1:1").grant(batch).set(
+        "issuers.account",
+        json!({"kind": "aws_iam", "issuer": issuer.url(), "audiences": ["orders-api"]}),
     );
-    let stub = emulator.client_script("web_identity.py", &["orders-api", REGION]).await;
-    let header = stub.trim();
-    let alone = config.lines().filter(|line| !line.contains("stub:")).collect::<Vec<_>>().join("\n");
-    for (config, code) in [(&alone, "issuer_unknown"), (&config, "algorithm_refused")] {
-        let binary = parts::binary("release", "bootstrap");
-        let function = Function::start(&binary, [("AUTHORIZER_CONFIG", config)], &scratch);
-        let refused = function.invoke(&request_event("/batch", header)).await;
-        assert!(
-            matches!(&refused, Invocation::Error { message, .. } if message == "Unauthorized"),
-            "{refused:?}"
-        );
+    let stub = alone
+        .clone()
+        .issuer("stub", "https://sts.amazonaws.com")
+        .set("issuers.stub.algorithms", json!(["RS256", "ES384"]))
+        .set("issuers.stub.jwks", json!({"uri": issuer.jwks_url()}));
+    let header = emulator.client_script("web_identity.py", &["orders-api", REGION]).await;
+    for (configuration, code) in [(alone, "issuer_unknown"), (stub, "algorithm_refused")] {
+        let function = Function::authorizer(&configuration.to_string(), &[], &scratch);
+        let refused = function.invoke(&request_event("/batch", header.trim())).await;
+        assert_eq!(refused.error(), "Unauthorized");
         let good = issuer.token(&TokenSpec::aws_iam("arn:aws:iam::123456789012:role/batch"));
-        let allowed = function.invoke(&request_event("/batch", &format!("Bearer {good}"))).await.response();
-        assert_eq!(allowed["policyDocument"]["Statement"][0]["Effect"], "Allow", "{allowed}");
-        let decisions = function.log_lines().into_iter().filter(|line| line["outcome"].is_string());
-        let codes: Vec<_> = decisions.map(|line| line["Code"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(codes, [code, "allowed"]);
+        assert_eq!(function.get("/batch", &good).await.effect(), "Allow");
+        assert_eq!(function.codes(), [code, "allowed"]);
     }
 }
 
@@ -332,6 +253,14 @@ fn changed(url: &Url, name: &str, change: impl Fn(&str) -> String) -> Url {
         pairs.into_iter().map(|(own, value)| if own == name { (own, change(&value)) } else { (own, value) });
     url.query_pairs_mut().clear().extend_pairs(pairs);
     url
+}
+
+/// With another digit at this place of the signature.
+fn with_flipped_digit(url: &Url, position: usize) -> Url {
+    changed(url, "X-Amz-Signature", |signature| {
+        let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
+        format!("{}{digit}{}", &signature[..position], &signature[position + 1..])
+    })
 }
 
 fn without(url: &Url, name: &str) -> Url {

@@ -3,7 +3,7 @@
 //! plugin where `VAULT_AUTH_AWS_PLUGIN` names it, else on a [stand-in](test_bed::aws_auth).
 
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::{
@@ -12,98 +12,69 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuth, AwsAuthConfig, Vault};
-use test_bed::command::{Command, Ran};
-use test_bed::emulator::Emulator;
-use test_bed::http::Server;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::runtime_api::{Function, Invocation, request_event};
-use test_bed::vault_setup::{self, AUTHORIZER_ROLE, AppRole, Setup};
-use test_bed::web_identity::{REGION, ROLE_ARN, SESSION_TOKEN, WebIdentitySts};
+use test_bed::beds::SERVER_ID as AUDIENCE;
+use test_bed::web_identity::{ROLE_ARN, SESSION_TOKEN, STS_REGION};
+use test_bed::{
+    AUTHORIZER_ROLE, AppRole, AwsAuth, AwsAuthConfig, Command, Configuration, Emulator, Function, Grant,
+    Issuer, LocalBed, Ran, Server, TokenSpec, WebIdentitySts, vault_setup,
+};
 
-const AUDIENCE: &str = "vault.example.com";
 const MINT: &str = "update auth/token/create/orders-prod-reader";
 
-/// An OpenBao with the quickstart's roles and no login yet, and the callers' issuer.
+/// A bed whose configuration has the login that a test names.
 struct Bed {
-    openbao: OpenBao,
+    local: LocalBed,
     /// What the authorizer takes for Vault.
     address: String,
-    callers: Issuer,
-    scratch: Scratch,
+}
+
+impl Deref for Bed {
+    type Target = LocalBed;
+
+    fn deref(&self) -> &LocalBed {
+        &self.local
+    }
 }
 
 impl Bed {
     async fn new(name: &str) -> Self {
-        let scratch = Scratch::new(name);
-        let openbao = OpenBao::start_in_memory(&scratch).await;
-        let address = openbao.address().to_owned();
-        Self::of(openbao, address, scratch).await
+        let local = LocalBed::new(name).await;
+        Self { address: local.openbao.address().to_owned(), local }
     }
 
     /// With the AWS auth method, and the AWS that it asks.
     async fn with_aws(name: &str, principal: &str) -> (Self, AwsAuth, Emulator) {
-        let scratch = Scratch::new(name);
-        let emulator = Emulator::start(&scratch).await;
-        let login = AwsAuthConfig::quickstart(principal, AUDIENCE);
-        let Vault { aws_auth, openbao } = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        (Self::of(openbao, aws_auth.address(), scratch).await, aws_auth, emulator)
+        let local = LocalBed::new(name).await;
+        let emulator = Emulator::start(&local.scratch).await;
+        let config = AwsAuthConfig::quickstart(principal, AUDIENCE);
+        let aws_auth = AwsAuth::over(&local.openbao, &emulator.sts_url(), config).await;
+        (Self { address: aws_auth.address(), local }, aws_auth, emulator)
     }
 
-    async fn of(openbao: OpenBao, address: String, scratch: Scratch) -> Self {
-        vault_setup::configure(&openbao, &Setup::quickstart()).await;
-        Self { openbao, address, callers: Issuer::start(), scratch }
-    }
-
-    fn function(&self, login: &str) -> Function {
+    fn function(&self, login: &Value) -> Function {
         self.function_with(login, &[])
     }
 
-    fn function_with(&self, login: &str, env: &[(&str, &str)]) -> Function {
-        let config = self.config(login);
-        let env = [&[("AUTHORIZER_CONFIG", config.as_str())], env].concat();
-        Function::start(&parts::binary("release", "bootstrap"), env, &self.scratch)
+    fn function_with(&self, login: &Value, env: &[(&str, &str)]) -> Function {
+        Function::authorizer(&self.document(login), env, &self.scratch)
     }
 
-    fn config(&self, login: &str) -> String {
-        format!(
-            r#"
-vault:
-  address: {}
-  login: {{{login}}}
-issuers:
-  corp: {{kind: jwt, issuer: "{}", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}
-stages:
-  prod:
-    api_ids: [a1b2c3d4e5]
-    grants:
-      - name: orders-prod-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, any: true}}
-        token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
-"#,
-            self.address,
-            self.callers.url()
-        )
+    fn document(&self, login: &Value) -> String {
+        let configuration =
+            Configuration::new(&self.address).login(login.clone()).issuer("corp", &self.issuer.url());
+        configuration.grant(Grant::new("orders-prod-reader", "GET /orders")).to_string()
     }
 
     /// `vault plan` or `vault apply` by an operator.
-    fn vault(&self, login: &str, options: &[&str]) -> Ran {
+    fn vault(&self, login: &Value, options: &[&str]) -> Ran {
         let command = ["vault", options[0], "--config", "-", "--trust-config-address"];
-        let command = Command::new(&[&command, &options[1..]].concat()).stdin(&self.config(login));
+        let command = Command::new(&[&command, &options[1..]].concat()).stdin(&self.document(login));
         command.env("VAULT_TOKEN", self.openbao.root_token()).run()
     }
 
-    async fn call(&self, function: &Function) -> Invocation {
-        function.invoke(&event(&self.callers.token(&TokenSpec::new()))).await
-    }
-
     async fn allowed(&self, function: &Function) {
-        let answer = self.call(function).await.response();
-        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "{answer}");
+        let answer = function.get("/orders", &self.issuer.token(&TokenSpec::new())).await;
+        assert_eq!(answer.effect(), "Allow", "{}", function.log());
     }
 
     /// What the log says of a call that fails for want of a login. A credential that is refused is refused all the same.
@@ -112,11 +83,12 @@ stages:
     }
 
     async fn login_fails(&self, function: &Function, code: &str) -> String {
-        let forged = function.invoke(&event(&self.callers.forged(&TokenSpec::new()))).await;
-        assert_eq!(error(forged), "Unauthorized");
-        assert_eq!(error(self.call(function).await), code);
-        let record = function.log_lines().into_iter().rfind(|line| line["outcome"] == "fault").unwrap();
-        assert_eq!(record["code"], code);
+        let forged = function.get("/orders", &self.issuer.forged(&TokenSpec::new())).await;
+        assert_eq!(forged.error(), "Unauthorized");
+        let good = function.get("/orders", &self.issuer.token(&TokenSpec::new())).await;
+        assert_eq!(good.error(), code);
+        let record = function.decisions().pop().unwrap();
+        assert_eq!((&record["outcome"], &record["code"]), (&json!("fault"), &json!(code)));
         record["message"].as_str().unwrap().to_owned()
     }
 
@@ -126,44 +98,13 @@ stages:
     }
 
     async fn revoke_tokens_of(&self, path: &str) {
-        let accessors = self.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
         let mut revoked = 0;
-        for accessor in accessors["data"]["keys"].as_array().unwrap() {
-            let accessor = json!({"accessor": accessor});
-            let about = self.openbao.as_root("POST", "auth/token/lookup-accessor", accessor.clone()).await;
-            if about["data"]["path"] == path {
-                self.openbao.as_root("POST", "auth/token/revoke-accessor", accessor).await;
-                revoked += 1;
-            }
+        for token in self.openbao.tokens().await.into_iter().filter(|token| token["path"] == path) {
+            self.openbao.write("auth/token/revoke-accessor", json!({"accessor": token["accessor"]})).await;
+            revoked += 1;
         }
         assert!(revoked > 0, "no token is of {path}");
     }
-
-    async fn new_secret_id(&self) -> String {
-        let path = format!("auth/approle/role/{AUTHORIZER_ROLE}/secret-id");
-        let made = self.openbao.as_root("POST", &path, json!({})).await;
-        made["data"]["secret_id"].as_str().unwrap().to_owned()
-    }
-
-    async fn destroy(&self, secret_id: &str) {
-        let path = format!("auth/approle/role/{AUTHORIZER_ROLE}/secret-id/destroy");
-        self.openbao.as_root("POST", &path, json!({"secret_id": secret_id})).await;
-    }
-
-    fn file(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.scratch.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-fn event(token: &str) -> Value {
-    request_event("/orders", &format!("Bearer {token}"))
-}
-
-fn error(invocation: Invocation) -> String {
-    let Invocation::Error { message, .. } = invocation else { panic!("not an error: {invocation:?}") };
-    message
 }
 
 /// A token as the function's platform would write it.
@@ -181,7 +122,8 @@ async fn an_approle_logs_in_once() {
     let bed = Bed::new("approle").await;
     let AppRole { role_id, secret_id } = vault_setup::approle_login(&bed.openbao).await;
     let mark = bed.openbao.audit_mark();
-    let function = bed.function(&format!("method: approle, role_id: {role_id}, secret_id: {secret_id}"));
+    let login = json!({"method": "approle", "role_id": role_id, "secret_id": secret_id});
+    let function = bed.function(&login);
     bed.allowed(&function).await;
     bed.allowed(&function).await;
     assert_eq!(bed.openbao.requests_since(mark), ["update auth/approle/login", MINT, MINT]);
@@ -195,17 +137,19 @@ async fn a_secret_id_that_is_replaced_in_its_file_is_taken_up_by_the_running_fun
     let bed = Bed::new("secret-id-file").await;
     let AppRole { role_id, secret_id } = vault_setup::approle_login(&bed.openbao).await;
     let file = bed.file("secret-id", &format!("{secret_id}\n"));
-    let login = format!("method: approle, role_id: {role_id}, secret_id_file: {}", file.display());
+    let login = json!({"method": "approle", "role_id": role_id, "secret_id_file": file});
     let function = bed.function(&login);
     bed.allowed(&function).await;
 
     // Destroyed, the old one opens nothing: neither for the running function nor for anybody else.
-    bed.destroy(&secret_id).await;
+    let secret_ids = format!("auth/approle/role/{AUTHORIZER_ROLE}/secret-id");
+    bed.openbao.write(&format!("{secret_ids}/destroy"), json!({"secret_id": secret_id})).await;
     bed.revoke_logins("approle").await;
     let message = bed.login_refused(&function).await;
     assert!(message.contains("auth/approle/login"), "{message}");
 
-    let fresh = bed.new_secret_id().await;
+    let fresh = bed.openbao.write(&secret_ids, json!({})).await["data"]["secret_id"].take();
+    let fresh = fresh.as_str().unwrap().to_owned();
     fs::write(&file, &fresh).unwrap();
     bed.allowed(&function).await;
     for secret in [&role_id, &secret_id, &fresh] {
@@ -218,7 +162,7 @@ async fn a_jwt_is_read_anew_at_each_login_and_need_not_be_there_at_start() {
     let bed = Bed::new("jwt-file").await;
     let platform = Issuer::start();
     vault_setup::jwt_login(&bed.openbao, &platform, AUDIENCE).await;
-    let function = bed.function(&format!("method: jwt, role: {AUTHORIZER_ROLE}, jwt_file: vault.jwt"));
+    let function = bed.function(&json!({"method": "jwt", "role": AUTHORIZER_ROLE, "jwt_file": "vault.jwt"}));
     let message = bed.login_refused(&function).await;
     let file = function.task_root().join("vault.jwt");
     assert!(message.contains(&format!("{} cannot be read", file.display())), "{message}");
@@ -241,6 +185,17 @@ async fn a_jwt_is_read_anew_at_each_login_and_need_not_be_there_at_start() {
     for jwt in [&first, &expired, &second] {
         assert!(!function.log().contains(signature(jwt)));
     }
+}
+
+fn aws_login(emulator: &Emulator) -> Value {
+    json!({"method": "aws", "role": AUTHORIZER_ROLE, "server_id": AUDIENCE, "sts_endpoint": emulator.sts_url()})
+}
+
+/// The login with one member changed.
+fn with(login: &Value, name: &str, value: &str) -> Value {
+    let mut login = login.clone();
+    login[name] = json!(value);
+    login
 }
 
 /// The credentials of a role that this makes, as Lambda gives them to a function.
@@ -267,10 +222,7 @@ async fn an_iam_role_logs_in_without_a_stored_secret() {
     let env = |credentials: &[(&'static str, String); 3]| {
         credentials.clone().map(|(name, value)| (name, Box::leak(value.into_boxed_str()) as &str))
     };
-    let login = format!(
-        "method: aws, role: {AUTHORIZER_ROLE}, server_id: {AUDIENCE}, sts_endpoint: \"{}\"",
-        emulator.sts_url()
-    );
+    let login = aws_login(&emulator);
     let function = bed.function_with(&login, &env(&own));
     bed.allowed(&function).await;
     bed.allowed(&function).await;
@@ -281,9 +233,9 @@ async fn an_iam_role_logs_in_without_a_stored_secret() {
     bed.allowed(&function).await;
     assert_eq!(aws_auth.login_count(), 2);
 
-    let other_server = login.replace(AUDIENCE, "other.example.com");
-    let unknown_role = login.replace(AUTHORIZER_ROLE, "nobody");
-    let other_region = format!("{login}, sts_region: eu-west-1");
+    let other_server = with(&login, "server_id", "other.example.com");
+    let unknown_role = with(&login, "role", "nobody");
+    let other_region = with(&login, "sts_region", "eu-west-1");
     let forged = [own[0].clone(), ("AWS_SECRET_ACCESS_KEY", "wrong".to_owned()), own[2].clone()];
     for (login, credentials, reason) in [
         (&login, &others, "assumed-role/another/orders-authorizer\\\" does not belong to the role"),
@@ -307,20 +259,18 @@ async fn an_iam_role_logs_in_without_a_stored_secret() {
         let apply = ["apply", "--adopt", "--aws-principal", principal];
         let plan = ["plan", "--detailed-exitcode", "--aws-principal", principal];
         let role = format!("auth/aws/role/{AUTHORIZER_ROLE}");
-        bed.openbao.as_root("DELETE", &role, Value::Null).await;
+        bed.openbao.delete(&role).await;
         let mut quickstart = vault_setup::quickstart_script(&bed.openbao);
         quickstart.args(["--aws-principal", principal, "--server-id", AUDIENCE]);
         let ran = quickstart.output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let written = bed.openbao.as_root("GET", &role, Value::Null).await["data"].take();
+        let written = bed.openbao.read(&role).await;
         bed.allowed(&bed.function_with(&login, &env(&own))).await;
 
-        bed.openbao.as_root("DELETE", &role, Value::Null).await;
-        let applied = bed.vault(&login, &apply);
-        assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
-        let planned = bed.vault(&login, &plan);
-        assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
-        let applied = bed.openbao.as_root("GET", &role, Value::Null).await["data"].take();
+        bed.openbao.delete(&role).await;
+        bed.vault(&login, &apply).printed(0);
+        bed.vault(&login, &plan).printed(0);
+        let applied = bed.openbao.read(&role).await;
         let compared = |role: &Value| {
             let mut role = role.clone();
             role.as_object_mut().unwrap().remove("role_id");
@@ -352,10 +302,7 @@ async fn an_iam_role_logs_in_with_credentials_of_the_container_endpoint() {
     let principal = "arn:aws:iam::123456789012:role/api-authorizer";
     let (bed, aws_auth, emulator) = Bed::with_aws("container-credentials", principal).await;
     let [id, secret, token] = role(&emulator, "api-authorizer").await.map(|(_, value)| value);
-    let login = format!(
-        "method: aws, role: {AUTHORIZER_ROLE}, server_id: {AUDIENCE}, sts_endpoint: \"{}\"",
-        emulator.sts_url()
-    );
+    let login = aws_login(&emulator);
     let given = json!({"AccessKeyId": id, "SecretAccessKey": secret, "Token": token, "Expiration": "2099-01-01T00:00:00Z"});
     let good = given.to_string();
     let endpoint = container_endpoint(move || (StatusCode::OK, good.clone()));
@@ -396,16 +343,16 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     let account = Arc::new(Issuer::start_as_aws_account());
     vault_setup::jwt_login(&bed.openbao, &account, AUDIENCE).await;
     let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": ROLE_ARN});
-    bed.openbao.as_root("POST", &format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
+    bed.openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), role).await;
     let sts = WebIdentitySts::start(Arc::clone(&account), AUDIENCE);
-    let login = |role: &str, audience: &str| {
-        let from = format!("sts_region: {REGION}, sts_endpoint: \"{}\"", sts.url());
-        format!("method: jwt, role: {role}, web_identity_audience: {audience}, {from}")
+    let login = |audience: &str| {
+        json!({"method": "jwt", "role": AUTHORIZER_ROLE, "web_identity_audience": audience, "sts_region": STS_REGION,
+            "sts_endpoint": sts.url()})
     };
     let environment = WebIdentitySts::environment();
 
     let mark = bed.openbao.audit_mark();
-    let function = bed.function_with(&login(AUTHORIZER_ROLE, AUDIENCE), &environment);
+    let function = bed.function_with(&login(AUDIENCE), &environment);
     bed.allowed(&function).await;
     bed.allowed(&function).await;
     assert_eq!(bed.openbao.requests_since(mark), ["update auth/jwt/login", MINT, MINT]);
@@ -426,15 +373,15 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
     sts.refuse(None);
     assert!(!function.log().contains(SESSION_TOKEN) && !function.log().contains("eyJ"));
 
-    let other = bed.function_with(&login(AUTHORIZER_ROLE, "another.example.com"), &environment);
+    let other = bed.function_with(&login("another.example.com"), &environment);
     let message = bed.login_refused(&other).await;
     assert!(message.contains("STS refused to give a web identity token: `AccessDenied`"), "{message}");
     let wrong = [environment[0], ("AWS_SECRET_ACCESS_KEY", "wrong"), environment[2]];
-    let forger = bed.function_with(&login(AUTHORIZER_ROLE, AUDIENCE), &wrong);
+    let forger = bed.function_with(&login(AUDIENCE), &wrong);
     let message = bed.login_refused(&forger).await;
     assert!(message.contains("`SignatureDoesNotMatch`"), "{message}");
     assert!(!forger.log().contains(SESSION_TOKEN), "STS's message quotes it; the log must not");
-    let none = bed.function(&login(AUTHORIZER_ROLE, AUDIENCE));
+    let none = bed.function(&login(AUDIENCE));
     let message = bed.login_refused(&none).await;
     assert!(message.contains("AWS_ACCESS_KEY_ID"), "{message}");
     assert_eq!(sts.issued(), 2);
@@ -443,9 +390,8 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
 #[tokio::test]
 async fn an_sts_that_is_away_is_a_fault_that_says_so() {
     let bed = Bed::new("web-identity-away").await;
-    let login = format!(
-        "method: jwt, role: {AUTHORIZER_ROLE}, web_identity_audience: {AUDIENCE}, sts_endpoint: \"http://127.0.0.1:9\""
-    );
+    let login = json!({"method": "jwt", "role": AUTHORIZER_ROLE, "web_identity_audience": AUDIENCE,
+        "sts_endpoint": "http://127.0.0.1:9"});
     let function = bed.function_with(&login, &WebIdentitySts::environment());
     let message = bed.login_fails(&function, "sts_unavailable").await;
     assert!(message.contains("STS could not be asked for the JWT"), "{message}");
@@ -458,35 +404,19 @@ async fn rejects_a_login_that_is_not_the_roles_as_a_fault_that_names_the_path() 
     let AppRole { role_id, secret_id } = vault_setup::approle_login(&bed.openbao).await;
     vault_setup::jwt_login(&bed.openbao, &platform, AUDIENCE).await;
     let good = workload_token(&platform, AUDIENCE);
-    let jwt = |name: &str, content: &str| format!("jwt_file: {}", bed.file(name, content).display());
-    let role = format!("role: {AUTHORIZER_ROLE}");
+    let jwt = |name: &str, content: &str| json!({"method": "jwt", "role": AUTHORIZER_ROLE, "jwt_file": bed.file(name, content)});
+    let approle = json!({"method": "approle", "role_id": role_id, "secret_id": secret_id});
     let other_audience = workload_token(&platform, "another.example.com");
     let forged = platform.forged(&TokenSpec::new().claim("aud", AUDIENCE));
     let other_issuer = workload_token(&stranger, AUDIENCE);
     let cases = [
-        (
-            format!("method: jwt, role: nobody, {}", jwt("good", &good)),
-            "auth/jwt/login",
-            "could not be found",
-        ),
-        (format!("method: jwt, {role}, {}", jwt("audience", &other_audience)), "auth/jwt/login", "audience"),
-        (format!("method: jwt, {role}, {}", jwt("forged", &forged)), "auth/jwt/login", "signature"),
-        (format!("method: jwt, {role}, {}", jwt("issuer", &other_issuer)), "auth/jwt/login", "status 400"),
-        (
-            format!("method: jwt, {role}, mount: elsewhere, {}", jwt("mount", &good)),
-            "auth/elsewhere/login",
-            "403",
-        ),
-        (
-            format!("method: approle, role_id: nobody, secret_id: {secret_id}"),
-            "auth/approle/login",
-            "status 400",
-        ),
-        (
-            format!("method: approle, role_id: {role_id}, secret_id: no-such-id"),
-            "auth/approle/login",
-            "status 400",
-        ),
+        (with(&jwt("good", &good), "role", "nobody"), "auth/jwt/login", "could not be found"),
+        (jwt("audience", &other_audience), "auth/jwt/login", "audience"),
+        (jwt("forged", &forged), "auth/jwt/login", "signature"),
+        (jwt("issuer", &other_issuer), "auth/jwt/login", "status 400"),
+        (with(&jwt("mount", &good), "mount", "elsewhere"), "auth/elsewhere/login", "403"),
+        (with(&approle, "role_id", "nobody"), "auth/approle/login", "status 400"),
+        (with(&approle, "secret_id", "no-such-id"), "auth/approle/login", "status 400"),
     ];
     for (login, path, reason) in cases {
         let function = bed.function(&login);

@@ -1,12 +1,13 @@
 //! The packages of `cargo xtask package`: they hold the very binaries that all other tests run, and say what is in them.
 
 use std::fs;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use test_bed::parts;
+use test_bed::process::with_input;
 use zip::ZipArchive;
 
 #[test]
@@ -41,18 +42,8 @@ fn what_a_package_contains_is_told_in_valid_cyclonedx() {
 
 /// What CycloneDX's own library has against a document.
 fn problems(sbom: &str) -> String {
-    const VALIDATE: &str = "
-import sys
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
-problem = JsonStrictValidator(SchemaVersion.V1_5).validate_str(sys.stdin.read())
-print('' if problem is None else problem, end='')
-";
     let mut python = Command::new(parts::python());
-    let mut child =
-        python.args(["-c", VALIDATE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(sbom.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = with_input(python.arg(parts::client("validate_sbom.py")), sbom.as_bytes());
     assert!(output.status.success(), "the validator itself failed: {}", output.status);
     String::from_utf8(output.stdout).unwrap()
 }

@@ -4,10 +4,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
-use test_bed::parts;
-use test_bed::process::{Child, Scratch, free_port};
-use test_bed::runtime_api::{Function, Invocation, request_event};
+use serde_json::{Value, json};
+use test_bed::process::free_port;
+use test_bed::{Child, Configuration, Function, Grant, Invocation, Scratch, parts};
 
 /// The provider, and one token of each of its clients.
 struct Provider {
@@ -20,7 +19,7 @@ impl Provider {
     async fn start(scratch: &Scratch) -> Self {
         let port = free_port().to_string();
         let mut node = Command::new("node");
-        node.arg(parts::repository().join("tests/clients/provider.cjs")).arg(&port);
+        node.arg(parts::client("provider.cjs")).arg(&port);
         node.env("NODE_PATH", parts::node().join("node_modules"));
         let log = scratch.path().join("provider.log");
         let mut process = Child::spawn("oidc-provider", node, &log);
@@ -31,37 +30,21 @@ impl Provider {
         Self { _process: process, issuer: format!("http://127.0.0.1:{port}"), tokens: tokens().unwrap() }
     }
 
-    fn call(&self, client: &str) -> Value {
-        request_event("/status", &format!("Bearer {}", self.tokens[client].as_str().unwrap()))
+    async fn call(&self, function: &Function, client: &str) -> Invocation {
+        function.get("/status", self.tokens[client].as_str().unwrap()).await
     }
 
     /// An authorizer for its tokens; what it lets pass needs no Vault.
-    fn function(&self, binding: &str, scratch: &Scratch) -> Function {
-        let config = format!(
-            r#"
-vault: {{address: "http://127.0.0.1:9", login: {{method: token, token: s.none}}}}
-issuers:
-  corp:
-    kind: jwt
-    issuer: {issuer}
-    audiences: ["urn:orders-api"]
-    algorithms: [RS256, ES256, EdDSA]
-    types: [at+jwt]
-    jwks: discovery
-    {binding}
-stages:
-  prod:
-    api_ids: [a1b2c3d4e5]
-    grants:
-      - name: status
-        mode: none
-        routes: ["GET /status"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-"#,
-            issuer = self.issuer
-        );
-        let bootstrap = parts::binary("release", "bootstrap");
-        Function::start(&bootstrap, [("AUTHORIZER_CONFIG", config.as_str())], scratch)
+    fn function(&self, verified_elsewhere: bool, scratch: &Scratch) -> Function {
+        let mut configuration = Configuration::new("http://127.0.0.1:9")
+            .issuer("corp", &self.issuer)
+            .set("issuers.corp.audiences", json!(["urn:orders-api"]))
+            .set("issuers.corp.types", json!(["at+jwt"]))
+            .grant(Grant::without_token("status", "GET /status").scope("orders:read"));
+        if verified_elsewhere {
+            configuration = configuration.set("issuers.corp.binding.verify", "elsewhere");
+        }
+        Function::authorizer(&configuration.to_string(), &[], scratch)
     }
 }
 
@@ -74,9 +57,9 @@ fn allows(invocation: &Invocation) -> bool {
 async fn its_access_tokens_are_taken_whatever_it_signs_with() {
     let scratch = Scratch::new("oidc-provider");
     let provider = Provider::start(&scratch).await;
-    let function = provider.function("", &scratch);
+    let function = provider.function(false, &scratch);
     for client in ["rs256", "es256", "ed25519"] {
-        let invocation = function.invoke(&provider.call(client)).await;
+        let invocation = provider.call(&function, client).await;
         assert!(allows(&invocation), "{client}: {invocation:?} {:?}", function.log_lines());
     }
 }
@@ -85,9 +68,9 @@ async fn its_access_tokens_are_taken_whatever_it_signs_with() {
 async fn rejects_a_stolen_token_that_is_bound_to_its_senders_key() {
     let scratch = Scratch::new("oidc-provider-bound");
     let provider = Provider::start(&scratch).await;
-    let function = provider.function("", &scratch);
+    let function = provider.function(false, &scratch);
     for client in ["dpop", "mtls"] {
-        let invocation = function.invoke(&provider.call(client)).await;
+        let invocation = provider.call(&function, client).await;
         assert!(
             matches!(&invocation, Invocation::Error { message, .. } if message == "Unauthorized"),
             "{client}: {invocation:?}"
@@ -96,9 +79,9 @@ async fn rejects_a_stolen_token_that_is_bound_to_its_senders_key() {
         assert_eq!(log.last().unwrap()["code"], "binding_missing", "{client}: {log:?}");
     }
     drop(function);
-    let behind_a_proxy = provider.function("binding: {verify: elsewhere}", &scratch);
+    let behind_a_proxy = provider.function(true, &scratch);
     for client in ["dpop", "mtls"] {
-        let invocation = behind_a_proxy.invoke(&provider.call(client)).await;
+        let invocation = provider.call(&behind_a_proxy, client).await;
         assert!(allows(&invocation), "{client}: {invocation:?} {:?}", behind_a_proxy.log_lines());
     }
 }

@@ -3,225 +3,118 @@
 //! What the emulator cannot show is asserted on the template itself; `docs/not-verified-on-aws.md` lists it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use test_bed::cloudformation;
-use test_bed::deployment::{Deployment, QuickstartParameters};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
-use test_bed::synthesis::Made;
-use test_bed::{http, parts};
+use test_bed::{DeployedStack, Emulator, Made, QuickstartParameters, Scratch, cloudformation, http, parts};
 
-/// What the template makes as it is by default.
-fn made() -> Made {
-    let parameters = json!({
+/// The parameters that the template requires.
+pub(crate) fn parameters() -> Value {
+    json!({
         "CodeBucket": "code", "AuthorizerCodeKey": "a.zip", "OrdersCodeKey": "o.zip", "Audience": "orders-api",
         "VaultAddress": "https://vault.example.com:8200", "VaultServerId": "vault.example.com",
         "Issuer": "https://login.example.com/", "ApiGatewayLogRole": "existing",
-    });
-    Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters)
+    })
 }
 
+/// What the template makes as it is by default.
+fn made() -> Made {
+    Made::of_template(&cloudformation::template("quickstart.yaml"), "orders", &parameters())
+}
+
+/// What the template promises, compared with `tests/golden/deployments/quickstart.json`. `UPDATE_GOLDEN=1` writes that file anew. Whoever
+/// changes it changes a promise:
+///
+/// - `authorizer`: API Gateway keeps no answer (left out, it keeps each for 300 seconds). The event has the route, which a TOKEN event
+///   has not. There is no identity source: a call without it would not reach the authorizer.
+/// - `methods`: each has the authorizer. A preflight is answered by a mock, with nothing behind it.
+/// - `access_log`: every variable. A name appears there only after somebody has thought about what it can hold: a variable of the
+///   authorizer's context would print a wrapping token.
+/// - `stages`: no other setting is more specific; `OFF` is in quotes, else YAML reads `false`.
+/// - `functions`: an HTTP API's authorizer has 10 seconds, so the timeout is below that.
+/// - `roles`: each function may write its own log and nothing else. Vault knows the authorizer's role, so no other function has it.
 #[test]
-fn the_authorizer_sees_every_call_and_no_answer_of_it_is_kept() {
+fn the_template_keeps_its_promises() {
     let template = cloudformation::template("quickstart.yaml");
-    let authorizers = of_type(&template, "AWS::ApiGateway::Authorizer");
-    assert_eq!(authorizers.len(), 1);
-    let authorizer = &authorizers[0].1["Properties"];
-    assert_eq!(authorizer["AuthorizerResultTtlInSeconds"], json!(0), "left out, it is 300 seconds");
-    assert_eq!(authorizer["Type"], "REQUEST", "a TOKEN event has no route");
-    assert_eq!(authorizer["IdentitySource"], Value::Null, "a call without it would not reach the authorizer");
-
-    for (name, method) in of_type(&template, "AWS::ApiGateway::Method") {
-        let method = &method["Properties"];
-        if method["HttpMethod"] == "OPTIONS" {
-            assert_eq!(
-                method["Integration"]["Type"], "MOCK",
-                "{name}: without an authorizer, nothing is behind it"
-            );
-        } else {
-            assert_eq!(method["AuthorizationType"], "CUSTOM", "{name}");
-            assert_eq!(method["AuthorizerId"], json!({"Ref": "Authorizer"}), "{name}");
-        }
+    let of = |kind: &str| of_type(&template, kind).into_iter().map(|(_, resource)| &resource["Properties"]);
+    let pick = |value: &Value, names: &[&str]| -> Value {
+        names.iter().map(|name| ((*name).to_owned(), value[name].clone())).collect()
+    };
+    let authorizer = of("AWS::ApiGateway::Authorizer")
+        .map(|one| pick(one, &["AuthorizerResultTtlInSeconds", "Type", "IdentitySource"]));
+    let methods = of("AWS::ApiGateway::Method").map(|method| {
+        let mock = method["HttpMethod"] == "OPTIONS";
+        let behind = if mock { &method["Integration"]["Type"] } else { &method["AuthorizerId"] };
+        json!([method["HttpMethod"], method["AuthorizationType"], behind])
+    });
+    let permissions = of("AWS::Lambda::Permission")
+        .map(|one| pick(one, &["FunctionName", "Principal", "Action", "SourceArn"]));
+    let stages = of("AWS::ApiGateway::Stage").map(|stage| {
+        let names = ["ResourcePath", "HttpMethod", "DataTraceEnabled", "LoggingLevel"];
+        let settings = stage["MethodSettings"].as_array().unwrap();
+        let settings: Value = settings.iter().map(|settings| pick(settings, &names)).collect();
+        json!([stage["StageName"], stage["DeploymentId"], settings])
+    });
+    let access_log = of("AWS::ApiGateway::Stage").map(|stage| {
+        let format = stage["AccessLogSetting"]["Format"].as_str().unwrap();
+        assert!(!format.contains('\n'), "one line for each call");
+        let line: Value = serde_json::from_str(format).expect("the access log's lines are JSON");
+        line.as_object().unwrap().values().cloned().collect::<Value>()
+    });
+    let answers = of("AWS::ApiGateway::GatewayResponse").map(|response| {
+        let body = &response["ResponseTemplates"]["application/json"];
+        json!([response["ResponseType"], response["StatusCode"], response["ResponseParameters"], body])
+    });
+    let made = made();
+    let functions = made.all("AWS::Lambda::Function").map(|function| {
+        let mut picked =
+            pick(function, &["FunctionName", "Runtime", "Architectures", "Handler", "Timeout", "Role"]);
+        picked["ReservedConcurrentExecutions"] = function["ReservedConcurrentExecutions"].clone();
+        picked["Log"] = function["LoggingConfig"]["LogGroup"].clone();
+        picked
+    });
+    let variables = ["AuthorizerFunction", "OrdersFunction"].map(|function| {
+        let variables = &template["Resources"][function]["Properties"]["Environment"]["Variables"];
+        variables.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
+    });
+    let roles = made
+        .all("AWS::IAM::Role")
+        .map(|role| pick(role, &["ManagedPolicyArns", "AssumeRolePolicyDocument", "Policies"]));
+    let logs = made.all("AWS::Logs::LogGroup").map(|log| pick(log, &["LogGroupName", "RetentionInDays"]));
+    let access_logs =
+        made.all("AWS::ApiGateway::Stage").map(|stage| stage["AccessLogSetting"]["DestinationArn"].clone());
+    let promises = json!({
+        "authorizer": authorizer.collect::<Value>(),
+        "methods": methods.collect::<Value>(),
+        "permissions": permissions.collect::<Value>(),
+        "stages": stages.collect::<Value>(),
+        "access_log": access_log.collect::<Value>(),
+        "access_logs": access_logs.collect::<Value>(),
+        "answers": answers.collect::<Value>(),
+        "functions": functions.collect::<Value>(),
+        "variables": variables,
+        "roles": roles.collect::<Value>(),
+        "logs": logs.collect::<Value>(),
+    });
+    let file = parts::repository().join("tests/golden/deployments/quickstart.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, format!("{promises:#}\n")).unwrap();
     }
+    let golden: Value =
+        serde_json::from_str(&parts::text("tests/golden/deployments/quickstart.json")).unwrap();
+    for (what, promised) in golden.as_object().unwrap() {
+        assert_eq!(&promises[what], promised, "{what}");
+    }
+    assert_eq!(promises.as_object().unwrap().len(), golden.as_object().unwrap().len());
 }
 
 #[test]
-fn functions_hold_no_secret_and_may_write_their_own_log_only() {
+fn no_parameter_is_a_secret_and_each_is_explained() {
     let template = cloudformation::template("quickstart.yaml");
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
-        assert_eq!(parameter["NoEcho"], Value::Null, "{name}: no parameter is a secret");
+        assert_eq!(parameter["NoEcho"], Value::Null, "{name}");
         assert!(parameter["Description"].is_string(), "{name}");
     }
-    let names = |function: &str| {
-        let variables = &resource(&template, function)["Environment"]["Variables"];
-        variables.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
-    };
-    assert_eq!(
-        names("AuthorizerFunction"),
-        BTreeSet::from(["AUTHORIZER_CONFIG", "RUST_LOG"].map(str::to_owned))
-    );
-    let orders =
-        ["ALLOW_ORIGIN", "ORDERS_STAGES", "RUST_LOG", "VAULT_ADDR", "VAULT_CACERT", "VAULT_NAMESPACE"];
-    assert_eq!(names("OrdersFunction"), BTreeSet::from(orders.map(str::to_owned)));
-
-    let made = made();
-    let roles: Vec<_> = made.all("AWS::IAM::Role").collect();
-    assert_eq!(roles.len(), 2);
-    for (role, log) in roles.into_iter().zip(["orders-authorizer", "orders-orders"]) {
-        assert_eq!(role["ManagedPolicyArns"], Value::Null);
-        let statements = |document: &Value| document["Statement"].as_array().unwrap().clone();
-        let lambda = json!({"Service": "lambda.amazonaws.com"});
-        let trust = json!({"Effect": "Allow", "Principal": lambda, "Action": "sts:AssumeRole"});
-        assert_eq!(statements(&role["AssumeRolePolicyDocument"]), [trust]);
-        let policies = role["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 1);
-        let own_log = json!({
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": format!("arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{log}:*"),
-        });
-        assert_eq!(statements(&policies[0]["PolicyDocument"]), [own_log]);
-    }
-    let users_of_the_role = made.all("AWS::Lambda::Function").map(|function| function["Role"].clone());
-    let roles: Vec<Value> = users_of_the_role.collect();
-    let arn = |name: &str| json!(format!("arn:aws:iam::123456789012:role/{name}"));
-    assert_eq!(
-        roles,
-        [arn("orders-authorizer-us-east-1"), arn("OrdersRole")],
-        "Vault knows the authorizer's role: nothing else may have it"
-    );
-}
-
-#[test]
-fn functions_are_bounded() {
-    let made = made();
-    let functions: Vec<_> = made.all("AWS::Lambda::Function").collect();
-    assert_eq!(functions.len(), 2);
-    let authorizer = functions[0];
-    assert_eq!(authorizer["FunctionName"], "orders-authorizer");
-    assert!(authorizer["Timeout"].as_u64().unwrap() < 10, "an HTTP API's authorizer has 10 seconds");
-    assert_eq!(authorizer["ReservedConcurrentExecutions"], json!(20));
-    for function in functions {
-        assert_eq!(function["Runtime"], "provided.al2023", "{function}");
-        assert_eq!(function["Architectures"], json!(["x86_64"]), "{function}");
-        assert_eq!(function["Handler"], "bootstrap", "{function}");
-    }
-}
-
-#[test]
-fn each_function_can_be_invoked_by_one_part_of_one_api() {
-    let template = cloudformation::template("quickstart.yaml");
-    let mut permissions = Vec::new();
-    for (name, permission) in of_type(&template, "AWS::Lambda::Permission") {
-        let permission = &permission["Properties"];
-        assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{name}");
-        assert_eq!(permission["Action"], "lambda:InvokeFunction", "{name}");
-        let source = permission["SourceArn"]["Fn::Sub"].as_str().unwrap();
-        let api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/";
-        let source = source.strip_prefix(api).unwrap_or_else(|| panic!("{name}: {source}"));
-        permissions.push((permission["FunctionName"]["Ref"].as_str().unwrap(), source));
-    }
-    permissions.sort_unstable();
-    let expected = [
-        ("AuthorizerFunction", "authorizers/${Authorizer}"),
-        ("OrdersFunction", "prod/GET/orders"),
-        ("OrdersFunction", "staging/GET/orders"),
-    ];
-    assert_eq!(permissions, expected);
-}
-
-#[test]
-fn every_log_ends_some_day_and_exists_before_its_first_line() {
-    let made = made();
-    assert_eq!(made.all("AWS::Logs::LogGroup").count(), 3);
-    for group in made.all("AWS::Logs::LogGroup") {
-        assert_eq!(group["RetentionInDays"], json!(90), "{group}");
-    }
-    for (function, log) in made.all("AWS::Lambda::Function").zip(["orders-authorizer", "orders-orders"]) {
-        assert_eq!(function["LoggingConfig"]["LogGroup"], json!(format!("/aws/lambda/{log}")));
-    }
-}
-
-/// The access log's variables, all of them. One of these names appears here only after somebody has thought about what
-/// it can hold: a variable of the authorizer's context would print a wrapping token.
-const LOGGED: [&str; 14] = [
-    "$context.authorizer.error",
-    "$context.authorizer.latency",
-    "$context.authorizer.requestId",
-    "$context.authorizer.status",
-    "$context.error.responseType",
-    "$context.extendedRequestId",
-    "$context.httpMethod",
-    "$context.integration.status",
-    "$context.requestId",
-    "$context.requestTime",
-    "$context.resourcePath",
-    "$context.responseLatency",
-    "$context.stage",
-    "$context.status",
-];
-
-#[test]
-fn no_log_of_the_gateway_can_hold_a_token() {
-    let template = cloudformation::template("quickstart.yaml");
-    let stages = of_type(&template, "AWS::ApiGateway::Stage");
-    let names: Vec<&Value> = stages.iter().map(|(_, stage)| &stage["Properties"]["StageName"]).collect();
-    assert_eq!(names, ["prod", "staging"]);
-    for stage in made().all("AWS::ApiGateway::Stage") {
-        let group = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/apigateway/orders-access";
-        assert_eq!(stage["AccessLogSetting"]["DestinationArn"], group);
-    }
-    for (name, stage) in stages {
-        let stage = &stage["Properties"];
-        assert_eq!(stage["DeploymentId"], json!({"Ref": "Deployment"}), "{name}: both serve one deployment");
-        let settings = stage["MethodSettings"].as_array().unwrap();
-        assert_eq!(settings.len(), 1, "{name}: no other setting may be more specific");
-        assert_eq!((&settings[0]["ResourcePath"], &settings[0]["HttpMethod"]), (&json!("/*"), &json!("*")));
-        assert_eq!(settings[0]["DataTraceEnabled"], json!(false), "{name}");
-        assert_eq!(settings[0]["LoggingLevel"], json!("OFF"), "{name}: in quotes, else YAML reads `false`");
-
-        let log = &stage["AccessLogSetting"];
-        let format = log["Format"].as_str().unwrap();
-        assert!(!format.contains('\n'), "{name}: one line for each call");
-        let line: Value = serde_json::from_str(format).expect("the access log's lines are JSON");
-        let variables: BTreeSet<&str> =
-            line.as_object().unwrap().values().map(|value| value.as_str().unwrap()).collect();
-        assert_eq!(variables, BTreeSet::from(LOGGED), "{name}");
-    }
-}
-
-#[test]
-fn the_gateway_says_what_happened_and_lets_browsers_read_it() {
-    let template = cloudformation::template("quickstart.yaml");
-    let origin = json!({"Fn::Sub": "'${AllowOrigin}'"});
-    let mut answers = Vec::new();
-    for (name, response) in of_type(&template, "AWS::ApiGateway::GatewayResponse") {
-        let response = &response["Properties"];
-        let header =
-            |header: &str| response["ResponseParameters"][format!("gatewayresponse.header.{header}")].clone();
-        assert_eq!(header("Access-Control-Allow-Origin"), origin, "{name}");
-        let body = response["ResponseTemplates"]["application/json"].as_str().unwrap_or_default();
-        let kind = response["ResponseType"].as_str().unwrap();
-        let status = response["StatusCode"].as_str().unwrap_or_default();
-        let hint = if status == "401" { header("WWW-Authenticate") } else { header("Retry-After") };
-        answers.push((kind, status, hint, body));
-    }
-    answers.sort_unstable_by_key(|(kind, ..)| *kind);
-    let denied = r#"{"message":"Forbidden","reason":"$context.authorizer.reason","denialId":"$context.authorizer.denialId"}"#;
-    let broken = r#"{"message":"Service Unavailable"}"#;
-    let expected = [
-        ("ACCESS_DENIED", "403", Value::Null, denied),
-        ("AUTHORIZER_CONFIGURATION_ERROR", "503", json!("'5'"), broken),
-        ("AUTHORIZER_FAILURE", "503", json!("'5'"), broken),
-        ("DEFAULT_4XX", "", Value::Null, ""),
-        ("DEFAULT_5XX", "", Value::Null, ""),
-        ("UNAUTHORIZED", "401", json!("'Bearer'"), r#"{"message":"Unauthorized"}"#),
-    ];
-    assert_eq!(answers, expected);
 }
 
 #[test]
@@ -241,15 +134,17 @@ async fn deploys_answers_and_is_updated() {
     let scratch = Scratch::new("quickstart");
     let emulator = Emulator::start(&scratch).await;
     let stub = stub(&scratch, "one");
-    let mut parameters =
-        QuickstartParameters::new(&stub, &stub, "http://127.0.0.1:8200", "http://127.0.0.1:9000");
-    let deployment = Deployment::quickstart(&emulator, &parameters).await;
+    let mut parameters = QuickstartParameters::new("http://127.0.0.1:8200", "http://127.0.0.1:9000");
+    (parameters.authorizer_binary, parameters.orders_binary) = (stub.clone(), stub);
+    let deployment = DeployedStack::quickstart(&emulator, &parameters).await;
 
     let made = deployment.describe().await;
     let environment = &made["authorizer_function"]["Environment"]["Variables"];
     assert!(environment.to_string().len() < 4096, "all of a function's environment: {environment}");
     let config = environment["AUTHORIZER_CONFIG"].as_str().unwrap();
-    assert_eq!(config, rendered(deployment.output("ApiId"), &emulator.sts_url()));
+    let expected = parts::text("tests/golden/deployments/quickstart.yaml");
+    let expected = expected.replace("API_ID", deployment.output("ApiId"));
+    assert_eq!(config, expected.replace("STS_ENDPOINT", &emulator.sts_url()));
     let role = QuickstartParameters::authorizer_role_arn("quickstart");
     for output in ["AuthorizerRoleArn", "VaultPrincipal"] {
         assert_eq!(deployment.output(output), role, "told before the stack was there");
@@ -299,8 +194,8 @@ async fn deploys_answers_and_is_updated() {
 
     // New code and a new configuration, on the API that is there.
     parameters.authorizer_binary = self::stub(&scratch, "two");
-    parameters.others = vec![("VaultNamespace".to_owned(), "platform".to_owned())];
-    let updated = Deployment::quickstart(&emulator, &parameters).await;
+    parameters.values["VaultNamespace"] = json!("platform");
+    let updated = DeployedStack::quickstart(&emulator, &parameters).await;
     assert_eq!(updated.outputs(), deployment.outputs());
     assert_eq!(get(&updated, "prod", "allow").await.0, 200);
     let line = updated.authorizer_lines().await.pop().unwrap();
@@ -309,47 +204,7 @@ async fn deploys_answers_and_is_updated() {
     emulator.stop().await;
 }
 
-/// `AUTHORIZER_CONFIG` as it reaches the function.
-fn rendered(api_id: &str, sts_endpoint: &str) -> String {
-    format!(
-        r#"vault:
-  address: "http://127.0.0.1:8200"
-  # namespace: none
-  # ca_file: the system's
-  login:
-    method: aws
-    role: "api-authorizer"
-    server_id: "vault.example.com"
-    sts_region: "us-east-1"
-    sts_endpoint: "{sts_endpoint}"
-issuers:
-  corp:
-    kind: jwt
-    issuer: "http://127.0.0.1:9000"
-    audiences: ["orders-api"]
-    algorithms: [RS256]
-    jwks: discovery
-    # ca_file: the system's
-stages:
-  prod:
-    api_ids: ["{api_id}"]
-    grants:
-      - name: orders-prod-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-        token: {{role: orders-prod-reader, policies: [orders-prod-read], ttl: 2m, wrap_ttl: 30s}}
-  staging:
-    api_ids: ["{api_id}"]
-    grants:
-      - name: orders-staging-reader
-        routes: ["GET /orders"]
-        caller: {{issuer: corp, bound_claims: {{scope: ["orders:read"]}}}}
-        token: {{role: orders-staging-reader, policies: [orders-staging-read], ttl: 10m, wrap_ttl: 60s}}
-"#
-    )
-}
-
-async fn get(deployment: &Deployment, stage: &str, answer: &str) -> (u16, ::http::HeaderMap, Value) {
+async fn get(deployment: &DeployedStack, stage: &str, answer: &str) -> (u16, ::http::HeaderMap, Value) {
     let request = http::client().get(deployment.url(stage) + "/orders").header("x-answer", answer);
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -362,48 +217,7 @@ fn http_method(name: &str) -> ::http::Method {
 
 /// A function that is authorizer and integration in one, and answers as the call's header `x-answer` says.
 fn stub(scratch: &Scratch, version: &str) -> PathBuf {
-    let path = scratch.folder("stub").join("bootstrap");
-    let script = STUB.replace("VERSION", version);
-    fs::write(&path, format!("#!{}\n{script}", parts::python().display())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-const STUB: &str = r#"
-import json, os
-from urllib.request import Request, urlopen
-
-runtime = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation/"
-
-def authorize(event):
-    answer = event["headers"]["x-answer"]
-    if answer in ("unauthorized", "fault"):
-        return "error", {"errorType": "Stub", "errorMessage": "Unauthorized" if answer == "unauthorized" else answer}
-    if answer == "nonsense":
-        return "response", {"answer": answer}
-    statement = {"Action": "execute-api:Invoke", "Effect": answer.title(), "Resource": event["methodArn"]}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return "response", {"principalId": "corp:stub", "policyDocument": policy, "context": {"reason": "no_grant"}}
-
-while True:
-    with urlopen(runtime + "next") as invocation:
-        request_id, event = invocation.headers["Lambda-Runtime-Aws-Request-Id"], json.load(invocation)
-    line = {"version": "VERSION", "pid": os.getpid(), "config": os.environ.get("AUTHORIZER_CONFIG")}
-    line["role_key"] = os.environ["AWS_ACCESS_KEY_ID"].startswith("ASIA")
-    print(json.dumps(line), flush=True)
-    if "methodArn" in event:
-        path, answer = authorize(event)
-    else:
-        body = json.dumps(event["requestContext"]["authorizer"])
-        path, answer = "response", {"statusCode": 200, "body": body}
-    urlopen(Request(f"{runtime}{request_id}/{path}", json.dumps(answer).encode())).close()
-"#;
-
-/// A resource's properties.
-fn resource<'t>(template: &'t Value, name: &str) -> &'t Value {
-    let properties = &template["Resources"][name]["Properties"];
-    assert!(properties.is_object(), "the template has no {name}");
-    properties
+    parts::executable_as(scratch, "stub_function.py", |text| text.replace("VERSION", version))
 }
 
 /// The resources of a type, by name.

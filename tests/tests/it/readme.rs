@@ -5,17 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::json;
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
 use test_bed::cloudformation::BUCKET;
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::parts;
-use test_bed::process::Scratch;
+use test_bed::{AwsBed, REGION, parts};
 
 const WAYS: [&str; 3] = ["CloudFormation", "Terraform", "CDK"];
 
@@ -57,13 +52,9 @@ fn blocks(readme: &str) -> Vec<Block> {
     blocks
 }
 
-fn readme() -> String {
-    fs::read_to_string(parts::repository().join("README.md")).unwrap()
-}
-
 #[test]
 fn each_way_has_its_five_steps() {
-    let blocks = blocks(&readme());
+    let blocks = blocks(&parts::text("README.md"));
     for way in WAYS {
         let steps: BTreeSet<_> = blocks.iter().filter(|b| b.ways.contains(&way)).map(|b| b.step).collect();
         assert_eq!(steps, (0..=5).collect(), "{way}: settings, and five steps");
@@ -89,31 +80,21 @@ async fn the_five_steps_with_cdk() {
 
 /// Somebody with the README, an AWS account, a Vault and an identity provider.
 struct Walk {
-    // Dropped in this order: clients before servers, the folder last.
     way: &'static str,
-    role: String,
-    emulator: Emulator,
-    vault: Vault,
-    issuer: Issuer,
-    scratch: Scratch,
+    bed: AwsBed,
 }
 
 impl Walk {
     async fn new(way: &'static str) -> Self {
-        let scratch = Scratch::new(&format!("readme-{way}"));
-        let emulator = Emulator::start(&scratch).await;
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/orders-authorizer-{REGION}");
         // The stand-in, or the plugin, has what the script would write; `vault` only notes it.
-        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        Self { way, role, emulator, vault, issuer: Issuer::start(), scratch }
+        Self { way, bed: AwsBed::without_setup(&format!("readme-{way}"), "orders-authorizer").await }
     }
 
     async fn walk(self) {
         let folder = self.folder();
         let bucket = json!({"Bucket": BUCKET});
-        self.emulator.aws().request("s3", "create_bucket", &bucket).await;
-        let blocks = blocks(&readme());
+        self.bed.emulator.aws().request("s3", "create_bucket", &bucket).await;
+        let blocks = blocks(&parts::text("README.md"));
         let own = blocks.iter().filter(|block| block.ways.contains(&self.way));
         let mut script = String::from("set -euo pipefail\n");
         for block in own {
@@ -139,23 +120,23 @@ impl Walk {
         assert!(looked.contains(r#""outcome":"allowed""#), "{looked}");
         assert!(looked.contains("hmac-sha256:"), "{looked}");
         let hash = looked.split("hmac-sha256:").nth(1).unwrap().split_whitespace().next().unwrap();
-        let audited = self.vault.openbao.audit_entries();
+        let audited = self.bed.vault.openbao.audit_entries();
         assert!(audited.iter().any(|entry| entry.to_string().contains(hash)), "the two logs join");
 
-        let noted = fs::read_to_string(self.scratch.path().join("aws-auth.log")).unwrap();
-        assert!(noted.contains(&format!("bound_iam_principal_arn={} ", self.role)), "{noted}");
+        let noted = fs::read_to_string(self.bed.scratch.path().join("aws-auth.log")).unwrap();
+        assert!(noted.contains(&format!("bound_iam_principal_arn={} ", self.bed.role)), "{noted}");
         assert!(noted.contains("iam_server_id_header_value=vault.example.com"), "{noted}");
     }
 
     /// The first block with the bed's values. Each of its names must be one that is known here.
     fn settings(&self, block: &str) -> String {
-        let (address, token) = (self.vault.address(), self.vault.openbao.root_token().to_owned());
+        let (address, token) = (self.bed.vault.address(), self.bed.vault.openbao.root_token().to_owned());
         let values = [
             ("AWS_REGION", REGION.to_owned()),
             ("VAULT_ADDR", address),
             ("VAULT_TOKEN", token),
             ("bucket", BUCKET.to_owned()),
-            ("issuer", self.issuer.url()),
+            ("issuer", self.bed.issuer.url()),
             ("audience", "orders-api".to_owned()),
             ("stack", "orders".to_owned()),
             ("audit", "main".to_owned()),
@@ -174,60 +155,24 @@ impl Walk {
 
     /// A copy of what the commands work on: what they leave behind is not the repository's.
     fn folder(&self) -> PathBuf {
-        let folder = self.scratch.folder("clone");
+        let folder = self.bed.scratch.folder("clone");
         parts::copy(&parts::repository().join("infra"), &folder.join("infra"));
         std::os::unix::fs::symlink(parts::target(), folder.join("target")).unwrap();
         folder
     }
 
     async fn shell(&self, folder: &Path, script: &str) -> Output {
-        let bin = self.scratch.folder("bin");
-        let (url, notes) = (self.emulator.url(), self.scratch.path().join("aws-auth.log"));
-        let (aws, bao) = (parts::venv().join("bin/aws"), parts::openbao());
-        let (aws, bao, notes) = (aws.display(), bao.display(), notes.display());
-        let repository = parts::repository();
-        let repository = repository.display();
-        let commands = [
-            // The stack's parameter for development, which the README leaves to its default.
-            (
-                "aws",
-                format!(
-                    "case \"$*\" in *quickstart.yaml*) set -- \"$@\" StsEndpoint={url} StsRegion={REGION} ;; esac\nexec {aws} \"$@\""
-                ),
-            ),
-            (
-                "vault",
-                format!(
-                    "case \"$*\" in *auth/aws/*|'auth enable aws') echo \"$* \" >> {notes}; exit 0 ;; esac\nexec {bao} \"$@\""
-                ),
-            ),
-            (
-                "curl",
-                format!(
-                    "for word do\n  shift\n  set -- \"$@\" \"$(printf %s \"$word\" | sed 's#https://\\([a-z0-9]*\\)\\.execute-api\\.[a-z0-9.-]*/#{url}/_aws/execute-api/\\1/#')\"\ndone\nexec /usr/bin/curl -s \"$@\""
-                ),
-            ),
-            // The packages are there before these tests, made by that very command: made again they would be half there for the
-            // test beside this one. Each is what its checksum says.
-            (
-                "cargo",
-                "[ \"$*\" = 'xtask package' ] || { echo \"not a command of the test's: cargo $*\" >&2; exit 2; }\n\
-                 cd target/package && exec sha256sum --check SHA256SUMS"
-                    .to_owned(),
-            ),
-            ("git", format!("exec /usr/bin/env git -C {repository} \"$@\"")),
-        ];
-        for (name, body) in commands {
-            let file = bin.join(name);
-            fs::write(&file, format!("#!/bin/sh\nPATH=$REAL_PATH\n{body}\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        let programs = parts::client("readme");
+        let (url, notes) = (self.bed.emulator.url(), self.bed.scratch.path().join("aws-auth.log"));
         let real = std::env::var("PATH").unwrap();
-        let good = self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600));
         let mut bash = tokio::process::Command::new("bash");
         bash.arg("-c").arg(script).current_dir(folder).kill_on_drop(true);
-        bash.envs(self.emulator.aws().client_env()).env("PATH", format!("{}:{real}", bin.display()));
-        bash.env("REAL_PATH", &real).env("jwt", good);
+        bash.envs(self.bed.emulator.aws().client_env()).env("PATH", format!("{}:{real}", programs.display()));
+        bash.env("REAL_PATH", &real)
+            .env("REAL_AWS", parts::venv().join("bin/aws"))
+            .env("REAL_BAO", parts::openbao());
+        bash.env("EMULATOR", &url).env("NOTES", notes).env("REPOSITORY", parts::repository());
+        bash.env("jwt", self.bed.good_token());
         bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
         bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
         bash.env("CDK_CONTEXT_JSON", json!({"stsEndpoint": url, "stsRegion": REGION}).to_string());

@@ -1,15 +1,10 @@
 //! `vault-authorizer revoke` on a real OpenBao: which tokens die, which live, and what an operator without the power is told.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
-use test_bed::command::{Command, Ran};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup, TokenRole};
+use test_bed::process::with_input;
+use test_bed::{Command, Configuration, Grant, LocalBed, Minted, Ran, Setup, TokenRole, parts};
 
 const READER: &str = "orders-prod-reader";
 const WRITER: &str = "orders-prod-writer";
@@ -18,89 +13,53 @@ const STAGING: &str = "orders-staging-reader";
 const FOREIGN: &str = "orders-prod-reader-two";
 
 struct World {
-    openbao: OpenBao,
-    authorizer_token: String,
-    scratch: Scratch,
-}
-
-/// A token as the authorizer's answer describes it.
-struct Minted {
-    wrapping_token: String,
-    accessor: String,
+    bed: LocalBed,
 }
 
 impl World {
     async fn new(name: &str) -> Self {
-        let scratch = Scratch::new(name);
-        let openbao = OpenBao::start_in_memory(&scratch).await;
         let setup = Setup::quickstart()
             .role(TokenRole::new(WRITER, "orders-prod-read", 120, 30))
             .role(TokenRole::new(FOREIGN, "orders-prod-read", 120, 30));
-        vault_setup::configure(&openbao, &setup).await;
-        let authorizer_token = vault_setup::authorizer_token(&openbao).await;
-        Self { openbao, authorizer_token, scratch }
+        Self { bed: LocalBed::with(name, setup).await }
     }
 
     async fn mint(&self, role: &str) -> Minted {
-        let path = format!("auth/token/create/{role}");
-        let wrapped = [("X-Vault-Wrap-TTL", "30s")];
-        let token = Some(self.authorizer_token.as_str());
-        let (status, answer) =
-            self.openbao.api_with("POST", &path, token, &wrapped, json!({"ttl": "120s"})).await;
-        assert_eq!(status, 200, "{answer}");
-        let text = |name: &str| answer["wrap_info"][name].as_str().unwrap().to_owned();
-        Minted { wrapping_token: text("token"), accessor: text("wrapped_accessor") }
+        self.bed.openbao.mint(&self.bed.token, role).await
     }
 
     async fn open(&self, minted: &Minted) -> u16 {
-        let token = Some(minted.wrapping_token.as_str());
-        self.openbao.api("POST", "sys/wrapping/unwrap", token, Value::Null).await.0
+        self.bed.openbao.unwrap(&minted.wrapping_token).await.0
     }
 
     async fn lives(&self, minted: &Minted) -> bool {
-        let about = json!({"accessor": minted.accessor});
-        let root = Some(self.openbao.root_token());
-        self.openbao.api("POST", "auth/token/lookup-accessor", root, about).await.0 == 200
+        self.bed.openbao.lives(&minted.accessor).await
     }
 
-    async fn token_with(&self, policy: &str) -> String {
-        self.openbao.as_root("PUT", "sys/policies/acl/operator", json!({"policy": policy})).await;
-        let body = json!({"policies": ["operator"], "no_default_policy": true, "ttl": "10m"});
-        let answer = self.openbao.as_root("POST", "auth/token/create-orphan", body).await;
-        answer["auth"]["client_token"].as_str().unwrap().to_owned()
+    fn configuration(&self) -> Configuration {
+        Configuration::new(self.bed.openbao.address())
+            .issuer("corp", "https://login.example.com/")
+            .grant(Grant::new(READER, "GET /orders"))
+            .grant(Grant::new(WRITER, "POST /orders"))
+            .grant_on("staging", Grant::new(STAGING, "GET /orders"))
     }
 
-    fn config(&self, namespace: &str) -> String {
-        let path = self.scratch.path().join("authorizer.yaml");
-        fs::write(&path, config(self.openbao.address(), namespace)).unwrap();
-        path.to_str().unwrap().to_owned()
+    fn file(&self, configuration: &Configuration) -> String {
+        self.bed.file("authorizer.yaml", &configuration.to_string())
     }
 
     fn command(&self, what: &[&str]) -> Command {
-        let trusted = ["revoke", "--config", &self.config(""), "--trust-config-address"];
+        let trusted = ["revoke", "--config", &self.file(&self.configuration()), "--trust-config-address"];
         Command::new(&[&trusted[..], what].concat())
     }
 
     fn revoke(&self, token: &str, what: &[&str]) -> Ran {
         self.command(what).env("VAULT_TOKEN", token).run()
     }
-}
 
-fn config(vault: &str, namespace: &str) -> String {
-    let grant = |role: &str, method: &str| {
-        format!(
-            "      - {{name: {role}, routes: [\"{method} /orders\"], caller: {{issuer: corp, any: true}}, \
-             token: {{role: {role}, policies: [p], ttl: 2m, wrap_ttl: 30s}}}}\n"
-        )
-    };
-    format!(
-        "vault: {{address: \"{vault}\", {namespace}login: {{method: token, token: s.NotTheOperators}}}}\n\
-         issuers:\n  corp: {{kind: jwt, issuer: \"https://login.example.com/\", audiences: [a], algorithms: [RS256], jwks: discovery}}\n\
-         stages:\n  prod:\n    api_ids: [a1b2c3d4e5]\n    grants:\n{}{}  staging:\n    api_ids: [a1b2c3d4e5]\n    grants:\n{}",
-        grant(READER, "GET"),
-        grant(WRITER, "POST"),
-        grant(STAGING, "GET")
-    )
+    fn root(&self) -> &str {
+        self.bed.openbao.root_token()
+    }
 }
 
 #[tokio::test]
@@ -109,13 +68,12 @@ async fn a_grants_tokens_die_opened_or_not_and_nobody_elses() {
     let opened = world.mint(READER).await;
     assert_eq!(world.open(&opened).await, 200);
     // Of another generation than the one that the role makes now.
-    let role = format!("auth/token/roles/{READER}");
-    world.openbao.as_root("POST", &role, json!({"path_suffix": "v02"})).await;
+    world.bed.openbao.write(&format!("auth/token/roles/{READER}"), json!({"path_suffix": "v02"})).await;
     let wrapped = world.mint(READER).await;
     let others = [world.mint(WRITER).await, world.mint(STAGING).await, world.mint(FOREIGN).await];
 
-    let ran = world.revoke(world.openbao.root_token(), &["--grant", READER, "--yes"]);
-    let address = world.openbao.address();
+    let ran = world.revoke(world.root(), &["--grant", READER, "--yes"]);
+    let address = world.bed.openbao.address();
     let expected = format!(
         "at `{address}`, token from VAULT_TOKEN:\n  \
          revoke every token of grant `{READER}` on stage `prod`, opened or not, with its leases (auth/token/create/{READER})\n\
@@ -124,9 +82,10 @@ async fn a_grants_tokens_die_opened_or_not_and_nobody_elses() {
          New tokens are minted as before. To stop them: docs/operations.md, \"Emergency stop\".\n  \
          What was read is known: a password that was not leased has to be changed.\n"
     );
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, expected.as_str(), ""));
-    let reference = fs::read_to_string(parts::repository().join("docs/cli.md")).unwrap();
-    let shown = ran.stdout.replace(address, "https://vault.example.com:8200");
+    let printed = ran.printed(0);
+    assert_eq!(printed, expected);
+    let reference = parts::text("docs/cli.md");
+    let shown = printed.replace(address, "https://vault.example.com:8200");
     let shown = format!(
         "```\n$ vault-authorizer revoke --config authorizer.yaml --grant {READER} --yes\n{shown}```\n"
     );
@@ -147,8 +106,8 @@ async fn a_stages_tokens_die_and_another_stages_live() {
     let world = World::new("revoke-stage").await;
     let prod = [world.mint(READER).await, world.mint(WRITER).await];
     let staging = world.mint(STAGING).await;
-    let ran = world.revoke(world.openbao.root_token(), &["--stage", "prod", "--yes"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    let ran = world.revoke(world.root(), &["--stage", "prod", "--yes"]);
+    ran.printed(0);
     for minted in &prod {
         assert!(!world.lives(minted).await);
     }
@@ -164,15 +123,16 @@ async fn a_token_roles_tokens_die_without_a_configuration() {
     let (wrapped, foreign) = (world.mint(READER).await, world.mint(FOREIGN).await);
     let role = |name: &str, namespace: &str| {
         let command = Command::new(&["revoke", "--role", name, "--yes"]);
-        let command = command.env("VAULT_ADDR", world.openbao.address()).env("VAULT_NAMESPACE", namespace);
-        command.env("VAULT_TOKEN", world.openbao.root_token()).run()
+        let command =
+            command.env("VAULT_ADDR", world.bed.openbao.address()).env("VAULT_NAMESPACE", namespace);
+        command.env("VAULT_TOKEN", world.root()).run()
     };
     let ran = role(READER, "");
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    ran.printed(0);
     assert!(!world.lives(&opened).await && !world.lives(&wrapped).await && world.lives(&foreign).await);
     assert_eq!(world.open(&wrapped).await, 400);
 
-    world.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let ran = role(FOREIGN, "team1");
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains("this Vault has no such token role"), "{}", ran.stdout);
@@ -183,10 +143,10 @@ async fn a_token_roles_tokens_die_without_a_configuration() {
 async fn one_token_dies_by_its_accessor_and_its_wrapping_opens_to_nothing() {
     let world = World::new("revoke-accessor").await;
     let (one, other) = (world.mint(READER).await, world.mint(READER).await);
-    let root = world.openbao.root_token();
+    let root = world.root();
     let ran = world.revoke(root, &["--accessor", &one.accessor, "--yes"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
-    assert!(ran.stdout.contains("still opens, to a token that is dead"), "{}", ran.stdout);
+    let printed = ran.printed(0);
+    assert!(printed.contains("still opens, to a token that is dead"), "{printed}");
     assert!(!world.lives(&one).await && world.lives(&other).await);
     assert_eq!(world.open(&one).await, 200);
 
@@ -203,7 +163,7 @@ async fn an_operator_needs_exactly_the_power_that_the_command_names() {
         (format!("sys/leases/revoke-prefix/auth/token/create/{READER}"), "auth/token/revoke-accessor");
 
     let update = format!("path \"{prefix}\" {{ capabilities = [\"update\"] }}");
-    let ran = world.revoke(&world.token_with(&update).await, &["--grant", READER, "--yes"]);
+    let ran = world.revoke(&world.bed.openbao.token_with(&update).await, &["--grant", READER, "--yes"]);
     assert_eq!(ran.code, 1);
     let needs = format!("its policies need `update` and `sudo` on `{prefix}`");
     assert!(
@@ -211,7 +171,8 @@ async fn an_operator_needs_exactly_the_power_that_the_command_names() {
         "{}",
         ran.stdout
     );
-    let ran = world.revoke(&world.token_with(&update).await, &["--accessor", &minted.accessor, "--yes"]);
+    let ran = world
+        .revoke(&world.bed.openbao.token_with(&update).await, &["--accessor", &minted.accessor, "--yes"]);
     assert_eq!(ran.code, 1);
     let needs = format!("its policies need `update` on `{accessor}`");
     assert!(ran.stdout.contains(&needs), "{}", ran.stdout);
@@ -220,7 +181,7 @@ async fn an_operator_needs_exactly_the_power_that_the_command_names() {
     // Of a stage, what may be revoked is.
     let writer = world.mint(WRITER).await;
     let enough = format!("path \"{prefix}\" {{ capabilities = [\"update\", \"sudo\"] }}");
-    let token = world.token_with(&enough).await;
+    let token = world.bed.openbao.token_with(&enough).await;
     let ran = world.revoke(&token, &["--stage", "prod", "--yes"]);
     assert_eq!(ran.code, 1);
     assert!(!world.lives(&minted).await && world.lives(&writer).await, "{}", ran.stdout);
@@ -234,7 +195,7 @@ async fn an_operator_needs_exactly_the_power_that_the_command_names() {
 #[tokio::test]
 async fn whose_token_and_which_vault_are_told_plainly() {
     let world = World::new("revoke-where").await;
-    let (root, address) = (world.openbao.root_token(), world.openbao.address());
+    let (root, address) = (world.root(), world.bed.openbao.address());
     let yes = ["--grant", READER, "--yes"];
 
     let nobody = world.command(&yes).env("HOME", "/nonexistent").run();
@@ -249,14 +210,14 @@ async fn whose_token_and_which_vault_are_told_plainly() {
     assert!(away.stderr.contains("`http://127.0.0.1:9`: Vault could not be reached"), "{}", away.stderr);
 
     // `vault login` leaves the token in a file.
-    fs::write(world.scratch.path().join(".vault-token"), format!("{root}\n")).unwrap();
+    fs::write(world.bed.scratch.path().join(".vault-token"), format!("{root}\n")).unwrap();
     let minted = world.mint(READER).await;
-    let ran = world.command(&yes).env("HOME", world.scratch.path().to_str().unwrap()).run();
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = world.command(&yes).env("HOME", world.bed.scratch.path().to_str().unwrap()).run();
+    assert_eq!(ran.code, 0, "{}", ran.all());
     assert!(!world.lives(&minted).await);
 
     // In a namespace that does not have the role, there is nothing to revoke, and Vault would not say so.
-    world.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let minted = world.mint(READER).await;
     let ran = world.command(&yes).env("VAULT_TOKEN", root).env("VAULT_NAMESPACE", "team1").run();
     assert_eq!(ran.code, 1, "{}", ran.stdout);
@@ -272,25 +233,24 @@ async fn whose_token_and_which_vault_are_told_plainly() {
 #[tokio::test]
 async fn the_configurations_namespace_is_the_one_that_is_meant() {
     let world = World::new("revoke-namespace").await;
-    world.openbao.as_root("POST", "sys/namespaces/team1", json!({})).await;
+    world.bed.openbao.write("sys/namespaces/team1", json!({})).await;
     let in_team = [("X-Vault-Namespace", "team1")];
-    let root = Some(world.openbao.root_token());
+    let root = Some(world.root());
     let role =
         json!({"allowed_policies": ["p"], "orphan": true, "token_type": "service", "path_suffix": "v01"});
     let path = format!("auth/token/roles/{READER}");
-    assert_eq!(world.openbao.api_with("POST", &path, root, &in_team, role).await.0, 204);
+    assert_eq!(world.bed.openbao.api_with("POST", &path, root, &in_team, role).await.0, 204);
     let create = format!("auth/token/create/{READER}");
-    let (_, theirs) = world.openbao.api_with("POST", &create, root, &in_team, json!({"ttl": "5m"})).await;
+    let (_, theirs) = world.bed.openbao.api_with("POST", &create, root, &in_team, json!({"ttl": "5m"})).await;
     let token = theirs["auth"]["client_token"].as_str().unwrap();
     let same_name = world.mint(READER).await;
 
-    let config = world.config("namespace: team1, ");
+    let config = world.file(&world.configuration().set("vault.namespace", "team1"));
     let ran =
         Command::new(&["revoke", "--config", &config, "--trust-config-address", "--grant", READER, "--yes"]);
-    let ran = ran.env("VAULT_TOKEN", world.openbao.root_token()).run();
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    ran.env("VAULT_TOKEN", world.root()).run().printed(0);
     let (status, _) =
-        world.openbao.api_with("GET", "auth/token/lookup-self", Some(token), &in_team, Value::Null).await;
+        world.bed.openbao.api_with("GET", "auth/token/lookup-self", Some(token), &in_team, Value::Null).await;
     assert_eq!(status, 403);
     assert!(world.lives(&same_name).await);
 }
@@ -312,29 +272,12 @@ async fn a_person_is_asked_and_only_yes_is_a_yes() {
 
 impl World {
     fn at_a_terminal(&self, what: &[&str], answer: &str) -> String {
-        const SCRIPT: &str = "\
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-os.write(terminal, sys.stdin.readline().encode())
-while True:
-    try:
-        piece = os.read(terminal, 1000)
-    except OSError:
-        break
-    if not piece:
-        break
-    sys.stdout.buffer.write(piece)
-sys.stdout.flush()
-print('exit', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-";
         let mut python = std::process::Command::new(parts::python());
-        python.args(["-c", SCRIPT]).arg(parts::binary("dev", "vault-authorizer"));
-        python.args(["revoke", "--config", &self.config(""), "--trust-config-address"]).args(what);
-        python.env_clear().env("VAULT_TOKEN", self.openbao.root_token()).env("NO_COLOR", "1");
-        let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
-        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().replace("\r\n", "\n")
+        python.arg(parts::client("terminal.py")).arg(parts::binary("dev", "vault-authorizer"));
+        let config = self.file(&self.configuration());
+        python.args(["revoke", "--config", &config, "--trust-config-address"]).args(what);
+        python.env_clear().env("VAULT_TOKEN", self.root()).env("NO_COLOR", "1");
+        let output = with_input(&mut python, format!("{answer}\n").as_bytes());
+        String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
     }
 }

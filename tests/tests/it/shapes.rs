@@ -6,15 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use test_bed::apis::{Apis, Outcome};
-use test_bed::cases::{Case, Expected, Shape, Table};
-use test_bed::emulator::Emulator;
-use test_bed::iam_callers::{IamCaller, SERVER_ID_HEADER, proof_of};
-use test_bed::issuer::{Issuer, Signing, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup, TokenRole};
+use test_bed::apis::Called;
+use test_bed::cases::{Case, ExpectedOutcome, Shape, Table};
+use test_bed::iam_callers::{SERVER_ID_HEADER, proof_of};
+use test_bed::{Apis, Emulator, IamCaller, Issuer, LocalBed, Setup, Signing, TokenRole, TokenSpec, parts};
 
 const SERVER_ID: &str = "orders.example.com";
 
@@ -22,12 +17,10 @@ struct Bed {
     // Dropped in this order: clients before servers, the folder last.
     apis: Apis,
     emulator: Emulator,
-    openbao: OpenBao,
-    issuer: Issuer,
     aws_issuer: Issuer,
     callers: Callers,
     proofs: AtomicU64,
-    _scratch: Scratch,
+    local: LocalBed,
 }
 
 /// Who has an AWS identity.
@@ -41,16 +34,11 @@ struct Callers {
 
 impl Bed {
     async fn new(table: &Table) -> Self {
-        let scratch = Scratch::new("shapes");
-        let emulator = Emulator::start(&scratch).await;
-        let openbao = OpenBao::start_in_memory(&scratch).await;
-        let role = |name| TokenRole::new(name, "orders-prod-read", 120, 30);
         let setup = ["orders-prod-batch", "orders-prod-machines", "orders-default-reader"]
-            .into_iter()
-            .fold(Setup::quickstart(), |setup, name| setup.role(role(name)));
-        vault_setup::configure(&openbao, &setup).await;
-        let token = vault_setup::authorizer_token(&openbao).await;
-        let (issuer, aws_issuer) = (Issuer::start(), Issuer::start_as_aws_account());
+            .map(|name| TokenRole::new(name, "orders-prod-read", 120, 30));
+        let local = LocalBed::with("shapes", setup.into_iter().fold(Setup::quickstart(), Setup::role)).await;
+        let emulator = Emulator::start(&local.scratch).await;
+        let aws_issuer = Issuer::start_as_aws_account();
         let aws = emulator.aws();
         let callers = Callers {
             user: aws.iam_user("people/alice").await,
@@ -61,31 +49,22 @@ impl Bed {
         };
         let apis = Apis::create(&emulator).await;
         let values = [
-            ("vault", openbao.address().to_owned()),
-            ("vault_token", token),
-            ("issuer", issuer.url()),
+            ("vault", local.openbao.address().to_owned()),
+            ("vault_token", local.token.clone()),
+            ("issuer", local.issuer.url()),
             ("aws_issuer", aws_issuer.url()),
             ("sts", emulator.sts_url()),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value)).into();
         let configuration = |shape| table.configuration(shape, &values, &apis.ids());
         apis.deploy(&parts::binary("release", "bootstrap"), configuration).await;
-        Self {
-            apis,
-            emulator,
-            openbao,
-            issuer,
-            aws_issuer,
-            callers,
-            proofs: AtomicU64::new(0),
-            _scratch: scratch,
-        }
+        Self { apis, emulator, aws_issuer, callers, proofs: AtomicU64::new(0), local }
     }
 
     /// Fresh credentials: a proof is good once.
     fn credentials(&self) -> BTreeMap<String, String> {
-        let spec = || TokenSpec::new().claim("scope", "orders:read");
-        let jwt = |spec: TokenSpec| self.issuer.token(&spec);
+        let spec = TokenSpec::reader;
+        let jwt = |spec: TokenSpec| self.local.issuer.token(&spec);
         let now = SystemTime::now();
         // Signed in the same second, two proofs of one caller would be one.
         let lifetime = Duration::from_secs(60 + self.proofs.fetch_add(1, Ordering::Relaxed));
@@ -106,7 +85,7 @@ impl Bed {
             ("jwt", jwt(spec())),
             ("jwt_without_scope", jwt(TokenSpec::new())),
             ("jwt_expired", jwt(spec().expires_in(-5))),
-            ("jwt_forged", self.issuer.forged(&spec())),
+            ("jwt_forged", self.local.issuer.forged(&spec())),
             ("jwt_other_audience", jwt(spec().claim("aud", "other-api"))),
             ("jwt_other_issuer", jwt(spec().claim("iss", "https://login.example.com/"))),
             ("user", proof(&self.callers.user)),
@@ -167,15 +146,12 @@ impl Bed {
     }
 
     /// What the integration was given: of a grant with a token, a wrapping token that opens once.
-    async fn delivered(&self, expected: &Expected, outcome: &Outcome) -> Result<(), String> {
+    async fn delivered(&self, expected: &ExpectedOutcome, outcome: &Called) -> Result<(), String> {
         let context = outcome.context();
         if expected.code.as_deref() != Some("allowed") {
             let text = outcome.body.to_string();
-            return if text.contains("vaultWrappingToken") {
-                Err(format!("a token: {text}"))
-            } else {
-                Ok(())
-            };
+            let has_token = text.contains("vaultWrappingToken");
+            return if has_token { Err(format!("a token: {text}")) } else { Ok(()) };
         }
         if context["contextVersion"] != "1" || !context["callerId"].is_string() {
             return Err(format!("no context: {}", outcome.body));
@@ -184,8 +160,7 @@ impl Bed {
         let Some(wrapping_token) = context["vaultWrappingToken"].as_str() else {
             return if grant == "passage" { Ok(()) } else { Err(format!("`{grant}` gave no token")) };
         };
-        let unwrap =
-            async || self.openbao.api("POST", "sys/wrapping/unwrap", Some(wrapping_token), Value::Null).await;
+        let unwrap = async || self.local.openbao.unwrap(wrapping_token).await;
         let (status, unwrapped) = unwrap().await;
         if status != 200 || unwrapped["auth"]["accessor"] != context["vaultWrappedAccessor"] {
             return Err(format!("the token does not open: {status} {unwrapped}"));
@@ -199,11 +174,7 @@ async fn each_shape_decides_as_the_table_says() {
     let table = Table::read();
     let bed = Bed::new(&table).await;
     let given: Vec<_> = bed.credentials().into_keys().collect();
-    assert_eq!(
-        given,
-        table.credentials().collect::<Vec<_>>(),
-        "the table's credentials, and those made here"
-    );
+    assert_eq!(given, table.credentials().collect::<Vec<_>>(), "the table's, and those made here");
     let mut wrong = Vec::new();
     for shape in Shape::ALL {
         wrong.extend(bed.run(&table, shape).await);

@@ -4,72 +4,47 @@
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::deployment::{Deployment, QuickstartParameters};
-use test_bed::emulator::Emulator;
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
-use test_bed::vault_setup;
-use test_bed::{http, parts};
+use test_bed::process::finished;
+use test_bed::{AwsBed, DeployedStack, QuickstartParameters, TokenSpec, http, parts, proxied_event};
 
 /// Everything, deployed and warm.
 pub(crate) struct Stack {
-    // Dropped in this order: clients before servers, the folder last.
-    pub(crate) deployment: Deployment,
-    pub(crate) emulator: Emulator,
-    pub(crate) vault: Vault,
-    pub(crate) issuer: Issuer,
-    scratch: Scratch,
+    // Dropped in this order: clients before servers.
+    pub(crate) deployed: DeployedStack,
+    pub(crate) bed: AwsBed,
 }
 
 impl Stack {
     pub(crate) async fn new(name: &str) -> Self {
-        let scratch = Scratch::new(name);
-        let emulator = Emulator::start(&scratch).await;
-        let role = QuickstartParameters::authorizer_role_arn("quickstart");
-        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        vault_setup::quickstart(&vault.openbao).await;
-        let issuer = Issuer::start();
-        let (authorizer, orders) =
-            (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
-        let parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
-        let deployment = Deployment::quickstart(&emulator, &parameters).await;
-        Self { deployment, emulator, vault, issuer, scratch }
-    }
-
-    fn good_token(&self) -> String {
-        self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600))
+        let bed = AwsBed::new(name, "quickstart-authorizer").await;
+        let parameters = QuickstartParameters::new(&bed.vault.address(), &bed.issuer.url());
+        let deployed = DeployedStack::quickstart(&bed.emulator, &parameters).await;
+        Self { deployed, bed }
     }
 
     async fn get(&self, stage: &str, token: &str) -> (u16, Value) {
-        self.get_with(stage, &[("authorization", &format!("Bearer {token}"))]).await
+        self.bed.get(&self.orders(stage), Some(token)).await
     }
 
-    async fn get_with(&self, stage: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-        let mut request = http::client().get(format!("{}/orders", self.deployment.url(stage)));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    fn orders(&self, stage: &str) -> String {
+        format!("{}/orders", self.deployed.url(stage))
     }
 
     /// The context that the deployed authorizer makes for a call, which no integration has seen.
     async fn context(&self, token: &str) -> Value {
-        let api = self.deployment.output("ApiId");
+        let api = self.deployed.output("ApiId");
         let event = json!({
             "type": "REQUEST",
             "methodArn": format!("arn:aws:execute-api:us-east-1:123456789012:{api}/prod/GET/orders"),
             "resource": "/orders",
             "headers": {"Authorization": format!("Bearer {token}")},
         });
-        let function = self.deployment.output("AuthorizerFunctionName");
-        self.emulator.aws().invoke(function, &event).await["context"].take()
+        let function = self.deployed.output("AuthorizerFunctionName");
+        self.bed.emulator.aws().invoke(function, &event).await["context"].take()
     }
 
     async fn decisions(&self) -> Vec<Value> {
-        let lines = self.deployment.authorizer_lines().await;
+        let lines = self.deployed.authorizer_lines().await;
         lines.into_iter().filter(|line| line["outcome"].is_string()).collect()
     }
 }
@@ -77,51 +52,26 @@ impl Stack {
 #[tokio::test]
 async fn the_main_job() {
     let stack = Stack::new("main-job").await;
-    let token = stack.good_token();
-
-    let (status, prod) = stack.get("prod", &token).await;
-    assert_eq!(status, 200, "{prod}");
-    assert_eq!(prod["caller"], "corp:alice");
-    assert_eq!(prod["grant"], "orders-prod-reader");
-    assert_eq!(prod["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
-    let (status, staging) = stack.get("staging", &token).await;
+    stack.bed.assert_served(&stack.orders("prod"), [401, 401]).await;
+    let (status, staging) = stack.get("staging", &stack.bed.good_token()).await;
     assert_eq!(status, 200, "{staging}");
     assert_eq!(staging["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
-    let ttl = |answer: &Value| answer["vault"]["lease_duration_seconds"].as_u64().unwrap();
-    assert_eq!((ttl(&prod), ttl(&staging)), (120, 600));
-
-    let spec = TokenSpec::new().claim("scope", "orders:read");
-    for refused in
-        [stack.issuer.forged(&spec), stack.issuer.token(&spec.clone().expires_in(-5)), "x".to_owned()]
-    {
-        assert_eq!(stack.get("prod", &refused).await.0, 401);
+    assert_eq!(staging["vault"]["lease_duration_seconds"], 600);
+    for refused in [&stack.bed.issuer.token(&TokenSpec::reader().expires_in(-5)), "x"] {
+        assert_eq!(stack.get("prod", refused).await.0, 401);
     }
-    assert_eq!(stack.get_with("prod", &[]).await.0, 401);
-    let (status, forbidden) = stack.get("prod", &stack.issuer.token(&TokenSpec::new())).await;
-    assert_eq!(status, 403, "{forbidden}");
-    let bearer = format!("Bearer {token}");
-    let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
-    assert_eq!(stack.get_with("prod", &smuggled).await.0, 403);
-
     let decisions = stack.decisions().await;
     let codes: Vec<_> = decisions.iter().map(|line| line["Code"].as_str().unwrap()).collect();
-    let expected = [
-        "allowed",
-        "allowed",
-        "signature_invalid",
-        "token_expired",
-        "credential_malformed",
-        "credential_missing",
-        "no_grant",
-        "header_reserved",
-    ];
-    assert_eq!(codes, expected);
-    assert_eq!(stack.vault.aws_auth.login_count(), 1, "one login with the role serves them all");
+    assert_eq!(
+        codes,
+        [&AwsBed::DECISIONS[..], &["allowed", "token_expired", "credential_malformed"]].concat()
+    );
+    assert_eq!(stack.bed.vault.aws_auth.login_count(), 1);
 
     // The log line and Vault's audit log join by the accessor.
     let accessor = decisions[0]["wrapped_accessor"].as_str().unwrap();
-    let entries = stack.vault.openbao.audit_entries();
-    let hashed = stack.vault.openbao.audit_hash(accessor).await;
+    let entries = stack.bed.vault.openbao.audit_entries();
+    let hashed = stack.bed.vault.openbao.audit_hash(accessor).await;
     let uses: Vec<_> = entries
         .into_iter()
         .filter(|entry| entry["type"] == "response" && entry.to_string().contains(&hashed))
@@ -139,12 +89,12 @@ async fn the_main_job() {
 #[tokio::test]
 async fn a_stopped_vault_is_a_fault_and_vault_back_is_served() {
     let mut stack = Stack::new("vault-stopped").await;
-    let token = stack.good_token();
+    let token = stack.bed.good_token();
     assert_eq!(stack.get("prod", &token).await.0, 200);
-    stack.vault.stop().await;
+    stack.bed.vault.stop().await;
     let (status, _) = stack.get("prod", &token).await;
     assert!(status >= 500, "{status}");
-    let forged = stack.issuer.forged(&TokenSpec::new());
+    let forged = stack.bed.issuer.forged(&TokenSpec::new());
     assert_eq!(stack.get("prod", &forged).await.0, 401, "a denial does not need Vault");
     let codes: Vec<_> = stack.decisions().await.iter().map(|line| line["Code"].clone()).collect();
     assert_eq!(codes, ["allowed", "vault_unreachable", "signature_invalid"]);
@@ -153,30 +103,24 @@ async fn a_stopped_vault_is_a_fault_and_vault_back_is_served() {
 #[tokio::test]
 async fn a_revoked_authorizer_token_is_replaced_by_one_login() {
     let stack = Stack::new("revoked").await;
-    let token = stack.good_token();
+    let token = stack.bed.good_token();
     assert_eq!(stack.get("prod", &token).await.0, 200);
-    assert_eq!(stack.vault.aws_auth.login_count(), 1);
-    let accessors = stack.vault.openbao.as_root("LIST", "auth/token/accessors", Value::Null).await;
-    for accessor in accessors["data"]["keys"].as_array().unwrap() {
-        let about = json!({"accessor": accessor});
-        let found = stack.vault.openbao.as_root("POST", "auth/token/lookup-accessor", about.clone()).await;
-        if found["data"]["policies"] == json!(["vault-authorizer"]) {
-            stack
-                .vault
-                .openbao
-                .api("POST", "auth/token/revoke-accessor", Some(stack.vault.openbao.root_token()), about)
-                .await;
-        }
+    assert_eq!(stack.bed.vault.aws_auth.login_count(), 1);
+    let openbao = &stack.bed.vault.openbao;
+    for login in
+        openbao.tokens().await.iter().filter(|token| token["policies"] == json!(["vault-authorizer"]))
+    {
+        openbao.write("auth/token/revoke-accessor", json!({"accessor": login["accessor"]})).await;
     }
     assert_eq!(stack.get("prod", &token).await.0, 200, "the caller does not notice");
-    assert_eq!(stack.vault.aws_auth.login_count(), 2);
+    assert_eq!(stack.bed.vault.aws_auth.login_count(), 2);
 }
 
 #[tokio::test]
 async fn integrations_in_every_language_unwrap_once() {
     let stack = Stack::new("integrations").await;
-    let token = stack.good_token();
-    let address = stack.vault.address();
+    let token = stack.bed.good_token();
+    let address = stack.bed.vault.address();
 
     // Rust is the deployed sample.
     assert_eq!(stack.get("prod", &token).await.0, 200);
@@ -204,14 +148,13 @@ async fn integrations_in_every_language_unwrap_once() {
 
 /// The integrations in other languages than Rust, by the library that each uses.
 pub(crate) fn clients() -> [(&'static str, Command); 5] {
-    let clients = parts::repository().join("tests/clients");
     let mut python = Command::new(parts::python());
-    python.arg(clients.join("unwrap.py"));
+    python.arg(parts::client("unwrap.py"));
     let mut node = Command::new("node");
-    node.arg(clients.join("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
+    node.arg(parts::client("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
     let go = |name| Command::new(parts::go(name));
     let mut java = Command::new("java");
-    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(clients.join("java/Unwrap.java"));
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(parts::client("java/Unwrap.java"));
     [
         ("hvac", python),
         ("node-vault", node),
@@ -240,10 +183,8 @@ pub(crate) fn start(command: &mut Command, address: &str) -> Child {
 }
 
 /// See [`run`].
-pub(crate) fn give(mut child: Child, context: &Value) -> (bool, String) {
-    use std::io::Write as _;
-    child.stdin.take().unwrap().write_all(context.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+pub(crate) fn give(child: Child, context: &Value) -> (bool, String) {
+    let output = finished(child, context.to_string().as_bytes());
     let printed = if output.status.success() { output.stdout } else { output.stderr };
     (output.status.success(), String::from_utf8(printed).unwrap())
 }
@@ -252,16 +193,16 @@ pub(crate) fn give(mut child: Child, context: &Value) -> (bool, String) {
 #[tokio::test]
 async fn no_secret_reaches_any_output_of_any_process() {
     let stack = Stack::new("redaction").await;
-    let mut secrets = vec![stack.vault.openbao.root_token().to_owned()];
+    let mut secrets = vec![stack.bed.vault.openbao.root_token().to_owned()];
     secrets.extend(["sample-prod-password", "sample-staging-password"].map(str::to_owned));
 
     let trace = stack.with_trace().await;
     let tokens = [
-        stack.good_token(),
-        stack.issuer.forged(&TokenSpec::new()),
-        stack.issuer.token(&TokenSpec::new()),
-        stack.issuer.token(&TokenSpec::new().expires_in(-5)),
-        format!("{}.tampered", stack.good_token()),
+        stack.bed.good_token(),
+        stack.bed.issuer.forged(&TokenSpec::new()),
+        stack.bed.issuer.token(&TokenSpec::new()),
+        stack.bed.issuer.token(&TokenSpec::new().expires_in(-5)),
+        format!("{}.tampered", stack.bed.good_token()),
     ];
     for token in &tokens {
         stack.get("prod", token).await;
@@ -272,15 +213,14 @@ async fn no_secret_reaches_any_output_of_any_process() {
     // A context of our own, unwrapped by the sample directly: first as it is, then a second time, which fails.
     let context = stack.context(&tokens[0]).await;
     secrets.push(context["vaultWrappingToken"].as_str().unwrap().to_owned());
-    for _ in 0..2 {
-        stack.invoke_orders(&context).await;
-    }
+    assert_eq!(stack.invoke_orders(&context).await, 200);
+    assert_ne!(stack.invoke_orders(&context).await, 200);
     let smuggled = [("authorization", "Bearer x"), ("x-vault-token", "s.SmuggledVaultToken")];
-    stack.get_with("prod", &smuggled).await;
+    http::call("GET", &stack.orders("prod"), &smuggled).await;
     secrets.push("s.SmuggledVaultToken".to_owned());
-    stack.vault.openbao.seal().await;
+    stack.bed.vault.openbao.seal().await;
     assert!(stack.get("prod", &tokens[0]).await.0 >= 500);
-    stack.vault.openbao.unseal().await;
+    stack.bed.vault.openbao.unseal().await;
 
     let printed = stack.printed().await;
     assert!(
@@ -311,26 +251,26 @@ impl Stack {
     async fn with_trace(&self) -> bool {
         let mut traced = true;
         for name in ["AuthorizerFunctionName", "OrdersFunctionName"] {
-            let function = self.deployment.output(name);
+            let function = self.deployed.output(name);
             let changed =
-                self.emulator.client_script("set_variable.py", &[function, "RUST_LOG", "trace"]).await;
+                self.bed.emulator.client_script("set_variable.py", &[function, "RUST_LOG", "trace"]).await;
             traced &= changed.trim() == "trace";
         }
         traced
     }
 
-    async fn invoke_orders(&self, context: &Value) {
-        let event = json!({"requestContext": {"stage": "prod", "authorizer": context}});
-        self.emulator.aws().invoke(self.deployment.output("OrdersFunctionName"), &event).await;
+    async fn invoke_orders(&self, context: &Value) -> Value {
+        let function = self.deployed.output("OrdersFunctionName");
+        self.bed.emulator.aws().invoke(function, &proxied_event(context)).await["statusCode"].take()
     }
 
     /// What each process has printed: both functions, and every child of this bed.
     async fn printed(&self) -> Vec<(String, String)> {
         let mut printed = vec![
-            ("authorizer".to_owned(), self.deployment.authorizer_log().await),
-            ("orders".to_owned(), self.deployment.orders_log().await),
+            ("authorizer".to_owned(), self.deployed.authorizer_log().await),
+            ("orders".to_owned(), self.deployed.orders_log().await),
         ];
-        let children = self.scratch.logs();
+        let children = self.bed.scratch.logs();
         printed.extend(children.into_iter().map(|(path, text)| (path.display().to_string(), text)));
         printed
     }

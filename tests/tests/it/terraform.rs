@@ -8,13 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::cloudformation::{self, Code};
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::process::Scratch;
-use test_bed::terraform::Terraform;
-use test_bed::{http, parts, vault_setup};
+use test_bed::{AwsBed, Code, Emulator, Scratch, Terraform, TokenSpec, cloudformation, http, parts};
 use vault_context::context;
 
 const CONFIGURATION: &str = "terraform/modules/configuration";
@@ -220,20 +214,15 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
     fs::write(terraform.folder(example).join("test.auto.tfvars.json"), variables.to_string()).unwrap();
     terraform.init(example, &[]).await;
     let ran = terraform.run(example, &["plan", "-input=false"]).await;
-    assert!(!ran.success, "{}", ran.printed);
-    assert!(
-        ran.printed.contains("stages.prod.grants[0].caller.bound_claim: is not a known key; known are: any,"),
-        "{}",
-        ran.printed
-    );
+    let told = "stages.prod.grants[0].caller.bound_claim: is not a known key; known are: any,";
+    assert!(ran.code != 0 && ran.all().contains(told), "{}", ran.all());
 }
 
 // --- What other files say -----------------------------------------------------------------------------------------------
 
 #[test]
 fn containers_get_every_key_of_the_context() {
-    let file = parts::repository().join("infra/terraform/modules/container/main.tf");
-    let text = fs::read_to_string(file).unwrap();
+    let text = parts::text("infra/terraform/modules/container/main.tf");
     let mapped = text.lines().filter_map(|line| {
         let (header, key) = line.trim().strip_prefix("X-Vault-Context-")?.split_once('=')?;
         Some((format!("X-Vault-Context-{}", header.trim()), key.trim().trim_matches('"').to_owned()))
@@ -245,8 +234,7 @@ fn containers_get_every_key_of_the_context() {
 /// The quickstart's access log was thought about variable by variable.
 #[tokio::test]
 async fn a_rest_api_logs_what_the_quickstart_logs() {
-    let file = parts::repository().join("infra/terraform/outputs.tf");
-    let text = fs::read_to_string(file).unwrap();
+    let text = parts::text("infra/terraform/outputs.tf");
     let variables = |text: &str| -> BTreeSet<String> {
         let of = text.split("$context.").skip(1);
         of.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap().to_owned())
@@ -263,7 +251,7 @@ async fn a_rest_api_logs_what_the_quickstart_logs() {
 async fn the_readmes_additions_are_short_and_valid() {
     let scratch = Scratch::new("terraform-readme");
     let terraform = Terraform::new(&scratch);
-    let text = fs::read_to_string(parts::repository().join("infra/terraform/README.md")).unwrap();
+    let text = parts::text("infra/terraform/README.md");
     let blocks: Vec<&str> =
         text.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [rest, http, renamed, container, moved] = blocks.as_slice() else { panic!("{}", blocks.len()) };
@@ -296,13 +284,10 @@ async fn the_readmes_additions_are_short_and_valid() {
 
 /// An example, applied, with all that it needs.
 struct Applied {
-    // Dropped in this order: clients before servers, the folder last.
+    // Dropped in this order: clients before servers.
     terraform: Terraform,
     outputs: Value,
-    emulator: Emulator,
-    vault: Vault,
-    issuer: Issuer,
-    _scratch: Scratch,
+    bed: AwsBed,
 }
 
 fn variables(authorizer: &Path, orders: &Path, vault: &str, issuer: &str, sts: Option<&str>) -> Value {
@@ -319,81 +304,43 @@ fn variables(authorizer: &Path, orders: &Path, vault: &str, issuer: &str, sts: O
 
 impl Applied {
     async fn new(example: &str, more: impl AsyncFnOnce(&Emulator) -> Value) -> Self {
-        let scratch = Scratch::new(&example.replace('/', "-"));
-        let emulator = Emulator::start(&scratch).await;
-        // Known before anything is made: Vault's address is one of the variables.
-        let role = format!("arn:aws:iam::{ACCOUNT}:role/shop-authorizer-{REGION}");
-        let login = AwsAuthConfig::quickstart(&role, "vault.example.com");
-        let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), login).await;
-        vault_setup::quickstart(&vault.openbao).await;
-        let issuer = Issuer::start();
-        let code = |name: &str| Code::of(name, &parts::binary("release", name), emulator.aws());
+        let bed = AwsBed::new(&example.replace('/', "-"), "shop-authorizer").await;
+        let code = |name: &str| Code::of(name, &parts::binary("release", name), bed.emulator.aws());
         let (authorizer, orders) = (code("bootstrap"), code("orders"));
-        let (vault_address, sts) = (vault.address(), emulator.sts_url());
-        let mut variables =
-            variables(authorizer.file(), orders.file(), &vault_address, &issuer.url(), Some(&sts));
-        for (name, value) in more(&emulator).await.as_object().unwrap() {
+        let (vault, issuer, sts) = (bed.vault.address(), bed.issuer.url(), bed.emulator.sts_url());
+        let mut variables = variables(authorizer.file(), orders.file(), &vault, &issuer, Some(&sts));
+        for (name, value) in more(&bed.emulator).await.as_object().unwrap() {
             variables[name] = value.clone();
         }
-        let terraform = Terraform::on(&scratch, emulator.aws());
+        let terraform = Terraform::on(&bed.scratch, bed.emulator.aws());
         let outputs = terraform.apply(example, &variables).await;
-        assert_eq!(outputs["vault_principal"], role);
-        Self { terraform, outputs, emulator, vault, issuer, _scratch: scratch }
+        assert_eq!(outputs["vault_principal"], bed.role);
+        Self { terraform, outputs, bed }
     }
 
-    fn good_token(&self) -> String {
-        self.issuer.token(&TokenSpec::new().claim("scope", "orders:read").expires_in(3600))
+    fn api(&self) -> &str {
+        self.outputs["api_id"].as_str().unwrap()
     }
 
-    async fn call(&self, method: &str, stage: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-        let api = self.outputs["api_id"].as_str().unwrap();
-        let url = format!("{}/_aws/execute-api/{api}/{stage}/orders", self.emulator.url());
-        let mut request = http::client().request(method.parse().unwrap(), url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-    }
-
-    async fn get(&self, stage: &str, token: &str) -> (u16, Value) {
-        self.call("GET", stage, &[("authorization", &format!("Bearer {token}"))]).await
+    fn orders(&self, stage: &str) -> String {
+        self.bed.orders(self.api(), stage)
     }
 
     /// The caller of the quickstart's `prod`, and those who are refused.
-    async fn serves_and_refuses(&self, stage: &str, [unauthorized, missing]: [u16; 2]) {
-        let token = self.good_token();
-        let (status, answer) = self.get(stage, &token).await;
-        assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["caller"], "corp:alice");
-        assert_eq!(answer["grant"], "orders-prod-reader");
-        assert_eq!(answer["vault"]["policies"], json!(["orders-prod-read", "vault-authorizer-self"]));
-        assert_eq!(answer["vault"]["lease_duration_seconds"], 120);
-
-        let spec = TokenSpec::new().claim("scope", "orders:read");
-        assert_eq!(self.get(stage, &self.issuer.forged(&spec)).await.0, unauthorized);
-        assert_eq!(self.get(stage, &self.issuer.token(&spec.clone().expires_in(-5))).await.0, unauthorized);
-        assert_eq!(self.call("GET", stage, &[]).await.0, missing);
-        assert_eq!(self.get(stage, &self.issuer.token(&TokenSpec::new())).await.0, 403);
-        let bearer = format!("Bearer {token}");
-        let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
-        assert_eq!(self.call("GET", stage, &smuggled).await.0, 403);
-        assert_eq!(self.vault.aws_auth.login_count(), 1, "with the role that Terraform made");
-
+    async fn serves_and_refuses(&self, stage: &str, statuses: [u16; 2]) {
+        self.bed.assert_served(&self.orders(stage), statuses).await;
+        let expired = self.bed.issuer.token(&TokenSpec::reader().expires_in(-5));
+        assert_eq!(self.bed.get(&self.orders(stage), Some(&expired)).await.0, statuses[0]);
         let orders = json!({"FunctionName": "shop-orders"});
         let allowed =
-            self.emulator.aws().request("lambda", "get_policy", &orders).await["Policy"].to_string();
-        let api = self.outputs["api_id"].as_str().unwrap();
-        assert!(allowed.contains(&format!("{api}/{stage}/GET/orders")), "{allowed}");
+            self.bed.emulator.aws().request("lambda", "get_policy", &orders).await["Policy"].to_string();
+        assert!(allowed.contains(&format!("{}/{stage}/GET/orders", self.api())), "{allowed}");
         assert!(!allowed.contains('*'), "another route may call the integration: {allowed}");
     }
 
     /// What the authorizer has decided, oldest first.
     async fn codes(&self) -> Vec<String> {
-        let group = self.outputs["authorizer"]["log_group"].as_str().unwrap();
-        let lines = self.emulator.aws().log_group(group).await;
-        let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|line| line["Code"].as_str().map(str::to_owned)).collect()
+        self.bed.codes(self.outputs["authorizer"]["log_group"].as_str().unwrap()).await
     }
 }
 
@@ -402,17 +349,16 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
     let [example, ..] = EXAMPLES;
     let applied = Applied::new(example, async |_| json!({"allow_origin": "https://shop.example.com"})).await;
     applied.serves_and_refuses("prod", [401, 401]).await;
-    assert_eq!(applied.call("OPTIONS", "prod", &[]).await.0, 204, "a preflight carries no credential");
-    let refused = ["signature_invalid", "token_expired", "credential_missing", "no_grant", "header_reserved"];
-    assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
+    let preflight = http::call("OPTIONS", &applied.orders("prod"), &[]).await;
+    assert_eq!(preflight.0, 204, "a preflight carries no credential");
+    assert_eq!(applied.codes().await, [&AwsBed::DECISIONS[..], &["token_expired"]].concat());
 
     // The other stage, of the same function: its own grant, and its own secret.
-    let (status, answer) = applied.get("staging", &applied.good_token()).await;
+    let (status, answer) = applied.bed.get(&applied.orders("staging"), Some(&applied.bed.good_token())).await;
     assert_eq!((status, &answer["grant"]), (200, &json!("orders-staging-reader")), "{answer}");
     assert_eq!(answer["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
 
-    let api = applied.outputs["api_id"].as_str().unwrap();
-    let aws = applied.emulator.aws();
+    let (api, aws) = (applied.api(), applied.bed.emulator.aws());
     let stage = async |name: &str| {
         aws.request("apigateway", "get_stage", &json!({"restApiId": api, "stageName": name})).await
     };
@@ -455,11 +401,11 @@ async fn the_http_api_is_made_serves_refuses_and_goes() {
     let applied = Applied::new(example, async |_| json!({})).await;
     applied.serves_and_refuses("$default", [403, 401]).await;
     // What has no credential did not reach the function.
-    let refused = ["signature_invalid", "token_expired", "no_grant", "header_reserved"];
-    assert_eq!(applied.codes().await, [&["allowed"], &refused[..]].concat());
+    let reached = AwsBed::DECISIONS.into_iter().filter(|code| *code != "credential_missing");
+    assert_eq!(applied.codes().await, reached.chain(["token_expired"]).collect::<Vec<_>>());
 
     applied.terraform.destroy(example).await;
-    assert_eq!(applied.emulator.aws().left().await, [].into());
+    assert_eq!(applied.bed.emulator.aws().left().await, [].into());
 }
 
 #[tokio::test]
@@ -476,7 +422,7 @@ async fn an_api_that_is_there_gets_one_route_and_keeps_all_else() {
     applied.serves_and_refuses("prod", [403, 401]).await;
 
     applied.terraform.destroy(example).await;
-    let aws = applied.emulator.aws();
+    let aws = applied.bed.emulator.aws();
     assert_eq!(aws.left().await, [("get_apis", vec!["there-before".to_owned()])].into());
     let api = json!({"ApiId": applied.outputs["api_id"]});
     for operation in ["get_routes", "get_authorizers", "get_integrations"] {

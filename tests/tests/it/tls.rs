@@ -5,13 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::{Child, Scratch, free_port};
-use test_bed::runtime_api::{Function, Invocation, request_event};
-use vault_api::VaultAddress;
-use vault_api::VaultToken;
+use test_bed::process::free_port;
+use test_bed::{
+    Child, Configuration, Function, Grant, Invocation, Issuer, OpenBao, Scratch, TokenSpec, parts,
+};
+use vault_api::{VaultAddress, VaultToken};
 use vault_transport::http::ClientCertificate;
 use vault_transport::{Call, Vault, VaultOptions};
 
@@ -28,13 +26,12 @@ async fn a_private_ca_is_trusted_where_it_is_configured_and_nowhere_else() {
     });
     make_role(&vault.unwrap()).await;
 
-    let trusting = decide(&scratch, &address, &format!("ca_file: {}", ca_file.display())).await;
+    let trusting = decide(&scratch, &address, json!({"ca_file": ca_file})).await;
     assert!(matches!(trusting.0, Invocation::Response(_)), "{trusting:?}");
     let (_other, _, other_ca) = serve_tls(&scratch).await;
-    for trust in ["", &format!("ca_file: {}", other_ca.display())] {
+    for trust in [json!({}), json!({"ca_file": other_ca})] {
         let (invocation, log) = decide(&scratch, &address, trust).await;
-        let Invocation::Error { message, .. } = invocation else { panic!("{trust}: {invocation:?}") };
-        assert_eq!(message, "vault_unreachable", "{trust}");
+        assert_eq!(invocation.error(), "vault_unreachable");
         assert!(log.contains("invalid peer certificate"), "the log says why: {log}");
     }
 }
@@ -59,18 +56,14 @@ async fn a_vault_that_asks_for_a_certificate_gets_the_configured_one() {
 
     let ca_file = scratch.path().join("ca.pem");
     std::fs::write(&ca_file, &ca.pem).unwrap();
-    let trust = format!("ca_file: {}", ca_file.display());
-    let shown = |files: &CertificateFiles| {
-        let (certificate, key) = (files.certificate.display(), files.key.display());
-        format!("{trust}\n  client_cert_file: {certificate}\n  client_key_file: {key}")
-    };
-    let (invocation, log) = decide(&scratch, &address, &shown(&client)).await;
+    let trust = json!({"ca_file": ca_file});
+    let shown = |files: &CertificateFiles| json!({"ca_file": ca_file, "client_cert_file": files.certificate, "client_key_file": files.key});
+    let (invocation, log) = decide(&scratch, &address, shown(&client)).await;
     assert!(matches!(invocation, Invocation::Response(_)), "{invocation:?} {log}");
     let stranger = other_ca.certificate(&scratch, "stranger").await;
-    for config in [trust.clone(), shown(&stranger)] {
-        let (invocation, log) = decide(&scratch, &address, &config).await;
-        let Invocation::Error { message, .. } = invocation else { panic!("{config}: {invocation:?}") };
-        assert_eq!(message, "vault_unreachable", "{config}");
+    for without in [trust, shown(&stranger)] {
+        let (invocation, log) = decide(&scratch, &address, without).await;
+        assert_eq!(invocation.error(), "vault_unreachable");
         assert!(log.contains("received fatal alert"), "the log says who ended it: {log}");
     }
     for (_, printed) in scratch.logs() {
@@ -93,17 +86,17 @@ struct CertificateFiles {
 
 impl<'b> Ca<'b> {
     async fn new(openbao: &'b OpenBao, mount: &'static str) -> Self {
-        openbao.as_root("POST", &format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
+        openbao.write(&format!("sys/mounts/{mount}"), json!({"type": "pki"})).await;
         let root = json!({"common_name": format!("{mount} of the tests"), "key_type": "ec"});
-        let root = openbao.as_root("POST", &[mount, "root", "generate", "internal"].join("/"), root).await;
+        let root = openbao.write(&[mount, "root", "generate", "internal"].join("/"), root).await;
         let role = json!({"allow_any_name": true, "enforce_hostnames": false, "key_type": "ec"});
-        openbao.as_root("POST", &format!("{mount}/roles/any"), role).await;
+        openbao.write(&format!("{mount}/roles/any"), role).await;
         Self { openbao, mount, pem: text(&root["data"]["certificate"]) }
     }
 
     async fn certificate(&self, scratch: &Scratch, name: &str) -> CertificateFiles {
         let request = json!({"common_name": name, "ip_sans": "127.0.0.1", "ttl": "1h"});
-        let issued = self.openbao.as_root("POST", &format!("{}/issue/any", self.mount), request).await;
+        let issued = self.openbao.write(&format!("{}/issue/any", self.mount), request).await;
         let folder = scratch.folder(name);
         let files = CertificateFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
         std::fs::write(&files.certificate, text(&issued["data"]["certificate"])).unwrap();
@@ -176,30 +169,16 @@ async fn make_role(vault: &Vault) {
     vault.send(Call::post("auth/token/roles/reader").token(&root).body(&role).unwrap()).await.unwrap();
 }
 
-async fn decide(scratch: &Scratch, address: &str, trust: &str) -> (Invocation, String) {
+/// With these settings of `vault` besides its address.
+async fn decide(scratch: &Scratch, address: &str, trust: Value) -> (Invocation, String) {
     let issuer = Issuer::start();
-    let config = format!(
-        r#"
-vault:
-  address: {address}
-  {trust}
-  login: {{method: token, token: {ROOT}}}
-issuers:
-  corp: {{kind: jwt, issuer: "{}", audiences: [orders-api], algorithms: [RS256], jwks: discovery}}
-stages:
-  prod:
-    api_ids: ["*"]
-    grants:
-      - name: reader
-        routes: ["* /*"]
-        caller: {{issuer: corp, any: true}}
-        token: {{role: reader, policies: [default], ttl: 60s, wrap_ttl: 30s}}
-"#,
-        issuer.url()
-    );
-    let function =
-        Function::start(&parts::binary("release", "bootstrap"), [("AUTHORIZER_CONFIG", &config)], scratch);
-    let event = request_event("/", &format!("Bearer {}", issuer.token(&TokenSpec::new())));
-    let invocation = function.invoke(&event).await;
+    let mut configuration = Configuration::new(address).token(ROOT).issuer("corp", &issuer.url());
+    for (name, value) in trust.as_object().unwrap() {
+        configuration = configuration.set(&format!("vault.{name}"), value.clone());
+    }
+    let grant =
+        Grant::new("reader", "* /*").set("token.ttl", "60s").set("token.policies", json!(["default"]));
+    let function = Function::authorizer(&configuration.grant(grant).to_string(), &[], scratch);
+    let invocation = function.get("/", &issuer.token(&TokenSpec::new())).await;
     (invocation, function.log())
 }

@@ -4,15 +4,11 @@
 //! whole job is in `stack`, and that it waits for a standby that lags behind in `chaos`.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use test_bed::openbao::OpenBao;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::tap::Tap;
-use test_bed::vault_setup::{self, Setup};
+use test_bed::{LocalBed, Minted, OpenBao, Tap, parts};
 
 use crate::stack;
 
@@ -24,42 +20,37 @@ const OTHER_NAMESPACE: &str = "namespace-of-the-environment";
 const GO: [&str; 2] = ["vault-api", "openbao-api"];
 
 struct Bed {
-    // Dropped in this order: the proxy before the server, the folder last.
+    // Dropped in this order: the proxy before the server.
     tap: Tap,
-    openbao: OpenBao,
-    scratch: Scratch,
+    local: LocalBed,
 }
 
 impl Bed {
     async fn new(name: &str) -> Self {
-        let scratch = Scratch::new(name);
-        let openbao = OpenBao::start_in_memory(&scratch).await;
-        vault_setup::configure(&openbao, &Setup::quickstart()).await;
-        let port = openbao.address().rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { tap: Tap::start(port), openbao, scratch }
+        let local = LocalBed::new(name).await;
+        let port = local.openbao.address().rsplit_once(':').unwrap().1.parse().unwrap();
+        Self { tap: Tap::start(port), local }
+    }
+
+    fn openbao(&self) -> &OpenBao {
+        &self.local.openbao
     }
 
     /// The context of a call whose token nobody has opened yet.
     async fn context(&self) -> Value {
-        let root = Some(self.openbao.root_token());
-        let wrapped = [("X-Vault-Wrap-TTL", "30s")];
-        let (_, minted) = self.openbao.api_with("POST", PATH, root, &wrapped, json!({"ttl": "60s"})).await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        json!({
-            "contextVersion": "1",
-            "vaultWrappingToken": minted["wrap_info"]["token"],
-            "vaultWrappedAccessor": minted["wrap_info"]["wrapped_accessor"],
-            "vaultCreationPath": PATH,
-            "vaultAddress": self.tap.address(),
-            "vaultWrapExpiresAt": (now + 30).to_string(),
-        })
+        self.openbao().context(&self.tap.address()).await
     }
 
     /// Whether the token inside lives.
     async fn lives(&self, context: &Value) -> bool {
-        let about = json!({"accessor": context["vaultWrappedAccessor"]});
-        let root = Some(self.openbao.root_token());
-        self.openbao.api("POST", "auth/token/lookup-accessor", root, about).await.0 == 200
+        self.openbao().lives(&Minted::of_context(context).accessor).await
+    }
+
+    /// A folder as a home, in which `vault login` has left another token.
+    fn home(&self) -> PathBuf {
+        let home = self.local.scratch.folder("home");
+        std::fs::write(home.join(".vault-token"), OTHER_TOKEN).unwrap();
+        home
     }
 
     fn run(&self, command: &mut Command, context: &Value) -> (bool, String) {
@@ -99,15 +90,15 @@ fn spring(what: &str) -> Command {
     command
 }
 
-fn python(script: &str) -> Command {
+fn python(program: &str) -> Command {
     let mut command = command(parts::python());
-    command.args(["-c", script]);
+    command.arg(parts::client(program));
     command
 }
 
-fn node(script: &str) -> Command {
+fn node(program: &str) -> Command {
     let mut command = command("node");
-    command.args(["-e", script]).env("NODE_PATH", parts::node().join("node_modules"));
+    command.arg(parts::client(program)).env("NODE_PATH", parts::node().join("node_modules"));
     command
 }
 
@@ -138,7 +129,7 @@ async fn a_lost_answer_is_not_followed_by_a_second_unwrap() {
 async fn a_refusal_is_the_librarys_own_error() {
     let bed = Bed::new("clients-refused").await;
     let context = bed.context().await;
-    bed.openbao.seal().await;
+    bed.openbao().seal().await;
     for (name, command) in &mut stack::clients() {
         let (good, printed) = bed.run(command, &context);
         let of_library = match *name {
@@ -166,8 +157,7 @@ async fn by_default_go_clients_turn_a_lost_answer_into_a_token_that_is_not_valid
 #[tokio::test]
 async fn nothing_is_taken_from_the_environment() {
     let bed = Bed::new("clients-environment").await;
-    let home = bed.scratch.folder("home");
-    std::fs::write(home.join(".vault-token"), OTHER_TOKEN).unwrap();
+    let home = bed.home();
     for (name, command) in &mut stack::clients() {
         for prefix in ["VAULT", "BAO"] {
             let variable = |name: &str| format!("{prefix}_{name}");
@@ -189,8 +179,8 @@ async fn nothing_is_taken_from_the_environment() {
 #[tokio::test]
 async fn the_namespace_that_is_set_is_sent_with_each_call() {
     let bed = Bed::new("clients-namespace").await;
-    let root = Some(bed.openbao.root_token());
-    let made = bed.openbao.api("POST", "sys/namespaces/team", root, json!({})).await;
+    let root = Some(bed.openbao().root_token());
+    let made = bed.openbao().api("POST", "sys/namespaces/team", root, json!({})).await;
     assert_eq!(made.0, 200, "{}", made.1);
     let mut context = bed.context().await;
     context["vaultNamespace"] = json!("team");
@@ -230,14 +220,7 @@ async fn by_default_go_clients_take_the_environment() {
 #[tokio::test]
 async fn by_default_python_and_node_send_the_environments_token_with_a_lookup() {
     let bed = Bed::new("clients-lookup").await;
-    let home = bed.scratch.folder("home");
-    std::fs::write(home.join(".vault-token"), OTHER_TOKEN).unwrap();
-    let hvac = r#"
-import hvac, json, sys
-hvac.Client().adapter.post("/v1/sys/wrapping/lookup", json={"token": json.load(sys.stdin)["vaultWrappingToken"]})"#;
-    let node_vault = r#"
-const { vaultWrappingToken: token } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-require("node-vault")({ token: "", namespace: "" }).write("sys/wrapping/lookup", { token }).catch(() => {});"#;
+    let home = bed.home();
     let sent = |command: &mut Command, context: &Value| {
         let (good, printed) = bed.run(command, context);
         assert!(good, "{printed}");
@@ -247,11 +230,11 @@ require("node-vault")({ token: "", namespace: "" }).write("sys/wrapping/lookup",
     let (of_token, of_namespace) =
         (OTHER_TOKEN.to_lowercase(), format!("x-vault-namespace: {OTHER_NAMESPACE}"));
     let context = bed.context().await;
-    assert!(sent(python(hvac).env("HOME", &home), &context).contains(&of_token));
+    assert!(sent(python("lookup.py").env("HOME", &home), &context).contains(&of_token));
     let environment = [("VAULT_TOKEN", OTHER_TOKEN), ("VAULT_NAMESPACE", OTHER_NAMESPACE)];
-    let by_hvac = sent(python(hvac).envs(environment), &context);
+    let by_hvac = sent(python("lookup.py").envs(environment), &context);
     assert!(by_hvac.contains(&of_token) && !by_hvac.contains(&of_namespace), "{by_hvac}");
-    let by_node = sent(node(node_vault).envs(environment), &context);
+    let by_node = sent(node("lookup.cjs").envs(environment), &context);
     assert!(by_node.contains(&of_token) && by_node.contains(&of_namespace), "{by_node}");
 }
 
@@ -266,27 +249,10 @@ async fn what_a_log_must_not_have_of_a_refused_connection() {
         assert!(!good && printed.contains("127.0.0.1"), "{printed}");
         printed
     };
-    let node_vault = |show: &str| {
-        node(&format!(
-            r#"
-const {{ vaultWrappingToken: token }} = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-require("node-vault")({{ token }}).write("sys/wrapping/unwrap", {{}}).catch((error) => {{ console.error({show}); process.exit(1); }});"#
-        ))
-    };
-    assert!(printed(&mut node_vault("error")).contains(token(&context)));
-    assert!(!printed(&mut node_vault("error.message")).contains(token(&context)));
-    let hvac = |show: &str| {
-        python(&format!(
-            r#"
-import hvac, json, requests, sys
-try:
-    hvac.Client(token=json.load(sys.stdin)["vaultWrappingToken"]).sys.unwrap()
-except requests.exceptions.RequestException as error:
-    sys.exit(f"{{error.request.url}} {{{show}}}")"#
-        ))
-    };
-    assert!(printed(&mut hvac("error.request.headers")).contains(token(&context)));
-    assert!(!printed(&mut hvac("error!r")).contains(token(&context)));
+    assert!(printed(node("show_error.cjs").arg("error")).contains(token(&context)));
+    assert!(!printed(node("show_error.cjs").arg("message")).contains(token(&context)));
+    assert!(printed(python("show_error.py").arg("headers")).contains(token(&context)));
+    assert!(!printed(python("show_error.py").arg("error")).contains(token(&context)));
     for binary in GO {
         let shown = printed(by_default(binary).env("VAULT_MAX_RETRIES", "0"));
         assert!(!shown.contains(token(&context)), "{shown}");
@@ -300,14 +266,13 @@ except requests.exceptions.RequestException as error:
 #[tokio::test]
 async fn what_the_debug_logs_of_clients_have() {
     let bed = Bed::new("clients-debug").await;
-    let logging = bed.scratch.path().join("logging.properties");
     let lines = "handlers = java.util.logging.ConsoleHandler\n\
         java.util.logging.ConsoleHandler.level = ALL\n\
         org.springframework.web.client.RestTemplate.level = FINE\n";
-    std::fs::write(&logging, lines).unwrap();
+    let logging = bed.local.file("logging.properties", lines);
     let [_, (_, mut node_vault), .., (_, mut spring)] = stack::clients();
     node_vault.env("DEBUG", "node-vault");
-    spring.env("JDK_JAVA_OPTIONS", format!("-Djava.util.logging.config.file={}", logging.display()));
+    spring.env("JDK_JAVA_OPTIONS", format!("-Djava.util.logging.config.file={logging}"));
     for mut command in [node_vault, spring] {
         let mut context = bed.context().await;
         // Refused at the end, so that what was printed on the way is what `run` answers.
@@ -326,8 +291,8 @@ async fn springs_own_login_needs_lookup_self_and_else_leaves_the_token_alive() {
     assert_eq!(bed.run(&mut spring("read"), &context), (true, "null\n".to_owned()), "a spent token");
 
     // As it was before the policy allowed it.
-    let earlier = json!({"policy": "path \"auth/token/revoke-self\" { capabilities = [\"update\"] }"});
-    bed.openbao.as_root("PUT", "sys/policies/acl/vault-authorizer-self", earlier).await;
+    let earlier = r#"path "auth/token/revoke-self" { capabilities = ["update"] }"#;
+    bed.openbao().policy("vault-authorizer-self", earlier).await;
     let context = bed.context().await;
     let (good, printed) = bed.run(&mut spring("login"), &context);
     assert!(!good && printed.contains("Token self-lookup failed: 403"), "{printed}");
@@ -343,15 +308,15 @@ async fn a_lookup_with_the_wrapping_token_in_the_header_does_not_burn_it() {
     let context = bed.context().await;
     let header = Some(token(&context));
     for _ in 0..3 {
-        let (status, found) = bed.openbao.api("POST", "sys/wrapping/lookup", header, json!({})).await;
+        let (status, found) = bed.openbao().api("POST", "sys/wrapping/lookup", header, json!({})).await;
         assert_eq!((status, &found["data"]["creation_path"]), (200, &json!(PATH)), "{found}");
     }
-    assert_eq!(bed.openbao.api("POST", "sys/wrapping/unwrap", header, Value::Null).await.0, 200);
+    assert_eq!(bed.openbao().unwrap(token(&context)).await.0, 200);
 
     let context = bed.context().await;
     let header = Some(token(&context));
-    assert_eq!(bed.openbao.api("GET", "auth/token/lookup-self", header, Value::Null).await.0, 403);
-    assert_eq!(bed.openbao.api("POST", "sys/wrapping/unwrap", header, Value::Null).await.0, 400, "burnt");
+    assert_eq!(bed.openbao().api("GET", "auth/token/lookup-self", header, Value::Null).await.0, 403);
+    assert_eq!(bed.openbao().unwrap(token(&context)).await.0, 400, "burnt");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use sts_identity::{AnswerError, CallerIdentity, Expected, ServerId, Sts, StsHosts, StsRequest};
 use zeroize::Zeroizing;
 
@@ -56,7 +56,10 @@ enum Memory {
 
 impl Memory {
     fn callers() -> Self {
-        Self::Callers(Cache::new(MAX_CALLERS))
+        // The newest stays: `moka` by itself would keep proofs that were used often, and whose windows are closed.
+        Self::Callers(
+            Cache::builder().max_capacity(MAX_CALLERS).eviction_policy(EvictionPolicy::lru()).build(),
+        )
     }
 }
 

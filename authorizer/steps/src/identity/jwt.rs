@@ -5,7 +5,7 @@
 //! that `iss`: both only choose among the entries that are configured. Leaves fetching the keys to a [`KeySource`].
 
 mod algorithm;
-pub mod aws_iam;
+mod aws_iam;
 mod checks;
 mod keys;
 mod public_key;

@@ -3,25 +3,10 @@
 use authorizer_steps::grant::{Bounds, Pattern};
 use vault_authorizer::config::quoted;
 
-use super::{Finding, Weight};
+use super::finding::Finding;
 
 /// Text, or a list of texts, by RFC 7519, RFC 8693, RFC 9068 or OpenID Connect Core.
-const TEXTS: [&str; 14] = [
-    "acr",
-    "amr",
-    "aud",
-    "azp",
-    "client_id",
-    "email",
-    "iss",
-    "jti",
-    "nonce",
-    "scope",
-    "scp",
-    "sid",
-    "sub",
-    "typ",
-];
+const TEXTS: &str = "acr amr aud azp client_id email iss jti nonce scope scp sid sub typ";
 
 /// What `sts:GetWebIdentityToken` says beyond the registered claims.
 const AWS_CLAIM: &str = "https://sts.amazonaws.com/";
@@ -60,12 +45,10 @@ fn object(name: &str, steps: &[&str], place: &str) -> Option<Finding> {
         }
         _ => return None,
     };
-    Some(Finding::warning(
-        "claim-is-object",
-        place,
-        format!("`{name}` is an object with members of its own, which equals no value: it never holds"),
-        format!("the member that is meant: `{member}`"),
-    ))
+    let risk =
+        format!("`{name}` is an object with members of its own, which equals no value: it never holds");
+    let instead = format!("the member that is meant: `{member}`");
+    Some(Finding::warning("claim-is-object", place, risk, instead))
 }
 
 /// A namespaced claim (`https://example.com/team`) has a dot and is no path.
@@ -84,15 +67,10 @@ fn dotted(name: &str, place: &str) -> Option<Finding> {
         None => format!("/{}", name.replace('.', "/")),
     };
     let is_keycloak = name.starts_with("realm_access.") || name.starts_with("resource_access.");
-    Some(Finding {
-        weight: if is_keycloak { Weight::Warning } else { Weight::Hint },
-        ..Finding::warning(
-            "dotted-claim",
-            place,
-            format!("`{name}` is the name of one claim, dots included, and not a path into nested claims"),
-            format!("the JSON pointer `{pointer}`, if the claim is nested"),
-        )
-    })
+    let risk = format!("`{name}` is the name of one claim, dots included, and not a path into nested claims");
+    let instead = format!("the JSON pointer `{pointer}`, if the claim is nested");
+    let finding = Finding::warning("dotted-claim", place, risk, instead);
+    Some(finding.hint_if(!is_keycloak))
 }
 
 /// YAML reads `1` and `true` as a number and a boolean, which no text equals.
@@ -102,15 +80,13 @@ fn not_text(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding> {
         Pattern::Exactly(value) if !value.is_string() => Some(value),
         Pattern::Exactly(_) | Pattern::Glob(_) => None,
     })?;
-    if !TEXTS.contains(&claim) {
+    if !TEXTS.split(' ').any(|text| text == claim) {
         return None;
     }
-    Some(Finding::warning(
-        "number-for-text",
-        place,
-        format!("`{claim}` is text in tokens, and {value} without quotes equals no text: it never holds"),
-        format!("\"{value}\", in quotes"),
-    ))
+    let risk =
+        format!("`{claim}` is text in tokens, and {value} without quotes equals no text: it never holds");
+    let instead = format!("\"{value}\", in quotes");
+    Some(Finding::warning("number-for-text", place, risk, instead))
 }
 
 /// `scope` and `scp` are read word by word; a JSON pointer to them is not.
@@ -118,12 +94,9 @@ fn several_scopes(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding
     let spaced = any_of.iter().filter_map(text).find(|text| text.contains(' '));
     let scopes = spaced.filter(|_| matches!(name, "scope" | "scp"))?;
     let words: Vec<_> = scopes.split_whitespace().map(|word| format!("\"{word}\"")).collect();
-    Some(Finding::warning(
-        "several-scopes",
-        place,
-        format!("`{name}` is compared word by word, and `{scopes}` is not one word: it never holds"),
-        format!("[{}], of which one will do", words.join(", ")),
-    ))
+    let risk = format!("`{name}` is compared word by word, and `{scopes}` is not one word: it never holds");
+    let instead = format!("[{}], of which one will do", words.join(", "));
+    Some(Finding::warning("several-scopes", place, risk, instead))
 }
 
 /// Claims whose values have a star of their own at some providers, such as the scope `read:*`.
@@ -140,15 +113,10 @@ fn not_a_glob(name: &str, value: &Pattern, place: &str) -> Option<Finding> {
         return None;
     }
     let claim = name.strip_prefix('/').unwrap_or(name);
-    Some(Finding {
-        weight: if MAY_HOLD_STARS.contains(&claim) { Weight::Hint } else { Weight::Warning },
-        ..Finding::warning(
-            "star-is-text",
-            place,
-            format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text"),
-            "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star",
-        )
-    })
+    let risk = format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text");
+    let instead = "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star";
+    let finding = Finding::warning("star-is-text", place, risk, instead);
+    Some(finding.hint_if(MAY_HOLD_STARS.contains(&claim)))
 }
 
 /// `bound_claims_type` does not apply to it.
@@ -162,24 +130,18 @@ fn subject_pattern(subject: &str, place: &str) -> Option<Finding> {
         ));
     }
     subject.contains('*').then(|| {
-        Finding::warning(
-            "star-is-text",
-            place,
-            format!("`{subject}` is compared as it stands, whatever `bound_claims_type` says"),
-            format!("`bound_claims: {{sub: \"{subject}\"}}` with `bound_claims_type: glob`"),
-        )
+        let risk = format!("`{subject}` is compared as it stands, whatever `bound_claims_type` says");
+        let instead = format!("`bound_claims: {{sub: \"{subject}\"}}` with `bound_claims_type: glob`");
+        Finding::warning("star-is-text", place, risk, instead)
     })
 }
 
 /// What is never a glob: `issuer`, `audiences`, `types`.
 pub(super) fn star_in<'a>(values: impl IntoIterator<Item = &'a String>, place: &str) -> Option<Finding> {
     let text = values.into_iter().find(|text| text.contains('*'))?;
-    Some(Finding::warning(
-        "star-is-text",
-        place,
-        format!("`{text}` is compared as it stands, and no token has a star there: it never holds"),
-        "the values that are meant, each written out",
-    ))
+    let risk = format!("`{text}` is compared as it stands, and no token has a star there: it never holds");
+    let instead = "the values that are meant, each written out";
+    Some(Finding::warning("star-is-text", place, risk, instead))
 }
 
 /// Only what is hardly ever text: `CORP\\dave`, `auth0|7` and `HOST$` are names, and `team.*` may be a glob.
@@ -198,14 +160,10 @@ fn regular_expression(text: &str, place: &str, with: &str) -> Finding {
     } else {
         format!("`{glob}`")
     };
-    Finding::warning(
-        "regular-expression",
-        place,
-        format!(
-            "`{text}` is compared as text and not as a regular expression: it does not hold where you expect it to"
-        ),
-        instead,
-    )
+    let risk = format!(
+        "`{text}` is compared as text and not as a regular expression: it does not hold where you expect it to"
+    );
+    Finding::warning("regular-expression", place, risk, instead)
 }
 
 fn text(value: &Pattern) -> Option<&str> {

@@ -6,17 +6,17 @@ use authorizer_steps::{
 };
 use vault_context::unwrap::DEFAULT_MAX_LEASE_SECONDS;
 
-use super::{Finding, claims, routes, stages};
+use super::{claims, finding::Finding, routes};
 
 /// An integration unwraps when it is called, and it is called at once.
 const LONGEST_WRAP_SECONDS: u64 = 300;
 /// One call and the revoke.
 const TOO_FEW_USES: u64 = 2;
 
-pub(super) fn lint(stage: &Stage) -> Vec<Finding> {
+pub(super) fn lint(stage: &Stage, place: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, rule) in stage.rules.iter().enumerate() {
-        let place = format!("{}.grants[{index}]", stages::place(stage));
+        let place = format!("{place}.grants[{index}]");
         findings.extend(shadowed(rule, stage.rules.iter().take(index).enumerate(), &place));
         findings.extend(any_caller_any_route(rule, &place));
         findings.extend(routes::lint(stage, &rule.routes, &place));
@@ -41,14 +41,11 @@ fn shadowed<'a>(
 ) -> Option<Finding> {
     let (index, earlier) = earlier.find(|(_, earlier)| earlier.shadows(rule))?;
     let (own, name): (&GrantName, &GrantName) = (&rule.name, &earlier.name);
-    Some(Finding::warning(
-        "shadowed-grant",
-        place,
-        format!(
-            "`{own}` never decides: grants[{index}], `{name}`, comes first and covers all its routes and callers"
-        ),
-        format!("`{own}` before `{name}`, or remove it"),
-    ))
+    let risk = format!(
+        "`{own}` never decides: grants[{index}], `{name}`, comes first and covers all its routes and callers"
+    );
+    let instead = format!("`{own}` before `{name}`, or remove it");
+    Some(Finding::warning("shadowed-grant", place, risk, instead))
 }
 
 fn any_caller_any_route(rule: &Rule, place: &str) -> Option<Finding> {
@@ -62,12 +59,9 @@ fn any_caller_any_route(rule: &Rule, place: &str) -> Option<Finding> {
             ("every IAM user and role of the accepted accounts".to_owned(), "`bound_iam_principal_arns`")
         }
     };
-    Some(Finding::warning(
-        "any-caller-any-route",
-        place,
-        format!("{who} may make every call, on routes that are yet to be added as well"),
-        format!("{bound} in place of `any: true`, or the routes that are meant in place of `* /*`"),
-    ))
+    let risk = format!("{who} may make every call, on routes that are yet to be added as well");
+    let instead = format!("{bound} in place of `any: true`, or the routes that are meant in place of `* /*`");
+    Some(Finding::warning("any-caller-any-route", place, risk, instead))
 }
 
 fn long_lease(token: &TokenRule, place: &str) -> Option<Finding> {
@@ -75,16 +69,13 @@ fn long_lease(token: &TokenRule, place: &str) -> Option<Finding> {
     if seconds <= DEFAULT_MAX_LEASE_SECONDS {
         return None;
     }
-    Some(Finding::warning(
-        "ttl-over-lease-limit",
-        format!("{place}.ttl"),
-        format!(
-            "an integration with vault-context refuses a token of {seconds} s: its limit is {DEFAULT_MAX_LEASE_SECONDS} s unless it sets another"
-        ),
-        format!(
-            "{DEFAULT_MAX_LEASE_SECONDS}s or less, or set `Integration::max_lease_seconds({seconds})` where this grant's tokens are used"
-        ),
-    ))
+    let risk = format!(
+        "an integration with vault-context refuses a token of {seconds} s: its limit is {DEFAULT_MAX_LEASE_SECONDS} s unless it sets another"
+    );
+    let instead = format!(
+        "{DEFAULT_MAX_LEASE_SECONDS}s or less, or set `Integration::max_lease_seconds({seconds})` where this grant's tokens are used"
+    );
+    Some(Finding::warning("ttl-over-lease-limit", format!("{place}.ttl"), risk, instead))
 }
 
 fn long_wrap(token: &TokenRule, place: &str) -> Option<Finding> {
@@ -92,25 +83,18 @@ fn long_wrap(token: &TokenRule, place: &str) -> Option<Finding> {
     if seconds <= LONGEST_WRAP_SECONDS {
         return None;
     }
-    Some(Finding::warning(
-        "long-wrap",
-        format!("{place}.wrap_ttl"),
-        format!(
-            "an integration unwraps within seconds; for {seconds} s whoever reads the context in a log can do it in its place"
-        ),
-        "30s or 60s",
-    ))
+    let risk = format!(
+        "an integration unwraps within seconds; for {seconds} s whoever reads the context in a log can do it in its place"
+    );
+    Some(Finding::warning("long-wrap", format!("{place}.wrap_ttl"), risk, "30s or 60s"))
 }
 
 /// Vault counts every request made with the token, refused ones and revoke-self too, and revokes it with the last one.
 fn few_uses(token: &TokenRule, place: &str) -> Option<Finding> {
     let uses = token.num_uses.filter(|uses| *uses <= TOO_FEW_USES)?;
-    Some(Finding::warning(
-        "few-uses",
-        format!("{place}.num_uses"),
-        format!(
-            "{uses} uses are one call and the revoke: a call that is refused or repeated counts, and then the revoke fails; a leased secret, such as a database password, ends with the token's last use"
-        ),
-        "5 or so, or nothing: `ttl` bounds the token in any case",
-    ))
+    let risk = format!(
+        "{uses} uses are one call and the revoke: a call that is refused or repeated counts, and then the revoke fails; a leased secret, such as a database password, ends with the token's last use"
+    );
+    let instead = "5 or so, or nothing: `ttl` bounds the token in any case";
+    Some(Finding::warning("few-uses", format!("{place}.num_uses"), risk, instead))
 }

@@ -1,12 +1,16 @@
 //! Lints of issuers: tokens that pass and were not meant to, and tokens that were meant to and do not pass.
 
 use authorizer_steps::{
-    grant::{Callers, Rule, Stage},
+    grant::Rule,
     identity::jwt::{AudienceClaim, Issuer},
 };
 use vault_authorizer::config::{Config, quoted};
 
-use super::{Finding, Weight, claims, providers};
+use super::{
+    claims,
+    finding::Finding,
+    providers::{self, rules},
+};
 
 /// A bound on one of these holds for access tokens and not for ID tokens: Keycloak's and Cognito's name of the token's kind,
 /// and scopes, which an ID token does not have.
@@ -46,16 +50,13 @@ fn id_tokens(issuer: &Issuer, config: &Config, place: &str) -> Option<Finding> {
     if open.is_empty() {
         return None;
     }
-    Some(Finding::warning(
-        "azp-takes-id-tokens",
-        format!("{place}.audience_claim"),
-        format!(
-            "an ID token can name its client in `azp`, as an access token does, so it gets what {} give{}",
-            open.join(", "),
-            if open.len() == 1 { "s" } else { "" }
-        ),
-        "`aud` with an audience of the API's own; or in each of these grants a bound that only access tokens meet, with Keycloak `bound_claims: {typ: Bearer}`",
-    ))
+    let risk = format!(
+        "an ID token can name its client in `azp`, as an access token does, so it gets what {} give{}",
+        open.join(", "),
+        if open.len() == 1 { "s" } else { "" }
+    );
+    let instead = "`aud` with an audience of the API's own; or in each of these grants a bound that only access tokens meet, with Keycloak `bound_claims: {typ: Bearer}`";
+    Some(Finding::warning("azp-takes-id-tokens", format!("{place}.audience_claim"), risk, instead))
 }
 
 /// Keycloak's default scope `roles` adds `account` for every user with the default roles. Its `iss` always has `/realms/`.
@@ -67,12 +68,10 @@ fn default_audience(issuer: &Issuer, config: &Config, place: &str) -> Option<Fin
     }
     let mut callers = config.stages.values().filter(|stage| rules(stage, issuer).next().is_some());
     callers.any(|stage| stage.audiences.as_deref().is_none_or(has_it)).then(|| {
-        Finding::warning(
-            "default-audience",
-            format!("{place}.audiences"),
-            "Keycloak names `account` in nearly every access token of a realm, whatever API it is for",
-            "the client id of this API, which an Audience mapper adds to the tokens that are for it",
-        )
+        let risk = "Keycloak names `account` in nearly every access token of a realm, whatever API it is for";
+        let instead =
+            "the client id of this API, which an Audience mapper adds to the tokens that are for it";
+        Finding::warning("default-audience", format!("{place}.audiences"), risk, instead)
     })
 }
 
@@ -80,19 +79,9 @@ fn types_without_jwt(issuer: &Issuer, place: &str) -> Option<Finding> {
     if lists_jwt(issuer) {
         return None;
     }
-    Some(Finding {
-        weight: Weight::Hint,
-        ..Finding::warning(
-            "types-without-jwt",
-            format!("{place}.types"),
-            "tokens whose header has `typ` `JWT`, or none, are refused (type_refused): Keycloak sends `JWT` unless the client has \"Use at+jwt as access token header type\"; Cognito and Okta send none",
-            "leave it if you have seen this `typ` in the header of an access token of this issuer; else add `JWT`",
-        )
-    })
-}
-
-pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
-    stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
+    let risk = "tokens whose header has `typ` `JWT`, or none, are refused (type_refused): Keycloak sends `JWT` unless the client has \"Use at+jwt as access token header type\"; Cognito and Okta send none";
+    let instead = "leave it if you have seen this `typ` in the header of an access token of this issuer; else add `JWT`";
+    Some(Finding::hint("types-without-jwt", format!("{place}.types"), risk, instead))
 }
 
 fn lists_jwt(issuer: &Issuer) -> bool {

@@ -5,7 +5,7 @@
 use authorizer_steps::grant::{Mode, Stages};
 use vault_authorizer::config::{Config, Limits};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// One caller may have half of a grant's quota; the other half is for all others.
 const PART_OF_A_QUOTA: u32 = 2;

@@ -1,12 +1,12 @@
 //! Lints of issuers that are known by their URL: where what a provider's tokens hold is not what the entry waits for.
 
 use authorizer_steps::{
-    grant::{Pattern, Rule},
+    grant::{Callers, Pattern, Rule, Stage},
     identity::jwt::{AudienceClaim, Issuer},
 };
 use vault_authorizer::config::Config;
 
-use super::{Finding, issuers::rules};
+use super::finding::Finding;
 
 /// `iss` of an Entra ID tenant: version 2, and version 1 with its slash.
 const GLOBAL: (&str, &str) = ("login.microsoftonline.com", "sts.windows.net");
@@ -41,12 +41,13 @@ pub(super) fn cognito(issuer: &Issuer, config: &Config, place: &str) -> Option<F
     } else {
         "Cognito's access tokens name the app client in `client_id` and have no `aud`: each is refused (claim_missing), and only ID tokens pass"
     };
-    Some(Finding::warning(
-        "cognito-audience",
-        format!("{place}.audience_claim"),
-        risk,
-        "`audience_claim: client_id`; if callers are to send ID tokens, `aud`, and `bound_claims: {token_use: id}` in each grant of this issuer",
-    ))
+    let instead = "`audience_claim: client_id`; if callers are to send ID tokens, `aud`, and `bound_claims: {token_use: id}` in each grant of this issuer";
+    Some(Finding::warning("cognito-audience", format!("{place}.audience_claim"), risk, instead))
+}
+
+/// A stage's grants for an issuer.
+pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
+    stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
 }
 
 pub(super) fn is_cognito(issuer: &Issuer) -> bool {
@@ -92,12 +93,8 @@ fn b2c(host: &str, tenant: &str, rest: Option<&str>, place: &str) -> Option<Find
 }
 
 fn entra_issuer(place: &str, instead: String) -> Finding {
-    Finding::warning(
-        "entra-issuer",
-        format!("{place}.issuer"),
-        "no token of Entra ID has this `iss`, which ends in its version's own form behind the tenant's id in lower case, and never in `common` or a tenant's name: each is refused (issuer_unknown)",
-        instead,
-    )
+    let risk = "no token of Entra ID has this `iss`, which ends in its version's own form behind the tenant's id in lower case, and never in `common` or a tenant's name: each is refused (issuer_unknown)";
+    Finding::warning("entra-issuer", format!("{place}.issuer"), risk, instead)
 }
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -120,12 +117,8 @@ pub(super) fn issuer_form(issuer: &Issuer, place: &str) -> Option<Finding> {
         realm(url).unwrap_or_else(|| url.to_owned())
     };
     (form != written).then(|| {
-        Finding::warning(
-            "issuer-form",
-            format!("{place}.issuer"),
-            "it is compared to the letter, and this provider's tokens have another `iss`: each is refused (issuer_unknown)",
-            format!("`{form}`"),
-        )
+        let risk = "it is compared to the letter, and this provider's tokens have another `iss`: each is refused (issuer_unknown)";
+        Finding::warning("issuer-form", format!("{place}.issuer"), risk, format!("`{form}`"))
     })
 }
 

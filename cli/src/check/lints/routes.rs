@@ -2,7 +2,7 @@
 
 use authorizer_steps::{event::Route, grant::Stage};
 
-use super::{Finding, Weight};
+use super::finding::Finding;
 
 pub(super) fn lint(stage: &Stage, routes: &[Route], place: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -26,17 +26,12 @@ fn stage_in_route(stage: &str, method: &str, template: &str, place: &str) -> Opt
     let version = stage.strip_prefix('v').unwrap_or_default();
     let is_prefix =
         stage == "api" || (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(Finding {
-        weight: if is_prefix { Weight::Hint } else { Weight::Warning },
-        ..Finding::warning(
-            "stage-in-route",
-            place,
-            format!(
-                "API Gateway routes what stands behind the stage in the URL, so that this covers a call of /{stage}/{template} and none of /{template}"
-            ),
-            format!("`{method} /{rest}`, unless the API has a resource `/{first}`"),
-        )
-    })
+    let risk = format!(
+        "API Gateway routes what stands behind the stage in the URL, so that this covers a call of /{stage}/{template} and none of /{template}"
+    );
+    let instead = format!("`{method} /{rest}`, unless the API has a resource `/{first}`");
+    let finding = Finding::warning("stage-in-route", place, risk, instead);
+    Some(finding.hint_if(is_prefix))
 }
 
 fn foreign_parameter(method: &str, template: &str, place: &str) -> Option<Finding> {
@@ -47,14 +42,11 @@ fn foreign_parameter(method: &str, template: &str, place: &str) -> Option<Findin
     if segments == template {
         return None;
     }
-    Some(Finding::warning(
-        "foreign-parameter",
-        place,
-        format!(
-            "no template of API Gateway is written like `/{template}`: a parameter is `{{id}}` or, for the rest of the path, `{{proxy+}}`, fills its segment, and there is no query. It covers no call"
-        ),
-        format!("`{method} /{segments}`, with the names that the API's own template has"),
-    ))
+    let risk = format!(
+        "no template of API Gateway is written like `/{template}`: a parameter is `{{id}}` or, for the rest of the path, `{{proxy+}}`, fills its segment, and there is no query. It covers no call"
+    );
+    let instead = format!("`{method} /{segments}`, with the names that the API's own template has");
+    Some(Finding::warning("foreign-parameter", place, risk, instead))
 }
 
 /// A segment as API Gateway writes it, where another framework did: `:id`, `<id>`, `<int:id>`, `[id]`, `[...path]`, `{id}.json`.

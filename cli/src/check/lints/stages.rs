@@ -9,7 +9,7 @@ use authorizer_steps::{
 };
 use vault_authorizer::config::{Config, quoted};
 
-use super::{Finding, claims, grants};
+use super::{claims, finding::Finding, grants};
 
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
         findings.extend(earlier.iter().filter_map(|earlier| shared_audience(earlier, stage)));
         let settings = config.aws_identity.as_ref();
         findings.extend(earlier.iter().filter_map(|earlier| shared_server_id(settings?, earlier, stage)));
-        findings.extend(grants::lint(stage));
+        findings.extend(grants::lint(stage, &place(stage)));
         earlier.push(stage);
     }
     findings
@@ -37,14 +37,11 @@ fn any_api(stage: &Stage) -> Option<Finding> {
         return None;
     }
     let name = &stage.name;
-    Some(Finding::warning(
-        "any-api",
-        format!("{}.api_ids", place(stage)),
-        format!(
-            "every API that may call this function gets these grants on its own stage `{name}`, one made next year included"
-        ),
-        "the ids of the APIs that are meant",
-    ))
+    let risk = format!(
+        "every API that may call this function gets these grants on its own stage `{name}`, one made next year included"
+    );
+    let instead = "the ids of the APIs that are meant";
+    Some(Finding::warning("any-api", format!("{}.api_ids", place(stage)), risk, instead))
 }
 
 /// A token must name one of its issuer's audiences and one of the stage's. So what holds two stages apart is a list of
@@ -59,17 +56,14 @@ fn shared_audience(earlier: &Stage, stage: &Stage) -> Option<Finding> {
     if issuers.is_empty() || apart {
         return None;
     }
-    Some(Finding::warning(
-        "shared-audience",
-        format!("{}.audiences", place(stage)),
-        format!(
-            "a token of {} for stage `{}` can be good on `{}`, or the other way round",
-            issuers.join(", "),
-            earlier.name,
-            stage.name
-        ),
-        "on each of the two stages, `audiences` that the other one does not list",
-    ))
+    let risk = format!(
+        "a token of {} for stage `{}` can be good on `{}`, or the other way round",
+        issuers.join(", "),
+        earlier.name,
+        stage.name
+    );
+    let instead = "on each of the two stages, `audiences` that the other one does not list";
+    Some(Finding::warning("shared-audience", format!("{}.audiences", place(stage)), risk, instead))
 }
 
 /// Whether any grant of it is for IAM proofs.
@@ -90,13 +84,11 @@ fn shared_server_id(settings: &AwsIdentitySettings, earlier: &Stage, stage: &Sta
     if !takes_proofs(earlier) || !takes_proofs(stage) || server_id(earlier) != server_id(stage) {
         return None;
     }
-    Some(Finding::warning(
-        "shared-server-id",
-        format!("{}.server_id", place(stage)),
-        format!(
-            "an IAM proof signed for stage `{}` is good on `{}`, and the other way round",
-            earlier.name, stage.name
-        ),
-        format!("a `server_id` for each stage, such as `{}.{}`", stage.name, settings.server_id.as_str()),
-    ))
+    let risk = format!(
+        "an IAM proof signed for stage `{}` is good on `{}`, and the other way round",
+        earlier.name, stage.name
+    );
+    let instead =
+        format!("a `server_id` for each stage, such as `{}.{}`", stage.name, settings.server_id.as_str());
+    Some(Finding::warning("shared-server-id", format!("{}.server_id", place(stage)), risk, instead))
 }

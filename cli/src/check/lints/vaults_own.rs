@@ -4,7 +4,7 @@ use authorizer_adapters::vault::{JwtSource, LoginSettings};
 use authorizer_steps::identity::jwt::{Issuer, IssuerKind};
 use vault_authorizer::config::{Config, quoted};
 
-use super::{Finding, stages};
+use super::{finding::Finding, stages};
 
 pub(super) fn lint(config: &Config) -> Vec<Finding> {
     let mut findings = server_id(config);
@@ -29,12 +29,9 @@ fn server_id(config: &Config) -> Vec<Finding> {
     let own = takers().filter(|stage| stage.server_id.as_ref().is_some_and(|id| is_vaults(id.as_str())));
     let own = own.map(|stage| format!("{}.server_id", stages::place(stage)));
     let finding = |place| {
-        Finding::warning(
-            "server-id-of-vault",
-            place,
-            "it names Vault, so callers sign proofs for this API that are meant for Vault as well: only their form, a presigned URL, keeps whoever sees one from logging in there in the caller's name",
-            "a name of the API's own, such as its host",
-        )
+        let risk = "it names Vault, so callers sign proofs for this API that are meant for Vault as well: only their form, a presigned URL, keeps whoever sees one from logging in there in the caller's name";
+        let instead = "a name of the API's own, such as its host";
+        Finding::warning("server-id-of-vault", place, risk, instead)
     };
     shared.into_iter().chain(own).map(finding).collect()
 }
@@ -47,15 +44,13 @@ fn audience(config: &Config) -> Vec<Finding> {
         config.issuers.iter().map(|(issuer, _)| issuer).filter(|issuer| issuer.kind == IssuerKind::AwsIam);
     let shared = of_aws.filter(|issuer| issuer.audiences.iter().any(|own| own == audience.as_str()));
     let finding = |issuer: &Issuer| {
-        Finding::warning(
-            "audience-of-vault",
-            format!("issuers.{}.audiences", quoted(issuer.name.as_str())),
-            format!(
-                "`{}` is the audience of the authorizer's own login at Vault: a caller's JWT for this API is one for Vault as well, and the authorizer's one for this API",
-                audience.as_str()
-            ),
-            "an audience of the API's own",
-        )
+        let risk = format!(
+            "`{}` is the audience of the authorizer's own login at Vault: a caller's JWT for this API is one for Vault as well, and the authorizer's one for this API",
+            audience.as_str()
+        );
+        let instead = "an audience of the API's own";
+        let place = format!("issuers.{}.audiences", quoted(issuer.name.as_str()));
+        Finding::warning("audience-of-vault", place, risk, instead)
     };
     shared.map(finding).collect()
 }

@@ -49,98 +49,49 @@ pub(crate) fn line(figures: &Figures) -> String {
 
 /// The document.
 pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
-    let mut text = introduction();
-    text.push_str("\n## Figures\n\n");
-    let _ = writeln!(text, "| scenario | {} | bar |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len() + 2));
+    let mut table =
+        format!("| scenario | {} | bar |\n|{}\n", HEADS.join(" | "), "---|".repeat(HEADS.len() + 2));
+    let mut scenarios = String::from("| scenario | | faults may be |\n|---|---|---|\n");
+    let mut missed = String::new();
     for (scenario, figures) in results {
         let bar = if figures.missed.is_empty() { "met" } else { "**missed**" };
-        let _ = writeln!(text, "| `{}` | {} | {bar} |", scenario.name, cells(figures).join(" | "));
-    }
-    text.push_str(COLUMNS);
-    text.push_str("\n## What was broken\n\n| scenario | | faults may be |\n|---|---|---|\n");
-    for (scenario, _) in results {
+        let _ = writeln!(table, "| `{}` | {} | {bar} |", scenario.name, cells(figures).join(" | "));
         let faults = match scenario.faults {
             FaultsAllowed::DuringElections => "in an election",
             FaultsAllowed::WhileBroken => "while it is broken",
         };
-        let _ = writeln!(text, "| `{}` | {} | {faults} |", scenario.name, scenario.injected);
+        let _ = writeln!(scenarios, "| `{}` | {} | {faults} |", scenario.name, scenario.injected);
+        missed.extend(figures.missed.iter().map(|missed| format!("- `{}`: {missed}\n", scenario.name)));
     }
-    text.push_str("\n## Missed\n\n");
-    let missed = results.iter().flat_map(|(scenario, figures)| {
-        figures.missed.iter().map(move |missed| format!("- `{}`: {missed}\n", scenario.name))
-    });
-    let missed: String = missed.collect();
-    text.push_str(if missed.is_empty() { "Nothing in this run.\n" } else { &missed });
-    text.push_str(LIMITS);
-    text
-}
-
-fn introduction() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if missed.is_empty() {
+        missed.push_str("Nothing in this run.\n");
+    }
     let Pace { before, during, after, removal, .. } = Pace::FULL;
     let removal = removal.unwrap_or_default();
-    let [before, during, after] = [before, during, after].map(|time| time.as_secs());
-    format!(
-        "\
-# Reliability
-
-What callers see while something around the authorizer is broken: measured, and compared with a bar.
-
-```sh
-cargo xtask chaos                             # all of it, twenty minutes; writes this document
-cargo xtask chaos leader-killed delay-5s      # some, printed only
-```
-
-Both fail where the bar is missed. `prlimit`, of util-linux, must be there; root's rights are not needed. These figures are
-of one run on a machine with {cores} cores, which everything here shared.
-
-Three real OpenBao nodes ({version}) with one Raft log (`performance_multiplier = 1`), each with an audit file, are unsealed with a
-key that the bed keeps. The authorizer's one Vault address is a TCP proxy of the bed: it gives connections to the healthy
-nodes in turn, looks at each every half second, and resets the connections of one that is not healthy. The nodes reach each
-other through proxies as well, so that one can be cut off. {functions} functions, the release binary on a Lambda Runtime API, get one
-request each, wait {pause} ms after its answer, and get the next; one in {forged} is forged. They log in with the AWS method, from a
-stand-in beside each node. Something is broken after {before} s, mended after {during} s, and the load goes on for {after} s.
-
-Standbys serve reads, as they do unless they are told otherwise. In the scenarios `lag-…` the sample integration, one for each
-function, gets each Allow, opens its token, reads a secret and revokes the token, all at the same address. A request is allowed
-there only if the integration answers 200.
-
-## The bar
-
-- No good caller gets a 401 or 403, neither from the authorizer nor from the integration; every forged one does, also while
-  Vault is away.
-- Every request is answered before its deadline of 10 s.
-- No function ends or panics, and each allows again when all is mended.
-- Vault holds no token of a caller, and no wrapping token, {ttl} s after the last answer: their TTL and {removal} s.
-- Outside the times in which faults may be, at most {percent} % of the good callers' requests are faults. An election is measured: from
-  when a node was last seen active until one says so again, asked ten times a second. {margin} s after it still count as its
-  own: a node that is not healthy is noticed within 1.5 s, and the authorizer leaves a Vault that failed alone for at most 8 s.
-",
-        version = openbao_version(),
-        functions = FUNCTIONS,
-        pause = PAUSE.as_millis(),
-        forged = ONE_FORGED_IN,
-        ttl = (TOKEN_TTL + removal).as_secs(),
-        removal = removal.as_secs(),
-        percent = MOST_FAULTS_PERCENT,
-        margin = MARGIN.as_secs(),
-    )
+    let seconds = |time: Duration| time.as_secs().to_string();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    [
+        ("cores", cores.to_string()),
+        ("version", openbao_version()),
+        ("functions", FUNCTIONS.to_string()),
+        ("pause", PAUSE.as_millis().to_string()),
+        ("forged", ONE_FORGED_IN.to_string()),
+        ("before", seconds(before)),
+        ("during", seconds(during)),
+        ("after", seconds(after)),
+        ("removal", seconds(removal)),
+        ("ttl", seconds(TOKEN_TTL + removal)),
+        ("percent", MOST_FAULTS_PERCENT.to_string()),
+        ("margin", seconds(MARGIN)),
+        ("table", table.trim_end().to_owned()),
+        ("scenarios", scenarios.trim_end().to_owned()),
+        ("missed", missed.trim_end().to_owned()),
+    ]
+    .into_iter()
+    .fold(include_str!("reliability.txt").to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), &value)
+    })
 }
-
-const COLUMNS: &str = "
-Faults are of good callers, by code: what each asks of you is in [operations.md](operations.md#codes). *Faults elsewhere*: so
-many, in so many requests. *Without a leader*: the longest time. *Last fault after*: counted from when it was broken to the
-last fault's answer. *Tokens left*: after their TTL. *Exits*: functions that ended or panicked.
-";
-
-const LIMITS: &str = "
-## What this does not show
-
-One machine and its loopback, plain http, OpenBao and not HashiCorp Vault, a handful of requests a second, and one run. A
-machine that is busy elects more often; such elections are measured and left out like any other. Delays hold back answers, not
-the opening of a connection. In `lag-…` one standby alone is far, so the other two are a quorum that does not wait for it.
-The limit on a file's size is not a full disk to the letter: writes fail with `EFBIG` and not with `ENOSPC`.
-";
 
 /// As `tests/requirements.txt` pins it.
 fn openbao_version() -> String {

@@ -15,8 +15,7 @@ mod document;
 use std::process::ExitCode;
 
 use test_bed::chaos::{self, Figures, Pace, SCENARIOS, Scenario};
-use test_bed::parts;
-use test_bed::process::Scratch;
+use test_bed::{Scratch, parts};
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

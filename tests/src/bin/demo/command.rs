@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use test_bed::parts;
-use test_bed::process::Scratch;
+use test_bed::{Scratch, parts};
 
 use crate::api::Answer;
 use crate::promise::{self, Broken};

@@ -2,8 +2,8 @@
 //!
 //! The chapters are told in this order, each in its own file: [`world`] starts the parts, configures Vault and deploys
 //! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`command`] runs
-//! `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed: one thing that is not as promised ends
-//! the demo, with exit code 1 and the logs left behind.
+//! `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed:
+//! one thing that is not as promised ends the demo, with exit code 1 and the logs left behind.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -31,7 +31,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
-use test_bed::process::Scratch;
+use test_bed::Scratch;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Answer;

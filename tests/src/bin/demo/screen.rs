@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
 
-/// Standard output.
 pub(crate) struct Screen {
     colour: bool,
     live: bool,

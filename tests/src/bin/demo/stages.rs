@@ -64,23 +64,21 @@ async fn allowed(world: &World, promised: &Promised) -> Result<Answer, Broken> {
     let answer = world.get_orders(promised.stage, Some(&world.jwt)).await?;
     answer.came_with(&what, 200)?;
     let vault = &answer.body["vault"];
-    let policies = promise::list(&[promised.policy, "vault-authorizer-self"]);
-    promise::equal(&format!("{what}: Vault policies"), policies, shown(&vault["policies"]))?;
-    let lifetime = shown(&vault["lease_duration_seconds"]);
-    promise::equal(&format!("{what}: lifetime"), promised.lifetime_seconds, lifetime)?;
-    promise::equal(
-        &format!("{what}: creation path"),
-        promised.creation_path,
-        shown(&vault["creation_path"]),
-    )?;
-    promise::equal(&format!("{what}: caller"), "corp:alice", shown(&answer.body["caller"]))?;
     let requests = world.vault.openbao.requests_since(mark);
     let reads: Vec<_> = requests.iter().filter_map(|request| request.strip_prefix("read ")).collect();
-    promise::equal(
-        &format!("{what}: secrets read, by Vault's audit log"),
-        promised.secret,
-        promise::list(&reads),
-    )?;
+    for (name, promised, came) in [
+        (
+            "Vault policies",
+            promise::list(&[promised.policy, "vault-authorizer-self"]),
+            shown(&vault["policies"]),
+        ),
+        ("lifetime", promised.lifetime_seconds.to_string(), shown(&vault["lease_duration_seconds"])),
+        ("creation path", promised.creation_path.to_owned(), shown(&vault["creation_path"])),
+        ("caller", "corp:alice".to_owned(), shown(&answer.body["caller"])),
+        ("secrets read, by Vault's audit log", promised.secret.to_owned(), promise::list(&reads)),
+    ] {
+        promise::equal(&format!("{what}: {name}"), promised, came)?;
+    }
     Ok(answer)
 }
 

@@ -3,13 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::deployment::{Deployment, QuickstartParameters};
-use test_bed::emulator::{ACCOUNT, Emulator, REGION};
-use test_bed::issuer::{Issuer, TokenSpec};
-use test_bed::openbao::OpenBao;
-use test_bed::process::Scratch;
-use test_bed::{http, parts, vault_setup};
+use test_bed::{
+    ACCOUNT, AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, QuickstartParameters, REGION,
+    SERVER_ID, Scratch, TokenSpec, VaultWithAwsAuth, http, vault_setup,
+};
 
 use crate::promise::{self, Broken};
 use crate::screen::Screen;
@@ -17,18 +14,15 @@ use crate::screen::Screen;
 /// The stack's name, with which the names of its functions and roles begin.
 const STACK: &str = "orders";
 
-/// What the authorizer's login is signed for.
-const SERVER_ID: &str = "vault.example.com";
-
 /// How long the caller's JWT is good.
 pub(crate) const JWT_MINUTES: i64 = 60;
 
 /// Everything that runs. Dropping it ends every part.
 pub(crate) struct World {
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: DeployedStack,
     pub(crate) http: reqwest::Client,
     pub(crate) issuer: Issuer,
-    pub(crate) vault: Vault,
+    pub(crate) vault: VaultWithAwsAuth,
     pub(crate) emulator: Emulator,
     /// Alice's JWT, the one caller of this story.
     pub(crate) jwt: String,
@@ -98,9 +92,11 @@ fn pinned(package: &str) -> &'static str {
     versions.next().expect("every part is pinned")
 }
 
-async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> Vault {
+async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -> VaultWithAwsAuth {
     let role = QuickstartParameters::authorizer_role_arn(STACK);
-    let vault = Vault::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID)).await;
+    let vault =
+        VaultWithAwsAuth::over(openbao, &emulator.sts_url(), AwsAuthConfig::quickstart(&role, SERVER_ID))
+            .await;
     screen.paragraph(if vault.aws_auth.is_plugin() {
         "OpenBao runs its plugin for Vault's AWS auth method, which has the emulator's STS check the signature."
     } else {
@@ -113,21 +109,19 @@ async fn add_aws_login(screen: &Screen, openbao: OpenBao, emulator: &Emulator) -
 /// Neither needs the other.
 async fn configure_and_deploy(
     screen: &Screen,
-    vault: &Vault,
+    vault: &VaultWithAwsAuth,
     emulator: &Emulator,
     issuer: &Issuer,
-) -> Result<Deployment, Broken> {
+) -> Result<DeployedStack, Broken> {
     screen.chapter("2  Configure Vault and deploy the API, with the files that ship");
-    let (authorizer, orders) = (parts::binary("release", "bootstrap"), parts::binary("release", "orders"));
-    let mut parameters = QuickstartParameters::new(&authorizer, &orders, &vault.address(), &issuer.url());
+    let mut parameters = QuickstartParameters::new(&vault.address(), &issuer.url());
     parameters.stack = STACK.to_owned();
-    parameters.server_id = SERVER_ID.to_owned();
     let (least, deployment) = tokio::join!(
         screen.doing("Vault", "infra/vault/quickstart.sh", configure(&vault.openbao)),
         screen.doing(
             "API",
             "infra/cloudformation/quickstart.yaml",
-            Deployment::quickstart(emulator, &parameters)
+            DeployedStack::quickstart(emulator, &parameters)
         ),
     );
     least?;

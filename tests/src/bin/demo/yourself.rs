@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use test_bed::process::Scratch;
+use test_bed::Scratch;
 
 use crate::api::shown;
 use crate::command::{Lines, quoted};

@@ -4,12 +4,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use test_bed::apis::Apis;
 use test_bed::cases::Shape;
-use test_bed::emulator::Emulator;
-use test_bed::parts;
-use test_bed::process::Scratch;
 use test_bed::raw_http::Request;
+use test_bed::{Apis, Emulator, Scratch, parts};
 
 async fn bed(name: &str) -> (Scratch, Emulator, Apis) {
     let scratch = Scratch::new(name);

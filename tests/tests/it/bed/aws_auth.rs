@@ -3,11 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::aws_auth::{AwsAuthConfig, Vault};
-use test_bed::emulator::Emulator;
-use test_bed::process::Scratch;
-use test_bed::vault_setup::{self, Setup};
-use test_bed::{http, parts};
+use test_bed::{AwsAuthConfig, Emulator, Scratch, Setup, VaultWithAwsAuth, http, parts, vault_setup};
 
 const SERVER_ID: &str = "vault.example.com";
 
@@ -18,7 +14,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
     let logins = signed_logins(&emulator.url());
     let arn = "arn:aws:iam::123456789012:role/api-authorizer";
     let config = AwsAuthConfig::quickstart(arn, SERVER_ID);
-    let vault = Vault::start_in_memory(&scratch, &emulator.sts_url(), config).await;
+    let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
 
     for name in ["role", "role, headers as an object", "role, headers as lists"] {
@@ -67,7 +63,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
 async fn passes_everything_else_on_and_goes_down_with_openbao() {
     let scratch = Scratch::new("aws-auth-proxy");
     let config = AwsAuthConfig::quickstart("arn:aws:iam::123456789012:role/api-authorizer", SERVER_ID);
-    let mut vault = Vault::start(&scratch, "http://127.0.0.1:9", config).await;
+    let mut vault = VaultWithAwsAuth::start(&scratch, "http://127.0.0.1:9", config).await;
     vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
     let token = vault_setup::authorizer_token(&vault.openbao).await;
     let path = "auth/token/create/orders-prod-reader";
@@ -88,7 +84,7 @@ async fn passes_everything_else_on_and_goes_down_with_openbao() {
     assert_eq!(post(&vault, path, &headers, &json!({"ttl": "60s"})).await.0, 200);
 }
 
-async fn post(vault: &Vault, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+async fn post(vault: &VaultWithAwsAuth, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
     let mut request = http::client().post(format!("{}/v1/{path}", vault.address())).json(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -100,71 +96,11 @@ async fn post(vault: &Vault, path: &str, headers: &[(&str, &str)], body: &Value)
 /// Logins by name, signed with the keys of a role and of a user that this makes. The root user's keys would not do: the
 /// emulator does not check them.
 fn signed_logins(sts_url: &str) -> Value {
-    let python = Command::new(parts::python()).args(["-c", SIGN, sts_url, SERVER_ID]).output().unwrap();
+    let python = Command::new(parts::python())
+        .arg(parts::client("aws_logins.py"))
+        .args([sts_url, SERVER_ID])
+        .output()
+        .unwrap();
     assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
     serde_json::from_slice(&python.stdout).unwrap()
 }
-
-const SIGN: &str = r#"
-import base64, json, sys
-import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
-url, server_id = sys.argv[1], sys.argv[2]
-root = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-iam = boto3.client("iam", **root)
-trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-role = iam.create_role(RoleName="api-authorizer", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-key = boto3.client("sts", **root).assume_role(RoleArn=role, RoleSessionName="authorizer")["Credentials"]
-role = Credentials(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
-iam.create_user(UserName="nobody")
-key = iam.create_access_key(UserName="nobody")["AccessKey"]
-user = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
-forger = Credentials(key["AccessKeyId"], "not-the-secret")
-
-BODY = "Action=GetCallerIdentity&Version=2011-06-15"
-encode = lambda text: base64.b64encode(text.encode()).decode()
-
-def signed(credentials, server_id=server_id, extra={}, body=BODY, url=url + "/"):
-    headers = {"Content-Type": "application/x-www-form-urlencoded", **extra}
-    if server_id:
-        headers["X-Vault-AWS-IAM-Server-ID"] = server_id
-    request = AWSRequest("POST", url, data=body, headers=headers)
-    SigV4Auth(credentials, "sts", "us-east-1").add_auth(request)
-    return dict(request.headers)
-
-def login(headers, method="POST", url=url + "/", body=BODY, role="api-authorizer"):
-    return {"role": role, "iam_http_request_method": method, "iam_request_url": encode(url),
-            "iam_request_body": encode(body), "iam_request_headers": encode(json.dumps(headers))}
-
-good = signed(role)
-authorization = good["Authorization"]
-flipped = authorization[:-1] + ("0" if authorization[-1] != "0" else "1")
-unsigned = signed(role, server_id=None)
-without_body = login(good)
-del without_body["iam_request_body"]
-logins = {
-    "role": login(good),
-    "role, headers as an object": login(good) | {"iam_request_headers": good},
-    "role, headers as lists": login({name: [value] for name, value in good.items()}),
-    "tampered": login(good | {"Authorization": flipped}),
-    "wrong secret": login(signed(forger)),
-    "another host": login(good, url="https://sts.amazonaws.com/"),
-    "another principal": login(signed(user)),
-    "another role": login(good, role="other"),
-    "server id of another": login(signed(role, server_id="other.example.com")),
-    "no server id": login(unsigned),
-    "server id unsigned": login(unsigned | {"X-Vault-AWS-IAM-Server-ID": server_id}),
-    "another amz header": login(signed(role, extra={"X-Amz-Target": "x"})),
-    "another action": login(good, body="Action=GetSessionToken&Version=2011-06-15"),
-    "two actions": login(good, body=BODY + "&Action=GetCallerIdentity"),
-    "a query": login(good, url=url + "/?Action=GetCallerIdentity"),
-    "GET": login(good, method="GET"),
-    "URL-safe base64": login(good) | {"iam_request_url": "aHR0cHM6Ly9zdHMuYW1hem9uYXdzLmNvbS8_"},
-    "no body": without_body,
-}
-print(json.dumps(logins))
-"#;

@@ -2,7 +2,7 @@
 //!
 //! Receives connections; gives each to one of the nodes that are healthy, in turn. It looks at each node every half second,
 //! and resets the connections of one that is not healthy any more. It repeats nothing. The faults are the bed's:
-//! [`Front::delay`], [`Front::reset_some`], [`Front::cut_off`].
+//! [`LoadBalancer::delay`], [`LoadBalancer::reset_some`], [`LoadBalancer::cut_off`].
 //!
 //! It knows where a request begins, since a client that waits for each answer speaks first. So it can delay an answer or
 //! lose one; and it can send a login to the stand-in beside that node (see [`AwsAuth`](crate::aws_auth::AwsAuth)), which
@@ -20,16 +20,15 @@ use crate::http;
 use crate::tcp::{self, Listener};
 
 /// How often it looks at each node.
-pub const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a node may take to say that it is healthy.
-pub const CHECK_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 const LOGIN: &[u8] = b"POST /v1/auth/aws/login ";
 
 /// Where a node is.
 #[derive(Debug, Clone, Copy)]
 pub struct Upstream {
-    /// Its port.
     pub node: u16,
     /// The port of the stand-in for its AWS auth method.
     pub login: u16,
@@ -37,14 +36,13 @@ pub struct Upstream {
 
 /// The address. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Front {
+pub struct LoadBalancer {
     listener: Listener,
     state: Arc<State>,
 }
 
-impl Front {
+impl LoadBalancer {
     /// Starts before these nodes, all of them taken for healthy at first.
-    #[must_use]
     pub fn start(upstreams: &[Upstream]) -> Self {
         let condition = || watch::Sender::new(Condition { healthy: true, cut_off: false });
         let state = Arc::new(State {
@@ -59,13 +57,10 @@ impl Front {
         Self { listener, state }
     }
 
-    /// `http://127.0.0.1:<port>`
-    #[must_use]
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener.port())
     }
 
-    /// Holds back each answer for so long.
     pub fn delay(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).expect("a short time");
         self.state.delay_millis.store(millis, Ordering::SeqCst);
@@ -82,7 +77,6 @@ impl Front {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = true);
     }
 
-    /// Ends [`Front::cut_off`].
     pub fn reconnect(&self, node: usize) {
         self.state.nodes[node].1.send_modify(|condition| condition.cut_off = false);
     }

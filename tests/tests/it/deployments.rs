@@ -1,22 +1,19 @@
 //! One configuration, three ways to deploy: what the function is given is the same document, whichever of them gives it.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_bed::cdk::Package;
-use test_bed::cloudformation::{self, BUCKET, Code};
-use test_bed::emulator::Emulator;
-use test_bed::parts;
-use test_bed::process::Scratch;
-use test_bed::terraform::Terraform;
+use test_bed::cloudformation::{self, BUCKET};
+use test_bed::configuration::at;
+use test_bed::process::with_input;
+use test_bed::{Code, Emulator, Package, Scratch, Terraform, parts};
 
 /// Of the emulator's API, which must exist; an id of AWS's own form, so that sizes are what they are there.
-const FRONTS: &str = "fronts";
+const ROOT: &str = "deployments";
 /// What Lambda takes in its variables, less their names.
 const LIMIT_BYTES: usize = 4000;
 
@@ -37,12 +34,12 @@ impl Bed {
         let aws = emulator.aws();
         let api = json!({"Name": "orders", "ProtocolType": "HTTP"});
         let api = aws.request("apigatewayv2", "create_api", &api).await["ApiId"].as_str().unwrap().to_owned();
-        let golden = parts::repository().join("tests/golden").join(FRONTS);
+        let golden = parts::repository().join("tests/golden").join(ROOT);
         let terraform = Terraform::on(&scratch, aws);
-        fs::create_dir(terraform.folder(FRONTS)).unwrap();
-        fs::copy(golden.join("main.tf"), terraform.folder(FRONTS).join("main.tf")).unwrap();
+        fs::create_dir(terraform.folder(ROOT)).unwrap();
+        fs::copy(golden.join("main.tf"), terraform.folder(ROOT).join("main.tf")).unwrap();
         let cdk = Package::new(&scratch);
-        cdk.add_example(FRONTS, &golden.join("app.ts"));
+        cdk.add_example(ROOT, &golden.join("app.ts"));
         // None of these functions is called.
         let code = Code::of("authorizer", &parts::binary("release", "orders"), aws);
         Self { terraform, cdk, code, api, emulator, scratch }
@@ -67,7 +64,7 @@ impl Bed {
         let text = self.document(fixture).to_string();
         // What the README has its readers do.
         let text = if text.len() > LIMIT_BYTES {
-            format!("base64gzip:{}", STANDARD.encode(gzip(&text)))
+            format!("base64gzip:{}", STANDARD.encode(gzip("-cn9", text.as_bytes())))
         } else {
             text
         };
@@ -84,20 +81,20 @@ impl Bed {
 
     async fn by_terraform(&self, fixture: &Value) -> Result<(), String> {
         let variables = json!({"fixture": self.write(fixture), "api": self.api, "zip": self.code.file()});
-        let file = self.terraform.folder(FRONTS).join("test.auto.tfvars.json");
+        let file = self.terraform.folder(ROOT).join("test.auto.tfvars.json");
         fs::write(file, variables.to_string()).unwrap();
-        self.terraform.init(FRONTS, &[]).await;
-        let planned = self.terraform.run(FRONTS, &["plan", "-input=false", "-out=plan"]).await;
-        if !planned.success {
-            return Err(planned.printed);
+        self.terraform.init(ROOT, &[]).await;
+        let planned = self.terraform.run(ROOT, &["plan", "-input=false", "-out=plan"]).await;
+        if planned.code != 0 {
+            return Err(planned.all());
         }
-        self.terraform.succeeds(FRONTS, &["apply", "plan"]).await;
+        self.terraform.succeeds(ROOT, &["apply", "plan"]).await;
         Ok(())
     }
 
     async fn by_cdk(&self, fixture: &Value) -> Result<(), String> {
         let context = json!({"fixture": self.write(fixture), "api": self.api, "bucket": BUCKET, "key": self.code.key()});
-        let template = self.cdk.try_synthesise(FRONTS, "by-cdk", &context)?;
+        let template = self.cdk.try_synthesise(ROOT, "by-cdk", &context)?;
         let code = std::slice::from_ref(&self.code);
         let made = cloudformation::deploy(self.emulator.aws(), "by-cdk", &template, &json!({}), code).await;
         made.map(|_| ())
@@ -112,7 +109,9 @@ impl Bed {
         let value = variables["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
         assert!(value.len() <= LIMIT_BYTES, "{function}: {}", value.len());
         let text = match value.strip_prefix("base64gzip:") {
-            Some(compressed) => gunzip(&STANDARD.decode(compressed).unwrap()),
+            Some(compressed) => {
+                String::from_utf8(gzip("-cd", &STANDARD.decode(compressed).unwrap())).unwrap()
+            }
             None => value.clone(),
         };
         (value, serde_json::from_str(&text).unwrap())
@@ -139,63 +138,36 @@ fn with_grants(count: usize, text: impl Fn(usize) -> String) -> Value {
     fixture
 }
 
-fn gzip(text: &str) -> Vec<u8> {
-    filter("gzip", &["-cn9"], text.as_bytes())
-}
-
-fn gunzip(bytes: &[u8]) -> String {
-    String::from_utf8(filter("gzip", &["-cd"], bytes)).unwrap()
-}
-
-fn filter(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = child.unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut output = Vec::new();
-    std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(input).unwrap());
-        child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
-    });
-    assert!(child.wait().unwrap().success());
-    output
+fn gzip(options: &str, input: &[u8]) -> Vec<u8> {
+    let output = with_input(Command::new("gzip").arg(options), input);
+    assert!(output.status.success());
+    output.stdout
 }
 
 #[tokio::test]
-async fn a_document_with_every_key_is_the_same_by_all_three() {
-    let bed = Bed::new("fronts-every-key").await;
-    let fixture = fixture();
-    bed.by_cloudformation(&fixture).await.unwrap();
-    bed.by_terraform(&fixture).await.unwrap();
-    bed.by_cdk(&fixture).await.unwrap();
-    let document = bed.document(&fixture);
-    for function in ["by-cloudformation", "by-terraform", "by-cdk"] {
-        let (value, given) = bed.given(function).await;
-        assert!(value.starts_with('{'), "{function} compresses what need not be");
-        assert_eq!(given, document, "{function}");
-    }
-}
-
-#[tokio::test]
-async fn a_document_above_4_kb_is_compressed_by_all_three() {
-    let bed = Bed::new("fronts-compressed").await;
-    let fixture = with_grants(60, |number| format!("subject-{number}"));
-    let document = bed.document(&fixture);
-    assert!(document.to_string().len() > 4096);
-    bed.by_cloudformation(&fixture).await.unwrap();
-    bed.by_terraform(&fixture).await.unwrap();
-    bed.by_cdk(&fixture).await.unwrap();
-    for function in ["by-cloudformation", "by-terraform", "by-cdk"] {
-        let (value, given) = bed.given(function).await;
-        assert!(value.starts_with("base64gzip:"), "{function}");
-        assert_eq!(given, document, "{function}");
+async fn a_document_is_the_same_by_all_three_and_compressed_above_4_kb() {
+    let bed = Bed::new("deployments-same").await;
+    // The one with every key, and one that is too long as it is.
+    for (fixture, begins) in
+        [(fixture(), "{"), (with_grants(60, |number| format!("subject-{number}")), "base64gzip:")]
+    {
+        let document = bed.document(&fixture);
+        assert_eq!(document.to_string().len() > 4096, begins != "{");
+        bed.by_cloudformation(&fixture).await.unwrap();
+        bed.by_terraform(&fixture).await.unwrap();
+        bed.by_cdk(&fixture).await.unwrap();
+        for function in ["by-cloudformation", "by-terraform", "by-cdk"] {
+            let (value, given) = bed.given(function).await;
+            assert!(value.starts_with(begins), "{function}: {value:.20}");
+            assert_eq!(given, document, "{function}");
+        }
     }
 }
 
 /// No function is made of it: plan, synthesis and change set each fail before anything is.
 #[tokio::test]
 async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_before_anything_is_made() {
-    let bed = Bed::new("fronts-too-long").await;
+    let bed = Bed::new("deployments-too-long").await;
     // What does not compress: digits of a product that never repeats.
     let noise = |number: usize| {
         let digits =
@@ -204,7 +176,10 @@ async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_bef
     };
     let fixture = with_grants(110, noise);
     let text = bed.document(&fixture).to_string();
-    assert!(STANDARD.encode(gzip(&text)).len() > 4096, "it compresses too well for this test");
+    assert!(
+        STANDARD.encode(gzip("-cn9", text.as_bytes())).len() > 4096,
+        "it compresses too well for this test"
+    );
     let refused = bed.by_cloudformation(&fixture).await.unwrap_err();
     assert!(refused.contains("4096") || refused.contains("4000"), "{refused}");
     for refused in [bed.by_terraform(&fixture).await.unwrap_err(), bed.by_cdk(&fixture).await.unwrap_err()] {
@@ -221,48 +196,28 @@ async fn a_document_that_is_too_long_even_compressed_is_refused_by_all_three_bef
 /// that place's name in the document.
 #[tokio::test]
 async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_place() {
-    // Where, by the parts' own names, and the value that is wrong there.
+    // The place, and the value that is wrong there.
     let cases = [
-        (
-            "/stages/$default/grants/0/caller",
-            "bound_subjct",
-            "stages.$default.grants[0].caller.bound_subjct",
-            json!("alice"),
-        ),
-        (
-            "/stages/$default/grants/1",
-            "caller",
-            "stages.$default.grants[1].caller",
-            json!({"aws_identity": true}),
-        ),
-        (
-            "/stages/$default/grants/0/token",
-            "wrap_ttl",
-            "stages.$default.grants[0].token.wrap_ttl",
-            json!("3m"),
-        ),
-        (
-            "/stages/$default/grants/1/token",
-            "role",
-            "stages.$default.grants[1].token.role",
-            json!("orders-reader"),
-        ),
-        ("/stages/$default/grants/1", "name", "stages.$default.grants[1].name", json!("orders-reader")),
-        ("/stages/$default/grants/0", "routes", "stages.$default.grants[0].routes[0]", json!(["ANY orders"])),
-        ("/vault", "address", "vault.address", json!("http://vault.example.com:8200")),
-        ("/issuers/corp", "algorithms", "issuers.corp.algorithms", json!(["none"])),
+        ("stages.$default.grants[0].caller.bound_subjct", json!("alice")),
+        ("stages.$default.grants[1].caller", json!({"aws_identity": true})),
+        ("stages.$default.grants[0].token.wrap_ttl", json!("3m")),
+        ("stages.$default.grants[1].token.role", json!("orders-reader")),
+        ("stages.$default.grants[1].name", json!("orders-reader")),
+        ("stages.$default.grants[0].routes[0]", json!("ANY orders")),
+        ("vault.address", json!("http://vault.example.com:8200")),
+        ("issuers.corp.algorithms", json!(["none"])),
     ];
-    let bed = Bed::new("fronts-refused").await;
-    let root = "fronts-configuration";
+    let bed = Bed::new("deployments-refused").await;
+    let root = "deployments-configuration";
     fs::create_dir(bed.terraform.folder(root)).unwrap();
-    let main = parts::repository().join("tests/golden/fronts/configuration/main.tf");
+    let main = parts::repository().join("tests/golden/deployments/configuration/main.tf");
     fs::copy(main, bed.terraform.folder(root).join("main.tf")).unwrap();
     bed.terraform.init(root, &[]).await;
     let good = fixture();
-    for (pointer, key, place, value) in [("", "", "", Value::Null)].into_iter().chain(cases) {
+    for (place, value) in [("", Value::Null)].into_iter().chain(cases) {
         let mut fixture = good.clone();
         if !place.is_empty() {
-            fixture.pointer_mut(pointer).unwrap()[key] = value;
+            *at(&mut fixture, &place.replace('[', ".").replace(']', "")) = value;
         }
         let file = bed.write(&fixture);
         let variable = format!("-var=fixture={}", file.display());
@@ -275,24 +230,19 @@ async fn what_the_function_refuses_is_refused_at_plan_and_at_synthesis_with_its_
         }
         document["issuers"]["corp"].as_object_mut().unwrap().remove("ca_file");
         document["issuers"]["partner"]["jwks"] = json!("discovery");
-        let read = bed.scratch.path().join("document.json");
-        fs::write(&read, document.to_string()).unwrap();
-        let read = test_bed::command::Command::new(&["check", "--config", read.to_str().unwrap()]).run();
+        let document = document.to_string();
+        let read = test_bed::command::Command::new(&["check", "--config", "-"]).stdin(&document).run();
         if place.is_empty() {
-            assert!(planned.success, "{}", planned.printed);
+            assert_eq!(planned.code, 0, "{}", planned.all());
             synthesised.unwrap();
-            assert_eq!(read.code, 0, "{}{}", read.stdout, read.stderr);
+            read.printed(0);
             continue;
         }
         assert_eq!(read.code, 1, "{place}: {}", read.stdout);
-        assert!(
-            read.stdout.contains(place) || read.stderr.contains(place),
-            "{place}: {}{}",
-            read.stdout,
-            read.stderr
-        );
+        let told = read.stdout + &read.stderr;
+        assert!(told.contains(place), "{place}: {told}");
         let of_cdk = synthesised.expect_err(place);
         assert!(of_cdk.contains(place), "{place}: {of_cdk}");
-        assert!(!planned.success && planned.printed.contains(place), "{place}: {}", planned.printed);
+        assert!(planned.code != 0 && planned.all().contains(place), "{place}: {}", planned.all());
     }
 }

@@ -1,7 +1,6 @@
 //! `infra/cloudformation/quickstart.yaml`, deployed into the emulator as a user deploys it: code in S3, then a stack.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,8 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::cloudformation::{self, BUCKET, Code};
-use crate::emulator::{ACCOUNT, Aws, Emulator, REGION};
+use crate::cloudformation::{self, BUCKET};
+use crate::{ACCOUNT, Aws, Code, Emulator, REGION, SERVER_ID, parts};
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -21,77 +20,59 @@ pub struct QuickstartParameters {
     pub authorizer_binary: PathBuf,
     /// The sample integration's binary; it is called `bootstrap` in its zip file.
     pub orders_binary: PathBuf,
-    /// `VaultAddress`
-    pub vault_address: String,
-    /// `VaultServerId`
-    pub server_id: String,
-    /// `Issuer`
-    pub issuer: String,
-    /// `Audience`
-    pub audience: String,
-    /// Any other parameter of the template, such as `("AllowOrigin", "https://shop.example.com")`.
-    pub others: Vec<(String, String)>,
+    /// The template's own parameters, but for those of the code and of this emulator.
+    pub values: Value,
 }
 
 impl QuickstartParameters {
-    /// For a Vault and an issuer; everything else as the template's documentation has it.
-    #[must_use]
-    pub fn new(authorizer_binary: &Path, orders_binary: &Path, vault_address: &str, issuer: &str) -> Self {
+    /// For a Vault and an issuer, with the release binaries; everything else as the template's documentation has it.
+    pub fn new(vault_address: &str, issuer: &str) -> Self {
         Self {
             stack: "quickstart".to_owned(),
-            authorizer_binary: authorizer_binary.to_owned(),
-            orders_binary: orders_binary.to_owned(),
-            vault_address: vault_address.to_owned(),
-            server_id: "vault.example.com".to_owned(),
-            issuer: issuer.to_owned(),
-            audience: "orders-api".to_owned(),
-            others: Vec::new(),
+            authorizer_binary: parts::binary("release", "bootstrap"),
+            orders_binary: parts::binary("release", "orders"),
+            values: json!({
+                "VaultAddress": vault_address,
+                "VaultServerId": SERVER_ID,
+                "Issuer": issuer,
+                "Audience": "orders-api",
+                "ApiGatewayLogRole": "create",
+            }),
         }
     }
 
     /// The role that the authorizer logs in to Vault with. Known before the stack exists: Vault's address is one of the
     /// stack's parameters, so Vault's side comes first.
-    #[must_use]
     pub fn authorizer_role_arn(stack: &str) -> String {
         format!("arn:aws:iam::{ACCOUNT}:role/{stack}-authorizer-{REGION}")
-    }
-
-    fn template_parameters(&self, emulator: &Emulator, authorizer_key: &str, orders_key: &str) -> Value {
-        let mut parameters = json!({
-            "CodeBucket": BUCKET,
-            "AuthorizerCodeKey": authorizer_key,
-            "OrdersCodeKey": orders_key,
-            "VaultAddress": self.vault_address,
-            "VaultServerId": self.server_id,
-            "StsRegion": REGION,
-            "StsEndpoint": emulator.sts_url(),
-            "Issuer": self.issuer,
-            "Audience": self.audience,
-            "ApiGatewayLogRole": "create",
-        });
-        for (name, value) in &self.others {
-            parameters[name] = json!(value);
-        }
-        parameters
     }
 }
 
 /// A deployed quickstart.
 #[derive(Debug)]
-pub struct Deployment {
+pub struct DeployedStack {
     aws: Aws,
     stack: String,
     outputs: BTreeMap<String, String>,
 }
 
-impl Deployment {
+impl DeployedStack {
     /// Uploads both functions and creates the stack, or updates the one of that name; about a second. A function whose
     /// code or configuration an update changes starts anew with its next call.
     pub async fn quickstart(emulator: &Emulator, parameters: &QuickstartParameters) -> Self {
         let aws = emulator.aws();
         let authorizer = Code::of("authorizer", &parameters.authorizer_binary, aws);
         let orders = Code::of("orders", &parameters.orders_binary, aws);
-        let values = parameters.template_parameters(emulator, authorizer.key(), orders.key());
+        let mut values = parameters.values.clone();
+        for (name, value) in [
+            ("CodeBucket", BUCKET),
+            ("AuthorizerCodeKey", authorizer.key()),
+            ("OrdersCodeKey", orders.key()),
+            ("StsRegion", REGION),
+            ("StsEndpoint", &emulator.sts_url()),
+        ] {
+            values[name] = json!(value);
+        }
         let template = cloudformation::file("quickstart.yaml");
         let code = [authorizer, orders];
         Self::create(aws, &parameters.stack, &template, &values, &code).await
@@ -116,19 +97,15 @@ impl Deployment {
     }
 
     /// An output of the stack: `ApiId`, `AuthorizerRoleArn`, `AuthorizerFunctionName`, …
-    #[must_use]
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
     }
 
-    /// The stack's outputs.
-    #[must_use]
     pub fn outputs(&self) -> &BTreeMap<String, String> {
         &self.outputs
     }
 
     /// Where the emulator serves a stage, without a slash at the end: `url("prod") + "/orders"`.
-    #[must_use]
     pub fn url(&self, stage: &str) -> String {
         format!("{}/_aws/execute-api/{}/{stage}", self.aws.url(), self.output("ApiId"))
     }
@@ -138,7 +115,6 @@ impl Deployment {
         self.aws.log_group(self.output("AuthorizerLogGroup")).await.join("\n")
     }
 
-    /// Each line of the authorizer that is a JSON object.
     pub async fn authorizer_lines(&self) -> Vec<Value> {
         json_objects(&self.aws.log_group(self.output("AuthorizerLogGroup")).await)
     }
@@ -148,22 +124,11 @@ impl Deployment {
         self.aws.log_group(self.output("OrdersLogGroup")).await.join("\n")
     }
 
-    /// Each line of the sample integration that is a JSON object.
-    pub async fn orders_lines(&self) -> Vec<Value> {
-        json_objects(&self.aws.log_group(self.output("OrdersLogGroup")).await)
-    }
-
     /// What the stack has made, as the services describe it; the keys are in `tests/clients/describe.py`.
     pub async fn describe(&self) -> Value {
         let outputs = serde_json::to_string(&self.outputs).expect("outputs are JSON");
         let description = self.aws.client_script("describe.py", &[&outputs]).await;
         serde_json::from_str(&description).expect("the script prints JSON")
-    }
-
-    /// The template as it is in the repository.
-    #[must_use]
-    pub fn template_body(&self) -> String {
-        fs::read_to_string(cloudformation::file("quickstart.yaml")).expect("the template can be read")
     }
 }
 
