@@ -64,18 +64,15 @@ impl Served {
     }
 
     fn answer(&self, asked: &Asked) -> Reply {
-        let path = "/.well-known/openid-configuration";
-        let url = format!("http://{}", asked.header("host").unwrap());
-        let body = match self.etag {
-            _ if asked.path == path => {
-                json!({"issuer": url, "jwks_uri": format!("{url}{}", self.jwks_path)}).to_string()
-            }
-            Some(etag) if asked.header("if-none-match") == Some(etag) => {
-                return Reply { status: 304, body: String::new(), ..self.reply.clone() };
-            }
-            _ => return self.reply.clone(),
-        };
-        Reply { gate: self.reply.gate.clone(), ..Reply::new(200, body) }
+        if asked.path == "/.well-known/openid-configuration" {
+            let url = format!("http://{}", asked.header("host").unwrap());
+            let discovery = json!({"issuer": url, "jwks_uri": format!("{url}{}", self.jwks_path)});
+            return Reply { gate: self.reply.gate.clone(), ..Reply::new(200, discovery.to_string()) };
+        }
+        if self.etag.is_some_and(|etag| asked.header("if-none-match") == Some(etag)) {
+            return Reply { status: 304, body: String::new(), ..self.reply.clone() };
+        }
+        self.reply.clone()
     }
 }
 
