@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use authorizer_steps::{mint::MintError, outcome::Code, response::Answer};
+use authorizer_steps::{clock::Clock, mint::MintError, outcome::Code, response::Answer};
 use serde_json::{Value, json};
 use vault_api::VaultErrorKind;
 
@@ -14,9 +14,7 @@ use crate::support::*;
 
 #[test]
 fn an_allowed_call_gets_the_policy_for_exactly_this_method_and_the_context() {
-    let (answer, _) = Bed::new().decide(&event(&good_token()));
-    let Answer::Decision(policy) = answer else { panic!("{answer:?}") };
-    insta::assert_json_snapshot!(policy);
+    insta::assert_json_snapshot!(Bed::new().decision(&event(&good_token())));
 }
 
 #[test]
@@ -25,17 +23,15 @@ fn the_resource_allowed_is_the_method_arn_as_it_came() {
         "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/prod/GET/orders",
         "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
     ] {
-        let mut event = event(&good_token());
-        event["methodArn"] = arn.into();
-        let (Answer::Decision(policy), _) = Bed::new().decide(&event) else { panic!() };
-        assert_eq!(policy["policyDocument"]["Statement"][0]["Resource"], json!([arn]));
+        let event = changed(&event(&good_token()), &json!({"methodArn": arn}));
+        assert_eq!(Bed::new().decision(&event)["policyDocument"]["Statement"][0]["Resource"], json!([arn]));
     }
 }
 
 #[test]
 fn the_context_is_flat_text() {
-    let (Answer::Decision(policy), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
-    let context = policy["context"].as_object().unwrap();
+    let decision = Bed::new().decision(&event(&good_token()));
+    let context = decision["context"].as_object().unwrap();
     assert!(context.values().all(Value::is_string));
     assert!(context.keys().all(|key| key.bytes().all(|b| b.is_ascii_alphanumeric())));
 }
@@ -50,7 +46,7 @@ fn an_answer_that_api_gateway_would_not_take_is_a_fault() {
 fn with_accessor(bytes: usize) -> Bed {
     let mut wrap = wrap_info("auth/token/create/orders-prod-reader", 30);
     wrap["wrapped_accessor"] = "a".repeat(bytes).into();
-    Bed::with_vault(CONFIG, vec![Ok(answer(json!({"wrap_info": wrap})))], 0)
+    Bed::new().vault_gives([Ok(answer(json!({"wrap_info": wrap})))])
 }
 
 /// The last one is for a number that no reader can hold, or that only one who keeps its text can.
@@ -86,14 +82,14 @@ fn an_event_that_no_reader_of_json_takes_is_a_fault_with_a_line_and_no_words_of_
 /// Every case, as `code: answer | answer with unauthorized: deny`.
 #[test]
 fn the_denial_matrix_is_as_reviewed() {
-    let denying = CONFIG.replace("stages:", "answer: {unauthorized: deny}\nstages:");
+    let denying = document_with("answer: {unauthorized: deny}");
     let mut matrix = String::new();
     for (name, event) in cases() {
         let bed = Bed::new();
         let code = bed.code(&event);
-        assert!(bed.authorizer.minter.orders.take().is_empty(), "{name}: a denial made a Vault call");
+        assert!(bed.orders().is_empty(), "{name}: a denial made a Vault call");
         let thrown = shown(&bed.decide(&event).0);
-        let denied = shown(&Bed::with(&denying).decide(&event).0);
+        let denied = shown(&Bed::of(&denying).decide(&event).0);
         writeln!(matrix, "{name:<28} {code:<22} {thrown:<34} {denied}").unwrap();
     }
     insta::assert_snapshot!(matrix);
@@ -114,57 +110,41 @@ fn shown(answer: &Answer) -> String {
 }
 
 fn cases() -> Vec<(&'static str, Value)> {
-    let changed = |change: fn(&mut Value)| {
-        let mut event = event(&good_token());
-        change(&mut event);
-        event
-    };
-    let no_headers = |event: &mut Value| {
-        event["headers"] = json!({});
-        event["multiValueHeaders"] = json!(null);
-    };
+    let event_with = |changes: Value| changed(&event(&good_token()), &changes);
+    let claims = |changes: Value| event(&token_with(changes));
+    let header = |changes: Value| event(&token_with_header(changes));
+    let mut reserved = event(&good_token());
+    reserved["headers"]["X_Vault_Context_Grant"] = json!("admin");
+    let mut another_account = event(&good_token());
+    another_account["requestContext"]["accountId"] = json!("210987654321");
+    let two =
+        json!({"Authorization": [format!("Bearer {}", good_token())], "authorization": ["Bearer a.b.c"]});
     vec![
-        ("no credential", changed(no_headers)),
-        (
-            "two credentials",
-            changed(|event| event["multiValueHeaders"]["authorization"] = json!(["Bearer a.b.c"])),
-        ),
+        ("no credential", event_with(json!({"headers": null, "multiValueHeaders": null}))),
+        ("two credentials", event_with(json!({"multiValueHeaders": two}))),
         ("not a JWT", event("a")),
         ("an oversized credential", event(&"a".repeat(11_000))),
-        (
-            "another scheme",
-            changed(|event| {
-                event["headers"]["Authorization"] = json!("Basic eA==");
-                event["multiValueHeaders"] = json!(null);
-            }),
-        ),
-        ("an unknown issuer", event(&token_with(json!({"iss": "https://other.example"})))),
-        ("no algorithm", event(&token_with_header(json!({"alg": "none", "kid": "ed"})))),
-        ("another type", event(&token_with_header(json!({"alg": "EdDSA", "kid": "ed", "typ": "id+jwt"})))),
-        ("an unknown key", event(&token_with_header(json!({"alg": "EdDSA", "kid": "other"})))),
-        ("a forged signature", event(&keys().partner(&json!({"alg": "EdDSA", "kid": "ed"}), &claims()))),
-        ("an expired token", event(&token_with(json!({"exp": NOW - 1})))),
-        ("an expiring token", event(&token_with(json!({"exp": NOW + 10})))),
-        ("a token from the future", event(&token_with(json!({"nbf": NOW + 100})))),
-        ("an old token", event(&token_with(json!({"iat": NOW - 4000})))),
-        ("another audience", event(&token_with(json!({"aud": "other"})))),
-        ("a sender-constrained token", event(&token_with(json!({"cnf": {"jkt": "0ZcOCORZNYy"}})))),
-        ("no subject", event(&token_with(json!({"sub": null})))),
-        (
-            "another api",
-            changed(|event| {
-                event["methodArn"] =
-                    json!("arn:aws:execute-api:eu-west-1:123456789012:zzzzzzzzzz/prod/GET/orders");
-                event["requestContext"]["apiId"] = json!("zzzzzzzzzz");
-            }),
-        ),
+        ("another scheme", crate::support::event_with("Basic eA==")),
+        ("an unknown issuer", claims(json!({"iss": "https://other.example"}))),
+        ("no algorithm", header(json!({"alg": "none"}))),
+        ("another type", header(json!({"typ": "id+jwt"}))),
+        ("an unknown key", header(json!({"kid": "other"}))),
+        ("a forged signature", event(&keys().partner(&header_with(json!({})), &crate::support::claims()))),
+        ("an expired token", claims(json!({"exp": NOW - 1}))),
+        ("an expiring token", claims(json!({"exp": NOW + 10}))),
+        ("a token from the future", claims(json!({"nbf": NOW + 100}))),
+        ("an old token", claims(json!({"iat": NOW - 4000}))),
+        ("another audience", claims(json!({"aud": "other"}))),
+        ("a sender-constrained token", claims(json!({"cnf": {"jkt": "0ZcOCORZNYy"}}))),
+        ("no subject", claims(json!({"sub": null}))),
+        ("another api", event_of_another_api(&good_token(), "prod")),
         ("another stage", event_on(&good_token(), "test-invoke-stage", "GET", "/orders")),
-        ("a path as a pattern", changed(|event| event["path"] = json!("/orders/*"))),
+        ("a path as a pattern", event_with(json!({"path": "/orders/*"}))),
         ("a path too long", event_on(&good_token(), "prod", "GET", &format!("/orders/{}", "x".repeat(600)))),
-        ("a reserved header", changed(|event| event["headers"]["X_Vault_Context_Grant"] = json!("admin"))),
-        ("another account", changed(|event| event["requestContext"]["accountId"] = json!("210987654321"))),
-        ("a name with a line break", event(&token_with(json!({"sub": "a\r\nb"})))),
-        ("a missing scope", event(&token_with(json!({"scope": "profile"})))),
+        ("a reserved header", reserved),
+        ("another account", another_account),
+        ("a name with a line break", claims(json!({"sub": "a\r\nb"}))),
+        ("a missing scope", claims(json!({"scope": "profile"}))),
         ("another method", event_on(&good_token(), "prod", "DELETE", "/orders")),
         ("an unknown event", json!({"Records": []})),
     ]
@@ -173,86 +153,68 @@ fn cases() -> Vec<(&'static str, Value)> {
 #[test]
 fn the_matrix_and_the_faults_cover_every_code() {
     let mut seen: Vec<String> = cases().iter().map(|(_, event)| Bed::new().code(event)).collect();
-    let path = || "p".to_owned();
-    let faults = [
-        VaultErrorKind::TimedOut.at(path()),
-        VaultErrorKind::Sealed.at(path()),
-        VaultErrorKind::Throttled { retry_after_seconds: None }.at(path()),
-        VaultErrorKind::Forbidden.at(path()),
-        VaultErrorKind::AnswerInvalid { reason: path() }.at(path()),
-    ];
-    let mut faults: Vec<_> = faults.into_iter().map(MintError::Vault).collect();
-    faults.push(MintError::LoginCredentials { reason: path() });
-    seen.extend(
-        faults.into_iter().map(|error| Bed::with_vault(CONFIG, vec![Err(error)], 0).code_for(&good_token())),
-    );
+    for kind in [
+        VaultErrorKind::TimedOut,
+        VaultErrorKind::Sealed,
+        VaultErrorKind::Throttled { retry_after_seconds: None },
+        VaultErrorKind::Forbidden,
+        VaultErrorKind::AnswerInvalid { reason: String::new() },
+    ] {
+        seen.push(Bed::new().vault_gives([Err(MintError::Vault(kind.at("p")))]).code_for(&good_token()));
+    }
+    let no_credentials = MintError::LoginCredentials { reason: String::new() };
+    seen.push(Bed::new().vault_gives([Err(no_credentials)]).code_for(&good_token()));
     seen.extend(crate::aws_identity::codes());
-    let limited = Bed::with(&CONFIG.replace("stages:", "limits: {caller_mints_per_second: 1}\nstages:"));
-    seen.extend([(); 3].map(|()| limited.code_for(&good_token())));
-    let provider_down = Bed::with(&CONFIG.replace("{file: jwks.json}", "{uri: \"http://127.0.0.1:9/jwks\"}"));
-    seen.push(provider_down.code_for(&good_token()));
+    seen.extend(Bed::of(document_with("limits: {caller_mints_per_second: 1}")).codes_for(&good_token(), 3));
+    seen.push(Bed::of(document().keys_at("http://127.0.0.1:9")).code_for(&good_token()));
     seen.push(with_accessor(8000).code_for(&good_token()));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (_listener, hanging) = with_a_provider_that_never_answers();
-    seen.push(runtime.block_on(hanging.code_within(&event(&good_token()), 0)));
+    let hanging = Bed::of(document().keys_at(&RawServer::silent().url()));
+    seen.push(block_on(hanging.code_within(&event(&good_token()), 0)));
     let unseen: Vec<_> =
         Code::ALL.iter().filter(|code| !seen.iter().any(|seen| seen == code.as_str())).collect();
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
-#[test]
-fn a_deadline_that_has_passed_is_a_fault() {
-    let bed = Bed::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let deadline = authorizer_steps::clock::Clock::now(&*bed.clock);
-    let invocation = authorizer_steps::authorize::Invocation { request_id: "r", trace_id: None, deadline };
-    let (_listener, hanging) = with_a_provider_that_never_answers();
-    let (answer, record) =
-        runtime.block_on(hanging.authorizer.decide(event(&good_token()).to_string().as_bytes(), invocation));
+#[tokio::test]
+async fn a_deadline_that_has_passed_is_a_fault() {
+    let hanging = Bed::of(document().keys_at(&RawServer::silent().url()));
+    let (answer, record) = hanging.decide_within(&event(&good_token()), 0).await;
     assert_eq!(answer, Answer::Error("deadline_exceeded"));
-    assert_eq!(record.line(deadline)["outcome"], "fault");
-}
-
-/// It accepts the connection.
-fn with_a_provider_that_never_answers() -> (std::net::TcpListener, Bed) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("{{uri: \"http://{}/jwks\"}}", listener.local_addr().unwrap());
-    let bed = Bed::with(&CONFIG.replace("{file: jwks.json}", &uri));
-    (listener, bed)
+    assert_eq!(record.line(hanging.clock.now())["outcome"], "fault");
 }
 
 #[test]
 fn a_provider_that_is_down_is_a_fault() {
-    let uri = "{uri: \"http://127.0.0.1:9/jwks\"}";
-    let bed = Bed::with(&CONFIG.replace("{file: jwks.json}", uri));
+    let bed = Bed::of(document().keys_at("http://127.0.0.1:9"));
     let line = bed.line(&event(&good_token()));
     assert_eq!((&line["outcome"], &line["code"]), (&json!("fault"), &json!("jwks_unavailable")));
     let message = line["message"].as_str().unwrap();
-    assert!(message.contains("`corp`") && message.contains("http://127.0.0.1:9/jwks"), "{message}");
+    assert!(message.contains("`corp`") && message.contains("http://127.0.0.1:9/keys"), "{message}");
+}
+
+/// Serves the issuer's keys, until it answers otherwise.
+async fn provider_until(fails: &Arc<AtomicBool>, otherwise: Reply) -> Server {
+    let fails = Arc::clone(fails);
+    let good = Reply::new(200, keys().jwks().to_string());
+    Server::start(move |_| if fails.load(Ordering::SeqCst) { otherwise.clone() } else { good.clone() }).await
+}
+
+fn published_just_now() -> Value {
+    event(&token_with_header(json!({"kid": "published-just-now"})))
 }
 
 /// A key that was published since the last fetch cannot be told from a made-up one while the provider is away.
 #[tokio::test]
 async fn an_unknown_key_while_the_provider_is_down_is_a_fault_and_a_known_one_is_served() {
-    let up = Arc::new(AtomicBool::new(true));
-    let (serves, jwks) = (Arc::clone(&up), keys().jwks().to_string());
-    let server =
-        Server::start(
-            move |_| if serves.load(Ordering::SeqCst) { (200, jwks.clone()) } else { (503, String::new()) },
-        )
-        .await;
-    let bed =
-        Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
-    let unknown = token_with_header(json!({"alg": "EdDSA", "kid": "published-just-now"}));
-    assert_eq!(bed.code_of(&event(&unknown)).await, "key_unknown");
-    up.store(false, Ordering::SeqCst);
+    let down = Arc::new(AtomicBool::new(false));
+    let server = provider_until(&down, Reply::new(503, "")).await;
+    let bed = Bed::of(document().keys_at(&server.url));
+    assert_eq!(bed.code_of(&published_just_now()).await, "key_unknown");
+    down.store(true, Ordering::SeqCst);
     bed.clock.forward_seconds(11);
-    assert_eq!(bed.code_of(&event(&unknown)).await, "jwks_unavailable");
-    assert_eq!(
-        bed.code_of(&event(&unknown)).await,
-        "jwks_unavailable",
-        "also where the attempt was just before"
-    );
+    assert_eq!(bed.code_of(&published_just_now()).await, "jwks_unavailable");
+    let again = bed.code_of(&published_just_now()).await;
+    assert_eq!(again, "jwks_unavailable", "also where the attempt was just before");
     assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
 }
 
@@ -261,22 +223,16 @@ async fn an_unknown_key_while_the_provider_is_down_is_a_fault_and_a_known_one_is
 async fn a_key_fetch_given_up_at_the_deadline_is_an_outage_and_not_a_denial() {
     let bed = bed_whose_provider_has_gone_silent().await;
     bed.clock.forward_seconds(11);
-    let unknown = event(&token_with_header(json!({"alg": "EdDSA", "kid": "published-just-now"})));
-    assert_eq!(bed.code_within(&unknown, 1).await, "deadline_exceeded");
-    assert_eq!(bed.code_of(&unknown).await, "jwks_unavailable");
+    assert_eq!(bed.code_within(&published_just_now(), 1).await, "deadline_exceeded");
+    assert_eq!(bed.code_of(&published_just_now()).await, "jwks_unavailable");
 }
 
 /// It served a known key; since then the provider takes connections and never answers.
 async fn bed_whose_provider_has_gone_silent() -> Bed {
     let silent = Arc::new(AtomicBool::new(false));
-    let (hangs, jwks) = (Arc::clone(&silent), keys().jwks().to_string());
-    let server = Server::start_slow(move |_| {
-        let delay = if hangs.load(Ordering::SeqCst) { 60_000 } else { 0 };
-        (200, jwks.clone(), delay)
-    })
-    .await;
-    let bed =
-        Bed::with(&CONFIG.replacen("{file: jwks.json}", &format!("{{uri: \"{}/keys\"}}", server.url), 1));
+    let server =
+        provider_until(&silent, Reply::new(200, keys().jwks().to_string()).after_millis(60_000)).await;
+    let bed = Bed::of(document().keys_at(&server.url));
     assert_eq!(bed.code_of(&event(&good_token())).await, "allowed");
     silent.store(true, Ordering::SeqCst);
     bed
@@ -292,8 +248,7 @@ async fn a_provider_that_hangs_does_not_hold_up_a_caller_whose_key_is_known() {
 
 #[test]
 fn the_context_says_when_the_wrapping_token_ends_at_the_latest() {
-    let (answer, _) = Bed::with_vault(CONFIG, vec![], 900).decide(&event(&good_token()));
-    let Answer::Decision(policy) = answer else { panic!("{answer:?}") };
+    let policy = Bed::new().vault_takes_millis(900).decision(&event(&good_token()));
     assert_eq!(policy["context"]["vaultWrapExpiresAt"], (NOW + 30).to_string(), "from before the mint");
 }
 
@@ -324,10 +279,8 @@ fn an_unknown_stage_makes_no_metric_of_its_own() {
 
 #[test]
 fn the_log_names_callers_as_configured() {
-    let line = |how: &str| {
-        Bed::with(&CONFIG.replace("stages:", &format!("log: {{caller_id: {how}}}\nstages:")))
-            .line(&event(&good_token()))
-    };
+    let line =
+        |how: &str| Bed::of(document_with(&format!("log: {{caller_id: {how}}}"))).line(&event(&good_token()));
     assert_eq!(line("plain")["caller_id"], "corp:alice");
     assert_eq!(line("hash")["caller_id"], "ig4GVf3Q17rG0IoPgcXeZntjQ6GmGPfdxl_obzVNaPo");
     let omitted = line("omit");

@@ -1,63 +1,54 @@
 //! The document: what the rules take is read, what a file or the YAML makes wrong of it is told, and no secret with it.
 
-use std::{fs, path::Path};
+use std::{fmt::Display, fs, path::Path};
 
 use authorizer_document::rules;
 use authorizer_steps::identity::jwt::Algorithm;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vault_authorizer::config::Config;
 
 use crate::support::*;
 
-fn problems(document: &str) -> Vec<String> {
-    match Config::parse(document, &task_root()) {
-        Ok(_) => Vec::new(),
-        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// The one problem of [`CONFIG`] with a change.
-fn problem(from: &str, to: &str) -> String {
-    assert!(CONFIG.contains(from), "{from}");
-    let found = problems(&CONFIG.replacen(from, to, 1));
+/// The one problem of a document.
+fn problem(document: impl Display) -> String {
+    let found = problems(document);
     assert_eq!(found.len(), 1, "{found:#?}");
     found[0].replace(task_root().to_str().unwrap(), "")
 }
 
+/// A file beside the function.
+fn beside(name: &str, content: &[u8]) {
+    fs::write(task_root().join(name), content).unwrap();
+}
+
+/// The certificates and keys of the transport's own tests, beside the function.
+fn client_certificates() {
+    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
+    for name in ["client.pem", "client.key.pem", "other.key.pem"] {
+        fs::copy(pem.join(name), task_root().join(name)).unwrap();
+    }
+}
+
 #[test]
 fn a_good_document_is_read_as_yaml_and_as_json() {
-    assert_eq!(problems(CONFIG), Vec::<String>::new());
+    assert_eq!(problems(USUAL), [""; 0]);
     let json = r#"{"vault": {"address": "https://v.example", "login": {"method": "aws", "role": "r", "server_id": "v.example"}},
         "issuers": {"corp": {"kind": "jwt", "issuer": "https://i.example", "audiences": ["a"], "algorithms": ["RS256"], "jwks": "discovery"}},
         "stages": {"$default": {"api_ids": ["*"], "grants": [{"name": "g", "mode": "none", "routes": ["* /*"], "caller": {"issuer": "corp", "any": true}}]}}}"#;
-    assert_eq!(problems(json), Vec::<String>::new());
+    assert_eq!(problems(json), [""; 0]);
 }
 
 #[test]
 fn a_stage_whose_audiences_no_token_can_name_is_refused() {
-    let document = |stage_audiences: &str, claim: &str| {
-        let partner = format!("audience_claim: {claim}");
-        let narrow = format!("audiences: {stage_audiences}");
-        let grant = "caller: {issuer: partner, any: true}\n";
-        let (before, stage) = CONFIG.rsplit_once("caller: {issuer: corp, any: true}\n").unwrap();
-        let document = format!("{before}{grant}{stage}");
-        document
-            .replace("audience_claim: client_id", &partner)
-            .replace("audiences: [orders-api-narrow]", &narrow)
+    let found = |stage_audiences: &str, claim: &str| {
+        let document = document_with(&format!("issuers: {{partner: {{audience_claim: {claim}}}}}"));
+        let document = document.at("/stages/narrow/audiences", stage_audiences);
+        problems(document.at("/stages/narrow/grants/0/caller/issuer", "partner"))
     };
-    assert_eq!(
-        problems(&document("[orders-api-narrow]", "client_id")),
-        [
-            "stages.narrow.audiences: no token of issuer `partner` can be for this stage: its `client_id` names one audience, and none of the issuer's `audiences` is among these"
-        ]
-    );
-    assert_eq!(problems(&document("[orders-api-narrow, orders-api]", "client_id")), Vec::<String>::new());
-    assert_eq!(
-        problems(&document("[orders-api-narrow]", "aud")),
-        Vec::<String>::new(),
-        "a list may name both"
-    );
+    let none = "stages.narrow.audiences: no token of issuer `partner` can be for this stage: its `client_id` names one audience, and none of the issuer's `audiences` is among these";
+    assert_eq!(found("[orders-api-narrow]", "client_id"), [none]);
+    assert_eq!(found("[orders-api-narrow, orders-api]", "client_id"), [""; 0]);
+    assert_eq!(found("[orders-api-narrow]", "aud"), [""; 0], "a list may name both");
 }
 
 #[test]
@@ -65,7 +56,7 @@ fn rejects_a_document_that_is_not_one_mapping() {
     for document in ["", "[]", "vault", "vault: {", "a: 1\na: 2\nvault: {}", "vault: {}\nvault: {}"] {
         assert!(!problems(document).is_empty(), "{document:?}");
     }
-    let twice = CONFIG.replace("stages:", "vault: {}\nstages:");
+    let twice = USUAL.replace("stages:", "vault: {}\nstages:");
     assert!(problems(&twice)[0].contains("not a YAML document"), "{:?}", problems(&twice));
 }
 
@@ -77,87 +68,77 @@ fn a_duplicate_key_is_told_without_the_parsers_advice() {
 
 #[test]
 fn yes_and_no_are_text() {
-    let document = CONFIG.replacen(r#"{scope: ["orders:read"]}"#, "{consent: yes}", 1);
-    let line = Bed::with(&document).line(&event(&token_with(serde_json::json!({"consent": "yes"}))));
+    let document = USUAL.replacen(r#"{scope: ["orders:read"]}"#, "{consent: yes}", 1);
+    let line = Bed::of(document).line(&event(&token_with(json!({"consent": "yes"}))));
     assert_eq!(line["grant"], "orders-reader");
 }
 
 /// YAML 1.2's core schema: what readers of YAML 1.1 take for a number, such as a tenant `2024_01`, is text.
 #[test]
 fn rejects_a_claim_bound_to_another_number_than_is_written() {
-    let bed = |bound: &str| {
-        Bed::with(&CONFIG.replacen(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {bound}}}"), 1))
-    };
-    let grant = |bound: &str, claim: Value| {
-        bed(bound).line(&event(&token_with(serde_json::json!({"tenant": claim}))))["Code"].clone()
-    };
-    assert_eq!(grant("2024_01", "2024_01".into()), "allowed");
-    assert_eq!(grant("2024_01", 202_401.into()), "no_grant");
-    assert_eq!(grant("1_000", 1000.into()), "no_grant");
-    assert_eq!(grant("1:30", 90.into()), "no_grant");
-    assert_eq!(grant("2024-01-01", "2024-01-01".into()), "allowed");
-    assert_eq!(grant("0x1F", 31.into()), "allowed");
-    assert_eq!(grant("0o17", 15.into()), "allowed");
-    assert_eq!(grant("+5", 5.into()), "allowed");
+    let bound =
+        |tenant: &str| USUAL.replacen(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {tenant}}}"), 1);
+    for (written, claim, expected) in [
+        ("2024_01", json!("2024_01"), "allowed"),
+        ("2024_01", json!(202_401), "no_grant"),
+        ("1_000", json!(1000), "no_grant"),
+        ("1:30", json!(90), "no_grant"),
+        ("2024-01-01", json!("2024-01-01"), "allowed"),
+        ("0x1F", json!(31), "allowed"),
+        ("0o17", json!(15), "allowed"),
+        ("+5", json!(5), "allowed"),
+    ] {
+        let code = Bed::of(bound(written)).code_for(&token_with(json!({"tenant": claim})));
+        assert_eq!(code, expected, "{written}: {claim}");
+    }
     for other in ["0123", "1e3", "0e5", ".5", "5.", "!!float 5"] {
-        let problem = problem(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {other}}}"));
+        let problem = problem(bound(other));
         assert!(
             problem.starts_with("stages.prod.grants[0].caller.bound_claims.tenant: must be "),
             "{problem}"
         );
     }
     for none in ["1e999", "-1e999", ".inf", ".nan"] {
-        let problem = problem(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {none}}}"));
+        let problem = problem(bound(none));
         assert!(problem.starts_with("not a YAML document: "), "{problem}");
     }
 }
 
 #[test]
 fn rejects_a_ca_bundle_that_trusts_nobody() {
-    fs::write(task_root().join("ca.pem"), "not a certificate").unwrap();
-    let found = problem("  login: {", "  ca_file: ca.pem\n  login: {");
+    beside("ca.pem", b"not a certificate");
+    let found = problem(document_with("vault: {ca_file: ca.pem}"));
     assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
 }
 
 #[test]
 fn rejects_an_issuers_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
-    fs::write(task_root().join("ca.pem"), "not a certificate").unwrap();
-    let good = include_bytes!("../tls/ca.pem");
-    fs::write(task_root().join("good-ca.pem"), good).unwrap();
-    let with = |jwks: &str, ca_file: &str| {
-        let keys = "    jwks: {file: jwks.json}\n";
-        assert!(CONFIG.contains(keys));
-        problems(&CONFIG.replacen(keys, &format!("    jwks: {jwks}\n    ca_file: {ca_file}\n"), 1))
-    };
-    assert_eq!(with("discovery", "good-ca.pem"), Vec::<String>::new());
-    let found = with("discovery", "ca.pem");
-    assert!(found.len() == 1 && found[0].starts_with("issuers.corp.ca_file: the CA bundle"), "{found:?}");
-    let found = with("discovery", "nowhere.pem");
-    assert!(found.len() == 1 && found[0].starts_with("issuers.corp.ca_file: "), "{found:?}");
-    let found = with("{file: jwks.json}", "good-ca.pem");
-    assert_eq!(found, ["issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched"]);
+    beside("no-ca.pem", b"not a certificate");
+    beside("good-ca.pem", include_bytes!("../tls/ca.pem"));
+    let with = |ca_file: &str| document().corp(&format!("ca_file: {ca_file}"));
+    let fetched = |ca_file: &str| with(ca_file).corp("jwks: discovery");
+    assert_eq!(problems(fetched("good-ca.pem")), [""; 0]);
+    let found = problem(fetched("no-ca.pem"));
+    assert!(found.starts_with("issuers.corp.ca_file: the CA bundle"), "{found}");
+    let found = problem(fetched("nowhere.pem"));
+    assert!(found.starts_with("issuers.corp.ca_file: "), "{found}");
+    let of_no_use = "issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched";
+    assert_eq!(problem(with("good-ca.pem")), of_no_use);
 }
 
 /// Documents that keep the rules, and whose files are there.
 #[test]
 fn what_the_rules_take_is_read() {
-    let root = task_root();
-    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
-    for name in ["client.pem", "client.key.pem"] {
-        fs::copy(pem.join(name), root.join(name)).unwrap();
-    }
+    client_certificates();
     for name in ["vault-ca.pem", "corp-ca.pem"] {
-        fs::write(root.join(name), include_bytes!("../tls/ca.pem")).unwrap();
+        beside(name, include_bytes!("../tls/ca.pem"));
     }
     let cases = include_str!("../../../infra/authorizer.cases.json");
     let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
-    let (good, bad): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case["problems"] == json!([]));
-    assert!(good.len() >= 20 && bad.len() >= 100);
-    for case in good {
-        assert_eq!(problems(&case["document"].to_string()), Vec::<String>::new(), "{}", case["name"]);
-    }
-    for case in bad {
-        assert_eq!(json!(problems(&case["document"].to_string())), case["problems"], "{}", case["name"]);
+    let good = cases.iter().filter(|case| case["problems"] == json!([])).count();
+    assert!(good >= 20 && cases.len() - good >= 100);
+    for case in cases {
+        assert_eq!(json!(problems(&case["document"])), case["problems"], "{}", case["name"]);
     }
 }
 
@@ -196,7 +177,7 @@ proptest! {
         let mut document: Value = serde_saphyr::from_str(IAM).unwrap();
         *document.pointer_mut(at).unwrap() = text.clone().into();
         if rules::problems(&document).is_empty() {
-            prop_assert_eq!(problems(&document.to_string()), Vec::<String>::new(), "{:?} at {}", text, at);
+            prop_assert_eq!(problems(&document), Vec::<String>::new(), "{:?} at {}", text, at);
         }
     }
 }
@@ -218,13 +199,6 @@ stages:
         token: {role: batch, policies: [p], ttl: 1m, wrap_ttl: 30s}
 "#;
 
-/// [`CONFIG`] with another login; more of `vault` may stand before it.
-fn with_login(more: &str, login: &str) -> String {
-    let token = "  login: {method: token, token: s.AuthorizerTokenOfTheTest}";
-    assert!(CONFIG.contains(token));
-    CONFIG.replacen(token, &format!("{more}  login: {{{login}}}"), 1)
-}
-
 #[test]
 fn every_login_is_read() {
     for login in [
@@ -236,7 +210,7 @@ fn every_login_is_read() {
         "method: approle, role_id: r, secret_id: s, mount: team/approle",
         "method: approle, role_id: r, secret_id_file: secret-id",
     ] {
-        assert_eq!(problems(&with_login("", login)), Vec::<String>::new(), "{login}");
+        assert_eq!(problems(document().login(login)), [""; 0], "{login}");
     }
 }
 
@@ -247,8 +221,7 @@ fn a_web_identity_is_asked_of_a_region() {
         ("web_identity_audience: v.example", "sts.us-east-1.amazonaws.com"),
         ("web_identity_audience: v.example, sts_region: eu-west-1", "sts.eu-west-1.amazonaws.com"),
     ] {
-        let document = with_login("", &format!("method: jwt, role: r, {login}"));
-        let config = Config::parse(&document, &task_root()).unwrap();
+        let config = document().login(&format!("method: jwt, role: r, {login}")).config();
         let shown = format!("{:?}", config.vault.login);
         assert!(shown.contains(&format!("host: \"{host}\"")), "{shown}");
     }
@@ -256,32 +229,22 @@ fn a_web_identity_is_asked_of_a_region() {
 
 #[test]
 fn a_client_certificate_is_two_files_that_belong_together() {
-    let root = task_root();
-    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vault-transport/tests/tls");
-    for name in ["client.pem", "client.key.pem", "other.key.pem"] {
-        fs::copy(pem.join(name), root.join(name)).unwrap();
-    }
-    let aws = "method: aws, role: r, server_id: v.example";
-    let problems = |certificate: &str, key: &str| {
-        let line = |name: &str, value: &str| match value {
-            "" => String::new(),
-            value => format!("  {name}: {value}\n"),
-        };
-        let both = line("client_cert_file", certificate) + &line("client_key_file", key);
-        problems(&with_login(&both, aws)).join(" | ").replace(root.to_str().unwrap(), "<task root>")
-    };
-    assert_eq!(problems("client.pem", "client.key.pem"), "");
-    insta::assert_snapshot!(
-        [
-            problems("client.pem", ""),
-            problems("", "client.key.pem"),
-            problems("missing.pem", "missing.key.pem"),
-            problems("client.key.pem", "client.key.pem"),
-            problems("client.pem", "client.pem"),
-            problems("client.pem", "other.key.pem"),
-        ]
-        .join("\n")
-    );
+    client_certificates();
+    let found = [
+        ["client.pem", "client.key.pem"],
+        ["client.pem", "null"],
+        ["null", "client.key.pem"],
+        ["missing.pem", "missing.key.pem"],
+        ["client.key.pem", "client.key.pem"],
+        ["client.pem", "client.pem"],
+        ["client.pem", "other.key.pem"],
+    ]
+    .map(|[certificate, key]| {
+        let files = format!("vault: {{client_cert_file: {certificate}, client_key_file: {key}}}");
+        problems(document_with(&files)).join(" | ").replace(task_root().to_str().unwrap(), "<task root>")
+    });
+    assert_eq!(found[0], "");
+    insta::assert_snapshot!(found[1..].join("\n"));
 }
 
 /// Every example of the README is a whole document, and every one of the identities' pages is but for its `vault`; those of
@@ -304,7 +267,7 @@ fn the_examples_of_the_documents_are_accepted() {
         documents.extend(examples(&page.unwrap().path()).iter().map(|example| format!("{VAULT}{example}")));
     }
     for document in documents {
-        assert_eq!(problems(&document), Vec::<String>::new(), "{document}");
+        assert_eq!(problems(&document), [""; 0], "{document}");
     }
 }
 
@@ -321,34 +284,22 @@ fn rejects_an_alias_bomb() {
 #[test]
 fn a_problem_never_quotes_a_secret() {
     let secret = "s.VerySecretDevelopmentToken";
-    for document in [
-        CONFIG.replace(
-            "method: token, token: s.AuthorizerTokenOfTheTest",
-            &format!("method: token, token: [{secret}]"),
-        ),
-        CONFIG.replace(
-            "method: token, token: s.AuthorizerTokenOfTheTest",
-            &format!("method: token, token: \"{secret}\\n\""),
-        ),
-        CONFIG.replace(
-            "method: token, token: s.AuthorizerTokenOfTheTest",
-            &format!("method: token, token: {secret}, token: x"),
-        ),
-        CONFIG.replace("https://vault.example.com:8200", &format!("https://user:{secret}@vault.example.com")),
-    ] {
-        let found = problems(&document);
-        assert!(!found.is_empty() && !found.join("\n").contains(secret), "{found:#?}");
-    }
-    for login in [
+    let twice = USUAL.replace("token: s.AuthorizerTokenOfTheTest", &format!("token: {secret}, token: x"));
+    let address = document().at("/vault/address", &format!("https://user:{secret}@vault.example.com"));
+    let logins = [
+        format!("method: token, token: [{secret}]"),
+        format!("method: token, token: \"{secret}\\n\""),
         format!("method: approle, role_id: r, secret_id: [\"{secret}\"]"),
         format!("method: approle, role_id: r, secret_id: \"{secret} \""),
         format!("method: approle, role_id: \"{secret} \", secret_id: s"),
         format!("method: approle, role_id: r, secret_id: {secret}, secret_id_file: f"),
         format!("method: jwt, role: r, secret_id: {secret}"),
-    ] {
-        let found = problems(&with_login("", &login));
+    ];
+    let logins = logins.map(|login| document().login(&login).to_string());
+    for document in logins.into_iter().chain([twice, address.to_string()]) {
+        assert!(document.contains(secret), "{document}");
+        let found = problems(document);
         assert!(!found.is_empty() && !found.join("\n").contains(secret), "{found:#?}");
     }
-    let config = Config::parse(CONFIG, &task_root()).unwrap();
-    assert!(!format!("{config:?}").contains("AuthorizerTokenOfTheTest"));
+    assert!(!format!("{:?}", document().config()).contains("AuthorizerTokenOfTheTest"));
 }

@@ -1,9 +1,8 @@
 //! The crate `aws_lambda_events` beside our reader: events like each of its own fixtures, the events that its types fail on or
 //! shorten, and the answers that they write.
 
-use authorizer_steps::{
-    event::{CredentialError, CredentialSource, EventError, InvalidMethodArn, Request, Shape},
-    response::Answer,
+use authorizer_steps::event::{
+    Credential, CredentialError, CredentialSource, EventError, InvalidMethodArn, Request, Shape,
 };
 use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
@@ -89,10 +88,9 @@ fn of_reader(request: &Request) -> Said {
 #[test]
 fn a_token_event_is_read_by_the_crates_type() {
     let mut event = token_event("a.b.c", "/orders");
-    assert!(Request::parse(&event).unwrap().credential(&CredentialSource::default_list()).is_ok());
+    assert!(credential(&event).is_ok());
     event["authorizationToken"] = json!(null);
-    let missing = Request::parse(&event).unwrap().credential(&CredentialSource::default_list());
-    assert_eq!(missing.unwrap_err(), CredentialError::Missing);
+    assert_eq!(credential(&event).unwrap_err(), CredentialError::Missing);
     event["authorizationToken"] = json!({"a.b.c": 1});
     let error = Request::parse(&event).unwrap_err();
     assert!(matches!(error, EventError::Unsupported(_)) && !error.to_string().contains("a.b.c"), "{error}");
@@ -136,8 +134,7 @@ fn rejects_two_spellings_of_a_header_of_which_the_type_keeps_one() {
     (event["headers"], event["multiValueHeaders"]) = (two, json!(null));
     let kept: ApiGatewayCustomAuthorizerRequestTypeRequest = typed(&event).unwrap();
     assert_eq!(kept.headers.get_all("authorization").iter().count(), 1);
-    let found = Request::parse(&event).unwrap().credential(&CredentialSource::default_list());
-    assert_eq!(found.unwrap_err(), CredentialError::Duplicate);
+    assert_eq!(credential(&event).unwrap_err(), CredentialError::Duplicate);
 }
 
 #[test]
@@ -185,8 +182,7 @@ fn neither_debug_nor_an_error_shows_a_credential_as_the_types_do() {
     event["headers"]["Authorization"] = json!("Bearer a.b.c\n");
     let error = typed::<ApiGatewayCustomAuthorizerRequestTypeRequest>(&event).unwrap_err();
     assert!(error.to_string().contains("a.b.c"), "{error}");
-    let error = Request::parse(&event).unwrap().credential(&CredentialSource::default_list()).unwrap_err();
-    assert_eq!(error, CredentialError::Malformed);
+    assert_eq!(credential(&event).unwrap_err(), CredentialError::Malformed);
 }
 
 /// API Gateway's answer to a null is not documented. The type of a REST API's own answer writes one where there is no
@@ -195,7 +191,7 @@ fn neither_debug_nor_an_error_shows_a_credential_as_the_types_do() {
 fn no_answer_holds_a_null_or_a_member_that_is_not_documented() {
     let own = serde_json::to_value(ApiGatewayCustomAuthorizerResponse::<Value>::default()).unwrap();
     assert_eq!(own.get("usageIdentifierKey"), Some(&Value::Null));
-    let simple = CONFIG.replace("stages:", "answer: {response: simple}\nstages:");
+    let simple = document_with("answer: {response: simple}");
     let (allowed, denied) = (good_token(), token_with(json!({"sub": "nobody", "scope": "nothing"})));
     let v2 = |token: &str| {
         json!({
@@ -209,10 +205,10 @@ fn no_answer_holds_a_null_or_a_member_that_is_not_documented() {
         (Bed::new(), event(&denied), &policy),
         (Bed::new(), v2(&allowed), &policy),
         (Bed::new(), v2(&denied), &policy),
-        (Bed::with(&simple), v2(&allowed), &["context", "isAuthorized"]),
-        (Bed::with(&simple), v2(&denied), &["context", "isAuthorized"]),
+        (Bed::of(&simple), v2(&allowed), &["context", "isAuthorized"]),
+        (Bed::of(&simple), v2(&denied), &["context", "isAuthorized"]),
     ] {
-        let (Answer::Decision(answer), _) = bed.decide(&event) else { panic!("{event}") };
+        let answer = bed.decision(&event);
         assert!(!answer.to_string().contains("null"), "{answer}");
         assert_eq!(answer.as_object().unwrap().keys().collect::<Vec<_>>(), members);
         if let Some(document) = answer.get("policyDocument") {
@@ -226,7 +222,7 @@ fn no_answer_holds_a_null_or_a_member_that_is_not_documented() {
 /// The crate's fixtures of answers: lists, one action, one resource, and a condition, which ours never has.
 #[test]
 fn an_answer_means_the_same_with_lists_and_with_single_values() {
-    let (Answer::Decision(answer), _) = Bed::new().decide(&event(&good_token())) else { panic!() };
+    let answer = Bed::new().decision(&event(&good_token()));
     let read = |answer: &Value| typed::<ApiGatewayCustomAuthorizerResponse>(answer).unwrap();
     for single in [&["Action"][..], &["Resource"], &["Action", "Resource"]] {
         let mut other = answer.clone();
@@ -243,15 +239,17 @@ fn an_answer_means_the_same_with_lists_and_with_single_values() {
     assert_ne!(read(&other), read(&answer));
 }
 
+fn credential(event: &Value) -> Result<Credential, CredentialError> {
+    let request = Request::parse(event).unwrap();
+    request.credential(&CredentialSource::default_list()).map(|(_, credential)| credential)
+}
+
 fn typed<T: DeserializeOwned>(event: &Value) -> serde_json::Result<T> {
     T::deserialize(event)
 }
 
-fn certificate() -> Value {
-    json!({
-        "clientCertPem": "-----BEGIN CERTIFICATE-----\nMIIB", "subjectDN": "CN=client", "issuerDN": "CN=ca", "serialNumber": "1",
-        "validity": {"notBefore": "May 28 12:30:02 2019 GMT", "notAfter": "Aug  5 09:36:04 2021 GMT"},
-    })
+fn sample(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
 }
 
 fn token_sample() -> Value {
@@ -260,50 +258,20 @@ fn token_sample() -> Value {
 }
 
 fn rest_sample() -> Value {
-    json!({
-        "type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/GET/request",
-        "resource": "/request", "path": "/request", "httpMethod": "GET",
-        "headers": {"Accept": "*/*", "HeaderAuth1": "headerValue1", "X-Forwarded-For": "192.0.2.1, 192.0.2.2"},
-        "multiValueHeaders": {"Accept": ["*/*"], "HeaderAuth1": ["headerValue1"], "X-Forwarded-For": ["192.0.2.1, 192.0.2.2"]},
-        "queryStringParameters": {"QueryString1": "queryValue1"},
-        "multiValueQueryStringParameters": {"QueryString1": ["queryValue1"]},
-        "pathParameters": {}, "stageVariables": {"StageVar1": "stageValue1"},
-        "requestContext": {
-            "path": "/request", "accountId": "123456789012", "resourceId": "abc123", "stage": "test", "requestId": "request-1",
-            "identity": {"apiKey": "key", "sourceIp": "192.0.2.1", "clientCert": certificate()},
-            "resourcePath": "/request", "httpMethod": "GET", "apiId": "a1b2c3d4e5",
-        },
-    })
+    sample(include_str!("events/rest_request.json"))
 }
 
+/// It has members of payload 2.0 in its context, which speak of another call.
 fn v1_sample() -> Value {
-    let mut event = rest_sample();
-    event["version"] = json!("1.0");
-    (event["identitySource"], event["authorizationToken"]) = (json!("user1,123"), json!("user1,123"));
-    for name in ["multiValueHeaders", "multiValueQueryStringParameters"] {
-        event.as_object_mut().unwrap().remove(name);
-    }
-    // The sample has members of payload 2.0 in its context, which speak of another call.
-    event["requestContext"]["http"] = json!({"method": "POST", "path": "/my/path"});
-    event["requestContext"]["routeKey"] = json!("$default");
-    event
+    sample(include_str!("events/http_v1.json"))
 }
 
 fn v2_sample() -> Value {
-    json!({
-        "version": "2.0", "type": "REQUEST", "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/GET/request",
-        "identitySource": ["user1", "123"], "routeKey": "$default", "rawPath": "/my/path",
-        "rawQueryString": "parameter1=value1&parameter1=value2", "cookies": ["cookie1", "cookie2"],
-        "headers": {"Header1": "value1", "Header2": "value2"}, "queryStringParameters": {"parameter1": "value1,value2"},
-        "requestContext": {
-            "accountId": "123456789012", "apiId": "api-id", "authentication": {"clientCert": certificate()},
-            "domainName": "id.execute-api.eu-west-1.amazonaws.com", "domainPrefix": "id",
-            "http": {"method": "POST", "path": "/my/path", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "agent"},
-            "requestId": "id", "routeKey": "$default", "stage": "$default", "time": "12/Mar/2020:19:03:58 +0000",
-            "timeEpoch": 1_583_348_638_390_u64,
-        },
-        "pathParameters": {"parameter1": "value1"}, "stageVariables": {"stageVariable1": "value1"},
-    })
+    sample(include_str!("events/http_v2.json"))
+}
+
+fn websocket_sample() -> Value {
+    sample(include_str!("events/websocket.json"))
 }
 
 /// With one API, one stage and one method.
@@ -318,22 +286,6 @@ fn null_maps(mut event: Value) -> Value {
         event[name] = json!(null);
     }
     event
-}
-
-fn websocket_sample() -> Value {
-    json!({
-        "version": "$LATEST", "type": "REQUEST",
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/test/$connect",
-        "headers": {"Header1": "value1"}, "multiValueHeaders": {"Header1": ["value1"]},
-        "queryStringParameters": {"parameter1": "value1,value2"}, "multiValueQueryStringParameters": {}, "stageVariables": {},
-        "requestContext": {
-            "apiId": "api-id", "connectedAt": 1_655_103_417_248_u64, "connectionId": "connection-1", "domainName": "example.com",
-            "eventType": "CONNECT", "extendedRequestId": "extended-1", "identity": {"sourceIp": "192.0.2.1", "userAgent": "agent"},
-            "messageDirection": "IN", "requestId": "request-1", "requestTime": "13/Jun/2022:06:56:57 +0000",
-            "requestTimeEpoch": 1_655_103_417_249_u64, "routeKey": "$connect", "stage": "test",
-        },
-        "deadline": 1_655_103_420_483_u64, "memory": 128, "identity": null, "env_config": {"function_name": "a-lambda"},
-    })
 }
 
 fn agreeing_websocket() -> Value {

@@ -8,7 +8,6 @@ use authorizer_steps::{
 };
 use serde_json::json;
 use vault_api::{VaultToken, WrappingToken};
-use vault_authorizer::config::Config;
 
 use crate::support::*;
 
@@ -24,12 +23,12 @@ fn a_record_of_any_outcome_holds_no_secret() {
         event(&token_with(json!({"aud": "billing-api"}))),
         event(&token_with(json!({"cnf": {"jkt": "x"}}))),
         event(&token_with(json!({"sub": "a\r\nb"}))),
-        event(&token_with_header(json!({"alg": "HS256", "kid": "ed"}))),
-        event(&token_with_header(json!({"alg": "EdDSA", "kid": "ed", "typ": "Refresh"}))),
-        event(&keys().ed25519_raw(r#"{"alg":"EdDSA","kid":"ed"}"#, r#"{"sub":"a","sub":"b"}"#)),
+        event(&token_with_header(json!({"alg": "HS256"}))),
+        event(&token_with_header(json!({"typ": "Refresh"}))),
+        event(&token_of_text(r#"{"sub":"a","sub":"b"}"#)),
     ];
     for event in events {
-        for bed in [Bed::new(), Bed::with_vault(CONFIG, vec![Ok(answer(json!({"auth": auth()})))], 0)] {
+        for bed in [Bed::new(), Bed::new().vault_gives([Ok(answer(json!({"auth": auth()})))])] {
             let (_, record) = bed.decide(&event);
             let shown = format!("{record:?} {}", bed.line(&event));
             let credential =
@@ -70,30 +69,31 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
 
 #[test]
 fn debug_of_a_login_shows_no_secret() {
-    let login = |login: &str| {
-        let token = "method: token, token: s.AuthorizerTokenOfTheTest";
-        let config = Config::parse(&CONFIG.replacen(token, login, 1), &task_root()).unwrap();
-        format!("{:?}", config.vault.login).replace(task_root().to_str().unwrap(), "/task")
-    };
-    assert_eq!(login("method: token, token: s.secret"), "Token(** redacted **)");
-    assert_eq!(
-        login("method: approle, role_id: secret-role, secret_id: secret-id"),
-        "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
-         secret_id: Given(LoginSecret(** redacted **)) })"
-    );
-    assert_eq!(
-        login("method: approle, role_id: secret-role, secret_id_file: secret-id"),
-        "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
-         secret_id: File(SecretFile(\"/task/secret-id\")) })"
-    );
-    assert_eq!(
-        login("method: jwt, role: r, jwt_file: vault.jwt"),
-        "Jwt(JwtLoginSettings { mount: MountPath(\"jwt\"), role: RoleName(\"r\"), jwt: File(SecretFile(\"/task/vault.jwt\")) })"
-    );
+    for (login, shown) in [
+        ("method: token, token: s.secret", "Token(** redacted **)"),
+        (
+            "method: approle, role_id: secret-role, secret_id: secret-id",
+            "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
+             secret_id: Given(LoginSecret(** redacted **)) })",
+        ),
+        (
+            "method: approle, role_id: secret-role, secret_id_file: secret-id",
+            "AppRole(AppRoleLoginSettings { mount: MountPath(\"approle\"), role_id: LoginSecret(** redacted **), \
+             secret_id: File(SecretFile(\"/task/secret-id\")) })",
+        ),
+        (
+            "method: jwt, role: r, jwt_file: vault.jwt",
+            "Jwt(JwtLoginSettings { mount: MountPath(\"jwt\"), role: RoleName(\"r\"), jwt: File(SecretFile(\"/task/vault.jwt\")) })",
+        ),
+    ] {
+        let config = document().login(login).config();
+        let found = format!("{:?}", config.vault.login).replace(task_root().to_str().unwrap(), "/task");
+        assert_eq!(found, shown);
+    }
 }
 
 fn order() -> Order {
     let bed = Bed::new();
     assert_eq!(bed.code_for(&good_token()), "allowed");
-    bed.authorizer.minter.orders.take().remove(0)
+    bed.orders().remove(0)
 }

@@ -301,46 +301,23 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_arn_of_a_principal() {
-        let arns = [
-            "",
-            "arn",
-            "arn:aws:iam::123456789012:role/",
-            "arn:aws:iam::123456789012:role",
-            "arn:aws:iam::123456789012:role//batch",
-            "arn:aws:iam::123456789012:role/a/",
-            "arn:aws:iam::123456789012:role/*",
-            "arn:aws:iam::123456789012:role/ba?ch",
-            "arn:aws:iam::123456789012:role/batch ",
-            "arn:aws:iam::123456789012:role/batch\n",
-            "arn:aws:iam::123456789012:role/b\u{e4}tch",
-            "arn:aws:iam::123456789012:role/a b/batch",
-            "arn:aws:iam::123456789012:Role/batch",
-            "arn:aws:iam::123456789012:group/batch",
-            "arn:aws:iam::123456789012:instance-profile/batch",
-            "arn:aws:iam::123456789012:assumed-role/batch/nightly",
-            "arn:aws:sts::123456789012:role/batch",
-            "arn:aws:sts::123456789012:user/ann",
-            "arn:aws:sts::123456789012:assumed-role/batch",
-            "arn:aws:sts::123456789012:assumed-role/batch/",
-            "arn:aws:sts::123456789012:assumed-role/batch/n",
-            "arn:aws:sts::123456789012:assumed-role//nightly",
-            "arn:aws:sts::123456789012:assumed-role/a/batch/nightly",
-            "arn:aws:iam:eu-west-1:123456789012:role/batch",
-            "arn:aws:iam::12345678901:role/batch",
-            "arn:aws:iam::1234567890123:role/batch",
-            "arn:aws:iam::12345678901a:role/batch",
-            "arn:aws:iam::\u{0661}23456789012:role/batch",
-            "arn:aws:iam:::role/batch",
-            "arn:aws:iam::aws:role/batch",
-            "arn:mars:iam::123456789012:role/batch",
-            "arn::iam::123456789012:role/batch",
-            "ARN:aws:iam::123456789012:role/batch",
-            " arn:aws:iam::123456789012:role/batch",
-            "arn:aws:s3:::bucket",
-            "arn:aws:iam::123456789012:oidc-provider/example.com",
-        ];
-        for arn in arns {
-            assert_eq!(PrincipalArn::parse(arn), Err(PrincipalArnError::Malformed), "`{arn}`");
+        const ACCOUNT: &str = "123456789012";
+        const OF_IAM: &str = "role/ role role//batch role/a/ role/* role/ba?ch role/b\u{e4}tch Role/batch group/batch \
+                              instance-profile/batch assumed-role/batch/nightly oidc-provider/example.com";
+        const OF_STS: &str = "role/batch user/ann assumed-role/batch assumed-role/batch/ assumed-role/batch/n \
+                              assumed-role//nightly assumed-role/a/batch/nightly";
+        const ACCOUNTS: &str = "12345678901 1234567890123 12345678901a \u{661}23456789012 aws";
+        const PREFIXES: &str = "arn:aws:iam:eu-west-1 arn:mars:iam: arn::iam: ARN:aws:iam:";
+        let of_iam = OF_IAM.split(' ').chain(["role/batch ", "role/batch\n", "role/a b/batch"]);
+        let of_iam = of_iam.map(|resource| format!("arn:aws:iam::{ACCOUNT}:{resource}"));
+        let of_sts = OF_STS.split(' ').map(|resource| format!("arn:aws:sts::{ACCOUNT}:{resource}"));
+        let accounts =
+            ACCOUNTS.split(' ').chain([""]).map(|account| format!("arn:aws:iam::{account}:role/batch"));
+        let prefixes = PREFIXES.split(' ').chain([" arn:aws:iam:"]);
+        let prefixes = prefixes.map(|prefix| format!("{prefix}:{ACCOUNT}:role/batch"));
+        let others = ["", "arn", "arn:aws:s3:::bucket"].map(str::to_owned);
+        for arn in of_iam.chain(of_sts).chain(accounts).chain(prefixes).chain(others) {
+            assert_eq!(PrincipalArn::parse(&arn), Err(PrincipalArnError::Malformed), "`{arn}`");
         }
     }
 

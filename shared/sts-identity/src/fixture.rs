@@ -1,7 +1,9 @@
 //! What the tests of several modules stand on: AWS's documented example credentials, one time, and the requests that
 //! botocore made of them (see `golden/README.md`).
 
-use crate::{Region, ServerId, SigningRequest, StsEndpoint, StsHosts, presign_get_caller_identity};
+use crate::{
+    Region, ServerId, SignedRequest, SigningRequest, StsEndpoint, StsHosts, presign_get_caller_identity,
+};
 use aws_credential_types::Credentials;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -55,4 +57,12 @@ pub(crate) fn sorted(url: &str) -> String {
     let mut parameters: Vec<&str> = query.split('&').collect();
     parameters.sort_unstable();
     format!("{address}?{}", parameters.join("&"))
+}
+
+/// The request as the golden files write it: headers by name, `Authorization` last.
+pub(crate) fn rendered(signed: &SignedRequest) -> String {
+    let mut headers: Vec<(&str, &str)> = signed.headers().collect();
+    headers.sort_by_key(|(name, _)| (*name == "Authorization", name.to_ascii_lowercase()));
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    format!("{} {}\n{headers}\n{}\n", signed.method(), signed.url(), signed.body())
 }

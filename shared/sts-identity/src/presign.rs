@@ -127,14 +127,8 @@ mod tests {
 
     #[test]
     fn rejects_a_url_that_would_be_good_for_every_receiver() {
-        let (credentials, endpoint) = (fixture::user(), fixture::emulator());
-        let request = SigningRequest {
-            credentials: &credentials,
-            endpoint: &endpoint,
-            server_id: None,
-            now: fixture::now(),
-        };
-        assert!(matches!(presign_get_caller_identity(request, MINUTE), Err(SignError::ServerIdMissing)));
+        let for_all = presign_with(&fixture::user(), MINUTE, |request| request.server_id = None);
+        assert!(matches!(for_all, Err(SignError::ServerIdMissing)));
     }
 
     #[test]
@@ -170,24 +164,23 @@ mod tests {
 
     #[test]
     fn rejects_a_time_that_has_no_date() {
-        let (credentials, endpoint, server_id) = (fixture::user(), fixture::emulator(), fixture::server_id());
-        let request = SigningRequest {
-            credentials: &credentials,
-            endpoint: &endpoint,
-            server_id: Some(&server_id),
-            now: UNIX_EPOCH - Duration::from_secs(1),
-        };
-        assert!(matches!(presign_get_caller_identity(request, MINUTE), Err(SignError::Time)));
+        let early = |request: &mut SigningRequest<'_>| request.now = UNIX_EPOCH - Duration::from_secs(1);
+        assert!(matches!(presign_with(&fixture::user(), MINUTE, early), Err(SignError::Time)));
     }
 
     fn presign(credentials: &Credentials, expires: Duration) -> Result<PresignedUrl, SignError> {
-        let (endpoint, server_id) = (fixture::emulator(), fixture::server_id());
-        let request = SigningRequest {
-            credentials,
-            endpoint: &endpoint,
-            server_id: Some(&server_id),
-            now: fixture::now(),
-        };
+        presign_with(credentials, expires, |_| ())
+    }
+
+    fn presign_with(
+        credentials: &Credentials,
+        expires: Duration,
+        change: impl Fn(&mut SigningRequest<'_>),
+    ) -> Result<PresignedUrl, SignError> {
+        let (endpoint, server_id) = (&fixture::emulator(), &fixture::server_id());
+        let mut request =
+            SigningRequest { credentials, endpoint, server_id: Some(server_id), now: fixture::now() };
+        change(&mut request);
         presign_get_caller_identity(request, expires)
     }
 }

@@ -205,28 +205,23 @@ const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::{self, SECRET_ACCESS_KEY, SESSION_TOKEN, now, rendered};
     use std::collections::{BTreeMap, BTreeSet};
 
     /// AWS's own documentation examples; they open nothing.
     const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
-    const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-    const SESSION_TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCWV1LXdlc3QtMSJ+example==";
 
     #[test]
     fn signs_as_botocore_does() {
-        let regional = |name: &str| StsEndpoint::regional(&name.parse().unwrap());
-        let emulator = StsEndpoint::loopback("http://127.0.0.1:4566", &"eu-west-1".parse().unwrap()).unwrap();
+        let regional = |name: &str| StsEndpoint::regional(&fixture::region(name));
+        let (user, role) = (include_str!("../golden/user.http"), include_str!("../golden/role.http"));
+        let (china, emulator) =
+            (include_str!("../golden/china.http"), include_str!("../golden/emulator.http"));
         let cases = [
-            ("user", regional("us-east-1"), long_lived(), None, include_str!("../golden/user.http")),
-            (
-                "role",
-                regional("eu-west-1"),
-                temporary(),
-                Some(server_id()),
-                include_str!("../golden/role.http"),
-            ),
-            ("china", regional("cn-north-1"), temporary(), None, include_str!("../golden/china.http")),
-            ("emulator", emulator, long_lived(), Some(server_id()), include_str!("../golden/emulator.http")),
+            ("user", regional("us-east-1"), long_lived(), None, user),
+            ("role", regional("eu-west-1"), temporary(), Some(server_id()), role),
+            ("china", regional("cn-north-1"), temporary(), None, china),
+            ("emulator", fixture::emulator(), long_lived(), Some(server_id()), emulator),
         ];
         for (name, endpoint, credentials, server_id, golden) in cases {
             let signed = signed(&credentials, &endpoint, server_id.as_ref());
@@ -239,32 +234,28 @@ mod tests {
         let signed = signed(&temporary(), &ireland(), Some(&server_id()));
         let headers: BTreeMap<String, &str> =
             signed.headers().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        let sent: Vec<&str> =
-            headers.keys().map(String::as_str).filter(|name| *name != "authorization").collect();
-        let list = format!("SignedHeaders={},", sent.join(";"));
-        assert!(headers["authorization"].contains(&list), "{list}");
+        let sent = "content-type;host;x-amz-date;x-amz-security-token;x-vault-aws-iam-server-id";
         assert_eq!(
-            sent,
-            ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-vault-aws-iam-server-id"]
+            headers.keys().filter(|name| *name != "authorization").cloned().collect::<Vec<_>>().join(";"),
+            sent
         );
+        assert!(headers["authorization"].contains(&format!("SignedHeaders={sent},")));
     }
 
     #[test]
     fn the_signature_covers_the_session_token_the_server_id_the_endpoint_and_the_second() {
         let other_server: ServerId = "other.example.com".parse().unwrap();
-        let frankfurt = StsEndpoint::regional(&"eu-central-1".parse().unwrap());
-        let other_token =
-            Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, Some("other".into()), None, "test");
-        let (credentials, endpoint, server_id) = (temporary(), ireland(), server_id());
+        let frankfurt = StsEndpoint::regional(&fixture::region("eu-central-1"));
+        let other_token = credentials(ACCESS_KEY_ID, Some("other"));
+        let (role, endpoint, server_id) = (temporary(), ireland(), server_id());
         let later = now() + Duration::from_secs(1);
-        let later = SigningRequest { now: later, ..request(&credentials, &endpoint, Some(&server_id)) };
-
+        let later = SigningRequest { now: later, ..request(&role, &endpoint, Some(&server_id)) };
         let signatures = [
-            signature(&signed(&credentials, &endpoint, Some(&server_id))),
+            signature(&signed(&role, &endpoint, Some(&server_id))),
             signature(&signed(&other_token, &endpoint, Some(&server_id))),
-            signature(&signed(&credentials, &endpoint, Some(&other_server))),
-            signature(&signed(&credentials, &endpoint, None)),
-            signature(&signed(&credentials, &frankfurt, Some(&server_id))),
+            signature(&signed(&role, &endpoint, Some(&other_server))),
+            signature(&signed(&role, &endpoint, None)),
+            signature(&signed(&role, &frankfurt, Some(&server_id))),
             signature(&sign_get_caller_identity(later).unwrap()),
         ];
         let distinct: BTreeSet<&String> = signatures.iter().collect();
@@ -278,20 +269,16 @@ mod tests {
             let signed = signed(&temporary(), &endpoint, None);
             let headers: BTreeMap<&str, &str> = signed.headers().collect();
             assert_eq!(signed.url(), format!("https://{}/", headers["Host"]));
-            assert!(
-                headers["Authorization"].contains(&format!("/20270115/{region}/sts/aws4_request,")),
-                "{region}"
-            );
+            let scope = format!("/20270115/{region}/sts/aws4_request,");
+            assert!(headers["Authorization"].contains(&scope), "{region}");
         }
     }
 
     #[test]
     fn debug_shows_nothing_secret() {
         let signed = signed(&temporary(), &ireland(), Some(&server_id()));
-        assert_eq!(
-            format!("{signed:?}"),
-            r#"SignedRequest { url: "https://sts.eu-west-1.amazonaws.com/", .. }"#
-        );
+        let shown = r#"SignedRequest { url: "https://sts.eu-west-1.amazonaws.com/", .. }"#;
+        assert_eq!(format!("{signed:?}"), shown);
     }
 
     #[test]
@@ -299,21 +286,14 @@ mod tests {
         for id in
             ["", "AKID/20270115/us-east-1", "AKID, SignedHeaders=host", "AKID EXAMPLE", "AKID\n", "AKIDÉ"]
         {
-            let credentials = Credentials::new(id, SECRET_ACCESS_KEY, None, None, "test");
-            let refused = sign_get_caller_identity(request(&credentials, &ireland(), None));
+            let refused = sign_get_caller_identity(request(&credentials(id, None), &ireland(), None));
             assert!(matches!(refused, Err(SignError::AccessKeyId)), "`{id}`");
         }
     }
 
     #[test]
     fn rejects_a_session_token_that_is_no_header_and_does_not_repeat_it() {
-        let credentials = Credentials::new(
-            ACCESS_KEY_ID,
-            SECRET_ACCESS_KEY,
-            Some("secret\r\nX-Other: 1".into()),
-            None,
-            "test",
-        );
+        let credentials = credentials(ACCESS_KEY_ID, Some("secret\r\nX-Other: 1"));
         let refused = sign_get_caller_identity(request(&credentials, &ireland(), None)).unwrap_err();
         assert!(matches!(refused, SignError::Signer(_)));
         assert!(!format!("{refused:?} {refused}").contains("secret"), "{refused:?}");
@@ -349,37 +329,28 @@ mod tests {
         SigningRequest { credentials, endpoint, server_id, now: now() }
     }
 
-    /// The request as the golden files write it: headers by name, `Authorization` last.
-    fn rendered(signed: &SignedRequest) -> String {
-        let mut headers: Vec<(&str, &str)> = signed.headers().collect();
-        headers.sort_by_key(|(name, _)| (*name == "Authorization", name.to_ascii_lowercase()));
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        format!("{} {}\n{headers}\n{}\n", signed.method(), signed.url(), signed.body())
-    }
-
     fn signature(signed: &SignedRequest) -> String {
         let headers: BTreeMap<&str, &str> = signed.headers().collect();
         headers["Authorization"].rsplit_once("Signature=").unwrap().1.to_owned()
     }
 
+    fn credentials(id: &str, token: Option<&str>) -> Credentials {
+        Credentials::new(id, SECRET_ACCESS_KEY, token.map(str::to_owned), None, "test")
+    }
+
     fn long_lived() -> Credentials {
-        Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test")
+        credentials(ACCESS_KEY_ID, None)
     }
 
     fn temporary() -> Credentials {
-        Credentials::new("ASIDEXAMPLE", SECRET_ACCESS_KEY, Some(SESSION_TOKEN.into()), None, "test")
+        credentials("ASIDEXAMPLE", Some(SESSION_TOKEN))
     }
 
     fn ireland() -> StsEndpoint {
-        StsEndpoint::regional(&"eu-west-1".parse().unwrap())
+        StsEndpoint::regional(&fixture::region("eu-west-1"))
     }
 
     fn server_id() -> ServerId {
         "vault.example.com".parse().unwrap()
-    }
-
-    /// 2027-01-15T08:00:00Z.
-    fn now() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
     }
 }

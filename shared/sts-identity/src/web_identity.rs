@@ -204,18 +204,14 @@ mod tests {
 
     #[test]
     fn signs_as_botocore_does() {
-        for (name, credentials, golden) in [
-            ("user", fixture::user(), include_str!("../golden/user.web-identity.http")),
-            ("role", fixture::session(), include_str!("../golden/role.web-identity.http")),
-        ] {
-            let region = if name == "user" { "us-east-1" } else { "eu-west-1" };
+        let user = include_str!("../golden/user.web-identity.http");
+        let role = include_str!("../golden/role.web-identity.http");
+        for (name, credentials, region, golden) in
+            [("user", fixture::user(), "us-east-1", user), ("role", fixture::session(), "eu-west-1", role)]
+        {
             let endpoint = StsEndpoint::of_region(&fixture::region(region));
             let signed = signed(&credentials, &endpoint, "https://vault.example.com:8200/?a=b&c");
-            let mut headers: Vec<(&str, &str)> = signed.headers().collect();
-            headers.sort_by_key(|(name, _)| (*name == "Authorization", name.to_ascii_lowercase()));
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-            let rendered = format!("{} {}\n{headers}\n{}\n", signed.method(), signed.url(), signed.body());
-            assert_eq!(rendered, golden, "{name}");
+            assert_eq!(fixture::rendered(&signed), golden, "{name}");
         }
     }
 
@@ -277,10 +273,10 @@ mod tests {
             assert!(matches!(refused, WebIdentityError::Unavailable { .. }), "{body}");
             assert!(!format!("{refused:?}").contains(JWT));
         }
-        let html = StsAnswer { status: 200, content_type: Some("text/html".to_owned()), body: good.into() };
-        assert!(matches!(WebIdentityToken::read(html), Err(WebIdentityError::Unavailable { .. })));
-        assert!(matches!(read(503, &document(JWT)), Err(WebIdentityError::Unavailable { .. })));
-        assert!(matches!(read(302, &document(JWT)), Err(WebIdentityError::Unavailable { .. })));
+        for (status, content_type) in [(200, "text/html"), (503, "text/xml"), (302, "text/xml")] {
+            let refused = WebIdentityToken::read(answer(status, content_type, &good));
+            assert!(matches!(refused, Err(WebIdentityError::Unavailable { .. })), "{status}, {content_type}");
+        }
     }
 
     #[test]
@@ -301,11 +297,8 @@ mod tests {
             let throttled = read(400, &error(code)).unwrap_err();
             assert_eq!(throttled.to_string(), format!("STS gave no usable answer: status 400, `{code}`"));
         }
-        let unavailable = read(403, &error("not a word")).unwrap_err();
-        assert_eq!(
-            unavailable.to_string(),
-            "STS gave no usable answer: status 403, and no error document of STS"
-        );
+        let unavailable = read(403, &error("not a word")).unwrap_err().to_string();
+        assert_eq!(unavailable, "STS gave no usable answer: status 403, and no error document of STS");
     }
 
     fn signed(credentials: &Credentials, endpoint: &StsEndpoint, audience: &str) -> SignedRequest {
@@ -315,11 +308,11 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> Result<WebIdentityToken, WebIdentityError> {
-        WebIdentityToken::read(StsAnswer {
-            status,
-            content_type: Some("text/xml".to_owned()),
-            body: body.into(),
-        })
+        WebIdentityToken::read(answer(status, "text/xml", body))
+    }
+
+    fn answer(status: u16, content_type: &str, body: &str) -> StsAnswer {
+        StsAnswer { status, content_type: Some(content_type.to_owned()), body: body.into() }
     }
 
     fn document(jwt: &str) -> String {

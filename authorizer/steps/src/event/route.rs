@@ -219,125 +219,119 @@ impl fmt::Display for Route {
 mod tests {
     use super::*;
 
-    fn covers(route: &str, method: &str, template: &str) -> bool {
-        route.parse::<Route>().unwrap().covers(method, &Resource::Template(template.to_owned()))
+    fn route(text: &str) -> Route {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    fn covers_path(route: &str, method: &str, path: &str) -> bool {
-        route.parse::<Route>().unwrap().covers(method, &Resource::Path(path.to_owned()))
+    /// Each with a route, a call's method and resource, and whether the one covers the other.
+    fn hold(cases: &[(&str, &str, &str, bool)], resource: fn(String) -> Resource) {
+        for (text, method, called, covered) in cases {
+            let covers = route(text).covers(method, &resource((*called).to_owned()));
+            assert_eq!(covers, *covered, "`{text}` and {method} {called}");
+        }
+    }
+
+    fn templates(cases: &[(&str, &str, &str, bool)]) {
+        hold(cases, Resource::Template);
     }
 
     #[test]
     fn a_template_is_compared_literally() {
-        assert!(covers("GET /orders/{id}", "GET", "/orders/{id}"));
-        assert!(!covers("GET /orders/{id}", "GET", "/orders/{order}"));
-        assert!(!covers("GET /orders/{id}", "GET", "/orders/7"));
-        assert!(!covers("GET /orders", "GET", "/Orders"));
-        assert!(!covers("GET /orders", "POST", "/orders"));
-        assert!(covers("GET /", "GET", "/"));
+        templates(&[
+            ("GET /orders/{id}", "GET", "/orders/{id}", true),
+            ("GET /orders/{id}", "GET", "/orders/{order}", false),
+            ("GET /orders/{id}", "GET", "/orders/7", false),
+            ("GET /orders", "GET", "/Orders", false),
+            ("GET /orders", "POST", "/orders", false),
+            ("GET /", "GET", "/", true),
+        ]);
     }
 
     #[test]
     fn a_trailing_star_covers_the_template_and_all_below() {
-        for template in ["/orders", "/orders/{id}", "/orders/{id}/lines", "/orders/{proxy+}"] {
-            assert!(covers("GET /orders/*", "GET", template), "{template}");
-        }
-        assert!(!covers("GET /orders/*", "GET", "/orders-archive"));
-        assert!(!covers("GET /orders/*", "GET", "/{proxy+}"));
-        assert!(covers("* /*", "GET", "/"));
-        assert!(covers("* /*", "DELETE", "/{proxy+}"));
+        templates(&[
+            ("GET /orders/*", "GET", "/orders", true),
+            ("GET /orders/*", "GET", "/orders/{id}", true),
+            ("GET /orders/*", "GET", "/orders/{id}/lines", true),
+            ("GET /orders/*", "GET", "/orders/{proxy+}", true),
+            ("GET /orders/*", "GET", "/orders-archive", false),
+            ("GET /orders/*", "GET", "/{proxy+}", false),
+            ("* /*", "GET", "/", true),
+            ("* /*", "DELETE", "/{proxy+}", true),
+        ]);
     }
 
     #[test]
     fn any_method_leaves_out_options() {
-        assert!(!covers("* /*", "OPTIONS", "/orders"));
-        assert!(covers("OPTIONS /*", "OPTIONS", "/orders"));
+        templates(&[("* /*", "OPTIONS", "/orders", false), ("OPTIONS /*", "OPTIONS", "/orders", true)]);
     }
 
     #[test]
     fn greedy_parameter_matches_only_itself() {
-        assert!(covers("GET /{proxy+}", "GET", "/{proxy+}"));
-        assert!(!covers("GET /{proxy+}", "GET", "/orders"));
+        templates(&[("GET /{proxy+}", "GET", "/{proxy+}", true), ("GET /{proxy+}", "GET", "/orders", false)]);
     }
 
     #[test]
     fn the_default_route_is_covered_by_itself_and_by_everything() {
-        assert!(covers("GET $default", "GET", "$default"));
-        assert!(covers("* /*", "POST", "$default"));
-        assert!(!covers("GET $default", "POST", "$default"));
-        assert!(!covers("GET $default", "GET", "/orders"));
-        assert!(!covers("GET /orders/*", "GET", "$default"));
+        templates(&[
+            ("GET $default", "GET", "$default", true),
+            ("* /*", "POST", "$default", true),
+            ("GET $default", "POST", "$default", false),
+            ("GET $default", "GET", "/orders", false),
+            ("GET /orders/*", "GET", "$default", false),
+        ]);
     }
 
     #[test]
     fn opening_a_websocket_is_covered_by_its_own_route_alone() {
-        let covers_connect =
-            |route: &str| route.parse::<Route>().unwrap().covers("$connect", &Resource::Connect);
-        assert!(covers_connect("$connect"));
-        assert!(!covers_connect("* /*"));
-        assert!(!covers_connect("* $default"));
-        assert!(!covers("$connect", "GET", "/"));
-        assert!(!covers("$connect", "$connect", "$connect"));
+        for (text, covered) in [("$connect", true), ("* /*", false), ("* $default", false)] {
+            assert_eq!(route(text).covers("$connect", &Resource::Connect), covered, "{text}");
+        }
+        templates(&[("$connect", "GET", "/", false), ("$connect", "$connect", "$connect", false)]);
     }
 
     #[test]
     fn rejects_a_path_posing_as_a_parameter_name() {
-        assert!(!covers_path("GET /orders/{id}", "GET", "/orders/{id}"));
-        assert!(!covers_path("GET /orders/{id}", "GET", "/orders/7"));
-        assert!(!covers_path("GET /{tenant}/*", "GET", "/{tenant}/orders"));
-        assert!(covers_path("GET /orders", "GET", "/orders"));
-        assert!(covers_path("GET /orders/*", "GET", "/orders/7"));
-        assert!(covers_path("* /*", "GET", "/orders/7"));
+        let cases = [
+            ("GET /orders/{id}", "GET", "/orders/{id}", false),
+            ("GET /orders/{id}", "GET", "/orders/7", false),
+            ("GET /{tenant}/*", "GET", "/{tenant}/orders", false),
+            ("GET /orders", "GET", "/orders", true),
+            ("GET /orders/*", "GET", "/orders/7", true),
+            ("* /*", "GET", "/orders/7", true),
+        ];
+        hold(&cases, Resource::Path);
     }
 
     /// Every pair of routes on every call: what a route includes, it covers.
     #[test]
     fn a_route_that_includes_another_covers_whatever_that_one_covers() {
-        let routes: Vec<Route> = [
-            "* /*",
-            "GET /*",
-            "OPTIONS /*",
-            "* /orders/*",
-            "GET /orders/*",
-            "GET /orders",
-            "GET /orders/{id}",
-            "GET /orders/{id}/*",
-            "POST /orders",
-            "GET /orders-archive",
-            "* $default",
-            "GET $default",
-            "GET /",
-            "$connect",
-        ]
-        .map(|text| text.parse().unwrap())
-        .into();
-        let texts = [
-            "/",
-            "/orders",
-            "/orders/{id}",
-            "/orders/7",
-            "/orders/{id}/lines",
-            "/orders-archive",
-            "$default",
-        ];
-        let resources = texts.into_iter().flat_map(|text| {
+        const ROUTES: &str = "* /*, GET /*, OPTIONS /*, * /orders/*, GET /orders/*, GET /orders, GET /orders/{id}, \
+                              GET /orders/{id}/*, POST /orders, GET /orders-archive, * $default, GET $default, GET /, \
+                              $connect";
+        let routes: Vec<Route> = ROUTES.split(", ").map(route).collect();
+        let texts = "/ /orders /orders/{id} /orders/7 /orders/{id}/lines /orders-archive $default";
+        let resources = texts.split(' ').flat_map(|text| {
             [Resource::Template(text.to_owned()), Resource::Path(text.to_owned()), Resource::Connect]
         });
         let calls: Vec<_> = resources
-            .flat_map(|resource| {
-                ["GET", "POST", "OPTIONS", "$connect"].map(|method| (method, resource.clone()))
-            })
+            .flat_map(|called| ["GET", "POST", "OPTIONS", "$connect"].map(|method| (method, called.clone())))
             .collect();
-        for (route, other) in routes.iter().flat_map(|route| routes.iter().map(move |other| (route, other))) {
-            let mut covered = calls.iter().filter(|(method, resource)| other.covers(method, resource));
-            let all = covered.all(|(method, resource)| route.covers(method, resource));
-            assert!(all || !route.includes(other), "`{route}` does not include `{other}`");
+        for (own, other) in routes.iter().flat_map(|own| routes.iter().map(move |other| (own, other))) {
+            let mut covered = calls.iter().filter(|(method, called)| other.covers(method, called));
+            let all = covered.all(|(method, called)| own.covers(method, called));
+            assert!(all || !own.includes(other), "`{own}` does not include `{other}`");
         }
-        let includes =
-            |route: &str, other: &str| route.parse::<Route>().unwrap().includes(&other.parse().unwrap());
-        assert!(includes("* /*", "POST /orders/{id}") && includes("* /*", "* $default"));
-        assert!(includes("GET /orders/*", "GET /orders/{id}/*") && includes("$connect", "$connect"));
-        assert!(!includes("* /*", "OPTIONS /orders") && !includes("* /*", "$connect"));
+        for (own, other, includes) in [
+            ("* /*", "POST /orders/{id}", true),
+            ("* /*", "* $default", true),
+            ("GET /orders/*", "GET /orders/{id}/*", true),
+            ("$connect", "$connect", true),
+            ("* /*", "OPTIONS /orders", false),
+            ("* /*", "$connect", false),
+        ] {
+            assert_eq!(route(own).includes(&route(other)), includes, "{own} and {other}");
+        }
     }
 
     #[test]

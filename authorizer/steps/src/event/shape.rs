@@ -370,58 +370,54 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rejects_a_forged_api_id_stage_or_account() {
-        let cases = [
-            ("/requestContext/apiId", EventError::ApiDisagrees),
-            ("/requestContext/stage", EventError::StageDisagrees),
-            ("/requestContext/accountId", EventError::AccountDisagrees),
-        ];
-        for event in [rest(), http_v1(), http_v2(), websocket()] {
-            for (pointer, expected) in &cases {
-                let applies = event.pointer(pointer).is_some();
-                for other in [json!("other"), json!(123_456_789_012_u64), json!(["prod"]), json!("")] {
-                    if applies {
-                        assert_eq!(error(&with(event.clone(), pointer, other)), *expected, "{pointer}");
-                    }
-                }
-            }
+    /// Each test is a part of the file: a good event, what is changed in it, and what is then wrong with it.
+    const TABLE: &str = include_str!("../../golden/refused-events.txt");
+
+    fn refused_each(test: &str) {
+        let part = TABLE.split("\n\n").find_map(|part| part.strip_prefix(&format!("{test}\n")));
+        for line in part.unwrap_or_else(|| panic!("no part {test}")).lines() {
+            let [event, pointer, value, expected] = line.split(" | ").collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let event = match event {
+                "rest" => rest(),
+                "token" => token("x"),
+                "http_v1" => http_v1(),
+                "http_v2" => http_v2(),
+                _ => websocket(),
+            };
+            let error = error(&with(event, pointer, serde_json::from_str(value).unwrap()));
+            // What is not supported is said in words.
+            assert!(format!("{error:?}").starts_with(expected), "{line}: {error:?}");
         }
     }
 
-    #[test]
-    fn rejects_two_methods_and_two_routes() {
-        let resource = ["/requestContext/resourcePath", "/requestContext/httpMethod", "/httpMethod"];
-        let key = ["/requestContext/routeKey", "/requestContext/http/method"];
-        let cases = resource.iter().flat_map(|pointer| [(rest(), pointer), (http_v1(), pointer)]);
-        for (event, pointer) in cases.chain(key.iter().map(|pointer| (http_v2(), pointer))) {
-            for other in [json!("POST"), json!("/other"), json!(7)] {
-                assert_eq!(
-                    error(&with(event.clone(), pointer, other)),
-                    EventError::RouteDisagrees,
-                    "{pointer}"
-                );
+    macro_rules! parts_of_the_table {
+        ($(fn $test:ident();)*) => {
+            $(#[test] fn $test() { refused_each(stringify!($test)); })*
+
+            #[test]
+            fn each_part_of_the_table_is_a_test() {
+                let parts = TABLE.split("\n\n").map(|part| part.split('\n').next().unwrap());
+                assert_eq!(parts.collect::<Vec<_>>(), [$(stringify!($test)),*]);
             }
-        }
-        // The route's own method, where nothing else tells of one.
+        };
+    }
+
+    parts_of_the_table! {
+        fn rejects_a_path_that_hides_a_pattern_from_the_arn();
+        fn an_unknown_shape_is_unsupported();
+        fn rejects_a_forged_api_id_stage_or_account();
+        fn rejects_two_methods_and_two_routes();
+        fn rejects_a_websocket_event_that_opens_nothing_and_a_connect_that_is_no_websockets();
+    }
+
+    /// The route's own method, where nothing else tells of one.
+    #[test]
+    fn rejects_a_method_other_than_the_route_keys_own() {
         let mut other = with(http_v2(), "/routeKey", json!("POST /orders/{id}"));
         other["requestContext"] = json!({});
         assert_eq!(error(&other), EventError::RouteDisagrees);
-        let moved = with(websocket(), "/requestContext/routeKey", json!("$default"));
-        assert_eq!(error(&moved), EventError::RouteDisagrees);
-    }
-
-    #[test]
-    fn rejects_a_path_that_hides_a_pattern_from_the_arn() {
-        for (event, pointer) in [
-            (rest(), "/path"),
-            (http_v1(), "/path"),
-            (http_v2(), "/rawPath"),
-            (http_v2(), "/requestContext/http/path"),
-        ] {
-            let event = with(event, pointer, json!("/orders/*"));
-            assert_eq!(error(&event), EventError::MethodArn(InvalidMethodArn::PathIsPattern), "{pointer}");
-        }
     }
 
     #[test]
@@ -475,51 +471,6 @@ mod tests {
             }
             let event = with(http_v2(), "/headers", json!({name: "v"}));
             assert_eq!(error(&event), EventError::HeaderReserved, "{name}");
-        }
-    }
-
-    #[test]
-    fn rejects_a_websocket_event_that_opens_nothing_and_a_connect_that_is_no_websockets() {
-        let message = with(websocket(), "/requestContext/eventType", json!("MESSAGE"));
-        let with_path = with(websocket(), "/methodArn", json!(ARN));
-        for event in [message, with_path] {
-            assert!(matches!(error(&event), EventError::Unsupported(_)), "{event}");
-        }
-        let connect = websocket()["methodArn"].clone();
-        let malformed = EventError::MethodArn(InvalidMethodArn::Malformed);
-        assert_eq!(error(&with(rest(), "/methodArn", connect.clone())), malformed);
-        assert_eq!(error(&with(http_v2(), "/routeArn", connect.clone())), malformed);
-        assert_eq!(error(&with(token("x"), "/methodArn", connect)), malformed);
-    }
-
-    #[test]
-    fn an_unknown_shape_is_unsupported() {
-        let cases = [
-            json!(null),
-            json!([]),
-            json!({}),
-            json!({"type": "token"}),
-            json!({"Records": []}),
-            json!({"type": "TOKEN"}),
-            with(http_v2(), "/version", json!("3.0")),
-            with(http_v2(), "/version", json!(2)),
-            with(http_v2(), "/type", json!("TOKEN")),
-            with(http_v2(), "/routeKey", json!(null)),
-            with(http_v2(), "/routeArn", json!(null)),
-            with(http_v2(), "/cookies", json!("session=a.b.c")),
-            with(http_v2(), "/cookies", json!([7])),
-            with(rest(), "/methodArn", json!(7)),
-            with(rest(), "/methodArn", json!("arn")),
-            with(rest(), "/resource", json!(null)),
-            with(rest(), "/headers", json!("x")),
-            with(rest(), "/headers", json!({"A": {}})),
-            with(rest(), "/multiValueHeaders", json!({"A": [1]})),
-            with(rest(), "/queryStringParameters", json!({"A": 1})),
-        ];
-        for event in cases {
-            let error = error(&event);
-            let malformed = EventError::MethodArn(InvalidMethodArn::Malformed);
-            assert!(matches!(error, EventError::Unsupported(_)) || error == malformed, "{event}: {error}");
         }
     }
 

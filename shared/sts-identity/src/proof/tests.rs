@@ -6,19 +6,12 @@ use crate::{SigningRequest, presign_get_caller_identity};
 use proptest::prelude::*;
 
 const MAX_AGE: Duration = Duration::from_secs(60);
-const REGIONS: [&str; 11] = [
-    "us-east-1",
-    "eu-west-1",
-    "us-west-2",
-    "us-gov-west-1",
-    "cn-north-1",
-    "eusc-de-east-1",
-    "us-iso-east-1",
-    "us-isob-east-1",
-    "eu-isoe-west-1",
-    "us-isof-south-1",
-    "mx-central-1",
-];
+const REGIONS: &str = "us-east-1 eu-west-1 us-west-2 us-gov-west-1 cn-north-1 eusc-de-east-1 us-iso-east-1 us-isob-east-1 \
+                       eu-isoe-west-1 us-isof-south-1 mx-central-1";
+
+fn every_region() -> StsHosts {
+    fixture::hosts(&REGIONS.split(' ').collect::<Vec<_>>())
+}
 
 #[test]
 fn accepts_what_botocore_presigns() {
@@ -40,7 +33,7 @@ fn accepts_what_botocore_presigns() {
 
 #[test]
 fn accepts_our_own_presign_for_every_host_of_every_partition() {
-    let regional = fixture::hosts(&REGIONS);
+    let regional = every_region();
     let loopback = StsHosts::loopback(fixture::emulator());
     for (hosts, count) in [(&regional, 28), (&loopback, 1)] {
         assert_eq!(hosts.iter().count(), count);
@@ -50,10 +43,8 @@ fn accepts_our_own_presign_for_every_host_of_every_partition() {
                 let request = parse_for(&url, hosts).unwrap();
                 assert_eq!(request.url(), url);
                 assert_eq!(request.unverified_access_key_id(), credentials.access_key_id());
-                assert_eq!(
-                    (request.region(), request.partition()),
-                    (endpoint.region(), endpoint.partition())
-                );
+                assert_eq!(request.region(), endpoint.region());
+                assert_eq!(request.partition(), endpoint.partition());
             }
         }
     }
@@ -84,81 +75,51 @@ fn debug_and_errors_show_nothing_secret() {
     }
 }
 
-#[test]
-fn rejects_every_other_host() {
-    let hosts = [
-        "sts.amazonaws.com.evil.example",
-        "sts.eu-west-1.amazonaws.com.evil.example",
-        "evil.example",
-        "evil.example/sts.eu-west-1.amazonaws.com",
-        "sts.eu-west-1.amazonaws.com@evil.example",
-        "sts.eu-west-1.amazonaws.com:443@evil.example",
-        "user@sts.eu-west-1.amazonaws.com",
-        "user:password@sts.eu-west-1.amazonaws.com",
-        "@sts.eu-west-1.amazonaws.com",
-        "sts.eu-west-1.amazonaws.com:443",
-        "sts.eu-west-1.amazonaws.com:8443",
-        "sts.eu-west-1.amazonaws.com:",
-        "sts.eu-west-1.amazonaws.com.",
-        "STS.EU-WEST-1.AMAZONAWS.COM",
-        "sts.eu-west-1.amazonaws.Com",
-        "sts.eu-west-1.amazonaws.com%2eevil.example",
-        "sts.amazonaws.com%2eevil",
-        "sts%2eeu-west-1.amazonaws.com",
-        "sts.eu-west-1.amazonaws.com%00.evil.example",
-        "xn--sts-9na.eu-west-1.amazonaws.com",
-        "sts.xn--eu-west-1-9ya.amazonaws.com",
-        "52.94.5.90",
-        "0x345e055a",
-        "[::1]",
-        "127.0.0.1",
-        "localhost",
-        "169.254.169.254",
-        // AWS's own, and not configured.
-        "sts.amazonaws.com",
-        "sts.us-east-1.amazonaws.com",
-        "sts.eu-central-1.amazonaws.com",
-        "sts-fips.eu-west-1.amazonaws.com",
-        "sts.eu-west-1.amazonaws.com.cn",
-        "sts.cn-north-1.amazonaws.com.cn",
-        "sts.us-gov-west-1.amazonaws.com",
-        "iam.amazonaws.com",
-        "s3.eu-west-1.amazonaws.com",
-        "bucket.s3.eu-west-1.amazonaws.com",
-        "vpce-0a1b2c3d4e5f6a7b8-abcdefgh.sts.eu-west-1.vpce.amazonaws.com",
-        "",
-    ];
-    for host in hosts {
-        refused(&role().replace("sts.eu-west-1.amazonaws.com", host), ProofDefect::Endpoint);
+/// Each test is a part of the file: what is changed in a good proof, and what is then wrong with it.
+const TABLE: &str = include_str!("../../golden/refused-proofs.txt");
+
+fn refused_each(test: &str) {
+    let part = TABLE.split("\n\n").find_map(|part| part.strip_prefix(&format!("{test}\n")));
+    for line in part.unwrap_or_else(|| panic!("no part {test}")).lines() {
+        let [from, to, defect] = line.split(" | ").collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let url = role().replace(from, to);
+        assert_ne!(url, role(), "nothing was changed: {line}");
+        assert_eq!(format!("{:?}", parse(&url).unwrap_err()), format!("Refused({defect})"), "{line}");
     }
 }
 
+macro_rules! parts_of_the_table {
+    ($($(#[$doc:meta])* fn $test:ident();)*) => {
+        $($(#[$doc])* #[test] fn $test() { refused_each(stringify!($test)); })*
+
+        #[test]
+        fn each_part_of_the_table_is_a_test() {
+            let parts = TABLE.split("\n\n").map(|part| part.split('\n').next().unwrap());
+            assert_eq!(parts.collect::<Vec<_>>(), [$(stringify!($test)),*]);
+        }
+    };
+}
+
+parts_of_the_table! {
+    fn rejects_every_other_host();
+    fn rejects_another_scheme_or_path();
+    /// An STS call that answers with text of the caller's choice was one half of CVE-2020-16250.
+    fn rejects_another_action();
+    fn rejects_a_proof_whose_signature_does_not_cover_the_server_id_alone();
+    fn rejects_a_value_of_another_form();
+    fn rejects_a_scope_of_another_region_or_another_day();
+    fn rejects_a_value_that_is_not_percent_encoded();
+    /// Escapes are undone once: what is still escaped then is not what it could become.
+    fn rejects_a_value_that_is_encoded_twice();
+}
+
 #[test]
-fn rejects_another_scheme_or_path() {
-    let address = "https://sts.eu-west-1.amazonaws.com/";
-    let addresses = [
-        "http://sts.eu-west-1.amazonaws.com/",
-        "HTTPS://sts.eu-west-1.amazonaws.com/",
-        "https:sts.eu-west-1.amazonaws.com/",
-        "https:/sts.eu-west-1.amazonaws.com/",
-        "https:///sts.eu-west-1.amazonaws.com/",
-        "//sts.eu-west-1.amazonaws.com/",
-        "ftp://sts.eu-west-1.amazonaws.com/",
-        "sts.eu-west-1.amazonaws.com/",
-        "https://sts.eu-west-1.amazonaws.com",
-        "https://sts.eu-west-1.amazonaws.com//",
-        "https://sts.eu-west-1.amazonaws.com/.",
-        "https://sts.eu-west-1.amazonaws.com/a/..",
-        "https://sts.eu-west-1.amazonaws.com/%2e",
-        "https://sts.eu-west-1.amazonaws.com/path",
-        "https://sts.eu-west-1.amazonaws.com/;a",
-        "",
-    ];
-    for other in addresses {
-        refused(&role().replace(address, other), ProofDefect::Endpoint);
+fn rejects_an_address_without_a_proof_and_a_session_token_without_an_end() {
+    for url in ["https://sts.eu-west-1.amazonaws.com/", ""] {
+        refused(url, ProofDefect::Endpoint);
     }
-    refused(address, ProofDefect::Endpoint);
-    refused("", ProofDefect::Endpoint);
+    let long = role().replace(SESSION_TOKEN_ENCODED, &"t".repeat(5121));
+    refused(&long, ProofDefect::Value(query::SECURITY_TOKEN));
 }
 
 #[test]
@@ -199,10 +160,8 @@ fn rejects_what_is_not_the_loopback_endpoint() {
         assert_eq!(parse_for(&url, &hosts).unwrap_err(), ProofError::Refused(ProofDefect::Endpoint), "{url}");
     }
     refused(fixture::EMULATOR.trim_end(), ProofDefect::Endpoint);
-    assert_eq!(
-        parse_for(&role(), &fixture::hosts(&[])).unwrap_err(),
-        ProofError::Refused(ProofDefect::Endpoint)
-    );
+    let none = parse_for(&role(), &fixture::hosts(&[])).unwrap_err();
+    assert_eq!(none, ProofError::Refused(ProofDefect::Endpoint));
 }
 
 /// CVE-2022-2385: aws-iam-authenticator folded the case of parameter names, STS does not, and so the two read
@@ -251,26 +210,11 @@ fn rejects_a_proof_without_one_of_its_parameters() {
 
 #[test]
 fn rejects_a_parameter_that_get_caller_identity_does_not_need() {
-    let parameters = [
-        "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD",
-        "WebIdentityToken=eyJ",
-        "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fadmin",
-        "RoleSessionName=x",
-        "ProviderId=evil.example",
-        "DurationSeconds=3600",
-        "x-id=GetCallerIdentity",
-        "X-Vault-AWS-IAM-Server-ID=orders.example.com",
-        "X-Amz-Region-Set=%2A",
-        "Accept=application%2Fjson",
-        "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE",
-        "Action[]=AssumeRole",
-        "Action",
-        "",
-        "=",
-        "%00=",
-        ";Action=AssumeRole",
-    ];
-    for parameter in parameters {
+    let parameters = "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD WebIdentityToken=eyJ RoleSessionName=x
+        RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fadmin ProviderId=evil.example DurationSeconds=3600
+        x-id=GetCallerIdentity X-Vault-AWS-IAM-Server-ID=orders.example.com X-Amz-Region-Set=%2A
+        Accept=application%2Fjson AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE Action[]=AssumeRole Action = %00= ;Action=AssumeRole";
+    for parameter in parameters.split_whitespace().chain([""]) {
         let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
         refused_as_unknown(&format!("{}&{parameter}", role()), name);
         refused_as_unknown(&role().replace('?', &format!("?{parameter}&")), name);
@@ -301,167 +245,6 @@ fn rejects_a_part_of_a_secret_in_the_message_about_an_unknown_parameter() {
     }
 }
 
-/// An STS call that answers with text of the caller's choice was one half of CVE-2020-16250.
-#[test]
-fn rejects_another_action() {
-    let actions = [
-        "AssumeRole",
-        "AssumeRoleWithWebIdentity",
-        "AssumeRoleWithSAML",
-        "DecodeAuthorizationMessage",
-        "GetFederationToken",
-        "GetSessionToken",
-        "getcalleridentity",
-        "GETCALLERIDENTITY",
-        "GetCallerIdentity%20",
-        "GetCallerIdentity%2C",
-        "%2547etCallerIdentity",
-        "",
-    ];
-    for action in actions {
-        let url = role().replace("Action=GetCallerIdentity", &format!("Action={action}"));
-        let defect = match action {
-            "GetCallerIdentity%20" => ProofDefect::Encoding(query::ACTION),
-            _ => ProofDefect::Value(query::ACTION),
-        };
-        refused(&url, defect);
-    }
-    refused(&format!("{}&Action=AssumeRole", role()), ProofDefect::DuplicateParameter(query::ACTION));
-    refused(
-        &role().replace("Action=GetCallerIdentity", "Action=GetCallerIdentity%26Action%3DAssumeRole"),
-        ProofDefect::Value(query::ACTION),
-    );
-}
-
-#[test]
-fn rejects_a_proof_whose_signature_does_not_cover_the_server_id_alone() {
-    let lists = [
-        "host",
-        "x-vault-aws-iam-server-id",
-        "x-vault-aws-iam-server-id%3Bhost",
-        "host%3Bx-k8s-aws-id",
-        "host%3Bx-vault-aws-iam-server-id%3Bx-amz-date",
-        "accept%3Bhost%3Bx-vault-aws-iam-server-id",
-        "host%3BX-Vault-AWS-IAM-Server-ID",
-        "host%3Bx-vault-aws-iam-server-id%3B",
-        "host%2Cx-vault-aws-iam-server-id",
-        "",
-    ];
-    for list in lists {
-        let url = role().replace("host%3Bx-vault-aws-iam-server-id", list);
-        refused(&url, ProofDefect::SignedHeaders);
-    }
-}
-
-#[test]
-fn rejects_a_value_of_another_form() {
-    let token = SESSION_TOKEN_ENCODED;
-    let signature = "bbdd677e7ad3081c7c700ba26f3763a872515a923d81b53660c29beb43de0126";
-    let (credential, id) = ("ASIAIOSFODNN7EXAMPLE%2F20270115", "ASIAIOSFODNN7EXAMPLE");
-    let cases: [(&'static str, &str, &[&str]); 8] = [
-        (query::VERSION, "2011-06-15", &["2010-05-08", "2011-06-15%2C", "", "2011-6-15"]),
-        (
-            query::ALGORITHM,
-            "AWS4-HMAC-SHA256",
-            &["AWS4-ECDSA-P256-SHA256", "AWS4-HMAC-SHA1", "aws4-hmac-sha256", "none", ""],
-        ),
-        (
-            query::SIGNATURE,
-            signature,
-            &[
-                signature.get(1..).unwrap(),
-                &format!("{signature}0"),
-                &signature.to_uppercase(),
-                &signature.replace('b', "g"),
-                "",
-            ],
-        ),
-        (query::SECURITY_TOKEN, token, &["", "a%26b", "a%3Bb", "a%22b", "a.b", &"t".repeat(5121)]),
-        (
-            query::EXPIRES,
-            "Expires=60",
-            &[
-                "Expires=0",
-                "Expires=604801",
-                "Expires=060",
-                "Expires=%2B60",
-                "Expires=-60",
-                "Expires=6e1",
-                "Expires=60.0",
-                "Expires=",
-                "Expires=99999999999999999999",
-            ],
-        ),
-        (
-            query::DATE,
-            "Date=20270115T080000Z",
-            &[
-                "Date=",
-                "Date=20270115",
-                "Date=20270115T080000",
-                "Date=20270115T240000Z",
-                "Date=20270230T080000Z",
-                "Date=20271315T080000Z",
-                "Date=2027-01-15T08%3A00%3A00Z",
-                "Date=Fri%2C15Jan2027",
-            ],
-        ),
-        (
-            query::CREDENTIAL,
-            "sts%2Faws4_request",
-            &[
-                "iam%2Faws4_request",
-                "sts%2Faws5_request",
-                "sts",
-                "sts%2Faws4_request%2F",
-                "STS%2Faws4_request",
-            ],
-        ),
-        (
-            query::CREDENTIAL,
-            credential,
-            &[
-                "%2F20270115",
-                "AKID%2F20270115",
-                "20270115",
-                &format!("{id}%2F{credential}"),
-                &format!("{}%2F20270115", "A".repeat(129)),
-                "ASIAIOSFODNN7EXAMPL%2B%2F20270115",
-            ],
-        ),
-    ];
-    for (name, good, others) in cases {
-        assert!(role().contains(good), "{name}");
-        for other in others {
-            refused(&role().replace(good, other), ProofDefect::Value(name));
-        }
-    }
-}
-
-#[test]
-fn rejects_a_scope_of_another_region_or_another_day() {
-    for scope in ["us-east-1", "eu-central-1", "cn-north-1", "EU-WEST-1", "", "%2A"] {
-        let url = role().replace("%2Feu-west-1%2F", &format!("%2F{scope}%2F"));
-        refused(&url, ProofDefect::ScopeRegion);
-    }
-    for day in ["20270114", "20270116", "2027115", ""] {
-        refused(&role().replace("%2F20270115%2F", &format!("%2F{day}%2F")), ProofDefect::ScopeDate);
-    }
-    refused(&role().replace("Date=20270115T", "Date=20270114T"), ProofDefect::ScopeDate);
-}
-
-#[test]
-fn rejects_a_value_that_is_not_percent_encoded() {
-    let token = query::SECURITY_TOKEN;
-    for bad in [
-        "%", "%2", "%2G", "%+F", "+", "/", "%00", "%0A", "%20", "%C3%A9", "%FF", "%7F", "a=b", "a;b",
-        "%u0041",
-    ] {
-        let url = role().replace(SESSION_TOKEN_ENCODED, &format!("aaaa{bad}"));
-        refused(&url, ProofDefect::Encoding(token));
-    }
-}
-
 #[test]
 fn one_proof_has_one_spelling() {
     let spellings = [
@@ -474,13 +257,6 @@ fn one_proof_has_one_spelling() {
     for spelling in spellings {
         assert_eq!(parse(&spelling).unwrap().url(), fixture::sorted(fixture::ROLE), "{spelling}");
     }
-}
-
-/// Escapes are undone once: what is still escaped then is not what it could become.
-#[test]
-fn rejects_a_value_that_is_encoded_twice() {
-    refused(&role().replace("%2F2027", "%252F2027"), ProofDefect::Value(query::CREDENTIAL));
-    refused(&role().replace("host%3B", "host%253B"), ProofDefect::SignedHeaders);
 }
 
 #[test]
@@ -524,10 +300,8 @@ fn rejects_a_replay_across_the_second_that_ends_it() {
     for nanos in [1, 2, 500_000_000, 999_999_999, 1_000_000_000] {
         let step = Duration::from_nanos(nanos);
         assert_eq!(parse_at(&role(), last - step, MAX_AGE).unwrap().ends_at(), last);
-        assert_eq!(
-            parse_at(&role(), last + step, MAX_AGE).unwrap_err(),
-            ProofError::Expired { seconds_ago: 1 }
-        );
+        let over = parse_at(&role(), last + step, MAX_AGE).unwrap_err();
+        assert_eq!(over, ProofError::Expired { seconds_ago: 1 });
     }
 }
 
@@ -541,11 +315,8 @@ fn the_signers_lifetime_and_ours_both_end_a_proof() {
         let end = fixture::now() + seconds(life);
         let url = with_expires(expires);
         assert_eq!(parse_at(&url, end, seconds(max_age)).unwrap().ends_at(), end, "{expires} {max_age}");
-        assert_eq!(
-            parse_at(&url, end + seconds(1), seconds(max_age)).unwrap_err(),
-            ProofError::Expired { seconds_ago: 1 },
-            "{expires} {max_age}"
-        );
+        let over = parse_at(&url, end + seconds(1), seconds(max_age)).unwrap_err();
+        assert_eq!(over, ProofError::Expired { seconds_ago: 1 }, "{expires} {max_age}");
     }
     assert!(parse_at(&role(), fixture::now(), Duration::MAX).is_ok());
 }
@@ -613,7 +384,7 @@ proptest! {
         token in proptest::option::of("[A-Za-z0-9+/=_-]{1,2000}"),
         host in 0..28_usize,
     ) {
-        let hosts = fixture::hosts(&REGIONS);
+        let hosts = every_region();
         let endpoint = hosts.iter().nth(host).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let credentials =
@@ -643,13 +414,7 @@ fn parameters() -> Vec<String> {
 }
 
 fn swap_case(name: &str) -> String {
-    let swap = |character: char| {
-        if character.is_ascii_uppercase() {
-            character.to_ascii_lowercase()
-        } else {
-            character.to_ascii_uppercase()
-        }
-    };
+    let swap = |c: char| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
     name.chars().map(swap).collect()
 }
 

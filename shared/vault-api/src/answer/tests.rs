@@ -46,10 +46,8 @@ fn reads_a_lease_and_warnings() {
         r#"{"lease_id":"database/creds/x/abc","renewable":true,"lease_duration":60,"data":{"a":1},"warnings":["capped"]}"#,
     );
     let lease = answer.lease.unwrap();
-    assert_eq!(
-        (lease.id.as_str(), lease.duration_seconds, lease.renewable),
-        ("database/creds/x/abc", 60, true)
-    );
+    assert_eq!((lease.id.as_str(), lease.duration_seconds), ("database/creds/x/abc", 60));
+    assert!(lease.renewable);
     assert_eq!(answer.warnings, ["capped"]);
     assert!(parse(WRAPPED).lease.is_none());
 }
@@ -94,30 +92,16 @@ fn debug_shows_neither_tokens_nor_data() {
 
 #[test]
 fn a_token_in_an_answer_of_odd_form_is_kept_to_be_given_back() {
-    for (body, clear, wrapped) in [
-        (
-            r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "wrapped_accessor": "b"}}"#,
-            None,
-            Some("s.wrapped"),
-        ),
-        (
-            r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": null}}"#,
-            None,
-            Some("s.wrapped"),
-        ),
-        (
-            r#"{"wrap_info": {"token": "s.wrapped", "ttl": "30s", "creation_path": "a"}}"#,
-            None,
-            Some("s.wrapped"),
-        ),
-        (
-            r#"{"auth": {}, "wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": "a"}}"#,
-            None,
-            Some("s.wrapped"),
-        ),
-        (r#"{"auth": {"client_token": "s.clear", "lease_duration": -1}}"#, Some("s.clear"), None),
-        (r#"{"auth": {"client_token": "s.clear", "metadata": {"n": 1}}}"#, Some("s.clear"), None),
-        (r#"{"auth": {"client_token": "s.clear"}, "wrap_info": {}}"#, Some("s.clear"), None),
+    const CLEAR: (Option<&str>, Option<&str>) = (Some("s.clear"), None);
+    const WRAPPED: (Option<&str>, Option<&str>) = (None, Some("s.wrapped"));
+    for (body, (clear, wrapped)) in [
+        (r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "wrapped_accessor": "b"}}"#, WRAPPED),
+        (r#"{"wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": null}}"#, WRAPPED),
+        (r#"{"wrap_info": {"token": "s.wrapped", "ttl": "30s", "creation_path": "a"}}"#, WRAPPED),
+        (r#"{"auth": {}, "wrap_info": {"token": "s.wrapped", "ttl": 30, "creation_path": "a"}}"#, WRAPPED),
+        (r#"{"auth": {"client_token": "s.clear", "lease_duration": -1}}"#, CLEAR),
+        (r#"{"auth": {"client_token": "s.clear", "metadata": {"n": 1}}}"#, CLEAR),
+        (r#"{"auth": {"client_token": "s.clear"}, "wrap_info": {}}"#, CLEAR),
     ] {
         let answer = VaultAnswer::parse("p", body.as_bytes()).unwrap();
         assert!(answer.malformed, "{body}");

@@ -6,18 +6,14 @@ use super::*;
 
 #[test]
 fn keeps_what_tells() {
+    const QUOTA: &str = "request path \"auth/token/create/x\": rate limit quota exceeded";
+    const AUDIENCE: &str = "error validating token: invalid audience (aud) claim: audience is not allowed";
     let kept = [
         ("unknown role orders-prod-reader", "unknown role orders-prod-reader"),
         ("1 error occurred:\n\t* permission denied\n\n", "permission denied"),
         ("invalid 'entity_alias' value", "invalid 'entity_alias' value"),
-        (
-            "request path \"auth/token/create/x\": rate limit quota exceeded",
-            "request path \"auth/token/create/x\": rate limit quota exceeded",
-        ),
-        (
-            "error validating token: invalid audience (aud) claim: audience is not allowed",
-            "error validating token: invalid audience (aud) claim: audience is not allowed",
-        ),
+        (QUOTA, QUOTA),
+        (AUDIENCE, AUDIENCE),
         ("\n\nfirst\nsecond", "first"),
         ("", ""),
     ];
@@ -28,19 +24,13 @@ fn keeps_what_tells() {
 
 #[test]
 fn removes_what_looks_like_a_secret() {
-    let secrets = [
-        "s.KGXDu8CLc1DnGKEU4KBqXzzW",
-        "s.KGXDu8CLc1DnGKEU4KBqXzzW.nsid1",
-        "hvs.CAESIJ1hx3xCabcdefghijkl",
-        "b.AAAAAQIdGhpcyBpcyBhIGJhdGNoIHRva2Vu",
-        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln",
-        "FwoGZXIvYXdzEBYaDKJb/3Qx+longSessionToken9==",
-        "IQoJb3JpZ2luX2VjEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaCXVzLWVhc3QtMSJHMEUCIQDx",
-        "5d672d79a15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
-        "0cc175b9-c0f1-b6a8-31c3-99e269772661",
-        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnop",
-    ];
-    for secret in secrets {
+    let secrets = "s.KGXDu8CLc1DnGKEU4KBqXzzW s.KGXDu8CLc1DnGKEU4KBqXzzW.nsid1 hvs.CAESIJ1hx3xCabcdefghijkl
+        b.AAAAAQIdGhpcyBpcyBhIGJhdGNoIHRva2Vu eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln
+        FwoGZXIvYXdzEBYaDKJb/3Qx+longSessionToken9==
+        IQoJb3JpZ2luX2VjEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaCXVzLWVhc3QtMSJHMEUCIQDx
+        5d672d79a15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7 0cc175b9-c0f1-b6a8-31c3-99e269772661
+        abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnop";
+    for secret in secrets.split_whitespace() {
         for text in [secret.to_owned(), format!("bad \"{secret}\", sorry"), format!("token:{secret};x")] {
             let message = sanitised(&text, None);
             assert!(message.contains(REMOVED) && !message.contains(secret), "{text}: {message}");
@@ -97,28 +87,24 @@ fn cuts_a_quoted_request_with_its_session_token() {
 
 #[test]
 fn keeps_of_an_error_of_sts_what_tells_and_nothing_else() {
+    let from_sts =
+        |rest: &str| format!("error making upstream request: received error code 403 from STS: {rest}");
     let error = |code: &str, message: &str| {
         let document = format!(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \
              <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n</ErrorResponse>"
         );
-        sanitised(
-            &format!("error making upstream request: received error code 403 from STS: {document}"),
-            None,
-        )
+        sanitised(&from_sts(&document), None)
     };
-    let kept =
-        |kept: &str| format!("error making upstream request: received error code 403 from STS: {kept}");
-    let region = "Credential should be scoped to a valid region, not 'eu-west-1'. ";
-    assert_eq!(
-        error("SignatureDoesNotMatch", region),
-        kept("SignatureDoesNotMatch, Credential should be scoped to a valid region")
-    );
-    assert_eq!(error("ExpiredToken", "FwoGZXIvYXdzEBYaDKJb"), kept("ExpiredToken"));
+    let region =
+        error("SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'eu-west-1'. ");
+    let kept = "SignatureDoesNotMatch, Credential should be scoped to a valid region";
+    assert_eq!(region, from_sts(kept));
+    assert_eq!(error("ExpiredToken", "FwoGZXIvYXdzEBYaDKJb"), from_sts("ExpiredToken"));
     for secret in
         ["x-amz-security-token:FwoG", "FwoGZXIvYXdzEBYaDKJb3QxlongSessionToken9FwoGZXIvYXdzEBYaDKJb3QxlongSe"]
     {
-        assert_eq!(error(secret, "x"), kept(""));
+        assert_eq!(error(secret, "x"), from_sts(""));
     }
 }
 

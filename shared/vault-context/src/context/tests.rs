@@ -37,17 +37,10 @@ fn with(key: &str, value: Option<Value>) -> Result<VaultContext, ContextError> {
 #[test]
 fn the_flat_context_is_exactly_the_contract() {
     let expected = json!({
-        "vaultWrappingToken": "hvs.wrapping",
-        "vaultWrappedAccessor": "BJ2J7fl2ksKbSCQaYIgIx3cU",
-        "vaultCreationPath": "auth/token/create/orders-prod-reader",
-        "vaultAddress": "https://vault.example.com:8200",
-        "vaultNamespace": "platform",
-        "vaultWrapExpiresAt": "1800000000",
-        "vaultGrant": "orders-reader",
-        "callerKind": "jwt",
-        "callerIssuer": "corp",
-        "callerId": "corp:alice",
-        "contextVersion": "1",
+        "vaultWrappingToken": "hvs.wrapping", "vaultWrappedAccessor": "BJ2J7fl2ksKbSCQaYIgIx3cU",
+        "vaultCreationPath": "auth/token/create/orders-prod-reader", "vaultAddress": "https://vault.example.com:8200",
+        "vaultNamespace": "platform", "vaultWrapExpiresAt": "1800000000", "vaultGrant": "orders-reader",
+        "callerKind": "jwt", "callerIssuer": "corp", "callerId": "corp:alice", "contextVersion": "1",
     });
     assert_eq!(Value::Object(flat(&context())), expected);
 }
@@ -87,18 +80,11 @@ fn reads_the_event_of_every_api_type() {
 
 #[test]
 fn an_event_without_our_context_is_missing_it() {
-    let events = [
-        json!(null),
-        json!({}),
-        json!({"requestContext": {}}),
-        json!({"requestContext": {"authorizer": null}}),
-        json!({"requestContext": {"authorizer": "x"}}),
-        json!({"requestContext": {"authorizer": {"principalId": "user"}}}),
-        json!({"requestContext": {"authorizer": {"jwt": {"claims": {"sub": "alice"}}}}}),
-        json!({"requestContext": {"authorizer": {"lambda": {}}}}),
-        json!({"requestContext": {"authorizer": {"lambda": null}}}),
-    ];
-    for event in events {
+    let jwt = json!({"jwt": {"claims": {"sub": "alice"}}});
+    let authorizers = json!([null, "x", {"principalId": "user"}, jwt, {"lambda": {}}, {"lambda": null}]);
+    let events = authorizers.as_array().unwrap().iter();
+    let events = events.map(|authorizer| json!({"requestContext": {"authorizer": authorizer}}));
+    for event in events.chain([json!(null), json!({}), json!({"requestContext": {}})]) {
         assert_eq!(VaultContext::from_event(&event).unwrap_err(), ContextError::Missing, "{event}");
     }
 }
@@ -189,10 +175,8 @@ fn rejects_a_header_sent_twice_in_any_spelling() {
             let before = VaultContext::from_headers([(second, value)].into_iter().chain(ours()));
             let after = VaultContext::from_headers(ours().chain([(second, value)]));
             for error in [before.unwrap_err(), after.unwrap_err()] {
-                assert!(
-                    matches!(error, ContextError::Invalid { key: "vaultGrant", .. }),
-                    "{second}: {error:?}"
-                );
+                let twice = matches!(error, ContextError::Invalid { key: "vaultGrant", .. });
+                assert!(twice, "{second}: {error:?}");
             }
         }
     }

@@ -54,16 +54,22 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn refused(change: impl FnOnce(&mut Wrapped)) -> UnwrapError {
+/// What comes of a change to what the context says.
+fn refused(change: impl FnOnce(&mut Wrapped)) -> String {
     let mut wrapped = wrapped();
     change(&mut wrapped);
-    integration().receive(context(Some(wrapped)), at(EXPIRES_AT - 1)).unwrap_err()
+    received(Some(wrapped), at(EXPIRES_AT - 1))
 }
 
-fn refused_auth(change: impl FnOnce(&mut Auth)) -> UnwrapError {
+fn received(wrapped: Option<Wrapped>, now: SystemTime) -> String {
+    format!("{:?}", integration().receive(context(wrapped), now).unwrap_err())
+}
+
+/// What comes of a change to the token that was in the wrapping.
+fn refused_auth(change: impl FnOnce(&mut Auth)) -> String {
     let mut auth = auth();
     change(&mut auth);
-    integration().check(&auth, &wrapped()).unwrap_err()
+    format!("{:?}", integration().check(&auth, &wrapped()).unwrap_err())
 }
 
 #[test]
@@ -75,52 +81,39 @@ fn receives_what_agrees_with_the_configuration() {
 
 #[test]
 fn rejects_a_context_without_a_token() {
-    let error = integration().receive(context(None), at(0)).unwrap_err();
-    assert!(matches!(error, UnwrapError::NoToken), "{error:?}");
+    assert_eq!(received(None, at(0)), "NoToken");
 }
 
 #[test]
 fn rejects_an_expired_token_at_the_very_second() {
-    let error = integration().receive(context(Some(wrapped())), at(EXPIRES_AT)).unwrap_err();
-    assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+    assert_eq!(received(Some(wrapped()), at(EXPIRES_AT)), "Expired");
 }
 
 #[test]
 fn rejects_every_token_when_the_clock_is_before_1970() {
-    let error =
-        integration().receive(context(Some(wrapped())), UNIX_EPOCH - Duration::from_secs(1)).unwrap_err();
-    assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+    assert_eq!(received(Some(wrapped()), UNIX_EPOCH - Duration::from_secs(1)), "Expired");
 }
 
 #[test]
 fn rejects_another_vault() {
     for address in ["https://vault.evil.example", "http://127.0.0.1:8200/", "http://127.0.0.1:8201", ""] {
-        let error = refused(|wrapped| wrapped.address = address.into());
-        assert!(matches!(error, UnwrapError::AddressMismatch), "{address}: {error:?}");
+        assert_eq!(refused(|wrapped| wrapped.address = address.into()), "AddressMismatch", "{address}");
     }
 }
 
 #[test]
 fn rejects_another_namespace_or_none() {
     for namespace in [None, Some("platform/team1".to_owned()), Some("PLATFORM".to_owned())] {
-        let error = refused(|wrapped| wrapped.namespace = namespace);
-        assert!(matches!(error, UnwrapError::NamespaceMismatch), "{error:?}");
+        assert_eq!(refused(|wrapped| wrapped.namespace = namespace), "NamespaceMismatch");
     }
 }
 
 #[test]
 fn rejects_any_creation_path_but_the_exact_one() {
-    for path in [
-        "sys/wrapping/wrap",
-        "auth/token/create",
-        "auth/token/create/orders-prod-reader2",
-        "/auth/token/create/orders-prod-reader",
-    ] {
+    let paths = "sys/wrapping/wrap auth/token/create auth/token/create/orders-prod-reader2 /auth/token/create/orders-prod-reader";
+    for path in paths.split(' ') {
         let error = refused(|wrapped| wrapped.creation_path = path.into());
-        assert!(
-            matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Context }),
-            "{path}: {error:?}"
-        );
+        assert_eq!(error, "CreationPathMismatch { seen_at: Context }", "{path}");
     }
 }
 
@@ -131,21 +124,19 @@ fn accepts_the_announced_service_token() {
 
 #[test]
 fn rejects_a_batch_token() {
-    let error = refused_auth(|auth| auth.token_type = "batch".into());
-    assert!(matches!(error, UnwrapError::NotAServiceToken), "{error:?}");
+    assert_eq!(refused_auth(|auth| auth.token_type = "batch".into()), "NotAServiceToken");
 }
 
 #[test]
 fn rejects_another_accessor() {
-    let error = refused_auth(|auth| auth.accessor = "accessor-2".into());
-    assert!(matches!(error, UnwrapError::AccessorMismatch), "{error:?}");
+    assert_eq!(refused_auth(|auth| auth.accessor = "accessor-2".into()), "AccessorMismatch");
 }
 
 #[test]
 fn rejects_identity_policies_unless_asked_for() {
-    let error = refused_auth(|auth| auth.identity_policies = vec!["tenant".into()]);
-    assert!(matches!(error, UnwrapError::IdentityPolicies), "{error:?}");
-    let auth = Auth { identity_policies: vec!["tenant".into()], ..auth() };
+    let identity_policies = || vec!["tenant".to_owned()];
+    assert_eq!(refused_auth(|auth| auth.identity_policies = identity_policies()), "IdentityPolicies");
+    let auth = Auth { identity_policies: identity_policies(), ..auth() };
     assert!(integration().allow_identity_policies().check(&auth, &wrapped()).is_ok());
 }
 
@@ -153,10 +144,7 @@ fn rejects_identity_policies_unless_asked_for() {
 fn rejects_a_lease_above_the_limit_and_one_without_end() {
     for lease_seconds in [0, DEFAULT_MAX_LEASE_SECONDS + 1, u64::MAX] {
         let error = refused_auth(|auth| auth.lease_duration = lease_seconds);
-        assert!(
-            matches!(error, UnwrapError::LeaseTooLong { lease_seconds: seen, .. } if seen == lease_seconds),
-            "{error:?}"
-        );
+        assert!(error.starts_with(&format!("LeaseTooLong {{ lease_seconds: {lease_seconds},")), "{error}");
     }
     assert!(integration().max_lease_seconds(120).check(&auth(), &wrapped()).is_ok());
     assert!(integration().max_lease_seconds(119).check(&auth(), &wrapped()).is_err());
@@ -198,21 +186,29 @@ fn texts_do_not_repeat_their_source() {
 /// Each of the three asks something else of whoever is called at night.
 #[test]
 fn a_token_nobody_knew_an_expired_one_and_one_that_was_opened_have_texts_of_their_own() {
-    let said = |error: UnwrapError| (error.code(), error.is_outage(), error.to_string());
-    let (code, outage, text) = said(UnwrapError::NotKnown);
-    assert_eq!((code, outage), ("wrapping_token_not_known", true));
-    for words in ["lag behind", "replication", "`vault-authorizer trace`", "authorizerResultTtlInSeconds"] {
-        assert!(text.contains(words), "{words}: {text}");
+    for (error, code, outage, words) in [
+        (
+            UnwrapError::NotKnown,
+            "wrapping_token_not_known",
+            true,
+            &["lag behind", "replication", "`vault-authorizer trace`", "authorizerResultTtlInSeconds"][..],
+        ),
+        (
+            UnwrapError::NotValidAnyMore,
+            "not_valid_any_more",
+            false,
+            &["was there and then was gone", "may have been intercepted", "audit log"],
+        ),
+        (
+            UnwrapError::Expired,
+            "wrapping_token_expired",
+            false,
+            &["expired before it was opened", "`wrap_ttl`"],
+        ),
+    ] {
+        let text = error.to_string();
+        assert_eq!((error.code(), error.is_outage()), (code, outage));
+        assert!(words.iter().all(|words| text.contains(words)), "{words:?}: {text}");
+        assert_eq!(text.contains("intercepted"), code == "not_valid_any_more", "an alarm: {text}");
     }
-    assert!(!text.contains("intercepted"), "no alarm: {text}");
-
-    let (code, outage, text) = said(UnwrapError::NotValidAnyMore);
-    assert_eq!((code, outage), ("not_valid_any_more", false));
-    for words in ["was there and then was gone", "may have been intercepted", "audit log"] {
-        assert!(text.contains(words), "{words}: {text}");
-    }
-
-    let (code, outage, text) = said(UnwrapError::Expired);
-    assert_eq!((code, outage), ("wrapping_token_expired", false));
-    assert!(text.contains("expired before it was opened") && text.contains("`wrap_ttl`"), "{text}");
 }

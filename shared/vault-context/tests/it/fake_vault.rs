@@ -113,11 +113,25 @@ impl Drop for FakeVault {
 }
 
 pub(crate) fn vault_at(address: &str) -> Vault {
-    let mut options = VaultOptions::new(VaultAddress::parse(address).unwrap());
-    options.namespace = Some(Namespace::parse("platform").unwrap());
-    options.timeout = Duration::from_millis(500);
-    Vault::new(options).unwrap()
+    Vault::new(VaultOptions { timeout: Duration::from_millis(500), ..options(address) }).unwrap()
 }
+
+/// With as long to wait as there is by default.
+pub(crate) fn options(address: &str) -> VaultOptions {
+    let namespace = Some(Namespace::parse("platform").unwrap());
+    VaultOptions { namespace, ..VaultOptions::new(VaultAddress::parse(address).unwrap()) }
+}
+
+/// Ends the test with the value where the pattern does not fit it.
+macro_rules! assert_matches {
+    ($value:expr, $pattern:pat) => {
+        match $value {
+            $pattern => {}
+            other => panic!("{other:?}"),
+        }
+    };
+}
+pub(crate) use assert_matches;
 
 async fn answer(
     State(shared): State<Shared>,

@@ -12,7 +12,7 @@ use vault_context::vault::{
     Call, MAX_ANSWER_BYTES, Vault, VaultAddress, VaultAnswer, VaultError, VaultErrorKind, VaultOptions,
 };
 
-use crate::fake_vault::{FakeVault, Reply, vault_at};
+use crate::fake_vault::{FakeVault, Reply, assert_matches, vault_at};
 
 const TOKEN: &str = "hvs.very-secret-token-of-the-test";
 
@@ -34,6 +34,12 @@ async fn refusal(status: u16, text: &'static str) -> VaultError {
     error
 }
 
+/// That nobody was reached, and whether it is certain that nothing was sent.
+fn unreachable(error: &VaultError, not_sent: bool) {
+    assert!(matches!(error.kind, VaultErrorKind::Unreachable { .. }), "{error:?}");
+    assert_eq!(error.request_not_sent(), not_sent, "{error:?}");
+}
+
 #[tokio::test]
 async fn sends_each_header_it_should_and_no_other_credential() {
     let fake = FakeVault::answering(|_| Reply::new(204, "")).await;
@@ -41,12 +47,16 @@ async fn sends_each_header_it_should_and_no_other_credential() {
     fake.vault().send(call).await.unwrap();
     let seen = fake.seen().remove(0);
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/auth/token/create/orders"));
-    assert_eq!(seen.header("x-vault-request"), Some("true"));
-    assert_eq!(seen.header("x-vault-namespace"), Some("platform"));
-    assert_eq!(seen.header("x-vault-token"), Some(TOKEN));
-    assert_eq!(seen.header("x-vault-wrap-ttl"), Some("30s"));
-    assert_eq!(seen.header("content-type"), Some("application/json"));
-    assert_eq!(seen.header("authorization"), None);
+    for (name, value) in [
+        ("x-vault-request", Some("true")),
+        ("x-vault-namespace", Some("platform")),
+        ("x-vault-token", Some(TOKEN)),
+        ("x-vault-wrap-ttl", Some("30s")),
+        ("content-type", Some("application/json")),
+        ("authorization", None),
+    ] {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
     assert_eq!(seen.json(), json!({"ttl": "120s"}));
 }
 
@@ -64,12 +74,8 @@ async fn a_bare_call_has_no_token_no_wrap_and_no_body() {
 #[tokio::test]
 async fn a_204_is_an_empty_answer() {
     let answer = outcome(|| Reply::new(204, "")).await.unwrap();
-    assert!(
-        answer.auth.is_none()
-            && answer.wrap_info.is_none()
-            && answer.data.is_none()
-            && answer.lease.is_none()
-    );
+    assert!(answer.auth.is_none() && answer.wrap_info.is_none());
+    assert!(answer.data.is_none() && answer.lease.is_none());
 }
 
 #[tokio::test]
@@ -116,17 +122,14 @@ async fn a_body_without_announced_length_is_capped_as_it_comes() {
     .await
     .0;
     let error = vault_at(&address).send(call()).await.unwrap_err();
-    assert!(
-        matches!(error.kind, VaultErrorKind::AnswerTooLarge { limit_bytes: MAX_ANSWER_BYTES, .. }),
-        "{error:?}"
-    );
+    assert_matches!(error.kind, VaultErrorKind::AnswerTooLarge { limit_bytes: MAX_ANSWER_BYTES, .. });
 }
 
 #[tokio::test]
 async fn a_200_that_is_not_json_is_invalid_and_not_quoted() {
     for body in ["", "<html>hvs.very-secret-token-of-the-test</html>", "[]", "\"x\""] {
         let error = outcome(move || Reply::new(200, body)).await.unwrap_err();
-        assert!(matches!(error.kind, VaultErrorKind::AnswerInvalid { .. }), "{error:?}");
+        assert_matches!(error.kind, VaultErrorKind::AnswerInvalid { .. });
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
 }
@@ -165,10 +168,11 @@ async fn a_rate_limit_tells_when_to_come_back() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_timed_out() {
     let error = outcome(|| Reply::new(204, "").after(Duration::from_secs(5))).await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::TimedOut) && !error.request_not_sent(), "{error:?}");
+    assert!(!error.request_not_sent(), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::TimedOut);
     let fake = FakeVault::answering(|_| Reply::new(204, "").after(Duration::from_millis(200))).await;
     let error = fake.vault().send(call().timeout(Duration::from_millis(20))).await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::TimedOut), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::TimedOut);
 }
 
 /// One call after another: one that works, one that gets `reply`, one that works. Gives the second one's error, and whether
@@ -226,10 +230,7 @@ async fn a_refused_connection_was_certainly_not_sent() {
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let error = vault_at(&address).send(call()).await.unwrap_err();
-    assert!(
-        matches!(error.kind, VaultErrorKind::Unreachable { .. }) && error.request_not_sent(),
-        "{error:?}"
-    );
+    unreachable(&error, true);
     assert!(!format!("{error:?}").contains("/v1/"), "the URL is left out: {error:?}");
 }
 
@@ -237,10 +238,7 @@ async fn a_refused_connection_was_certainly_not_sent() {
 async fn https_at_a_plain_http_vault_is_told_in_words_of_the_address() {
     let fake = FakeVault::answering(|_| Reply::new(200, "{}")).await;
     let error = vault_at(&fake.address.replace("http://", "https://")).send(call()).await.unwrap_err();
-    assert!(
-        matches!(error.kind, VaultErrorKind::Unreachable { .. }) && error.request_not_sent(),
-        "{error:?}"
-    );
+    unreachable(&error, true);
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(
         source.to_string(),
@@ -257,10 +255,7 @@ async fn a_connection_that_takes_too_long_was_certainly_not_sent() {
     let mut options = VaultOptions::new(VaultAddress::parse(&address).unwrap());
     options.connect_timeout = Duration::from_millis(50);
     let error = Vault::new(options).unwrap().send(call()).await.unwrap_err();
-    assert!(
-        matches!(error.kind, VaultErrorKind::Unreachable { .. }) && error.request_not_sent(),
-        "{error:?}"
-    );
+    unreachable(&error, true);
 }
 
 #[tokio::test]
@@ -268,7 +263,7 @@ async fn a_repeatable_call_is_sent_once_more_where_the_connection_broke_and_not_
     let (address, connections) = raw_server(|stream| async move { drop(stream) }).await;
     let vault = Vault::new(VaultOptions::new(VaultAddress::parse(&address).unwrap())).unwrap();
     let error = vault.send_repeatable(Call::post("sys/wrapping/lookup")).await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::Unreachable { .. }), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::Unreachable { .. });
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
@@ -283,10 +278,7 @@ async fn a_repeated_call_that_finds_nobody_may_have_been_done_by_the_first() {
         assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
     });
     let error = vault_at(&address).send_repeatable(call()).await.unwrap_err();
-    assert!(
-        matches!(error.kind, VaultErrorKind::Unreachable { .. }) && !error.request_not_sent(),
-        "{error:?}"
-    );
+    unreachable(&error, false);
 }
 
 #[tokio::test]
@@ -297,10 +289,7 @@ async fn a_connection_that_breaks_after_the_request_may_have_been_sent_and_is_no
         })
         .await;
         let error = vault_at(&address).send(call()).await.unwrap_err();
-        assert!(
-            matches!(error.kind, VaultErrorKind::Unreachable { .. }) && !error.request_not_sent(),
-            "{error:?}"
-        );
+        unreachable(&error, false);
         assert_eq!(requests.load(Ordering::SeqCst), 1);
     }
 }

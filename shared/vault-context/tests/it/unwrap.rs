@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
-use vault_context::vault::{Call, Namespace, Vault, VaultAddress, VaultError, VaultErrorKind, VaultOptions};
+use vault_context::vault::{Call, Vault, VaultError, VaultErrorKind};
 
-use crate::fake_vault::{FakeVault, Reply, Seen, vault_at};
+use crate::fake_vault::{FakeVault, Reply, Seen, assert_matches, options, vault_at};
 
 const WRAPPING: &str = "hvs.the-wrapping-token-of-the-test";
 const INNER: &str = "hvs.the-unwrapped-token-of-the-test";
@@ -18,6 +18,7 @@ const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
 const SPENT: &str = "wrapping token is not valid or does not exist";
 const LOOKUP: &str = "/v1/sys/wrapping/lookup";
 const UNWRAP: &str = "/v1/sys/wrapping/unwrap";
+const SECRET: &str = "/v1/secret/data/orders";
 const REVOKE: &str = "/v1/auth/token/revoke-self";
 const LEASE_ID: &str = "database/creds/orders/2f6a614c";
 
@@ -57,7 +58,7 @@ fn good(seen: &Seen) -> Reply {
         "/v1/database/creds/orders" => Reply::json(
             &json!({"lease_id": LEASE_ID, "lease_duration": 60, "renewable": true, "data": {"password": "hunter2"}}),
         ),
-        "/v1/secret/data/orders" => Reply::json(&json!({"data": {"data": {"key": "hunter2"}}})),
+        SECRET => Reply::json(&json!({"data": {"data": {"key": "hunter2"}}})),
         REVOKE => Reply::new(204, ""),
         _ => Reply::errors(404, ""),
     }
@@ -75,6 +76,11 @@ async fn lagging(path: &'static str, times: usize, (status, text): (u16, &'stati
         lags.then(|| Reply::new(status, refusal.to_string()))
     })
     .await
+}
+
+/// A Vault that answers this at one path, and is good at all others.
+async fn answering(path: &'static str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> FakeVault {
+    fake(move |seen| (seen.path == path).then(&reply)).await
 }
 
 async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> FakeVault {
@@ -101,15 +107,11 @@ async fn open(fake: &FakeVault) -> Result<Unwrapped, UnwrapError> {
     outcome
 }
 
-/// The error of an unwrap whose answer's `auth` is changed.
-async fn refused(change: Value) -> (UnwrapError, FakeVault) {
-    let fake = fake(move |seen| {
-        let mut auth = unwrapped_auth();
-        auth.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        (seen.path == UNWRAP).then(|| Reply::json(&json!({ "auth": auth })))
-    })
-    .await;
-    (open(&fake).await.unwrap_err(), fake)
+/// A good answer's `auth`, changed.
+fn auth_with(change: Value) -> Reply {
+    let mut auth = unwrapped_auth();
+    auth.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    Reply::json(&json!({ "auth": auth }))
 }
 
 fn assert_hides_tokens(text: &str) {
@@ -132,10 +134,8 @@ async fn opens_reads_and_revokes_with_each_token_in_its_place() {
 
     let seen = fake.seen();
     let sent: Vec<_> = seen.iter().map(|seen| (seen.method.as_str(), seen.path.as_str())).collect();
-    assert_eq!(
-        sent,
-        [("POST", LOOKUP), ("POST", UNWRAP), ("GET", "/v1/secret/data/orders"), ("POST", REVOKE)]
-    );
+    let expected = [("POST", LOOKUP), ("POST", UNWRAP), ("GET", SECRET), ("POST", REVOKE)];
+    assert_eq!(sent, expected);
     let tokens: Vec<_> = seen.iter().map(|seen| seen.header("x-vault-token")).collect();
     assert_eq!(tokens, [None, Some(WRAPPING), Some(INNER), Some(INNER)]);
     assert!(seen.iter().all(|seen| seen.header("x-vault-namespace") == Some("platform")));
@@ -157,7 +157,7 @@ async fn a_foreign_envelope_sends_nothing_anywhere() {
     let fake = fake(|_| None).await;
     let other = FakeVault::answering(good).await;
     let error = integration(&fake).open(&event(&other.address), now()).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::AddressMismatch), "{error:?}");
+    assert_matches!(error, UnwrapError::AddressMismatch);
     assert!(fake.seen().is_empty() && other.seen().is_empty(), "an address of the envelope was dialled");
 }
 
@@ -165,49 +165,40 @@ async fn a_foreign_envelope_sends_nothing_anywhere() {
 async fn a_request_without_context_is_told_apart_from_a_broken_one() {
     let fake = fake(|_| None).await;
     let error = integration(&fake).open(&json!({"requestContext": {}}), now()).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::NoContext), "{error:?}");
+    assert_matches!(error, UnwrapError::NoContext);
     let mut broken = event(&fake.address);
     broken["requestContext"]["authorizer"]["vaultCreationPath"] = json!(null);
     let error = integration(&fake).open(&broken, now()).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::Context(_)), "{error:?}");
+    assert_matches!(error, UnwrapError::Context(_));
 }
 
 #[tokio::test]
 async fn a_token_that_was_wrapped_again_is_not_unwrapped() {
     for path in ["sys/wrapping/wrap", "cubbyhole/response", "auth/token/create/orders-prod-reader2", ""] {
-        let fake = fake(move |seen| {
-            (seen.path == LOOKUP).then(|| Reply::json(&json!({"data": {"creation_path": path}})))
-        })
-        .await;
+        let fake = answering(LOOKUP, move || Reply::json(&json!({"data": {"creation_path": path}}))).await;
         let error = open(&fake).await.unwrap_err();
-        assert!(matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }), "{error:?}");
+        assert_matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });
         assert!(fake.seen_at(UNWRAP).is_empty());
     }
 }
 
 #[tokio::test]
 async fn of_two_expected_paths_the_envelopes_own_must_come_back() {
-    let fake = fake(|seen| {
-        (seen.path == LOOKUP)
-            .then(|| Reply::json(&json!({"data": {"creation_path": "auth/token/create/other"}})))
-    })
-    .await;
-    let integration = integration(&fake).also_accept(path("auth/token/create/other"));
+    const OTHER: &str = "auth/token/create/other";
+    let fake = answering(LOOKUP, || Reply::json(&json!({"data": {"creation_path": OTHER}}))).await;
+    let integration = integration(&fake).also_accept(path(OTHER));
     let error = integration.open(&event(&fake.address), now()).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }), "{error:?}");
+    assert_matches!(error, UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup });
 }
 
 #[tokio::test]
 async fn a_lookup_that_names_no_path_is_no_answer() {
     for answer in [json!({"data": {}}), json!({"data": {"creation_path": 1}}), json!({})] {
-        let fake = fake(move |seen| (seen.path == LOOKUP).then(|| Reply::json(&answer))).await;
+        let fake = answering(LOOKUP, move || Reply::json(&answer)).await;
         let error = open(&fake).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                UnwrapError::Vault(VaultError { kind: VaultErrorKind::AnswerInvalid { .. }, .. })
-            ),
-            "{error:?}"
+        assert_matches!(
+            error,
+            UnwrapError::Vault(VaultError { kind: VaultErrorKind::AnswerInvalid { .. }, .. })
         );
         assert!(fake.seen_at(UNWRAP).is_empty());
     }
@@ -223,11 +214,8 @@ async fn a_node_that_lags_behind_is_asked_again_over_a_new_connection() {
         assert_eq!(lookups.len(), 3, "{refusal:?}");
         assert_ne!(lookups[0].connection, lookups[1].connection, "{refusal:?}");
         assert_ne!(lookups[1].connection, lookups[2].connection, "{refusal:?}");
-        assert_eq!(
-            fake.seen_at(UNWRAP)[0].connection,
-            lookups[2].connection,
-            "the node that knows the token"
-        );
+        let unwrap = fake.seen_at(UNWRAP).remove(0);
+        assert_eq!(unwrap.connection, lookups[2].connection, "the node that knows the token");
     }
 }
 
@@ -263,7 +251,8 @@ async fn rejects_a_token_that_was_opened_by_somebody_else_after_the_lookup() {
     })
     .await;
     let error = open(&fake).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::NotValidAnyMore) && !error.is_outage(), "{error:?}");
+    assert!(!error.is_outage(), "{error:?}");
+    assert_matches!(error, UnwrapError::NotValidAnyMore);
     assert_eq!(fake.seen_at(UNWRAP).len(), 1, "no lookup showed it again");
     assert!(fake.seen_at(LOOKUP).len() > 3);
 }
@@ -279,19 +268,18 @@ async fn rejects_a_token_that_was_opened_by_somebody_else_while_vault_was_slow()
         opened.then(|| Reply::errors(400, SPENT).after(delay))
     })
     .await;
-    let options = VaultOptions::new(VaultAddress::parse(&fake.address).unwrap());
-    let namespace = Some(Namespace::parse("platform").unwrap());
-    let vault = Vault::new(VaultOptions { namespace, ..options }).unwrap();
+    let patient = Vault::new(options(&fake.address)).unwrap();
     let error =
-        Integration::new(vault, path(ROLE_PATH)).open(&event(&fake.address), now()).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::NotValidAnyMore), "{error:?}");
+        Integration::new(patient, path(ROLE_PATH)).open(&event(&fake.address), now()).await.unwrap_err();
+    assert_matches!(error, UnwrapError::NotValidAnyMore);
 }
 
 #[tokio::test]
 async fn a_token_that_no_lookup_showed_is_not_known_and_raises_no_alarm() {
     let fake = lagging(LOOKUP, usize::MAX, LAGGING[0]).await;
     let error = open(&fake).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::NotKnown) && error.is_outage(), "{error:?}");
+    assert!(error.is_outage(), "{error:?}");
+    assert_matches!(error, UnwrapError::NotKnown);
     assert!(fake.seen_at(UNWRAP).is_empty());
     assert!((4..=16).contains(&fake.seen_at(LOOKUP).len()), "{}", fake.seen_at(LOOKUP).len());
 }
@@ -300,7 +288,7 @@ async fn a_token_that_no_lookup_showed_is_not_known_and_raises_no_alarm() {
 async fn nodes_that_show_a_token_and_others_that_do_not_open_it_raise_no_alarm() {
     let fake = lagging(UNWRAP, usize::MAX, LAGGING[0]).await;
     let error = open(&fake).await.unwrap_err();
-    assert!(matches!(error, UnwrapError::NotKnown), "{error:?}");
+    assert_matches!(error, UnwrapError::NotKnown);
     assert!(fake.seen_at(UNWRAP).len() > 3);
 }
 
@@ -320,7 +308,7 @@ async fn a_token_that_expires_while_nodes_are_asked_is_expired_and_raises_no_ala
         let almost = now() + Duration::from_millis(29_800);
         let began = Instant::now();
         let error = integration(&fake).open(&event(&fake.address), almost).await.unwrap_err();
-        assert!(matches!(error, UnwrapError::Expired), "{error:?}");
+        assert_matches!(error, UnwrapError::Expired);
         assert!(began.elapsed() < Duration::from_secs(1), "nobody is asked beyond the token's life");
     }
 }
@@ -328,23 +316,19 @@ async fn a_token_that_expires_while_nodes_are_asked_is_expired_and_raises_no_ala
 #[tokio::test]
 async fn an_unwrap_whose_effect_is_not_known_is_never_sent_again() {
     for status in [429, 500, 502, 503, 307] {
-        let fake = fake(move |seen| (seen.path == UNWRAP).then(|| Reply::errors(status, "again?"))).await;
+        let fake = answering(UNWRAP, move || Reply::errors(status, "again?")).await;
         assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::Vault(_)));
         assert_eq!(fake.seen_at(UNWRAP).len(), 1, "{status}");
     }
-    let fake = fake(|seen| (seen.path == UNWRAP).then(|| good(seen).after(Duration::from_secs(5)))).await;
+    let fake = answering(UNWRAP, || Reply::json(&json!({})).after(Duration::from_secs(5))).await;
     let error = open(&fake).await.unwrap_err();
-    assert!(
-        matches!(error, UnwrapError::Vault(VaultError { kind: VaultErrorKind::TimedOut, .. }))
-            && error.is_outage(),
-        "{error:?}"
-    );
+    assert!(error.is_outage());
+    assert_matches!(error, UnwrapError::Vault(VaultError { kind: VaultErrorKind::TimedOut, .. }));
     assert_eq!(fake.seen_at(UNWRAP).len(), 1);
 }
 
 #[tokio::test]
 async fn a_call_is_sent_again_where_a_node_does_not_know_the_new_token() {
-    const SECRET: &str = "/v1/secret/data/orders";
     for refusal in [(403, "permission denied"), LAGGING[1], LAGGING[2]] {
         for path in [SECRET, REVOKE] {
             let fake = lagging(path, 2, refusal).await;
@@ -364,21 +348,17 @@ async fn a_call_is_sent_again_where_a_node_does_not_know_the_new_token() {
 #[tokio::test]
 async fn a_call_that_the_policies_do_not_allow_is_sent_once() {
     let denied = (403, "1 error occurred:\n\t* permission denied\n\n");
-    let fake = lagging("/v1/secret/data/orders", usize::MAX, denied).await;
+    let fake = lagging(SECRET, usize::MAX, denied).await;
     let error = open(&fake).await.unwrap().read("secret/data/orders").await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::Forbidden), "{error:?}");
-    assert_eq!(fake.seen_at("/v1/secret/data/orders").len(), 1);
+    assert_matches!(error.kind, VaultErrorKind::Forbidden);
+    assert_eq!(fake.seen_at(SECRET).len(), 1);
 }
 
 /// With `num_uses` the last use ends the token: nobody waits for a node to hear of it.
 #[tokio::test]
 async fn a_token_that_is_used_up_is_not_asked_for_again() {
     let used_up = |seen: &Seen| match seen.path.as_str() {
-        UNWRAP => {
-            let mut auth = unwrapped_auth();
-            auth["num_uses"] = json!(1);
-            Some(Reply::json(&json!({ "auth": auth })))
-        }
+        UNWRAP => Some(auth_with(json!({"num_uses": 1}))),
         REVOKE => Some(Reply::errors(403, "permission denied")),
         _ => None,
     };
@@ -386,7 +366,7 @@ async fn a_token_that_is_used_up_is_not_asked_for_again() {
     let token = open(&fake).await.unwrap();
     token.read("secret/data/orders").await.unwrap();
     let error = token.revoke().await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::TokenNotValid), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::TokenNotValid);
     assert_eq!(fake.seen_at(REVOKE).len(), 1);
 }
 
@@ -399,23 +379,18 @@ async fn a_token_that_fails_a_check_is_revoked_before_the_error_returns() {
         (json!({"lease_duration": 0}), "lease_too_long"),
         (json!({"token_type": "batch"}), "not_a_service_token"),
     ] {
-        let (error, fake) = refused(change).await;
-        assert_eq!(error.code(), code);
+        let fake = answering(UNWRAP, move || auth_with(change.clone())).await;
+        assert_eq!(open(&fake).await.unwrap_err().code(), code);
         let revoked = fake.seen_at(REVOKE);
-        assert_eq!(
-            revoked.iter().map(|seen| seen.header("x-vault-token")).collect::<Vec<_>>(),
-            [Some(INNER)],
-            "{code}"
-        );
+        let revoked: Vec<_> = revoked.iter().map(|seen| seen.header("x-vault-token")).collect();
+        assert_eq!(revoked, [Some(INNER)], "{code}");
     }
 }
 
 #[tokio::test]
 async fn a_revocation_that_fails_does_not_hide_the_reason() {
     let fake = fake(|seen| match seen.path.as_str() {
-        UNWRAP => Some(Reply::json(
-            &json!({"auth": {"client_token": INNER, "accessor": "x", "token_type": "service"}}),
-        )),
+        UNWRAP => Some(auth_with(json!({"accessor": "x"}))),
         REVOKE => Some(Reply::errors(503, "Vault is sealed")),
         _ => None,
     })
@@ -425,10 +400,7 @@ async fn a_revocation_that_fails_does_not_hide_the_reason() {
 
 #[tokio::test]
 async fn something_else_than_a_token_inside_is_refused() {
-    let fake = fake(|seen| {
-        (seen.path == UNWRAP).then(|| Reply::json(&json!({"data": {"forged": "by sys/wrapping/wrap"}})))
-    })
-    .await;
+    let fake = answering(UNWRAP, || Reply::json(&json!({"data": {"forged": "by sys/wrapping/wrap"}}))).await;
     assert!(matches!(open(&fake).await.unwrap_err(), UnwrapError::NotAServiceToken));
 }
 
@@ -437,11 +409,11 @@ async fn a_read_without_data_is_an_error_and_a_write_without_data_is_not() {
     let fake = fake(|seen| seen.path.starts_with("/v1/secret/").then(|| Reply::new(204, ""))).await;
     let token = open(&fake).await.unwrap();
     let error = token.read("secret/data/orders").await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::AnswerInvalid { .. }), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::AnswerInvalid { .. });
     let write = Call::post("secret/data/orders").body(&json!({"data": {}})).unwrap();
     assert!(token.send(write).await.unwrap().data.is_null());
     let error = token.read("secret/../sys/health").await.unwrap_err();
-    assert!(matches!(error.kind, VaultErrorKind::CallInvalid { .. }), "{error:?}");
+    assert_matches!(error.kind, VaultErrorKind::CallInvalid { .. });
 }
 
 #[tokio::test]
@@ -449,11 +421,8 @@ async fn a_vault_that_is_down_is_an_outage() {
     let nobody = "http://127.0.0.1:9";
     let integration = Integration::new(vault_at(nobody), path(ROLE_PATH));
     let error = integration.open(&event(nobody), now()).await.unwrap_err();
-    assert!(
-        matches!(error, UnwrapError::Vault(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }))
-            && error.is_outage(),
-        "{error:?}"
-    );
+    assert!(error.is_outage());
+    assert_matches!(error, UnwrapError::Vault(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }));
 }
 
 #[tokio::test]
@@ -472,15 +441,12 @@ async fn a_lease_is_logged_by_hash_and_no_level_logs_a_secret() {
     assert_hides_tokens(&format!("{token:?} {secret:?}"));
     token.revoke().await.unwrap();
     let text = log.text();
-    let event: Value = text
-        .lines()
-        .find(|line| line.contains("lease_id_sha256"))
-        .map(|line| serde_json::from_str(line).unwrap())
-        .unwrap();
+    let line = text.lines().find(|line| line.contains("lease_id_sha256")).unwrap();
+    let event: Value = serde_json::from_str(line).unwrap();
+    let fields = &event["fields"];
     assert_eq!(event["level"], "INFO");
-    assert_eq!(event["fields"]["accessor"], "accessor-1");
-    assert_eq!(event["fields"]["lease_seconds"], 60);
-    assert_eq!(event["fields"]["lease_id_sha256"].as_str().unwrap().len(), 64);
+    assert_eq!((&fields["accessor"], &fields["lease_seconds"]), (&json!("accessor-1"), &json!(60)));
+    assert_eq!(fields["lease_id_sha256"].as_str().unwrap().len(), 64);
     assert!(!text.contains(LEASE_ID));
     assert_hides_tokens(&text);
 }

@@ -25,22 +25,25 @@ fn begins(kept: &mut KeyCache, wanted: Wanted, now: UnixTime) -> bool {
     kept.begin_attempt(wanted, now) == Begin::Own
 }
 
-fn end(
-    kept: &mut KeyCache,
-    outcome: Result<Update, String>,
-    begun_at: UnixTime,
-    ended_at: UnixTime,
-    chance: u8,
-) {
-    kept.end_attempt(outcome, begun_at, ended_at, chance);
+fn end(kept: &mut KeyCache, outcome: Result<Update, String>, begun: UnixTime, ended: UnixTime, chance: u8) {
+    kept.end_attempt(outcome, begun, ended, chance);
     kept.land();
+}
+
+/// An attempt that begins and ends then.
+fn attempt(kept: &mut KeyCache, wanted: Wanted, at: UnixTime, outcome: Result<Update, String>) {
+    assert!(begins(kept, wanted, at));
+    end(kept, outcome, at, at, 255);
+}
+
+fn unchanged(fresh_seconds: Option<u64>) -> Result<Update, String> {
+    Ok(Update::Unchanged { fresh_seconds })
 }
 
 /// Keys fetched now, fresh for an hour.
 fn kept() -> KeyCache {
     let mut kept = KeyCache::default();
-    assert!(begins(&mut kept, Wanted::Any, NOW));
-    end(&mut kept, published(3600), NOW, NOW, 0);
+    attempt(&mut kept, Wanted::Any, NOW, published(3600));
     kept
 }
 
@@ -63,8 +66,7 @@ fn keys_are_fresh_as_long_as_the_provider_says_and_usable_for_a_day() {
 #[test]
 fn an_unchanged_set_is_as_fresh_as_a_new_one() {
     let mut kept = kept();
-    assert!(begins(&mut kept, Wanted::Any, later(3601)));
-    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: Some(600) }), later(3601), later(3601), 0);
+    attempt(&mut kept, Wanted::Any, later(3601), unchanged(Some(600)));
     assert!(kept.fresh(later(4201)).is_some() && kept.fresh(later(4202)).is_none());
     assert!(kept.usable(later(3601 + DAY_SECONDS)).is_some());
 }
@@ -72,8 +74,7 @@ fn an_unchanged_set_is_as_fresh_as_a_new_one() {
 #[test]
 fn nothing_is_no_unchanged_set() {
     let mut kept = KeyCache::default();
-    assert!(begins(&mut kept, Wanted::Any, NOW));
-    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: Some(600) }), NOW, NOW, 0);
+    attempt(&mut kept, Wanted::Any, NOW, unchanged(Some(600)));
     assert!(kept.fresh(NOW).is_none() && kept.usable(NOW).is_none());
 }
 
@@ -113,11 +114,9 @@ fn a_success_ends_the_pauses() {
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
     next_failure_millis(&mut kept, Wanted::Any, 4_000_000, 255);
     assert_eq!(kept.failure_reason(), Some("status 503"));
-    assert!(begins(&mut kept, Wanted::Newer, later(4010)));
-    end(&mut kept, published(3600), later(4010), later(4010), 255);
+    attempt(&mut kept, Wanted::Newer, later(4010), published(3600));
     assert_eq!(kept.failure_reason(), None);
-    assert!(begins(&mut kept, Wanted::Newer, later(4010)));
-    end(&mut kept, away(), later(4010), later(4010), 255);
+    attempt(&mut kept, Wanted::Newer, later(4010), away());
     assert_eq!(next_failure_millis(&mut kept, Wanted::Newer, 4_010_000, 255), 2000, "as after the first");
 }
 
@@ -129,17 +128,15 @@ fn keys_are_as_old_as_the_question_for_them() {
     end(&mut kept, published(3600), NOW, later(3000), 0);
     assert!(kept.fresh(later(3600)).is_some() && kept.fresh(later(3601)).is_none());
     assert!(begins(&mut kept, Wanted::Any, later(3601)));
-    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: None }), later(3601), later(DAY_SECONDS), 0);
+    end(&mut kept, unchanged(None), later(3601), later(DAY_SECONDS), 0);
     assert!(kept.fresh(later(7201)).is_some() && kept.fresh(later(7202)).is_none());
 }
 
 #[test]
 fn an_unchanged_set_of_which_the_provider_says_no_age_keeps_the_one_it_had() {
     let mut kept = KeyCache::default();
-    assert!(begins(&mut kept, Wanted::Any, NOW));
-    end(&mut kept, published(300), NOW, NOW, 0);
-    assert!(begins(&mut kept, Wanted::Any, later(301)));
-    end(&mut kept, Ok(Update::Unchanged { fresh_seconds: None }), later(301), later(301), 0);
+    attempt(&mut kept, Wanted::Any, NOW, published(300));
+    attempt(&mut kept, Wanted::Any, later(301), unchanged(None));
     assert!(kept.fresh(later(601)).is_some() && kept.fresh(later(602)).is_none());
 }
 
@@ -170,8 +167,7 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
     let past = UnixTime::from_seconds(1_700_000_000);
     assert!(kept.fresh(past).is_none(), "else they would be fresh for years");
     assert!(kept.usable(past).is_some());
-    assert!(begins(&mut kept, Wanted::Any, past));
-    end(&mut kept, published(3600), past, past, 255);
+    attempt(&mut kept, Wanted::Any, past, published(3600));
     assert!(kept.fresh(past).is_some() && kept.fresh(past.plus_seconds(3601)).is_none());
 }
 
