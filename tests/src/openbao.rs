@@ -158,7 +158,7 @@ impl OpenBao {
     pub async fn unseal(&self) {
         let (status, answer) = self.api("PUT", "sys/unseal", None, json!({"key": self.unseal_key})).await;
         assert_eq!(status, 200, "unseal: {answer}");
-        for _ in 0..2000 {
+        for _ in 0..6000 {
             if self.serves(self.api("GET", "sys/health", None, Value::Null).await.0) {
                 return;
             }
