@@ -14,7 +14,7 @@ use authorizer_steps::{
     clock::{Clock, SystemClock, UnixTime},
     error_chain::with_causes,
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
-    response::{Answer, Envelope},
+    response::Envelope,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_runtime::{
@@ -76,10 +76,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
         // What `in_base64` wrote can always be read.
         let event = STANDARD.decode(&event.payload).unwrap_or_default();
-        match authorizer.answer(&event, invocation).await {
-            Answer::Decision(decision) => Ok(decision),
-            Answer::Error(message) => Err(Refused(message)),
-        }
+        authorizer.answer(&event, invocation).await.into_result().map_err(Refused)
     });
     Runtime::new(handler).layer(MapRequestLayer::new(in_base64)).layer(TracingLayer::new()).run().await
 }

@@ -247,7 +247,7 @@ impl Keys {
     }
 }
 
-/// One client for each set of roots: each reads them anew, which takes milliseconds at every start.
+/// One client for each set of roots: each parses them anew.
 #[derive(Default)]
 struct Clients(BTreeMap<Option<Vec<u8>>, reqwest::Client>);
 

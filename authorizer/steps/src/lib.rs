@@ -27,7 +27,8 @@
 //! - *Never in clear*: [`mint::deliver`] undoes an answer that is not wrapped as ordered.
 //! - *A token never outlives the credential*: [`grant::resolve`] fits its TTL, [`mint::deliver`] checks again.
 //! - *No secret in a log*: tokens live in types without a printing `Debug`; [`telemetry::Record`] has no place for one.
-//! - *Nothing unverified is believed*: [`identity::jwt`] peeks at `iss` and `kid` to choose, and for nothing else.
+//! - *Nothing unverified is believed*: [`identity::jwt`] peeks at `iss`, `kid` and the audience to choose among what is
+//!   configured, and for nothing else.
 //! - *Wall clock*: every expiry is compared on [`clock::Clock`].
 
 pub mod authorize;

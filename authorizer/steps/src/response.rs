@@ -5,7 +5,7 @@
 //! an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda authorizers".
 //!
 //! The types of `aws_lambda_events` print what they hold and allow by default. So they live in two functions here, which set
-//! every field and hand out JSON.
+//! every field that is written and hand out JSON.
 //!
 //! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an [`Identity`], a [`Grant`] and
 //! a [`Delivery`], which only the steps before can make.
@@ -72,20 +72,35 @@ impl AnswerSettings {
     }
 }
 
-/// What the function returns.
+/// What the function returns: a decision, or an error with exactly this message. Only [`allow`] and [`refuse`] make one.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// A policy, or `isAuthorized`, with the context: as JSON.
-    Decision(serde_json::Value),
-    /// An error with exactly this message.
-    Error(&'static str),
+pub struct Answer(Result<serde_json::Value, &'static str>);
+
+impl Answer {
+    /// The policy, or `isAuthorized`, with the context, as JSON; or the error's message.
+    ///
+    /// # Errors
+    ///
+    /// The message, where the answer is an error.
+    pub fn as_result(&self) -> Result<&serde_json::Value, &'static str> {
+        self.0.as_ref().map_err(|message| *message)
+    }
+
+    /// As [`Answer::as_result`], for whoever returns it.
+    ///
+    /// # Errors
+    ///
+    /// The message, where the answer is an error.
+    pub fn into_result(self) -> Result<serde_json::Value, &'static str> {
+        self.0
+    }
 }
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Decision(_) => f.write_str("Decision(** redacted **)"),
-            Self::Error(message) => f.debug_tuple("Error").field(message).finish(),
+        match self.0 {
+            Ok(_) => f.write_str("Decision(** redacted **)"),
+            Err(message) => f.debug_tuple("Error").field(&message).finish(),
         }
     }
 }
@@ -130,7 +145,7 @@ pub fn allow(
     };
     match json.to_string().len() {
         bytes if bytes > MAX_ANSWER_BYTES => Err(bytes),
-        _ => Ok(Answer::Decision(json)),
+        _ => Ok(Answer(Ok(json))),
     }
 }
 
@@ -140,19 +155,19 @@ pub fn refuse(code: Code, denial_id: &str, shape: Option<Shape>, settings: Answe
     let is_http_api = shape.is_some_and(Shape::is_http_api);
     match (code.kind(), settings.unauthorized) {
         // API Gateway compares this text exactly; anything else becomes a 500.
-        (Kind::Credential, UnauthorizedAs::Thrown) if !is_http_api => Answer::Error("Unauthorized"),
+        (Kind::Credential, UnauthorizedAs::Thrown) if !is_http_api => Answer(Err("Unauthorized")),
         (Kind::Credential | Kind::Permission, _) => deny(code, denial_id, shape, settings),
-        (Kind::Fault, _) => Answer::Error(code.as_str()),
+        (Kind::Fault, _) => Answer(Err(code.as_str())),
     }
 }
 
 fn deny(code: Code, denial_id: &str, shape: Option<Shape>, settings: AnswerSettings) -> Answer {
     let context = BTreeMap::from([("reason", code.as_str().to_owned()), ("denialId", denial_id.to_owned())]);
-    Answer::Decision(if shape.is_some_and(|shape| settings.is_simple(shape)) {
+    Answer(Ok(if shape.is_some_and(|shape| settings.is_simple(shape)) {
         simple(false, &context)
     } else {
         policy("denied", IamPolicyEffect::Deny, "*", &context)
-    })
+    }))
 }
 
 type Context = BTreeMap<&'static str, String>;

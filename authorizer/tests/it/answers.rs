@@ -69,14 +69,14 @@ fn an_event_that_no_reader_of_json_takes_is_a_fault_with_a_line_and_no_words_of_
         (number.into_bytes(), ""),
     ] {
         let (answer, line) = Bed::new().decide_bytes(&event);
-        assert_eq!(answer, Answer::Error("event_unsupported"));
+        assert_eq!(answer.as_result(), Err("event_unsupported"));
         assert_eq!((&line["outcome"], &line["code"]), (&json!("fault"), &json!("event_unsupported")));
         assert_eq!((&line["Faults"], &line["Stage"]), (&json!(1), &json!("unknown")));
         assert!(line["message"].as_str().unwrap().contains(why), "{line}");
         assert!(!line.to_string().contains("members-name"), "{line}");
     }
     let (answer, _) = Bed::new().decide_bytes(format!(" {good}\n").as_bytes());
-    assert!(matches!(answer, Answer::Decision(_)), "{answer:?}");
+    assert!(answer.as_result().is_ok(), "{answer:?}");
 }
 
 /// Every case, as `code: answer | answer with unauthorized: deny`.
@@ -96,9 +96,9 @@ fn the_denial_matrix_is_as_reviewed() {
 }
 
 fn shown(answer: &Answer) -> String {
-    match answer {
-        Answer::Error(message) => format!("error {message}"),
-        Answer::Decision(policy) => {
+    match answer.as_result() {
+        Err(message) => format!("error {message}"),
+        Ok(policy) => {
             let statement = &policy["policyDocument"]["Statement"][0];
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             assert_eq!(policy["context"]["denialId"], "lambda-request-1");
@@ -179,7 +179,7 @@ fn the_matrix_and_the_faults_cover_every_code() {
 async fn a_deadline_that_has_passed_is_a_fault() {
     let hanging = Bed::of(document().keys_at(&RawServer::silent().url()));
     let (answer, record) = hanging.decide_within(&event(&good_token()), 0).await;
-    assert_eq!(answer, Answer::Error("deadline_exceeded"));
+    assert_eq!(answer.as_result(), Err("deadline_exceeded"));
     assert_eq!(record.line(hanging.clock.now())["outcome"], "fault");
 }
 

@@ -1,6 +1,6 @@
 //! Answers that a real Vault cannot be made to give, and what is sent to it.
 
-use authorizer_steps::{mint::MintError, response::Answer};
+use authorizer_steps::mint::MintError;
 use serde_json::{Value, json};
 use vault_api::VaultErrorKind;
 
@@ -13,7 +13,7 @@ fn outcome(body: Value) -> (String, Vec<String>) {
     let bed = Bed::new().vault_gives([Ok(answer(body))]);
     let (reply, line) = bed.decide_bytes(event(&good_token()).to_string().as_bytes());
     if line["Code"] != "allowed" {
-        assert_eq!(reply, Answer::Error("vault_answer_invalid"), "{line}");
+        assert_eq!(reply.as_result(), Err("vault_answer_invalid"), "{line}");
     }
     (line["Code"].as_str().unwrap().to_owned(), bed.undone())
 }
@@ -285,6 +285,6 @@ fn whatever_vault_fails_with_is_a_fault_with_its_own_code() {
         let bed = Bed::new().vault_gives([Err(error)]);
         let (reply, line) = bed.decide_bytes(event(&good_token()).to_string().as_bytes());
         assert_eq!((line["outcome"].as_str(), line["Code"].as_str()), (Some("fault"), Some(code)), "{line}");
-        assert_eq!(reply, Answer::Error(code));
+        assert_eq!(reply.as_result(), Err(code));
     }
 }

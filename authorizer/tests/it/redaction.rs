@@ -4,7 +4,6 @@
 use authorizer_steps::{
     event::{CredentialSource, Request},
     mint::{Order, Undo},
-    response::Answer,
 };
 use serde_json::json;
 use vault_api::{VaultToken, WrappingToken};
@@ -64,7 +63,8 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
     assert!(!format!("{answer:?}").contains(WRAPPING_TOKEN));
     let (answer, _) = Bed::new().decide(&event(&good_token()));
     assert_eq!(format!("{answer:?}"), "Decision(** redacted **)");
-    assert_eq!(format!("{:?}", Answer::Error("Unauthorized")), "Error(\"Unauthorized\")");
+    let (refused, _) = Bed::new().decide(&event("not-a-token"));
+    assert_eq!(format!("{refused:?}"), "Error(\"Unauthorized\")");
 }
 
 #[test]

@@ -267,13 +267,13 @@ fn filled(event: &Value, credentials: &BTreeMap<&str, String>) -> Value {
 
 /// What API Gateway makes of the answer, and thereby the form it must have.
 fn form(shape: &str, answer: &Answer) -> String {
-    match answer {
-        Answer::Error(message) => format!("error {message}"),
-        Answer::Decision(decision) if shape == "http_v2_simple" => {
+    match answer.as_result() {
+        Err(message) => format!("error {message}"),
+        Ok(decision) if shape == "http_v2_simple" => {
             assert!(decision.get("policyDocument").is_none(), "{decision}");
             format!("isAuthorized {}", decision["isAuthorized"].as_bool().unwrap())
         }
-        Answer::Decision(decision) => {
+        Ok(decision) => {
             assert!(decision.get("isAuthorized").is_none(), "{decision}");
             decision["policyDocument"]["Statement"][0]["Effect"].as_str().unwrap().to_owned()
         }
@@ -362,7 +362,7 @@ fn no_shape_answers_with_an_error_where_a_denial_is_asked_for() {
         let event = filled(&serde_json::from_str(&event).unwrap(), &credentials);
         let (answer, line) = call.bed(&table).decide_bytes(event.to_string().as_bytes());
         assert_eq!(form(shape, &answer), expected_form(shape, "permission"));
-        let Answer::Decision(answer) = answer else { panic!("{shape}") };
+        let answer = answer.into_result().unwrap();
         assert_eq!(answer["context"]["reason"], "token_expired", "{shape}");
         assert_eq!(line["Code"], "token_expired");
     }

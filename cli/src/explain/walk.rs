@@ -158,9 +158,9 @@ impl Walk {
             at: rfc3339(now),
             event: EventSeen::of(event),
             seen,
-            answer: match answer {
-                Answer::Decision(decision) => dry_run::shown(decision),
-                Answer::Error(message) => json!({"errorMessage": message}),
+            answer: match answer.into_result() {
+                Ok(decision) => dry_run::shown(decision),
+                Err(message) => json!({"errorMessage": message}),
             },
         }
     }
@@ -232,10 +232,10 @@ impl EventSeen {
 
 /// API Gateway developer guide, "Output from an API Gateway Lambda authorizer" and "Gateway response types".
 fn client_sees(outcome: Outcome, answer: &Answer) -> &'static str {
-    match (outcome, answer) {
+    match (outcome, answer.as_result()) {
         (Outcome::Allowed, _) => "the integration's answer",
-        (Outcome::Denied, Answer::Error(_)) => "401",
-        (Outcome::Denied, Answer::Decision(_)) => "403",
+        (Outcome::Denied, Err(_)) => "401",
+        (Outcome::Denied, Ok(_)) => "403",
         (Outcome::Fault, _) => "500; of a REST API, what its gateway responses make of that",
     }
 }

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -25,7 +25,8 @@ pub struct HttpOptions {
     pub ca_pem: Option<Vec<u8>>,
     /// What this side shows of itself to a server that asks for a certificate.
     pub client_certificate: Option<ClientCertificate>,
-    /// Lets `http` through at all; [`checked_endpoint`](vault_api::checked_endpoint) then holds it to loopback hosts. For development.
+    /// Lets `http` through at all; [`checked_endpoint`](vault_api::checked_endpoint) then holds it to loopback hosts. For
+    /// development.
     pub loopback_http: bool,
 }
 
@@ -116,9 +117,13 @@ pub enum HttpSetupError {
     },
     /// Nothing else was given to trust, and the system has nothing.
     #[error(
-        "the system has no root certificates that can be read: install its `ca-certificates`, or name a CA file"
+        "the system has no root certificates that can be read: install its `ca-certificates`, see that SSL_CERT_FILE and \
+         SSL_CERT_DIR are right where they are set, or name a CA file"
     )]
-    NoSystemRoots,
+    NoSystemRoots {
+        /// The first reason.
+        source: Option<rustls_native_certs::Error>,
+    },
     /// The TLS set-up failed.
     #[error("the HTTP client could not be set up")]
     Client {
@@ -206,15 +211,6 @@ const IDLE_CONNECTIONS_PER_HOST: usize = 4;
 /// count, so what it finds may be dead all the same.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Read once: a system can keep its roots in hundreds of files, and each client would read all of them.
-static SYSTEM_ROOTS: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
-    let mut store = RootCertStore::empty();
-    let roots = rustls_native_certs::load_native_certs().certs.into_iter();
-    // One that is no certificate must not keep all others from use.
-    let usable = roots.filter(|root| store.add(root.clone()).is_ok());
-    usable.filter_map(|root| Certificate::from_der(&root).ok()).collect()
-});
-
 /// Builds a client.
 ///
 /// # Errors
@@ -224,8 +220,7 @@ pub fn client(options: &HttpOptions) -> Result<Client, HttpSetupError> {
     let mut builder = Client::builder();
     builder = builder.tls_certs_only(match &options.ca_pem {
         Some(pem) => roots(pem)?,
-        None if SYSTEM_ROOTS.is_empty() => return Err(HttpSetupError::NoSystemRoots),
-        None => SYSTEM_ROOTS.clone(),
+        None => system_roots()?,
     });
     if let Some(ClientCertificate(pem)) = &options.client_certificate {
         let identity = Identity::from_pem(pem);
@@ -265,6 +260,26 @@ pub async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Read once: a system can keep its roots in hundreds of files, and each client would read all of them.
+fn system_roots() -> Result<Vec<Certificate>, HttpSetupError> {
+    static ROOTS: OnceLock<Vec<Certificate>> = OnceLock::new();
+    if let Some(roots) = ROOTS.get() {
+        return Ok(roots.clone());
+    }
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "some of the system's root certificates could not be read");
+    }
+    let mut store = RootCertStore::empty();
+    // One that is no certificate must not keep all others from use.
+    let usable = found.certs.into_iter().filter(|root| store.add(root.clone()).is_ok());
+    let roots: Vec<_> = usable.filter_map(|root| Certificate::from_der(&root).ok()).collect();
+    if roots.is_empty() {
+        return Err(HttpSetupError::NoSystemRoots { source: found.errors.into_iter().next() });
+    }
+    Ok(ROOTS.get_or_init(|| roots).clone())
 }
 
 fn roots(pem: &[u8]) -> Result<Vec<Certificate>, HttpSetupError> {

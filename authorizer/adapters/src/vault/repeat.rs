@@ -55,8 +55,9 @@ impl Repeating {
         Self { clock, breaker: Mutex::default(), throttled: Mutex::default() }
     }
 
-    /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end before the deadline. The calls of
-    /// an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts for nothing.
+    /// Makes an attempt, and others where the first fails in a way that passes, as long as one can end before the deadline.
+    /// The calls of an attempt are given [`time_for_a_call`], so that they end by themselves: what is dropped half-way counts
+    /// for nothing.
     /// `call` names what a rate limit is remembered for: a token role's path, the login or the renewal.
     ///
     /// # Errors
@@ -142,8 +143,8 @@ impl Drop for TurnGuard<'_> {
     }
 }
 
-/// How long a call may last whose answer is needed before the deadline. Lambda's own limit can be shorter than what Vault is given
-/// otherwise: its default is 3 s.
+/// How long a call may last whose answer is needed before the deadline. Lambda's own limit can be shorter than what Vault is
+/// given otherwise: its default is 3 s.
 ///
 /// # Errors
 ///

@@ -5,6 +5,7 @@
 //! that `iss`: both only choose among the entries that are configured. Leaves fetching the keys to a [`KeySource`].
 
 mod algorithm;
+mod audience;
 mod aws_iam;
 mod checks;
 mod keys;
@@ -150,7 +151,7 @@ impl<K: KeySource> JwtScheme<K> {
         if entries().nth(1).is_none() {
             return Ok(first);
         }
-        let fits = |entry: &&Issuer| checks::names_an_audience(unverified.unverified_claims(), entry);
+        let fits = |entry: &&Issuer| unverified.names_an_audience_of(entry);
         let mut named = entries().filter(fits);
         match (named.next(), named.next()) {
             (Some(only), None) => Ok(only),

@@ -110,10 +110,7 @@ impl Bed {
 
     /// The answer where it is a decision and no error.
     pub fn decision(&self, event: &Value) -> Value {
-        match self.decide(event).0 {
-            Answer::Decision(decision) => decision,
-            error @ Answer::Error(_) => panic!("{error:?} for {event}"),
-        }
+        self.decide(event).0.into_result().unwrap_or_else(|message| panic!("{message} for {event}"))
     }
 
     /// The answer and the line for an event that may not be JSON.

@@ -3,9 +3,9 @@
 //! Receives signed claims; produces the [`Identity`]. Leaves what only AWS's own tokens have to
 //! [`aws_iam`], and what the caller may do to the grant.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{AudienceClaim, Issuer, IssuerKind, aws_iam, unverified::SignedClaims};
+use super::{Issuer, IssuerKind, audience::audiences, aws_iam, unverified::SignedClaims};
 use crate::{
     clock::UnixTime,
     identity::{Asked, Claims, Identity, IdentityError, Proven, listed},
@@ -17,7 +17,7 @@ pub(super) fn identity(
     issuer: &Issuer,
     asked: Asked<'_>,
 ) -> Result<Identity, IdentityError> {
-    let mut claims = Claims::assertion(signed.0);
+    let mut claims = Claims::assertion(signed.into_inner());
     if issuer.kind == IssuerKind::AwsIam {
         aws_iam::forget_request_tags(&mut claims);
     }
@@ -95,23 +95,6 @@ fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) ->
         return mismatch("stage", accepted);
     }
     Ok(())
-}
-
-/// The part of the above that chooses among entries of one `iss`.
-pub(super) fn names_an_audience(claims: &Map<String, Value>, issuer: &Issuer) -> bool {
-    let named = audiences(claims.get(issuer.audience_claim.as_str()), issuer.audience_claim);
-    named.is_ok_and(|named| named.iter().any(|name| issuer.audiences.iter().any(|own| own == name)))
-}
-
-fn audiences(value: Option<&Value>, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
-    let wanted = match claim {
-        AudienceClaim::Aud => "text or a list of texts",
-        AudienceClaim::ClientId | AudienceClaim::Azp => "text",
-    };
-    let one = value.and_then(Value::as_str).map(|name| vec![name]);
-    let many =
-        || value?.as_array().filter(|_| claim == AudienceClaim::Aud)?.iter().map(Value::as_str).collect();
-    one.or_else(many).ok_or_else(|| IdentityError::claim(claim.as_str(), value, wanted))
 }
 
 fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityError> {

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Issuer, keys::Key, unique_json};
+use super::{Algorithm, Issuer, audience, keys::Key, unique_json};
 use crate::{
     identity::{IdentityError, listed},
     shown::shown,
@@ -28,7 +28,13 @@ pub(super) struct Unverified<'a> {
 }
 
 /// Claims whose signature holds. Their values are still to be checked.
-pub(super) struct SignedClaims(pub(super) Map<String, Value>);
+pub(super) struct SignedClaims(Map<String, Value>);
+
+impl SignedClaims {
+    pub(super) fn into_inner(self) -> Map<String, Value> {
+        self.0
+    }
+}
 
 impl<'a> Unverified<'a> {
     pub(super) fn parse(token: &'a str) -> Result<Self, IdentityError> {
@@ -51,10 +57,10 @@ impl<'a> Unverified<'a> {
         iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "text"))
     }
 
-    /// The claims, to choose among entries of one `iss` by the audience and for nothing else. The signature is over the same
-    /// claims, so what is seen here is what it vouches for.
-    pub(super) fn unverified_claims(&self) -> &Map<String, Value> {
-        &self.claims
+    /// Whether the token names an audience of this entry, to choose among entries of one `iss` and for nothing else. The
+    /// signature is over the same claims, so what is seen here is what it vouches for.
+    pub(super) fn names_an_audience_of(&self, issuer: &Issuer) -> bool {
+        audience::names_an_audience(&self.claims, issuer)
     }
 
     /// `kid`, to choose among the issuer's keys and for nothing else.
