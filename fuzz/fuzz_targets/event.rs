@@ -5,12 +5,12 @@
 
 use std::slice;
 
+use authorizer_steps::event::{
+    self, Credential, CredentialError, CredentialSource, EventSummary, MAX_CREDENTIAL_BYTES, MethodArn,
+    Request, Resource, Shape,
+};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
-use authorizer_steps::event::{
-    self, Credential, CredentialError, CredentialSource, MAX_CREDENTIAL_BYTES, MethodArn, Request, Resource,
-    Shape, EventSummary,
-};
 
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(has_a_credential), "a target that accepts nothing checks nothing"),

@@ -3,8 +3,8 @@
 //! The input is two lines: a `methodArn` as API Gateway writes it, and a route.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use authorizer_steps::event::{MethodArn, Resource, Route};
+use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),

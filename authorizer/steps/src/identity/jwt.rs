@@ -121,11 +121,12 @@ impl<K: KeySource> JwtScheme<K> {
         Self { issuers, keys }
     }
 
-    pub(super) async fn verify(
-        &self,
-        token: &BearerToken,
-        asked: Asked<'_>,
-    ) -> Result<Identity, IdentityError> {
+    /// Verifies a token.
+    ///
+    /// # Errors
+    ///
+    /// See [`IdentityError`].
+    pub async fn verify(&self, token: &BearerToken, asked: Asked<'_>) -> Result<Identity, IdentityError> {
         let unverified = Unverified::parse(token.expose())?;
         let issuer = self.issuer(&unverified)?;
         let algorithm = unverified.algorithm_for(issuer)?;
