@@ -79,18 +79,16 @@ pub enum VaultErrorKind {
 
 /// What a kind means to whoever made the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meaning {
+struct Meaning {
     /// A stable name for logs and metrics.
-    pub code: &'static str,
-    /// What the call did.
-    pub effect: Effect,
-    /// Where the cause lies.
-    pub cause: Cause,
+    code: &'static str,
+    effect: Effect,
+    cause: Cause,
 }
 
 /// What a call did that brought no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+enum Effect {
     /// It certainly never reached Vault: repeating it cannot do anything twice.
     NotSent,
     /// Vault did nothing.
@@ -101,7 +99,7 @@ pub enum Effect {
 
 /// Where the cause of a failure lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+enum Cause {
     /// In the call, or in what Vault makes of it.
     Call,
     /// In a token that this node does not know: a spent one, or one that the node has not heard of yet, since it lags behind.
@@ -120,8 +118,7 @@ pub enum Cause {
 
 impl VaultErrorKind {
     /// What this kind means: the one place that says so.
-    #[must_use]
-    pub fn meaning(&self) -> Meaning {
+    fn meaning(&self) -> Meaning {
         let means = |code, effect, cause| Meaning { code, effect, cause };
         match self {
             Self::CallInvalid { .. } => means("vault_call_invalid", Effect::NotSent, Cause::Call),

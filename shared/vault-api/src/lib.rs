@@ -13,6 +13,6 @@ mod token;
 pub use address::{AddressError, InvalidNamespace, Namespace, VaultAddress};
 pub use answer::{Auth, Lease, VaultAnswer, WrapInfo};
 pub use endpoint::{EndpointError, checked_endpoint, is_loopback};
-pub use error::{Cause, Effect, Meaning, VaultError, VaultErrorKind};
+pub use error::{VaultError, VaultErrorKind};
 pub use message::harmless;
 pub use token::{InvalidToken, MAX_TOKEN_BYTES, VaultToken, WrappingToken};

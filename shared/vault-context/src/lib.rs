@@ -9,8 +9,8 @@ pub mod unwrap;
 #[cfg(feature = "client")]
 pub mod vault {
     pub use vault_api::{
-        AddressError, Auth, Cause, Effect, InvalidNamespace, Lease, Meaning, Namespace, VaultAddress,
-        VaultAnswer, VaultError, VaultErrorKind, WrapInfo,
+        AddressError, Auth, InvalidNamespace, Lease, Namespace, VaultAddress, VaultAnswer, VaultError,
+        VaultErrorKind, WrapInfo,
     };
     pub use vault_transport::http::{ClientCertificate, ClientCertificateError, HttpSetupError};
     pub use vault_transport::{Call, MAX_ANSWER_BYTES, VariableError, Vault, VaultOptions, VaultSetupError};
