@@ -9,10 +9,11 @@ mod aws;
 mod jwt;
 mod secret;
 
-use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},
+    error_chain::with_causes,
     mint::MintError,
     names::MountPath,
 };
@@ -147,6 +148,11 @@ pub(super) async fn post(
     let call = Call::post(&path).timeout(time).body(body).map_err(MintError::Login)?;
     let answer = vault.send(call).await.map_err(MintError::Login)?;
     auth(answer, path).map(Granted::from)
+}
+
+/// What the method logs in with is absent, or of no use.
+pub(super) fn unusable(error: &(dyn Error + 'static)) -> MintError {
+    MintError::LoginCredentials { reason: with_causes(error) }
 }
 
 /// The `auth` of an answer, if it is whole: of a malformed one only the token is left, and its life would be without end.

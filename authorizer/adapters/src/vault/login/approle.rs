@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},
-    error_chain::with_causes,
     mint::MintError,
     names::MountPath,
 };
@@ -18,6 +17,7 @@ use vault_transport::Vault;
 use super::{
     Granted, Login, LoginFuture, post,
     secret::{LoginSecret, SecretFile},
+    unusable,
 };
 use crate::vault::repeat::time_for_a_call;
 
@@ -59,9 +59,7 @@ impl AppRoleLogin {
         let secret_id = match secret_id {
             SecretId::Given(secret_id) => secret_id,
             SecretId::File(file) => {
-                read = file
-                    .read()
-                    .map_err(|error| MintError::LoginCredentials { reason: with_causes(&error) })?;
+                read = file.read().map_err(|error| unusable(&error))?;
                 &read
             }
         };

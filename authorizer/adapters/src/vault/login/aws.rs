@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},
-    error_chain::with_causes,
     mint::MintError,
     names::{MountPath, RoleName},
 };
@@ -21,7 +20,7 @@ use sts_identity::{ServerId, SignedRequest, SigningRequest, StsEndpoint, sign_ge
 use vault_transport::Vault;
 use zeroize::Zeroizing;
 
-use super::{Granted, Login, LoginFuture, post};
+use super::{Granted, Login, LoginFuture, post, unusable};
 use crate::vault::repeat::time_for_a_call;
 
 /// How to log in with the function's role.
@@ -55,21 +54,20 @@ impl AwsLogin {
     }
 
     /// The errors are about the credentials' absence or shape; none quotes a value.
-    async fn signed(&self) -> Result<SignedRequest, String> {
-        let credentials =
-            self.credentials.provide_credentials().await.map_err(|error| with_causes(&error))?;
+    async fn signed(&self) -> Result<SignedRequest, MintError> {
+        let credentials = self.credentials.provide_credentials().await.map_err(|error| unusable(&error))?;
         let request = SigningRequest {
             credentials: &credentials,
             endpoint: &self.settings.sts,
             server_id: Some(&self.settings.server_id),
             now: self.clock.now().to_system_time(),
         };
-        sign_get_caller_identity(request).map_err(|error| with_causes(&error))
+        sign_get_caller_identity(request).map_err(|error| unusable(&error))
     }
 
     async fn log_in(&self, vault: &Vault, deadline: UnixTime) -> Result<Granted, MintError> {
         // Fresh for each login: STS takes a signature for 15 minutes only.
-        let signed = self.signed().await.map_err(|reason| MintError::LoginCredentials { reason })?;
+        let signed = self.signed().await?;
         let AwsLoginSettings { mount, role, .. } = &self.settings;
         let time = time_for_a_call(deadline, self.clock.now())?;
         post(vault, mount, &Body::new(role.as_str(), &signed), time).await

@@ -24,6 +24,7 @@ use vault_transport::Vault;
 use super::{
     Granted, Login, LoginFuture, post,
     secret::{LoginSecret, SecretFile},
+    unusable,
 };
 use crate::sts::StsClient;
 use crate::vault::repeat::time_for_a_call;
@@ -112,10 +113,6 @@ impl Login for JwtLogin {
     fn login<'a>(&'a self, vault: &'a Vault, deadline: UnixTime) -> LoginFuture<'a> {
         Box::pin(self.log_in(vault, deadline))
     }
-}
-
-fn unusable(error: &(dyn std::error::Error + 'static)) -> MintError {
-    MintError::LoginCredentials { reason: with_causes(error) }
 }
 
 #[derive(Serialize)]
