@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-use moka::{policy::EvictionPolicy, sync::Cache};
+use moka::sync::Cache;
 
-use crate::{clock::UnixTime, token_bucket::TokenBucket};
+use crate::{cache, clock::UnixTime, token_bucket::TokenBucket};
 
 /// More callers than one instance can serve while the first of them is still being counted.
 const MAX_CALLERS: u64 = 4096;
@@ -27,8 +27,8 @@ pub struct CallerLimit {
     /// So many a second, and twice that at once.
     per_second: NonZeroU32,
     /// Those seen lately. Whoever is forgotten has full buckets again. That is harmless: buckets fill in two seconds, in which
-    /// no instance serves that many callers. It holds for the caller seen longest ago (LRU). `moka`'s default would rather
-    /// forget a newcomer, who would then find full buckets at each call.
+    /// no instance serves that many callers. It holds for the caller seen longest ago: a newcomer who was forgotten at once
+    /// would find full buckets at each call.
     callers: Cache<String, Arc<Mutex<Caller>>>,
 }
 
@@ -71,9 +71,7 @@ enum End {
 impl CallerLimit {
     /// A limit of so many tokens a second for each caller; twice as many at once.
     pub fn new(per_second: NonZeroU32) -> Self {
-        let callers =
-            Cache::builder().max_capacity(MAX_CALLERS).eviction_policy(EvictionPolicy::lru()).build();
-        Self { per_second, callers }
+        Self { per_second, callers: cache::of_recent(MAX_CALLERS) }
     }
 
     /// Counts one token of a grant for a caller.

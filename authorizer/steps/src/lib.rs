@@ -32,6 +32,7 @@
 //! - *Wall clock*: every expiry is compared on [`clock::Clock`].
 
 pub mod authorize;
+mod cache;
 pub mod caller_limit;
 pub mod clock;
 pub mod error_chain;

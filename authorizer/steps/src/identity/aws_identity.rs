@@ -14,12 +14,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use moka::{policy::EvictionPolicy, sync::Cache};
+use moka::sync::Cache;
 use sts_identity::{AnswerError, CallerIdentity, Expected, ServerId, Sts, StsHosts, StsRequest};
 use zeroize::Zeroizing;
 
 use super::{Asked, Identity, IdentityError, Proven};
 use crate::{
+    cache,
     clock::{Clock, UnixTime},
     event::EncodedProof,
 };
@@ -54,15 +55,6 @@ enum Memory {
     Uses(Arc<Proofs>),
 }
 
-impl Memory {
-    fn callers() -> Self {
-        // The newest stays: `moka` by itself would keep proofs that were used often, and whose windows are closed.
-        Self::Callers(
-            Cache::builder().max_capacity(MAX_CALLERS).eviction_policy(EvictionPolicy::lru()).build(),
-        )
-    }
-}
-
 /// `AWS-Identity <proof>`.
 pub struct AwsIdentityScheme<S> {
     settings: AwsIdentitySettings,
@@ -74,7 +66,11 @@ pub struct AwsIdentityScheme<S> {
 impl<S: Sts> AwsIdentityScheme<S> {
     /// A scheme by these settings, which asks `sts`.
     pub fn new(settings: AwsIdentitySettings, sts: S, clock: Arc<dyn Clock>) -> Self {
-        let memory = if settings.single_use { Memory::Uses(Arc::default()) } else { Memory::callers() };
+        let memory = if settings.single_use {
+            Memory::Uses(Arc::default())
+        } else {
+            Memory::Callers(cache::of_recent(MAX_CALLERS))
+        };
         Self { settings, sts, memory, questions: Questions::new(clock) }
     }
 
