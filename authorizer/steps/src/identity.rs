@@ -9,6 +9,7 @@
 pub mod aws_identity;
 mod claims;
 pub mod jwt;
+mod single_use;
 
 use std::{fmt, sync::Arc};
 
@@ -21,6 +22,7 @@ use crate::{clock::UnixTime, event::Credential, names::IssuerName, shown::shown}
 pub use aws_identity::AwsIdentityScheme;
 pub use claims::Claims;
 pub use jwt::{JwtScheme, KeySource, KeysUnavailable};
+use single_use::Use;
 
 /// A caller's name ends up in `principalId`, in a header and in the log. OpenID Connect Core, section 2: a `sub` has at most
 /// 255 ASCII characters. An ARN is bounded where it is read.
@@ -40,7 +42,7 @@ enum Proven {
     /// A JWT of `sts:GetWebIdentityToken`: AWS says who the caller is, in claims.
     AwsIam { issuer: IssuerName, claims: Claims, arn: PrincipalArn },
     /// A presigned GetCallerIdentity that STS answered, and its use where it has but one.
-    AwsIdentity { caller: Arc<CallerIdentity>, only_use: Option<aws_identity::Use> },
+    AwsIdentity { caller: Arc<CallerIdentity>, only_use: Option<Use<Arc<CallerIdentity>>> },
 }
 
 impl Identity {

@@ -7,7 +7,6 @@
 //! A proof is a bearer credential for as long as its window is open: whoever sees it can present it. So the window is
 //! short, the server id binds it to this API, and a proof that was verified is remembered only until its window ends.
 
-mod proofs;
 mod questions;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -18,19 +17,23 @@ use moka::sync::Cache;
 use sts_identity::{AnswerError, CallerIdentity, Expected, ServerId, Sts, StsHosts, StsRequest};
 use zeroize::Zeroizing;
 
-use super::{Asked, Identity, IdentityError, Proven};
+use super::{
+    Asked, Identity, IdentityError, Proven,
+    single_use::{Key, Most, Presented, Refused, Reservation, SingleUse, Use},
+};
 use crate::{
     cache,
     clock::{Clock, UnixTime},
     event::EncodedProof,
 };
 
-pub(super) use proofs::Use;
-use proofs::{Key, Proofs, Reservation};
 use questions::Questions;
 
 /// The most proofs whose callers are remembered, about 2 MB.
 const MAX_CALLERS: u64 = 4096;
+
+/// The most proofs of which the use is remembered, about 2 MB. Whose they are is not known before STS is asked.
+const MAX_USES: usize = 4096;
 
 /// Which proofs are accepted.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ enum Memory {
     /// Whom a proof named that may be used again. A cache: what it forgets is asked of STS once more.
     Callers(Cache<Key, (Arc<CallerIdentity>, UnixTime)>),
     /// What became of a proof that may be used once. It forgets nothing: that would let a proof in twice.
-    Uses(Arc<Proofs>),
+    Uses(Arc<SingleUse<Arc<CallerIdentity>>>),
 }
 
 /// `AWS-Identity <proof>`.
@@ -67,7 +70,7 @@ impl<S: Sts> AwsIdentityScheme<S> {
     /// A scheme by these settings, which asks `sts`.
     pub fn new(settings: AwsIdentitySettings, sts: S, clock: Arc<dyn Clock>) -> Self {
         let memory = if settings.single_use {
-            Memory::Uses(Arc::default())
+            Memory::Uses(SingleUse::new(Most { in_all: MAX_USES, of_one: MAX_USES }))
         } else {
             Memory::Callers(cache::of_recent(MAX_CALLERS))
         };
@@ -113,7 +116,7 @@ impl<S: Sts> AwsIdentityScheme<S> {
         request: &StsRequest,
         server_id: &ServerId,
         now: UnixTime,
-    ) -> Result<(Arc<CallerIdentity>, Option<Use>), IdentityError> {
+    ) -> Result<(Arc<CallerIdentity>, Option<Use<Arc<CallerIdentity>>>), IdentityError> {
         let (key, ends_at) = (key(request, server_id), UnixTime::from_system_time(request.ends_at()));
         match &self.memory {
             Memory::Callers(callers) => {
@@ -125,16 +128,12 @@ impl<S: Sts> AwsIdentityScheme<S> {
                 Ok((caller, None))
             }
             Memory::Uses(proofs) => {
-                let place = loop {
-                    let decided = proofs.decided();
-                    match proofs.reserve(key, ends_at, now) {
-                        Reservation::Again(only_use) => return Ok((only_use.caller(), Some(only_use))),
-                        Reservation::New(place) => break place,
-                        // At most until the deadline of the walk.
-                        Reservation::Busy => decided.await,
-                        Reservation::Spent => return Err(IdentityError::ProofReplayed),
-                        Reservation::Full => return Err(IdentityError::TooManyOpenProofs),
-                    }
+                let presented = Presented { key, owner: None, ends_at };
+                let place = match proofs.take(presented, now).await {
+                    Ok(Reservation::Again(only_use)) => return Ok((only_use.proves(), Some(only_use))),
+                    Ok(Reservation::New(place)) => place,
+                    Err(Refused::Spent) => return Err(IdentityError::ProofReplayed),
+                    Err(Refused::ShareFull | Refused::Full) => return Err(IdentityError::TooManyOpenProofs),
                 };
                 let caller = self.verified(request).await?;
                 Ok((Arc::clone(&caller), Some(place.keep(caller))))
