@@ -11,6 +11,8 @@ pub const AWS_ALGORITHMS: [&str; 2] = ["RS256", "ES384"];
 pub const DEFAULT_LEEWAY: Seconds = Seconds(30);
 /// The `typ` values accepted where an issuer says none.
 pub const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
+/// What a DPoP proof may be signed with where an issuer says none.
+pub const DEFAULT_DPOP_ALGORITHMS: [&str; 4] = ["ES256", "EdDSA", "RS256", "PS256"];
 /// How long after its date a proof of an IAM identity is taken, where `aws_identity` does not say.
 pub const DEFAULT_MAX_AGE: Seconds = Seconds(60);
 
@@ -49,9 +51,10 @@ pub enum WrittenIssuer {
         /// The claim that names the caller: the second half of the caller id. A name that begins with `/` is a JSON pointer.
         #[schemars(length(min = 1), extend("default" = "sub"))]
         user_claim: Option<String>,
-        /// What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+        /// What is asked of sender-constrained tokens, which have the claim `cnf`. What it holds is always proven, but with
+        /// `verify: elsewhere`.
         #[schemars(extend("default" = {"require": "none"}))]
-        binding: Option<Binding>,
+        binding: Option<WrittenBinding>,
     },
     /// An AWS account, for the JWTs of `sts:GetWebIdentityToken`.
     AwsIam {
@@ -81,26 +84,45 @@ pub enum WrittenIssuer {
         /// The claim that names the caller; nothing in `request_tags`, which the caller writes.
         #[schemars(length(min = 1), extend("default" = "sub"))]
         user_claim: Option<String>,
-        /// What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+        /// What is asked of sender-constrained tokens, which have the claim `cnf`. What it holds is always proven, but with
+        /// `verify: elsewhere`.
         #[schemars(extend("default" = {"require": "none"}))]
-        binding: Option<Binding>,
+        binding: Option<WrittenBinding>,
     },
 }
 
-/// What is done with sender-constrained tokens. That a caller holds the key cannot be verified yet.
+/// What is asked of sender-constrained tokens: DPoP (RFC 9449) and mutual TLS (RFC 8705).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend(
-    "oneOf" = [{"required": ["verify"]}, {"required": ["require"]}],
-    "errorMessage" = "must be {verify: elsewhere} or {require: none}"
-))]
-pub struct Binding {
-    /// `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
-    #[schemars(extend("const" = "elsewhere"))]
+#[schemars(rename = "Binding", extend("minProperties" = 1, "errorMessage" = "must hold one of require, public_urls, dpop_algorithms, verify"))]
+pub struct WrittenBinding {
+    /// What every token must be bound to. With `none`, one without `cnf` is a plain bearer token.
+    #[schemars(extend("default" = "none"))]
+    pub require: Option<Require>,
+    /// The URLs that callers use, where API Gateway does not tell: behind a proxy, and of an HTTP or WebSocket API on a custom
+    /// domain. The path of the call, without the stage, follows.
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["https://api.example.com/v1"]]))]
+    pub public_urls: Option<Vec<String>>,
+    /// What a DPoP proof may be signed with.
+    #[schemars(length(min = 1), extend("default" = DEFAULT_DPOP_ALGORITHMS))]
+    pub dpop_algorithms: Option<Vec<WrittenAlgorithm>>,
+    /// `elsewhere`: something in front of the API verifies what `cnf` holds, and here nothing is looked at.
+    #[schemars(extend("const" = "elsewhere", "errorMessage" = "must be `elsewhere` where it is written"))]
     pub verify: Option<String>,
-    /// `none`: a token without `cnf` is accepted, and one with it is refused.
-    #[schemars(extend("const" = "none"))]
-    pub require: Option<String>,
+}
+
+/// What a token must be bound to.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Require {
+    /// Nothing.
+    None,
+    /// A key or a certificate.
+    Any,
+    /// A key, by DPoP (RFC 9449).
+    Dpop,
+    /// A certificate, by mutual TLS (RFC 8705).
+    Mtls,
 }
 
 /// Where a token names whom it is for.

@@ -77,9 +77,23 @@ pub struct WrittenCaller {
     /// Unique ids, of which one will do: `AROA…` of a role, `AIDA…` of a user.
     #[schemars(length(min = 1))]
     pub bound_iam_principal_ids: Option<Vec<PrincipalId>>,
+    /// What the token must be bound to. It says nothing of who the caller is, so it stands beside the others, or beside `any`.
+    pub binding: Option<CallerBinding>,
     /// Any caller of the issuer. Required where nothing is bound.
     #[schemars(extend("default" = false))]
     pub any: Option<bool>,
+}
+
+/// What a caller must prove to hold beside the token.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallerBinding {
+    /// A key, by DPoP (RFC 9449).
+    Dpop,
+    /// A certificate, by mutual TLS (RFC 8705).
+    Mtls,
+    /// One of both.
+    Any,
 }
 
 /// How bound claims are compared.

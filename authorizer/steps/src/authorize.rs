@@ -193,6 +193,7 @@ impl<K: KeySource, S: Sts> Resolver<K, S> {
         let asked = Asked {
             audiences: stage.audiences.as_deref(),
             server_id: stage.server_id.as_ref(),
+            sender: request.sender(),
             now: self.clock.now(),
         };
         let mut identity = self.schemes.identify(&credential, asked).await?;

@@ -13,6 +13,7 @@ mod credential;
 mod fields;
 mod method_arn;
 mod route;
+mod sender;
 mod shape;
 mod summary;
 
@@ -27,6 +28,7 @@ pub use credential::{
 };
 pub use method_arn::{InvalidMethodArn, MethodArn};
 pub use route::{InvalidRoute, Resource, Route};
+pub use sender::{CallerUrl, DpopHeader, Sender};
 pub use shape::Shape;
 pub use summary::EventSummary;
 
@@ -38,6 +40,9 @@ pub struct Request {
     places: Places,
     /// The `authorizationToken` of a `TOKEN` event.
     token: Option<String>,
+    caller_url: Option<CallerUrl>,
+    /// In PEM.
+    certificate: Option<String>,
 }
 
 /// Reads the bytes of an event. Where a member stands twice, the last one counts, as for most readers of JSON: API Gateway
@@ -79,6 +84,22 @@ impl Request {
             Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 | Shape::WebSocket => {
                 credential::find(&self.places, sources)
             }
+        }
+    }
+
+    /// What the request shows of its sender beside the credential.
+    pub fn sender(&self) -> Sender<'_> {
+        let method = match self.shape {
+            Shape::WebSocket => "GET",
+            Shape::RestToken | Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 => self.method_arn.method(),
+        };
+        Sender {
+            method,
+            url: self.caller_url.as_ref(),
+            path_in_stage: self.method_arn.path().unwrap_or_default(),
+            dpop: self.places.dpop(),
+            certificate: self.certificate.as_deref(),
+            shape: self.shape,
         }
     }
 

@@ -15,13 +15,19 @@ use std::{fmt, sync::Arc};
 
 use serde_json::Value;
 use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ProofError, ServerId, Sts};
-use vault_context::CallerKind;
+use vault_context::{CallerBinding, CallerKind};
 
-use crate::{clock::UnixTime, event::Credential, names::IssuerName, shown::shown};
+use crate::{
+    clock::UnixTime,
+    event::{Credential, Sender},
+    names::IssuerName,
+    shown::shown,
+};
 
 pub use aws_identity::AwsIdentityScheme;
 pub use claims::Claims;
-pub use jwt::{JwtScheme, KeySource, KeysUnavailable};
+use jwt::{Binding, TokenScheme};
+pub use jwt::{BindingError, JwtScheme, KeySource, KeysUnavailable, RequiredBinding};
 use single_use::Use;
 
 /// A caller's name ends up in `principalId`, in a header and in the log. OpenID Connect Core, section 2: a `sub` has at most
@@ -38,9 +44,9 @@ pub struct Identity {
 /// What a scheme has proved.
 enum Proven {
     /// A JWT of an issuer.
-    Jwt { issuer: IssuerName, claims: Claims },
+    Jwt { issuer: IssuerName, claims: Claims, binding: Binding },
     /// A JWT of `sts:GetWebIdentityToken`: AWS says who the caller is, in claims.
-    AwsIam { issuer: IssuerName, claims: Claims, arn: PrincipalArn },
+    AwsIam { issuer: IssuerName, claims: Claims, arn: PrincipalArn, binding: Binding },
     /// A presigned GetCallerIdentity that STS answered, and its use where it has but one.
     AwsIdentity { caller: Arc<CallerIdentity>, only_use: Option<Use<Arc<CallerIdentity>>> },
 }
@@ -118,13 +124,26 @@ impl Identity {
         }
     }
 
-    /// The call is answered: a credential that is good once has been used. Where this is not said, because something of
-    /// ours broke before, it may be used again.
+    /// What the credential is bound to, for the context and the log.
+    pub fn binding(&self) -> CallerBinding {
+        self.proven.binding().map_or(CallerBinding::None, Binding::kind)
+    }
+
+    /// Whether the credential is bound as a grant asks for.
+    pub(crate) fn is_bound(&self, required: RequiredBinding) -> bool {
+        self.proven.binding().is_some_and(|binding| binding.is(required))
+    }
+
+    /// The call is answered: a proof that is good once has been used. Where this is not said, because something of ours broke
+    /// before, it may be used again.
     pub(crate) fn spend(&mut self) {
-        if let Proven::AwsIdentity { only_use, .. } = &mut self.proven
-            && let Some(only_use) = only_use.take()
-        {
-            only_use.spend();
+        match &mut self.proven {
+            Proven::Jwt { binding, .. } | Proven::AwsIam { binding, .. } => binding.spend(),
+            Proven::AwsIdentity { only_use, .. } => {
+                if let Some(only_use) = only_use.take() {
+                    only_use.spend();
+                }
+            }
         }
     }
 
@@ -135,6 +154,13 @@ impl Identity {
 }
 
 impl Proven {
+    fn binding(&self) -> Option<&Binding> {
+        match self {
+            Self::Jwt { binding, .. } | Self::AwsIam { binding, .. } => Some(binding),
+            Self::AwsIdentity { .. } => None,
+        }
+    }
+
     fn arn(&self) -> Option<&str> {
         match self {
             Self::Jwt { .. } => None,
@@ -161,13 +187,15 @@ pub struct Asked<'a> {
     pub audiences: Option<&'a [String]>,
     /// The stage's own server id, which an IAM proof must be signed for in place of the configuration's.
     pub server_id: Option<&'a ServerId>,
+    /// What the request shows of its sender.
+    pub sender: Sender<'a>,
     /// The time all checks of this request go by.
     pub now: UnixTime,
 }
 
 /// Every scheme this authorizer knows.
 pub struct Schemes<K, S> {
-    /// `Bearer <JWT>`.
+    /// `Bearer <JWT>` and `DPoP <JWT>`.
     pub jwt: JwtScheme<K>,
     /// `AWS-Identity <proof>`, where the configuration has `aws_identity`.
     pub aws_identity: Option<AwsIdentityScheme<S>>,
@@ -185,7 +213,8 @@ impl<K: KeySource, S: Sts> Schemes<K, S> {
         asked: Asked<'_>,
     ) -> Result<Identity, IdentityError> {
         match (credential, &self.aws_identity) {
-            (Credential::Bearer(token), _) => self.jwt.verify(token, asked).await,
+            (Credential::Bearer(token), _) => self.jwt.verify(token, TokenScheme::Bearer, asked).await,
+            (Credential::Dpop(token), _) => self.jwt.verify(token, TokenScheme::Dpop, asked).await,
             (Credential::AwsIdentity(proof), Some(scheme)) => scheme.verify(proof, asked).await,
             (Credential::AwsIdentity(_), None) => Err(IdentityError::SchemeUnsupported),
         }
@@ -200,15 +229,7 @@ pub enum IdentityError {
     SchemeUnsupported,
     /// Not a JWT in compact serialization, or one with members that must not be there.
     #[error("the token is malformed: {0}")]
-    Malformed(&'static str),
-    /// A part of a JWT is not one JSON object.
-    #[error("the token is malformed: the {part} {why}")]
-    PartMalformed {
-        /// Header or claims.
-        part: &'static str,
-        /// What is wrong with it.
-        why: jwt::NotAnObject,
-    },
+    Malformed(#[from] jwt::MalformedJws),
     /// `iss` is none of the configured issuers'.
     #[error("the token's `iss` is `{unverified}`, and the configured issuers are {configured}")]
     IssuerUnknown {
@@ -278,14 +299,9 @@ pub enum IdentityError {
         /// Its audiences.
         accepted: String,
     },
-    /// The token is good for the holder of a key alone, and who holds it cannot be verified here.
-    #[error(
-        "the token is sender-constrained: its `cnf` binds it to a key that its sender must prove to hold (RFC 9449, RFC 8705), which is not supported yet. Issue it without `cnf`, or set `issuers.{issuer}.binding: {{verify: elsewhere}}` if something in front of the API verifies the proof"
-    )]
-    SenderConstrained {
-        /// The issuer's name.
-        issuer: IssuerName,
-    },
+    /// The token is good for the holder of a key alone, and it is not proven that its sender is that.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// Several entries have the token's `iss`, and it is for none of them.
     #[error("the token names no audience of the issuers that have its `iss`: {entries}")]
     AudienceOfNone {

@@ -13,7 +13,7 @@ use vault_api::{VaultError, VaultErrorKind};
 use crate::{
     event::{CredentialError, EventError, InvalidMethodArn},
     grant::GrantError,
-    identity::IdentityError,
+    identity::{BindingError, IdentityError},
     mint::MintError,
 };
 
@@ -86,14 +86,16 @@ codes! {
     AudienceMismatch = "audience_mismatch", Credential;
     /// A required claim is absent.
     ClaimMissing = "claim_missing", Credential;
-    /// The IAM proof is too old, or has passed its own end.
+    /// The proof is too old: that of an IAM identity, which may have passed its own end, or a DPoP proof.
     ProofExpired = "proof_expired", Credential;
     /// The IAM proof is malformed, not for us, or STS refuses it.
     ProofRefused = "proof_refused", Credential;
-    /// The IAM proof was used before.
+    /// The proof of an IAM identity, or the DPoP proof, was used before.
     ProofReplayed = "proof_replayed", Credential;
-    /// The token is sender-constrained, and nothing proves that its sender holds the key.
+    /// The token is sender-constrained, or has to be, and nothing came that could prove it.
     BindingMissing = "binding_missing", Credential;
+    /// What came does not prove that the token's sender holds its key.
+    BindingRefused = "binding_refused", Credential;
     /// The API is not the stage's.
     ApiUnknown = "api_unknown", Permission;
     /// The stage is not configured.
@@ -108,7 +110,7 @@ codes! {
     AccountRefused = "account_refused", Permission;
     /// The caller's name cannot stand in a header, or a claim not in an entity alias; or Vault has disabled the tenant.
     IdentityValueRefused = "identity_value_refused", Permission;
-    /// More tokens for one caller than this instance lets through.
+    /// More tokens for one caller than this instance lets through, or more DPoP proofs than it remembers.
     RateLimited = "rate_limited", Permission;
     /// No grant matches.
     NoGrant = "no_grant", Permission;
@@ -227,7 +229,7 @@ fn credential(error: CredentialError) -> Code {
 fn identity(error: &IdentityError) -> Code {
     match error {
         IdentityError::SchemeUnsupported => Code::SchemeUnsupported,
-        IdentityError::Malformed(_) | IdentityError::PartMalformed { .. } => Code::CredentialMalformed,
+        IdentityError::Malformed(_) => Code::CredentialMalformed,
         IdentityError::IssuerUnknown { .. } => Code::IssuerUnknown,
         IdentityError::AlgorithmRefused { .. } => Code::AlgorithmRefused,
         IdentityError::TypeRefused { .. } => Code::TypeRefused,
@@ -239,7 +241,7 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::AudienceMismatch { .. }
         | IdentityError::AudienceOfNone { .. }
         | IdentityError::AudienceOfSeveral { .. } => Code::AudienceMismatch,
-        IdentityError::SenderConstrained { .. } => Code::BindingMissing,
+        IdentityError::Binding(error) => binding(error),
         IdentityError::ClaimMissing { .. } => Code::ClaimMissing,
         IdentityError::NameTooLong { .. } | IdentityError::NameUnprintable { .. } => {
             Code::IdentityValueRefused
@@ -255,6 +257,35 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::TooManyProofs
         | IdentityError::TooManyOpenProofs
         | IdentityError::StsUnavailable { .. } => Code::StsUnavailable,
+    }
+}
+
+fn binding(error: &BindingError) -> Code {
+    match error {
+        BindingError::Bearer
+        | BindingError::NoProof
+        | BindingError::NoCertificate
+        | BindingError::TokenEvent
+        | BindingError::NotBound { .. } => Code::BindingMissing,
+        BindingError::Confirmation { .. }
+        | BindingError::NoKey
+        | BindingError::SeveralProofs
+        | BindingError::ProofMalformed(_)
+        | BindingError::ProofIncomplete { .. }
+        | BindingError::ProofAlgorithm { .. }
+        | BindingError::ProofKey(_)
+        | BindingError::ProofSignature
+        | BindingError::OtherKey
+        | BindingError::OtherMethod { .. }
+        | BindingError::OtherUrl { .. }
+        | BindingError::UrlUnknown { .. }
+        | BindingError::OtherToken
+        | BindingError::ProofNotYetValid { .. }
+        | BindingError::CertificateUnreadable
+        | BindingError::OtherCertificate => Code::BindingRefused,
+        BindingError::ProofExpired { .. } => Code::ProofExpired,
+        BindingError::Replayed => Code::ProofReplayed,
+        BindingError::TooManyProofs => Code::RateLimited,
     }
 }
 

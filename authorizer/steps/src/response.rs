@@ -210,6 +210,7 @@ fn context(identity: &Identity, grant: &Grant<'_>, delivery: &Delivery, envelope
             kind: identity.kind(),
             issuer: identity.issuer().map(ToString::to_string),
             id: identity.caller_id().to_owned(),
+            binding: identity.binding(),
         },
         wrapped: delivery.minted().map(|minted| Wrapped {
             token: minted.wrapping_token().clone(),

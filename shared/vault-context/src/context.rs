@@ -66,11 +66,13 @@ pub const CALLER_KIND: Field = field("callerKind", "X-Vault-Context-Caller-Kind"
 pub const CALLER_ISSUER: Field = field("callerIssuer", "X-Vault-Context-Caller-Issuer");
 /// Who the caller is.
 pub const CALLER_ID: Field = field("callerId", "X-Vault-Context-Caller-Id");
+/// What the caller's token is bound to.
+pub const CALLER_BINDING: Field = field("callerBinding", "X-Vault-Context-Caller-Binding");
 /// The version of this contract.
 pub const VERSION: Field = field("contextVersion", "X-Vault-Context-Version");
 
 /// The whole contract. Templates and other languages' clients are checked against this table.
-pub const FIELDS: [Field; 11] = [
+pub const FIELDS: [Field; 12] = [
     WRAPPING_TOKEN,
     WRAPPED_ACCESSOR,
     CREATION_PATH,
@@ -81,6 +83,7 @@ pub const FIELDS: [Field; 11] = [
     CALLER_KIND,
     CALLER_ISSUER,
     CALLER_ID,
+    CALLER_BINDING,
     VERSION,
 ];
 
@@ -111,6 +114,8 @@ pub struct Caller {
     pub issuer: Option<String>,
     /// `<issuer name>:<user claim>`, or the canonical ARN.
     pub id: String,
+    /// What the caller's token is bound to.
+    pub binding: CallerBinding,
 }
 
 /// The kinds of proof a caller can bring.
@@ -134,6 +139,32 @@ impl CallerKind {
             Self::Jwt => "jwt",
             Self::AwsIdentity => "aws_identity",
             Self::AwsIam => "aws_iam",
+        }
+    }
+}
+
+/// What a caller proved to hold beside the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CallerBinding {
+    /// Nothing: whoever has the token can use it.
+    #[default]
+    None,
+    /// The key of the token, by a proof made for this request (RFC 9449).
+    Dpop,
+    /// The certificate of the token, by mutual TLS (RFC 8705).
+    Mtls,
+}
+
+impl CallerBinding {
+    const ALL: [Self; 3] = [Self::None, Self::Dpop, Self::Mtls];
+
+    /// The binding as the context and the log write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Dpop => "dpop",
+            Self::Mtls => "mtls",
         }
     }
 }
@@ -260,6 +291,7 @@ impl VaultContext {
             (GRANT, self.grant.clone()),
             (CALLER_KIND, self.caller.kind.as_str().to_owned()),
             (CALLER_ID, self.caller.id.clone()),
+            (CALLER_BINDING, self.caller.binding.as_str().to_owned()),
             (VERSION, CONTEXT_VERSION.to_owned()),
         ];
         entries.extend(self.caller.issuer.clone().map(|issuer| (CALLER_ISSUER, issuer)));
@@ -318,7 +350,15 @@ impl Values {
             .into_iter()
             .find(|known| known.as_str() == kind)
             .ok_or(ContextError::Invalid { key: CALLER_KIND.key, reason: "it is not a kind of caller" })?;
-        Ok(Caller { kind, issuer: self.by_key.remove(CALLER_ISSUER.key), id: self.take(CALLER_ID)? })
+        let (issuer, id) = (self.by_key.remove(CALLER_ISSUER.key), self.take(CALLER_ID)?);
+        Ok(Caller { kind, issuer, id, binding: self.binding()? })
+    }
+
+    /// An authorizer that is older than this field has proven none.
+    fn binding(&mut self) -> Result<CallerBinding, ContextError> {
+        let Some(binding) = self.by_key.remove(CALLER_BINDING.key) else { return Ok(CallerBinding::None) };
+        let known = CallerBinding::ALL.into_iter().find(|known| known.as_str() == binding);
+        known.ok_or(ContextError::Invalid { key: CALLER_BINDING.key, reason: "it is not a kind of binding" })
     }
 
     /// A token's fields come together or not at all.

@@ -17,6 +17,7 @@ pub mod vault {
 }
 
 pub use context::{
-    Caller, CallerKind, ContextError, RESERVED_HEADER_PREFIX, VaultContext, Wrapped, is_reserved_header,
+    Caller, CallerBinding, CallerKind, ContextError, RESERVED_HEADER_PREFIX, VaultContext, Wrapped,
+    is_reserved_header,
 };
 pub use vault_api::{InvalidToken, VaultToken, WrappingToken};

@@ -2,12 +2,15 @@
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    AWS_ALGORITHMS, Binding, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Seconds, WrittenAudienceClaim,
-    WrittenIssuer, WrittenJwks, quoted,
+    AWS_ALGORITHMS, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Require, Seconds, WrittenAudienceClaim,
+    WrittenBinding, WrittenIssuer, WrittenJwks, quoted,
 };
 use authorizer_steps::{
     error_chain::with_causes,
-    identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet},
+    identity::jwt::{
+        Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet,
+        RequiredBinding,
+    },
 };
 use url::Url;
 use vault_api::checked_endpoint;
@@ -98,6 +101,7 @@ impl Reader<'_> {
                     )
                 }
             };
+        let binding = self.binding(&at("binding"), binding);
         let Seconds(leeway_seconds) = leeway.unwrap_or(DEFAULT_LEEWAY);
         let issuer = Issuer {
             name: name?,
@@ -114,9 +118,41 @@ impl Reader<'_> {
             leeway_seconds,
             max_age_seconds: max_age.map(|Seconds(seconds)| seconds),
             user_claim: user_claim.unwrap_or_else(|| "sub".to_owned()),
-            binding_verified_elsewhere: binding.is_some_and(|Binding { verify, .. }| verify.is_some()),
+            binding: binding?,
         };
         Some((issuer, jwks?))
+    }
+
+    fn binding(&self, at: &str, written: Option<WrittenBinding>) -> Option<BindingSettings> {
+        let (require, urls, algorithms) = match written {
+            Some(WrittenBinding { verify: Some(_), .. }) => return Some(BindingSettings::VerifiedElsewhere),
+            Some(WrittenBinding { require, public_urls, dpop_algorithms, verify: None }) => {
+                (require, public_urls.unwrap_or_default(), dpop_algorithms)
+            }
+            None => (None, Vec::new(), None),
+        };
+        let urls = urls.iter().enumerate();
+        let public_urls =
+            whole(urls.map(|(index, url)| self.parsed(format!("{at}.public_urls[{index}]"), url)).collect());
+        let dpop_algorithms = match algorithms {
+            None => Some(DEFAULT_DPOP_ALGORITHMS.to_vec()),
+            Some(names) => {
+                let names = names.iter().enumerate();
+                let at = |index| format!("{at}.dpop_algorithms[{index}]");
+                whole(names.map(|(index, name)| self.parsed(at(index), &name.0)).collect())
+            }
+        };
+        let require = require.and_then(|require| match require {
+            Require::None => None,
+            Require::Any => Some(RequiredBinding::Any),
+            Require::Dpop => Some(RequiredBinding::Dpop),
+            Require::Mtls => Some(RequiredBinding::Mtls),
+        });
+        Some(BindingSettings::Verified {
+            require,
+            public_urls: public_urls?,
+            dpop_algorithms: dpop_algorithms?,
+        })
     }
 
     fn jwks(&self, at: &str, jwks: WrittenJwks, issuer: &str, ca_pem: Option<Vec<u8>>) -> Option<JwksSource> {

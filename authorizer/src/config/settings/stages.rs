@@ -2,11 +2,12 @@
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    ClaimValue, ClaimValues, ClaimsType, Seconds, Token, WrittenCaller, WrittenGrant, WrittenStage, quoted,
+    CallerBinding, ClaimValue, ClaimValues, ClaimsType, Seconds, Token, WrittenCaller, WrittenGrant,
+    WrittenStage, quoted,
 };
 use authorizer_steps::{
     grant::{Apis, BoundClaim, Bounds, Callers, Mode, Pattern, Rule, Stage, Stages, TokenRule},
-    identity::jwt::{AudienceClaim, Issuer},
+    identity::jwt::{AudienceClaim, Issuer, RequiredBinding},
 };
 
 use super::{Reader, whole};
@@ -126,6 +127,11 @@ fn bounds(caller: WrittenCaller) -> Bounds {
         claims: claims.collect(),
         principal_arns: arns.collect(),
         principal_ids: ids.map(|id| id.0).collect(),
+        binding: caller.binding.map(|binding| match binding {
+            CallerBinding::Dpop => RequiredBinding::Dpop,
+            CallerBinding::Mtls => RequiredBinding::Mtls,
+            CallerBinding::Any => RequiredBinding::Any,
+        }),
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! Authorization: Bearer <JWT>                         {header: Authorization}, and the token of a TOKEN event
+//! Authorization: DPoP <JWT>
 //! Authorization: AWS-Identity <base64url of a URL>
 //! X-Goog-Iap-Jwt-Assertion: <JWT>                     {header: X-Goog-Iap-Jwt-Assertion, scheme: none}
 //! Cookie: session=<JWT>                               {cookie: session}
@@ -17,7 +18,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::fields::Fields;
+use super::{fields::Fields, sender::DpopHeader};
 
 /// What API Gateway lets all headers of a request have together (API Gateway quotas).
 pub const MAX_CREDENTIAL_BYTES: usize = 10_240;
@@ -63,11 +64,13 @@ impl fmt::Display for CredentialSource {
 pub enum Credential {
     /// `Bearer <JWT>` (RFC 6750, section 2.1).
     Bearer(BearerToken),
+    /// `DPoP <JWT>` (RFC 9449, section 7.1), whose proof is in the header `DPoP`.
+    Dpop(BearerToken),
     /// `AWS-Identity <base64url of a presigned GetCallerIdentity URL>`.
     AwsIdentity(EncodedProof),
 }
 
-/// The text after `Bearer`: three or so parts of base64url.
+/// The text after `Bearer` or `DPoP`: three or so parts of base64url.
 pub struct BearerToken(Zeroizing<String>);
 
 /// The text after `AWS-Identity`: base64url.
@@ -127,7 +130,8 @@ impl Credential {
         }
         check_size(value)?;
         match scheme {
-            Scheme::Bearer => bearer(rest),
+            Scheme::Bearer => token(rest).map(Self::Bearer),
+            Scheme::Dpop => token(rest).map(Self::Dpop),
             Scheme::AwsIdentity => proof(rest),
         }
     }
@@ -141,13 +145,14 @@ impl Credential {
             return Err(CredentialError::Duplicate);
         }
         check_size(value)?;
-        bearer(value)
+        token(value).map(Self::Bearer)
     }
 
     /// The scheme, for the log and for messages.
     pub fn scheme(&self) -> &'static str {
         match self {
             Self::Bearer(_) => Scheme::Bearer.name(),
+            Self::Dpop(_) => Scheme::Dpop.name(),
             Self::AwsIdentity(_) => Scheme::AwsIdentity.name(),
         }
     }
@@ -157,6 +162,7 @@ impl Credential {
 #[derive(Clone, Copy)]
 enum Scheme {
     Bearer,
+    Dpop,
     AwsIdentity,
 }
 
@@ -164,6 +170,7 @@ impl Scheme {
     fn name(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
             Self::AwsIdentity => "AWS-Identity",
         }
     }
@@ -171,7 +178,7 @@ impl Scheme {
     /// One of our schemes, in any case, and what follows its spaces: `1*SP` (RFC 6750, section 2.1).
     fn split(value: &str) -> Option<(Self, &str)> {
         let (name, rest) = value.split_once(' ').unwrap_or((value, ""));
-        let ours = [Self::Bearer, Self::AwsIdentity];
+        let ours = [Self::Bearer, Self::Dpop, Self::AwsIdentity];
         let scheme = ours.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name()))?;
         Some((scheme, rest.trim_start_matches(' ')))
     }
@@ -196,12 +203,12 @@ fn check_size(value: &str) -> Result<(), CredentialError> {
     if value.len() > MAX_CREDENTIAL_BYTES { Err(CredentialError::TooLarge) } else { Ok(()) }
 }
 
-fn bearer(token: &str) -> Result<Credential, CredentialError> {
+fn token(token: &str) -> Result<BearerToken, CredentialError> {
     // The alphabet of a JWS in compact serialization (RFC 7515, section 7.1).
     if token.is_empty() || !token.bytes().all(|byte| is_base64url(byte) || byte == b'.') {
         return Err(CredentialError::Malformed);
     }
-    Ok(Credential::Bearer(BearerToken(Zeroizing::new(token.to_owned()))))
+    Ok(BearerToken(Zeroizing::new(token.to_owned())))
 }
 
 fn proof(encoded: &str) -> Result<Credential, CredentialError> {
@@ -249,6 +256,15 @@ pub(super) fn find(
 }
 
 impl Places {
+    /// The headers with the name `DPoP`. None of their values has a comma, with which HTTP joins several.
+    pub(super) fn dpop(&self) -> DpopHeader<'_> {
+        match sole_value(&self.headers, "dpop") {
+            Ok(None) => DpopHeader::Absent,
+            Ok(Some(value)) if !value.contains(',') => DpopHeader::One(value),
+            Ok(Some(_)) | Err(_) => DpopHeader::Several,
+        }
+    }
+
     /// The one value in a place; `None` where it is absent or empty.
     fn value(&self, source: &CredentialSource) -> Result<Option<&str>, CredentialError> {
         match source {
@@ -350,7 +366,7 @@ pub enum CredentialError {
     Duplicate,
     /// Not what its scheme asks for.
     #[error(
-        "the credential does not have its form: expected `Bearer` and a JWT, or `AWS-Identity` and base64url without padding"
+        "the credential does not have its form: expected `Bearer` or `DPoP` and a JWT, or `AWS-Identity` and base64url without padding"
     )]
     Malformed,
     /// Where only a JWT may stand.
@@ -364,7 +380,7 @@ pub enum CredentialError {
     TooLarge,
     /// No scheme of ours.
     #[error(
-        "the credential's scheme is neither `Bearer` nor `AWS-Identity`; a header that carries a JWT alone needs `scheme: none` in \
+        "the credential's scheme is not `Bearer`, `DPoP` or `AWS-Identity`; a header that carries a JWT alone needs `scheme: none` in \
          `credentials`"
     )]
     SchemeUnsupported,
@@ -408,7 +424,9 @@ mod tests {
             };
             let sources: Vec<_> = sources.split(", ").map(source).collect();
             let found = match find(&places(&serde_json::from_str(event).unwrap()), &sources) {
-                Ok((place, Credential::Bearer(token))) => (place == sources[0], token.expose().to_owned()),
+                Ok((place, Credential::Bearer(token) | Credential::Dpop(token))) => {
+                    (place == sources[0], token.expose().to_owned())
+                }
                 Ok((place, Credential::AwsIdentity(proof))) => {
                     (place == sources[0], proof.expose().to_owned())
                 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use vault_context::is_reserved_header;
 
 use super::{
-    EventError, InvalidMethodArn, MethodArn, Request, Resource,
+    CallerUrl, EventError, InvalidMethodArn, MethodArn, Request, Resource,
     credential::Places,
     fields::{self, Fields},
     method_arn::path_is_literal,
@@ -105,7 +105,8 @@ impl Event<'_> {
             return Err(EventError::PathAmbiguous);
         }
         let (shape, resource, token) = (Shape::RestToken, Resource::Path(path), event.authorization_token);
-        Ok(Request { shape, method_arn, resource, places: Places::default(), token })
+        let (places, caller_url, certificate) = (Places::default(), None, None);
+        Ok(Request { shape, method_arn, resource, places, token, caller_url, certificate })
     }
 
     /// REST `REQUEST`, and HTTP API payload 1.0, which is made after it.
@@ -175,7 +176,39 @@ impl Event<'_> {
             query: Fields::query(self.event)?,
             cookies: fields::cookies(self.event)?,
         };
-        Ok(Request { shape, method_arn, resource, places, token: None })
+        let caller_url = self.caller_url(shape, &method_arn);
+        let certificate = self.certificate(shape).map(str::to_owned);
+        Ok(Request { shape, method_arn, resource, places, token: None, caller_url, certificate })
+    }
+
+    /// The URL that the caller used. Nothing is derived where reports of real events differ: of an HTTP API, or a WebSocket
+    /// API, on a custom domain the event does not tell the base path.
+    fn caller_url(&self, shape: Shape, arn: &MethodArn) -> Option<CallerUrl> {
+        let in_context = |key| self.in_context(key).and_then(Value::as_str);
+        let host = in_context("domainName").filter(|host| !host.is_empty())?;
+        let is_own = host.to_ascii_lowercase().starts_with(&format!("{}.execute-api.", arn.api_id()));
+        let path = match shape {
+            Shape::RestRequest => in_context("path").map(str::to_owned),
+            Shape::HttpV1 => in_context("path").filter(|_| is_own).map(str::to_owned),
+            Shape::HttpV2 => self.text("rawPath").filter(|_| is_own).map(str::to_owned),
+            // Samples of real events have no path there. On its own endpoint, a stage has one.
+            Shape::WebSocket => {
+                in_context("path").map(str::to_owned).or_else(|| is_own.then(|| format!("/{}", arn.stage())))
+            }
+            Shape::RestToken => None,
+        };
+        Some(CallerUrl { host: host.to_owned(), path: path.filter(|path| path.starts_with('/'))? })
+    }
+
+    /// The certificate that API Gateway verified for this connection (API Gateway developer guide, "Mutual TLS
+    /// authentication"): in the request's own context, which no client writes.
+    fn certificate(&self, shape: Shape) -> Option<&str> {
+        let holder = match shape {
+            Shape::HttpV2 => "authentication",
+            Shape::RestRequest | Shape::RestToken | Shape::HttpV1 | Shape::WebSocket => "identity",
+        };
+        let pem = self.in_context(holder)?.get("clientCert")?.get("clientCertPem")?.as_str();
+        pem.filter(|pem| !pem.is_empty())
     }
 
     /// The event says where it is from twice; where the two differ, neither is believed.

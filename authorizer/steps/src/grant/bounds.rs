@@ -7,9 +7,10 @@
 use std::fmt;
 
 use serde_json::Value;
+use vault_context::CallerBinding;
 
 use crate::{
-    identity::{Claims, Identity},
+    identity::{Claims, Identity, RequiredBinding},
     shown::shown,
 };
 
@@ -24,6 +25,8 @@ pub struct Bounds {
     pub principal_arns: Vec<Pattern>,
     /// Unique ids of principals, any of which will do. Empty where none is bound.
     pub principal_ids: Vec<String>,
+    /// What the caller's token is bound to.
+    pub binding: Option<RequiredBinding>,
 }
 
 /// One claim that must have one of some values.
@@ -76,6 +79,13 @@ pub enum Unmet<'a> {
         /// What it is.
         found: Option<&'a str>,
     },
+    /// `binding`.
+    Binding {
+        /// What the token must be bound to.
+        bound: RequiredBinding,
+        /// What it is bound to.
+        found: CallerBinding,
+    },
 }
 
 impl Bounds {
@@ -100,12 +110,15 @@ impl Bounds {
         let id =
             (!any_of.is_empty() && !found.is_some_and(holds)).then_some(Unmet::PrincipalId { any_of, found });
 
-        subject.into_iter().chain(claims).chain(arn).chain(id).collect()
+        let binding = self.binding.filter(|bound| !identity.is_bound(*bound));
+        let binding = binding.map(|bound| Unmet::Binding { bound, found: identity.binding() });
+
+        subject.into_iter().chain(claims).chain(arn).chain(id).chain(binding).collect()
     }
 
-    /// Whether nothing is bound (`any: true`).
+    /// Whether nothing is bound (`any: true`). A binding says nothing of who the caller is.
     pub fn is_any(&self) -> bool {
-        let Self { subject, claims, principal_arns, principal_ids } = self;
+        let Self { subject, claims, principal_arns, principal_ids, binding: _ } = self;
         subject.is_none() && claims.is_empty() && principal_arns.is_empty() && principal_ids.is_empty()
     }
 
@@ -127,7 +140,11 @@ impl Bounds {
             other.principal_ids.is_empty(),
             other.principal_ids.iter().all(|id| self.principal_ids.contains(id)),
         );
-        subject && claims && arns && ids
+        let binding = match (self.binding, other.binding) {
+            (None, _) | (Some(RequiredBinding::Any), Some(_)) => true,
+            (own, other) => own == other,
+        };
+        subject && claims && arns && ids && binding
     }
 }
 
@@ -208,6 +225,10 @@ impl fmt::Display for Unmet<'_> {
                 let wanted = wanted(any_of.iter().map(|id| quoted(id)));
                 let found = found.map_or_else(|| "is absent".to_owned(), |id| format!("is {}", quoted(id)));
                 write!(f, "the principal's unique id {found}, and `bound_iam_principal_ids` wants {wanted}")
+            }
+            Self::Binding { bound, found } => {
+                let (found, bound) = (found.as_str(), bound.as_str());
+                write!(f, "the credential's binding is `{found}`, and `binding` wants `{bound}`")
             }
         }
     }

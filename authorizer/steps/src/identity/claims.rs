@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::clock::UnixTime;
+
 /// Verified claims. Only a scheme can make them.
 pub struct Claims(Map<String, Value>);
 
@@ -35,6 +37,15 @@ impl Claims {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         })
     }
+}
+
+/// A NumericDate (RFC 7519, section 2): seconds since the epoch, a fraction cut off.
+pub(super) fn numeric_date(value: &Value) -> Option<UnixTime> {
+    // A cast saturates; beyond 2^53 a float no longer tells seconds apart and is refused.
+    let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 2^53")]
+    let seconds = value.as_u64().or(fractional.map(|seconds| seconds as u64));
+    seconds.map(UnixTime::from_seconds)
 }
 
 /// RFC 6901, section 4: digits without leading zeros. `-` names the item after the last, which is never there.

@@ -1,13 +1,15 @@
 //! JWTs of the configured issuers: RFC 7519 claims in an RFC 7515 signature, checked as RFC 8725 advises.
 //!
-//! Receives a bearer token; produces an [`Identity`]. The order is the proof: shape, issuer, algorithm, key, signature,
-//! claims. Nothing in the claims is read before the signature holds but `iss`, and the audience where several entries have
+//! Receives a token; produces an [`Identity`]. The order is the proof: shape, issuer, algorithm, key, signature, claims,
+//! binding. Nothing in the claims is read before the signature holds but `iss`, and the audience where several entries have
 //! that `iss`: both only choose among the entries that are configured. Leaves fetching the keys to a [`KeySource`].
 
 mod algorithm;
 mod audience;
 mod aws_iam;
+mod binding;
 mod checks;
+mod jws;
 mod keys;
 mod public_key;
 mod unique_json;
@@ -23,6 +25,12 @@ use crate::{event::BearerToken, names::IssuerName, shown::shown};
 use super::{Asked, Identity, IdentityError, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use binding::{
+    Binding, BindingError, BindingSettings, DEFAULT_DPOP_ALGORITHMS, InvalidPublicUrl, PublicUrl,
+    RequiredBinding, TokenScheme,
+};
+use binding::{BoundToken, DpopProofs};
+pub use jws::MalformedJws;
 pub use keys::{InvalidKeySet, KeySet, MAX_JWKS_BYTES, NoKey, UnusableKey};
 pub use unique_json::NotAnObject;
 pub use unusable::Unusable;
@@ -51,9 +59,8 @@ pub struct Issuer {
     pub max_age_seconds: Option<u64>,
     /// The claim that names the caller.
     pub user_claim: String,
-    /// Whether something in front of the API verifies that the sender of a token holds the key in its `cnf`. Where nothing
-    /// does, such a token is refused: a proof of possession cannot be verified here.
-    pub binding_verified_elsewhere: bool,
+    /// What is asked of sender-constrained tokens.
+    pub binding: BindingSettings,
 }
 
 /// Who an issuer's tokens speak of.
@@ -109,24 +116,30 @@ pub struct KeysUnavailable {
     pub reason: String,
 }
 
-/// `Bearer <JWT>`.
+/// `Bearer <JWT>` and `DPoP <JWT>`.
 pub struct JwtScheme<K> {
     issuers: Vec<Issuer>,
     keys: K,
+    proofs: DpopProofs,
 }
 
 impl<K: KeySource> JwtScheme<K> {
     /// A scheme for these issuers, with their keys from `keys`.
     pub fn new(issuers: Vec<Issuer>, keys: K) -> Self {
-        Self { issuers, keys }
+        Self { issuers, keys, proofs: DpopProofs::new() }
     }
 
-    /// Verifies a token.
+    /// Verifies a token, and what it is bound to.
     ///
     /// # Errors
     ///
     /// See [`IdentityError`].
-    pub async fn verify(&self, token: &BearerToken, asked: Asked<'_>) -> Result<Identity, IdentityError> {
+    pub async fn verify(
+        &self,
+        token: &BearerToken,
+        scheme: TokenScheme,
+        asked: Asked<'_>,
+    ) -> Result<Identity, IdentityError> {
         let unverified = Unverified::parse(token.expose())?;
         let issuer = self.issuer(&unverified)?;
         let algorithm = unverified.algorithm_for(issuer)?;
@@ -135,7 +148,17 @@ impl<K: KeySource> JwtScheme<K> {
         let keys = keys.map_err(|error| keys_unavailable(issuer, error))?;
         let key = keys.find(kid, algorithm).map_err(|why| key_unknown(issuer, why))?;
         let claims = unverified.verify_signature(key, algorithm)?;
-        checks::identity(claims, issuer, asked)
+        let checked = checks::check(claims, issuer, asked)?;
+        let bound = BoundToken {
+            issuer,
+            cnf: checked.claims.get("cnf"),
+            text: token.expose(),
+            scheme,
+            sender: asked.sender,
+            user: &checked.user,
+        };
+        let binding = self.proofs.bind(bound, asked.now).await?;
+        checked.identity(issuer, binding)
     }
 
     /// The entry whose `issuer` is the token's `iss`, exactly. Where several have it, the one whose audience the token names.

@@ -62,6 +62,7 @@ pub struct Record {
     caller_kind: Option<&'static str>,
     caller_issuer: Option<String>,
     caller_id: Option<String>,
+    caller_binding: Option<&'static str>,
     grant: Option<String>,
     token_role: Option<String>,
     wrapped_accessor: Option<String>,
@@ -170,6 +171,7 @@ impl Observer for Record {
         self.caller_kind = Some(identity.kind().as_str());
         self.caller_issuer = identity.issuer().map(ToString::to_string);
         self.caller_id = self.caller_id_in_log.shown(identity.caller_id());
+        self.caller_binding = Some(identity.binding().as_str());
     }
 
     fn grant(&mut self, grant: &Grant<'_>) {

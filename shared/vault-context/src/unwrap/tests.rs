@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::context::CallerKind;
+use crate::context::{CallerBinding, CallerKind};
 use crate::vault::{VaultAddress, VaultOptions};
 use vault_api::{VaultToken, WrappingToken};
 
@@ -29,7 +29,12 @@ fn wrapped() -> Wrapped {
 }
 
 fn context(wrapped: Option<Wrapped>) -> VaultContext {
-    let caller = Caller { kind: CallerKind::Jwt, issuer: Some("corp".into()), id: "corp:alice".into() };
+    let caller = Caller {
+        kind: CallerKind::Jwt,
+        issuer: Some("corp".into()),
+        id: "corp:alice".into(),
+        binding: CallerBinding::None,
+    };
     VaultContext { grant: "orders-reader".into(), caller, wrapped }
 }
 

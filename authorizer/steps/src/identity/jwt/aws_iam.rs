@@ -12,6 +12,7 @@
 use serde_json::Value;
 use sts_identity::{PrincipalArn, PrincipalArnError};
 
+use super::Binding;
 use crate::{
     identity::{Claims, IdentityError, Proven},
     names::IssuerName,
@@ -30,7 +31,7 @@ pub(super) fn forget_request_tags(claims: &mut Claims) {
     claims.remove_member(AWS_CLAIM, REQUEST_TAGS);
 }
 
-pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, IdentityError> {
+pub(super) fn proven(issuer: IssuerName, claims: Claims, binding: Binding) -> Result<Proven, IdentityError> {
     let sub = claims.get("sub");
     let sub = sub
         .and_then(Value::as_str)
@@ -54,7 +55,7 @@ pub(super) fn proven(issuer: IssuerName, claims: Claims) -> Result<Proven, Ident
             claimed: shown(account),
         });
     }
-    Ok(Proven::AwsIam { issuer, claims, arn })
+    Ok(Proven::AwsIam { issuer, claims, arn, binding })
 }
 
 #[cfg(test)]

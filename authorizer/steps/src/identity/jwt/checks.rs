@@ -1,36 +1,51 @@
 //! The claims of a signed token, checked against its issuer, the stage and the clock.
 //!
-//! Receives signed claims; produces the [`Identity`]. Leaves what only AWS's own tokens have to
-//! [`aws_iam`], and what the caller may do to the grant.
+//! Receives signed claims; produces the [`Identity`] once their binding is proven. Leaves what only AWS's own tokens have to
+//! [`aws_iam`], the binding to [`binding`](super::binding), and what the caller may do to the grant.
 
 use serde_json::Value;
 
-use super::{Issuer, IssuerKind, audience::audiences, aws_iam, unverified::SignedClaims};
+use super::{Binding, Issuer, IssuerKind, audience::audiences, aws_iam, unverified::SignedClaims};
 use crate::{
     clock::UnixTime,
-    identity::{Asked, Claims, Identity, IdentityError, Proven, listed},
+    identity::{Asked, Claims, Identity, IdentityError, Proven, claims::numeric_date, listed},
 };
 
-/// The last gate of the scheme: every claim check, then the proof.
-pub(super) fn identity(
+/// Claims that are what the issuer, the stage and the clock ask for.
+pub(super) struct CheckedClaims {
+    pub(super) claims: Claims,
+    /// What the claim that names the caller holds.
+    pub(super) user: String,
+    expires_at: UnixTime,
+}
+
+/// Every check of the claims but that of the binding.
+pub(super) fn check(
     signed: SignedClaims,
     issuer: &Issuer,
     asked: Asked<'_>,
-) -> Result<Identity, IdentityError> {
+) -> Result<CheckedClaims, IdentityError> {
     let mut claims = Claims::assertion(signed.into_inner());
     if issuer.kind == IssuerKind::AwsIam {
         aws_iam::forget_request_tags(&mut claims);
     }
     let expires_at = check_times(&claims, issuer, asked.now)?;
     check_audience(&claims, issuer, asked.audiences)?;
-    refuse_sender_constrained(&claims, issuer)?;
     let user = user(&claims, issuer)?.to_owned();
-    let name = issuer.name.clone();
-    let proven = match issuer.kind {
-        IssuerKind::Jwt => Proven::Jwt { issuer: name, claims },
-        IssuerKind::AwsIam => aws_iam::proven(name, claims)?,
-    };
-    Identity::assertion(proven, &issuer.user_claim, &user, Some(expires_at))
+    Ok(CheckedClaims { claims, user, expires_at })
+}
+
+impl CheckedClaims {
+    /// The last gate of the scheme. Without a proven binding there is no identity.
+    pub(super) fn identity(self, issuer: &Issuer, binding: Binding) -> Result<Identity, IdentityError> {
+        let Self { claims, user, expires_at } = self;
+        let name = issuer.name.clone();
+        let proven = match issuer.kind {
+            IssuerKind::Jwt => Proven::Jwt { issuer: name, claims, binding },
+            IssuerKind::AwsIam => aws_iam::proven(name, claims, binding)?,
+        };
+        Identity::assertion(proven, &issuer.user_claim, &user, Some(expires_at))
+    }
 }
 
 /// RFC 7519, sections 4.1.4 to 4.1.6. Leeway is for `nbf` and `iat` only: a token never lives past its `exp`.
@@ -55,29 +70,14 @@ fn check_times(claims: &Claims, issuer: &Issuer, now: UnixTime) -> Result<UnixTi
     Ok(expires_at)
 }
 
-/// A NumericDate (RFC 7519, section 2): seconds since the epoch, a fraction cut off. `null` is absent.
+/// A NumericDate; `null` is absent.
 fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, IdentityError> {
     let Some(value) = claims.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let whole = value.as_u64();
-    // A cast saturates; beyond 2^53 a float no longer tells seconds apart and is refused.
-    let fractional = value.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 2^53")]
-    let seconds = whole.or(fractional.map(|seconds| seconds as u64));
-    let time = seconds.map(|seconds| Some(UnixTime::from_seconds(seconds)));
+    let time = numeric_date(value).map(Some);
     time.ok_or_else(|| IdentityError::claim(name, Some(value), NUMERIC_DATE))
 }
 
 const NUMERIC_DATE: &str = "seconds since 1970, a number from 0 to 2^53";
-
-/// A stolen token that is bound to a key (RFC 9449, DPoP; RFC 8705, mutual TLS) is worth nothing without that key, unless it is
-/// taken as a plain bearer: whatever `cnf` holds, it is not.
-fn refuse_sender_constrained(claims: &Claims, issuer: &Issuer) -> Result<(), IdentityError> {
-    let bound = claims.get("cnf").is_some_and(|cnf| !cnf.is_null());
-    if bound && !issuer.binding_verified_elsewhere {
-        return Err(IdentityError::SenderConstrained { issuer: issuer.name.clone() });
-    }
-    Ok(())
-}
 
 /// The token must name one of the issuer's audiences, and one of the stage's where the stage has its own.
 fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) -> Result<(), IdentityError> {

@@ -162,7 +162,7 @@ impl Key {
         self.public.serves().contains(&algorithm) && self.alg.is_none_or(|own| own == algorithm)
     }
 
-    fn read(jwk: &Value) -> Result<Self, UnusableKey> {
+    pub(super) fn read(jwk: &Value) -> Result<Self, UnusableKey> {
         let unusable = |kid: Option<&str>, why| UnusableKey { kid: kid.map(str::to_owned), why };
         let jwk = Jwk(jwk.as_object().ok_or_else(|| unusable(None, Unusable::NotAnObject))?);
         let kid = jwk.optional_text("kid").map_err(|why| unusable(None, why))?;
