@@ -68,7 +68,7 @@ mod tests {
             (OrdersError::StageUnknown, 403, "stage_unknown"),
             (UnwrapError::Vault(VaultErrorKind::Sealed.at(path())).into(), 503, "vault_sealed"),
             (UnwrapError::NotKnown.into(), 503, "wrapping_token_not_known"),
-            (VaultErrorKind::TimedOut.at(path()).into(), 503, "vault_unreachable"),
+            (VaultErrorKind::TimedOut.at(path()).into(), 503, "vault_timed_out"),
             (refused.at(path()).into(), 500, "vault_refused"),
             (VaultErrorKind::Forbidden.at(path()).into(), 500, "vault_forbidden"),
             (UnwrapError::Vault(VaultErrorKind::Forbidden.at(path())).into(), 500, "vault_forbidden"),
