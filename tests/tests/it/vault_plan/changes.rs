@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_bed::configuration::with;
 use test_bed::vault_setup;
 use vault_api::{VaultAddress, VaultError, VaultErrorKind, VaultToken};
 use vault_transport::{Call, Vault, VaultOptions};
@@ -85,11 +86,7 @@ async fn drift_in_each_field_is_told_and_repaired() {
     let (_scratch, openbao) = started("plan-drift").await;
     let operator = Operator::root(&openbao, &two_grants(openbao.address()));
     operator.apply(&[]);
-    let quota = |more: Value| {
-        let mut quota = json!({"path": "auth/token/create/tenant", "rate": 200});
-        quota.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        quota
-    };
+    let quota = |more| with(&json!({"path": "auth/token/create/tenant", "rate": 200}), more);
     let more = ["tenant-read", "vault-authorizer-self", "extra"];
     let policies =
         "allowed_policies: extra, tenant-read, vault-authorizer-self -> tenant-read, vault-authorizer-self";
