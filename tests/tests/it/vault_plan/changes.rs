@@ -63,6 +63,8 @@ async fn the_authorizers_policy_that_is_made_allows_its_mints_and_nothing_else()
         ("wrapped as another grant allows", "30s", all("30s"), 403),
         ("as long as another grant allows", "20s", all("60s"), 403),
         ("an alias of another issuer", "20s", alias("45s", "blue@partner"), 403),
+        ("an alias of another issuer in the value", "20s", alias("45s", "x@corp@partner"), 403),
+        ("an alias of no issuer", "20s", alias("45s", "blue"), 403),
     ] {
         assert_eq!(mint(&openbao, &own, "tenant", Some(wrap_ttl), body).await, expected, "{what}");
     }
