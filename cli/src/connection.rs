@@ -168,24 +168,6 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn rejects_an_absent_and_a_broken_token_without_showing_it() {
-        assert!(matches!(token(|_| None), Err(ConnectionError::TokenMissing)));
-        let home = |name: &str| (name == "HOME").then(|| "/nowhere".to_owned());
-        assert!(matches!(token(home), Err(ConnectionError::TokenMissing)));
-        let broken = |name: &str| (name == "VAULT_TOKEN").then(|| "s.secret secret".to_owned());
-        let error = token(broken).unwrap_err();
-        assert!(matches!(error, ConnectionError::Token { .. }));
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
-    }
-
-    #[test]
-    fn rejects_an_environment_without_an_address() {
-        let untrusting = AddressArguments { trust_config_address: false };
-        let error = untrusting.options(None, |_| None).unwrap_err().to_string();
-        assert_eq!(error, "Vault cannot be addressed: VAULT_ADDR is not set");
-    }
-
     /// Whoever is on the way to the operator's Vault could show a certificate of the document's CA.
     #[test]
     fn rejects_a_documents_ca_for_the_operators_vault() {

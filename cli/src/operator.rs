@@ -199,24 +199,3 @@ impl OperatorError {
         matches!(self, Self::Vault { error, .. } if error.may_have_been_done())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn operator(variables: &[(&str, &str)]) -> Result<Operator, OperatorError> {
-        let get =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Operator::new(&AddressArguments::TRUSTED, None, get)
-    }
-
-    #[test]
-    fn the_variables_of_vaults_command_line_say_where_and_who() {
-        let operator = operator(&[
-            ("VAULT_ADDR", "http://127.0.0.1:8200"),
-            ("VAULT_NAMESPACE", "platform/"),
-            ("VAULT_TOKEN", "s.OfTheTest"),
-        ]);
-        assert_eq!(operator.unwrap().place(), "`http://127.0.0.1:8200`, namespace `platform`");
-    }
-}

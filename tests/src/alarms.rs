@@ -64,81 +64,55 @@ pub struct CloudWatch {
 }
 
 pub fn alarms(made: &Made) -> Vec<Alarm> {
-    let of_template = made.all("AWS::CloudWatch::Alarm").map(|alarm| {
-        let dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
-        let dimensions = dimensions.map(|one| (text(&one["Name"]), text(&one["Value"])));
-        read(alarm, dimensions.collect(), |name| match name {
-            "Name" | "Description" | "Actions" => format!("Alarm{name}"),
-            other => other.to_owned(),
-        })
-    });
-    let of_plan = made.all("aws_cloudwatch_metric_alarm").map(|alarm| {
-        let dimensions = alarm["dimensions"].as_object().into_iter().flatten();
-        let dimensions = dimensions.map(|(name, value)| (name.clone(), text(value)));
-        read(alarm, dimensions.collect(), |name| match name {
-            "Name" => "alarm_name".to_owned(),
-            "Description" => "alarm_description".to_owned(),
-            "Actions" => "alarm_actions".to_owned(),
-            "OKActions" => "ok_actions".to_owned(),
-            other => snake_case(other),
-        })
-    });
-    of_template.chain(of_plan).collect()
+    made.all("AWS::CloudWatch::Alarm").chain(made.all("aws_cloudwatch_metric_alarm")).map(alarm).collect()
 }
 
-fn read(alarm: &Value, dimensions: Dimensions, key: impl Fn(&str) -> String) -> Alarm {
-    let of = |name: &str| &alarm[key(name)];
-    let number = |name: &str| text(of(name)).parse::<u64>().unwrap_or_else(|_| panic!("{name}: {alarm}"));
-    let list = |name: &str| of(name).as_array().into_iter().flatten().map(text).collect();
-    assert_eq!(*of("Statistic"), "Sum", "{alarm}");
-    assert_eq!(*of("ComparisonOperator"), "GreaterThanThreshold", "{alarm}");
+fn alarm(made: &Value) -> Alarm {
+    let of = |name: &str| either(made, [name, &snake_case(name)]);
+    let number = |name: &str| text(of(name)).parse::<u64>().unwrap_or_else(|_| panic!("{name}: {made}"));
+    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
+    assert_eq!(*of("Statistic"), "Sum", "{made}");
+    assert_eq!(*of("ComparisonOperator"), "GreaterThanThreshold", "{made}");
     let missing = text(of("TreatMissingData"));
-    assert!(["breaching", "notBreaching", "ignore", "missing"].contains(&missing.as_str()), "{alarm}");
-    let periods = number("EvaluationPeriods");
-    let period = number("Period");
-    assert!(
-        period > 0 && period.is_multiple_of(MINUTE) && period * periods <= 86_400,
-        "CloudWatch refuses {alarm}"
-    );
+    assert!(["breaching", "notBreaching", "ignore", "missing"].contains(&missing.as_str()), "{made}");
+    let (period, periods) = (number("Period"), number("EvaluationPeriods"));
+    let is_taken = period > 0 && period.is_multiple_of(MINUTE) && period * periods <= 86_400;
+    assert!(is_taken, "CloudWatch refuses {made}");
+    let all_periods = of("DatapointsToAlarm").is_null();
+    let of_template = made["Dimensions"].as_array().into_iter().flatten();
+    let of_template = of_template.map(|one| (text(&one["Name"]), text(&one["Value"])));
+    let of_plan = made["dimensions"].as_object().into_iter().flatten();
+    let dimensions = of_template.chain(of_plan.map(|(name, value)| (name.clone(), text(value)))).collect();
     Alarm {
-        name: text(of("Name")),
-        description: text(of("Description")),
+        name: text(of("AlarmName")),
+        description: text(of("AlarmDescription")),
         metric: (text(of("Namespace")), text(of("MetricName")), dimensions),
         period,
         evaluation_periods: periods,
-        datapoints_to_alarm: if of("DatapointsToAlarm").is_null() {
-            periods
-        } else {
-            number("DatapointsToAlarm")
-        },
+        datapoints_to_alarm: if all_periods { periods } else { number("DatapointsToAlarm") },
         threshold: text(of("Threshold")).parse().expect("a number"),
         treat_missing_data: missing,
-        actions: list("Actions"),
-        ok_actions: list("OKActions"),
+        actions: list(of("AlarmActions")),
+        ok_actions: list(either(made, ["OKActions", "ok_actions"])),
     }
 }
 
+/// What has CloudFormation's name, or Terraform's.
+fn either<'v>(resource: &'v Value, names: [&str; 2]) -> &'v Value {
+    names.map(|name| &resource[name]).into_iter().find(|value| !value.is_null()).unwrap_or(&Value::Null)
+}
+
 pub fn filters(made: &Made) -> Vec<Filter> {
-    let of_template = made.all("AWS::Logs::MetricFilter").map(|filter| {
-        let to = &filter["MetricTransformations"][0];
-        (
-            &filter["LogGroupName"],
-            &filter["FilterPattern"],
-            &to["MetricNamespace"],
-            &to["MetricName"],
-            &to["MetricValue"],
-        )
-    });
-    let of_plan = made.all("aws_cloudwatch_log_metric_filter").map(|filter| {
-        let to = &filter["metric_transformation"][0];
-        (&filter["log_group_name"], &filter["pattern"], &to["namespace"], &to["name"], &to["value"])
-    });
-    let filters = of_template.chain(of_plan).map(|(group, pattern, namespace, metric, value)| Filter {
-        group: text(group),
-        pattern: Pattern::parse(&text(pattern)),
-        namespace: text(namespace),
-        metric: text(metric),
-        value: text(value).parse().expect("a number"),
+    let all = made.all("AWS::Logs::MetricFilter").chain(made.all("aws_cloudwatch_log_metric_filter"));
+    let filters = all.map(|filter| {
+        let to = &either(filter, ["MetricTransformations", "metric_transformation"])[0];
+        Filter {
+            group: text(either(filter, ["LogGroupName", "log_group_name"])),
+            pattern: Pattern::parse(&text(either(filter, ["FilterPattern", "pattern"]))),
+            namespace: text(either(to, ["MetricNamespace", "namespace"])),
+            metric: text(either(to, ["MetricName", "name"])),
+            value: text(either(to, ["MetricValue", "value"])).parse().expect("a number"),
+        }
     });
     let filters: Vec<Filter> = filters.collect();
     let expressions = filters.iter().filter(|filter| matches!(filter.pattern, Pattern::Regex(_))).count();
@@ -226,11 +200,10 @@ impl CloudWatch {
             .collect();
         let minutes = (1..=until / MINUTE).map(|minute| minute * MINUTE);
         let mut raised = false;
-        let states = minutes.map(|now| {
+        minutes.into_iter().any(|now| {
             raised = alarm.state(&points, now, raised);
             raised
-        });
-        states.filter(|state| *state).count() > 0
+        })
     }
 }
 
@@ -262,7 +235,8 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn snake_case(name: &str) -> String {
+/// `DatapointsToAlarm` or `datapointsToAlarm` as Terraform writes it.
+pub fn snake_case(name: &str) -> String {
     let mut snake = String::new();
     for character in name.chars() {
         if character.is_ascii_uppercase() && !snake.is_empty() {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::cases::Shape;
 use crate::deployed_stack::{json_objects, zipped};
-use crate::raw_http::{self, Request};
+use crate::raw_http::{self, Answer, Request};
 use crate::{ACCOUNT, Aws, Emulator};
 
 /// The APIs. Their authorizers answer once [`Apis::deploy`] was called.
@@ -26,25 +26,6 @@ use crate::{ACCOUNT, Aws, Emulator};
 pub struct Apis {
     aws: Aws,
     ids: BTreeMap<Shape, String>,
-}
-
-/// How a call ended.
-#[derive(Debug, Clone)]
-pub struct Called {
-    /// The status that the client sees; 101 for a WebSocket.
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    /// The answer's body as JSON. Of an allowed call, what the integration was given: `authorizer`, `headers` (names),
-    /// `route`, `path`, `stage`.
-    pub body: Value,
-}
-
-impl Called {
-    /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
-    pub fn context(&self) -> &Value {
-        let authorizer = &self.body["authorizer"];
-        authorizer.get("lambda").unwrap_or(authorizer)
-    }
 }
 
 impl Apis {
@@ -87,18 +68,12 @@ impl Apis {
     }
 
     /// Calls an API. A WebSocket is opened, and asked what its `$connect` integration was given.
-    pub async fn call(&self, shape: Shape, request: &Request) -> Called {
-        if shape != Shape::Websocket {
-            let answer = raw_http::send(self.aws.url(), request).await;
-            return Called { status: answer.status, body: answer.json(), headers: answer.headers };
+    pub async fn call(&self, shape: Shape, request: &Request) -> Answer {
+        if shape == Shape::Websocket {
+            raw_http::upgrade(self.aws.url(), request, "{}").await
+        } else {
+            raw_http::send(self.aws.url(), request).await
         }
-        let mut upgrade = raw_http::upgrade(self.aws.url(), request).await;
-        let body = match &mut upgrade.connection {
-            Some(connection) => connection.ask("{}").await,
-            None => String::new(),
-        };
-        let body = serde_json::from_str(&body).unwrap_or_default();
-        Called { status: upgrade.status, headers: upgrade.headers, body }
     }
 
     /// The decisions that a shape's authorizer has logged, oldest first. It is one function for all but simple answers.
@@ -109,10 +84,5 @@ impl Apis {
 }
 
 fn function(shape: Shape) -> &'static str {
-    match shape {
-        Shape::HttpV2Simple => "authorizer-simple",
-        Shape::RestRequest | Shape::RestToken | Shape::HttpV1 | Shape::HttpV2 | Shape::Websocket => {
-            "authorizer"
-        }
-    }
+    if shape == Shape::HttpV2Simple { "authorizer-simple" } else { "authorizer" }
 }

@@ -11,20 +11,20 @@
 
 mod stand_in;
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode};
 use serde_json::json;
 
+use crate::http::{Upstream, read};
+use crate::web_identity::sha256;
 use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, OpenBao, Scratch, Server, parts};
 
 /// Where the method is mounted.
@@ -57,40 +57,35 @@ pub struct AwsAuth {
     server: Option<Server>,
     port: u16,
     state: Arc<Proxy>,
-    /// What the plugin takes for STS.
-    sts: Option<Server>,
+    /// What Vault takes for STS.
+    sts: Server,
 }
 
 impl AwsAuth {
     /// The stand-in, in front of `openbao`; signatures are checked by the STS at `sts_url`.
     pub fn start(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
-        Self::in_front(openbao, sts_url, config, None)
+        Self::in_front(openbao, sts_url, config, false)
     }
 
-    /// The plugin where there is one, else the stand-in.
+    /// The plugin where there is one, registered and set up in `openbao`; else the stand-in.
     pub async fn over(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig) -> Self {
         say_once();
-        match parts::aws_auth_plugin() {
-            Some(plugin) => Self::start_plugin(openbao, sts_url, config, &plugin).await,
-            None => Self::start(openbao, sts_url, config),
+        let plugin = parts::aws_auth_plugin();
+        let auth = Self::in_front(openbao, sts_url, config, plugin.is_some());
+        if let Some(plugin) = plugin {
+            set_up_plugin(openbao, &auth.sts.url(), &auth.state.config, &plugin).await;
         }
+        auth
     }
 
-    /// The plugin, registered and set up in `openbao`; signatures are checked by the STS at `sts_url`.
-    async fn start_plugin(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, plugin: &Path) -> Self {
+    fn in_front(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, is_plugin: bool) -> Self {
         let sts = regional_sts(sts_url);
-        set_up_plugin(openbao, &sts.url(), &config, plugin).await;
-        Self::in_front(openbao, sts_url, config, Some(sts))
-    }
-
-    fn in_front(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, sts: Option<Server>) -> Self {
         let state = Arc::new(Proxy {
-            upstream: openbao.address().to_owned(),
+            upstream: Upstream::new(openbao.address()),
             root_token: openbao.root_token().to_owned(),
-            sts_url: sts_url.trim_end_matches('/').to_owned(),
-            is_plugin: sts.is_some(),
+            sts: Upstream::new(&sts.url()),
+            is_plugin,
             config,
-            http: http_client(),
             accepted: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         });
@@ -118,7 +113,7 @@ impl AwsAuth {
 
     /// Whether the real plugin answers logins.
     pub fn is_plugin(&self) -> bool {
-        self.sts.is_some()
+        self.state.is_plugin
     }
 
     pub fn login_count(&self) -> usize {
@@ -188,13 +183,8 @@ fn say_once() {
 /// As `docs/openbao-aws-auth.md` has it, and then what `config` says.
 async fn set_up_plugin(openbao: &OpenBao, sts_url: &str, config: &AwsAuthConfig, plugin: &Path) {
     let binary = std::fs::read(plugin).expect("VAULT_AUTH_AWS_PLUGIN can be read");
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &binary);
-    let sha256 = digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes all");
-        hex
-    });
     let command = plugin.file_name().and_then(|name| name.to_str()).expect("the plugin's name is UTF-8");
-    let entry = json!({"sha256": sha256, "command": command});
+    let entry = json!({"sha256": sha256(&binary), "command": command});
     openbao.as_root("PUT", "sys/plugins/catalog/auth/aws", entry).await;
     openbao.write(&format!("sys/auth/{MOUNT}"), json!({"type": "aws"})).await;
     let client = json!({
@@ -231,43 +221,24 @@ const WRONG_REGION: &str = r#"<ErrorResponse xmlns="https://sts.amazonaws.com/do
 
 /// The emulator's STS as one region's: the emulator takes every region's signature.
 fn regional_sts(sts_url: &str) -> Server {
-    let sts_url = sts_url.trim_end_matches('/').to_owned();
-    let client = http_client();
-    let serve = move |request: Request| {
-        let (sts_url, client) = (sts_url.clone(), client.clone());
-        async move {
-            let (head, body) = request.into_parts();
-            let scope = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-            if !scope.is_some_and(|scope| scope.contains(STS_SCOPE)) {
-                return (StatusCode::FORBIDDEN, [(CONTENT_TYPE, "text/xml")], WRONG_REGION).into_response();
-            }
-            let host = head.headers.get(HOST).cloned();
-            let mut headers = end_to_end(head.headers);
-            // The host is signed.
-            headers.extend(host.map(|host| (HOST, host)));
-            let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-            let body = to_bytes(body, 32 << 20).await.unwrap_or_default();
-            let request = client.request(head.method, format!("{sts_url}{path}")).headers(headers);
-            pass_back(request.body(body).send().await).await
+    let sts = Upstream::new(sts_url);
+    let serve = async move |request: Request| {
+        let scope = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if scope.is_some_and(|scope| scope.contains(STS_SCOPE)) {
+            return sts.forward(request).await;
         }
+        (StatusCode::FORBIDDEN, [(CONTENT_TYPE, "text/xml")], WRONG_REGION).into_response()
     };
     Server::start(0, Router::new().fallback(serve))
 }
 
-/// Without the bed's limit of time: how long a call may take is the caller's.
-fn http_client() -> reqwest::Client {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-    client.build().expect("the client is valid")
-}
-
 #[derive(Debug)]
 struct Proxy {
-    upstream: String,
+    upstream: Upstream,
     root_token: String,
-    sts_url: String,
+    sts: Upstream,
     is_plugin: bool,
     config: AwsAuthConfig,
-    http: reqwest::Client,
     accepted: AtomicUsize,
     refused: AtomicUsize,
 }
@@ -275,45 +246,14 @@ struct Proxy {
 async fn serve(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let login = request.uri().path() == format!("/v1/auth/{MOUNT}/login")
         && [Method::POST, Method::PUT].contains(request.method());
-    let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, 32 << 20).await else {
-        return refusal("the request body cannot be read");
+    let answer = if login && !proxy.is_plugin {
+        proxy.log_in(&read(request.into_body()).await).await
+    } else {
+        proxy.upstream.forward(request).await
     };
-    if !login {
-        return proxy.forward(head, body).await;
+    if login {
+        let count = if answer.status().is_success() { &proxy.accepted } else { &proxy.refused };
+        count.fetch_add(1, Ordering::SeqCst);
     }
-    let answer = if proxy.is_plugin { proxy.forward(head, body).await } else { proxy.log_in(&body).await };
-    let count = if answer.status().is_success() { &proxy.accepted } else { &proxy.refused };
-    count.fetch_add(1, Ordering::SeqCst);
     answer
-}
-
-impl Proxy {
-    /// Passes a request on and its answer back.
-    async fn forward(&self, head: http::request::Parts, body: Bytes) -> Response {
-        let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let request = self.http.request(head.method, format!("{}{path}", self.upstream));
-        pass_back(request.headers(end_to_end(head.headers)).body(body).send().await).await
-    }
-}
-
-fn refusal(reason: &str) -> Response {
-    (StatusCode::BAD_REQUEST, axum::Json(json!({"errors": [reason]}))).into_response()
-}
-
-/// Without the headers that belong to one connection or that the client writes itself.
-fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    for name in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
-        headers.remove(name);
-    }
-    headers
-}
-
-async fn pass_back(answer: reqwest::Result<reqwest::Response>) -> Response {
-    let passed = async {
-        let answer = answer?;
-        let (status, headers) = (answer.status(), end_to_end(answer.headers().clone()));
-        Ok::<_, reqwest::Error>((status, headers, Body::from(answer.bytes().await?)).into_response())
-    };
-    passed.await.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, format!("{error:?}")).into_response())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::deployed_stack::json_objects;
 use crate::{
     ACCOUNT, AwsAuthConfig, Configuration, Emulator, Function, Grant, Issuer, OpenBao, REGION, Scratch,
-    Setup, TokenSpec, VaultWithAwsAuth, http, vault_setup,
+    TokenSpec, VaultWithAwsAuth, http, vault_setup,
 };
 
 /// The server id that the authorizer's AWS login is signed for.
@@ -26,13 +26,15 @@ pub struct LocalBed {
 impl LocalBed {
     /// With the quickstart's secrets, policies and roles.
     pub async fn new(name: &str) -> Self {
-        Self::with(name, Setup::quickstart()).await
+        Self::with(name, |quickstart| quickstart).await
     }
 
-    pub async fn with(name: &str, setup: Setup) -> Self {
+    /// With what more grants need.
+    pub async fn with(name: &str, more: impl FnOnce(Configuration) -> Configuration) -> Self {
         let scratch = Scratch::new(name);
         let openbao = OpenBao::start_in_memory(&scratch).await;
-        vault_setup::configure(&openbao, &setup).await;
+        let configuration = more(Configuration::quickstart(openbao.address()));
+        vault_setup::configure(&openbao, &configuration).await;
         let token = vault_setup::authorizer_token(&openbao).await;
         Self { issuer: Issuer::start(), openbao, token, scratch }
     }
@@ -131,35 +133,32 @@ impl AwsBed {
         assert_eq!(answer["vault"]["lease_duration_seconds"], 120);
         assert_eq!(self.get(orders, Some(&self.forged_token())).await.0, forged);
         assert_eq!(self.get(orders, None).await.0, missing);
-        assert_eq!(
-            self.get(orders, Some(&self.issuer.token(&TokenSpec::new()))).await.0,
-            403,
-            "without the scope"
-        );
+        let without_scope = self.issuer.token(&TokenSpec::new());
+        assert_eq!(self.get(orders, Some(&without_scope)).await.0, 403);
         let bearer = format!("Bearer {}", self.good_token());
         let smuggled = [("authorization", bearer.as_str()), ("x-vault-context-wrapping-token", "s.Smuggled")];
         assert_eq!(http::call("GET", orders, &smuggled).await.0, 403);
-        assert_eq!(
-            self.vault.aws_auth.login_count(),
-            1,
-            "one login with the function's role serves them all"
-        );
+        assert_eq!(self.vault.aws_auth.login_count(), 1, "of the function's role, for all of them");
+    }
+
+    /// The same caller is served on `staging`, with what the quickstart grants there.
+    pub async fn assert_served_on_staging(&self, orders: &str) {
+        let (status, answer) = self.get(orders, Some(&self.good_token())).await;
+        assert_eq!((status, &answer["grant"]), (200, &json!("orders-staging-reader")), "{answer}");
+        assert_eq!(answer["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
+        assert_eq!(answer["vault"]["lease_duration_seconds"], 600);
     }
 
     /// See [`AwsBed::assert_served`].
     pub const DECISIONS: [&str; 5] =
         ["allowed", "signature_invalid", "credential_missing", "no_grant", "header_reserved"];
 
+    /// Those of an HTTP API, which answers by itself where there is no credential.
+    pub const HTTP_DECISIONS: [&str; 4] = ["allowed", "signature_invalid", "no_grant", "header_reserved"];
+
     /// The codes of the decisions in a function's log group, oldest first.
     pub async fn codes(&self, log_group: &str) -> Vec<String> {
         let lines = json_objects(&self.emulator.aws().log_group(log_group).await);
         lines.iter().filter_map(|line| line["Code"].as_str().map(str::to_owned)).collect()
-    }
-
-    /// What a function has in its environment.
-    pub async fn variables(&self, function: &str) -> Value {
-        let about = json!({"FunctionName": function});
-        let found = self.emulator.aws().request("lambda", "get_function_configuration", &about).await;
-        found["Environment"]["Variables"].clone()
     }
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::cloudformation::BUCKET;
+use crate::configuration::with;
 use crate::parts::{self, copy};
 use crate::{AwsBed, Code, DeployedStack, REGION, SERVER_ID, Scratch};
 
@@ -36,21 +37,9 @@ impl Package {
         Self { folder }
     }
 
-    /// The compiler: checks the types, or with `--project tsconfig.build.json` writes `dist`.
-    pub fn compile(&self, arguments: &[&str]) {
-        let mut all = vec!["node_modules/typescript/bin/tsc"];
-        all.extend(arguments);
-        self.node(&all, &json!({}), &[]);
-    }
-
-    /// The formatter.
-    pub fn is_formatted(&self) {
-        self.node(&["node_modules/prettier/bin/prettier.cjs", "--check", "."], &json!({}), &[]);
-    }
-
-    /// A program of a module that requires the compiled package, and what it prints.
-    pub fn evaluate(&self, program: &str) -> String {
-        self.node(&["--eval", program], &json!({}), &[])
+    /// Runs Node.js in the package, and answers what it prints.
+    pub fn node(&self, arguments: &[&str]) -> String {
+        self.try_node(arguments, &json!({}), &[]).unwrap_or_else(|printed| panic!("{printed}"))
     }
 
     /// The package's own tests. Answers what the runner prints, its counts at the end.
@@ -62,7 +51,7 @@ impl Package {
         names.sort();
         let mut arguments = vec!["--import", "tsx", "--test", "--test-reporter=tap"];
         arguments.extend(names.iter().map(String::as_str));
-        self.node(&arguments, &json!({}), &[])
+        self.node(&arguments)
     }
 
     /// Runs an example as an app, and answers the path of its template.
@@ -90,8 +79,7 @@ impl Package {
         let aws = bed.emulator.aws();
         let code = |name: &str| Code::of(name, &parts::binary("release", name), aws);
         let (authorizer, orders) = (code("bootstrap"), code("orders"));
-        let mut context = Self::context(bed, &authorizer);
-        context["ordersKey"] = json!(orders.key());
+        let context = with(&Self::context(bed, &authorizer), json!({"ordersKey": orders.key()}));
         let template = self.synthesise(example, stack, &context);
         let deployed = DeployedStack::create(aws, stack, &template, &json!({}), &[authorizer, orders]).await;
         (template, deployed)
@@ -109,10 +97,6 @@ impl Package {
             "stsRegion": REGION,
             "stsEndpoint": bed.emulator.sts_url(),
         })
-    }
-
-    fn node(&self, arguments: &[&str], context: &Value, environment: &[(&str, &str)]) -> String {
-        self.try_node(arguments, context, environment).unwrap_or_else(|printed| panic!("{printed}"))
     }
 
     fn try_node(
@@ -142,7 +126,7 @@ impl Package {
 
 /// What cfn-lint finds in a template, `ignored` rules left out.
 pub fn lint(template: &Path, ignored: &[&str]) -> String {
-    let mut lint = Command::new(parts::cfn_lint());
+    let mut lint = Command::new(parts::venv().join("bin/cfn-lint"));
     lint.arg("--format").arg("parseable").arg("--template").arg(template);
     if !ignored.is_empty() {
         lint.arg("--ignore-checks").args(ignored);

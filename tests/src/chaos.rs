@@ -27,6 +27,7 @@ pub use self::watch::Election;
 
 use self::bed::Bed;
 use self::load::Load;
+use self::scenario::Injected;
 use self::watch::Watch;
 use crate::Scratch;
 
@@ -84,9 +85,9 @@ pub async fn run(scenario: &Scenario, pace: Pace, scratch: &Scratch) -> Figures 
 
     tokio::time::sleep(pace.before).await;
     let broken = Instant::now();
-    let injected = scenario.injection.inject(&mut bed, &load, &watch).await;
+    let injected = Injected::new(scenario.injection, &mut bed, &load, &watch).await;
     tokio::time::sleep(pace.during).await;
-    scenario.injection.mend(injected, &mut bed, &watch).await;
+    injected.mend(&mut bed, &watch).await;
     let mended = Instant::now();
     tokio::time::sleep(pace.after).await;
     let served_again = load.served_since(mended, RECOVERY_LIMIT).await;

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
 use crate::deployed_stack::zipped;
+use crate::emulator::ROOT_KEY;
+use crate::web_identity::sha256;
 use crate::{Aws, parts};
 
 /// The bucket that [`upload`](Code) goes to: a template's `CodeBucket`.
@@ -27,9 +28,7 @@ impl Code {
     pub fn of(name: &str, binary: &Path, aws: &Aws) -> Self {
         let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let zip = zipped(&code);
-        let digest = digest::digest(&digest::SHA256, &zip);
-        let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("{name}-{hash}.zip");
+        let key = format!("{name}-{}.zip", &sha256(&zip)[..16]);
         let file = aws.folder().join(&key);
         fs::write(&file, zip).expect("the zip file can be written");
         Self { key, file }
@@ -60,7 +59,7 @@ pub async fn deploy(
     let files: Vec<_> = code.iter().map(|code| format!("{}={}", code.key, code.file.display())).collect();
     let mut arguments = vec![stack, template, parameters.as_str(), BUCKET];
     arguments.extend(files.iter().map(String::as_str));
-    let outputs = aws.try_client_script("deploy.py", &arguments).await?;
+    let outputs = aws.try_client_script(ROOT_KEY, "deploy.py", &arguments).await?;
     Ok(serde_json::from_str(&outputs).expect("the script prints the stack's outputs"))
 }
 

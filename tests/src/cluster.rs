@@ -88,38 +88,23 @@ impl Cluster {
         node.unseal().await;
     }
 
-    /// From now on nothing passes between this node and the others. Connections stay open, as over a broken wire.
-    pub fn cut_off(&self, index: usize) {
+    /// From now on nothing passes between this node and the others, until it is called with `None`. Connections stay open, as
+    /// over a broken wire.
+    pub fn cut_off(&self, index: Option<usize>) {
         self.wires.cut_off(index);
-    }
-
-    pub fn reconnect(&self) {
-        self.wires.reconnect();
     }
 
     /// From now on whatever this node says to the others, and they to it, is heard so much later. The other two are a quorum that
     /// does not wait for it: so it lags behind.
-    pub fn move_away(&self, index: usize, delay: Duration) {
-        self.wires.move_away(Some((index, delay)));
+    pub fn move_away(&self, far: Option<(usize, Duration)>) {
+        self.wires.move_away(far);
     }
 
-    pub fn move_back(&self) {
-        self.wires.move_away(None);
-    }
-
-    /// Lets no file of this node grow any more, by the limit that the system has for the size of a process's files. To the
-    /// node it is a full disk: each write is short or fails. Root's rights are not needed, `prlimit` of util-linux is.
-    pub fn fill_disk(&self, index: usize) {
-        // Smaller than any of its files is by now.
-        self.limit_files(index, "4096:");
-    }
-
-    pub fn free_disk(&self, index: usize) {
-        self.limit_files(index, "unlimited:");
-    }
-
+    /// Lets no file of this node grow above this size any more, by the limit that the system has for the size of a process's
+    /// files. To the node it is a full disk: each write is short or fails. Root's rights are not needed, `prlimit` of util-linux
+    /// is.
     /// The soft limit alone, which its owner may raise again.
-    fn limit_files(&self, index: usize, soft: &str) {
+    pub fn limit_files(&self, index: usize, soft: &str) {
         let pid = self.nodes[index].pid().expect("the node runs").to_string();
         let status = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={soft}")]).status();
         assert!(status.expect("prlimit runs: it is part of util-linux").success(), "prlimit --fsize={soft}");

@@ -39,6 +39,16 @@ impl Ran {
         self.stdout
     }
 
+    /// What it printed, if it ended with this code and all of these words are in it.
+    #[track_caller]
+    pub fn told(self, code: i32, words: &[&str]) -> String {
+        assert_eq!(self.code, code, "{}", self.all());
+        for words in words {
+            assert!(self.stdout.contains(words), "{words}: {}", self.stdout);
+        }
+        self.stdout
+    }
+
     /// All that it printed.
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

@@ -28,6 +28,12 @@ impl Configuration {
         Self(json!({"vault": {"address": vault, "login": login}, "stages": {}}))
     }
 
+    /// The quickstart's two grants, each on its stage.
+    pub fn quickstart(vault: &str) -> Self {
+        let configuration = Self::new(vault).issuer("corp", "https://login.example.com/");
+        configuration.grant(Grant::reader()).grant_on("staging", Grant::staging_reader())
+    }
+
     pub fn login(self, login: Value) -> Self {
         self.set("vault.login", login)
     }
@@ -121,6 +127,15 @@ impl Grant {
         *at(&mut self.0, path) = value.into();
         self
     }
+}
+
+/// The document with these members of its own, or with others: `with(&parameters, json!({"Timeout": 2}))`.
+pub fn with(document: &Value, mut members: Value) -> Value {
+    let mut document = document.clone();
+    if let (Some(own), Some(more)) = (document.as_object_mut(), members.as_object_mut()) {
+        own.append(more);
+    }
+    document
 }
 
 /// The place at a path, a list's members by their number: `stages.prod.grants.0.name`.

@@ -9,7 +9,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::cloudformation::{self, BUCKET};
-use crate::{ACCOUNT, Aws, Code, Emulator, REGION, SERVER_ID, parts};
+use crate::configuration::with;
+use crate::{ACCOUNT, Aws, Code, Emulator, REGION, SERVER_ID, parts, request_event};
 
 /// What the template is given.
 #[derive(Debug, Clone)]
@@ -63,16 +64,11 @@ impl DeployedStack {
         let aws = emulator.aws();
         let authorizer = Code::of("authorizer", &parameters.authorizer_binary, aws);
         let orders = Code::of("orders", &parameters.orders_binary, aws);
-        let mut values = parameters.values.clone();
-        for (name, value) in [
-            ("CodeBucket", BUCKET),
-            ("AuthorizerCodeKey", authorizer.key()),
-            ("OrdersCodeKey", orders.key()),
-            ("StsRegion", REGION),
-            ("StsEndpoint", &emulator.sts_url()),
-        ] {
-            values[name] = json!(value);
-        }
+        let own = json!({
+            "CodeBucket": BUCKET, "AuthorizerCodeKey": authorizer.key(), "OrdersCodeKey": orders.key(),
+            "StsRegion": REGION, "StsEndpoint": emulator.sts_url(),
+        });
+        let values = with(&parameters.values, own);
         let template = cloudformation::file("quickstart.yaml");
         let code = [authorizer, orders];
         Self::create(aws, &parameters.stack, &template, &values, &code).await
@@ -119,16 +115,50 @@ impl DeployedStack {
         json_objects(&self.aws.log_group(self.output("AuthorizerLogGroup")).await)
     }
 
+    /// The authorizer's decisions, oldest first.
+    pub async fn decisions(&self) -> Vec<Value> {
+        let lines = self.authorizer_lines().await;
+        lines.into_iter().filter(|line| line["outcome"].is_string()).collect()
+    }
+
+    /// What the authorizer has in `AUTHORIZER_CONFIG`.
+    pub async fn configuration(&self) -> String {
+        let variables = self.aws.variables(self.output("AuthorizerFunctionName")).await;
+        variables["AUTHORIZER_CONFIG"].as_str().expect("a configuration").to_owned()
+    }
+
+    /// What API Gateway gives the authorizer for `GET /orders` on prod by the bearer of this JWT.
+    pub fn event(&self, jwt: &str) -> Value {
+        let api = self.output("ApiId");
+        let mut event = request_event("/orders", &format!("Bearer {jwt}"));
+        event["methodArn"] = json!(format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/prod/GET/orders"));
+        event["requestContext"]["apiId"] = json!(api);
+        event
+    }
+
+    /// What it answers to that. No integration has seen the context.
+    pub async fn authorize(&self, jwt: &str) -> Value {
+        self.aws.invoke(self.output("AuthorizerFunctionName"), &self.event(jwt)).await
+    }
+
     /// All that the sample integration has printed, with Lambda's own lines.
     pub async fn orders_log(&self) -> String {
         self.aws.log_group(self.output("OrdersLogGroup")).await.join("\n")
     }
 
-    /// What the stack has made, as the services describe it; the keys are in `tests/clients/describe.py`.
+    /// What the stack of a REST API has made, as the services describe it; the keys are in `tests/clients/describe.py`. In each,
+    /// API Gateway keeps no answer of the authorizer's, and logs no call with its data.
     pub async fn describe(&self) -> Value {
         let outputs = serde_json::to_string(&self.outputs).expect("outputs are JSON");
         let description = self.aws.client_script("describe.py", &[&outputs]).await;
-        serde_json::from_str(&description).expect("the script prints JSON")
+        let made: Value = serde_json::from_str(&description).expect("the script prints JSON");
+        assert_eq!(made["authorizers"][0]["authorizerResultTtlInSeconds"], 0);
+        for stage in ["prod", "staging"] {
+            let settings = &made["stages"][stage]["methodSettings"]["*/*"];
+            assert_eq!(settings["dataTraceEnabled"], false, "{stage}");
+            assert_eq!(settings["loggingLevel"], "OFF", "{stage}");
+        }
+        made
     }
 }
 

@@ -88,7 +88,7 @@ impl Emulator {
     async fn launch(folder: PathBuf, port: u16) -> Result<Self, String> {
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary).expect("the emulator's folder can be made");
-        let mut command = Command::new(parts::ministack());
+        let mut command = Command::new(parts::venv().join("bin/ministack"));
         // The functions inherit this environment, and the developer's own must not reach them.
         command.env_clear().current_dir(&folder);
         command.env("PATH", "/usr/bin:/bin").env("HOME", &folder).env("TMPDIR", &temporary);
@@ -135,21 +135,13 @@ impl Aws {
     /// Runs `tests/clients/<name>` with the environment's Python in [`Aws::client_env`], and answers what it
     /// prints.
     pub async fn client_script(&self, name: &str, arguments: &[&str]) -> String {
-        self.client_script_as(ROOT_KEY, name, arguments).await
-    }
-
-    /// The same with another access key. An account's number is that account's root key.
-    pub(crate) async fn client_script_as(&self, key: &str, name: &str, arguments: &[&str]) -> String {
-        let printed = self.try_client_script_as(key, name, arguments).await;
+        let printed = self.try_client_script(ROOT_KEY, name, arguments).await;
         printed.unwrap_or_else(|complaint| panic!("{name} failed:\n{complaint}"))
     }
 
-    /// The same where AWS may well refuse: then with what the script complains of.
-    pub(crate) async fn try_client_script(&self, name: &str, arguments: &[&str]) -> Result<String, String> {
-        self.try_client_script_as(ROOT_KEY, name, arguments).await
-    }
-
-    async fn try_client_script_as(
+    /// The same with any access key, of which an account's number is that account's root key; where AWS refuses, with what the
+    /// script complains of.
+    pub(crate) async fn try_client_script(
         &self,
         key: &str,
         name: &str,
@@ -170,6 +162,13 @@ impl Aws {
     pub async fn request(&self, service: &str, operation: &str, arguments: &Value) -> Value {
         let answer = self.client_script("aws_call.py", &[service, operation, &arguments.to_string()]).await;
         serde_json::from_str(&answer).expect("the script prints JSON")
+    }
+
+    /// What a function has in its environment.
+    pub async fn variables(&self, function: &str) -> Value {
+        let about = json!({"FunctionName": function});
+        let mut found = self.request("lambda", "get_function_configuration", &about).await;
+        found["Environment"]["Variables"].take()
     }
 
     /// What is there of all that a deployment makes: names, by the operation that lists them. Empty where nothing is.

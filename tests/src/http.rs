@@ -1,8 +1,15 @@
-//! The bed's own HTTP: one client constructor, and a server that its own thread runs.
+//! The bed's own HTTP: one client constructor, a server that its own thread runs, and what a reverse proxy does with a request.
 
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, StatusCode};
+use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use crate::tcp::Listener;
@@ -43,4 +50,55 @@ impl Server {
     pub fn port(&self) -> u16 {
         self.0.port()
     }
+}
+
+/// The server behind a reverse proxy.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Upstream {
+    /// Without the bed's limit of time: how long a call may take is the caller's.
+    pub fn new(url: &str) -> Self {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let client = client.build().expect("the client is valid");
+        Self { url: url.trim_end_matches('/').to_owned(), client }
+    }
+
+    /// Passes a request on and its answer back.
+    pub async fn forward(&self, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let sent = self.client.request(head.method, format!("{}{path}", self.url));
+        Self::pass_back(sent.headers(end_to_end(head.headers)).body(read(body).await)).await
+    }
+
+    /// A request of the proxy's own.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.url))
+    }
+
+    pub async fn pass_back(request: RequestBuilder) -> Response {
+        let passed = async {
+            let answer = request.send().await?;
+            let (status, headers) = (answer.status(), end_to_end(answer.headers().clone()));
+            Ok::<_, reqwest::Error>((status, headers, Body::from(answer.bytes().await?)).into_response())
+        };
+        passed.await.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, format!("{error:?}")).into_response())
+    }
+}
+
+/// The whole body of a request; nothing for one that breaks off.
+pub async fn read(body: Body) -> axum::body::Bytes {
+    to_bytes(body, 32 << 20).await.unwrap_or_default()
+}
+
+/// Without the headers that belong to one connection or that the client writes itself. The host stays: it may be signed.
+pub(crate) fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    headers
 }

@@ -55,7 +55,7 @@ impl Aws {
 
     async fn iam_caller(&self, account: &str, arguments: &[&str]) -> IamCaller {
         // An account's number is, to the emulator, the access key of its root user.
-        let made = self.client_script_as(account, "iam_caller.py", arguments).await;
+        let made = self.try_client_script(account, "iam_caller.py", arguments).await.expect("a caller");
         let made: Value = serde_json::from_str(&made).expect("the script prints JSON");
         let text = |name: &str| made[name].as_str().map(str::to_owned);
         let (id, secret) =
@@ -120,6 +120,27 @@ impl IamCaller {
 /// What stands after `AWS-Identity `: the presigned URL as base64url without padding.
 pub fn proof_of(presigned: &Url) -> String {
     URL_SAFE_NO_PAD.encode(presigned.as_str())
+}
+
+/// The URL with one parameter changed, or without it, and everything else as it is.
+pub fn changed(url: &Url, name: &str, change: impl Fn(&str) -> Option<String>) -> Url {
+    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    assert!(pairs.iter().any(|(own, _)| own == name), "{name} in {url}");
+    let pairs = pairs.into_iter().filter_map(|(own, value)| {
+        let value = if own == name { change(&value)? } else { value };
+        Some((own, value))
+    });
+    let mut url = url.clone();
+    url.query_pairs_mut().clear().extend_pairs(pairs);
+    url
+}
+
+/// With another digit at this place of the signature.
+pub fn with_flipped_digit(url: &Url, position: usize) -> Url {
+    changed(url, "X-Amz-Signature", |signature| {
+        let digit = if signature.as_bytes()[position] == b'0' { "1" } else { "0" };
+        Some(format!("{}{digit}{}", &signature[..position], &signature[position + 1..]))
+    })
 }
 
 /// The presigned URL in the value of an `Authorization` header.

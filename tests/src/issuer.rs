@@ -4,9 +4,9 @@
 //! It signs with `aws-lc-rs` and writes JOSE by hand: the code under test verifies with another library, so a mistake
 //! of that library cannot hide here.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
@@ -22,7 +22,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::Server;
@@ -38,22 +37,23 @@ pub struct Issuer {
 impl Issuer {
     /// Starts with fresh keys: RS256, ES256 and EdDSA, with the ids `rs256-1`, `es256-1` and `eddsa-1`.
     pub fn start() -> Self {
-        Self::start_with(Kind::Corporate)
+        Self::start_with(Kind::Corporate, 1)
     }
 
     /// Starts as the issuer of one AWS account (`https://<uuid>.tokens.sts.global.api.aws` on AWS): discovery names RS256
     /// and ES384; the JWKS has an RSA key without `alg`, of id `RSA_0`, and one on P-384, of id `EC384_0`. So does a
     /// public copy of a real account's. Its tokens are those of [`TokenSpec::aws_iam`].
     pub fn start_as_aws_account() -> Self {
-        Self::start_with(Kind::AwsAccount)
+        Self::start_with(Kind::AwsAccount, 0)
     }
 
-    fn start_with(kind: Kind) -> Self {
+    /// A company counts its keys from 1, AWS from 0.
+    fn start_with(kind: Kind, generation: u32) -> Self {
         let state = Published {
             kind,
-            keys: Mutex::new(Keys::generate(kind.first_generation())),
+            keys: Mutex::new(Keys::generate(generation)),
             url: OnceLock::new(),
-            failure: Mutex::default(),
+            hangs: AtomicBool::new(false),
             discovery: Mutex::default(),
             discovery_fetches: AtomicUsize::new(0),
             jwks_fetches: AtomicUsize::new(0),
@@ -110,9 +110,9 @@ impl Issuer {
         self.state.jwks_fetches.load(Ordering::SeqCst)
     }
 
-    /// Breaks both documents from now on.
-    pub fn fail(&self, failure: Failure) {
-        *self.state.failure.lock().expect("not poisoned") = Some(failure);
+    /// From now on it answers nobody.
+    pub fn hang(&self) {
+        self.state.hangs.store(true, Ordering::SeqCst);
     }
 
     pub fn stop(&mut self) {
@@ -238,15 +238,6 @@ impl Signing {
     }
 }
 
-/// How the issuer's documents are broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// No answer within a minute.
-    Hang,
-    /// The right answer, after so long.
-    Late(Duration),
-}
-
 /// Seconds since 1970, as claims count them.
 pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
@@ -261,14 +252,6 @@ enum Kind {
 }
 
 impl Kind {
-    /// A company counts its keys from 1, AWS from 0.
-    fn first_generation(self) -> u32 {
-        match self {
-            Self::Corporate => 1,
-            Self::AwsAccount => 0,
-        }
-    }
-
     fn algorithms(self) -> &'static [Signing] {
         match self {
             Self::Corporate => &[Signing::Rs256, Signing::Es256, Signing::EdDsa],
@@ -282,7 +265,7 @@ struct Published {
     kind: Kind,
     keys: Mutex<Keys>,
     url: OnceLock<String>,
-    failure: Mutex<Option<Failure>>,
+    hangs: AtomicBool,
     discovery: Mutex<Value>,
     discovery_fetches: AtomicUsize,
     jwks_fetches: AtomicUsize,
@@ -311,18 +294,10 @@ async fn jwks(State(state): State<Arc<Published>>) -> Response {
 }
 
 async fn answer(state: &Published, document: Value) -> Response {
-    let failure = *state.failure.lock().expect("not poisoned");
-    match failure {
-        None => axum::Json(document).into_response(),
-        Some(Failure::Hang) => {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            StatusCode::GATEWAY_TIMEOUT.into_response()
-        }
-        Some(Failure::Late(delay)) => {
-            tokio::time::sleep(delay).await;
-            axum::Json(document).into_response()
-        }
+    if state.hangs.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
     }
+    axum::Json(document).into_response()
 }
 
 /// One generation of keys. Their ids end in its number.
@@ -400,8 +375,10 @@ impl Keys {
         };
         let key = match signing {
             Signing::Rs256 | Signing::Hs256PublicKey | Signing::None => {
-                let (n, e) = rsa_components(self.rsa.public_key().as_ref());
-                json!({"kty": "RSA", "n": encode(n), "e": encode(e)})
+                let key = self.rsa.public_key();
+                let [n, e] = [key.modulus(), key.exponent()]
+                    .map(|part| encode(part.big_endian_without_leading_zero()));
+                json!({"kty": "RSA", "n": n, "e": e})
             }
             Signing::Es256 | Signing::Es384 => {
                 let (curve, key) =
@@ -418,26 +395,6 @@ impl Keys {
         let own: Vec<_> = own.map(|(name, value)| (name.to_owned(), Some(json!(value)))).into();
         overridden(&key, &own)
     }
-}
-
-/// The modulus and the exponent of a DER `RSAPublicKey ::= SEQUENCE { INTEGER, INTEGER }`.
-fn rsa_components(der: &[u8]) -> (&[u8], &[u8]) {
-    let (sequence, _) = der_value(der);
-    let (modulus, rest) = der_value(sequence);
-    let (exponent, _) = der_value(rest);
-    (modulus.strip_prefix(&[0]).unwrap_or(modulus), exponent)
-}
-
-/// The contents of the first DER value, and what follows it.
-fn der_value(der: &[u8]) -> (&[u8], &[u8]) {
-    let first = usize::from(der[1]);
-    let (start, length) = if first < 0x80 {
-        (2, first)
-    } else {
-        let bytes = &der[2..2 + (first & 0x7f)];
-        (2 + bytes.len(), bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
-    };
-    der[start..].split_at(length)
 }
 
 fn overridden(document: &Value, overrides: &[(String, Option<Value>)]) -> Value {

@@ -2,14 +2,14 @@
 //!
 //! Receives connections; gives each to one of the nodes that are healthy, in turn. It looks at each node every half second,
 //! and resets the connections of one that is not healthy any more. It repeats nothing. The faults are the bed's:
-//! [`LoadBalancer::delay`], [`LoadBalancer::reset_some`], [`LoadBalancer::cut_off`].
+//! [`LoadBalancer::delay`], [`LoadBalancer::reset_some`], [`LoadBalancer::cut_off`], [`LoadBalancer::lose_answer`].
 //!
 //! It knows where a request begins, since a client that waits for each answer speaks first. So it can delay an answer or
 //! lose one; and it can send a login to the stand-in beside that node (see [`AwsAuth`](crate::aws_auth::AwsAuth)), which
 //! shares the node's fate that way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,7 +24,7 @@ pub(crate) const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a node may take to say that it is healthy.
 pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-const LOGIN: &[u8] = b"POST /v1/auth/aws/login ";
+const LOGIN: &str = "POST /v1/auth/aws/login ";
 
 /// Where a node is.
 #[derive(Debug, Clone, Copy)]
@@ -44,17 +44,19 @@ pub struct LoadBalancer {
 impl LoadBalancer {
     /// Starts before these nodes, all of them taken for healthy at first.
     pub fn start(upstreams: &[Upstream]) -> Self {
-        let condition = || watch::Sender::new(Condition { healthy: true, cut_off: false });
-        let state = Arc::new(State {
-            nodes: upstreams.iter().map(|upstream| (*upstream, condition())).collect(),
-            turn: AtomicUsize::new(0),
-            delay_millis: AtomicU64::new(0),
-            resets_percent: AtomicU32::new(0),
-            chance: AtomicU64::new(0),
-        });
-        let (serving, looking) = (Arc::clone(&state), Arc::clone(&state));
-        let listener = Listener::start(move |client| serve(Arc::clone(&serving), client), look(looking));
-        Self { listener, state }
+        let state = Arc::new(State::new(upstreams, None));
+        Self { listener: Self::listen(&state, look(Arc::clone(&state))), state }
+    }
+
+    /// Starts before one server, whose health it does not look at, and keeps every request as it came over the wire.
+    pub fn tap(server: u16) -> Self {
+        let state = Arc::new(State::new(&[Upstream { node: server, login: server }], Some(Vec::new())));
+        Self { listener: Self::listen(&state, std::future::pending()), state }
+    }
+
+    fn listen(state: &Arc<State>, beside: impl Future<Output = ()> + Send + 'static) -> Listener {
+        let state = Arc::clone(state);
+        Listener::start(move |client| serve(Arc::clone(&state), client), beside)
     }
 
     pub fn address(&self) -> String {
@@ -72,13 +74,19 @@ impl LoadBalancer {
         self.state.resets_percent.store(percent, Ordering::SeqCst);
     }
 
-    /// Nothing passes to or from this node, and whoever waits for it is not told.
-    pub fn cut_off(&self, node: usize) {
-        self.state.nodes[node].1.send_modify(|condition| condition.cut_off = true);
+    /// Loses the next answer to a request whose path begins so: what was asked is done, and the client sees a broken connection.
+    pub fn lose_answer(&self, path: &str) {
+        *self.state.lost.lock().expect("not poisoned") = Some(path.to_owned());
     }
 
-    pub fn reconnect(&self, node: usize) {
-        self.state.nodes[node].1.send_modify(|condition| condition.cut_off = false);
+    /// Every request that a tap has seen since this was asked last, oldest first: its head as it came, and its body.
+    pub fn take_requests(&self) -> Vec<String> {
+        self.state.requests.lock().expect("not poisoned").as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// From now on nothing passes to or from this node, and whoever waits for it is not told; or it is connected again.
+    pub fn cut_off(&self, node: usize, cut_off: bool) {
+        self.state.nodes[node].1.send_modify(|condition| condition.cut_off = cut_off);
     }
 }
 
@@ -89,6 +97,10 @@ struct State {
     delay_millis: AtomicU64,
     resets_percent: AtomicU32,
     chance: AtomicU64,
+    /// The path of an answer that is to be lost.
+    lost: Mutex<Option<String>>,
+    /// Of a tap.
+    requests: Mutex<Option<Vec<String>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +116,29 @@ enum Reset {
 }
 
 impl State {
+    fn new(upstreams: &[Upstream], requests: Option<Vec<String>>) -> Self {
+        let condition = || watch::Sender::new(Condition { healthy: true, cut_off: false });
+        Self {
+            nodes: upstreams.iter().map(|upstream| (*upstream, condition())).collect(),
+            turn: AtomicUsize::new(0),
+            delay_millis: AtomicU64::new(0),
+            resets_percent: AtomicU32::new(0),
+            chance: AtomicU64::new(0),
+            lost: Mutex::default(),
+            requests: Mutex::new(requests),
+        }
+    }
+
+    /// Keeps a part of a request; answers which one that is.
+    fn keep(&self, request: Option<usize>, part: &str) -> Option<usize> {
+        let mut requests = self.requests.lock().expect("not poisoned");
+        let requests = requests.as_mut()?;
+        let request = request.unwrap_or(requests.len());
+        requests.resize(requests.len().max(request + 1), String::new());
+        requests[request].push_str(part);
+        Some(request)
+    }
+
     fn next_node(&self) -> Option<(Upstream, watch::Receiver<Condition>)> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
         let healthy: Vec<_> = self.nodes.iter().filter(|(_, condition)| condition.borrow().healthy).collect();
@@ -111,8 +146,13 @@ impl State {
         Some((*upstream, condition.subscribe()))
     }
 
-    /// What becomes of this request.
-    fn reset(&self) -> Option<Reset> {
+    /// What becomes of this request, of which this is the beginning.
+    fn reset(&self, request: &str) -> Option<Reset> {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let mut lost = self.lost.lock().expect("not poisoned");
+        if lost.take_if(|lost| path.starts_with(lost.as_str())).is_some() {
+            return Some(Reset::AfterTheAnswer);
+        }
         let percent = u64::from(self.resets_percent.load(Ordering::SeqCst));
         if percent == 0 {
             return None;
@@ -174,7 +214,7 @@ impl Connection {
     async fn carry(&mut self, state: &State, upstream: Upstream) -> std::io::Result<()> {
         let (mut asked, mut answer) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
         let mut reset = None;
-        let (mut is_login, mut answered) = (false, true);
+        let (mut is_login, mut answered, mut kept) = (false, true, None);
         loop {
             let Condition { healthy, cut_off } = *self.condition.borrow_and_update();
             if !healthy {
@@ -188,9 +228,12 @@ impl Connection {
                     if request.is_empty() {
                         return Ok(());
                     }
+                    let text = String::from_utf8_lossy(request);
                     if answered {
-                        (is_login, answered, reset) = (request.starts_with(LOGIN), false, state.reset());
+                        (is_login, answered, reset) = (text.starts_with(LOGIN), false, state.reset(&text));
+                        kept = None;
                     }
+                    kept = state.keep(kept, &text);
                     if reset == Some(Reset::BeforeTheRequest) {
                         return Ok(());
                     }

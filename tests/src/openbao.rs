@@ -56,20 +56,18 @@ impl Minted {
 
 #[derive(Debug, Clone)]
 enum Storage {
-    Raft,
     Memory,
-    /// Raft, as one node of a cluster.
-    Member {
+    Raft {
         name: String,
-        /// The port of 127.0.0.1 where the others reach it.
-        advertised_port: u16,
+        /// The port of 127.0.0.1 where the other nodes reach it; `None` where there are none.
+        advertised_port: Option<u16>,
     },
 }
 
 impl OpenBao {
     /// Starts a server that keeps its data when it is stopped.
     pub async fn start(scratch: &Scratch) -> Self {
-        Self::initialised(scratch, Storage::Raft).await
+        Self::initialised(scratch, Storage::Raft { name: "bed".to_owned(), advertised_port: None }).await
     }
 
     /// Starts a server whose data ends with it.
@@ -80,7 +78,7 @@ impl OpenBao {
     /// Starts one node of a cluster, which the others reach at `advertised_port`. It has no data: [`OpenBao::initialise`] or
     /// [`OpenBao::join`] is next.
     pub(crate) async fn start_member(scratch: &Scratch, name: &str, advertised_port: u16) -> Self {
-        let storage = Storage::Member { name: name.to_owned(), advertised_port };
+        let storage = Storage::Raft { name: name.to_owned(), advertised_port: Some(advertised_port) };
         Self::launched(scratch, storage).await
     }
 
@@ -175,7 +173,8 @@ impl OpenBao {
 
     /// A node of a cluster serves as a standby, too: it asks the active one.
     fn serves(&self, health: u16) -> bool {
-        health == 200 || (health == 429 && matches!(self.storage, Storage::Member { .. }))
+        let of_cluster = matches!(self.storage, Storage::Raft { advertised_port: Some(_), .. });
+        health == 200 || (health == 429 && of_cluster)
     }
 
     /// One API call. `path` is what follows `/v1/`; `Null` is no body. Answers the status and the body, `Null` if it
@@ -324,9 +323,8 @@ impl OpenBao {
     pub fn requests_since(&self, mark: AuditMark) -> Vec<String> {
         let entries =
             self.audit_entries().into_iter().skip(mark.0).filter(|entry| entry["type"] == "request");
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let line = |entry: Value| {
-            format!("{} {}", text(&entry["request"]["operation"]), text(&entry["request"]["path"]))
+            ["operation", "path"].map(|name| entry["request"][name].as_str().unwrap_or_default()).join(" ")
         };
         entries.map(line).collect()
     }
@@ -378,31 +376,22 @@ impl OpenBao {
         self.address = format!("http://127.0.0.1:{port}");
         self.cluster_port = cluster_port;
         let folder = self.folder.display();
-        let advertised_port = match &self.storage {
-            Storage::Member { advertised_port, .. } => *advertised_port,
-            Storage::Raft | Storage::Memory => cluster_port,
-        };
-        let storage = match &self.storage {
-            // A single node needs no time to notice a lost leader: the shortest election.
-            Storage::Raft => format!(
-                r#"storage "raft" {{
-  path                   = "{folder}"
-  node_id                = "bed"
-  performance_multiplier = 1
-}}"#
-            ),
-            Storage::Memory => r#"storage "inmem" {}"#.to_owned(),
+        let (storage, advertised_port) = match &self.storage {
+            Storage::Memory => (r#"storage "inmem" {}"#.to_owned(), cluster_port),
             // The election that OpenBao's documentation recommends for production. New nodes get their vote at once
             // instead of after ten seconds.
-            Storage::Member { name, .. } => format!(
-                r#"storage "raft" {{
+            Storage::Raft { name, advertised_port } => {
+                let storage = format!(
+                    r#"storage "raft" {{
   path                         = "{folder}"
   node_id                      = "{name}"
   performance_multiplier       = 1
   autopilot_reconcile_interval = "500ms"
   autopilot_update_interval    = "500ms"
 }}"#
-            ),
+                );
+                (storage, advertised_port.unwrap_or(cluster_port))
+            }
         };
         let plugin_directory = parts::aws_auth_plugin().map_or_else(String::new, |plugin| {
             let folder = plugin.parent().expect("a file lies in a folder");

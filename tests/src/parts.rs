@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use crate::Scratch;
 
 pub fn repository() -> PathBuf {
@@ -14,6 +16,25 @@ pub fn repository() -> PathBuf {
 /// The text of a file of the repository: `text("docs/cli.md")`.
 pub fn text(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The same of a JSON file.
+pub fn json(path: &str) -> Value {
+    serde_json::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Compares a value with a file of `tests/golden`, member by member. `UPDATE_GOLDEN=1` writes the file anew.
+#[track_caller]
+pub fn assert_golden(file: &str, value: &Value) {
+    let path = format!("tests/golden/{file}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(repository().join(&path), format!("{value:#}\n")).expect("the file can be written");
+    }
+    let golden = json(&path);
+    for (member, expected) in golden.as_object().expect("an object") {
+        assert_eq!(&value[member], expected, "{path}: {member}");
+    }
+    assert_eq!(value.as_object().map(Map::len), golden.as_object().map(Map::len), "{path}");
 }
 
 /// A client or a script of the tests: `client("unwrap.py")`.
@@ -65,10 +86,6 @@ pub fn python() -> PathBuf {
     present(venv().join("bin/python"))
 }
 
-pub fn ministack() -> PathBuf {
-    present(venv().join("bin/ministack"))
-}
-
 /// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
 pub fn openbao() -> PathBuf {
     let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
@@ -105,10 +122,6 @@ pub fn java() -> String {
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
 pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
-}
-
-pub fn cfn_lint() -> PathBuf {
-    present(venv().join("bin/cfn-lint"))
 }
 
 /// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.

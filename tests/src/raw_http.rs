@@ -23,17 +23,22 @@ pub struct Request {
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// 101 for a WebSocket.
     pub status: u16,
-    /// Names in lower case, and values.
-    pub headers: Vec<(String, String)>,
-    /// What followed until the server closed the connection, as it came.
-    pub body: String,
+    /// The body as JSON, or `Null`. Of an allowed call, what the integration was given: `authorizer`, `headers` (names), `route`,
+    /// `path`, `stage`.
+    pub body: Value,
 }
 
 impl Answer {
-    /// The body as JSON, or `Null`.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_default()
+    fn new(status: u16, body: &[u8]) -> Self {
+        Self { status, body: serde_json::from_slice(body).unwrap_or_default() }
+    }
+
+    /// The context that the integration got: under `authorizer.lambda` in an HTTP API.
+    pub fn context(&self) -> &Value {
+        let authorizer = &self.body["authorizer"];
+        authorizer.get("lambda").unwrap_or(authorizer)
     }
 }
 
@@ -45,14 +50,13 @@ pub async fn send(url: &str, request: &Request) -> Answer {
         let mut received = Vec::new();
         stream.read_to_end(&mut received).await.expect("an answer");
         let end = find_end(&received).expect("a whole head");
-        let (status, headers) = parse(&received[..end]);
-        Answer { status, headers, body: String::from_utf8_lossy(&received[end..]).into_owned() }
+        Answer::new(status(&received), &received[end..])
     })
     .await
 }
 
-/// Asks for an upgrade to a WebSocket. [`Upgrade::connection`] is there if it was granted.
-pub async fn upgrade(url: &str, request: &Request) -> Upgrade {
+/// Asks for an upgrade to a WebSocket. Where that is granted, sends a message, and answers the one that comes back.
+pub async fn upgrade(url: &str, request: &Request, message: &str) -> Answer {
     limited(async {
         let mut request = request.clone();
         // The key is the example of RFC 6455, section 1.3: nothing here depends on its being random.
@@ -65,66 +69,41 @@ pub async fn upgrade(url: &str, request: &Request) -> Upgrade {
         let mut stream = connect(url).await;
         stream.write_all(head(url, &request, "Upgrade").as_bytes()).await.expect("the request is sent");
         let mut received = Vec::new();
-        let end = loop {
-            if let Some(end) = find_end(&received) {
-                break end;
-            }
-            assert!(stream.read_buf(&mut received).await.expect("an answer") > 0, "the server hung up");
-        };
-        let (status, headers) = parse(&received[..end]);
-        let connection = (status == 101).then(|| Connection { stream, received: received.split_off(end) });
-        Upgrade { status, headers, connection }
+        let end = until(&mut stream, &mut received, find_end).await;
+        let status = status(&received);
+        if status != 101 {
+            return Answer::new(status, b"");
+        }
+        // RFC 6455, section 5.2: final text frame, masked, as a client's must be; a mask of zeros changes nothing.
+        let length =
+            u8::try_from(message.len()).ok().filter(|length| *length < 126).expect("a short message");
+        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], message.as_bytes()].concat();
+        stream.write_all(&frame).await.expect("the message is sent");
+        let mut received = received.split_off(end);
+        Answer::new(status, &until(&mut stream, &mut received, payload).await)
     })
     .await
 }
 
-/// The answer to an upgrade.
-#[derive(Debug)]
-pub struct Upgrade {
-    /// 101 where it was granted.
-    pub status: u16,
-    /// Names in lower case, and values.
-    pub headers: Vec<(String, String)>,
-    pub connection: Option<Connection>,
-}
-
-/// An open WebSocket. Dropping it closes the connection without a closing frame.
-#[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
-
-impl Connection {
-    /// Sends one text message of at most 125 bytes and answers the next one that arrives.
-    pub async fn ask(&mut self, text: &str) -> String {
-        limited(async {
-            // RFC 6455, section 5.2: final text frame, masked, as a client's must be; a mask of zeros changes nothing.
-            let length =
-                u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("a short message");
-            let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
-            self.stream.write_all(&frame).await.expect("the message is sent");
-            loop {
-                if let Some(text) = message(&self.received) {
-                    return text;
-                }
-                assert!(self.stream.read_buf(&mut self.received).await.expect("a message") > 0, "hung up");
-            }
-        })
-        .await
+/// Reads on until this finds what it looks for.
+async fn until<T>(stream: &mut TcpStream, received: &mut Vec<u8>, find: impl Fn(&[u8]) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = find(received) {
+            return found;
+        }
+        assert!(stream.read_buf(received).await.expect("more is read") > 0, "the server hung up");
     }
 }
 
 /// The first frame's payload, once it is all there: unfragmented, and shorter than 64 KiB.
-fn message(received: &[u8]) -> Option<String> {
+fn payload(received: &[u8]) -> Option<Vec<u8>> {
     let (&kind, &length) = (received.first()?, received.get(1)?);
     assert_eq!(kind, 0x81, "a final text frame");
     let (start, length) = match length {
         126 => (4, usize::from(u16::from_be_bytes([*received.get(2)?, *received.get(3)?]))),
         length => (2, usize::from(length)),
     };
-    let payload = received.get(start..start + length)?;
-    Some(String::from_utf8(payload.to_vec()).expect("a text frame is UTF-8"))
+    received.get(start..start + length).map(<[u8]>::to_vec)
 }
 
 async fn connect(url: &str) -> TcpStream {
@@ -147,12 +126,9 @@ fn find_end(received: &[u8]) -> Option<usize> {
     received.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-fn parse(head: &[u8]) -> (u16, Vec<(String, String)>) {
+fn status(head: &[u8]) -> u16 {
     let head = String::from_utf8_lossy(head);
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    (status, headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect())
+    head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
 }
 
 async fn limited<T>(work: impl Future<Output = T>) -> T {

@@ -10,7 +10,6 @@
 //! start a function again that has ended.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,12 +90,8 @@ pub enum Invocation {
 
 impl Invocation {
     pub fn response(self) -> Value {
-        match self {
-            Self::Response(answer) => answer,
-            other @ (Self::Error { .. } | Self::TimedOut | Self::Exited(_)) => {
-                panic!("not a response: {other:?}")
-            }
-        }
+        let Self::Response(answer) = self else { panic!("not a response: {self:?}") };
+        answer
     }
 
     /// What the policy in the answer says: `Allow` or `Deny`.
@@ -105,12 +100,8 @@ impl Invocation {
     }
 
     pub fn error(self) -> String {
-        match self {
-            Self::Error { message, .. } => message,
-            other @ (Self::Response(_) | Self::TimedOut | Self::Exited(_)) => {
-                panic!("not an error: {other:?}")
-            }
-        }
+        let Self::Error { message, .. } = self else { panic!("not an error: {self:?}") };
+        message
     }
 }
 
@@ -118,16 +109,12 @@ impl Function {
     /// The authorizer's release binary with this configuration, and more variables.
     pub fn authorizer(configuration: &str, env: &[(&str, &str)], scratch: &Scratch) -> Self {
         let env = [&[("AUTHORIZER_CONFIG", configuration)], env].concat();
-        Self::start(&parts::binary("release", "bootstrap"), env, scratch)
+        Self::start(&parts::binary("release", "bootstrap"), &env, scratch)
     }
 
     /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
     /// goes to `function.log` in [`Function::task_root`].
-    pub fn start<N, V>(binary: &Path, env: impl IntoIterator<Item = (N, V)>, scratch: &Scratch) -> Self
-    where
-        N: AsRef<OsStr>,
-        V: AsRef<OsStr>,
-    {
+    pub fn start(binary: &Path, env: &[(&str, &str)], scratch: &Scratch) -> Self {
         let (events, queue) = mpsc::unbounded_channel();
         let lambda = Arc::new(Lambda {
             queue: AsyncMutex::new(queue),
@@ -150,7 +137,7 @@ impl Function {
             ("_HANDLER", "bootstrap"),
             ("TZ", ":UTC"),
         ]);
-        command.env("LAMBDA_TASK_ROOT", &task_root).envs(env);
+        command.env("LAMBDA_TASK_ROOT", &task_root).envs(env.iter().copied());
         let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let started = Instant::now();
         let child = Mutex::new(Child::spawn(&name, command, &task_root.join("function.log")));
@@ -294,17 +281,13 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
     let Some(event) = lambda.queue.lock().await.recv().await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:authorizer";
+    let trace = "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-deadline-ms", event.deadline_ms.to_string()),
-        (
-            "lambda-runtime-invoked-function-arn",
-            "arn:aws:lambda:us-east-1:123456789012:function:authorizer".to_owned(),
-        ),
-        (
-            "lambda-runtime-trace-id",
-            "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0".to_owned(),
-        ),
+        ("lambda-runtime-invoked-function-arn", function.to_owned()),
+        ("lambda-runtime-trace-id", trace.to_owned()),
         ("lambda-runtime-aws-request-id", event.id),
     ];
     (headers, event.body).into_response()

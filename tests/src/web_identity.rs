@@ -10,7 +10,6 @@
 //! JWT is one of an account's issuer ([`Issuer::start_as_aws_account`]), for the role whose credentials signed. Left out:
 //! tags, several audiences, and the age of a signature.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -114,13 +113,17 @@ async fn serve(
 impl Sts {
     fn token(&self, body: &[u8]) -> Result<String, (&'static str, String)> {
         let form: Vec<_> = url::form_urlencoded::parse(body).collect();
-        let names: Vec<&str> = form.iter().map(|(name, _)| name.as_ref()).collect();
-        if names != ["Action", "Version", "Audience.member.1", "SigningAlgorithm", "DurationSeconds"] {
-            return Err(("ValidationError", format!("parameters: {names:?}")));
-        }
-        let values: Vec<&str> = form.iter().map(|(_, value)| value.as_ref()).collect();
-        let ["GetWebIdentityToken", "2011-06-15", audience, algorithm, seconds] = values[..] else {
-            return Err(("InvalidAction", format!("values: {values:?}")));
+        let form: Vec<(&str, &str)> =
+            form.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let [
+            ("Action", "GetWebIdentityToken"),
+            ("Version", "2011-06-15"),
+            ("Audience.member.1", audience),
+            ("SigningAlgorithm", algorithm),
+            ("DurationSeconds", seconds),
+        ] = form[..]
+        else {
+            return Err(("ValidationError", format!("parameters: {form:?}")));
         };
         if audience != self.audience {
             return Err(("AccessDenied", format!("not for the audience {audience}")));
@@ -164,33 +167,27 @@ fn check_signature(
     let canonical_headers: String =
         names.split(';').map(|name| format!("{name}:{}\n", header(name).trim())).collect();
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let canonical =
-        format!("{method}\n{path}\n{query}\n{canonical_headers}\n{names}\n{}", hex(sha256(body).as_ref()));
-    let to_sign =
-        format!("AWS4-HMAC-SHA256\n{date_time}\n{scope}\n{}", hex(sha256(canonical.as_bytes()).as_ref()));
-    let key = scope.split('/').fold(format!("AWS4{SECRET_ACCESS_KEY}").into_bytes(), |key, part| {
-        hmac_sha256(&key, part).as_ref().to_vec()
-    });
-    if hex(hmac_sha256(&key, &to_sign).as_ref()) != signature {
+    let canonical = format!("{method}\n{path}\n{query}\n{canonical_headers}\n{names}\n{}", sha256(body));
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date_time}\n{scope}\n{}", sha256(canonical.as_bytes()));
+    let hmac = |key: &[u8], text: &str| {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+    };
+    let secret = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
+    let key = scope.split('/').fold(secret, |key, part| hmac(&key, part));
+    if hex(&hmac(&key, &to_sign)) != signature {
         // AWS's message quotes what it signed, the session token included.
         return Err(("SignatureDoesNotMatch", canonical));
     }
     Ok(())
 }
 
-fn sha256(bytes: &[u8]) -> digest::Digest {
-    digest::digest(&digest::SHA256, bytes)
-}
-
-fn hmac_sha256(key: &[u8], text: &str) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
+/// In hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes text");
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn token_document(jwt: &str) -> String {

@@ -44,5 +44,8 @@ pub mod names;
 pub mod outcome;
 pub mod response;
 pub mod shown;
+#[cfg(test)]
+#[path = "../../tests/it/support/table.rs"]
+mod table;
 pub mod telemetry;
 pub mod token_bucket;

@@ -340,26 +340,24 @@ mod tests {
 
     #[test]
     fn nothing_that_vault_or_a_provider_does_is_a_denial() {
-        let outages = [
-            VaultErrorKind::TimedOut.at("p"),
-            VaultErrorKind::Sealed.at("p"),
-            VaultErrorKind::Throttled { retry_after_seconds: None }.at("p"),
-            VaultErrorKind::Forbidden.at("p"),
-            VaultErrorKind::TokenNotValid.at("p"),
-        ];
-        for error in outages {
-            assert_eq!(Refusal::from(MintError::Vault(error)).code().kind(), Kind::Fault);
+        let vault = |kind: VaultErrorKind| Refusal::from(MintError::Vault(kind.at("p")));
+        let (issuer, reason) = ("corp".parse().unwrap(), String::new());
+        let keys = IdentityError::KeysUnavailable { issuer, reason: reason.clone() };
+        for refusal in [
+            vault(VaultErrorKind::TimedOut),
+            vault(VaultErrorKind::Sealed),
+            vault(VaultErrorKind::Throttled { retry_after_seconds: None }),
+            vault(VaultErrorKind::Forbidden),
+            vault(VaultErrorKind::TokenNotValid),
+            keys.into(),
+            IdentityError::StsUnavailable { reason }.into(),
+            IdentityError::TooManyProofs.into(),
+            IdentityError::TooManyOpenProofs.into(),
+            MintError::NoTime.into(),
+            Refusal::DeadlineExceeded,
+        ] {
+            assert_eq!(refusal.code().kind(), Kind::Fault, "{refusal}");
         }
-        let issuer = "corp".parse().unwrap();
-        let keys = IdentityError::KeysUnavailable { issuer, reason: String::new() };
-        assert_eq!(Refusal::from(keys).code().kind(), Kind::Fault);
-        let sts = IdentityError::StsUnavailable { reason: String::new() };
-        assert_eq!(Refusal::from(sts).code().kind(), Kind::Fault);
-        for unjudged in [IdentityError::TooManyProofs, IdentityError::TooManyOpenProofs] {
-            assert_eq!(Refusal::from(unjudged).code().kind(), Kind::Fault);
-        }
-        assert_eq!(Refusal::DeadlineExceeded.code().kind(), Kind::Fault);
-        assert_eq!(Refusal::from(MintError::NoTime).code().kind(), Kind::Fault);
     }
 
     #[test]

@@ -73,26 +73,16 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_one_each_interval() {
-        let mut bucket = TokenBucket::full(2, SECOND);
-        let taken: Vec<bool> =
-            [0, 0, 0, 999, 1000, 1000, 1999, 2000].map(|millis| bucket.take(at(millis))).to_vec();
-        assert_eq!(taken, [true, true, false, false, true, false, false, true]);
-    }
-
-    #[test]
-    fn idle_time_fills_it_and_no_further() {
-        let mut bucket = TokenBucket::full(2, SECOND);
-        assert!(bucket.take(at(0)) && bucket.take(at(0)));
-        let taken = [3_600_000; 3].map(|millis| bucket.take(at(millis)));
-        assert_eq!(taken, [true, true, false]);
-    }
-
-    #[test]
-    fn a_clock_set_back_locks_nobody_out() {
-        let mut bucket = TokenBucket::full(1, SECOND);
-        assert!(bucket.take(at(3_600_000)));
-        assert!(!bucket.take(at(0)));
-        assert!(bucket.take(at(1000)));
+        const HOUR: u64 = 3_600_000;
+        for (case, burst, tried_at, taken_at) in [
+            ("and no more", 2, &[0, 0, 0, 999, 1000, 1000, 1999, 2000][..], &[0, 1, 4, 7][..]),
+            ("idle time fills it and no further", 2, &[0, 0, HOUR, HOUR, HOUR], &[0, 1, 2, 3]),
+            ("a clock set back locks nobody out", 1, &[HOUR, 0, 1000], &[0, 2]),
+        ] {
+            let mut bucket = TokenBucket::full(burst, SECOND);
+            let taken = (0..tried_at.len()).filter(|n| bucket.take(at(tried_at[*n])));
+            assert_eq!(taken.collect::<Vec<_>>(), taken_at, "{case}");
+        }
     }
 
     #[test]

@@ -56,21 +56,10 @@ fn rejects_a_document_that_is_not_one_mapping() {
     for document in ["", "[]", "vault", "vault: {", "a: 1\na: 2\nvault: {}", "vault: {}\nvault: {}"] {
         assert!(!problems(document).is_empty(), "{document:?}");
     }
-    let twice = USUAL.replace("stages:", "vault: {}\nstages:");
-    assert!(problems(&twice)[0].contains("not a YAML document"), "{:?}", problems(&twice));
-}
-
-#[test]
-fn a_duplicate_key_is_told_without_the_parsers_advice() {
-    let found = problems("vault: {}\nvault: {}");
-    assert_eq!(found, ["not a YAML document: line 2 column 1: duplicate mapping key: vault"]);
-}
-
-#[test]
-fn yes_and_no_are_text() {
-    let document = USUAL.replacen(r#"{scope: ["orders:read"]}"#, "{consent: yes}", 1);
-    let line = Bed::of(document).line(&event(&token_with(json!({"consent": "yes"}))));
-    assert_eq!(line["grant"], "orders-reader");
+    let told = "not a YAML document: line 2 column 1: duplicate mapping key: vault";
+    assert_eq!(problems("vault: {}\nvault: {}"), [told], "without the parser's advice");
+    let twice = problems(USUAL.replace("stages:", "vault: {}\nstages:"));
+    assert!(twice[0].contains("not a YAML document"), "{twice:?}");
 }
 
 /// YAML 1.2's core schema: what readers of YAML 1.1 take for a number, such as a tenant `2024_01`, is text.
@@ -79,6 +68,7 @@ fn rejects_a_claim_bound_to_another_number_than_is_written() {
     let bound =
         |tenant: &str| USUAL.replacen(r#"{scope: ["orders:read"]}"#, &format!("{{tenant: {tenant}}}"), 1);
     for (written, claim, expected) in [
+        ("yes", json!("yes"), "allowed"),
         ("2024_01", json!("2024_01"), "allowed"),
         ("2024_01", json!(202_401), "no_grant"),
         ("1_000", json!(1000), "no_grant"),
@@ -91,39 +81,34 @@ fn rejects_a_claim_bound_to_another_number_than_is_written() {
         let code = Bed::of(bound(written)).code_for(&token_with(json!({"tenant": claim})));
         assert_eq!(code, expected, "{written}: {claim}");
     }
-    for other in ["0123", "1e3", "0e5", ".5", "5.", "!!float 5"] {
-        let problem = problem(bound(other));
-        assert!(
-            problem.starts_with("stages.prod.grants[0].caller.bound_claims.tenant: must be "),
-            "{problem}"
-        );
-    }
-    for none in ["1e999", "-1e999", ".inf", ".nan"] {
-        let problem = problem(bound(none));
-        assert!(problem.starts_with("not a YAML document: "), "{problem}");
+    let place = "stages.prod.grants[0].caller.bound_claims.tenant: must be ";
+    let others = ["0123", "1e3", "0e5", ".5", "5.", "!!float 5"].map(|other| (other, place));
+    let none = ["1e999", "-1e999", ".inf", ".nan"].map(|none| (none, "not a YAML document: "));
+    for (written, expected) in others.into_iter().chain(none) {
+        let problem = problem(bound(written));
+        assert!(problem.starts_with(expected), "{problem}");
     }
 }
 
 #[test]
-fn rejects_a_ca_bundle_that_trusts_nobody() {
-    beside("ca.pem", b"not a certificate");
-    let found = problem(document_with("vault: {ca_file: ca.pem}"));
-    assert!(found.starts_with("vault.ca_file: the CA bundle"), "{found}");
-}
-
-#[test]
-fn rejects_an_issuers_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
+fn rejects_a_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
     beside("no-ca.pem", b"not a certificate");
     beside("good-ca.pem", include_bytes!("../tls/ca.pem"));
     let with = |ca_file: &str| document().corp(&format!("ca_file: {ca_file}"));
     let fetched = |ca_file: &str| with(ca_file).corp("jwks: discovery");
     assert_eq!(problems(fetched("good-ca.pem")), [""; 0]);
-    let found = problem(fetched("no-ca.pem"));
-    assert!(found.starts_with("issuers.corp.ca_file: the CA bundle"), "{found}");
-    let found = problem(fetched("nowhere.pem"));
-    assert!(found.starts_with("issuers.corp.ca_file: "), "{found}");
-    let of_no_use = "issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched";
-    assert_eq!(problem(with("good-ca.pem")), of_no_use);
+    for (document, expected) in [
+        (document_with("vault: {ca_file: no-ca.pem}"), "vault.ca_file: the CA bundle"),
+        (fetched("no-ca.pem"), "issuers.corp.ca_file: the CA bundle"),
+        (fetched("nowhere.pem"), "issuers.corp.ca_file: "),
+        (
+            with("good-ca.pem"),
+            "issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched",
+        ),
+    ] {
+        let found = problem(document);
+        assert!(found.starts_with(expected), "{found}");
+    }
 }
 
 /// Documents that keep the rules, and whose files are there.

@@ -239,8 +239,8 @@ async fn a_session_is_used_on_while_vault_cannot_refresh_it() {
     world.mint_after(598).await.unwrap();
     // Within the time for which a refresh is not tried again, and past the token's end.
     world.clock.forward_seconds(2);
-    let over = world.mint().await;
-    assert_matches!(over, Err(MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. })));
+    let over = world.mint().await.unwrap_err();
+    assert_matches!(over, MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. }));
 }
 
 /// Each login that Vault was only slow with leaves a lease there.
@@ -360,8 +360,8 @@ async fn a_token_of_the_configuration_that_is_refused_is_not_sent_again() {
     let login = TokenLogin::new(VaultToken::parse("s.configured").unwrap());
     let minter = minter(&server.url, login, SetClock::at(NOW));
     for _ in 0..2 {
-        let error = minter.mint(&order()).await;
-        assert_matches!(error, Err(MintError::Vault(VaultError { kind: VaultErrorKind::TokenNotValid, .. })));
+        let error = minter.mint(&order()).await.unwrap_err();
+        assert_matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::TokenNotValid, .. }));
     }
     assert_eq!(server.asked(), ["POST /v1/auth/token/create/r s.configured"; 2], "once for each request");
 }

@@ -14,8 +14,10 @@ mod table;
 mod vault;
 
 pub use self::{
-    bed::*, clock::*, document::*, events::*, jwt::*, keys::*, log::*, servers::*, sts::*, table::*, vault::*,
+    bed::*, clock::*, document::*, events::*, jwt::*, keys::*, log::*, servers::*, sts::*, vault::*,
 };
+
+pub(crate) use self::table::*;
 
 /// Ends the test with the value where the pattern does not fit it.
 macro_rules! assert_matches {

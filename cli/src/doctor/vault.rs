@@ -101,28 +101,3 @@ fn clock(health: &Health) -> Finding {
     let remedy = "synchronise both with NTP: logins and the ends of tokens go by them";
     Finding::wrong("vault-clock", found, remedy)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health(initialized: bool, sealed: bool, off_seconds: u64) -> Health {
-        let server_time_utc = SystemClock.now().seconds() - off_seconds;
-        Health { initialized, sealed, replication_dr_mode: None, server_time_utc, version: "1".to_owned() }
-    }
-
-    #[test]
-    fn a_vault_that_is_sealed_or_was_never_initialized_is_wrong() {
-        assert!(sealed(&health(true, true, 0)).is_wrong() && sealed(&health(false, true, 0)).is_wrong());
-        assert!(!sealed(&health(true, false, 0)).is_wrong());
-        let mode =
-            |mode: &str| Health { replication_dr_mode: Some(mode.to_owned()), ..health(true, false, 0) };
-        assert!(sealed(&mode("secondary")).is_wrong() && !sealed(&mode("primary")).is_wrong());
-    }
-
-    #[test]
-    fn a_clock_that_is_off_is_wrong() {
-        assert!(!clock(&health(true, false, 20)).is_wrong());
-        assert!(clock(&health(true, false, 60)).is_wrong());
-    }
-}

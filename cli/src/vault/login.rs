@@ -311,46 +311,29 @@ stages:
 
     #[test]
     fn each_method_binds_its_role_to_whom_the_operator_trusts() {
-        let [(client, _), (aws, role)] = written(AWS, &principal()).try_into().unwrap();
-        assert_eq!((client.as_str(), aws.as_str()), ("auth/aws/config/client", "auth/aws/role/api"));
-        assert_eq!(role["bound_iam_principal_arn"], json!(["arn:aws:iam::123456789012:role/api-authorizer"]));
-
-        let [(path, role)] = written(WEB_IDENTITY, &principal()).try_into().unwrap();
-        assert_eq!(path, "auth/jwt/role/api");
-        assert_eq!(role["bound_subject"], "arn:aws:iam::123456789012:role/service/api-authorizer");
-        assert_eq!(role["bound_audiences"], json!(["vault.example.com"]));
-
-        let [(path, role)] = written(JWT_FILE, &jwt()).try_into().unwrap();
-        assert_eq!(path, "auth/team/jwt/role/api");
-        assert_eq!(role["bound_subject"], "api-authorizer");
-        assert_eq!(role["bound_audiences"], json!(["vault"]));
-
-        let [(path, role)] = written(APPROLE_LOGIN, &approle()).try_into().unwrap();
-        assert_eq!((path.as_str(), &role["bind_secret_id"]), ("auth/approle/role/gateway", &json!(true)));
-        assert!(matches!(derived(TOKEN, None), Ok(Login::Token)));
-    }
-
-    /// Two regions, or two functions, with one role at Vault.
-    #[test]
-    fn several_functions_log_in_by_one_role() {
         let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
-        let two = ["service/orders-eu-west-1", "orders-us-east-1"]
-            .map(|name| PrincipalArn::parse(&arn(name)).unwrap());
-        let two = Trusted::AwsPrincipals(two.to_vec());
-        let [_, (_, role)] = written(AWS, &two).try_into().unwrap();
-        assert_eq!(role[PRINCIPALS], json!([arn("orders-eu-west-1"), arn("orders-us-east-1")]));
-        assert_eq!(
-            lets_in(&role),
-            [arn("orders-eu-west-1"), arn("orders-us-east-1")].iter().map(String::as_str).collect()
-        );
-
-        let [(_, role)] = written(WEB_IDENTITY, &two).try_into().unwrap();
-        assert_eq!(role[SUBJECT], "");
-        assert_eq!(role[CLAIMS], json!({"sub": [arn("orders-us-east-1"), arn("service/orders-eu-west-1")]}));
-
-        let [(_, role)] = written(JWT_FILE, &jwts(&["b", "a"])).try_into().unwrap();
-        assert_eq!((&role[SUBJECT], &role[CLAIMS]), (&json!(""), &json!({"sub": ["a", "b"]})));
-        assert_eq!(lets_in(&role), BTreeSet::from(["a", "b"]));
+        let two = ["service/orders-eu-west-1", "orders-us-east-1"].map(arn);
+        let two =
+            || Trusted::AwsPrincipals(two.iter().map(|arn| PrincipalArn::parse(arn).unwrap()).collect());
+        let mut text = String::new();
+        for (case, settings, trusted) in [
+            ("by AWS", AWS, principal()),
+            ("by a JWT of AWS", WEB_IDENTITY, principal()),
+            ("by a JWT in a file", JWT_FILE, jwt()),
+            ("by AppRole", APPROLE_LOGIN, approle()),
+            // Two regions, or two functions, with one role at Vault.
+            ("several by AWS", AWS, two()),
+            ("several by a JWT of AWS", WEB_IDENTITY, two()),
+            ("several by a JWT in a file", JWT_FILE, jwts(&["b", "a"])),
+        ] {
+            text += &format!("## {case}\n");
+            for (path, body) in written(settings, &trusted) {
+                text += &format!("{path} {body}\n");
+                text += &format!("lets in: {:?}\n", lets_in(&body));
+            }
+        }
+        insta::assert_snapshot!(text);
+        assert!(matches!(derived(TOKEN, None), Ok(Login::Token)));
     }
 
     #[test]

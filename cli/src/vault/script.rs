@@ -184,16 +184,18 @@ mod tests {
     use super::*;
     use crate::vault::setting::{Field, Setting};
 
+    #[track_caller]
+    fn has(text: &str, part: &str) {
+        assert!(text.contains(part), "{text}");
+    }
+
     #[test]
     fn rejects_changing_a_server_id_that_others_log_in_with() {
         let fields =
             vec![Field::exactly("iam_server_id_header_value", Setting::Text("it's ours".to_owned()))];
         let object = Object { place: Place::AwsClient { mount: "aws".to_owned() }, fields };
         let guard = guard(&object);
-        assert!(
-            guard.contains("current=$(field iam_server_id_header_value auth/aws/config/client)\n"),
-            "{guard}"
-        );
+        has(&guard, "current=$(field iam_server_id_header_value auth/aws/config/client)\n");
         assert!(guard.contains(&format!("!= 'it{QUOTE}s ours' ]; then\n    echo")), "{guard}");
     }
 
@@ -204,7 +206,7 @@ mod tests {
         let object =
             Object { place, fields: vec![Field::exactly("bound_iam_principal_arn", Setting::Set(names))] };
         let guard = guard(&object);
-        assert!(guard.contains("current=$(field bound_iam_principal_arn auth/aws/role/api)\n"), "{guard}");
+        has(&guard, "current=$(field bound_iam_principal_arn auth/aws/role/api)\n");
         assert!(guard.contains(&format!("case ' role/a role/it{QUOTE}s ' in *\" $name \"*) ;;")), "{guard}");
     }
 
@@ -223,16 +225,14 @@ mod tests {
             }
         };
         let one = role(&[]);
-        assert!(guard(&one).contains(
-            "(field token_policies auth/jwt/role/api)\ncase $current in '' | '[]' | '[own]') ;; *)"
-        ));
-        assert!(
-            guard(&one)
-                .contains("(field bound_claims auth/jwt/role/api)\ncase $current in '' | 'map[]') ;; *)")
+        has(
+            &guard(&one),
+            "(field token_policies auth/jwt/role/api)\ncase $current in '' | '[]' | '[own]') ;; *)",
         );
+        has(&guard(&one), "(field bound_claims auth/jwt/role/api)\ncase $current in '' | 'map[]') ;; *)");
         assert!(body(&one).get(CLAIMS).is_none(), "{}", body(&one));
         let several = role(&["b", "a"]);
-        assert!(guard(&several).contains("case $current in '' | 'map[]' | 'map[sub:[a b]]') ;; *)"));
+        has(&guard(&several), "case $current in '' | 'map[]' | 'map[sub:[a b]]') ;; *)");
         assert_eq!(body(&several)[CLAIMS], serde_json::json!({"sub": ["a", "b"]}));
     }
 

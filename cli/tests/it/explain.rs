@@ -2,28 +2,13 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::{
-    AT, NOW, Ran, SERVER_ID, StsSays, aws_token, config, explain, explain_at, file, http_v1, http_v2, orders,
-    plain_config, proof, rest, rest_token, run, secrets_of, sts, token, websocket,
+    AT, NOW, Ran, SERVER_ID, StsSays, aws_token, config, explain, explain_at, file, has, http_v1, http_v2,
+    orders, plain_config, proof, rest, rest_token, run, secrets_of, sts, token, websocket,
 };
 
 fn told(event: &Value) -> String {
     let text = explain(&plain_config(), event, &[]).stdout;
     text.lines().take(2).collect::<Vec<_>>().join("\n")
-}
-
-fn json_of(document: &str, event: &Value) -> Value {
-    serde_json::from_str(&explain(document, event, &["--json"]).stdout).unwrap()
-}
-
-#[test]
-fn an_allowed_call_at_a_rest_api() {
-    assert_snapshot!(explain(&plain_config(), &orders(&token(json!({}))), &[]).printed(0));
-}
-
-#[test]
-fn a_call_without_a_grant() {
-    let event = orders(&token(json!({"scope": "profile", "sub": "bob"})));
-    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
 }
 
 /// Each with what the caller has: absent is told from different, and text from a number.
@@ -51,107 +36,62 @@ fn a_sender_constrained_token_is_told_with_what_can_be_done() {
     explain(&elsewhere, &event, &[]).printed(0);
 }
 
+/// The whole text of each, in a snapshot of its name.
 #[test]
-fn an_expired_token_and_when_to_look_at_it() {
-    let event = orders(&token(json!({"exp": NOW - 5})));
-    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
-    // As of now, whenever that is, after 2027.
-    let judged_now = explain_at(&plain_config(), &event, &["--at", "2030-01-01T00:00:00Z"], &[]).printed(3);
-    assert!(judged_now.starts_with("DENIED token_expired") && !judged_now.contains("hint:"), "{judged_now}");
-}
-
-#[test]
-fn an_outage_of_the_issuer_is_a_fault() {
+fn each_kind_of_decision_is_told() {
     let sts = sts(StsSays::TheTruth);
-    let event = orders(&token(json!({"iss": "https://partner.example.net/"})));
-    let text = explain(&config(&sts), &event, &[]).printed(4);
-    assert_snapshot!(text.replace(&sts, "http://127.0.0.1:4566/"));
-}
-
-#[test]
-fn an_iam_caller_is_named_by_sts() {
-    let sts = sts(StsSays::TheTruth);
-    let event = rest(&proof(&sts, SERVER_ID), "POST", "/orders");
-    assert_snapshot!(explain(&config(&sts), &event, &[]).printed(0));
-}
-
-#[test]
-fn an_iam_caller_is_named_by_a_jwt_of_aws() {
-    let event = |role| rest(&format!("Bearer {}", aws_token(role)), "GET", "/reports");
-    let told = explain(&plain_config(), &event("reports/weekly"), &[]).printed(0);
-    assert!(told.contains("  kind        aws_iam\n  issuer      account\n  principal   arn:aws:iam::123456789012:role/reports/weekly\n"), "{told}");
-    let told = explain(&plain_config(), &event("other"), &[]).printed(3);
-    assert!(
-        told.contains(
-            "  reports        no: the principal's ARN is `\"arn:aws:iam::123456789012:role/other\"`, and \
-            `bound_iam_principal_arns` wants `\"arn:aws:iam::123456789012:role/reports/*\"`\n"
+    let (plain, with_sts) = (plain_config(), config(&sts));
+    let by_proof = |server_id: &str| rest(&proof(&sts, server_id), "POST", "/orders");
+    let by_jwt = |role| rest(&format!("Bearer {}", aws_token(role)), "GET", "/reports");
+    let simple = format!("{plain}\nanswer: {{response: simple}}\n");
+    let good = token(json!({}));
+    for (name, document, event, code) in [
+        ("an_allowed_call_at_a_rest_api", &plain, orders(&good), 0),
+        ("a_call_without_a_grant", &plain, orders(&token(json!({"scope": "profile", "sub": "bob"}))), 3),
+        ("an_expired_token_and_when_to_look_at_it", &plain, orders(&token(json!({"exp": NOW - 5}))), 3),
+        (
+            "an_outage_of_the_issuer_is_a_fault",
+            &with_sts,
+            orders(&token(json!({"iss": "https://partner.example.net/"}))),
+            4,
         ),
-        "{told}"
-    );
-}
-
-#[test]
-fn rejects_a_proof_for_another_server_id() {
-    let sts = sts(StsSays::TheTruth);
-    let event = rest(&proof(&sts, "other.example.com"), "POST", "/orders");
-    let text = explain(&config(&sts), &event, &[]).printed(3);
-    let told: Vec<_> = text.lines().take(4).collect();
-    assert_eq!(
-        told,
-        [
-            "DENIED proof_refused",
-            "  STS refuses the IAM proof with `SignatureDoesNotMatch`; a proof for another server id is refused so, too",
-            "  the client sees 401",
-            "  hint: STS goes by its own clock: it takes no proof that is older than 15 minutes",
-        ]
-    );
+        ("an_iam_caller_is_named_by_sts", &with_sts, by_proof(SERVER_ID), 0),
+        ("rejects_a_proof_for_another_server_id", &with_sts, by_proof("other.example.com"), 3),
+        ("an_iam_caller_is_named_by_a_jwt_of_aws", &plain, by_jwt("reports/weekly"), 0),
+        ("an_iam_caller_that_is_not_bound", &plain, by_jwt("other"), 3),
+        (
+            "a_grant_decides_although_its_token_would_come_too_late",
+            &plain,
+            orders(&token(json!({"exp": NOW + 10}))),
+            3,
+        ),
+        ("a_token_event_is_judged_by_its_path", &plain, rest_token(&good), 0),
+        (
+            "http_apis_get_a_deny_where_others_get_an_error",
+            &plain,
+            http_v1(&token(json!({"aud": "billing-api"}))),
+            3,
+        ),
+        ("a_cookie_and_a_simple_answer", &simple, http_v2(&good), 0),
+        // 100 s are left, so the token gets 60.
+        ("a_websocket_is_opened", &plain, websocket(&token(json!({"exp": NOW + 100}))), 0),
+        ("an_event_that_is_none_is_a_fault_with_advice", &plain, json!({"message": orders("x")}), 4),
+    ] {
+        let text = explain(document, &event, &[]).printed(code);
+        assert_snapshot!(name, text.replace(&sts, "http://127.0.0.1:4566/"));
+    }
+    // As of now, whenever that is, after 2027.
+    let expired = orders(&token(json!({"exp": NOW - 5})));
+    let judged_now = explain_at(&plain, &expired, &["--at", "2030-01-01T00:00:00Z"], &[]).printed(3);
+    assert!(judged_now.starts_with("DENIED token_expired") && !judged_now.contains("hint:"), "{judged_now}");
 }
 
 #[test]
 fn an_outage_of_sts_is_a_fault() {
     let sts = sts(StsSays::Nothing);
-    let event = rest(&proof(&sts, SERVER_ID), "POST", "/orders");
-    let text = explain(&config(&sts), &event, &[]).printed(4);
+    let text = explain(&config(&sts), &rest(&proof(&sts, SERVER_ID), "POST", "/orders"), &[]).printed(4);
     assert!(text.starts_with("FAULT sts_unavailable\n"), "{text}");
     assert!(text.ends_with("\n  {\n    \"errorMessage\": \"sts_unavailable\"\n  }\n"), "{text}");
-}
-
-#[test]
-fn a_token_event_is_judged_by_its_path() {
-    assert_snapshot!(explain(&plain_config(), &rest_token(&token(json!({}))), &[]).printed(0));
-}
-
-#[test]
-fn http_apis_get_a_deny_where_others_get_an_error() {
-    let event = http_v1(&token(json!({"aud": "billing-api"})));
-    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(3));
-}
-
-#[test]
-fn a_cookie_and_a_simple_answer() {
-    let simple = format!("{}\nanswer: {{response: simple}}\n", plain_config());
-    assert_snapshot!(explain(&simple, &http_v2(&token(json!({}))), &[]).printed(0));
-}
-
-#[test]
-fn a_websocket_is_opened() {
-    // 100 s are left, so the token gets 60.
-    let event = websocket(&token(json!({"exp": NOW + 100})));
-    assert_snapshot!(explain(&plain_config(), &event, &[]).printed(0));
-}
-
-#[test]
-fn a_grant_decides_although_its_token_would_come_too_late() {
-    let event = orders(&token(json!({"exp": NOW + 10})));
-    let text = explain(&plain_config(), &event, &[]).printed(3);
-    assert!(text.starts_with("DENIED token_expiring\n"), "{text}");
-    assert!(text.contains("\n> orders-reader  matches, and decides\n"), "{text}");
-    assert!(text.contains("\n  status         matches, but an earlier one decides\n"), "{text}");
-}
-
-#[test]
-fn an_event_that_is_none_is_a_fault_with_advice() {
-    assert_snapshot!(explain(&plain_config(), &json!({"message": orders("x")}), &[]).printed(4));
 }
 
 #[test]
@@ -183,7 +123,8 @@ fn rejects_an_escape_sequence_in_an_event() {
 #[test]
 fn json_says_the_same_to_programs() {
     assert_snapshot!(explain(&plain_config(), &orders(&token(json!({}))), &["--json"]).printed(0));
-    let denied = json_of(&plain_config(), &orders(&token(json!({"aud": "billing-api"}))));
+    let denied =
+        explain(&plain_config(), &orders(&token(json!({"aud": "billing-api"}))), &["--json"]).json(3);
     assert_eq!((&denied["outcome"], &denied["code"]), (&json!("denied"), &json!("audience_mismatch")));
     assert_eq!(denied["answer"], json!({"errorMessage": "Unauthorized"}));
     assert_eq!((&denied["caller"], &denied["grants"]), (&Value::Null, &Value::Null));
@@ -209,6 +150,9 @@ fn what_cannot_be_explained_is_said_in_one_line() {
     assert!(event_as_well.complained(2).contains("cannot be used with"));
     let time = run(&["explain", "--config", &config, "--event", "-", "--at", "noon"], "", &[]);
     assert!(time.complained(2).contains("must be a time from 1970 on"));
+    // What else is not one route is tested beside its type.
+    let route = called(&plain_config(), "* /orders", "", &[]).complained(2);
+    has(&route, &["must be one method and the API's own template"]);
     let bad = file("yaml", "vault: {}");
     assert_snapshot!(run(&["explain", "--config", &bad, "--event", "-"], "{}", &[]).complained(1), @r"
     error: the configuration is not usable, 4 problems:
@@ -247,27 +191,29 @@ fn a_jwt_a_route_and_a_stage_stand_for_an_event() {
 fn a_call_is_of_the_kind_of_api_that_has_its_route() {
     let jwt = token(json!({}));
     let shape = |document: &str, route: &str| {
-        let printed = called(document, route, &jwt, &["--json"]).printed(0);
-        let json: Value = serde_json::from_str(&printed).unwrap();
-        assert_eq!(
-            (&json["event"]["api_id"], &json["event"]["stage"]),
-            (&json!("a1b2c3d4e5"), &json!("prod"))
-        );
-        json["event"]["shape"].as_str().unwrap().to_owned()
+        let event = called(document, route, &jwt, &["--json"]).json(0)["event"].take();
+        assert_eq!((&event["api_id"], &event["stage"]), (&json!("a1b2c3d4e5"), &json!("prod")));
+        event["shape"].as_str().unwrap().to_owned()
     };
     let plain = plain_config();
-    assert_eq!(shape(&plain, "GET /orders/{id}"), "REST API, REQUEST authorizer");
-    assert_eq!(shape(&plain, "GET /files/{proxy+}"), "REST API, REQUEST authorizer");
-    assert_eq!(shape(&plain, "GET $default"), "HTTP API, payload 2.0");
-    assert_eq!(shape(&plain, "$connect"), "WebSocket API, $connect");
     let simple = format!("{plain}\nanswer: {{response: simple}}\n");
-    assert_eq!(shape(&simple, "GET /orders/{id}"), "HTTP API, payload 2.0");
     let any_api = plain.replace("[a1b2c3d4e5]", "[\"*\"]");
-    assert_eq!(shape(&any_api, "GET /orders"), "REST API, REQUEST authorizer");
+    for (document, route, expected) in [
+        (&plain, "GET /orders/{id}", "REST API, REQUEST authorizer"),
+        (&plain, "GET /files/{proxy+}", "REST API, REQUEST authorizer"),
+        (&plain, "GET $default", "HTTP API, payload 2.0"),
+        (&plain, "$connect", "WebSocket API, $connect"),
+        (&simple, "GET /orders/{id}", "HTTP API, payload 2.0"),
+        (&any_api, "GET /orders", "REST API, REQUEST authorizer"),
+    ] {
+        assert_eq!(shape(document, route), expected, "{route}");
+    }
     let only_http = plain.replacen("  prod:", "  $default:", 1);
     let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "$default", "--at", AT];
-    let printed = run(&[&["explain", &file("yaml", &only_http)], &call[..]].concat(), &jwt, &[]).printed(0);
-    assert!(printed.contains("HTTP API, payload 2.0"), "{printed}");
+    has(
+        &run(&[&["explain", &file("yaml", &only_http)], &call[..]].concat(), &jwt, &[]).printed(0),
+        &["HTTP API, payload 2.0"],
+    );
 }
 
 #[test]
@@ -290,40 +236,24 @@ fn a_jwt_stands_where_the_configuration_looks_for_it() {
 
 #[test]
 fn a_call_that_is_refused_is_explained_as_any_other() {
-    let told = |route: &str, jwt: &str| {
-        let printed = called(&plain_config(), route, jwt, &[]).printed(3);
-        printed.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
-    };
+    let plain = plain_config();
+    let narrow = plain.replacen("[\"* /*\"]", "[\"GET /status\"]", 1);
+    let good = token(json!({}));
     let alien = token(json!({"iss": "https://login.example.com"}));
-    assert_snapshot!(told("GET /orders", &alien), @r"
-    DENIED issuer_unknown
-      the token's `iss` is `https://login.example.com`, and the configured issuers are `https://0a1b2c3d.tokens.sts.global.api.aws`, `https://login.example.com/`, `https://partner.example.net/`
-      the client sees 401
-      hint: `issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`
-    ");
-    let narrow = plain_config().replacen("[\"* /*\"]", "[\"GET /status\"]", 1);
-    let concrete = called(&narrow, "GET /reports/7", &token(json!({})), &[]).printed(3);
-    assert!(
-        concrete.starts_with(
-            "DENIED no_grant\n  no grant of the stage matches both the route and the caller\n  the client sees 403\n  \
-             hint: no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7\n"
-        ),
-        "{concrete}"
-    );
-    let covered = called(&narrow, "GET /status", &token(json!({"sub": "bob"})), &[]).printed(3);
-    assert!(covered.starts_with("DENIED no_grant\n") && !covered.contains("hint:"), "{covered}");
-    assert_snapshot!(told("GET /orders", &token(json!({})).replace('.', "")), @r"
-    DENIED credential_malformed
-      the token is malformed: it must have three parts with dots between them
-      the client sees 401
-      hint: the JWT may be cut short, or have something around it
-    ");
-    assert_eq!(told("GET /orders", &"a".repeat(20_000)).lines().next(), Some("DENIED credential_too_large"));
-    let call = ["--jwt", "-", "--route", "GET /orders", "--stage", "prdo", "--at", AT];
-    let printed =
-        run(&[&["explain", &file("yaml", &plain_config())], &call[..]].concat(), &alien, &[]).printed(3);
-    assert!(printed.starts_with("DENIED stage_unknown\n"), "{printed}");
-    assert!(printed.contains("\n  hint: the configured stages are: prod\n"), "{printed}");
+    let mut told = String::new();
+    for (case, document, route, stage, jwt) in [
+        ("an issuer but for its slash", &plain, "GET /orders", "prod", alien.clone()),
+        ("a path in the place of a template", &narrow, "GET /reports/7", "prod", good.clone()),
+        ("a caller without a grant", &narrow, "GET /status", "prod", token(json!({"sub": "bob"}))),
+        ("a JWT that is cut short", &plain, "GET /orders", "prod", good.replace('.', "")),
+        ("a JWT that is too large", &plain, "GET /orders", "prod", "a".repeat(20_000)),
+        ("a stage that there is not", &plain, "GET /orders", "prdo", alien),
+    ] {
+        let call = ["--jwt", "-", "--route", route, "--stage", stage, "--at", AT];
+        let printed = run(&[&["explain", &file("yaml", document)], &call[..]].concat(), &jwt, &[]).printed(3);
+        told += &format!("## {case}\n{}\n\n", printed.split("\n\n").next().unwrap());
+    }
+    assert_snapshot!(told);
 }
 
 #[test]
@@ -344,14 +274,6 @@ fn rejects_as_a_jwt_what_another_option_takes() {
     ] {
         let told = called(&plain_config(), "GET /orders", given, &[]).complained(2);
         assert_eq!(told, format!("error: `--jwt` takes a JWT, but standard input {what}\n"), "{given}");
-    }
-}
-
-#[test]
-fn rejects_what_is_not_one_call() {
-    for route in ["/orders", "* /orders", "GET /orders/*", "ANY /orders"] {
-        let told = called(&plain_config(), route, "", &[]).complained(2);
-        assert!(told.contains("must be one method and the API's own template"), "{route}: {told}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Server, file, plain_config, run};
+use crate::support::{Ran, Server, file, has, plain_config, run};
 
 const TOKEN: &str = "s.OperatorTokenOfTheTest";
 const UNTRUSTED: &str = "VAULT_ADDR is not set, and a configuration alone must not decide where your credentials go: set VAULT_ADDR";
@@ -48,8 +48,7 @@ fn rejects_a_document_that_sends_the_operators_token_to_its_own_vault() {
 #[test]
 fn rejects_a_document_that_has_the_doctor_show_the_operators_token_around() {
     let (attacker, config) = foreign(&[]);
-    let printed = operate(&["doctor"], &config, &[]).stdout;
-    assert!(printed.contains(&format!("unseen  vault-objects: {UNTRUSTED}")), "{printed}");
+    has(&operate(&["doctor"], &config, &[]).stdout, &[&format!("unseen  vault-objects: {UNTRUSTED}")]);
     assert!(!saw_the_token(&attacker), "{:?}", attacker.calls());
     operate(&["doctor", "--trust-config-address"], &config, &[]);
     assert!(saw_the_token(&attacker), "the operator said so");
@@ -62,13 +61,14 @@ fn rejects_a_document_that_has_the_doctor_log_in_to_its_own_vault() {
     let login = format!("{{method: approle, role_id: r, secret_id_file: {secret}}}");
     let (attacker, config) = foreign(&[("{method: token, token: s.AuthorizerTokenOfTheTest}", &login)]);
     let logins = || attacker.calls().iter().filter(|call| call.contains("login")).count();
-    let printed = operate(&["doctor", "--log-in"], &config, &[]).stdout;
-    assert!(printed.contains(&format!("unseen  vault-login: {UNTRUSTED}")), "{printed}");
+    has(
+        &operate(&["doctor", "--log-in"], &config, &[]).stdout,
+        &[&format!("unseen  vault-login: {UNTRUSTED}")],
+    );
     let own = [("VAULT_ADDR", "https://vault.example.com:8200"), ("VAULT_NAMESPACE", "platform")];
-    let printed = operate(&["doctor", "--log-in"], &config, &own).stdout;
-    assert!(
-        printed.contains("unseen  vault-login: VAULT_ADDR or VAULT_NAMESPACE names another"),
-        "{printed}"
+    has(
+        &operate(&["doctor", "--log-in"], &config, &own).stdout,
+        &["unseen  vault-login: VAULT_ADDR or VAULT_NAMESPACE names another"],
     );
     assert_eq!(logins(), 0);
     operate(&["doctor", "--log-in", "--trust-config-address"], &config, &[]);

@@ -51,6 +51,20 @@ impl Ran {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}", self.stderr);
         self.stderr
     }
+
+    /// What was [`Self::printed`], as JSON.
+    #[track_caller]
+    pub fn json(self, code: i32) -> Value {
+        serde_json::from_str(&self.printed(code)).unwrap()
+    }
+}
+
+/// Ends the test with the whole text where a part is missing from it.
+#[track_caller]
+pub fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
 }
 
 /// Runs the command. It sees these variables and no others.
@@ -93,6 +107,16 @@ impl Server {
     }
 
     pub fn start_breaking(answer: impl Fn(&str) -> Option<(u16, Value)> + Send + Sync + 'static) -> Self {
+        Self::answering(move |head| {
+            let (status, body) = answer(head[0].split(' ').nth(1).unwrap())?;
+            Some((status, "application/json", if status == 204 { String::new() } else { body.to_string() }))
+        })
+    }
+
+    /// By the lines of the head, with a type and a text.
+    fn answering(
+        answer: impl Fn(&[String]) -> Option<(u16, &'static str, String)> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -100,32 +124,32 @@ impl Server {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                std::thread::spawn(move || Self::serve(&connection.unwrap(), &seen, &*answer));
+                std::thread::spawn(move || {
+                    let mut connection = connection.unwrap();
+                    let Some(head) = Self::read(&connection) else { return };
+                    seen.lock().unwrap().push(head.join("\n"));
+                    let Some((status, kind, body)) = answer(&head) else { return };
+                    let length = format!("content-length: {}", body.len());
+                    let head = format!(
+                        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: {kind}\r\n{length}"
+                    );
+                    // A client that did not wait is gone.
+                    let _gone = write!(connection, "{head}\r\n\r\n{body}");
+                });
             }
         });
         Self { url, asked }
     }
 
-    fn serve(
-        mut connection: &TcpStream,
-        seen: &Mutex<Vec<String>>,
-        answer: &dyn Fn(&str) -> Option<(u16, Value)>,
-    ) {
+    /// The head of a request, if there is one.
+    fn read(connection: &TcpStream) -> Option<Vec<String>> {
         let mut reader = BufReader::new(connection);
-        let head: Vec<String> =
-            reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-        let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else { return };
+        let lines = reader.by_ref().lines().map(Result::unwrap);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         // A socket that is closed with something unread breaks the answer off.
         reader.read_exact(&mut vec![0; length.map_or(0, |length| length.parse().unwrap())]).unwrap();
-        seen.lock().unwrap().push(head.join("\n"));
-        let Some((status, body)) = answer(path) else { return };
-        let body = if status == 204 { String::new() } else { body.to_string() };
-        let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
-        // A client that did not wait is gone.
-        let _gone = connection.write_all(answer.as_bytes());
+        (!head.is_empty()).then_some(head)
     }
 
     /// Method and path of each request.
@@ -255,19 +279,23 @@ pub fn token(changes: Value) -> String {
     let mut claims = json!({"iss": "https://login.example.com/", "sub": "alice", "aud": "orders-api",
         "exp": NOW + 600, "iat": NOW - 10, "scope": "orders:read profile"});
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let header = json!({"alg": "EdDSA", "kid": "one", "typ": "JWT"});
+    jwt(&json!({"alg": "EdDSA", "kid": "one", "typ": "JWT"}), &claims, |message| {
+        key().sign(message).as_ref().to_vec()
+    })
+}
+
+fn jwt(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
-    format!("{message}.{}", b64(key().sign(message.as_bytes()).as_ref()))
+    format!("{message}.{}", b64(&sign(message.as_bytes())))
 }
 
 /// A token of an account's own issuer for a role.
 pub fn aws_token(role: &str) -> String {
     let claims = json!({"iss": AWS_ISSUER, "sub": format!("arn:aws:iam::123456789012:role/{role}"), "aud": "orders-api",
         "exp": NOW + 300, "iat": NOW, "https://sts.amazonaws.com/": {"aws_account": "123456789012"}});
-    let header = json!({"alg": "ES384", "kid": "aws", "typ": "JWT"});
-    let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
-    let signature = aws_key().sign(&SystemRandom::new(), message.as_bytes()).unwrap();
-    format!("{message}.{}", b64(signature.as_ref()))
+    jwt(&json!({"alg": "ES384", "kid": "aws", "typ": "JWT"}), &claims, |message| {
+        aws_key().sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    })
 }
 
 fn aws_key() -> &'static EcdsaKeyPair {
@@ -351,43 +379,25 @@ pub enum StsSays {
     Nothing,
 }
 
-/// An STS on this machine that knows one key, and `/keys` of an issuer that has none. Its thread ends with the test.
+/// An STS on this machine that knows one key, and `/keys` of an issuer that has none.
 pub fn sts(says: StsSays) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let own_url = url.clone();
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            match says {
-                StsSays::TheTruth => answer(&connection.unwrap(), &own_url),
-                StsSays::Nothing => drop(connection),
-            }
+    let own_url = Arc::new(OnceLock::<String>::new());
+    let url = Arc::clone(&own_url);
+    let server = Server::answering(move |head| {
+        if matches!(says, StsSays::Nothing) {
+            return None;
         }
+        let (url, target) = (own_url.get().unwrap(), head[0].split(' ').nth(1).unwrap());
+        let (status, body) = if target.starts_with("/keys") {
+            (503, String::new())
+        } else if is_signed(&format!("{url}{}", target.trim_start_matches('/')), head, url) {
+            (200, CALLER.to_owned())
+        } else {
+            (403, REFUSAL.to_owned())
+        };
+        Some((status, "text/xml", body))
     });
-    url
-}
-
-fn answer(connection: &TcpStream, url: &str) {
-    let mut lines = BufReader::new(connection).lines().map(Result::unwrap);
-    let request = lines.next().unwrap_or_default();
-    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let target = request.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = if target.starts_with("/keys") {
-        ("503 Service Unavailable", String::new())
-    } else if is_signed(&format!("{url}{}", target.trim_start_matches('/')), &headers, url) {
-        (
-            "200 OK",
-            caller("arn:aws:sts::123456789012:assumed-role/batch/nightly-7", "AROAEXAMPLEBATCH:nightly-7"),
-        )
-    } else {
-        ("403 Forbidden", refusal())
-    };
-    let length = body.len();
-    let mut connection = connection;
-    let _gone = write!(
-        connection,
-        "HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
+    url.get_or_init(|| format!("{}/", server.url)).clone()
 }
 
 /// Signs what arrived, and compares: what STS does.
@@ -414,18 +424,9 @@ pub fn seconds(amz_date: &str) -> u64 {
     DateTime::from_str(&text, Format::DateTime).unwrap().secs().try_into().unwrap()
 }
 
-fn caller(arn: &str, user_id: &str) -> String {
-    format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-         <Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>123456789012</Account></GetCallerIdentityResult>\
-         <ResponseMetadata><RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId></ResponseMetadata>\
-         </GetCallerIdentityResponse>"
-    )
-}
-
-fn refusal() -> String {
-    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-     <Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>\
-     <RequestId>01234567-89ab-cdef-0123-456789abcdef</RequestId></ErrorResponse>"
-        .to_owned()
-}
+const CALLER: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+     <Arn>arn:aws:sts::123456789012:assumed-role/batch/nightly-7</Arn><UserId>AROAEXAMPLEBATCH:nightly-7</UserId>\
+     <Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>0</RequestId></ResponseMetadata>\
+     </GetCallerIdentityResponse>";
+const REFUSAL: &str = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+     <Code>SignatureDoesNotMatch</Code><Message>no</Message></Error><RequestId>0</RequestId></ErrorResponse>";

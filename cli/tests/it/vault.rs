@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fs, sync::Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{LOGIN_TOKEN, Server, file, plain_config, run};
+use crate::support::{LOGIN_TOKEN, Server, file, has, plain_config, run};
 
 #[test]
 fn everything_is_printed_without_a_server_or_a_token() {
@@ -22,10 +22,7 @@ fn everything_is_printed_without_a_server_or_a_token() {
     }
     let other = [("VAULT_ADDR", "https://other.example.com"), ("VAULT_NAMESPACE", "team")];
     let script = run(&["vault", "plan", "--format", "shell", "--config", &config], "", &other).printed(0);
-    assert!(
-        script.contains("'set VAULT_ADDR; this is for the Vault at https://other.example.com'"),
-        "{script}"
-    );
+    has(&script, &["'set VAULT_ADDR; this is for the Vault at https://other.example.com'"]);
     assert!(script.contains("write sys/quotas/rate-limit/vault-authorizer-team-chat"), "{script}");
 }
 
@@ -41,7 +38,7 @@ fn empty_vault() -> Server {
 
 /// `vault login` may have left a token of another Vault, or of more power than the operator meant to use.
 #[test]
-fn the_plan_says_whose_token_it_uses() {
+fn the_plan_says_whose_token_it_uses_and_an_apply_what_it_did_and_what_is_still_missing() {
     let home = home_with("s.OfTheFile");
     let config = file("yaml", &plain_config());
     for (env, place) in [
@@ -55,11 +52,12 @@ fn the_plan_says_whose_token_it_uses() {
             let first = format!("Vault {}, namespace platform, token from {place}\n", vault.url);
             assert!(printed.starts_with(&first), "{printed}");
             assert!(!printed.contains("s.OfThe"), "{printed}");
+            let end = "\napplied: 10 created; 2 policies are still missing: orders-read, orders-write\n";
+            assert_eq!(printed.ends_with(end), command == "apply", "{printed}");
         }
         let stranger = Server::start(|_| (403, json!({"errors": ["permission denied", "invalid token"]})));
         let env = [env, &[("VAULT_ADDR", stranger.url.as_str())]].concat();
-        let told = run(&["vault", "plan", &config], "", &env).complained(1);
-        assert!(told.contains(&format!("token from {place}")), "{told}");
+        has(&run(&["vault", "plan", &config], "", &env).complained(1), &[&format!("token from {place}")]);
     }
 }
 
@@ -68,18 +66,6 @@ fn home_with(token: &str) -> String {
     fs::create_dir_all(&folder).unwrap();
     fs::write(format!("{folder}/.vault-token"), format!("{token}\n")).unwrap();
     folder
-}
-
-#[test]
-fn an_apply_ends_with_what_it_did_and_what_is_still_missing() {
-    let vault = empty_vault();
-    let config = file("yaml", &plain_config());
-    let env = [("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", "s.x")];
-    let printed = run(&["vault", "apply", &config], "", &env).printed(0);
-    assert!(
-        printed.ends_with("\napplied: 10 created; 2 policies are still missing: orders-read, orders-write\n"),
-        "{printed}"
-    );
 }
 
 /// The name of the value that printed the same script before.
@@ -127,18 +113,14 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     assert!(plan(&root, &[]).complained(2).contains("root user"));
     let (one, two) = ("arn:aws:iam::123456789012:role/orders-eu", "arn:aws:iam::123456789012:role/orders-us");
     for list in [format!("{one},{two}"), format!("{one}, {two}"), format!("{one},{two},")] {
-        let told = plan(&["--aws-principal", &list], &[]).complained(2);
-        assert!(
-            told.contains(&format!("one ARN in each option: `--aws-principal {one} --aws-principal {two}`")),
-            "{told}"
+        has(
+            &plan(&["--aws-principal", &list], &[]).complained(2),
+            &[&format!("one ARN in each option: `--aws-principal {one} --aws-principal {two}`")],
         );
     }
     // A comma that IAM allows in a name is no list.
     let named = ["--aws-principal", "arn:aws:iam::123456789012:role/orders,eu"];
-    assert!(
-        plan(&[&named[..], &trusting].concat(), &[])
-            .complained(2)
-            .contains("`--aws-principal` is not for this login: a token needs none")
-    );
+    let told = plan(&[&named[..], &trusting].concat(), &[]).complained(2);
+    has(&told, &["`--aws-principal` is not for this login: a token needs none"]);
     assert!(plan(&["--policy", "default"], &[]).complained(2).contains("must not be `default`"));
 }

@@ -46,30 +46,41 @@ mod tests {
 
     use super::*;
 
-    fn answer(error: impl Into<OrdersError>) -> (u64, String) {
-        let answer = to(&Err(error.into()), None);
-        (answer["statusCode"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
-    }
-
     fn path() -> String {
         "sys/wrapping/unwrap".to_owned()
     }
 
+    /// The code alone: Vault's words stay inside.
     #[test]
-    fn a_refusal_is_403_with_its_code_alone() {
+    fn a_refusal_is_403_an_outage_503_and_a_set_up_that_is_wrong_500() {
         let incomplete = ContextError::Incomplete { key: "vaultAddress" };
-        for (error, code) in [
-            (UnwrapError::NoContext, "no_context"),
-            (UnwrapError::Context(incomplete), "context_invalid"),
-            (UnwrapError::NoToken, "no_token"),
-            (UnwrapError::Expired, "wrapping_token_expired"),
-            (UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup }, "creation_path_mismatch"),
-            (UnwrapError::NotValidAnyMore, "not_valid_any_more"),
-            (UnwrapError::AccessorMismatch, "accessor_mismatch"),
+        let at_lookup = UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup };
+        let message = "role orders does not exist".to_owned();
+        let refused = VaultErrorKind::Refused { status: 400, message };
+        for (error, status, code) in [
+            (OrdersError::from(UnwrapError::NoContext), 403, "no_context"),
+            (UnwrapError::Context(incomplete).into(), 403, "context_invalid"),
+            (UnwrapError::NoToken.into(), 403, "no_token"),
+            (UnwrapError::Expired.into(), 403, "wrapping_token_expired"),
+            (at_lookup.into(), 403, "creation_path_mismatch"),
+            (UnwrapError::NotValidAnyMore.into(), 403, "not_valid_any_more"),
+            (UnwrapError::AccessorMismatch.into(), 403, "accessor_mismatch"),
+            (OrdersError::StageUnknown, 403, "stage_unknown"),
+            (UnwrapError::Vault(VaultErrorKind::Sealed.at(path())).into(), 503, "vault_sealed"),
+            (UnwrapError::NotKnown.into(), 503, "wrapping_token_not_known"),
+            (VaultErrorKind::TimedOut.at(path()).into(), 503, "vault_timed_out"),
+            (refused.at(path()).into(), 500, "vault_refused"),
+            (VaultErrorKind::Forbidden.at(path()).into(), 500, "vault_forbidden"),
+            (UnwrapError::Vault(VaultErrorKind::Forbidden.at(path())).into(), 500, "vault_forbidden"),
+            (OrdersError::NotKv2, 500, "secret_not_kv2"),
+            (OrdersError::EventUnsupported, 500, "event_unsupported"),
         ] {
-            assert_eq!(answer(error), (403, format!(r#"{{"error":"{code}"}}"#)));
+            let answer = to(&Err(error), None);
+            assert_eq!(answer["statusCode"], status, "{code}");
+            assert_eq!(answer["body"], format!(r#"{{"error":"{code}"}}"#));
+            let retry_after = answer["headers"].get("retry-after");
+            assert_eq!(retry_after, (status == 503).then_some(&json!("1")), "{code}: when to come back");
         }
-        assert_eq!(answer(OrdersError::StageUnknown), (403, r#"{"error":"stage_unknown"}"#.to_owned()));
     }
 
     #[test]
@@ -79,31 +90,5 @@ mod tests {
         assert!(
             to(&Err(OrdersError::StageUnknown), None)["headers"].get("access-control-allow-origin").is_none()
         );
-    }
-
-    #[test]
-    fn an_outage_is_503_and_says_when_to_come_back() {
-        for error in [
-            OrdersError::from(UnwrapError::Vault(VaultErrorKind::Sealed.at(path()))),
-            OrdersError::from(UnwrapError::NotKnown),
-            OrdersError::from(VaultErrorKind::TimedOut.at(path())),
-        ] {
-            let answer = to(&Err(error), None);
-            assert_eq!(
-                (&answer["statusCode"], &answer["headers"]["retry-after"]),
-                (&json!(503), &json!("1"))
-            );
-        }
-    }
-
-    #[test]
-    fn a_set_up_that_is_wrong_is_500_and_vaults_words_stay_inside() {
-        let message = "role orders does not exist".to_owned();
-        let (status, body) = answer(VaultErrorKind::Refused { status: 400, message }.at(path()));
-        assert_eq!((status, body.as_str()), (500, r#"{"error":"vault_refused"}"#));
-        assert_eq!(answer(VaultErrorKind::Forbidden.at(path())).0, 500);
-        assert_eq!(answer(UnwrapError::Vault(VaultErrorKind::Forbidden.at(path()))).0, 500);
-        assert_eq!(answer(OrdersError::NotKv2).0, 500);
-        assert_eq!(answer(OrdersError::EventUnsupported).0, 500);
     }
 }

@@ -115,9 +115,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refuses_stages_it_does_not_serve() {
-        for stage in ["staging", "PROD", ""] {
-            assert_eq!(code(stage, context()).await, "stage_unknown");
+    async fn refuses_what_is_not_the_authorizers_for_this_stage_and_tells_a_vault_that_is_down_from_it() {
+        let mut of_staging = context();
+        of_staging["vaultCreationPath"] = json!("auth/token/create/orders-staging-reader");
+        for (case, stage, context, expected) in [
+            ("another stage", "staging", context(), "stage_unknown"),
+            ("another spelling", "PROD", context(), "stage_unknown"),
+            ("no stage", "", context(), "stage_unknown"),
+            ("around the authorizer", "prod", json!(null), "no_context"),
+            ("an empty context", "prod", json!({}), "no_context"),
+            ("another authorizer's", "prod", json!({"principalId": "user"}), "no_context"),
+            ("a token of another stage's role", "prod", of_staging, "creation_path_mismatch"),
+            ("a Vault that is down", "prod", context(), "vault_unreachable"),
+        ] {
+            assert_eq!(code(stage, context).await, expected, "{case}");
         }
     }
 
@@ -128,25 +139,6 @@ mod tests {
         for (event, code) in [(json!({}), "event_unsupported"), (without_stage, "stage_unknown")] {
             assert_eq!(serve(&read(STAGES).unwrap(), event, UNIX_EPOCH).await.unwrap_err().code(), code);
         }
-    }
-
-    #[tokio::test]
-    async fn refuses_a_request_that_came_around_the_authorizer() {
-        for nothing in [json!(null), json!({}), json!({"principalId": "user"})] {
-            assert_eq!(code("prod", nothing).await, "no_context");
-        }
-    }
-
-    #[tokio::test]
-    async fn refuses_a_token_of_another_stages_role() {
-        let mut context = context();
-        context["vaultCreationPath"] = json!("auth/token/create/orders-staging-reader");
-        assert_eq!(code("prod", context).await, "creation_path_mismatch");
-    }
-
-    #[tokio::test]
-    async fn tells_a_vault_that_is_down_from_a_refusal() {
-        assert_eq!(code("prod", context()).await, "vault_unreachable");
     }
 
     #[test]

@@ -269,33 +269,31 @@ mod tests {
     }
 
     #[test]
-    fn rejects_root() {
-        assert_eq!(PrincipalArn::parse("arn:aws:iam::123456789012:root"), Err(PrincipalArnError::Root));
-        for malformed in
-            ["arn:aws:iam::1:root", "arn:aws:iam::123456789012:root/", "arn:aws:sts::123456789012:root"]
-        {
-            assert_eq!(PrincipalArn::parse(malformed), Err(PrincipalArnError::Malformed), "`{malformed}`");
+    fn rejects_root_federated_users_and_sessions_that_aws_made_for_a_machine() {
+        use PrincipalArnError::{FederatedUser, Machine, Malformed, Root};
+        const NEAR_ROOT: &str = "iam::1:root iam::123456789012:root/ sts::123456789012:root";
+        const NEAR_FEDERATED: &str = "sts::123456789012:federated-user sts::123456789012:federated-user/
+            sts::123456789012:federated-user/a/b";
+        const NEAR_MACHINE: &str = "sts::123456789012:assumed-role/aws:/i-0
+            sts::123456789012:assumed-role/aws:ec2-instance/ sts::123456789012:assumed-role/aws:ec2-instance
+            sts::123456789012:assumed-role/other:ec2/i-0";
+        for (arn, error, near) in [
+            ("iam::123456789012:root", Root, NEAR_ROOT),
+            ("sts::123456789012:federated-user/ann", FederatedUser, NEAR_FEDERATED),
+            ("sts::123456789012:assumed-role/aws:ec2-instance/i-0123456789abcdef0", Machine, NEAR_MACHINE),
+        ] {
+            assert_eq!(PrincipalArn::parse(&format!("arn:aws:{arn}")), Err(error));
+            for malformed in near.split_whitespace() {
+                assert_eq!(
+                    PrincipalArn::parse(&format!("arn:aws:{malformed}")),
+                    Err(Malformed),
+                    "{malformed}"
+                );
+            }
         }
-    }
-
-    #[test]
-    fn rejects_federated_users() {
-        let federated = "arn:aws:sts::123456789012:federated-user/ann";
-        assert_eq!(PrincipalArn::parse(federated), Err(PrincipalArnError::FederatedUser));
-        for malformed in ["federated-user", "federated-user/", "federated-user/a/b", "federated-user/a b"] {
-            let arn = format!("arn:aws:sts::123456789012:{malformed}");
-            assert_eq!(PrincipalArn::parse(&arn), Err(PrincipalArnError::Malformed), "`{arn}`");
-        }
-    }
-
-    #[test]
-    fn rejects_sessions_that_aws_made_for_a_machine() {
-        let session =
-            |name: &str| PrincipalArn::parse(&format!("arn:aws:sts::123456789012:assumed-role/{name}"));
-        assert_eq!(session("aws:ec2-instance/i-0123456789abcdef0"), Err(PrincipalArnError::Machine));
-        for malformed in ["aws:/i-0", "aws:ec2-instance/", "aws:ec2-instance", "other:ec2/i-0", "aws:a b/i-0"]
-        {
-            assert_eq!(session(malformed), Err(PrincipalArnError::Malformed), "`{malformed}`");
+        for with_space in ["federated-user/a b", "assumed-role/aws:a b/i-0"] {
+            let arn = format!("arn:aws:sts::123456789012:{with_space}");
+            assert_eq!(PrincipalArn::parse(&arn), Err(Malformed), "`{arn}`");
         }
     }
 

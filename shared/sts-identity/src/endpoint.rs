@@ -162,31 +162,23 @@ mod tests {
     }
 
     #[test]
-    fn us_east_1_is_the_global_host_and_every_other_region_its_own() {
-        let cases = [
-            ("us-east-1", "https://sts.amazonaws.com/", "sts.amazonaws.com"),
-            ("eu-west-1", "https://sts.eu-west-1.amazonaws.com/", "sts.eu-west-1.amazonaws.com"),
-            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com/", "sts.us-gov-west-1.amazonaws.com"),
-            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn/", "sts.cn-north-1.amazonaws.com.cn"),
-            ("eusc-de-east-1", "https://sts.eusc-de-east-1.amazonaws.eu/", "sts.eusc-de-east-1.amazonaws.eu"),
-            ("us-iso-east-1", "https://sts.us-iso-east-1.c2s.ic.gov/", "sts.us-iso-east-1.c2s.ic.gov"),
-        ];
-        for (name, url, host) in cases {
-            let endpoint = StsEndpoint::regional(&region(name));
-            assert_eq!((endpoint.url(), endpoint.host(), endpoint.region().as_str()), (url, host, name));
-        }
-    }
-
-    #[test]
-    fn a_regions_own_host_is_never_the_global_one() {
+    fn us_east_1_is_the_global_host_unless_its_own_is_asked_for_and_every_other_region_its_own() {
         for (name, host) in [
             ("us-east-1", "sts.us-east-1.amazonaws.com"),
             ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
             ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu"),
+            ("us-iso-east-1", "sts.us-iso-east-1.c2s.ic.gov"),
         ] {
-            let endpoint = StsEndpoint::of_region(&region(name));
-            assert_eq!((endpoint.host(), endpoint.region().as_str()), (host, name));
-            assert_eq!(endpoint.url(), format!("https://{host}/"));
+            let global = if name == "us-east-1" { "sts.amazonaws.com" } else { host };
+            let region = region(name);
+            for (endpoint, host) in
+                [(StsEndpoint::regional(&region), global), (StsEndpoint::of_region(&region), host)]
+            {
+                assert_eq!((endpoint.host(), endpoint.region().as_str()), (host, name));
+                assert_eq!(endpoint.url(), format!("https://{host}/"));
+            }
         }
     }
 
@@ -218,30 +210,23 @@ mod tests {
     }
 
     #[test]
-    fn rejects_an_endpoint_on_another_machine() {
-        let cases = "https://sts.example.com/ http://localhost.example.com/ http://localhost./
+    fn rejects_an_endpoint_on_another_machine_and_one_that_is_no_root_url() {
+        const ELSEWHERE: &str = "https://sts.example.com/ http://localhost.example.com/ http://localhost./
             http://127.0.0.1.example.com/ http://127.0.0.1@example.com/ http://0.0.0.0/
             http://169.254.169.254/ http://10.0.0.1/ http://[::ffff:10.0.0.1]/ http://[fe80::1]/";
-        for url in cases.split_whitespace() {
-            let refused = StsEndpoint::loopback(url, &region("eu-west-1"));
-            assert_eq!(refused, Err(StsEndpointError::NotLoopback), "`{url}`");
+        const NO_URLS: &str = "localhost 127.0.0.1:4566 localhost:4566 ftp://127.0.0.1/ file:///tmp/sts";
+        const NO_ROOTS: &str =
+            "http://u@127.0.0.1/ http://u:p@127.0.0.1/ http://127.0.0.1/sts http://127.0.0.1/?a
+            http://127.0.0.1/#a";
+        for (urls, error) in [
+            (ELSEWHERE, StsEndpointError::NotLoopback),
+            (NO_URLS, StsEndpointError::NotAUrl),
+            (NO_ROOTS, StsEndpointError::NotARoot),
+        ] {
+            for url in urls.split_whitespace() {
+                assert_eq!(StsEndpoint::loopback(url, &region("eu-west-1")), Err(error), "`{url}`");
+            }
         }
-    }
-
-    #[test]
-    fn rejects_an_endpoint_that_is_no_root_url() {
-        for url in
-            ["", "localhost", "127.0.0.1:4566", "localhost:4566", "ftp://127.0.0.1/", "file:///tmp/sts"]
-        {
-            assert_eq!(
-                StsEndpoint::loopback(url, &region("eu-west-1")),
-                Err(StsEndpointError::NotAUrl),
-                "`{url}`"
-            );
-        }
-        for rest in ["u@127.0.0.1/", "u:p@127.0.0.1/", "127.0.0.1/sts", "127.0.0.1/?a", "127.0.0.1/#a"] {
-            let refused = StsEndpoint::loopback(&format!("http://{rest}"), &region("eu-west-1"));
-            assert_eq!(refused, Err(StsEndpointError::NotARoot), "`{rest}`");
-        }
+        assert_eq!(StsEndpoint::loopback("", &region("eu-west-1")), Err(StsEndpointError::NotAUrl));
     }
 }

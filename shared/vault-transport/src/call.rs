@@ -202,18 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn the_path_goes_below_v1_and_the_addresss_own_path() {
-        assert_eq!(url("https://v.example", "sys/health").unwrap(), "https://v.example/v1/sys/health");
-        assert_eq!(url("https://v.example/", "a/b").unwrap(), "https://v.example/v1/a/b");
-        assert_eq!(url("https://example.com/vault/", "a/b").unwrap(), "https://example.com/vault/v1/a/b");
-    }
-
-    #[test]
-    fn each_segment_is_encoded() {
-        assert_eq!(
-            url("https://v.example", "kv/a b/%2e%2e/é").unwrap(),
-            "https://v.example/v1/kv/a%20b/%252e%252e/%C3%A9"
-        );
+    fn the_path_goes_below_v1_and_the_addresss_own_path_with_each_segment_encoded() {
+        for (address, path, expected) in [
+            ("https://v.example", "sys/health", "https://v.example/v1/sys/health"),
+            ("https://v.example/", "a/b", "https://v.example/v1/a/b"),
+            ("https://example.com/vault/", "a/b", "https://example.com/vault/v1/a/b"),
+            ("https://v.example", "kv/a b/%2e%2e/é", "https://v.example/v1/kv/a%20b/%252e%252e/%C3%A9"),
+        ] {
+            assert_eq!(url(address, path).unwrap(), expected);
+        }
     }
 
     #[test]
@@ -231,26 +228,17 @@ mod tests {
             assert!(matches!(error.kind, VaultErrorKind::CallInvalid { .. }), "{path:?}: {error:?}");
             assert!(error.request_not_sent());
         }
+        let unwrapped = Call::post("auth/token/create/x").wrap_ttl_seconds(0);
+        let error = unwrapped.url(&VaultAddress::parse("https://v.example").unwrap()).unwrap_err();
+        assert!(matches!(error.kind, VaultErrorKind::CallInvalid { .. }), "it would not wrap: {error:?}");
     }
 
     #[test]
-    fn rejects_a_wrap_ttl_that_would_not_wrap() {
-        let call = Call::post("auth/token/create/x").wrap_ttl_seconds(0);
-        let error = call.url(&VaultAddress::parse("https://v.example").unwrap()).unwrap_err();
-        assert!(matches!(error.kind, VaultErrorKind::CallInvalid { .. }));
-    }
-
-    #[test]
-    fn the_token_header_is_sensitive() {
-        let call = Call::get("a").token(&VaultToken::parse("s.secret").unwrap());
+    fn debug_is_exactly_the_method_and_the_path_and_the_token_header_is_sensitive() {
+        let call = Call::post("a/b").token(&VaultToken::parse("s.secret").unwrap());
         let header = call.token_header().unwrap();
         assert!(header.is_sensitive());
         assert_eq!(header.to_str().unwrap(), "s.secret");
-    }
-
-    #[test]
-    fn debug_is_exactly_the_method_and_the_path() {
-        let call = Call::post("a/b").token(&VaultToken::parse("s.secret").unwrap());
         let call = call.body(&serde_json::json!({"password": "secret"})).unwrap();
         assert_eq!(format!("{call:?}"), r#"Call { method: POST, path: "a/b", .. }"#);
     }

@@ -10,7 +10,7 @@
 //!
 //! The stand-in leaves out: unique ids (`resolve_aws_unique_ids=false`), wildcards in principals, EC2, wrapped logins.
 
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HOST};
@@ -18,7 +18,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Proxy, STS_SCOPE, TOKEN_MAX_TTL_SECONDS, WRONG_REGION, end_to_end, pass_back, refusal};
+use super::{Proxy, TOKEN_MAX_TTL_SECONDS};
+use crate::http::{Upstream, end_to_end};
 use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE};
 
 const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
@@ -39,7 +40,7 @@ impl Proxy {
     pub(super) async fn log_in(&self, login: &[u8]) -> Response {
         match self.verified(login).await {
             Ok(caller) => self.token(&caller).await,
-            Err(reason) => refusal(&reason),
+            Err(reason) => (StatusCode::BAD_REQUEST, axum::Json(json!({"errors": [reason]}))).into_response(),
         }
     }
 
@@ -55,8 +56,7 @@ impl Proxy {
             .ask_sts(&signed)
             .await
             .map_err(|reason| format!("error making upstream request: {reason}"))?;
-        let name = login.get("role").and_then(Value::as_str).filter(|role| !role.is_empty());
-        let name = name.unwrap_or(&caller.friendly_name);
+        let name = login.get("role").and_then(Value::as_str).unwrap_or_default();
         if name != AUTHORIZER_ROLE {
             return Err(format!("entry for role {name} not found"));
         }
@@ -79,7 +79,7 @@ impl Proxy {
         let mut headers = end_to_end(headers);
         let authority = &signed.url[url::Position::BeforeHost..url::Position::AfterPort];
         headers.insert(HOST, HeaderValue::from_str(authority).expect("a URL's authority is a header value"));
-        let request = self.http.post(format!("{}{}", self.sts_url, signed.url.path())).headers(headers);
+        let request = self.sts.post(signed.url.path()).headers(headers);
         let answer = request.body(signed.body.clone()).send().await;
         let answer = answer.map_err(|error| format!("error making request: {error}"))?;
         if answer.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "text/xml") {
@@ -89,10 +89,6 @@ impl Proxy {
         let body = answer.text().await.map_err(|error| error.to_string())?;
         if status != StatusCode::OK {
             return Err(format!("received error code {} from STS: {body}", status.as_u16()));
-        }
-        // The emulator takes every region's signature. The STS of a mount without `sts_region` takes this one's.
-        if !signed.header("authorization").is_some_and(|value| value.contains(STS_SCOPE)) {
-            return Err(format!("received error code 403 from STS: {WRONG_REGION}"));
         }
         CallerIdentity::parse(&body)
     }
@@ -109,8 +105,8 @@ impl Proxy {
             "display_name": caller.display_name,
             "meta": {"account_id": caller.account, "auth_type": "iam"},
         });
-        let request = self.http.post(format!("{}/v1/auth/token/create", self.upstream));
-        pass_back(request.header("X-Vault-Token", &self.root_token).json(&create).send().await).await
+        let request = self.upstream.post("/v1/auth/token/create").header("X-Vault-Token", &self.root_token);
+        Upstream::pass_back(request.json(&create)).await
     }
 }
 
@@ -209,19 +205,12 @@ fn validate_server_id(signed: &SignedRequest, server_id: &str) -> Result<(), Str
 
 fn validate_amz_headers(signed: &SignedRequest) -> Result<(), String> {
     for (name, _) in &signed.headers {
-        let name = name.to_ascii_lowercase();
-        if name.starts_with("x-amz-") && !ALLOWED_AMZ_HEADERS.contains(&name.as_str()) {
-            return Err(format!("invalid request header: {}", canonical(&name)));
+        let lower = name.to_ascii_lowercase();
+        if lower.starts_with("x-amz-") && !ALLOWED_AMZ_HEADERS.contains(&lower.as_str()) {
+            return Err(format!("invalid request header: {name}"));
         }
     }
     Ok(())
-}
-
-/// As Go writes a header's name: `X-Amz-Target`.
-fn canonical(name: &str) -> String {
-    let capital =
-        |part: &str| part.get(..1).unwrap_or_default().to_uppercase() + part.get(1..).unwrap_or_default();
-    name.split('-').map(capital).collect::<Vec<_>>().join("-")
 }
 
 /// What STS says about the signer, and what Vault makes of it.
@@ -229,7 +218,6 @@ struct CallerIdentity {
     arn: String,
     account: String,
     canonical_arn: String,
-    friendly_name: String,
     display_name: String,
 }
 
@@ -251,16 +239,13 @@ impl CallerIdentity {
             return Err(format!("error parsing arn {arn:?}: unrecognized arn"));
         };
         let principal: Vec<&str> = principal.split('/').collect();
-        let (canonical, friendly_name, display_name) = match principal[..] {
-            ["assumed-role", role, session, ..] => {
-                (format!("role/{role}"), role, format!("{role}/{session}"))
-            }
-            ["user", .., user] => (format!("user/{user}"), user, user.to_owned()),
+        let (canonical, display_name) = match principal[..] {
+            ["assumed-role", role, session, ..] => (format!("role/{role}"), format!("{role}/{session}")),
+            ["user", .., user] => (format!("user/{user}"), user.to_owned()),
             _ => return Err(format!("error parsing arn {arn:?}: unrecognized principal type")),
         };
         Ok(Self {
             canonical_arn: format!("arn:{partition}:iam::{owner}:{canonical}"),
-            friendly_name: friendly_name.to_owned(),
             display_name,
             account,
             arn,

@@ -134,68 +134,68 @@ pub(super) enum Injection {
     FunctionStopped,
 }
 
-/// What [`Injection::mend`] must know.
+const QUOTA: &str = "sys/quotas/rate-limit/mints";
+
+/// A scenario's injection while it lasts.
 pub(super) struct Injected {
+    injection: Injection,
+    /// The node that it is about.
     node: usize,
     _no_requests: Option<OwnedRwLockWriteGuard<()>>,
 }
 
-const QUOTA: &str = "sys/quotas/rate-limit/mints";
-
-impl Injection {
-    pub(super) async fn inject(self, bed: &mut Bed, load: &Load, watch: &Watch) -> Injected {
+impl Injected {
+    pub(super) async fn new(injection: Injection, bed: &mut Bed, load: &Load, watch: &Watch) -> Self {
         let leader = bed.cluster.leader().await;
-        let mut injected = Injected { node: leader, _no_requests: None };
-        match self {
-            Self::LeaderKilled => bed.cluster.kill(leader),
-            Self::LeaderPaused => bed.cluster.node(leader).pause(),
-            Self::LeaderCutOff => {
-                watch.leave_out(Some(leader));
-                bed.cluster.cut_off(leader);
-                bed.load_balancer.cut_off(leader);
-            }
-            Self::LeaderSealed => bed.cluster.node(leader).seal().await,
-            Self::TokenRevoked => bed.revoke_logins().await,
-            Self::Delay(delay) => bed.load_balancer.delay(delay),
-            Self::Resets { percent } => bed.load_balancer.reset_some(percent),
-            Self::Quota => {
-                let quota = json!({"path": "auth/token/create/*", "rate": 1, "interval": "1s"});
-                bed.cluster.node(leader).write(QUOTA, quota).await;
-            }
-            Self::DiskFull { of_leader } => {
-                injected.node = if of_leader { leader } else { (leader + 1) % NODES };
-                bed.cluster.fill_disk(injected.node);
-            }
-            Self::Lag(delay) => bed.cluster.move_away((leader + 1) % NODES, delay),
-            Self::FunctionStopped => {
-                injected._no_requests = Some(load.hold().await);
-                bed.functions.iter().for_each(|function| function.pause());
-            }
-        }
+        let of_standby = matches!(injection, Injection::Lag(_) | Injection::DiskFull { of_leader: false });
+        let node = if of_standby { (leader + 1) % NODES } else { leader };
+        let stopped = matches!(injection, Injection::FunctionStopped);
+        let _no_requests = if stopped { Some(load.hold().await) } else { None };
+        let injected = Self { injection, node, _no_requests };
+        injected.set(true, bed, watch).await;
         injected
     }
 
-    pub(super) async fn mend(self, injected: Injected, bed: &mut Bed, watch: &Watch) {
-        let node = injected.node;
-        match self {
-            Self::LeaderKilled => bed.cluster.start_again(node).await,
-            Self::LeaderPaused => bed.cluster.node(node).resume(),
-            Self::LeaderCutOff => {
-                bed.cluster.reconnect();
-                bed.load_balancer.reconnect(node);
-                watch.leave_out(None);
+    pub(super) async fn mend(self, bed: &mut Bed, watch: &Watch) {
+        self.set(false, bed, watch).await;
+    }
+
+    async fn set(&self, broken: bool, bed: &mut Bed, watch: &Watch) {
+        let node = self.node;
+        match (self.injection, broken) {
+            (Injection::LeaderKilled, true) => bed.cluster.kill(node),
+            (Injection::LeaderKilled, false) => bed.cluster.start_again(node).await,
+            (Injection::LeaderPaused, true) => bed.cluster.node(node).pause(),
+            (Injection::LeaderPaused, false) => bed.cluster.node(node).resume(),
+            (Injection::LeaderCutOff, _) => {
+                watch.leave_out(broken.then_some(node));
+                bed.cluster.cut_off(broken.then_some(node));
+                bed.load_balancer.cut_off(node, broken);
             }
-            Self::LeaderSealed => bed.cluster.node(node).unseal().await,
-            Self::TokenRevoked => bed.revoke_logins().await,
-            Self::Delay(_) => bed.load_balancer.delay(Duration::ZERO),
-            Self::Resets { .. } => bed.load_balancer.reset_some(0),
-            Self::Quota => {
+            (Injection::LeaderSealed, true) => bed.cluster.node(node).seal().await,
+            (Injection::LeaderSealed, false) => bed.cluster.node(node).unseal().await,
+            (Injection::TokenRevoked, _) => bed.revoke_logins().await,
+            (Injection::Delay(delay), _) => {
+                bed.load_balancer.delay(if broken { delay } else { Duration::ZERO });
+            }
+            (Injection::Resets { percent }, _) => {
+                bed.load_balancer.reset_some(if broken { percent } else { 0 });
+            }
+            (Injection::Quota, true) => {
+                let quota = json!({"path": "auth/token/create/*", "rate": 1, "interval": "1s"});
+                bed.cluster.node(node).write(QUOTA, quota).await;
+            }
+            (Injection::Quota, false) => {
                 let leader = bed.cluster.leader().await;
                 bed.cluster.node(leader).delete(QUOTA).await;
             }
-            Self::DiskFull { .. } => bed.cluster.free_disk(node),
-            Self::Lag(_) => bed.cluster.move_back(),
-            Self::FunctionStopped => bed.functions.iter().for_each(|function| function.resume()),
+            // Smaller than any of its files is by now.
+            (Injection::DiskFull { .. }, _) => {
+                bed.cluster.limit_files(node, if broken { "4096:" } else { "unlimited:" });
+            }
+            (Injection::Lag(delay), _) => bed.cluster.move_away(broken.then_some((node, delay))),
+            (Injection::FunctionStopped, true) => bed.functions.iter().for_each(|one| one.pause()),
+            (Injection::FunctionStopped, false) => bed.functions.iter().for_each(|one| one.resume()),
         }
     }
 }

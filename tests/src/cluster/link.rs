@@ -53,12 +53,8 @@ impl Wires {
         self.ends.lock().expect("not poisoned")[node].pid = None;
     }
 
-    pub(super) fn cut_off(&self, node: usize) {
-        self.cut_off.send_replace(Some(node));
-    }
-
-    pub(super) fn reconnect(&self) {
-        self.cut_off.send_replace(None);
+    pub(super) fn cut_off(&self, node: Option<usize>) {
+        self.cut_off.send_replace(node);
     }
 
     pub(super) fn move_away(&self, far: Option<(usize, Duration)>) {

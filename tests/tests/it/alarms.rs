@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use test_bed::alarms::{Alarm, CloudWatch, alarms, filters};
+use test_bed::configuration::with;
 use test_bed::{
     Configuration, Function, Grant, Issuer, Made, Scratch, TokenSpec, cloudformation, request_event,
 };
@@ -15,13 +16,10 @@ use crate::settings::{self, by_template};
 const FUNCTION: &str = "orders-authorizer";
 const HOURS: u64 = 3600;
 
-/// What the function writes, a line each.
+/// What the function writes.
 struct Lines {
-    allowed: String,
-    missing: String,
-    forged: String,
-    reserved: String,
-    fault: String,
+    /// A line by the code of its decision.
+    by_code: BTreeMap<String, String>,
     /// What callers have put into the lines of their denials.
     of_attackers: Vec<String>,
     /// Of a function with a configuration that is not usable.
@@ -42,14 +40,14 @@ impl Lines {
         let mut smuggled = event("/status", &good);
         smuggled["headers"]["x-vault-token"] = json!("s.mine");
 
-        let mut events = vec![
-            event("/status", &good),
-            request_event("/status", ""),
-            event("/status", &issuer.forged(&TokenSpec::new())),
-            smuggled,
-            event("/orders", &good),
+        let ours = [
+            (event("/status", &good), "allowed"),
+            (request_event("/status", ""), "credential_missing"),
+            (event("/status", &issuer.forged(&TokenSpec::new())), "signature_invalid"),
+            (smuggled, "header_reserved"),
+            (event("/orders", &good), "vault_unreachable"),
         ];
-        let ours = events.len();
+        let mut events: Vec<Value> = ours.iter().map(|(event, _)| event.clone()).collect();
         for text in OF_ATTACKERS {
             let spec = TokenSpec::new().claim("iss", text).claim("aud", text).claim("sub", text);
             events.push(event("/status", &issuer.token(&spec)));
@@ -63,29 +61,23 @@ impl Lines {
         for event in &events {
             let _ = function.invoke(event).await;
         }
-        let lines: Vec<String> =
-            function.log().lines().filter(|line| line.contains("\"outcome\"")).map(str::to_owned).collect();
-        assert_eq!(lines.len(), events.len(), "{lines:#?}");
-        let code = |line: usize, code: &str| {
-            let read: Value = serde_json::from_str(&lines[line]).unwrap();
-            assert_eq!(read["Code"], code, "{read}");
-            lines[line].clone()
-        };
+        assert_eq!(function.codes()[..ours.len()], ours.each_ref().map(|(_, code)| *code));
+        let log = function.log();
+        let mut lines = log.lines().filter(|line| line.contains("\"outcome\"")).map(str::to_owned);
+        let by_code = ours.map(|(_, code)| (code.to_owned(), lines.next().unwrap())).into();
+        let of_attackers: Vec<String> = lines.collect();
+        assert_eq!(of_attackers.len(), 3 * OF_ATTACKERS.len(), "{log}");
 
         let broken = Function::authorizer("vault: {address: \"http://x\"}", &[], &scratch);
         assert!(!broken.exited().await.success());
         let bad_start: Vec<String> = broken.log().lines().map(str::to_owned).collect();
         let told = bad_start.iter().any(|line| line.contains("the configuration is not usable"));
         assert!(told, "{bad_start:?}");
-        Self {
-            allowed: code(0, "allowed"),
-            missing: code(1, "credential_missing"),
-            forged: code(2, "signature_invalid"),
-            reserved: code(3, "header_reserved"),
-            fault: code(4, "vault_unreachable"),
-            of_attackers: lines[ours..].to_vec(),
-            bad_start,
-        }
+        Self { by_code, of_attackers, bad_start }
+    }
+
+    fn of(&self, code: &str) -> &str {
+        &self.by_code[code]
     }
 }
 
@@ -149,13 +141,12 @@ fn by_default() -> Settings {
 
 fn by_cloudformation(settings: &Settings) -> Vec<Deployment> {
     let one = |api| {
-        let (template, parameters) = by_template(&[&json!({"ApiType": api}), &settings.template]);
+        let (template, parameters) = by_template(with(&settings.template, json!({"ApiType": api})));
         let made = Made::of_template(&template, FUNCTION, &parameters);
         Deployment { name: "authorizer.yaml", made, api }
     };
     let beside = |api| {
-        let mut parameters = beside_parameters(api);
-        settings::merge(&mut parameters, &[&settings.template]);
+        let parameters = with(&beside_parameters(api), settings.template.clone());
         // The stack's name is the beginning of the alarms' names.
         let made = Made::of_template(&cloudformation::template("alarms.yaml"), FUNCTION, &parameters);
         Deployment { name: "alarms.yaml", made, api }
@@ -173,8 +164,8 @@ async fn by_terraform(settings: &Settings) -> Vec<Deployment> {
     let scratch = Scratch::new("alarms-terraform");
     let http = json!({"api": {"type": "HTTP", "id": "a1b2c3d4e5"}});
     let modules = json!({
-        "rest": settings::module(&[&settings.terraform]),
-        "http": settings::module(&[&http, &settings.terraform]),
+        "rest": settings::module(settings.terraform.clone()),
+        "http": settings::module(with(&http, settings.terraform.clone())),
     });
     let plan = settings::planned(&scratch, &modules).await;
     let one = |module, api| Deployment { name: "Terraform", made: Made::of_plan(&plan, module), api };
@@ -233,6 +224,16 @@ impl<'w> World<'w> {
         self
     }
 
+    /// For three hours, and no alarm is raised.
+    fn stays_healthy(self, lines: &Lines) {
+        let every = |seconds: usize| (30..3 * HOURS).step_by(seconds);
+        self.logs(every(15), lines.of("allowed"))
+            .logs(every(60), lines.of("credential_missing"))
+            .answers(every(15), false)
+            .throttles(every(60), 0.0)
+            .raises("a healthy API", &[]);
+    }
+
     /// Exactly these alarms are raised within three hours.
     fn raises(self, what: &str, expected: &[&str]) {
         let raised = self.alarms.iter().filter(|alarm| self.cloudwatch.raises(alarm, 3 * HOURS));
@@ -254,12 +255,7 @@ fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
     let every = |seconds: u64| (30..2 * HOURS).step_by(usize::try_from(seconds).unwrap());
 
     world().raises("nobody calls", &[]);
-    world()
-        .logs(every(15), &lines.allowed)
-        .logs(every(60), &lines.missing)
-        .answers(every(15), false)
-        .throttles(every(60), 0.0)
-        .raises("a healthy API", &[]);
+    world().stays_healthy(lines);
     let mut living = world();
     for line in OF_LIVING {
         living = living.logs(every(60), &of_runtime(line));
@@ -268,35 +264,36 @@ fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
 
     // Three or more in half an hour, however they lie.
     world()
-        .logs(every(540), &lines.fault)
+        .logs(every(540), lines.of("vault_unreachable"))
         .answers(every(540), true)
         .raises("an outage, and a call each 9 minutes", &["faults", "api-5xx"]);
     world()
-        .logs([300, 301, 302], &lines.fault)
+        .logs([300, 301, 302], lines.of("vault_unreachable"))
         .answers([300, 301, 302], true)
         .raises("an outage of some seconds", &["faults", "api-5xx"]);
     world()
-        .logs(every(15), &lines.allowed)
-        .logs(every(15), &lines.fault)
+        .logs(every(15), lines.of("allowed"))
+        .logs(every(15), lines.of("vault_unreachable"))
         .answers(every(15), true)
         .raises("half of all calls fail", &["faults", "api-5xx"]);
     world()
-        .logs(every(15), &lines.allowed)
-        .logs([300, 4000], &lines.fault)
+        .logs(every(15), lines.of("allowed"))
+        .logs([300, 4000], lines.of("vault_unreachable"))
         .answers([300, 4000], true)
         .raises("a fault now and then", &[]);
-    let of_staging = lines.fault.replace("\"prod\"", "\"staging\"");
-    assert_ne!(of_staging, lines.fault);
+    let fault = lines.of("vault_unreachable");
+    let of_staging = fault.replace("\"prod\"", "\"staging\"");
+    assert_ne!(of_staging, fault);
     world().logs(every(15), &of_staging).raises("an outage of another stage", &[]);
 
-    let invalid = with_code(&lines.fault, "vault_answer_invalid");
+    let invalid = with_code(lines.of("vault_unreachable"), "vault_answer_invalid");
     world().logs([300], &invalid).raises("one answer that is not as ordered", &["vault-answer-invalid"]);
 
-    let refused = with_code(&lines.forged, "algorithm_refused");
+    let refused = with_code(lines.of("signature_invalid"), "algorithm_refused");
     for (line, alarm) in [
-        (&lines.forged, "signature-invalid"),
-        (&refused, "algorithm-refused"),
-        (&lines.reserved, "header-reserved"),
+        (lines.of("signature_invalid"), "signature-invalid"),
+        (refused.as_str(), "algorithm-refused"),
+        (lines.of("header_reserved"), "header-reserved"),
     ] {
         world().logs((0..21).map(|call| 600 + call * 14), line).raises("21 in five minutes", &[alarm]);
         world().logs((0..20).map(|call| 600 + call), line).raises("20 in five minutes", &[]);
@@ -316,7 +313,6 @@ fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
     // API Gateway may not call the function, which hears of nothing.
     world().answers(every(540), true).raises("a permission is missing", &["api-5xx"]);
 
-    assert_eq!(lines.of_attackers.len(), 3 * OF_ATTACKERS.len());
     let mut attacked = world();
     for (line, at) in lines.of_attackers.iter().zip((0..).step_by(60)) {
         attacked = attacked.logs([at], line);
@@ -372,13 +368,7 @@ async fn where_missing_data_is_a_breach_a_healthy_api_raises_no_alarm_and_a_sile
         cdk: json!(["alarms.treatMissingData"]),
     };
     for deployment in every_deployment(&breaching).await {
-        let every = |seconds: usize| (30..3 * HOURS).step_by(seconds);
-        World::new(&deployment)
-            .logs(every(15), &lines.allowed)
-            .logs(every(60), &lines.missing)
-            .answers(every(15), false)
-            .throttles(every(60), 0.0)
-            .raises("a healthy API", &[]);
+        World::new(&deployment).stays_healthy(&lines);
         World::new(&deployment).raises("nobody calls", &["faults", "api-5xx", "throttles"]);
     }
 }
@@ -412,14 +402,12 @@ fn alarms_yaml_has_the_alarms_of_authorizer_yaml() {
 async fn every_threshold_can_be_set() {
     let rows = settings::rows("Alarms");
     let rest = beside_parameters("REST");
-    for (file, required) in [("authorizer.yaml", by_template(&[]).1), ("alarms.yaml", rest)] {
+    for (file, required) in [("authorizer.yaml", by_template(json!({})).1), ("alarms.yaml", rest)] {
         let template = cloudformation::template(file);
         for row in &rows {
             let mut names = settings::names(&row[4]).into_iter();
             let parameter = names.find(|name| name.ends_with("Threshold")).unwrap();
-            let mut parameters = required.clone();
-            parameters[&parameter] = json!(77);
-            let made = Made::of_template(&template, FUNCTION, &parameters);
+            let made = Made::of_template(&template, FUNCTION, &with(&required, json!({ &parameter: 77 })));
             let alarms = alarms(&made);
             let changed = alarms.iter().filter(|alarm| (alarm.threshold - 77.0).abs() < f64::EPSILON).map(id);
             let changed: Vec<&str> = changed.collect();
@@ -435,7 +423,7 @@ async fn every_threshold_can_be_set() {
         let names = row[4].split(", ").map(|name| name.trim_matches('`'));
         thresholds[names.clone().nth(1).unwrap()] = json!(value);
     }
-    let module = json!({"thresholds": settings::module(&[&json!({"alarm_thresholds": thresholds})])});
+    let module = json!({"thresholds": settings::module(json!({"alarm_thresholds": thresholds}))});
     let of_terraform = Made::of_plan(&settings::planned(&scratch, &module).await, "thresholds");
     let read = |made: &Made| -> BTreeMap<String, f64> {
         alarms(made).iter().map(|alarm| (id(alarm).to_owned(), alarm.threshold)).collect()
@@ -450,7 +438,7 @@ async fn every_threshold_can_be_set() {
 /// A REST API's alarm on 5xx needs its name; the others do not.
 #[test]
 fn without_the_apis_name_its_alarm_is_left_out_and_no_other() {
-    let (template, parameters) = by_template(&[&json!({"ApiName": "-"})]);
+    let (template, parameters) = by_template(json!({"ApiName": "-"}));
     let made = Made::of_template(&template, FUNCTION, &parameters);
     let all = alarms(&made);
     assert_eq!(all.len(), 7);

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
-use test_bed::{Cluster, NODES, Scratch, Setup, parts, vault_setup};
+use test_bed::{Cluster, NODES, Scratch, parts, vault_setup};
 
 use crate::stack;
 
@@ -46,8 +46,8 @@ async fn integrations_in_every_language_wait_for_a_standby_that_lags_behind() {
     let cluster = Cluster::start(&scratch).await;
     let leader = cluster.leader().await;
     let (active, standby) = (cluster.node(leader), (leader + 1) % NODES);
-    vault_setup::configure(active, &Setup::quickstart()).await;
-    cluster.move_away(standby, Duration::from_millis(300));
+    vault_setup::quickstart(active).await;
+    cluster.move_away(Some((standby, Duration::from_millis(300))));
     let address = cluster.node(standby).address();
     let waiting = stack::clients().map(|(name, mut command)| (name, stack::start(&mut command, address)));
     // Java takes a moment to compile its client, in which the standby would hear of a token.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use test_bed::cloudformation::{self, BUCKET};
+use test_bed::configuration::with;
 use test_bed::process::with_input;
 use test_bed::{ACCOUNT, AwsBed, Code, Configuration, Emulator, Grant, REGION, SERVER_ID, Scratch, parts};
 use vault_context::context::FIELDS;
@@ -78,10 +79,7 @@ async fn a_rest_api_that_is_there_takes_the_authorizer() {
     assert!(policy["Policy"].as_str().unwrap().contains(&source), "{policy}");
 
     cloudformation::delete(aws, STACK).await;
-    let left = aws.request("lambda", "list_functions", &json!({})).await;
-    let left: Vec<_> =
-        left["Functions"].as_array().unwrap().iter().map(|f| f["FunctionName"].clone()).collect();
-    assert_eq!(left, ["existing-orders"], "the API and its integration stay");
+    assert_eq!(aws.left().await["list_functions"], ["existing-orders"], "the API and its integration stay");
 }
 
 #[tokio::test]
@@ -90,8 +88,7 @@ async fn an_http_api_that_is_there_takes_the_authorizer() {
     let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
     bed.protect(&outputs["AuthorizerId"]).await;
     bed.assert_served([403, 401]).await;
-    let reached = AwsBed::DECISIONS.into_iter().filter(|code| *code != "credential_missing");
-    assert_eq!(bed.aws.codes(&outputs["AuthorizerLogGroup"]).await, reached.collect::<Vec<_>>());
+    assert_eq!(bed.aws.codes(&outputs["AuthorizerLogGroup"]).await, AwsBed::HTTP_DECISIONS);
 }
 
 #[tokio::test]
@@ -115,7 +112,7 @@ async fn a_configuration_above_4_kb_goes_in_compressed_and_in_no_other_way() {
 
     let compressed = format!("base64gzip:{}", STANDARD.encode(gzip(&configuration)));
     let outputs = bed.deploy(&bed.parameters(&compressed)).await.unwrap();
-    assert_eq!(bed.aws.variables(STACK).await["AUTHORIZER_CONFIG"], json!(compressed));
+    assert_eq!(bed.aws.emulator.aws().variables(STACK).await["AUTHORIZER_CONFIG"], json!(compressed));
     bed.protect(&outputs["AuthorizerId"]).await;
     bed.assert_served([401, 401]).await;
 }
@@ -147,30 +144,39 @@ async fn what_would_fail_later_is_refused_by_the_template() {
         // Four bytes and two characters: what is counted is not what Lambda counts.
         ("Configuration", "{\"é\": 1}"),
     ] {
-        let mut parameters = bed.parameters("{}");
-        parameters[parameter] = json!(value);
+        let parameters = with(&bed.parameters("{}"), json!({ parameter: value }));
         let refused = bed.deploy(&parameters).await.unwrap_err();
         assert!(refused.contains(parameter), "{parameter}={value}: {refused}");
     }
 }
 
 #[tokio::test]
-async fn a_vpc_brings_its_permissions_and_only_then() {
+async fn a_vpc_and_a_login_with_a_jwt_of_sts_bring_their_permissions_and_only_then() {
     let bed = Bed::new("HTTP").await;
-    let configuration = bed.configuration().to_string();
-    let policies = async || {
-        let about = json!({"RoleName": format!("{STACK}-{REGION}")});
-        bed.aws.emulator.aws().request("iam", "list_role_policies", &about).await["PolicyNames"].take()
-    };
-    bed.deploy(&bed.parameters(&configuration)).await.unwrap();
-    assert_eq!(policies().await, json!(["write-own-log"]));
-    cloudformation::delete(bed.aws.emulator.aws(), STACK).await;
-
-    let mut parameters = bed.parameters(&configuration);
-    parameters["SubnetIds"] = json!("subnet-0a,subnet-0b");
-    parameters["SecurityGroupIds"] = json!("sg-0a");
-    bed.deploy(&parameters).await.unwrap();
-    assert_eq!(policies().await, json!(["write-own-log", "attach-to-vpc"]));
+    let aws = bed.aws.emulator.aws();
+    let required = bed.parameters(&bed.configuration().to_string());
+    let role = json!({"RoleName": format!("{STACK}-{REGION}")});
+    let vpc = json!({"SubnetIds": "subnet-0a,subnet-0b", "SecurityGroupIds": "sg-0a"});
+    let mut policy = Value::Null;
+    let audience = "https://vault.example.com";
+    for (more, expected) in [
+        (json!({}), &["write-own-log"][..]),
+        (vpc, &["write-own-log", "attach-to-vpc"]),
+        (json!({"WebIdentityAudience": audience}), &["write-own-log", "ask-for-own-jwt"]),
+    ] {
+        bed.deploy(&with(&required, more)).await.unwrap();
+        let made = aws.request("iam", "list_role_policies", &role).await["PolicyNames"].take();
+        assert_eq!(made, json!(expected));
+        let about = with(&role, json!({"PolicyName": expected.last()}));
+        policy = aws.request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
+        cloudformation::delete(aws, STACK).await;
+    }
+    let statements = policy["Statement"].as_array().unwrap();
+    assert_eq!((statements.len(), &statements[0]["Action"]), (1, &json!("sts:GetWebIdentityToken")));
+    let conditions = &statements[0]["Condition"];
+    assert_eq!(conditions["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"], audience);
+    // `ForAllValues` is true of a request without any.
+    assert_eq!(conditions["Null"]["sts:IdentityTokenAudience"], "false");
 }
 
 /// Not only a template that resolves: one that deploys with these settings, and a function that answers.
@@ -187,18 +193,11 @@ async fn an_existing_role_and_a_kept_log_are_deployed_and_outlive_the_stack() {
         json!({"RoleName": name, "Path": "/platform/apis/", "AssumeRolePolicyDocument": trust.to_string()});
     let role = aws.request("iam", "create_role", &role).await["Role"]["Arn"].as_str().unwrap().to_owned();
     assert!(role.ends_with(&format!(":role/platform/apis/{name}")), "{role}");
-    let mut parameters = bed.parameters(&bed.configuration().to_string());
-    for (parameter, value) in [
-        ("Role", name.as_str()),
-        ("RolePath", "/platform/apis/"),
-        ("KeepLog", "yes"),
-        ("Tracing", "Active"),
-        ("RustLog", "info"),
-        ("ReservedConcurrentExecutions", "-1"),
-        ("ApiName", "existing"),
-    ] {
-        parameters[parameter] = json!(value);
-    }
+    let more = json!({
+        "Role": name, "RolePath": "/platform/apis/", "KeepLog": "yes", "Tracing": "Active", "RustLog": "info",
+        "ReservedConcurrentExecutions": "-1", "ApiName": "existing",
+    });
+    let parameters = with(&bed.parameters(&bed.configuration().to_string()), more);
     let outputs = bed.deploy(&parameters).await.unwrap();
     assert_eq!(outputs["AuthorizerRoleArn"], role);
     assert_eq!(outputs["VaultPrincipal"], format!("arn:aws:iam::{ACCOUNT}:role/{name}"));
@@ -206,30 +205,9 @@ async fn an_existing_role_and_a_kept_log_are_deployed_and_outlive_the_stack() {
     bed.assert_served([401, 401]).await;
 
     cloudformation::delete(aws, STACK).await;
-    let groups = aws.request("logs", "describe_log_groups", &json!({})).await;
-    let kept = groups["logGroups"].as_array().unwrap().iter();
-    assert_eq!(kept.filter(|group| group["logGroupName"] == format!("/aws/lambda/{STACK}")).count(), 1);
+    assert!(aws.left().await["describe_log_groups"].contains(&format!("/aws/lambda/{STACK}")));
     let about = json!({"RoleName": name});
     assert_eq!(aws.request("iam", "get_role", &about).await["Role"]["Arn"], json!(role));
-}
-
-#[tokio::test]
-async fn a_login_with_a_jwt_of_sts_brings_the_permission_for_its_audience_and_for_no_other() {
-    let bed = Bed::new("HTTP").await;
-    let mut parameters = bed.parameters(&bed.configuration().to_string());
-    parameters["WebIdentityAudience"] = json!("https://vault.example.com");
-    bed.deploy(&parameters).await.unwrap();
-    let about = json!({"RoleName": format!("{STACK}-{REGION}"), "PolicyName": "ask-for-own-jwt"});
-    let policy =
-        bed.aws.emulator.aws().request("iam", "get_role_policy", &about).await["PolicyDocument"].take();
-    let statements = policy["Statement"].as_array().unwrap();
-    assert_eq!(statements.len(), 1);
-    assert_eq!(statements[0]["Action"], "sts:GetWebIdentityToken");
-    let conditions = &statements[0]["Condition"];
-    let audience = &conditions["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"];
-    assert_eq!(*audience, json!("https://vault.example.com"));
-    // `ForAllValues` is true of a request without any.
-    assert_eq!(conditions["Null"]["sts:IdentityTokenAudience"], json!("false"));
 }
 
 #[test]
@@ -324,20 +302,7 @@ async fn no_key_to_vault_travels_in_plain_text_nor_behind_a_token_authorizer() {
         "ApiType": "HTTP", "ApiId": "a1b2c3d4e5", "AuthorizerId": "x1y2z3", "HttpMethod": "GET",
         "Path": "/orders", "BackendUri": "https://orders.example.com/orders",
     });
-    let deploy = async |changes: &[(&str, &str)]| {
-        let mut parameters = good.clone();
-        for (name, value) in changes {
-            parameters[name] = json!(value);
-        }
-        cloudformation::deploy(
-            emulator.aws(),
-            "route",
-            &cloudformation::file("container.yaml"),
-            &parameters,
-            &[],
-        )
-        .await
-    };
+    let template = cloudformation::file("container.yaml");
     for (parameter, value) in [
         ("BackendUri", "http://orders.example.com/orders"),
         ("BackendUri", "http://10.0.0.1/"),
@@ -345,7 +310,9 @@ async fn no_key_to_vault_travels_in_plain_text_nor_behind_a_token_authorizer() {
         ("ListenerArn", "http://orders.example.com"),
         ("AuthorizerType", "TOKEN"),
     ] {
-        let refused = deploy(&[(parameter, value)]).await.unwrap_err();
+        let parameters = with(&good, json!({ parameter: value }));
+        let refused = cloudformation::deploy(emulator.aws(), "route", &template, &parameters, &[]).await;
+        let refused = refused.unwrap_err();
         assert!(refused.contains(parameter), "{parameter}={value}: {refused}");
     }
     // A listener behind a VPC link speaks plain http where there is no name to check. The emulator leaves Rules out.

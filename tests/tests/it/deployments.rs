@@ -102,9 +102,8 @@ impl Bed {
 
     /// A function's variable as it is, and the document in it.
     async fn given(&self, function: &str) -> (String, Value) {
-        let about = json!({"FunctionName": function});
-        let found = self.emulator.aws().request("lambda", "get_function_configuration", &about).await;
-        let variables = found["Environment"]["Variables"].as_object().unwrap();
+        let variables = self.emulator.aws().variables(function).await;
+        let variables = variables.as_object().unwrap();
         assert_eq!(variables.keys().collect::<Vec<_>>(), ["AUTHORIZER_CONFIG"], "{function}");
         let value = variables["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
         assert!(value.len() <= LIMIT_BYTES, "{function}: {}", value.len());
@@ -119,9 +118,7 @@ impl Bed {
 }
 
 fn fixture() -> Value {
-    let file = "infra/terraform/modules/configuration/tests/every_key.json";
-    let text = fs::read_to_string(parts::repository().join(file)).unwrap();
-    serde_json::from_str(&text).unwrap()
+    parts::json("infra/terraform/modules/configuration/tests/every_key.json")
 }
 
 /// The fixture with so many grants more, each with a text of its own in it.

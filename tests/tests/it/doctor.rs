@@ -1,6 +1,7 @@
 //! `vault-authorizer doctor` on the deployed quickstart: each fault is made where an operator would make it.
 
 use serde_json::{Value, json};
+use test_bed::configuration::with;
 use test_bed::{
     AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole, Command, Grant, LocalBed, REGION, Ran, SERVER_ID, TokenSpec,
     vault_setup,
@@ -21,8 +22,7 @@ impl Patient {
     async fn new(name: &str) -> Self {
         let stack = Stack::new(name).await;
         let aws = stack.bed.emulator.aws();
-        let variables = stack.bed.variables(stack.deployed.output("AuthorizerFunctionName")).await;
-        let config = variables["AUTHORIZER_CONFIG"].as_str().unwrap().to_owned();
+        let config = stack.deployed.configuration().await;
         // The emulator's CloudFormation leaves it out.
         let reserved = reserving(stack.deployed.output("AuthorizerFunctionName"), 20);
         aws.request("lambda", "put_function_concurrency", &reserved).await;
@@ -40,6 +40,13 @@ impl Patient {
     /// What is wrong with the function and its APIs, each as `check: found`; all else must be good.
     fn wrong_at_aws(&self) -> Vec<String> {
         self.wrong_with(&self.config, self.stack.deployed.output("AuthorizerFunctionName"))
+    }
+
+    /// One thing is.
+    #[track_caller]
+    fn assert_only(&self, finding: &str) {
+        let wrong = self.wrong_at_aws();
+        assert!(matches!(&wrong[..], [only] if only.starts_with(finding)), "{finding}: {wrong:?}");
     }
 
     /// The same of any configuration, and of any function.
@@ -100,56 +107,44 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
     let (function, api) = (deployed.output("AuthorizerFunctionName"), deployed.output("ApiId"));
     let stage = json!({"restApiId": api, "stageName": "prod"});
     let patched = |what: &Value, path: &str, value: &str| {
-        let mut request = what.clone();
-        request["patchOperations"] = json!([{"op": "replace", "path": path, "value": value}]);
-        request
+        with(what, json!({"patchOperations": [{"op": "replace", "path": path, "value": value}]}))
     };
     let timeout = |seconds: u64| json!({"FunctionName": function, "Timeout": seconds});
-    let of_stage = |path: &str, value: &str| patched(&stage, path, value);
-    let (trace, format) = ("/*/*/logging/dataTrace", "/accessLogSettings/format");
+    let of_function = |operation, fault, cure| ("lambda", operation, fault, cure);
+    let of_stage = |path: &str, fault: &str, cure: &str| {
+        ("apigateway", "update_stage", patched(&stage, path, fault), patched(&stage, path, cure))
+    };
+    let (reserved, operation) = (|instances| reserving(function, instances), "put_function_concurrency");
+    let of_token = "$context.requestId $context.authorizer.vaultWrappingToken";
     let many = "function-concurrency: with the 100 instances that are reserved one caller can have 500 tokens a second";
-    let (concurrency, reserved) = ("put_function_concurrency", |instances| reserving(function, instances));
-    for (service, operation, fault, cure, finding) in [
-        ("lambda", "update_function_configuration", timeout(30), timeout(8), "function-timeout: 30 s"),
-        ("lambda", concurrency, reserved(100), reserved(20), many),
+    for ((service, operation, fault, cure), finding) in [
+        (of_function("update_function_configuration", timeout(30), timeout(8)), "function-timeout: 30 s"),
+        (of_function(operation, reserved(100), reserved(20)), many),
+        (of_stage("/*/*/logging/dataTrace", "true", "false"), "stage-data-trace: stage `prod` of API"),
         (
-            "apigateway",
-            "update_stage",
-            of_stage(trace, "true"),
-            of_stage(trace, "false"),
-            "stage-data-trace: stage `prod` of API",
-        ),
-        (
-            "apigateway",
-            "update_stage",
-            of_stage(format, "$context.requestId $context.authorizer.vaultWrappingToken"),
-            of_stage(format, "$context.requestId"),
+            of_stage("/accessLogSettings/format", of_token, "$context.requestId"),
             "stage-access-log: the access log of stage `prod` of API",
         ),
     ] {
         bed.emulator.aws().request(service, operation, &fault).await;
-        let wrong = patient.wrong_at_aws();
-        assert!(matches!(&wrong[..], [only] if only.starts_with(finding)), "{finding}: {wrong:?}");
+        patient.assert_only(finding);
         bed.emulator.aws().request(service, operation, &cure).await;
         assert_eq!(patient.wrong_at_aws(), [""; 0], "{finding}");
     }
 
     let filler = "x".repeat(3000);
     bed.emulator.client_script("set_variable.py", &[function, "FILLER", &filler]).await;
-    let wrong = patient.wrong_at_aws();
-    assert!(matches!(&wrong[..], [only] if only.starts_with("function-environment: ")), "{wrong:?}");
+    patient.assert_only("function-environment: ");
     bed.emulator.client_script("set_variable.py", &[function, "FILLER", ""]).await;
 
     let named = json!({"FunctionName": function});
     let policy = bed.emulator.aws().request("lambda", "get_policy", &named).await;
     let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     for statement in policy["Statement"].as_array().unwrap() {
-        let mut gone = named.clone();
-        gone["StatementId"] = statement["Sid"].clone();
+        let gone = with(&named, json!({"StatementId": statement["Sid"]}));
         bed.emulator.aws().request("lambda", "remove_permission", &gone).await;
     }
-    let wrong = patient.wrong_at_aws();
-    assert!(matches!(&wrong[..], [only] if only.starts_with("authorizer-permission: ")), "{wrong:?}");
+    patient.assert_only("authorizer-permission: ");
 
     // The emulator takes this one and cannot take it back.
     let keep = json!({"restApiId": api, "authorizerId": deployed.output("AuthorizerId")});
@@ -226,14 +221,10 @@ async fn a_login_of_another_role_server_or_mount_is_named() {
     for words in ["does not belong to the role", "`bound_iam_principal_arn` must name the role"] {
         assert!(wrong.starts_with("vault-login: ") && wrong.contains(words), "{wrong}");
     }
+    let mounts_own = "iam_server_id_header_value";
     let same_region = "must be the region of the STS that the mount asks";
     for (good, fault, finding, remedy) in [
-        (
-            "\"vault.example.com\"",
-            "other.example.com",
-            "X-Vault-AWS-IAM-Server-ID",
-            "iam_server_id_header_value",
-        ),
+        ("\"vault.example.com\"", "other.example.com", "X-Vault-AWS-IAM-Server-ID", mounts_own),
         ("role: \"api-authorizer\"", "role: nobody", "nobody", "must name a role of the mount"),
         ("sts_region: \"us-east-1\"", "sts_region: eu-west-1", "valid region", same_region),
         ("method: aws", "method: aws\n    mount: elsewhere", "auth/elsewhere/login", "vault.login.mount"),
@@ -299,35 +290,17 @@ async fn rejects_a_login_whose_token_can_mint_nothing() {
     assert!(mints().await);
 
     let lacks = "with the policy `other`, but it lacks the policy `vault-authorizer`";
-    let (own, none): (_, [&str; 0]) = ([AUTHORIZER_POLICY], []);
+    let no_policy = "with no policy, but it lacks";
+    let elsewhere = "does not accept it from this address";
+    let short = "after 30 s the function has to log in again";
+    let own = json!([AUTHORIZER_POLICY]);
     for (field, fault, cure, minting, found, remedy) in [
         ("token_num_uses", json!(3), json!(0), false, "limited to 3 uses", "`token_num_uses=0`"),
-        ("token_policies", json!(["other"]), json!(own), false, lacks, "`token_policies`"),
-        (
-            "token_policies",
-            json!(none),
-            json!(own),
-            false,
-            "with no policy, but it lacks",
-            "`token_policies`",
-        ),
+        ("token_policies", json!(["other"]), own.clone(), false, lacks, "`token_policies`"),
+        ("token_policies", json!([]), own, false, no_policy, "`token_policies`"),
         ("token_type", json!("batch"), json!("service"), false, "a batch token", "`token_type=service`"),
-        (
-            "token_bound_cidrs",
-            json!(["10.0.0.0/8"]),
-            json!(none),
-            false,
-            "does not accept it from this address",
-            "`token_bound_cidrs`",
-        ),
-        (
-            "token_ttl",
-            json!("30s"),
-            json!("1h"),
-            true,
-            "after 30 s the function has to log in again",
-            "`token_ttl=1h`",
-        ),
+        ("token_bound_cidrs", json!(["10.0.0.0/8"]), json!([]), false, elsewhere, "`token_bound_cidrs`"),
+        ("token_ttl", json!("30s"), json!("1h"), true, short, "`token_ttl=1h`"),
     ] {
         openbao.write(ROLE, json!({field: fault})).await;
         assert_login(&bed, &login, Some((found, remedy)));
@@ -389,11 +362,6 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     vault_setup::jwt_login(&bed.openbao, &bed.issuer, SERVER_ID).await;
     let good = TokenSpec::new().claim("aud", SERVER_ID);
     let jwt = |name: &str, token: &str| json!({"method": "jwt", "role": AUTHORIZER_ROLE, "jwt_file": bed.file(name, token)});
-    let with = |login: &Value, name: &str, value: &str| {
-        let mut login = login.clone();
-        login[name] = json!(value);
-        login
-    };
     let is_good = |login: &Value| assert_login(&bed, login, None);
     let is_told = |login: &Value, found: &str, remedy: &str| assert_login(&bed, login, Some((found, remedy)));
     let by_jwt = jwt("good", &bed.issuer.token(&good));
@@ -404,11 +372,11 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     is_told(&approle, "unauthorized by CIDR restrictions", "`secret_id_bound_cidrs`");
     bed.openbao.write(ROLE, json!({"secret_id_bound_cidrs": []})).await;
     is_good(&approle);
-    is_told(&with(&approle, "role_id", "nobody"), "invalid role", "`vault.login.role_id`");
-    is_told(&with(&approle, "secret_id", "nothing"), "invalid role or secret ID", "issue another");
+    is_told(&with(&approle, json!({"role_id": "nobody"})), "invalid role", "`vault.login.role_id`");
+    is_told(&with(&approle, json!({"secret_id": "nothing"})), "invalid role or secret ID", "issue another");
 
-    let change = async |mut changed: Value| {
-        changed["role_type"] = json!("jwt");
+    let change = async |changed: Value| {
+        let changed = with(&changed, json!({"role_type": "jwt"}));
         bed.openbao.write(&format!("auth/jwt/role/{AUTHORIZER_ROLE}"), changed).await;
     };
     // A bare 403 is all that OpenBao says of an address, and of a mount that is not there.
@@ -416,7 +384,7 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     is_told(&by_jwt, "permission denied", "`token_bound_cidrs`");
     change(json!({"token_bound_cidrs": []})).await;
     is_good(&by_jwt);
-    is_told(&with(&by_jwt, "mount", "nowhere"), "permission denied", "`vault.login.mount`");
+    is_told(&with(&by_jwt, json!({"mount": "nowhere"})), "permission denied", "`vault.login.mount`");
     change(json!({"bound_claims": {"team": "orders"}})).await;
     is_told(&by_jwt, "claim", "`bound_claims`");
     change(json!({"bound_claims": {}, "bound_subject": "another"})).await;
@@ -429,5 +397,5 @@ async fn a_login_that_openbao_refuses_has_the_remedy_that_helps() {
     is_told(&jwt("expired", &expired), "expired", "has expired");
     is_told(&jwt("audience", &audience), "audience", "`bound_audiences`");
     is_told(&jwt("forged", &bed.issuer.forged(&good)), "signature", "`oidc_discovery_url`");
-    is_told(&with(&by_jwt, "role", "nobody"), "could not be found", "must name a role");
+    is_told(&with(&by_jwt, json!({"role": "nobody"})), "could not be found", "must name a role");
 }

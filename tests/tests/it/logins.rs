@@ -13,6 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use test_bed::beds::SERVER_ID as AUDIENCE;
+use test_bed::configuration::with;
 use test_bed::web_identity::{ROLE_ARN, SESSION_TOKEN, STS_REGION};
 use test_bed::{
     AUTHORIZER_ROLE, AppRole, AwsAuth, AwsAuthConfig, Command, Configuration, Emulator, Function, Grant,
@@ -191,13 +192,6 @@ fn aws_login(emulator: &Emulator) -> Value {
     json!({"method": "aws", "role": AUTHORIZER_ROLE, "server_id": AUDIENCE, "sts_endpoint": emulator.sts_url()})
 }
 
-/// The login with one member changed.
-fn with(login: &Value, name: &str, value: &str) -> Value {
-    let mut login = login.clone();
-    login[name] = json!(value);
-    login
-}
-
 /// The credentials of a role that this makes, as Lambda gives them to a function.
 async fn role(emulator: &Emulator, name: &str) -> [(&'static str, String); 3] {
     let trust = json!({"Version": "2012-10-17", "Statement": [
@@ -233,9 +227,9 @@ async fn an_iam_role_logs_in_without_a_stored_secret() {
     bed.allowed(&function).await;
     assert_eq!(aws_auth.login_count(), 2);
 
-    let other_server = with(&login, "server_id", "other.example.com");
-    let unknown_role = with(&login, "role", "nobody");
-    let other_region = with(&login, "sts_region", "eu-west-1");
+    let other_server = with(&login, json!({"server_id": "other.example.com"}));
+    let unknown_role = with(&login, json!({"role": "nobody"}));
+    let other_region = with(&login, json!({"sts_region": "eu-west-1"}));
     let forged = [own[0].clone(), ("AWS_SECRET_ACCESS_KEY", "wrong".to_owned()), own[2].clone()];
     for (login, credentials, reason) in [
         (&login, &others, "assumed-role/another/orders-authorizer\\\" does not belong to the role"),
@@ -410,13 +404,13 @@ async fn rejects_a_login_that_is_not_the_roles_as_a_fault_that_names_the_path() 
     let forged = platform.forged(&TokenSpec::new().claim("aud", AUDIENCE));
     let other_issuer = workload_token(&stranger, AUDIENCE);
     let cases = [
-        (with(&jwt("good", &good), "role", "nobody"), "auth/jwt/login", "could not be found"),
+        (with(&jwt("good", &good), json!({"role": "nobody"})), "auth/jwt/login", "could not be found"),
         (jwt("audience", &other_audience), "auth/jwt/login", "audience"),
         (jwt("forged", &forged), "auth/jwt/login", "signature"),
         (jwt("issuer", &other_issuer), "auth/jwt/login", "status 400"),
-        (with(&jwt("mount", &good), "mount", "elsewhere"), "auth/elsewhere/login", "403"),
-        (with(&approle, "role_id", "nobody"), "auth/approle/login", "status 400"),
-        (with(&approle, "secret_id", "no-such-id"), "auth/approle/login", "status 400"),
+        (with(&jwt("mount", &good), json!({"mount": "elsewhere"})), "auth/elsewhere/login", "403"),
+        (with(&approle, json!({"role_id": "nobody"})), "auth/approle/login", "status 400"),
+        (with(&approle, json!({"secret_id": "no-such-id"})), "auth/approle/login", "status 400"),
     ];
     for (login, path, reason) in cases {
         let function = bed.function(&login);

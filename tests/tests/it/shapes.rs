@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use test_bed::apis::Called;
 use test_bed::cases::{Case, ExpectedOutcome, Shape, Table};
-use test_bed::iam_callers::{SERVER_ID_HEADER, proof_of};
-use test_bed::{Apis, Emulator, IamCaller, Issuer, LocalBed, Setup, Signing, TokenRole, TokenSpec, parts};
+use test_bed::iam_callers::{SERVER_ID_HEADER, proof_of, with_flipped_digit};
+use test_bed::raw_http::Answer;
+use test_bed::{
+    Apis, Configuration, Emulator, Grant, IamCaller, Issuer, LocalBed, Signing, TokenSpec, parts,
+};
 
 const SERVER_ID: &str = "orders.example.com";
 
@@ -34,9 +36,9 @@ struct Callers {
 
 impl Bed {
     async fn new(table: &Table) -> Self {
-        let setup = ["orders-prod-batch", "orders-prod-machines", "orders-default-reader"]
-            .map(|name| TokenRole::new(name, "orders-prod-read", 120, 30));
-        let local = LocalBed::with("shapes", setup.into_iter().fold(Setup::quickstart(), Setup::role)).await;
+        let roles = ["orders-prod-batch", "orders-prod-machines", "orders-default-reader"];
+        let grant = |all: Configuration, role| all.grant(Grant::new(role, "GET /batch"));
+        let local = LocalBed::with("shapes", |all| roles.into_iter().fold(all, grant)).await;
         let emulator = Emulator::start(&local.scratch).await;
         let aws_issuer = Issuer::start_as_aws_account();
         let aws = emulator.aws();
@@ -73,11 +75,7 @@ impl Bed {
             caller.presigned_with(&self.emulator.sts_url(), &headers, time, lifetime)
         };
         let proof = |caller: &IamCaller| proof_of(&sign(caller, SERVER_ID, now));
-        let mut tampered = sign(&self.callers.user, SERVER_ID, now);
-        let query = tampered.query().expect("a query");
-        let (rest, last) = query.split_at(query.len() - 1);
-        let query = format!("{rest}{}", if last == "0" { "1" } else { "0" });
-        tampered.set_query(Some(&query));
+        let tampered = with_flipped_digit(&sign(&self.callers.user, SERVER_ID, now), 63);
         let aws_spec = || TokenSpec::aws_iam("arn:aws:iam::123456789012:role/jobs/batch");
         let aws_jwt = |spec: TokenSpec| self.aws_issuer.token(&spec);
         let about = |tags: Value| json!({"aws_account": "123456789012", "request_tags": tags});
@@ -146,7 +144,7 @@ impl Bed {
     }
 
     /// What the integration was given: of a grant with a token, a wrapping token that opens once.
-    async fn delivered(&self, expected: &ExpectedOutcome, outcome: &Called) -> Result<(), String> {
+    async fn delivered(&self, expected: &ExpectedOutcome, outcome: &Answer) -> Result<(), String> {
         let context = outcome.context();
         if expected.code.as_deref() != Some("allowed") {
             let text = outcome.body.to_string();

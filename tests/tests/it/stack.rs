@@ -32,20 +32,7 @@ impl Stack {
 
     /// The context that the deployed authorizer makes for a call, which no integration has seen.
     async fn context(&self, token: &str) -> Value {
-        let api = self.deployed.output("ApiId");
-        let event = json!({
-            "type": "REQUEST",
-            "methodArn": format!("arn:aws:execute-api:us-east-1:123456789012:{api}/prod/GET/orders"),
-            "resource": "/orders",
-            "headers": {"Authorization": format!("Bearer {token}")},
-        });
-        let function = self.deployed.output("AuthorizerFunctionName");
-        self.bed.emulator.aws().invoke(function, &event).await["context"].take()
-    }
-
-    async fn decisions(&self) -> Vec<Value> {
-        let lines = self.deployed.authorizer_lines().await;
-        lines.into_iter().filter(|line| line["outcome"].is_string()).collect()
+        self.deployed.authorize(token).await["context"].take()
     }
 }
 
@@ -53,67 +40,14 @@ impl Stack {
 async fn the_main_job() {
     let stack = Stack::new("main-job").await;
     stack.bed.assert_served(&stack.orders("prod"), [401, 401]).await;
-    let (status, staging) = stack.get("staging", &stack.bed.good_token()).await;
-    assert_eq!(status, 200, "{staging}");
-    assert_eq!(staging["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
-    assert_eq!(staging["vault"]["lease_duration_seconds"], 600);
+    stack.bed.assert_served_on_staging(&stack.orders("staging")).await;
     for refused in [&stack.bed.issuer.token(&TokenSpec::reader().expires_in(-5)), "x"] {
         assert_eq!(stack.get("prod", refused).await.0, 401);
     }
-    let decisions = stack.decisions().await;
-    let codes: Vec<_> = decisions.iter().map(|line| line["Code"].as_str().unwrap()).collect();
-    assert_eq!(
-        codes,
-        [&AwsBed::DECISIONS[..], &["allowed", "token_expired", "credential_malformed"]].concat()
-    );
+    let codes = stack.bed.codes(stack.deployed.output("AuthorizerLogGroup")).await;
+    let more = ["allowed", "token_expired", "credential_malformed"];
+    assert_eq!(codes, [&AwsBed::DECISIONS[..], &more].concat());
     assert_eq!(stack.bed.vault.aws_auth.login_count(), 1);
-
-    // The log line and Vault's audit log join by the accessor.
-    let accessor = decisions[0]["wrapped_accessor"].as_str().unwrap();
-    let entries = stack.bed.vault.openbao.audit_entries();
-    let hashed = stack.bed.vault.openbao.audit_hash(accessor).await;
-    let uses: Vec<_> = entries
-        .into_iter()
-        .filter(|entry| entry["type"] == "response" && entry.to_string().contains(&hashed))
-        .map(|entry| entry["request"]["path"].as_str().unwrap().to_owned())
-        .collect();
-    let chain = [
-        "auth/token/create/orders-prod-reader",
-        "sys/wrapping/unwrap",
-        "secret/data/prod/orders",
-        "auth/token/revoke-self",
-    ];
-    assert_eq!(uses, chain);
-}
-
-#[tokio::test]
-async fn a_stopped_vault_is_a_fault_and_vault_back_is_served() {
-    let mut stack = Stack::new("vault-stopped").await;
-    let token = stack.bed.good_token();
-    assert_eq!(stack.get("prod", &token).await.0, 200);
-    stack.bed.vault.stop().await;
-    let (status, _) = stack.get("prod", &token).await;
-    assert!(status >= 500, "{status}");
-    let forged = stack.bed.issuer.forged(&TokenSpec::new());
-    assert_eq!(stack.get("prod", &forged).await.0, 401, "a denial does not need Vault");
-    let codes: Vec<_> = stack.decisions().await.iter().map(|line| line["Code"].clone()).collect();
-    assert_eq!(codes, ["allowed", "vault_unreachable", "signature_invalid"]);
-}
-
-#[tokio::test]
-async fn a_revoked_authorizer_token_is_replaced_by_one_login() {
-    let stack = Stack::new("revoked").await;
-    let token = stack.bed.good_token();
-    assert_eq!(stack.get("prod", &token).await.0, 200);
-    assert_eq!(stack.bed.vault.aws_auth.login_count(), 1);
-    let openbao = &stack.bed.vault.openbao;
-    for login in
-        openbao.tokens().await.iter().filter(|token| token["policies"] == json!(["vault-authorizer"]))
-    {
-        openbao.write("auth/token/revoke-accessor", json!({"accessor": login["accessor"]})).await;
-    }
-    assert_eq!(stack.get("prod", &token).await.0, 200, "the caller does not notice");
-    assert_eq!(stack.bed.vault.aws_auth.login_count(), 2);
 }
 
 #[tokio::test]

@@ -8,10 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use test_bed::configuration::with;
 use test_bed::{AwsBed, Code, Emulator, Scratch, Terraform, TokenSpec, cloudformation, http, parts};
 use vault_context::context;
 
 const CONFIGURATION: &str = "terraform/modules/configuration";
+const CONTAINER: &str = "terraform/modules/container";
 const EXAMPLES: [&str; 3] =
     ["terraform/examples/rest-api", "terraform/examples/http-api", "terraform/examples/existing-api"];
 
@@ -22,7 +24,7 @@ async fn every_root_is_formatted_and_valid() {
     let scratch = Scratch::new("terraform-valid");
     let terraform = Terraform::new(&scratch);
     terraform.succeeds("terraform", &["fmt", "-check", "-recursive", "-diff"]).await;
-    let modules = ["terraform", CONFIGURATION, "terraform/modules/container", "terraform/examples/orders"];
+    let modules = ["terraform", CONFIGURATION, CONTAINER, "terraform/examples/orders"];
     for root in modules.into_iter().chain(EXAMPLES) {
         terraform.init(root, &[]).await;
         terraform.succeeds(root, &["validate"]).await;
@@ -30,25 +32,13 @@ async fn every_root_is_formatted_and_valid() {
 }
 
 #[tokio::test]
-async fn the_configurations_own_tests_pass() {
-    own_tests("terraform-configuration", CONFIGURATION).await;
-}
-
-#[tokio::test]
 async fn the_modules_own_tests_pass() {
-    own_tests("terraform-module", "terraform").await;
-}
-
-#[tokio::test]
-async fn the_containers_own_tests_pass() {
-    own_tests("terraform-container", "terraform/modules/container").await;
-}
-
-async fn own_tests(name: &str, folder: &str) {
-    let scratch = Scratch::new(name);
+    let scratch = Scratch::new("terraform-own-tests");
     let terraform = Terraform::new(&scratch);
-    terraform.init(folder, &[]).await;
-    passed(&terraform.succeeds(folder, &["test"]).await);
+    for module in ["terraform", CONFIGURATION, CONTAINER] {
+        terraform.init(module, &[]).await;
+        passed(&terraform.succeeds(module, &["test"]).await);
+    }
 }
 
 #[tokio::test]
@@ -73,9 +63,7 @@ fn passed(printed: &str) {
 // --- A configuration ----------------------------------------------------------------------------------------------------
 
 fn fixture(name: &str) -> Value {
-    let file = parts::repository().join("infra").join(CONFIGURATION).join("tests").join(name);
-    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    serde_json::from_str(&text).unwrap()
+    parts::json(&format!("infra/{CONFIGURATION}/tests/{name}"))
 }
 
 /// The parts of whole configurations: the one with every key, and it with what one document cannot have beside that.
@@ -83,16 +71,9 @@ fn configurations() -> Vec<Value> {
     let parts = fixture("every_key.json");
     let mut all = vec![parts.clone()];
     for variant in fixture("variants.json").as_array().unwrap() {
-        let mut parts = parts.clone();
-        parts.as_object_mut().unwrap().extend(variant.as_object().unwrap().clone());
-        all.push(parts);
+        all.push(with(&parts, variant.clone()));
     }
     all
-}
-
-fn schema() -> Value {
-    let file = parts::repository().join("infra/authorizer.schema.json");
-    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
 /// Every mapping in a value, with its path as the messages write it.
@@ -131,7 +112,7 @@ fn the_fixtures_have_every_key_of_the_schema() {
     let mut written = BTreeSet::new();
     let configurations = configurations();
     let mappings: Vec<_> = configurations.iter().flat_map(|parts| mappings(parts, "")).collect();
-    for table in tables(&schema()) {
+    for table in tables(&parts::json("infra/authorizer.schema.json")) {
         let of_table = mappings
             .iter()
             .map(|(_, map)| map)
@@ -308,10 +289,8 @@ impl Applied {
         let code = |name: &str| Code::of(name, &parts::binary("release", name), bed.emulator.aws());
         let (authorizer, orders) = (code("bootstrap"), code("orders"));
         let (vault, issuer, sts) = (bed.vault.address(), bed.issuer.url(), bed.emulator.sts_url());
-        let mut variables = variables(authorizer.file(), orders.file(), &vault, &issuer, Some(&sts));
-        for (name, value) in more(&bed.emulator).await.as_object().unwrap() {
-            variables[name] = value.clone();
-        }
+        let variables = variables(authorizer.file(), orders.file(), &vault, &issuer, Some(&sts));
+        let variables = with(&variables, more(&bed.emulator).await);
         let terraform = Terraform::on(&bed.scratch, bed.emulator.aws());
         let outputs = terraform.apply(example, &variables).await;
         assert_eq!(outputs["vault_principal"], bed.role);
@@ -354,9 +333,7 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
     assert_eq!(applied.codes().await, [&AwsBed::DECISIONS[..], &["token_expired"]].concat());
 
     // The other stage, of the same function: its own grant, and its own secret.
-    let (status, answer) = applied.bed.get(&applied.orders("staging"), Some(&applied.bed.good_token())).await;
-    assert_eq!((status, &answer["grant"]), (200, &json!("orders-staging-reader")), "{answer}");
-    assert_eq!(answer["vault"]["policies"], json!(["orders-staging-read", "vault-authorizer-self"]));
+    applied.bed.assert_served_on_staging(&applied.orders("staging")).await;
 
     let (api, aws) = (applied.api(), applied.bed.emulator.aws());
     let stage = async |name: &str| {
@@ -401,8 +378,7 @@ async fn the_http_api_is_made_serves_refuses_and_goes() {
     let applied = Applied::new(example, async |_| json!({})).await;
     applied.serves_and_refuses("$default", [403, 401]).await;
     // What has no credential did not reach the function.
-    let reached = AwsBed::DECISIONS.into_iter().filter(|code| *code != "credential_missing");
-    assert_eq!(applied.codes().await, reached.chain(["token_expired"]).collect::<Vec<_>>());
+    assert_eq!(applied.codes().await, [&AwsBed::HTTP_DECISIONS[..], &["token_expired"]].concat());
 
     applied.terraform.destroy(example).await;
     assert_eq!(applied.bed.emulator.aws().left().await, [].into());

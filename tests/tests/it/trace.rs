@@ -356,32 +356,6 @@ async fn foreign_and_damaged_lines_rotated_files_and_clear_accessors_change_noth
     assert_eq!((&trace["joined_by"], &trace["steps"]), (&json!("accessor"), &expected["steps"]));
 }
 
-/// An operator who looks at tokens and ends them, by themselves and under another token.
-#[tokio::test]
-async fn what_an_operator_does_with_the_tokens_is_told_as_what_it_is() {
-    let world = World::new("trace-operator", 1).await;
-    let call = world.call(0, "ended").await;
-    let operate = async |path: &str, token: &str| {
-        let root = Some(world.openbao().root_token());
-        world.openbao().api("POST", path, root, json!({"token": token})).await.0
-    };
-    assert_eq!(operate("auth/token/lookup", &call.wrapping_token).await, 200);
-    let token = world.unwrap(&call).await.unwrap();
-    assert_eq!(operate("auth/token/lookup", &token).await, 200);
-    assert_eq!(operate("auth/token/revoke", &token).await, 204);
-    let trace = world.trace("ended");
-    let inquiry = "inquiry auth/token/lookup";
-    assert_eq!(steps(&trace), [MINT, inquiry, UNWRAP, inquiry, "revoke auth/token/revoke"]);
-    assert_eq!(notes(&trace), [""; 0]);
-    assert!(world.words("ended").contains("  revoked      update auth/token/revoke  from 127.0.0.1"));
-
-    let call = world.call(0, "stopped").await;
-    assert_eq!(operate("auth/token/revoke", &call.wrapping_token).await, 204);
-    let trace = world.trace_with_server("stopped");
-    assert_eq!(steps(&trace), [MINT, "revoke_wrapping auth/token/revoke"]);
-    assert_eq!(notes(&trace), ["nobody unwrapped the token"]);
-}
-
 /// Whoever may make tokens may write any request id into them.
 #[tokio::test]
 async fn rejects_a_foreign_token_that_bears_the_request_id() {
@@ -402,41 +376,4 @@ async fn rejects_a_foreign_token_that_bears_the_request_id() {
     assert!(notes(&trace)[0].starts_with("more than one token bears this request id"), "{trace}");
     let trace = world.trace_with_server("real");
     assert_eq!(trace["steps"], real["steps"]);
-}
-
-/// The genuine token was not unwrapped, so that the forged one alone bears the id. Neither was minted as the authorizer mints.
-#[tokio::test]
-async fn rejects_the_only_token_that_bears_the_request_id_where_it_was_made_unwrapped() {
-    let world = World::new("trace-unwrapped", 1).await;
-    let root = Some(world.openbao().root_token());
-    let auth = json!({"type": "approle"});
-    world.openbao().write("sys/auth/approle", auth).await;
-    world.openbao().write("auth/approle/role/batch", json!({"token_policies": ["p"]})).await;
-    let role_id = world.openbao().as_root("GET", "auth/approle/role/batch/role-id", Value::Null).await;
-
-    let (made, logged_in) = ("auth/token/create", "auth/approle/login");
-    for path in [made, logged_in] {
-        world.call(0, path).await;
-        let lambda = told(world.command(path, &["--json"]).run(), 3);
-        let lambda = lambda["decision"]["lambda_request_id"].as_str().unwrap().to_owned();
-        let body = if path == made {
-            json!({"ttl": "60s", "meta": {"request_id": lambda}})
-        } else {
-            let metadata = json!({"metadata": json!({"request_id": lambda}).to_string()});
-            let secret_id = world.openbao().write("auth/approle/role/batch/secret-id", metadata).await;
-            json!({"role_id": role_id["data"]["role_id"], "secret_id": secret_id["data"]["secret_id"]})
-        };
-        let (status, forged) = world.openbao().api("POST", path, root.filter(|_| path == made), body).await;
-        assert_eq!(status, 200, "{forged}");
-        world.read(forged["auth"]["client_token"].as_str().unwrap(), SECRET).await;
-
-        let trace = told(world.command(path, &["--json"]).run(), 3);
-        assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &json!("metadata")));
-        let another = format!("this is another's token: it was minted at `{path}`, unwrapped, by somebody");
-        assert!(notes(&trace)[0].starts_with(&another), "{trace}");
-        assert_eq!(steps(&trace)[0], format!("mint {path}"));
-        let trace = world.trace_with_server(path);
-        assert_eq!(steps(&trace), [MINT]);
-        assert!(notes(&trace)[0].starts_with("another token bears this request id"), "{trace}");
-    }
 }

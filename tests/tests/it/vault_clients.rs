@@ -1,14 +1,14 @@
 //! What `docs/vault-clients.md` says of the clients that people have: what each does by default, and that its settings help.
 //!
-//! A client talks to a real OpenBao through a [`Tap`], which sees what it sends and can lose an answer. That each does the
-//! whole job is in `stack`, and that it waits for a standby that lags behind in `chaos`.
+//! A client talks to a real OpenBao through a [tap](LoadBalancer::tap), which sees what it sends and can lose an answer. That
+//! each does the whole job is in `stack`, and that it waits for a standby that lags behind in `chaos`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::{LocalBed, Minted, OpenBao, Tap, parts};
+use test_bed::{LoadBalancer, LocalBed, Minted, OpenBao, parts};
 
 use crate::stack;
 
@@ -21,7 +21,7 @@ const GO: [&str; 2] = ["vault-api", "openbao-api"];
 
 struct Bed {
     // Dropped in this order: the proxy before the server.
-    tap: Tap,
+    tap: LoadBalancer,
     local: LocalBed,
 }
 
@@ -29,7 +29,7 @@ impl Bed {
     async fn new(name: &str) -> Self {
         let local = LocalBed::new(name).await;
         let port = local.openbao.address().rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { tap: Tap::start(port), local }
+        Self { tap: LoadBalancer::tap(port), local }
     }
 
     fn openbao(&self) -> &OpenBao {

@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::process::Command as Process;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse as _;
+use axum::{Json, Router};
 use serde_json::{Value, json};
+use test_bed::http::{Upstream, read};
 use test_bed::process::with_input;
 use test_bed::{AuditMark, Command, Configuration, Grant, OpenBao, Ran, Scratch, Server, parts};
 
@@ -52,7 +54,7 @@ fn tenants() -> Grant {
 
 /// The quickstart's grants, of which each has its token role in the script.
 fn of_quickstart(vault: &str) -> Configuration {
-    bare(vault).grant(Grant::reader()).grant_on("staging", Grant::staging_reader())
+    Configuration::quickstart(vault).set("limits.grant_mints_per_second", 200)
 }
 
 /// Who runs the command, with which configuration.
@@ -170,82 +172,57 @@ async fn mint(openbao: &OpenBao, token: &str, role: &str, wrap_ttl: Option<&str>
     openbao.api_with("POST", &format!("auth/token/create/{role}"), Some(token), &headers, body).await.0
 }
 
-/// What a server behind another says.
-async fn forwarded(
-    upstream: &str,
-    method: Method,
-    path: &str,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> (StatusCode, String) {
-    let mut request = test_bed::http::client().request(method, format!("{upstream}{path}")).body(body);
-    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-vault")) {
-        request = request.header(name, value);
-    }
-    let answer = request.send().await.unwrap();
-    (answer.status(), answer.text().await.unwrap())
-}
-
 type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 
 /// OpenBao has the AWS auth method only as a plugin: its two places are kept here, merged field by field as Vault does; all else
 /// is OpenBao's. What the plugin makes of them, `logins` shows.
 fn with_aws_auth(openbao: &OpenBao, stored: &Stored) -> Server {
-    let (upstream, stored) = (openbao.address().to_owned(), Arc::clone(stored));
-    let serve = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-        let (upstream, stored) = (upstream.clone(), Arc::clone(&stored));
-        async move {
-            let path = uri.path().to_owned();
-            if !path.starts_with("/v1/auth/aws/") {
-                return forwarded(&upstream, method, &path, &headers, body).await;
-            }
-            let mut stored = stored.lock().unwrap();
-            match method {
-                Method::GET => match stored.get(&path) {
-                    Some(data) => (StatusCode::OK, json!({"data": data}).to_string()),
-                    None => (StatusCode::NOT_FOUND, json!({"errors": []}).to_string()),
-                },
-                Method::DELETE => {
-                    stored.remove(&path);
-                    (StatusCode::NO_CONTENT, String::new())
-                }
-                _ => {
-                    let written: Value = serde_json::from_slice(&body).unwrap();
-                    let data = stored.entry(path).or_insert_with(|| json!({"bound_account_id": []}));
-                    for (name, value) in written.as_object().unwrap() {
-                        let seconds =
-                            value.as_str().and_then(|text| text.strip_suffix('s')?.parse::<u64>().ok());
-                        data[name] = seconds.map_or_else(|| value.clone(), Value::from);
-                    }
-                    (StatusCode::NO_CONTENT, String::new())
-                }
+    let (upstream, stored) = (Upstream::new(openbao.address()), Arc::clone(stored));
+    let serve = async move |request: Request| {
+        let path = request.uri().path().to_owned();
+        if !path.starts_with("/v1/auth/aws/") {
+            return upstream.forward(request).await;
+        }
+        let (method, body) = (request.method().clone(), read(request.into_body()).await);
+        let mut stored = stored.lock().unwrap();
+        if method == Method::GET {
+            return match stored.get(&path) {
+                Some(data) => Json(json!({"data": data})).into_response(),
+                None => (StatusCode::NOT_FOUND, Json(json!({"errors": []}))).into_response(),
+            };
+        }
+        if method == Method::DELETE {
+            stored.remove(&path);
+        } else {
+            let written: Value = serde_json::from_slice(&body).unwrap();
+            let data = stored.entry(path).or_insert_with(|| json!({"bound_account_id": []}));
+            for (name, value) in written.as_object().unwrap() {
+                let seconds = value.as_str().and_then(|text| text.strip_suffix('s')?.parse::<u64>().ok());
+                data[name] = seconds.map_or_else(|| value.clone(), Value::from);
             }
         }
+        StatusCode::NO_CONTENT.into_response()
     };
     Server::start(0, Router::new().fallback(serve))
 }
 
 /// HCP Vault: nobody has power in the root namespace, and quotas are kept by `admin`, under their full paths.
 fn with_administrative_namespace(openbao: &OpenBao) -> Server {
-    let upstream = openbao.address().to_owned();
-    let serve = move |method: Method, uri: Uri, mut headers: HeaderMap, body: Bytes| {
-        let upstream = upstream.clone();
-        async move {
-            let namespace = headers.get("x-vault-namespace").and_then(|value| value.to_str().ok());
-            let namespace = namespace.unwrap_or_default().trim_matches('/').to_owned();
-            if namespace.is_empty() {
-                return (StatusCode::FORBIDDEN, json!({"errors": ["permission denied"]}).to_string());
-            }
-            if uri.path().starts_with("/v1/sys/quotas/") {
-                if namespace != "admin" {
-                    return (StatusCode::NOT_FOUND, json!({"errors": ["unsupported path"]}).to_string());
-                }
-                headers.remove("x-vault-namespace");
-            }
-            // What `vault kv` and `vault write` ask of a server beside the call.
-            let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
-            forwarded(&upstream, method, path, &headers, body).await
+    let upstream = Upstream::new(openbao.address());
+    let refused = |status: StatusCode, why: &str| (status, Json(json!({"errors": [why]}))).into_response();
+    let serve = async move |mut request: Request| {
+        let namespace = request.headers().get("x-vault-namespace").and_then(|value| value.to_str().ok());
+        let namespace = namespace.unwrap_or_default().trim_matches('/').to_owned();
+        if namespace.is_empty() {
+            return refused(StatusCode::FORBIDDEN, "permission denied");
         }
+        if request.uri().path().starts_with("/v1/sys/quotas/") {
+            if namespace != "admin" {
+                return refused(StatusCode::NOT_FOUND, "unsupported path");
+            }
+            request.headers_mut().remove("x-vault-namespace");
+        }
+        upstream.forward(request).await
     };
     Server::start(0, Router::new().fallback(serve))
 }

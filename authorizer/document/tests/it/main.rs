@@ -82,13 +82,11 @@ fn kept(name: &str, made: &Value) {
 }
 
 #[test]
-fn the_schema_is_kept() {
+fn the_schema_the_rules_and_the_cases_are_kept() {
     kept("authorizer.schema.json", &schema::schema());
-}
-
-#[test]
-fn the_rules_are_kept() {
     kept("authorizer.rules.json", &table::table());
+    let of = |(name, document): &(String, Value)| json!({"name": name, "document": document, "problems": problems(document)});
+    kept("authorizer.cases.json", &cases().iter().map(of).collect());
 }
 
 /// Lest a document be the first to find one that does not compile.
@@ -110,13 +108,6 @@ fn every_pattern_compiles() {
     for pattern in patterns {
         assert!(regex_lite::Regex::new(pattern).is_ok(), "{pattern}");
     }
-}
-
-#[test]
-fn the_cases_are_kept() {
-    let cases = cases();
-    let of = |(name, document): &(String, Value)| json!({"name": name, "document": document, "problems": problems(document)});
-    kept("authorizer.cases.json", &cases.iter().map(of).collect());
 }
 
 #[test]

@@ -391,6 +391,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::table::{rows, tests_of_table};
 
     fn places(event: &Value) -> Places {
         let event = event.as_object().unwrap();
@@ -413,54 +414,34 @@ mod tests {
         }
     }
 
-    /// Each test is a part of the file: the configured sources, the event, and what is found in it or why nothing is.
-    const TABLE: &str = include_str!("../../golden/credentials.txt");
-
-    fn holds(test: &str) {
-        let part = TABLE.split("\n\n").find_map(|part| part.strip_prefix(&format!("{test}\n")));
-        for line in part.unwrap_or_else(|| panic!("no part {test}")).lines() {
-            let [sources, event, expected] = line.split(" | ").collect::<Vec<_>>()[..] else {
-                panic!("{line}")
-            };
-            let sources: Vec<_> = sources.split(", ").map(source).collect();
-            let found = match find(&places(&serde_json::from_str(event).unwrap()), &sources) {
-                Ok((place, Credential::Bearer(token) | Credential::Dpop(token))) => {
-                    (place == sources[0], token.expose().to_owned())
-                }
-                Ok((place, Credential::AwsIdentity(proof))) => {
-                    (place == sources[0], proof.expose().to_owned())
-                }
-                Err(error) => (true, format!("{error:?}")),
-            };
-            assert_eq!(found, (true, expected.to_owned()), "{line}");
-        }
-    }
-
-    macro_rules! parts_of_the_table {
-        ($($(#[$doc:meta])* fn $test:ident();)*) => {
-            $($(#[$doc])* #[test] fn $test() { holds(stringify!($test)); })*
-
-            #[test]
-            fn each_part_of_the_table_is_a_test() {
-                let parts = TABLE.split("\n\n").map(|part| part.split('\n').next().unwrap());
-                assert_eq!(parts.collect::<Vec<_>>(), [$(stringify!($test)),*]);
+    /// The configured sources, the event, and what is found in it or why nothing is.
+    fn holds([sources, event, expected]: [&str; 3]) {
+        let sources: Vec<_> = sources.split(", ").map(source).collect();
+        let found = match find(&places(&serde_json::from_str(event).unwrap()), &sources) {
+            Ok((place, Credential::Bearer(token) | Credential::Dpop(token))) => {
+                (place == sources[0], token.expose().to_owned())
             }
+            Ok((place, Credential::AwsIdentity(proof))) => (place == sources[0], proof.expose().to_owned()),
+            Err(error) => (true, format!("{error:?}")),
         };
+        assert_eq!(found, (true, expected.to_owned()), "{event}");
     }
 
-    parts_of_the_table! {
-        fn a_bearer_token_is_found_in_any_case();
-        fn rejects_two_values_two_spellings_and_two_credentials();
-        fn a_scheme_and_its_credential_are_parted_by_one_or_more_spaces();
-        /// Clients and proxies clear a header, a cookie or a parameter by sending it empty.
-        fn an_empty_value_beside_a_good_one_is_none();
-        fn a_bare_jwt_is_found_in_a_header_that_is_said_to_have_one();
-        fn rejects_a_second_credential_in_another_place();
-        fn a_cookie_is_found_in_its_header_or_apart();
-        fn rejects_a_cookie_tossed_in_by_another_host();
-        fn a_query_parameter_is_found_once_and_in_one_spelling();
-        fn the_subprotocol_after_the_configured_one_is_the_token();
-        fn rejects_what_is_not_one_credential();
+    tests_of_table! {
+        include_str!("../../golden/credentials.txt"), holds {
+            fn a_bearer_token_is_found_in_any_case();
+            fn rejects_two_values_two_spellings_and_two_credentials();
+            fn a_scheme_and_its_credential_are_parted_by_one_or_more_spaces();
+            /// Clients and proxies clear a header, a cookie or a parameter by sending it empty.
+            fn an_empty_value_beside_a_good_one_is_none();
+            fn a_bare_jwt_is_found_in_a_header_that_is_said_to_have_one();
+            fn rejects_a_second_credential_in_another_place();
+            fn a_cookie_is_found_in_its_header_or_apart();
+            fn rejects_a_cookie_tossed_in_by_another_host();
+            fn a_query_parameter_is_found_once_and_in_one_spelling();
+            fn the_subprotocol_after_the_configured_one_is_the_token();
+            fn rejects_what_is_not_one_credential();
+        }
     }
 
     #[test]

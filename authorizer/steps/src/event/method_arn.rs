@@ -182,30 +182,23 @@ mod tests {
     const ARN: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
 
     #[test]
-    fn parts_are_read() {
-        let arn = MethodArn::parse(ARN).unwrap();
-        assert_eq!(
-            (arn.api_id(), arn.stage(), arn.method(), arn.path()),
-            ("a1b2c3d4e5", "prod", "GET", Some("/orders/7"))
-        );
-        assert_eq!((arn.account(), arn.as_str()), ("123456789012", ARN));
-    }
-
-    #[test]
-    fn any_partition_the_root_path_and_colons_in_the_path_are_read() {
-        for (arn, path) in [
-            ("arn:aws-cn:execute-api:cn-north-1:123456789012:a1/$default/GET/", "/"),
-            ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1/prod/POST/a:b/c:d", "/a:b/c:d"),
-            ("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET//double", "//double"),
+    fn parts_are_read_in_any_partition_with_any_path_and_without_one_for_a_websocket() {
+        const OF_CHINA: &str = "arn:aws-cn:execute-api:cn-north-1:123456789012:a1/$default/GET/";
+        const WITH_COLONS: &str =
+            "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1/prod/POST/a:b/c:d";
+        const DOUBLE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/GET//double";
+        const WEBSOCKET: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$connect";
+        for (text, api_id, stage, method, path) in [
+            (ARN, "a1b2c3d4e5", "prod", "GET", Some("/orders/7")),
+            (OF_CHINA, "a1", "$default", "GET", Some("/")),
+            (WITH_COLONS, "a1", "prod", "POST", Some("/a:b/c:d")),
+            (DOUBLE, "a1", "prod", "GET", Some("//double")),
+            (WEBSOCKET, "a1", "prod", "$connect", None),
         ] {
-            assert_eq!(MethodArn::parse(arn).unwrap().path(), Some(path));
+            let arn = MethodArn::parse(text).unwrap();
+            assert_eq!((arn.account(), arn.api_id(), arn.stage()), ("123456789012", api_id, stage));
+            assert_eq!((arn.method(), arn.path(), arn.as_str()), (method, path, text));
         }
-    }
-
-    #[test]
-    fn a_websocket_has_neither_method_nor_path() {
-        let arn = MethodArn::parse("arn:aws:execute-api:eu-west-1:123456789012:a1/prod/$connect").unwrap();
-        assert_eq!((arn.stage(), arn.method(), arn.path()), ("prod", "$connect", None));
     }
 
     #[test]

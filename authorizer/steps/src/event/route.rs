@@ -223,84 +223,67 @@ mod tests {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// Each with a route, a call's method and resource, and whether the one covers the other.
-    fn hold(cases: &[(&str, &str, &str, bool)], resource: fn(String) -> Resource) {
-        for (text, method, called, covered) in cases {
-            let covers = route(text).covers(method, &resource((*called).to_owned()));
-            assert_eq!(covers, *covered, "`{text}` and {method} {called}");
+    #[test]
+    fn a_route_covers_the_template_that_it_names_or_is_above() {
+        for (case, text, covered, others) in [
+            (
+                "a template is compared literally",
+                "GET /orders/{id}",
+                "GET /orders/{id}",
+                "GET /orders/{order}, GET /orders/7",
+            ),
+            (
+                "and so are its letters and its method",
+                "GET /orders",
+                "GET /orders",
+                "GET /Orders, POST /orders",
+            ),
+            ("the root", "GET /", "GET /", "GET /orders"),
+            (
+                "a trailing star covers the template and all below",
+                "GET /orders/*",
+                "GET /orders, GET /orders/{id}, GET /orders/{id}/lines, GET /orders/{proxy+}",
+                "GET /orders-archive, GET /{proxy+}, GET $default",
+            ),
+            (
+                "any method leaves out OPTIONS",
+                "* /*",
+                "GET /, DELETE /{proxy+}, POST $default",
+                "OPTIONS /orders",
+            ),
+            ("OPTIONS by its name", "OPTIONS /*", "OPTIONS /orders", "GET /orders"),
+            ("a greedy parameter matches only itself", "GET /{proxy+}", "GET /{proxy+}", "GET /orders"),
+            ("the default route", "GET $default", "GET $default", "POST $default, GET /orders"),
+            ("opening a WebSocket is no HTTP call", "$connect", "", "GET /, $connect $connect"),
+        ] {
+            let covers = |call: &str| {
+                let (method, template) = call.split_once(' ').unwrap();
+                route(text).covers(method, &Resource::Template(template.to_owned()))
+            };
+            assert!(covered.split(", ").filter(|call| !call.is_empty()).all(covers), "{case}");
+            assert!(!others.split(", ").any(covers), "{case}");
         }
-    }
-
-    fn templates(cases: &[(&str, &str, &str, bool)]) {
-        hold(cases, Resource::Template);
-    }
-
-    #[test]
-    fn a_template_is_compared_literally() {
-        templates(&[
-            ("GET /orders/{id}", "GET", "/orders/{id}", true),
-            ("GET /orders/{id}", "GET", "/orders/{order}", false),
-            ("GET /orders/{id}", "GET", "/orders/7", false),
-            ("GET /orders", "GET", "/Orders", false),
-            ("GET /orders", "POST", "/orders", false),
-            ("GET /", "GET", "/", true),
-        ]);
-    }
-
-    #[test]
-    fn a_trailing_star_covers_the_template_and_all_below() {
-        templates(&[
-            ("GET /orders/*", "GET", "/orders", true),
-            ("GET /orders/*", "GET", "/orders/{id}", true),
-            ("GET /orders/*", "GET", "/orders/{id}/lines", true),
-            ("GET /orders/*", "GET", "/orders/{proxy+}", true),
-            ("GET /orders/*", "GET", "/orders-archive", false),
-            ("GET /orders/*", "GET", "/{proxy+}", false),
-            ("* /*", "GET", "/", true),
-            ("* /*", "DELETE", "/{proxy+}", true),
-        ]);
-    }
-
-    #[test]
-    fn any_method_leaves_out_options() {
-        templates(&[("* /*", "OPTIONS", "/orders", false), ("OPTIONS /*", "OPTIONS", "/orders", true)]);
-    }
-
-    #[test]
-    fn greedy_parameter_matches_only_itself() {
-        templates(&[("GET /{proxy+}", "GET", "/{proxy+}", true), ("GET /{proxy+}", "GET", "/orders", false)]);
-    }
-
-    #[test]
-    fn the_default_route_is_covered_by_itself_and_by_everything() {
-        templates(&[
-            ("GET $default", "GET", "$default", true),
-            ("* /*", "POST", "$default", true),
-            ("GET $default", "POST", "$default", false),
-            ("GET $default", "GET", "/orders", false),
-            ("GET /orders/*", "GET", "$default", false),
-        ]);
-    }
-
-    #[test]
-    fn opening_a_websocket_is_covered_by_its_own_route_alone() {
         for (text, covered) in [("$connect", true), ("* /*", false), ("* $default", false)] {
             assert_eq!(route(text).covers("$connect", &Resource::Connect), covered, "{text}");
         }
-        templates(&[("$connect", "GET", "/", false), ("$connect", "$connect", "$connect", false)]);
     }
 
     #[test]
     fn rejects_a_path_posing_as_a_parameter_name() {
-        let cases = [
-            ("GET /orders/{id}", "GET", "/orders/{id}", false),
-            ("GET /orders/{id}", "GET", "/orders/7", false),
-            ("GET /{tenant}/*", "GET", "/{tenant}/orders", false),
-            ("GET /orders", "GET", "/orders", true),
-            ("GET /orders/*", "GET", "/orders/7", true),
-            ("* /*", "GET", "/orders/7", true),
-        ];
-        hold(&cases, Resource::Path);
+        for (text, path, covered) in [
+            ("GET /orders/{id}", "/orders/{id}", false),
+            ("GET /orders/{id}", "/orders/7", false),
+            ("GET /{tenant}/*", "/{tenant}/orders", false),
+            ("GET /orders", "/orders", true),
+            ("GET /orders/*", "/orders/7", true),
+            ("* /*", "/orders/7", true),
+        ] {
+            assert_eq!(
+                route(text).covers("GET", &Resource::Path(path.to_owned())),
+                covered,
+                "`{text}` and {path}"
+            );
+        }
     }
 
     /// Every pair of routes on every call: what a route includes, it covers.

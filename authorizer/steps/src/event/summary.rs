@@ -60,23 +60,19 @@ mod tests {
     fn any_event_shows_something_or_nothing() {
         let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
         let context = json!({"requestId": "r-1", "extendedRequestId": "x-1", "routeKey": "$connect"});
-        let rest = EventSummary::of(
-            &json!({"methodArn": arn, "resource": "/orders/{id}", "requestContext": context}),
-        );
-        assert_eq!((rest.api_id.as_deref(), rest.stage.as_deref()), (Some("a1b2c3d4e5"), Some("prod")));
-        assert_eq!((rest.method.as_deref(), rest.route.as_deref()), (Some("GET"), Some("/orders/{id}")));
-        assert_eq!(
-            (rest.request_id.as_deref(), rest.extended_request_id.as_deref()),
-            (Some("r-1"), Some("x-1"))
-        );
-        let route = |event: Value| EventSummary::of(&event).route;
-        assert_eq!(
-            route(json!({"routeArn": arn, "routeKey": "ANY /orders/{id}"})).as_deref(),
-            Some("/orders/{id}")
-        );
-        assert_eq!(route(json!({"routeArn": arn, "routeKey": "$default"})).as_deref(), Some("$default"));
-        assert_eq!(route(json!({"requestContext": context})).as_deref(), Some("$connect"));
-        assert_eq!(route(json!({"methodArn": arn})).as_deref(), Some("/orders/7"));
+        let rest = json!({"methodArn": arn, "resource": "/orders/{id}", "requestContext": context});
+        let rest = EventSummary::of(&rest);
+        let seen = [rest.api_id, rest.stage, rest.method, rest.request_id, rest.extended_request_id];
+        assert_eq!(seen.map(Option::unwrap), ["a1b2c3d4e5", "prod", "GET", "r-1", "x-1"]);
+        assert_eq!(rest.route.as_deref(), Some("/orders/{id}"));
+        for (event, route) in [
+            (json!({"routeArn": arn, "routeKey": "ANY /orders/{id}"}), "/orders/{id}"),
+            (json!({"routeArn": arn, "routeKey": "$default"}), "$default"),
+            (json!({"requestContext": context}), "$connect"),
+            (json!({"methodArn": arn}), "/orders/7"),
+        ] {
+            assert_eq!(EventSummary::of(&event).route.as_deref(), Some(route), "{event}");
+        }
         assert_eq!(EventSummary::of(&json!("x")), EventSummary::default());
     }
 

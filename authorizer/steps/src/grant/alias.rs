@@ -42,11 +42,6 @@ impl EntityAlias {
         }
         Ok(Self(format!("{value}@{issuer}")))
     }
-
-    /// The alias, as it is sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Display for EntityAlias {

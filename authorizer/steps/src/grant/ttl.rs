@@ -40,26 +40,23 @@ mod tests {
 
     use super::*;
 
-    fn fit(ttl: u64, wrap: u64, left: u64) -> Option<(u64, u64)> {
-        Ttls::fit(ttl, wrap, left).map(|ttls| (ttls.token_seconds, ttls.wrap_seconds))
-    }
-
     #[test]
-    fn the_largest_step_that_fits_is_taken() {
-        assert_eq!(fit(120, 30, 3600), Some((120, 30)));
-        assert_eq!(fit(120, 30, 119), Some((60, 30)));
-        assert_eq!(fit(120, 30, 29), Some((15, 15)));
-        assert_eq!(fit(45, 30, 45), Some((45, 30)));
-        assert_eq!(fit(45, 30, 44), Some((30, 30)));
-        assert_eq!(fit(7200, 60, 7199), Some((900, 60)));
-        assert_eq!(fit(7200, 60, 7200), Some((7200, 60)));
-    }
-
-    #[test]
-    fn rejects_a_credential_with_less_left_than_the_smallest_step() {
-        assert_eq!(fit(120, 30, 15), Some((15, 15)));
-        assert_eq!(fit(120, 30, 14), None);
-        assert_eq!(fit(120, 30, 0), None);
+    fn the_largest_step_that_fits_is_taken_and_none_where_the_smallest_does_not() {
+        for (ttl, wrap, left, expected) in [
+            (120, 30, 3600, Some((120, 30))),
+            (120, 30, 119, Some((60, 30))),
+            (120, 30, 29, Some((15, 15))),
+            (120, 30, 15, Some((15, 15))),
+            (120, 30, 14, None),
+            (120, 30, 0, None),
+            (45, 30, 45, Some((45, 30))),
+            (45, 30, 44, Some((30, 30))),
+            (7200, 60, 7199, Some((900, 60))),
+            (7200, 60, 7200, Some((7200, 60))),
+        ] {
+            let fitted = Ttls::fit(ttl, wrap, left).map(|ttls| (ttls.token_seconds, ttls.wrap_seconds));
+            assert_eq!(fitted, expected, "{ttl} {wrap} {left}");
+        }
     }
 
     proptest! {

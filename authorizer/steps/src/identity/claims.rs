@@ -73,37 +73,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_reaches_nested_claims() {
-        let Value::Object(map) = json!({"sub": "a", "https://x/": {"team": "blue", "a/b": 1}, "/odd": 2})
-        else {
-            panic!()
-        };
+    fn a_pointer_reaches_nested_claims_and_goes_into_arrays() {
+        let claims = json!({"sub": "a", "https://x/": {"team": "blue", "a/b": 1}, "/odd": 2,
+            "emails": ["a@example.com", "b@example.com"], "orgs": [{"id": "o-1"}], "none": [], "2": "two"});
+        let Value::Object(map) = claims else { panic!() };
         let claims = Claims::assertion(map);
-        assert_eq!(claims.get("sub"), Some(&json!("a")));
-        assert_eq!(claims.get("/https:~1~1x~1/team"), Some(&json!("blue")));
-        assert_eq!(claims.get("/https:~1~1x~1/a~1b"), Some(&json!(1)));
-        assert_eq!(claims.get("/sub"), Some(&json!("a")));
-        assert_eq!(claims.get("/sub/x"), None);
-        assert_eq!(claims.get("team"), None);
-        assert_eq!(format!("{claims:?}"), r#"{"/odd", "https://x/", "sub"}"#);
-    }
-
-    #[test]
-    fn a_pointer_goes_into_arrays() {
-        let Value::Object(map) = json!({"emails": ["a@example.com", "b@example.com"], "orgs": [{"id": "o-1"}], "none": [], "2": "two"})
-        else {
-            panic!()
-        };
-        let claims = Claims::assertion(map);
-        assert_eq!(claims.get("/emails/0"), Some(&json!("a@example.com")));
-        assert_eq!(claims.get("/emails/1"), Some(&json!("b@example.com")));
-        assert_eq!(claims.get("/orgs/0/id"), Some(&json!("o-1")));
-        assert_eq!(claims.get("/2"), Some(&json!("two")), "of an object, any text is a name");
+        for (pointer, expected) in [
+            ("sub", json!("a")),
+            ("/https:~1~1x~1/team", json!("blue")),
+            ("/https:~1~1x~1/a~1b", json!(1)),
+            ("/sub", json!("a")),
+            ("/emails/0", json!("a@example.com")),
+            ("/emails/1", json!("b@example.com")),
+            ("/orgs/0/id", json!("o-1")),
+            // Of an object, any text is a name.
+            ("/2", json!("two")),
+        ] {
+            assert_eq!(claims.get(pointer), Some(&expected), "{pointer}");
+        }
         let places =
-            "/emails/2 /emails/- /emails/-1 /emails/+1 /emails/01 /emails/00 /emails/ /emails/1.0 /emails/1e0
-            /emails/18446744073709551616 /none/0 /orgs/id /emails/0/0";
+            "/sub/x team /emails/2 /emails/- /emails/-1 /emails/+1 /emails/01 /emails/00 /emails/ /emails/1.0
+            /emails/1e0 /emails/18446744073709551616 /none/0 /orgs/id /emails/0/0";
         for absent in places.split_whitespace().chain(["/emails/ 1", "/emails/\u{661}"]) {
             assert_eq!(claims.get(absent), None, "{absent}");
         }
+        assert_eq!(format!("{claims:?}"), r#"{"/odd", "2", "emails", "https://x/", "none", "orgs", "sub"}"#);
     }
 }

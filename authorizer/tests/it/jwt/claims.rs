@@ -18,50 +18,26 @@ fn the_same_subject_at_two_issuers_is_two_callers() {
     }
 }
 
+/// OpenID Connect Core has `azp`: the party that the token was issued to.
 #[test]
-fn rejects_claims_that_imitate_an_iam_identity() {
-    let role = "arn:aws:iam::123456789012:role/admin";
-    let token = token_with(json!({"sub": role, "arn": role, "callerKind": "aws_identity"}));
-    let line = Bed::new().line(&event(&token));
-    assert_eq!(line["caller_kind"], "jwt");
-    assert_eq!(line["caller_id"], format!("corp:{role}"));
-}
-
-#[test]
-fn rejects_a_list_where_the_audience_is_one_client() {
-    for (client_id, expected) in [
-        (json!("orders-api"), "allowed"),
-        (json!(["orders-api"]), "claim_missing"),
-        (json!("other"), "audience_mismatch"),
+fn rejects_a_token_for_another_audience_client_or_party_or_one_that_a_stage_leaves_out() {
+    let (usual, by_azp) = (Bed::new(), Bed::of(document_with("issuers: {partner: {audience_claim: azp}}")));
+    let client = |client_id: Value| event(&partner_token(json!({"client_id": client_id})));
+    let party = |azp: Value| event(&partner_token(json!({"azp": azp, "aud": "orders-api"})));
+    let narrow = |aud: Value| event_on(&token_with(json!({"aud": aud})), "narrow", "GET", "/status");
+    for (case, bed, event, expected) in [
+        ("a client", &usual, client(json!("orders-api")), "allowed"),
+        ("a list where the audience is one client", &usual, client(json!(["orders-api"])), "claim_missing"),
+        ("another client", &usual, client(json!("other")), "audience_mismatch"),
+        ("a party", &by_azp, party(json!("orders-api")), "allowed"),
+        ("another party", &by_azp, party(json!("other")), "audience_mismatch"),
+        ("a list of parties", &by_azp, party(json!(["orders-api"])), "claim_missing"),
+        ("no party", &by_azp, party(Value::Null), "claim_missing"),
+        ("both", &usual, narrow(json!(["orders-api", "orders-api-narrow"])), "allowed"),
+        ("the issuer's alone", &usual, narrow(json!("orders-api")), "audience_mismatch"),
+        ("the stage's alone", &usual, narrow(json!("orders-api-narrow")), "audience_mismatch"),
     ] {
-        refused(&partner_token(json!({"client_id": client_id})), expected);
-    }
-}
-
-/// OpenID Connect Core: the party that the token was issued to.
-#[test]
-fn rejects_a_token_that_was_issued_to_another_party() {
-    let bed = Bed::of(document_with("issuers: {partner: {audience_claim: azp}}"));
-    for (azp, expected) in [
-        (json!("orders-api"), "allowed"),
-        (json!("other"), "audience_mismatch"),
-        (json!(["orders-api"]), "claim_missing"),
-        (Value::Null, "claim_missing"),
-    ] {
-        assert_eq!(bed.code_for(&partner_token(json!({"azp": azp, "aud": "orders-api"}))), expected);
-    }
-}
-
-#[test]
-fn a_stage_narrows_the_audiences() {
-    let bed = Bed::new();
-    for (aud, expected) in [
-        (json!(["orders-api", "orders-api-narrow"]), "allowed"),
-        (json!("orders-api"), "audience_mismatch"),
-        (json!("orders-api-narrow"), "audience_mismatch"),
-    ] {
-        let event = event_on(&token_with(json!({"aud": aud})), "narrow", "GET", "/status");
-        assert_eq!(bed.code(&event), expected);
+        assert_eq!(bed.code(&event), expected, "{case}");
     }
 }
 

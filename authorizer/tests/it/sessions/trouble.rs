@@ -11,8 +11,8 @@ const QUOTA: &str = r#"{"errors": ["request path \"auth/token/create/r\": rate l
 #[tokio::test]
 async fn an_acl_denial_is_no_reason_to_log_in_again() {
     let world = World::new(|_| Reply::new(403, ACL_403)).await;
-    let error = world.mint().await;
-    assert_matches!(error, Err(MintError::Vault(VaultError { kind: VaultErrorKind::Forbidden, .. })));
+    let error = world.mint().await.unwrap_err();
+    assert_matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::Forbidden, .. }));
     assert_eq!((world.vault.asked().len(), world.logins()), (1, 1));
 }
 
@@ -38,11 +38,8 @@ async fn a_tenant_that_vault_has_disabled_is_a_denial_and_nothing_else() {
 async fn a_vault_that_is_down_is_tried_four_times_and_no_more() {
     let dropping = RawServer::dropping();
     let minter = minter(&dropping.url(), FakeLogin::renewable(), SetClock::at(NOW));
-    let error = minter.mint(&order()).await;
-    assert_matches!(
-        error,
-        Err(MintError::Vault(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }))
-    );
+    let error = minter.mint(&order()).await.unwrap_err();
+    assert_matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }));
     assert_eq!(dropping.connections(), 4);
 }
 
@@ -58,11 +55,8 @@ async fn a_login_whose_connection_breaks_is_sent_again() {
     };
     let keys = aws_credential_types::Credentials::new("AKIAEXAMPLE", "secret", None, None, "test");
     let login = AwsLogin::new(settings, Box::new(keys), SetClock::at(NOW));
-    let error = minter(&dropping.url(), login, SetClock::at(NOW)).mint(&order()).await;
-    assert_matches!(
-        error,
-        Err(MintError::Login(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }))
-    );
+    let error = minter(&dropping.url(), login, SetClock::at(NOW)).mint(&order()).await.unwrap_err();
+    assert_matches!(error, MintError::Login(VaultError { kind: VaultErrorKind::Unreachable { .. }, .. }));
     assert_eq!(dropping.connections(), 4);
 }
 
@@ -119,11 +113,8 @@ async fn a_vault_that_is_down_is_left_alone_and_tried_by_one_call() {
     let world = World::scripted(&[DOWN, DOWN, DOWN, DOWN, (503, "", None), (200, WRAPPED, None)]).await;
     let mint = async || world.mint_within(60).await;
     for _ in 0..2 {
-        let error = mint().await;
-        assert_matches!(
-            error,
-            Err(MintError::Vault(VaultError { kind: VaultErrorKind::Unavailable { .. }, .. }))
-        );
+        let error = mint().await.unwrap_err();
+        assert_matches!(error, MintError::Vault(VaultError { kind: VaultErrorKind::Unavailable { .. }, .. }));
     }
     assert_eq!(world.vault.count(), 5, "the fifth failure in a row was one too many");
     for _ in 0..10 {
@@ -155,11 +146,8 @@ async fn one_grants_quota_holds_up_no_other_grant() {
     for refusal in [(429, QUOTA, Some("5")), (429, "<html>a load balancer</html>", Some("5"))] {
         let world = World::scripted(vec![refusal, (200, WRAPPED, None)].leak()).await;
         let began = tokio::time::Instant::now();
-        let refused = world.mint().await;
-        assert_matches!(
-            refused,
-            Err(MintError::Vault(VaultError { kind: VaultErrorKind::Throttled { .. }, .. }))
-        );
+        let refused = world.mint().await.unwrap_err();
+        assert_matches!(refused, MintError::Vault(VaultError { kind: VaultErrorKind::Throttled { .. }, .. }));
         for _ in 0..10 {
             let refused = world.mint().await.unwrap_err();
             assert!(matches!(refused, MintError::Throttled { seconds_left: 5, .. }), "{refused:?}");

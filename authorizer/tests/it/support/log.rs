@@ -1,16 +1,20 @@
 //! What a test's thread logs.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex, OnceLock},
-};
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 use tracing::{Dispatch, subscriber::NoSubscriber};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// A line of JSON each.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Copy)]
+pub struct Log(&'static Mutex<Vec<u8>>);
+
+impl Default for Log {
+    fn default() -> Self {
+        Self(Box::leak(Box::default()))
+    }
+}
 
 impl Log {
     pub fn capture(&self) -> tracing::subscriber::DefaultGuard {
@@ -18,8 +22,8 @@ impl Log {
         // wants to hear it, and keeps the answer for all threads.
         static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
         ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || log.clone()).finish();
+        let Self(lines) = *self;
+        let subscriber = tracing_subscriber::fmt().json().with_writer(|| lines.make_writer()).finish();
         tracing::subscriber::set_default(subscriber)
     }
 
@@ -35,16 +39,5 @@ impl Log {
             line["fields"].take()
         };
         self.text().lines().map(line).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

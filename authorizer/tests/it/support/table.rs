@@ -1,7 +1,7 @@
 //! Tables in golden files: a part for each test, under its name, and a line for each case.
 
 /// The lines of a test's part, each in its columns.
-pub fn rows<const N: usize>(table: &'static str, test: &str) -> Vec<[&'static str; N]> {
+pub(crate) fn rows<const N: usize>(table: &'static str, test: &str) -> Vec<[&'static str; N]> {
     let part = table.split("\n\n").find_map(|part| part.strip_prefix(&format!("{test}\n")));
     let columns = |line: &'static str| {
         let columns: Vec<_> = line.split(" | ").collect();

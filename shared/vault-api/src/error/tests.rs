@@ -18,29 +18,28 @@ fn without_a_token_a_403_is_about_the_path() {
 }
 
 #[test]
-fn tells_a_dead_token_from_a_forbidden_call() {
-    assert_eq!(code(403, r#"{"errors":["permission denied"]}"#), "vault_token_not_valid");
-    let vault = r#"{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}"#;
-    assert_eq!(code(403, vault), "vault_token_not_valid");
-    assert_eq!(
-        code(403, r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#),
-        "vault_forbidden"
-    );
-    assert_eq!(code(403, "<html>blocked by the firewall</html>"), "vault_refused");
-}
-
-#[test]
-fn knows_a_spent_wrapping_token_and_a_lost_leader() {
-    let spent = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
-    assert_eq!(code(400, spent), "vault_wrapping_token_not_valid");
-    let lost =
+fn each_text_of_vaults_becomes_its_error() {
+    const SPENT: &str = r#"{"errors":["wrapping token is not valid or does not exist"]}"#;
+    const LOST: &str =
         r#"{"errors":["failed to persist accessor index entry: leadership lost while committing log"]}"#;
-    assert_eq!(code(400, lost), "vault_unavailable");
+    const INVALID: &str =
+        r#"{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}"#;
+    const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
+    for (status, body, expected) in [
+        (403, r#"{"errors":["permission denied"]}"#, "vault_token_not_valid"),
+        (403, INVALID, "vault_token_not_valid"),
+        (403, DENIED, "vault_forbidden"),
+        (403, "<html>blocked by the firewall</html>", "vault_refused"),
+        (400, SPENT, "vault_wrapping_token_not_valid"),
+        (400, LOST, "vault_unavailable"),
+        (503, r#"{"errors":["Vault is sealed"]}"#, "vault_sealed"),
+    ] {
+        assert_eq!(code(status, body), expected, "{status} {body}");
+    }
 }
 
 #[test]
 fn an_outage_is_an_outage_whatever_its_status() {
-    assert_eq!(code(503, r#"{"errors":["Vault is sealed"]}"#), "vault_sealed");
     for status in [412, 472, 473, 474, 500, 501, 502, 503, 504, 530, 599] {
         let error = refusal(status, "");
         assert!(

@@ -8,7 +8,12 @@ use super::*;
 fn context() -> VaultContext {
     VaultContext {
         grant: "orders-reader".into(),
-        caller: Caller { kind: CallerKind::Jwt, issuer: Some("corp".into()), id: "corp:alice".into() },
+        caller: Caller {
+            kind: CallerKind::Jwt,
+            issuer: Some("corp".into()),
+            id: "corp:alice".into(),
+            binding: CallerBinding::Dpop,
+        },
         wrapped: Some(Wrapped {
             token: WrappingToken::parse("hvs.wrapping").unwrap(),
             wrapped_accessor: "BJ2J7fl2ksKbSCQaYIgIx3cU".into(),
@@ -40,7 +45,7 @@ fn the_flat_context_is_exactly_the_contract() {
         "vaultWrappingToken": "hvs.wrapping", "vaultWrappedAccessor": "BJ2J7fl2ksKbSCQaYIgIx3cU",
         "vaultCreationPath": "auth/token/create/orders-prod-reader", "vaultAddress": "https://vault.example.com:8200",
         "vaultNamespace": "platform", "vaultWrapExpiresAt": "1800000000", "vaultGrant": "orders-reader",
-        "callerKind": "jwt", "callerIssuer": "corp", "callerId": "corp:alice", "contextVersion": "1",
+        "callerKind": "jwt", "callerIssuer": "corp", "callerId": "corp:alice", "callerBinding": "dpop", "contextVersion": "1",
     });
     assert_eq!(Value::Object(flat(&context())), expected);
 }
@@ -52,12 +57,13 @@ fn a_grant_without_a_token_sends_the_caller_alone() {
             kind: CallerKind::AwsIdentity,
             issuer: None,
             id: "arn:aws:iam::123456789012:role/batch".into(),
+            binding: CallerBinding::None,
         },
         wrapped: None,
         ..context()
     };
     let keys: Vec<_> = context.to_context().into_keys().collect();
-    assert_eq!(keys, ["callerId", "callerKind", "contextVersion", "vaultGrant"]);
+    assert_eq!(keys, ["callerBinding", "callerId", "callerKind", "contextVersion", "vaultGrant"]);
     assert!(VaultContext::from_context(&flat(&context)).unwrap().wrapped.is_none());
 }
 
@@ -81,20 +87,18 @@ fn reads_the_event_of_every_api_type() {
 #[test]
 fn an_event_without_our_context_is_missing_it() {
     let jwt = json!({"jwt": {"claims": {"sub": "alice"}}});
-    let authorizers = json!([null, "x", {"principalId": "user"}, jwt, {"lambda": {}}, {"lambda": null}]);
+    // Payload 2.0 is not read beside its `lambda` object.
+    let mut beside = flat(&context());
+    beside.insert("lambda".into(), json!({}));
+    let authorizers =
+        json!([null, "x", {"principalId": "user"}, jwt, {"lambda": {}}, {"lambda": null}, beside]);
     let events = authorizers.as_array().unwrap().iter();
     let events = events.map(|authorizer| json!({"requestContext": {"authorizer": authorizer}}));
     for event in events.chain([json!(null), json!({}), json!({"requestContext": {}})]) {
         assert_eq!(VaultContext::from_event(&event).unwrap_err(), ContextError::Missing, "{event}");
     }
-}
-
-#[test]
-fn an_event_of_payload_2_is_not_read_beside_its_lambda_object() {
-    let mut authorizer = flat(&context());
-    authorizer.insert("lambda".into(), json!({}));
-    let event = json!({"requestContext": {"authorizer": authorizer}});
-    assert_eq!(VaultContext::from_event(&event).unwrap_err(), ContextError::Missing);
+    let headers = [("host", "orders"), ("x-vault-context-other", "x")];
+    assert_eq!(VaultContext::from_headers(headers).unwrap_err(), ContextError::Missing);
 }
 
 #[test]
@@ -135,7 +139,7 @@ fn rejects_values_the_authorizer_would_never_write() {
         (GRANT, json!("a\r\nb")),
         (CALLER_ID, json!(long)),
         (CALLER_KIND, json!("JWT")),
-        (WRAPPING_TOKEN, json!("s.a b")),
+        (WRAPPING_TOKEN, json!("s.secret value")),
         (WRAP_EXPIRES_AT, json!("soon")),
         (WRAP_EXPIRES_AT, json!("+1800000000")),
         (WRAP_EXPIRES_AT, json!(-1)),
@@ -145,11 +149,8 @@ fn rejects_values_the_authorizer_would_never_write() {
     for (field, value) in cases {
         let error = with(field.key, Some(value.clone())).unwrap_err();
         assert!(matches!(error, ContextError::Invalid { key, .. } if key == field.key), "{value}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
-}
-
-#[test]
-fn rejects_another_version() {
     for version in [json!("2"), json!("01"), json!(true)] {
         assert_eq!(with(VERSION.key, Some(version)).unwrap_err(), ContextError::UnsupportedVersion);
     }
@@ -183,12 +184,6 @@ fn rejects_a_header_sent_twice_in_any_spelling() {
 }
 
 #[test]
-fn no_headers_of_ours_is_a_missing_context() {
-    let error = VaultContext::from_headers([("host", "orders"), ("x-vault-context-other", "x")]).unwrap_err();
-    assert_eq!(error, ContextError::Missing);
-}
-
-#[test]
 fn reserved_headers_are_known_in_every_spelling() {
     for name in ["x-vault-token", "X-Vault-Context-Grant", "X_VAULT_Context-Grant", "x-vault-"] {
         assert!(is_reserved_header(name), "{name}");
@@ -196,12 +191,6 @@ fn reserved_headers_are_known_in_every_spelling() {
     for name in ["x-vault", "x-vaulted", "vault-x-vault-a", " x-vault-a", "authorization"] {
         assert!(!is_reserved_header(name), "{name}");
     }
-}
-
-#[test]
-fn errors_never_quote_a_value() {
-    let error = with(WRAPPING_TOKEN.key, Some(json!("s.secret value"))).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("secret"));
 }
 
 #[test]
@@ -213,8 +202,9 @@ fn debug_shows_the_handle_and_not_the_token() {
 fn any_context() -> impl Strategy<Value = VaultContext> {
     let text = || "[!-~][ -~é]{0,40}";
     let kind = prop::sample::select(CallerKind::ALL.to_vec());
-    let caller =
-        (kind, prop::option::of(text()), text()).prop_map(|(kind, issuer, id)| Caller { kind, issuer, id });
+    let binding = prop::sample::select(CallerBinding::ALL.to_vec());
+    let caller = (kind, prop::option::of(text()), text(), binding)
+        .prop_map(|(kind, issuer, id, binding)| Caller { kind, issuer, id, binding });
     let wrapped = ("[!-~]{1,200}", text(), text(), text(), prop::option::of(text()), any::<u64>()).prop_map(
         |(token, wrapped_accessor, creation_path, address, namespace, expires_at)| Wrapped {
             token: WrappingToken::parse(token).unwrap(),
@@ -247,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn no_flat_context_panics(map in prop::collection::btree_map(prop::sample::select(FIELDS.map(|field| field.key).to_vec()), ".*", 0..11)) {
+    fn no_flat_context_panics(map in prop::collection::btree_map(prop::sample::select(FIELDS.map(|field| field.key).to_vec()), ".*", 0..12)) {
         let map = map.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         let _either = VaultContext::from_context(&map);
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::Response;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,13 +20,13 @@ pub(crate) struct Seen {
     pub(crate) connection: SocketAddr,
     pub(crate) method: String,
     pub(crate) path: String,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
 impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -63,14 +63,15 @@ impl Reply {
     pub(crate) fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
-}
 
-type Script = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
-
-#[derive(Clone)]
-struct Shared {
-    script: Script,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    async fn given(self) -> Response<Body> {
+        tokio::time::sleep(self.delay).await;
+        let mut response = Response::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        response.body(Body::from(self.body)).unwrap()
+    }
 }
 
 /// The server; it stops when it is dropped.
@@ -82,12 +83,22 @@ pub(crate) struct FakeVault {
 
 impl FakeVault {
     pub(crate) async fn answering(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (log, script) = (Arc::clone(&seen), Arc::new(script));
+        let handler = move |ConnectInfo(connection): ConnectInfo<SocketAddr>,
+                            method: Method,
+                            uri: Uri,
+                            headers: HeaderMap,
+                            body: String| {
+            let (method, path) = (method.to_string(), uri.to_string());
+            let seen = Seen { connection, method, path, headers, body };
+            let reply = script(&seen);
+            log.lock().unwrap().push(seen);
+            reply.given()
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let shared = Shared { script: Arc::new(script), seen: Arc::clone(&seen) };
-        let router = Router::new().fallback(answer).with_state(shared);
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let service = Router::new().fallback(handler).into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { address, seen, server }
     }
@@ -132,28 +143,3 @@ macro_rules! assert_matches {
     };
 }
 pub(crate) use assert_matches;
-
-async fn answer(
-    State(shared): State<Shared>,
-    ConnectInfo(connection): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let headers =
-        parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-    let seen = Seen {
-        connection,
-        method: parts.method.to_string(),
-        path: parts.uri.to_string(),
-        headers: headers.collect(),
-        body: String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap(),
-    };
-    let reply = (shared.script)(&seen);
-    shared.seen.lock().unwrap().push(seen);
-    tokio::time::sleep(reply.delay).await;
-    let mut response = Response::builder().status(reply.status);
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
-    }
-    response.body(Body::from(reply.body)).unwrap()
-}

@@ -11,51 +11,44 @@ use test_bed::chaos::{
 };
 use test_bed::parts;
 
-/// The columns of the figures, after the scenario's name.
-const HEADS: [&str; 10] = [
-    "requests",
-    "allowed",
-    "forged, denied",
-    "faults where they may be",
-    "faults elsewhere",
-    "longest answer",
-    "without a leader",
-    "last fault after",
-    "tokens left",
-    "exits",
-];
-
-fn cells(figures: &Figures) -> [String; 10] {
+/// A run's row after the scenario's name: each column's head, and its cell.
+fn row(figures: &Figures) -> [(&'static str, String); 10] {
     let or_none = |time: Option<Duration>| time.map_or_else(none, seconds);
+    let outside = format!("{} in {}", codes(&figures.faults_outside), figures.requests_outside);
+    let tokens_left = figures.tokens_left.map_or_else(none, |tokens| tokens.to_string());
     [
-        figures.requests.to_string(),
-        figures.allowed.to_string(),
-        figures.denied.to_string(),
-        codes(&figures.faults_within),
-        format!("{} in {}", codes(&figures.faults_outside), figures.requests_outside),
-        seconds(figures.longest),
-        or_none(figures.election),
-        or_none(figures.last_fault),
-        figures.tokens_left.map_or_else(none, |tokens| tokens.to_string()),
-        figures.exits.to_string(),
+        ("requests", figures.requests.to_string()),
+        ("allowed", figures.allowed.to_string()),
+        ("forged, denied", figures.denied.to_string()),
+        ("faults where they may be", codes(&figures.faults_within)),
+        ("faults elsewhere", outside),
+        ("longest answer", seconds(figures.longest)),
+        ("without a leader", or_none(figures.election)),
+        ("last fault after", or_none(figures.last_fault)),
+        ("tokens left", tokens_left),
+        ("exits", figures.exits.to_string()),
     ]
 }
 
 /// One run on one line, for the terminal.
 pub(crate) fn line(figures: &Figures) -> String {
-    let cells = cells(figures);
-    HEADS.iter().zip(cells).map(|(head, cell)| format!("{head}: {cell}")).collect::<Vec<_>>().join("; ")
+    row(figures).map(|(head, cell)| format!("{head}: {cell}")).join("; ")
 }
 
 /// The document.
 pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
-    let mut table =
-        format!("| scenario | {} | bar |\n|{}\n", HEADS.join(" | "), "---|".repeat(HEADS.len() + 2));
+    let mut table = String::new();
     let mut scenarios = String::from("| scenario | | faults may be |\n|---|---|---|\n");
     let mut missed = String::new();
     for (scenario, figures) in results {
         let bar = if figures.missed.is_empty() { "met" } else { "**missed**" };
-        let _ = writeln!(table, "| `{}` | {} | {bar} |", scenario.name, cells(figures).join(" | "));
+        let row = row(figures);
+        if table.is_empty() {
+            let heads = row.each_ref().map(|(head, _)| *head).join(" | ");
+            table = format!("| scenario | {heads} | bar |\n|{}\n", "---|".repeat(row.len() + 2));
+        }
+        let _ =
+            writeln!(table, "| `{}` | {} | {bar} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
         let faults = match scenario.faults {
             FaultsAllowed::DuringElections => "in an election",
             FaultsAllowed::WhileBroken => "while it is broken",

@@ -30,12 +30,13 @@ use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 
+use futures_util::FutureExt as _;
 use test_bed::Scratch;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Answer;
-use crate::promise::Broken;
 use crate::screen::Screen;
 use crate::world::World;
 
@@ -60,71 +61,65 @@ fn main() -> ExitCode {
         scratch.keep();
     }
     match run(&screen, &scratch, stay) {
-        Ending::Told => ExitCode::SUCCESS,
-        Ending::Interrupted(code) => {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(interrupted)) => {
             if stay {
                 screen.line(&format!("The logs are kept: {}", scratch.path().display()));
             }
-            ExitCode::from(code)
+            ExitCode::from(interrupted)
         }
-        Ending::Broken(reason) => {
+        Err(panic) => {
             scratch.keep();
-            screen.failed(&format!("{reason}\nThe logs of every process: {}", scratch.path().display()));
+            let (reason, logs) = (message(panic.as_ref()), scratch.path().display());
+            screen.failed(&format!("{reason}\nThe logs of every process: {logs}"));
             ExitCode::FAILURE
         }
     }
 }
 
-enum Ending {
-    Told,
-    /// By a signal; the exit code that shells expect then.
-    Interrupted(u8),
-    Broken(String),
-}
-
-/// Tells the story, unless it breaks or is interrupted. All parts have ended when this returns.
-fn run(screen: &Screen, scratch: &Scratch, stay: bool) -> Ending {
+/// Tells the story, unless a promise is broken or somebody interrupts: then with the exit code that shells expect. All parts have
+/// ended when this returns.
+fn run(screen: &Screen, scratch: &Scratch, stay: bool) -> thread::Result<Option<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let story = async {
         tokio::select! {
             biased; // Ctrl-C reaches the parts' clients, too: their end is no failure then.
             code = interruption() => {
                 screen.interrupted();
-                Ending::Interrupted(code)
+                Some(code)
             }
-            told = tell(screen, scratch, stay) => {
-                told.map_or_else(|broken| Ending::Broken(broken.to_string()), |()| Ending::Told)
-            }
+            () = tell(screen, scratch, stay) => None,
         }
     };
-    // The bed panics where a part does not start or answer.
+    // A promise that is not kept panics, and so does the bed where a part does not start or answer.
     panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)))
-        .unwrap_or_else(|payload| Ending::Broken(message(payload.as_ref())))
 }
 
-async fn tell(screen: &Screen, scratch: &Scratch, stay: bool) -> Result<(), Broken> {
+async fn tell(screen: &Screen, scratch: &Scratch, stay: bool) {
     screen.title();
-    let mut world = World::start(screen, scratch).await?;
-    let told = chapters(screen, &mut world).await;
+    let mut world = World::start(screen, scratch).await;
+    let told = AssertUnwindSafe(chapters(screen, &mut world)).catch_unwind().await;
     if told.is_err() {
         world.save_function_logs(scratch).await;
     }
-    let lines = command::checked(screen, &world, scratch, &told?).await?;
+    let first = told.unwrap_or_else(|panic| panic::resume_unwind(panic));
+    let lines = command::checked(screen, &world, scratch, &first).await;
     screen.finished();
     if stay {
-        return yourself::stay(screen, &world, scratch, &lines).await;
+        yourself::stay(screen, &world, scratch, &lines).await;
+    } else {
+        yourself::invite(screen);
     }
-    yourself::invite(screen);
-    Ok(())
 }
 
-async fn chapters(screen: &Screen, world: &mut World) -> Result<Answer, Broken> {
-    let first = stages::tell(screen, world).await?;
-    refusals::tell(screen, world).await?;
-    let secrets = single_use::tell(screen, world).await?;
-    outage::tell(screen, world).await?;
-    trail::tell(screen, world, &first, &secrets).await?;
-    Ok(first)
+/// Answers the first call on prod.
+async fn chapters(screen: &Screen, world: &mut World) -> Answer {
+    let first = stages::tell(screen, world).await;
+    refusals::tell(screen, world).await;
+    let secrets = single_use::tell(screen, world).await;
+    outage::tell(screen, world).await;
+    trail::tell(screen, world, &first, &secrets).await;
+    first
 }
 
 /// Waits for Ctrl-C or another request to end, and answers its exit code: 128 and the signal's number.

@@ -1,26 +1,23 @@
 //! Calls that are refused, and that never reach Vault.
 
 use crate::api::Answer;
-use crate::promise::{self, Broken};
+use crate::promise;
 use crate::screen::Screen;
 use crate::world::{World, alice};
 
-pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<(), Broken> {
+pub(crate) async fn tell(screen: &Screen, world: &World) {
     screen.chapter("4  Refused, and Vault is not even asked");
     let mark = world.vault.openbao.audit_mark();
-    let forged = forged(world).await?;
-    screen.row("JWT signed by another key", forged.status, &told(&forged));
-    let missing = world.get_orders("prod", None).await?;
-    let missing = missing.refused_with("GET /prod/orders without a JWT", 401, "credential_missing")?;
+    forged(screen, world).await;
+    let missing = world.get_orders("prod", None).await;
+    let missing = missing.refused_with("GET /prod/orders without a JWT", 401, "credential_missing");
     screen.row("no JWT", missing.status, &told(&missing));
-    let weak = without_scope(world).await?;
-    screen.row("JWT without scope orders:read", weak.status, &told(&weak));
+    let weak = without_scope(screen, world).await;
     let requests = world.vault.openbao.requests_since(mark);
-    promise::equal("Requests to Vault meanwhile", "none", promise::list(&requests))?;
+    promise::equal("Requests to Vault meanwhile", "none", promise::list(&requests));
 
     screen.proved("Vault's audit log has no entry of these calls.");
     reason_in_body(screen, &weak);
-    Ok(())
 }
 
 /// A 403 says why, and where to look it up.
@@ -36,15 +33,18 @@ fn reason_in_body(screen: &Screen, denied: &Answer) {
 }
 
 /// A call whose JWT names the issuer's key and is signed with another.
-pub(crate) async fn forged(world: &World) -> Result<Answer, Broken> {
-    let answer = world.get_orders("prod", Some(&world.issuer.forged(&alice()))).await?;
-    answer.refused_with("GET /prod/orders with a forged JWT", 401, "signature_invalid")
+pub(crate) async fn forged(screen: &Screen, world: &World) {
+    let answer = world.get_orders("prod", Some(&world.issuer.forged(&alice()))).await;
+    let answer = answer.refused_with("GET /prod/orders with a forged JWT", 401, "signature_invalid");
+    screen.row("JWT signed by another key", answer.status, &told(&answer));
 }
 
 /// A call whose JWT is genuine and does not allow what it asks for.
-pub(crate) async fn without_scope(world: &World) -> Result<Answer, Broken> {
-    let answer = world.get_orders("prod", Some(&world.issuer.token(&alice().without("scope")))).await?;
-    answer.refused_with("GET /prod/orders without the scope", 403, "no_grant")
+pub(crate) async fn without_scope(screen: &Screen, world: &World) -> Answer {
+    let answer = world.get_orders("prod", Some(&world.issuer.token(&alice().without("scope")))).await;
+    let answer = answer.refused_with("GET /prod/orders without the scope", 403, "no_grant");
+    screen.row("JWT without scope orders:read", answer.status, &told(&answer));
+    answer
 }
 
 /// What the caller is told, and the operator.

@@ -4,77 +4,52 @@
 use serde_json::Value;
 
 use crate::api::shown;
-use crate::promise::{self, Broken};
+use crate::promise;
 use crate::screen::Screen;
 use crate::world::World;
 
 /// Tells it, and answers the secrets that were handled: no log may hold one.
-pub(crate) async fn tell(screen: &Screen, world: &World) -> Result<Vec<String>, Broken> {
+pub(crate) async fn tell(screen: &Screen, world: &World) -> Vec<String> {
     screen.chapter("5  What the authorizer hands over opens once");
     screen.paragraph(
         "Now the authorizer alone is invoked, with the event that API Gateway would send, so that its answer stays \
          here. There is no Vault token in it, only a wrapping token. Plain Vault API opens that, once:",
     );
-    let context = authorizer_context(world).await?;
-    let wrapping_token = context["vaultWrappingToken"].as_str().unwrap_or_default();
+    let answer = world.deployment.authorize(&world.jwt).await;
+    let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
+    promise::equal("The authorizer's answer", "Allow", shown(effect));
+    let context = &answer["context"];
+    let wrapping_token = shown(&context["vaultWrappingToken"]);
 
-    let (status, opened) = unwrap(world, wrapping_token).await;
-    promise::equal("Unwrapping", 200, status)?;
-    promise::equal(
-        "The unwrapped token's accessor",
-        &context["vaultWrappedAccessor"],
-        &opened["auth"]["accessor"],
-    )?;
+    let openbao = &world.vault.openbao;
+    let (status, opened) = openbao.unwrap(&wrapping_token).await;
+    promise::equal("Unwrapping", 200, status);
+    let [announced, accessor] = [&context["vaultWrappedAccessor"], &opened["auth"]["accessor"]];
+    promise::equal("The unwrapped token's accessor", announced, accessor);
     screen.row("unwrap", status, "a token, with the accessor that the context announced");
-    let token = opened["auth"]["client_token"].as_str().unwrap_or_default();
-    let in_clear = context.to_string().contains(token);
-    promise::equal("The context has the Vault token in clear", false, in_clear)?;
-    read(screen, world, token, "prod", 200, "its stage's secret").await?;
-    read(screen, world, token, "staging", 403, "not another stage's").await?;
+    let token = shown(&opened["auth"]["client_token"]);
+    promise::equal("The context has the Vault token in clear", false, context.to_string().contains(&token));
+    for (stage, promised, meaning) in
+        [("prod", 200, "its stage's secret"), ("staging", 403, "not another stage's")]
+    {
+        let what = format!("read secret/{stage}/orders");
+        let path = format!("secret/data/{stage}/orders");
+        let (status, _) = openbao.api("GET", &path, Some(&token), Value::Null).await;
+        promise::equal(&what, promised, status);
+        screen.row(&what, status, meaning);
+    }
 
-    let (status, refusal) = unwrap(world, wrapping_token).await;
-    promise::equal("Unwrapping again", 400, status)?;
+    let (status, refusal) = openbao.unwrap(&wrapping_token).await;
+    promise::equal("Unwrapping again", 400, status);
     let reason = shown(&refusal["errors"]);
-    promise::equal("Unwrapping again", "wrapping token is not valid or does not exist", &reason)?;
+    promise::equal("Unwrapping again", "wrapping token is not valid or does not exist", &reason);
     screen.row("unwrap again", status, &reason);
 
-    let (status, _) = vault(world, "POST", "auth/token/revoke-self", token).await;
-    promise::equal("Revoking", 204, status)?;
+    let (status, _) = openbao.api("POST", "auth/token/revoke-self", Some(&token), Value::Null).await;
+    promise::equal("Revoking", 204, status);
     screen.row("revoke", status, "");
     screen.proved(
         "Had somebody unwrapped it on the way, the function would have been refused, and would know.",
     );
-    Ok(vec![wrapping_token.to_owned(), token.to_owned()])
-}
-
-/// The context of the authorizer's answer to an event of API Gateway.
-async fn authorizer_context(world: &World) -> Result<Value, Broken> {
-    let event = world.event(&world.jwt);
-    let answer = world.emulator.aws().invoke(world.deployment.output("AuthorizerFunctionName"), &event).await;
-    let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
-    promise::equal("The authorizer's answer", "Allow", shown(effect))?;
-    Ok(answer["context"].clone())
-}
-
-async fn read(
-    screen: &Screen,
-    world: &World,
-    token: &str,
-    stage: &str,
-    promised: u16,
-    meaning: &str,
-) -> Result<(), Broken> {
-    let what = format!("read secret/{stage}/orders");
-    let (status, _) = vault(world, "GET", &format!("secret/data/{stage}/orders"), token).await;
-    promise::equal(&what, promised, status)?;
-    screen.row(&what, status, meaning);
-    Ok(())
-}
-
-async fn unwrap(world: &World, wrapping_token: &str) -> (u16, Value) {
-    vault(world, "POST", "sys/wrapping/unwrap", wrapping_token).await
-}
-
-async fn vault(world: &World, method: &str, path: &str, token: &str) -> (u16, Value) {
-    world.vault.openbao.api(method, path, Some(token), Value::Null).await
+    vec![wrapping_token, token]
 }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::api::{Answer, shown};
-use crate::promise::{self, Broken};
+use crate::promise;
 use crate::screen::Screen;
 use crate::world::World;
 
@@ -27,12 +27,7 @@ const LIFE: [(&str, &str); 4] = [
 ];
 
 /// Tells it for `call`, the first one on prod. `secrets` were handled meanwhile, and no log may hold one.
-pub(crate) async fn tell(
-    screen: &Screen,
-    world: &World,
-    call: &Answer,
-    secrets: &[String],
-) -> Result<(), Broken> {
+pub(crate) async fn tell(screen: &Screen, world: &World, call: &Answer, secrets: &[String]) {
     screen.chapter("7  The first call on prod, in both logs");
     screen
         .paragraph("The authorizer writes one JSON line for each decision, to CloudWatch Logs. Of this one:");
@@ -48,21 +43,20 @@ pub(crate) async fn tell(
     let entries = entries_with(world.vault.openbao.audit_entries(), &hash);
     let seen: Vec<String> = entries.iter().map(operation).collect();
     let what = "Vault's audit log on the first call's token";
-    promise::equal(what, promise::list(&LIFE.map(|(operation, _)| operation)), promise::list(&seen))?;
+    promise::equal(what, promise::list(&LIFE.map(|(operation, _)| operation)), promise::list(&seen));
     for (entry, (_, meaning)) in entries.iter().zip(LIFE) {
         screen.line(&format!("    {}  {:<45}  {meaning}", time(entry), operation(entry)));
     }
     let request_id = shown(&entries[2]["auth"]["metadata"]["request_id"]);
-    promise::equal("The token's metadata: request_id", call.logged("lambda_request_id"), request_id)?;
-    no_log_holds(world, secrets).await?;
+    promise::equal("The token's metadata: request_id", call.logged("lambda_request_id"), request_id);
+    no_log_holds(world, secrets).await;
     screen.proved(
         "wrapped_accessor joins the two logs. The token's metadata in Vault names the request id, too. None of \
          the logs, the function's included, has Alice's JWT or the tokens of chapter 5 in it.",
     );
-    Ok(())
 }
 
-async fn no_log_holds(world: &World, secrets: &[String]) -> Result<(), Broken> {
+async fn no_log_holds(world: &World, secrets: &[String]) {
     let audit_log = world.vault.openbao.audit_entries().iter().map(Value::to_string).collect();
     let logs: [(&str, String); 3] = [
         ("The authorizer's log", world.deployment.authorizer_log().await),
@@ -71,9 +65,8 @@ async fn no_log_holds(world: &World, secrets: &[String]) -> Result<(), Broken> {
     ];
     for (name, log) in logs {
         let held = secrets.iter().chain([&world.jwt]).filter(|secret| log.contains(*secret)).count();
-        promise::equal(&format!("{name}: secrets in it"), 0, held)?;
+        promise::equal(&format!("{name}: secrets in it"), 0, held);
     }
-    Ok(())
 }
 
 /// `name=value` of the authorizer's line.

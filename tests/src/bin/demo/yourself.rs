@@ -1,6 +1,5 @@
 //! The API, handed over: lines to paste into another terminal, and each decision as it is made.
 
-use std::convert::Infallible;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,6 @@ use test_bed::Scratch;
 
 use crate::api::shown;
 use crate::command::{Lines, quoted};
-use crate::promise::Broken;
 use crate::screen::Screen;
 use crate::world::{JWT_MINUTES, World, alice};
 
@@ -34,12 +32,7 @@ pub(crate) fn invite(screen: &Screen) {
 }
 
 /// With it: until somebody interrupts.
-pub(crate) async fn stay<T>(
-    screen: &Screen,
-    world: &World,
-    scratch: &Scratch,
-    lines: &Lines,
-) -> Result<T, Broken> {
+pub(crate) async fn stay(screen: &Screen, world: &World, scratch: &Scratch, lines: &Lines) {
     screen.chapter("Call it yourself, from another terminal");
     let save = |name: &str, jwt: String| -> PathBuf {
         let path = scratch.path().join(name);
@@ -65,18 +58,18 @@ pub(crate) async fn stay<T>(
     ));
     screen.paragraph(&format!("The logs, which are kept: {}", scratch.path().display()));
     screen.line("");
-    match follow(screen, world, &scratch.path().join("authorizer.log")).await {}
+    follow(screen, world, &scratch.path().join("authorizer.log")).await;
 }
 
 /// Shows what the authorizer decides from now on, and adds the whole lines to its log.
-async fn follow(screen: &Screen, world: &World, log: &Path) -> Infallible {
+async fn follow(screen: &Screen, world: &World, log: &Path) {
     let log = fs::File::options().append(true).open(log);
     let mut log = log.expect("the log can be written");
     writeln!(log).expect("the log can be written");
-    let mut shown_so_far = world.decisions().await.len();
+    let mut shown_so_far = world.deployment.decisions().await.len();
     loop {
         tokio::time::sleep(POLL).await;
-        for decision in world.decisions().await.into_iter().skip(shown_so_far) {
+        for decision in world.deployment.decisions().await.into_iter().skip(shown_so_far) {
             shown_so_far += 1;
             writeln!(log, "{decision}").expect("the log can be written");
             screen.line(&line(&decision));

@@ -1,8 +1,6 @@
 //! What the emulator makes of each kind of API: the events that it sends, and what it makes of each answer. Where it
 //! differs from AWS, `docs/not-verified-on-aws.md` says so; these tests notice when it no longer does.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use test_bed::cases::Shape;
 use test_bed::raw_http::Request;
@@ -19,6 +17,13 @@ async fn bed(name: &str) -> (Scratch, Emulator, Apis) {
 fn get(target: String, headers: &[(&str, &str)]) -> Request {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Request { method: "GET".to_owned(), target, headers }
+}
+
+/// What the authorizer was given.
+async fn event(apis: &Apis, shape: Shape, request: &Request) -> Value {
+    let outcome = apis.call(shape, request).await;
+    let event = outcome.context()["event"].as_str().unwrap_or_else(|| panic!("{shape:?}: {outcome:?}"));
+    serde_json::from_str(event).unwrap()
 }
 
 /// `tests/golden/events`: the emulator's own events, with sample values where each call has others.
@@ -39,20 +44,12 @@ async fn sends_the_events_that_were_captured() {
             ("Sec-WebSocket-Protocol", "bearer, header.payload.signature"),
         ];
         let target = format!("{base}{path}?access_token=a%2Bb&page=1&page=2");
-        let outcome = apis.call(shape, &get(target, &headers)).await;
-        let event = outcome.context()["event"].as_str().unwrap_or_else(|| panic!("{shape:?}: {outcome:?}"));
-        let mut event: Value = serde_json::from_str(event).unwrap();
+        let mut event = event(&apis, shape, &get(target, &headers)).await;
         let api = base.split('/').nth(3).unwrap();
         sanitize(&mut event, api);
 
         let name = serde_json::to_value(shape).unwrap();
-        let file = format!("tests/golden/events/{}.json", name.as_str().unwrap());
-        let file = parts::repository().join(file);
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::write(&file, format!("{event:#}\n")).unwrap();
-        }
-        let golden = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        assert_eq!(event, serde_json::from_str::<Value>(&golden).unwrap(), "{}", file.display());
+        parts::assert_golden(&format!("events/{}.json", name.as_str().unwrap()), &event);
     }
 }
 
@@ -139,10 +136,7 @@ async fn names_the_path_in_the_arn_as_the_client_sent_it_but_decoded() {
     for shape in [Shape::RestRequest, Shape::RestToken, Shape::HttpV1, Shape::HttpV2] {
         for (sent, seen) in cases {
             let target = format!("{}{sent}", apis.base(shape, "prod"));
-            let outcome = apis.call(shape, &get(target, &[("Authorization", "x")])).await;
-            let event =
-                outcome.context()["event"].as_str().unwrap_or_else(|| panic!("{shape:?}: {outcome:?}"));
-            let event: Value = serde_json::from_str(event).unwrap();
+            let event = event(&apis, shape, &get(target, &[("Authorization", "x")])).await;
             let arn = event.get("methodArn").or(event.get("routeArn")).unwrap().as_str().unwrap();
             let path = arn.splitn(4, '/').nth(3).unwrap();
             assert_eq!(format!("/{path}"), seen, "{shape:?}: {sent}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::{AwsAuthConfig, Emulator, Scratch, Setup, VaultWithAwsAuth, http, parts, vault_setup};
+use test_bed::{AwsAuthConfig, Emulator, Scratch, VaultWithAwsAuth, http, parts, vault_setup};
 
 const SERVER_ID: &str = "vault.example.com";
 
@@ -15,7 +15,7 @@ async fn logs_in_a_signed_role_and_refuses_everything_else() {
     let arn = "arn:aws:iam::123456789012:role/api-authorizer";
     let config = AwsAuthConfig::quickstart(arn, SERVER_ID);
     let vault = VaultWithAwsAuth::start_in_memory(&scratch, &emulator.sts_url(), config).await;
-    vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
+    vault_setup::quickstart(&vault.openbao).await;
 
     for name in ["role", "role, headers as an object", "role, headers as lists"] {
         let (status, answer) = post(&vault, "auth/aws/login", &[], &logins[name]).await;
@@ -64,7 +64,7 @@ async fn passes_everything_else_on_and_goes_down_with_openbao() {
     let scratch = Scratch::new("aws-auth-proxy");
     let config = AwsAuthConfig::quickstart("arn:aws:iam::123456789012:role/api-authorizer", SERVER_ID);
     let mut vault = VaultWithAwsAuth::start(&scratch, "http://127.0.0.1:9", config).await;
-    vault_setup::configure(&vault.openbao, &Setup::quickstart()).await;
+    vault_setup::quickstart(&vault.openbao).await;
     let token = vault_setup::authorizer_token(&vault.openbao).await;
     let path = "auth/token/create/orders-prod-reader";
     let headers = [("X-Vault-Token", token.as_str()), ("X-Vault-Wrap-TTL", "30s")];

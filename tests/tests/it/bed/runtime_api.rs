@@ -5,11 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 use test_bed::{Function, Invocation, Scratch, parts};
 
+fn echo(scratch: &Scratch, variable: (&str, &str)) -> Function {
+    Function::start(&parts::executable(scratch, "echo_function.py"), &[variable], scratch)
+}
+
 #[tokio::test]
 async fn hands_out_events_and_takes_answers_and_errors() {
     let scratch = Scratch::new("runtime-api");
-    let function =
-        Function::start(&parts::executable(&scratch, "echo_function.py"), [("GREETING", "hello")], &scratch);
+    let function = echo(&scratch, ("GREETING", "hello"));
     assert!(function.first_poll().await.is_some());
 
     let answer = function.invoke(&json!({"say": "hi"})).await;
@@ -29,8 +32,7 @@ async fn hands_out_events_and_takes_answers_and_errors() {
 #[tokio::test]
 async fn tells_a_late_answer_and_an_end_from_an_answer() {
     let scratch = Scratch::new("runtime-api-ends");
-    let function =
-        Function::start(&parts::executable(&scratch, "echo_function.py"), [("GREETING", "hello")], &scratch);
+    let function = echo(&scratch, ("GREETING", "hello"));
     function.first_poll().await;
     function.pause();
     let late = function.invoke_raw(b"{}".to_vec(), Duration::from_millis(200)).await;
@@ -49,8 +51,7 @@ async fn tells_a_late_answer_and_an_end_from_an_answer() {
 #[tokio::test]
 async fn tells_that_a_function_ended_before_its_first_event() {
     let scratch = Scratch::new("runtime-api-init");
-    let function =
-        Function::start(&parts::executable(&scratch, "echo_function.py"), [("UNUSED", "")], &scratch);
+    let function = echo(&scratch, ("UNUSED", ""));
     assert_eq!(function.first_poll().await, None);
     assert_eq!(function.exited().await.code(), Some(3));
 }

@@ -3,87 +3,52 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use test_bed::alarms::snake_case;
 use test_bed::synthesis::refused_by_rules;
 use test_bed::{Emulator, Scratch};
 
 use super::{ROOT, by_template, module, root, synthesised};
 
-/// A number that each way to deploy bounds in the same way.
-struct Range {
-    /// In a template, where it has it; in Terraform; in CDK.
-    template: Option<&'static str>,
-    terraform: &'static str,
-    cdk: &'static str,
-    /// What is taken: the first and the last of them, and -1 for some.
-    taken: &'static [i64],
-    refused: &'static [i64],
-}
+/// A number by its name in CDK: what is taken, the first and the last of them, and -1 for some; and what is refused.
+type Range = (&'static str, &'static [i64], &'static [i64]);
 
 /// The start waits up to 2 s, and may fall into the first call: a timeout of 2 would end before it. API Gateway waits 10 s.
 const RANGES: [Range; 5] = [
-    Range {
-        template: Some("ReservedConcurrentExecutions"),
-        terraform: "reserved_concurrent_executions",
-        cdk: "reservedConcurrentExecutions",
-        taken: &[-1, 1, 1000],
-        refused: &[-2, 0, 1001],
-    },
-    Range {
-        template: None,
-        terraform: "provisioned_concurrent_executions",
-        cdk: "provisionedConcurrentExecutions",
-        taken: &[1, 20],
-        refused: &[-2, 0, 1001],
-    },
-    Range {
-        template: Some("Timeout"),
-        terraform: "timeout",
-        cdk: "timeout",
-        taken: &[3, 9],
-        refused: &[-1, 2, 10],
-    },
-    Range {
-        template: Some("MemorySize"),
-        terraform: "memory_size",
-        cdk: "memorySize",
-        taken: &[128, 10240],
-        refused: &[127, 10241],
-    },
-    Range {
-        template: Some("FaultsThreshold"),
-        terraform: "alarm_thresholds",
-        cdk: "faults",
-        taken: &[0, 1000],
-        refused: &[-1],
-    },
+    ("reservedConcurrentExecutions", &[-1, 1, 1000], &[-2, 0, 1001]),
+    // The template has no such setting.
+    (PROVISIONED, &[1, 20], &[-2, 0, 1001]),
+    ("timeout", &[3, 9], &[-1, 2, 10]),
+    ("memorySize", &[128, 10240], &[127, 10241]),
+    // A threshold of an alarm's: the template calls it by its alarm, and Terraform has all of them in one map.
+    (FAULTS, &[0, 1000], &[-1]),
 ];
 
-impl Range {
-    fn values(&self) -> impl Iterator<Item = (i64, bool)> {
-        let taken = self.taken.iter().map(|value| (*value, true));
-        taken.chain(self.refused.iter().map(|value| (*value, false)))
-    }
+const PROVISIONED: &str = "provisionedConcurrentExecutions";
+const FAULTS: &str = "faults";
 
-    fn for_terraform(&self, value: i64) -> Value {
-        let value =
-            if self.terraform == "alarm_thresholds" { json!({"faults": value}) } else { json!(value) };
-        json!({self.terraform: value})
-    }
+/// Every number with its name, and whether it is taken.
+fn numbers() -> impl Iterator<Item = (&'static str, i64, bool)> {
+    RANGES.into_iter().flat_map(|(name, taken, refused)| {
+        let taken = taken.iter().map(move |value| (name, *value, true));
+        taken.chain(refused.iter().map(move |value| (name, *value, false)))
+    })
 }
 
 #[test]
 fn a_template_takes_the_same_numbers() {
-    for range in &RANGES {
-        let Some(name) = range.template else { continue };
-        for (value, taken) in range.values() {
-            let (template, parameters) = by_template(&[&json!({name: value})]);
-            let bound = |bound: &str| template["Parameters"][name][bound].as_i64();
-            let within = bound("MinValue").is_some_and(|least| value >= least)
-                && bound("MaxValue").is_none_or(|most| value <= most);
-            let refused = !within || !refused_by_rules(&template, &parameters).is_empty();
-            assert_eq!(refused, !taken, "{name}={value}");
-        }
+    for (name, value, taken) in numbers().filter(|(name, ..)| *name != PROVISIONED) {
+        let name = if name == FAULTS { "FaultsThreshold".to_owned() } else { pascal_case(name) };
+        let (template, parameters) = by_template(json!({ &name: value }));
+        let bound = |bound: &str| template["Parameters"][&name][bound].as_i64();
+        let within = bound("MinValue").is_some_and(|least| value >= least)
+            && bound("MaxValue").is_none_or(|most| value <= most);
+        let refused = !within || !refused_by_rules(&template, &parameters).is_empty();
+        assert_eq!(refused, !taken, "{name}={value}");
     }
+}
+
+fn pascal_case(name: &str) -> String {
+    name[..1].to_uppercase() + &name[1..]
 }
 
 #[tokio::test]
@@ -91,13 +56,15 @@ async fn terraform_takes_the_same_numbers() {
     let scratch = Scratch::new("ranges-terraform");
     let emulator = Emulator::start(&scratch).await;
     let (mut modules, mut wrong) = (json!({}), BTreeSet::new());
-    for range in &RANGES {
-        for (value, taken) in range.values() {
-            let name = format!("{}_{value}", range.terraform);
-            modules[&name] = module(&[&range.for_terraform(value)]);
-            if !taken {
-                wrong.insert(name);
-            }
+    for (name, value, taken) in numbers() {
+        let (variable, given) = match name {
+            FAULTS => ("alarm_thresholds".to_owned(), json!({ name: value })),
+            name => (snake_case(name), json!(value)),
+        };
+        let name = format!("{variable}_{value}");
+        modules[&name] = module(json!({ variable: given }));
+        if !taken {
+            wrong.insert(name);
         }
     }
     let terraform = root(&scratch, &emulator, &modules).await;
@@ -122,12 +89,10 @@ async fn terraform_takes_the_same_numbers() {
 fn cdk_takes_the_same_numbers() {
     let scratch = Scratch::new("ranges-cdk");
     let (mut cases, mut expected) = (json!({}), BTreeMap::new());
-    for range in &RANGES {
-        for (value, taken) in range.values() {
-            let name = format!("{}{}", range.cdk, value).replace('-', "-minus-");
-            cases[&name] = json!([format!("{}={value}", range.cdk)]);
-            expected.insert(name, (range.cdk, !taken));
-        }
+    for (prop, value, taken) in numbers() {
+        let name = format!("{prop}{value}").replace('-', "-minus-");
+        cases[&name] = json!([format!("{prop}={value}")]);
+        expected.insert(name, (prop, !taken));
     }
     let all = synthesised(&scratch, &cases);
     for (name, (prop, refused)) in expected {

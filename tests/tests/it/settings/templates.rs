@@ -3,21 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use test_bed::configuration::with;
 use test_bed::synthesis::refused_by_rules;
 use test_bed::{Made, cloudformation, parts};
 
-use super::{FUNCTION, LOG, TRACING, assert_interfaces, by_template, cases, given, merge, names, tracing_of};
+use super::{FUNCTION, LOG, TRACING, by_template, cases, given, names, tracing_of};
 use crate::quickstart;
 
 #[test]
-fn a_role_may_send_traces_only_where_tracing_is_chosen() {
-    for (value, expected) in [Some("Disabled"), Some("PassThrough"), Some("Active")].into_iter().zip(TRACING)
-    {
-        let (template, parameters) = by_template(&[&json!({"Tracing": value})]);
-        assert_eq!(tracing_of(&Made::of_template(&template, "orders-authorizer", &parameters)), expected);
+fn traces_are_sent_where_that_is_chosen_and_minus_one_reserves_no_concurrency() {
+    let made = |parameters: Value| {
+        let (template, parameters) = by_template(parameters);
+        Made::of_template(&template, "orders-authorizer", &parameters)
+    };
+    for (value, expected) in ["Disabled", "PassThrough", "Active"].into_iter().zip(TRACING) {
+        assert_eq!(tracing_of(&made(json!({"Tracing": value}))), expected);
     }
     for file in ["authorizer.yaml", "quickstart.yaml"] {
         assert_eq!(cloudformation::template(file)["Parameters"]["Tracing"]["Default"], "Disabled");
+    }
+    for value in [-1, 20] {
+        let made = made(json!({"ReservedConcurrentExecutions": value}));
+        let reserved = made.only(FUNCTION.0).get("ReservedConcurrentExecutions");
+        assert_eq!(reserved, Some(&json!(value)).filter(|_| value >= 0));
     }
 }
 
@@ -59,10 +67,9 @@ fn the_quickstart_has_all_settings_but_those_that_the_page_says_it_has_not() {
         if !lacking.is_empty() {
             continue;
         }
-        let mut parameters = required.clone();
         let needs =
             if case.template_needs["Configuration"].is_null() { case.template_needs } else { json!({}) };
-        merge(&mut parameters, &[&given(&case.template), &needs]);
+        let parameters = with(&with(&required, given(&case.template)), needs);
         assert_eq!(refused_by_rules(&template, &parameters), Vec::<String>::new(), "{}", case.setting);
         let made = Made::of_template(&template, "orders", &parameters);
         // Of the functions, the authorizer alone has a bound, and a role that Vault knows.
@@ -83,10 +90,9 @@ fn the_quickstart_has_all_settings_but_those_that_the_page_says_it_has_not() {
     }
     assert_eq!(seen, without);
 
-    let mut parameters = required;
-    parameters["VaultCaFile"] = json!("/opt/vault-ca.pem");
-    parameters["IssuerCaFile"] = json!("/opt/corp-ca.pem");
-    parameters["RustLog"] = json!("warn");
+    let more =
+        json!({"VaultCaFile": "/opt/vault-ca.pem", "IssuerCaFile": "/opt/corp-ca.pem", "RustLog": "warn"});
+    let parameters = with(&required, more);
     let made = Made::of_template(&template, "orders", &parameters);
     let variables: BTreeMap<&str, &Value> = made
         .all(FUNCTION.0)
@@ -109,10 +115,10 @@ fn the_quickstart_has_all_settings_but_those_that_the_page_says_it_has_not() {
 fn what_vault_is_bound_to_never_has_the_roles_path() {
     for (file, stack) in [("authorizer.yaml", "orders-authorizer"), ("quickstart.yaml", "orders")] {
         let template = cloudformation::template(file);
-        let required = if file == "authorizer.yaml" { by_template(&[]).1 } else { quickstart::parameters() };
+        let required =
+            if file == "authorizer.yaml" { by_template(json!({})).1 } else { quickstart::parameters() };
         let outputs = |role: &str, path: &str| {
-            let mut parameters = required.clone();
-            (parameters["Role"], parameters["RolePath"]) = (json!(role), json!(path));
+            let parameters = with(&required, json!({"Role": role, "RolePath": path}));
             let outputs = Made::of_template(&template, stack, &parameters).outputs;
             ["AuthorizerRoleArn", "VaultPrincipal"].map(|name| outputs[name].as_str().unwrap().to_owned())
         };
@@ -121,16 +127,6 @@ fn what_vault_is_bound_to_never_has_the_roles_path() {
             assert_eq!(outputs(role, "/"), [arn(name), arn(name)]);
             assert_eq!(outputs(role, "/a/b/"), [arn(&format!("a/b/{name}")), arn(name)]);
         }
-    }
-}
-
-#[test]
-fn minus_one_reserves_no_concurrency() {
-    for value in [-1, 20] {
-        let (template, parameters) = by_template(&[&json!({"ReservedConcurrentExecutions": value})]);
-        let made = Made::of_template(&template, "orders-authorizer", &parameters);
-        let reserved = made.only(FUNCTION.0).get("ReservedConcurrentExecutions");
-        assert_eq!(reserved, Some(&json!(value)).filter(|_| value >= 0));
     }
 }
 
@@ -148,16 +144,8 @@ fn what_means_nothing_is_refused_by_the_templates_rules() {
             "PermissionsBoundary",
         ),
     ] {
-        let (template, parameters) = by_template(&[&parameters]);
+        let (template, parameters) = by_template(parameters);
         let refused = refused_by_rules(&template, &parameters);
         assert!(refused.len() == 1 && refused[0].contains(reason), "{reason}: {refused:?}");
     }
-}
-
-#[test]
-fn network_interfaces_are_made_where_the_function_is_placed_and_not_by_its_code() {
-    let (template, parameters) =
-        by_template(&[&json!({"SubnetIds": "subnet-0a,subnet-0b", "SecurityGroupIds": "sg-0a"})]);
-    let made = Made::of_template(&template, "orders-authorizer", &parameters);
-    assert_interfaces(&made, "orders-authorizer");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_bed::configuration::with;
 use test_bed::vault_setup;
 use vault_api::{VaultAddress, VaultError, VaultErrorKind, VaultToken};
 use vault_transport::{Call, Vault, VaultOptions};
@@ -62,6 +63,8 @@ async fn the_authorizers_policy_that_is_made_allows_its_mints_and_nothing_else()
         ("wrapped as another grant allows", "30s", all("30s"), 403),
         ("as long as another grant allows", "20s", all("60s"), 403),
         ("an alias of another issuer", "20s", alias("45s", "blue@partner"), 403),
+        ("an alias of another issuer in the value", "20s", alias("45s", "x@corp@partner"), 403),
+        ("an alias of no issuer", "20s", alias("45s", "blue"), 403),
     ] {
         assert_eq!(mint(&openbao, &own, "tenant", Some(wrap_ttl), body).await, expected, "{what}");
     }
@@ -85,11 +88,7 @@ async fn drift_in_each_field_is_told_and_repaired() {
     let (_scratch, openbao) = started("plan-drift").await;
     let operator = Operator::root(&openbao, &two_grants(openbao.address()));
     operator.apply(&[]);
-    let quota = |more: Value| {
-        let mut quota = json!({"path": "auth/token/create/tenant", "rate": 200});
-        quota.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        quota
-    };
+    let quota = |more| with(&json!({"path": "auth/token/create/tenant", "rate": 200}), more);
     let more = ["tenant-read", "vault-authorizer-self", "extra"];
     let policies =
         "allowed_policies: extra, tenant-read, vault-authorizer-self -> tenant-read, vault-authorizer-self";

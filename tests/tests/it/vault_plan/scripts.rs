@@ -24,10 +24,18 @@ async fn the_quickstarts_vault_grows_by_apply_and_the_script_takes_nothing_away(
     let (_scratch, openbao) = started("plan-quickstart").await;
     let configuration = of_quickstart(openbao.address());
     let operator = |configuration: &Configuration| Operator::root(&openbao, configuration);
+    let changed = json!({"username": "changed"});
     for _ in 0..2 {
         vault_setup::quickstart(&openbao).await;
         operator(&configuration).nothing_to_do();
+        openbao.write("secret/data/prod/orders", json!({"data": changed})).await;
     }
+    let kept = openbao.read("secret/data/prod/orders").await;
+    assert_eq!(
+        (&kept["data"], &kept["metadata"]["version"]),
+        (&changed, &json!(3)),
+        "a secret is left alone"
+    );
 
     let grown = operator(&configuration.clone().grant(tenants()));
     grown.apply(&[]);

@@ -40,12 +40,8 @@ async fn several_stages_and_regions_share_a_vault_by_terraforms_readme() {
         }
         let mut shell = Process::new("sh");
         shell.args(["-euc", lines]).current_dir(root).env_clear().env("PATH", &path);
-        shell
-            .env("VAULT_ADDR", server.url())
-            .env("VAULT_TOKEN", openbao.root_token())
-            .output()
-            .unwrap()
-            .into()
+        shell.env("VAULT_ADDR", server.url()).env("VAULT_TOKEN", openbao.root_token());
+        shell.output().unwrap().into()
     };
     let lines = terraforms_lines();
     for stage in ["prod", "staging", "prod"] {

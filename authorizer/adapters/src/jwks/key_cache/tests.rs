@@ -64,11 +64,15 @@ fn keys_are_fresh_as_long_as_the_provider_says_and_usable_for_a_day() {
 }
 
 #[test]
-fn an_unchanged_set_is_as_fresh_as_a_new_one() {
-    let mut kept = kept();
-    attempt(&mut kept, Wanted::Any, later(3601), unchanged(Some(600)));
-    assert!(kept.fresh(later(4201)).is_some() && kept.fresh(later(4202)).is_none());
-    assert!(kept.usable(later(3601 + DAY_SECONDS)).is_some());
+fn an_unchanged_set_is_as_fresh_as_a_new_one_or_as_it_was_where_no_age_is_said() {
+    for (fresh_seconds, said, expected) in [(3600, Some(600), 600), (300, None, 300)] {
+        let (mut kept, again) = (KeyCache::default(), fresh_seconds + 1);
+        attempt(&mut kept, Wanted::Any, NOW, published(fresh_seconds));
+        attempt(&mut kept, Wanted::Any, later(again), unchanged(said));
+        assert!(kept.fresh(later(again + expected)).is_some(), "{said:?}");
+        assert!(kept.fresh(later(again + expected + 1)).is_none(), "{said:?}");
+        assert!(kept.usable(later(again + DAY_SECONDS)).is_some(), "{said:?}");
+    }
 }
 
 #[test]
@@ -133,14 +137,6 @@ fn keys_are_as_old_as_the_question_for_them() {
 }
 
 #[test]
-fn an_unchanged_set_of_which_the_provider_says_no_age_keeps_the_one_it_had() {
-    let mut kept = KeyCache::default();
-    attempt(&mut kept, Wanted::Any, NOW, published(300));
-    attempt(&mut kept, Wanted::Any, later(301), unchanged(None));
-    assert!(kept.fresh(later(601)).is_some() && kept.fresh(later(602)).is_none());
-}
-
-#[test]
 fn unknown_keys_cost_four_attempts_at_once_and_then_one_every_one_and_a_half_seconds() {
     let mut kept = kept();
     let mut begun = Vec::new();
@@ -169,18 +165,13 @@ fn a_clock_set_back_makes_keys_stale_and_ends_every_pause() {
     assert!(kept.usable(past).is_some());
     attempt(&mut kept, Wanted::Any, past, published(3600));
     assert!(kept.fresh(past).is_some() && kept.fresh(past.plus_seconds(3601)).is_none());
-}
 
-#[test]
-fn a_clock_set_back_does_not_stop_attempts_for_unknown_keys() {
-    let mut kept = kept();
+    let mut asked_for = self::kept();
     for _ in 0..4 {
-        assert!(begins(&mut kept, Wanted::Newer, NOW));
-        end(&mut kept, published(3600), NOW, NOW, 0);
+        attempt(&mut asked_for, Wanted::Newer, NOW, published(3600));
     }
-    let past = UnixTime::from_seconds(1_700_000_000);
-    assert!(!begins(&mut kept, Wanted::Newer, past), "nor does it make any");
-    assert!(begins(&mut kept, Wanted::Newer, past.plus_seconds(2)));
+    assert!(!begins(&mut asked_for, Wanted::Newer, past), "it makes no attempts for unknown keys");
+    assert!(begins(&mut asked_for, Wanted::Newer, past.plus_seconds(2)), "nor does it stop them");
 }
 
 #[test]
