@@ -151,6 +151,7 @@ fn check_form(credential: &Credential) {
     assert!((1..=MAX_CREDENTIAL_BYTES).contains(&text.len()) && text.bytes().all(alphabet));
     let redacted = match credential {
         Credential::Bearer(_) => "Bearer(BearerToken(** redacted **))",
+        Credential::Dpop(_) => "Dpop(BearerToken(** redacted **))",
         Credential::AwsIdentity(_) => "AwsIdentity(EncodedProof(** redacted **))",
     };
     assert_eq!(format!("{credential:?}"), redacted);
@@ -247,7 +248,7 @@ fn is_with_scheme(credential: &Credential, value: &str) -> bool {
 
 fn exposed(credential: &Credential) -> &str {
     match credential {
-        Credential::Bearer(token) => token.expose(),
+        Credential::Bearer(token) | Credential::Dpop(token) => token.expose(),
         Credential::AwsIdentity(proof) => proof.expose(),
     }
 }

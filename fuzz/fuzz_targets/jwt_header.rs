@@ -23,7 +23,9 @@ use std::task::{Context, Poll, Waker};
 
 use authorizer_steps::clock::UnixTime;
 use authorizer_steps::event::{Credential, Request};
-use authorizer_steps::identity::jwt::{Algorithm, AudienceClaim, Issuer, IssuerKind, KeySet};
+use authorizer_steps::identity::jwt::{
+    Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet, TokenScheme,
+};
 use authorizer_steps::identity::{Asked, Identity, IdentityError, JwtScheme, KeySource, KeysUnavailable};
 use authorizer_steps::names::IssuerName;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -41,10 +43,12 @@ fuzz_target!(
 /// Whether somebody was identified.
 fn check(input: &str) -> bool {
     let token = token(input);
-    let Some(credential) = credential(&token) else { return false };
-    let asked = Asked { audiences: None, server_id: None, now: UnixTime::from_seconds(NOW) };
+    let request = request(&token);
+    let Ok((_, credential)) = request.credential(&[]) else { return false };
+    let sender = request.sender();
+    let asked = Asked { audiences: None, server_id: None, sender, now: UnixTime::from_seconds(NOW) };
     let Credential::Bearer(token_read) = &credential else { panic!("it was sent as a bearer token") };
-    match now(SCHEME.verify(token_read, asked)) {
+    match now(SCHEME.verify(token_read, TokenScheme::Bearer, asked)) {
         Ok(identity) => {
             check_identity(&identity, &token);
             true
@@ -90,11 +94,10 @@ fn token_of(header: &str, claims: &str, signature: Option<&str>) -> String {
 }
 
 /// The only way to a credential is an event.
-fn credential(token: &str) -> Option<Credential> {
+fn request(token: &str) -> Request {
     let event = json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"),
         "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders"});
-    let request = Request::parse(&event).expect("an event");
-    request.credential(&[]).ok().map(|(_, credential)| credential)
+    Request::parse(&event).expect("an event")
 }
 
 /// The token once more, read by other means than the scheme's.
@@ -253,7 +256,11 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
         leeway_seconds: 30,
         max_age_seconds: None,
         user_claim: "sub".to_owned(),
-        binding_verified_elsewhere: false,
+        binding: BindingSettings::Verified {
+            require: None,
+            public_urls: Vec::new(),
+            dpop_algorithms: DEFAULT_DPOP_ALGORITHMS.to_vec(),
+        },
     };
     let aws = Issuer {
         name: "aws".parse().expect("a name"),

@@ -15,6 +15,7 @@
 mod answers;
 mod aws_iam;
 mod aws_identity;
+mod binding;
 mod config;
 mod documents;
 mod grants;

@@ -1,0 +1,180 @@
+//! A DPoP proof beside a good bound token: none is believed but one that the token's key made for this very call.
+//!
+//! The input is a proof as it travels; or members to set in its header (`h`) and its claims (`c`), each with a value in JSON,
+//! of a good proof, which is then signed:
+//!
+//! ```text
+//! h typ "dpop+jwt"
+//! c htu "https://api.example.com/v1/orders"
+//! ```
+#![no_main]
+
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
+
+use authorizer_steps::clock::UnixTime;
+use authorizer_steps::event::{Credential, CredentialSource, Request};
+use authorizer_steps::identity::jwt::{
+    Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet, TokenScheme,
+};
+use authorizer_steps::identity::{Asked, IdentityError, JwtScheme, KeySource, KeysUnavailable};
+use authorizer_steps::names::IssuerName;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+fuzz_target!(
+    init: assert!(SEEDS.into_iter().all(check), "a target that accepts nothing checks nothing"),
+    |input: &str| {
+        check(input);
+    }
+);
+
+/// Whether the proof was accepted.
+fn check(input: &str) -> bool {
+    let proof = if input.contains(' ') { proof_with(input) } else { input.to_owned() };
+    let event = json!({"type": "REQUEST", "resource": "/orders",
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
+        "headers": {"Authorization": format!("DPoP {}", *TOKEN), "DPoP": proof},
+        "requestContext": {"domainName": "api.example.com", "path": "/v1/orders"}});
+    let request = Request::parse(&event).expect("an event");
+    let credential = request.credential(&CredentialSource::default_list()).map(|(_, credential)| credential);
+    let Ok(Credential::Dpop(token)) = &credential else { panic!("the token is good") };
+    let now = UnixTime::from_seconds(NOW);
+    let asked = Asked { audiences: None, server_id: None, sender: request.sender(), now };
+    // A memory of its own: no input depends on the ones before.
+    let scheme = JwtScheme::new(ISSUERS.clone(), FixedKeys(Arc::clone(&KEYS)));
+    match at_once(scheme.verify(token, TokenScheme::Dpop, asked)) {
+        Ok(identity) => {
+            assert_eq!(identity.binding().as_str(), "dpop");
+            check_proof(&proof);
+            true
+        }
+        Err(IdentityError::Binding(_)) => false,
+        Err(other) => panic!("the token is good: {other}"),
+    }
+}
+
+/// The proof once more, read by other means than the scheme's.
+fn check_proof(proof: &str) {
+    let proof = proof.trim_matches([' ', '\t', ',']);
+    let (message, signature) = proof.rsplit_once('.').expect("three parts");
+    // A signature of Ed25519 has one value for one message.
+    assert_eq!(signature, sign(message), "the key's holder did not sign this proof");
+    let (header, claims) = message.split_once('.').expect("three parts");
+    let (header, claims) = (read(header), read(claims));
+    assert!(["EdDSA", "Ed25519"].iter().any(|alg| header["alg"] == *alg));
+    assert!(header["crit"].is_null() && header["b64"].is_null());
+    assert_eq!(header["jwk"]["x"], public_key()["x"]);
+    assert!(header["jwk"]["d"].is_null() && header["jwk"]["k"].is_null(), "a key that is private no more");
+    assert_eq!(claims["htm"], "GET");
+    assert_eq!(claims["ath"], hash(&TOKEN));
+    let iat = claims["iat"].as_f64().expect("a time");
+    assert!((NOW as f64 - 60.0..(NOW + 31) as f64).contains(&iat), "out of its time");
+    let htu = url::Url::parse(claims["htu"].as_str().expect("text")).expect("a URL");
+    assert_eq!((htu.scheme(), htu.host_str(), htu.port()), ("https", Some("api.example.com"), None));
+    assert_eq!(htu.username(), "");
+}
+
+fn proof_with(input: &str) -> String {
+    let mut header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": public_key()});
+    let mut claims = json!({"jti": "one", "htm": "GET", "htu": "https://api.example.com/v1/orders", "iat": NOW, "ath": hash(&TOKEN)});
+    for line in input.lines() {
+        let mut words = line.splitn(3, ' ');
+        let (part, name, value) = (words.next(), words.next(), words.next());
+        let part = if part == Some("h") { &mut header } else { &mut claims };
+        if let (Some(name), Some(Ok(value))) = (name, value.map(serde_json::from_str)) {
+            part[name] = value;
+        }
+    }
+    signed(&header, &claims)
+}
+
+fn read(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+}
+
+fn signed(header: &Value, claims: &Value) -> String {
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let message = format!("{}.{}", encode(header), encode(claims));
+    let signature = sign(&message);
+    format!("{message}.{signature}")
+}
+
+fn sign(message: &str) -> String {
+    URL_SAFE_NO_PAD.encode(SIGNER.sign(message.as_bytes()))
+}
+
+fn hash(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+fn public_key() -> Value {
+    json!({"crv": "Ed25519", "kty": "OKP", "x": URL_SAFE_NO_PAD.encode(SIGNER.public_key())})
+}
+
+/// The answer of a future that waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("the keys are at hand"),
+    }
+}
+
+struct FixedKeys(Arc<KeySet>);
+
+impl KeySource for FixedKeys {
+    async fn keys(
+        &self,
+        _: &IssuerName,
+        _: impl Fn(&KeySet) -> bool,
+    ) -> Result<Arc<KeySet>, KeysUnavailable> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+const SEEDS: [&str; 2] =
+    [include_str!("../seeds/dpop_proof/kid.txt"), include_str!("../seeds/dpop_proof/members.txt")];
+
+/// 2027-01-15T08:00:00Z.
+const NOW: u64 = 1_800_000_000;
+
+/// A key that everybody knows, and that is accepted nowhere but here: the issuer's and the caller's.
+static SIGNER: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed"));
+
+static KEYS: LazyLock<Arc<KeySet>> = LazyLock::new(|| {
+    let jwks = json!({"keys": [public_key()]}).to_string();
+    Arc::new(KeySet::parse(jwks.as_bytes()).expect("a key set"))
+});
+
+/// Bound to the key: its thumbprint is the hash of the members in this order (RFC 7638).
+static TOKEN: LazyLock<String> = LazyLock::new(|| {
+    let jkt = hash(&public_key().to_string());
+    let claims = json!({"iss": "https://login.example.com/", "sub": "alice", "aud": "orders-api", "exp": NOW + 600,
+        "cnf": {"jkt": jkt}});
+    signed(&json!({"alg": "EdDSA"}), &claims)
+});
+
+static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
+    vec![Issuer {
+        name: "corp".parse().expect("a name"),
+        kind: IssuerKind::Jwt,
+        issuer: "https://login.example.com/".to_owned(),
+        audiences: vec!["orders-api".to_owned()],
+        audience_claim: AudienceClaim::Aud,
+        algorithms: vec![Algorithm::EDDSA],
+        types: vec!["JWT".to_owned()],
+        leeway_seconds: 30,
+        max_age_seconds: None,
+        user_claim: "sub".to_owned(),
+        binding: BindingSettings::Verified {
+            require: None,
+            public_urls: Vec::new(),
+            dpop_algorithms: DEFAULT_DPOP_ALGORITHMS.to_vec(),
+        },
+    }]
+});
