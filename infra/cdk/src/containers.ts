@@ -20,6 +20,7 @@ export const CONTEXT_HEADERS: Readonly<Record<string, string>> = {
   "X-Vault-Context-Caller-Kind": "callerKind",
   "X-Vault-Context-Caller-Issuer": "callerIssuer",
   "X-Vault-Context-Caller-Id": "callerId",
+  "X-Vault-Context-Caller-Binding": "callerBinding",
   "X-Vault-Context-Version": "contextVersion",
 };
 

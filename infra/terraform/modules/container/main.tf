@@ -16,6 +16,7 @@ locals {
     X-Vault-Context-Caller-Kind      = "callerKind"
     X-Vault-Context-Caller-Issuer    = "callerIssuer"
     X-Vault-Context-Caller-Id        = "callerId"
+    X-Vault-Context-Caller-Binding   = "callerBinding"
     X-Vault-Context-Version          = "contextVersion"
   }
 

@@ -37,6 +37,7 @@ run "a_rest_api_maps_every_key_without_a_dollar" {
       "integration.request.header.X-Vault-Context-Caller-Kind"      = "context.authorizer.callerKind"
       "integration.request.header.X-Vault-Context-Caller-Issuer"    = "context.authorizer.callerIssuer"
       "integration.request.header.X-Vault-Context-Caller-Id"        = "context.authorizer.callerId"
+      "integration.request.header.X-Vault-Context-Caller-Binding"   = "context.authorizer.callerBinding"
       "integration.request.header.X-Vault-Context-Version"          = "context.authorizer.contextVersion"
     })
     error_message = "The mappings are ${jsonencode(aws_api_gateway_integration.this[0].request_parameters)}"
@@ -93,6 +94,7 @@ run "an_http_api_overwrites_every_header" {
       "overwrite:header.X-Vault-Context-Caller-Kind"      = "$context.authorizer.callerKind"
       "overwrite:header.X-Vault-Context-Caller-Issuer"    = "$context.authorizer.callerIssuer"
       "overwrite:header.X-Vault-Context-Caller-Id"        = "$context.authorizer.callerId"
+      "overwrite:header.X-Vault-Context-Caller-Binding"   = "$context.authorizer.callerBinding"
       "overwrite:header.X-Vault-Context-Version"          = "$context.authorizer.contextVersion"
     })
     error_message = "The mappings are ${jsonencode(aws_apigatewayv2_integration.this[0].request_parameters)}"
