@@ -1,7 +1,9 @@
-//! `vault-authorizer sign`: the header that proves an IAM identity to an API.
+//! `vault-authorizer sign`: the header that proves an IAM identity to an API; and `sign dpop`, the proof beside a token.
 //!
 //! Receives a server id and a region; finds credentials where the AWS command line does, and produces the `Authorization`
 //! header. The signing is `sts-identity`'s. Nothing is sent to STS here, and nothing but the header is printed.
+
+mod dpop;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -11,7 +13,7 @@ use authorizer_steps::{
 };
 use aws_credential_types::provider::error::CredentialsError;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use sts_identity::{
     Region, RegionError, ServerId, SigningRequest, StsEndpoint, StsEndpointError, presign_get_caller_identity,
 };
@@ -28,8 +30,22 @@ use crate::{
 /// credential_process too), a container or an instance. The header is a credential until it ends: whoever has it can
 /// call the API in your name, and nothing else.
 #[derive(Args)]
-#[command(after_long_help = HELP)]
+#[command(after_long_help = HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<OtherProof>,
+    #[command(flatten)]
+    identity: Option<Identity>,
+}
+
+#[derive(Subcommand)]
+enum OtherProof {
+    Dpop(dpop::Arguments),
+}
+
+/// What a presigned request needs.
+#[derive(Args)]
+struct Identity {
     /// The API's server id: `aws_identity.server_id` of its configuration, or the stage's own
     #[arg(long, value_name = "ID")]
     server_id: ServerId,
@@ -89,7 +105,7 @@ pub(crate) enum SignError {
     #[error("`--sts-endpoint` is refused")]
     Endpoint(#[from] StsEndpointError),
     /// Neither of the two, which the parser of the command line refuses first.
-    #[error("needs `--region` or `--sts-endpoint`")]
+    #[error("needs `--server-id`, and `--region` or `--sts-endpoint`")]
     StsMissing,
     /// The chain has nothing.
     #[error(
@@ -99,6 +115,9 @@ pub(crate) enum SignError {
     /// The credentials do not sign.
     #[error("the AWS credentials cannot sign a proof")]
     Sign(#[from] sts_identity::SignError),
+    /// `dpop`.
+    #[error(transparent)]
+    Dpop(#[from] dpop::DpopError),
     /// No API would take it.
     #[error(
         "the proof has {bytes} bytes and the authorizer takes {most}: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)"
@@ -127,6 +146,10 @@ fn seconds(text: &str) -> Result<u64, &'static str> {
 
 /// Signs.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, SignError> {
+    if let Some(OtherProof::Dpop(arguments)) = &arguments.other {
+        return Ok(dpop::run(arguments, output)?);
+    }
+    let arguments = arguments.identity.as_ref().ok_or(SignError::StsMissing)?;
     let endpoint = arguments.sts.endpoint()?;
     let credentials = credentials(endpoint.region()).await.map_err(SignError::Credentials)?;
     let request = SigningRequest {
