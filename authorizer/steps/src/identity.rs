@@ -228,7 +228,7 @@ pub enum IdentityError {
     #[error("the configuration has no `aws_identity`, so no IAM proof is accepted")]
     SchemeUnsupported,
     /// Not a JWT in compact serialization, or one with members that must not be there.
-    #[error("the token is malformed: {0}")]
+    #[error("the token is malformed")]
     Malformed(#[from] jwt::MalformedJws),
     /// `iss` is none of the configured issuers'.
     #[error("the token's `iss` is `{unverified}`, and the configured issuers are {configured}")]

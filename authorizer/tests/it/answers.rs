@@ -117,6 +117,7 @@ fn cases() -> Vec<(&'static str, Value)> {
         ("an old token", claims(json!({"iat": NOW - 4000}))),
         ("another audience", claims(json!({"aud": "other"}))),
         ("a sender-constrained token", claims(json!({"cnf": {"jkt": "0ZcOCORZNYy"}}))),
+        ("a token bound to what nobody can prove", claims(json!({"cnf": {"kid": "k"}}))),
         ("no subject", claims(json!({"sub": null}))),
         ("another api", event_of_another_api(&good_token(), "prod")),
         ("another stage", event_on(&good_token(), "test-invoke-stage", "GET", "/orders")),

@@ -76,7 +76,8 @@ fn event_of(shape: &str, authorization: &str, proofs: &[Value]) -> Value {
                 "requestContext": changed(&context, &more)})
         }
         "http_v2" => {
-            let joined = proofs.iter().map(|proof| proof.as_str().unwrap_or_default()).collect::<Vec<_>>().join(",");
+            let joined =
+                proofs.iter().map(|proof| proof.as_str().unwrap_or_default()).collect::<Vec<_>>().join(",");
             json!({"version": "2.0", "type": "REQUEST", "routeArn": format!("{API}/GET/orders"),
                 "routeKey": "GET /orders", "rawPath": "/prod/orders",
                 "headers": {"authorization": authorization, "dpop": joined},
@@ -103,7 +104,9 @@ impl Call {
         let (_, thumbprint) = public_key(callers_keys(), "ES256");
         let cert = sha256(b"certificate one");
         let text = changes.replace("$jkt", &thumbprint).replace("$cert", &cert);
-        let text = text.replace("$pem", &PEM.replace('\n', "\\n")).replace("$other_pem", &OTHER_PEM.replace('\n', "\\n"));
+        let text = text
+            .replace("$pem", &PEM.replace('\n', "\\n"))
+            .replace("$other_pem", &OTHER_PEM.replace('\n', "\\n"));
         Self { changes: serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")) }
     }
 
@@ -174,6 +177,15 @@ tests_of_table! {
     }
 }
 
+#[test]
+fn nothing_is_read_of_a_token_that_nobody_signed_and_null_is_absent() {
+    let bed = Bed::new();
+    let bound = token_with(json!({"cnf": {"kid": "k"}}));
+    let (signed, _) = bound.rsplit_once('.').unwrap();
+    assert_eq!(bed.code_for(&format!("{signed}.{}", b64(&[0; 64]))), "signature_invalid");
+    assert_eq!(bed.code_for(&token_with_text(claims(), "cnf", "null")), "allowed");
+}
+
 /// RFC 9449, section 11.1.
 #[test]
 fn rejects_a_replayed_proof() {
@@ -223,7 +235,8 @@ fn a_flood_of_one_callers_proofs_turns_away_no_other_caller() {
     let (jwk, jkt) = public_key(callers_keys(), "EdDSA");
     let token = token_with(json!({"sub": "bob", "cnf": {"jkt": jkt}}));
     let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk});
-    let claims = json!({"jti": "0", "htm": "GET", "htu": url("rest"), "iat": NOW, "ath": sha256(token.as_bytes())});
+    let claims =
+        json!({"jti": "0", "htm": "GET", "htu": url("rest"), "iat": NOW, "ath": sha256(token.as_bytes())});
     let proof = callers_keys().token("EdDSA", &header, &claims);
     assert_eq!(bed.code(&event_of("rest", &format!("DPoP {token}"), &[json!(proof)])), "allowed");
 }
@@ -233,7 +246,10 @@ fn the_context_and_the_log_name_the_binding() {
     for (changes, expected) in [
         (r#"{"cnf": null, "scheme": "Bearer"}"#, "none"),
         ("{}", "dpop"),
-        (r#"{"cnf": {"x5t#S256": "$cert"}, "scheme": "Bearer", "event": {"/requestContext/identity": {"clientCert": {"clientCertPem": "$pem"}}}}"#, "mtls"),
+        (
+            r#"{"cnf": {"x5t#S256": "$cert"}, "scheme": "Bearer", "event": {"/requestContext/identity": {"clientCert": {"clientCertPem": "$pem"}}}}"#,
+            "mtls",
+        ),
     ] {
         let call = Call::with(changes);
         let bed = call.bed();
@@ -252,9 +268,12 @@ fn a_grant_can_be_for_bound_callers_alone() {
         ))
     };
     let bearer = r#"{"cnf": null, "scheme": "Bearer"}"#;
-    for (binding, changes, expected) in
-        [("dpop", "{}", "allowed"), ("any", "{}", "allowed"), ("mtls", "{}", "no_grant"), ("any", bearer, "no_grant")]
-    {
+    for (binding, changes, expected) in [
+        ("dpop", "{}", "allowed"),
+        ("any", "{}", "allowed"),
+        ("mtls", "{}", "no_grant"),
+        ("any", bearer, "no_grant"),
+    ] {
         assert_eq!(Bed::of(document(binding)).code(&Call::with(changes).event()), expected, "{binding}");
     }
 }
@@ -281,7 +300,9 @@ fn refusals_say_what_to_send_or_to_set() {
 
 #[test]
 fn neither_token_nor_proof_reaches_the_log() {
-    for changes in ["{}", r#"{"scheme": "Bearer"}"#, r#"{"proof": {"ath": "x"}}"#, r#"{"send": ["$proof", "$proof"]}"#] {
+    for changes in
+        ["{}", r#"{"scheme": "Bearer"}"#, r#"{"proof": {"ath": "x"}}"#, r#"{"send": ["$proof", "$proof"]}"#]
+    {
         let call = Call::with(changes);
         let event = call.event();
         let line = call.bed().line(&event).to_string();

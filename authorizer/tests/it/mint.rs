@@ -231,7 +231,7 @@ fn a_minted_token_never_outlives_the_credential() {
 fn a_grant_without_a_token_needs_no_time_left_and_no_vault() {
     let bed = Bed::new();
     let event = event_on(&token_with(json!({"exp": NOW + 2})), "prod", "GET", "/status");
-    let context = json!({"vaultGrant": "status", "callerKind": "jwt", "callerIssuer": "corp", "callerId": "corp:alice",
+    let context = json!({"vaultGrant": "status", "callerKind": "jwt", "callerIssuer": "corp", "callerBinding": "none", "callerId": "corp:alice",
         "contextVersion": "1"});
     assert_eq!(bed.decision(&event)["context"], context);
     assert!(bed.orders().is_empty());

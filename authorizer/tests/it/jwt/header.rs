@@ -1,6 +1,6 @@
 //! The other members of the header.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
@@ -50,37 +50,4 @@ fn leeway_and_types_are_the_issuers_own() {
         let token = keys().ed25519(&header_with(json!({"typ": typ})), &claims_with(json!({"iat": iat})));
         assert_eq!(bed.code_for(&token), expected);
     }
-}
-
-/// RFC 9449 (`jkt`) and RFC 8705 (`x5t#S256`): whoever stole it lacks the key, and so must not have more than the key's holder.
-#[test]
-fn rejects_a_stolen_sender_constrained_token_that_is_sent_as_a_plain_bearer() {
-    let bed = Bed::of(document().corp("binding: {require: none}"));
-    let constraints: [Value; 8] = [
-        json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
-        json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}),
-        json!({"kid": "k"}),
-        json!({}),
-        json!([]),
-        json!(""),
-        json!(0),
-        json!(false),
-    ];
-    for cnf in constraints {
-        let token = token_with(json!({"cnf": cnf}));
-        refused(&token, "binding_missing");
-        assert_eq!(bed.code_for(&token), "binding_missing", "{cnf}");
-    }
-    // Nothing is read of a token that nobody signed.
-    let bound = token_with(json!({"cnf": {"jkt": "x"}}));
-    let (signed, _) = bound.rsplit_once('.').unwrap();
-    refused(&format!("{signed}.{}", b64(&[0; 64])), "signature_invalid");
-}
-
-#[test]
-fn a_token_whose_binding_is_verified_elsewhere_or_that_has_none_is_accepted() {
-    let elsewhere = Bed::of(document().corp("binding: {verify: elsewhere}"));
-    assert_eq!(elsewhere.code_for(&token_with(json!({"cnf": {"jkt": "x"}}))), "allowed");
-    assert_eq!(elsewhere.code_for(&good_token()), "allowed");
-    accepted(&token_with_text(claims(), "cnf", "null"));
 }

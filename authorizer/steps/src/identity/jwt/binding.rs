@@ -304,7 +304,7 @@ pub enum BindingError {
     )]
     SeveralProofs,
     /// The proof is no JWS, or too long.
-    #[error("the DPoP proof is malformed: {0}")]
+    #[error("the DPoP proof is malformed")]
     ProofMalformed(#[from] MalformedJws),
     /// A header parameter or claim of the proof is absent or of another type.
     #[error("the DPoP proof's `{name}` must be {wanted}")]
