@@ -34,21 +34,9 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(subcommand)]
     other: Option<OtherProof>,
-    #[command(flatten)]
-    identity: Option<Identity>,
-}
-
-#[derive(Subcommand)]
-enum OtherProof {
-    Dpop(dpop::Arguments),
-}
-
-/// What a presigned request needs.
-#[derive(Args)]
-struct Identity {
     /// The API's server id: `aws_identity.server_id` of its configuration, or the stage's own
-    #[arg(long, value_name = "ID")]
-    server_id: ServerId,
+    #[arg(long, value_name = "ID", required = true)]
+    server_id: Option<ServerId>,
     #[command(flatten)]
     sts: Sts,
     /// How long the proof is good, in seconds; the API's `max_age` (60 s by default) counts as well
@@ -57,6 +45,11 @@ struct Identity {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Header)]
     format: Format,
+}
+
+#[derive(Subcommand)]
+enum OtherProof {
+    Dpop(dpop::Arguments),
 }
 
 /// Which STS the API will ask.
@@ -105,7 +98,7 @@ pub(crate) enum SignError {
     #[error("`--sts-endpoint` is refused")]
     Endpoint(#[from] StsEndpointError),
     /// Neither of the two, which the parser of the command line refuses first.
-    #[error("needs `--server-id`, and `--region` or `--sts-endpoint`")]
+    #[error("needs `--region` or `--sts-endpoint`")]
     StsMissing,
     /// The chain has nothing.
     #[error(
@@ -149,13 +142,12 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     if let Some(OtherProof::Dpop(arguments)) = &arguments.other {
         return Ok(dpop::run(arguments, output)?);
     }
-    let arguments = arguments.identity.as_ref().ok_or(SignError::StsMissing)?;
     let endpoint = arguments.sts.endpoint()?;
     let credentials = credentials(endpoint.region()).await.map_err(SignError::Credentials)?;
     let request = SigningRequest {
         credentials: &credentials,
         endpoint: &endpoint,
-        server_id: Some(&arguments.server_id),
+        server_id: arguments.server_id.as_ref(),
         now: SystemClock.now().to_system_time(),
     };
     let url = presign_get_caller_identity(request, Duration::from_secs(arguments.expires))?;

@@ -29,8 +29,8 @@ fn a_sender_constrained_token_is_told_with_what_can_be_done() {
     let event = orders(&token(json!({"cnf": {"jkt": "x"}})));
     let told = told(&event);
     assert!(
-        told.starts_with("DENIED binding_missing\n")
-            && told.contains("`issuers.corp.binding: {verify: elsewhere}`")
+        told.starts_with("DENIED binding_missing\n") && told.contains("send `Authorization: DPoP <token>`"),
+        "{told}"
     );
     let elsewhere = plain_config().replacen("max_age: 1h", "binding: {verify: elsewhere}", 1);
     explain(&elsewhere, &event, &[]).printed(0);

@@ -1,9 +1,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::support::{
     ACCESS_KEY_ID, Ran, SECRET_ACCESS_KEY, SERVER_ID, SESSION_TOKEN, StsSays, config, explain_at, file, has,
-    rest, run, seconds, sts,
+    plain_config, rest, run, seconds, sts, token,
 };
 
 const KEYS: [(&str, &str); 3] = [
@@ -130,4 +131,50 @@ fn what_cannot_be_signed_is_said_in_one_line() {
             &["seconds from 1 to 900, without a unit"],
         );
     }
+}
+
+/// What `sign dpop` makes, `explain` takes: for this call, with this token, and for no other.
+#[test]
+fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
+    use aws_lc_rs::{
+        digest::{SHA256, digest},
+        signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+    };
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let point = key.public_key().as_ref()[1..].to_vec();
+    let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let (x, y) = (b64(&point[..32]), b64(&point[32..]));
+    let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    let jkt = b64(digest(&SHA256, jwk.as_bytes()).as_ref());
+    let der = base64::engine::general_purpose::STANDARD.encode(key.to_pkcs8v1().unwrap().as_ref());
+    let pem = file("pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let bound = token(json!({"cnf": {"jkt": jkt}, "iat": now, "exp": now + 600}));
+    let proof = |method: &str, token: &str| {
+        let url = "https://api.example.com/orders?limit=1";
+        let options = ["sign", "dpop", "--key", &pem, "--method", method, "--url", url, "--token", "-"];
+        run(&options, token, &[]).printed(0).trim_end().to_owned()
+    };
+    let explained = |proof: &str| {
+        let mut event = rest(&format!("DPoP {bound}"), "GET", "/orders");
+        event["headers"]["DPoP"] = proof.into();
+        event["requestContext"]["domainName"] = "api.example.com".into();
+        event["requestContext"]["path"] = "/orders".into();
+        explain_at(&plain_config(), &event, &["--at", &now.to_string()], &[])
+    };
+    let told = explained(&proof("GET", &format!("{bound}\n"))).printed(0);
+    assert!(
+        told.contains("ALLOWED by grant `orders-reader`") && told.contains(r#""callerBinding": "dpop""#),
+        "{told}"
+    );
+    for (proof, why) in [
+        (proof("POST", &bound), "`htm` is `POST`, and the request's method is GET"),
+        (proof("GET", "another.token.here"), "its `ath` is not the hash of this one"),
+    ] {
+        let told = explained(&proof).printed(3);
+        assert!(told.starts_with("DENIED binding_refused\n") && told.contains(why), "{told}");
+    }
+    let no_key = file("pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+    let refused = run(&["sign", "dpop", "--key", &no_key, "--method", "GET", "--url", "https://a/"], "", &[]);
+    assert!(refused.complained(1).contains("is not one private key in PEM (PKCS #8)"));
 }
