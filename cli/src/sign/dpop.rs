@@ -102,8 +102,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
     let htu = arguments.url.split(['?', '#']).next().unwrap_or_default();
     let mut claims = json!({"jti": URL_SAFE_NO_PAD.encode(jti), "htm": arguments.method, "htu": htu,
         "iat": SystemClock.now().seconds()});
-    if let Some(token) = token {
-        claims["ath"] = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.trim().as_bytes())).into();
+    if let (Some(token), Some(claims)) = (token, claims.as_object_mut()) {
+        let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.trim().as_bytes()));
+        claims.insert("ath".to_owned(), ath.into());
     }
     let (alg, jwk) = key.public();
     let header = json!({"typ": "dpop+jwt", "alg": alg, "jwk": jwk});

@@ -136,6 +136,7 @@ fn what_cannot_be_signed_is_said_in_one_line() {
 /// What `sign dpop` makes, `explain` takes: for this call, with this token, and for no other.
 #[test]
 fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
+    use authorizer_steps::clock::{Clock, SystemClock};
     use aws_lc_rs::{
         digest::{SHA256, digest},
         signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -148,7 +149,7 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
     let jkt = b64(digest(&SHA256, jwk.as_bytes()).as_ref());
     let der = base64::engine::general_purpose::STANDARD.encode(key.to_pkcs8v1().unwrap().as_ref());
     let pem = file("pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().seconds();
     let bound = token(json!({"cnf": {"jkt": jkt}, "iat": now, "exp": now + 600}));
     let proof = |method: &str, token: &str| {
         let url = "https://api.example.com/orders?limit=1";
