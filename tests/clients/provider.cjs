@@ -2,7 +2,7 @@
 //
 //   NODE_PATH=… node provider.cjs <port>
 //
-// Prints one line of JSON, a token by each name, and serves until it is stopped.
+// Prints one line of JSON, a token by each name with the key and the certificate of the bound ones, and serves until it is stopped.
 
 const { createHash, generateKeyPairSync, randomUUID, sign } = require("node:crypto");
 const { pathToFileURL } = require("node:url");
@@ -29,9 +29,12 @@ const clients = {
   mtls: { alg: "RS256", metadata: { tls_client_certificate_bound_access_tokens: true } },
 };
 
+// The key and the certificate of those who have bound tokens.
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const certificate = Buffer.from("the client's certificate").toString("base64");
+
 // RFC 9449, section 4.2.
 function proof() {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const header = { typ: "dpop+jwt", alg: "ES256", jwk: publicKey.export({ format: "jwk" }) };
   const claims = { htm: "POST", htu: `${issuer}/token`, iat: Math.floor(Date.now() / 1000), jti: randomUUID() };
   const input = `${b64(header)}.${b64(claims)}`;
@@ -62,7 +65,7 @@ async function main() {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
-      mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: () => Buffer.from("the client's certificate").toString("base64") },
+      mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: () => certificate },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_context, _resource, client) => ({
@@ -74,7 +77,9 @@ async function main() {
   await new Promise((listening) => provider.listen(Number(process.argv[2]), "127.0.0.1", listening));
   const tokens = {};
   for (const id of Object.keys(clients)) tokens[id] = await token(id);
-  console.log(JSON.stringify(tokens));
+  const key = privateKey.export({ type: "pkcs8", format: "pem" });
+  const pem = `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`;
+  console.log(JSON.stringify({ ...tokens, key, certificate: pem }));
 }
 
 main().catch((error) => {
