@@ -23,7 +23,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::http::{Upstream, read};
+use crate::http::{Backend, read};
 use crate::web_identity::sha256;
 use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, OpenBao, Scratch, Server, parts};
 
@@ -81,9 +81,9 @@ impl AwsAuth {
     fn in_front(openbao: &OpenBao, sts_url: &str, config: AwsAuthConfig, is_plugin: bool) -> Self {
         let sts = regional_sts(sts_url);
         let state = Arc::new(Proxy {
-            upstream: Upstream::new(openbao.address()),
+            upstream: Backend::new(openbao.address()),
             root_token: openbao.root_token().to_owned(),
-            sts: Upstream::new(&sts.url()),
+            sts: Backend::new(&sts.url()),
             is_plugin,
             config,
             accepted: AtomicUsize::new(0),
@@ -221,7 +221,7 @@ const WRONG_REGION: &str = r#"<ErrorResponse xmlns="https://sts.amazonaws.com/do
 
 /// The emulator's STS as one region's: the emulator takes every region's signature.
 fn regional_sts(sts_url: &str) -> Server {
-    let sts = Upstream::new(sts_url);
+    let sts = Backend::new(sts_url);
     let serve = async move |request: Request| {
         let scope = request.headers().get("authorization").and_then(|value| value.to_str().ok());
         if scope.is_some_and(|scope| scope.contains(STS_SCOPE)) {
@@ -234,9 +234,9 @@ fn regional_sts(sts_url: &str) -> Server {
 
 #[derive(Debug)]
 struct Proxy {
-    upstream: Upstream,
+    upstream: Backend,
     root_token: String,
-    sts: Upstream,
+    sts: Backend,
     is_plugin: bool,
     config: AwsAuthConfig,
     accepted: AtomicUsize,

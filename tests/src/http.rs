@@ -54,12 +54,12 @@ impl Server {
 
 /// The server behind a reverse proxy.
 #[derive(Debug, Clone)]
-pub struct Upstream {
+pub struct Backend {
     url: String,
     client: reqwest::Client,
 }
 
-impl Upstream {
+impl Backend {
     /// Without the bed's limit of time: how long a call may take is the caller's.
     pub fn new(url: &str) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();

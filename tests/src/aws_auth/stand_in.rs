@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Proxy, TOKEN_MAX_TTL_SECONDS};
-use crate::http::{Upstream, end_to_end};
+use crate::http::{Backend, end_to_end};
 use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE};
 
 const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
@@ -106,7 +106,7 @@ impl Proxy {
             "meta": {"account_id": caller.account, "auth_type": "iam"},
         });
         let request = self.upstream.post("/v1/auth/token/create").header("X-Vault-Token", &self.root_token);
-        Upstream::pass_back(request.json(&create)).await
+        Backend::pass_back(request.json(&create)).await
     }
 }
 

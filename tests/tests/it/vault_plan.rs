@@ -16,7 +16,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use test_bed::http::{Upstream, read};
+use test_bed::http::{Backend, read};
 use test_bed::process::with_input;
 use test_bed::{AuditMark, Command, Configuration, Grant, OpenBao, Ran, Scratch, Server, parts};
 
@@ -177,7 +177,7 @@ type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 /// OpenBao has the AWS auth method only as a plugin: its two places are kept here, merged field by field as Vault does; all else
 /// is OpenBao's. What the plugin makes of them, `logins` shows.
 fn with_aws_auth(openbao: &OpenBao, stored: &Stored) -> Server {
-    let (upstream, stored) = (Upstream::new(openbao.address()), Arc::clone(stored));
+    let (upstream, stored) = (Backend::new(openbao.address()), Arc::clone(stored));
     let serve = async move |request: Request| {
         let path = request.uri().path().to_owned();
         if !path.starts_with("/v1/auth/aws/") {
@@ -208,7 +208,7 @@ fn with_aws_auth(openbao: &OpenBao, stored: &Stored) -> Server {
 
 /// HCP Vault: nobody has power in the root namespace, and quotas are kept by `admin`, under their full paths.
 fn with_administrative_namespace(openbao: &OpenBao) -> Server {
-    let upstream = Upstream::new(openbao.address());
+    let upstream = Backend::new(openbao.address());
     let refused = |status: StatusCode, why: &str| (status, Json(json!({"errors": [why]}))).into_response();
     let serve = async move |mut request: Request| {
         let namespace = request.headers().get("x-vault-namespace").and_then(|value| value.to_str().ok());
