@@ -5,6 +5,7 @@
 
 mod aws;
 mod aws_api;
+mod bindings;
 mod finding;
 mod issuers;
 mod login;
@@ -34,7 +35,7 @@ use finding::{Finding, report};
 /// Says what is wrong with a live deployment, and what to do
 ///
 /// Looks at Vault and the issuers as the function would. With --function also at AWS: the function, who may invoke it, and
-/// how its APIs cache and log. It only reads.
+/// how its APIs cache, log and let proofs of callers through. It only reads.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -116,10 +117,12 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let log_in = arguments.log_in.then(|| arguments.address.options_of(&config.vault, connection::variable));
     findings.push(login::examine(config.vault, client.clone(), log_in, &arguments.policy).await);
     let (stages, limits) = (config.stages, config.limits);
+    let configured: Vec<_> = config.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
     findings.extend(issuers::examine(config.issuers).await?);
     if let (Some(function), Some(region)) = (&arguments.function, &arguments.region) {
         let api = AwsApi::new(client, region.clone(), arguments.aws_endpoint.as_deref()).await;
-        let deployment = Deployment { function, stages: &stages, limits, also: &arguments.apis };
+        let (also, issuers) = (arguments.apis.as_slice(), configured.as_slice());
+        let deployment = Deployment { function, stages: &stages, issuers, limits, also };
         match api {
             Ok(api) => findings.extend(deployment.examine(&api).await),
             Err(reason) => findings.push(Finding::unseen(

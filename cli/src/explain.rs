@@ -233,7 +233,9 @@ fn instead_of_a_jwt(text: &str) -> Option<&'static str> {
 fn bare(text: &str) -> &str {
     let text = text.trim();
     match text.split_once(' ') {
-        Some((scheme, jwt)) if scheme.eq_ignore_ascii_case("bearer") => jwt.trim_start(),
+        Some((scheme, jwt)) if ["bearer", "dpop"].iter().any(|own| scheme.eq_ignore_ascii_case(own)) => {
+            jwt.trim_start()
+        }
         Some(_) | None => text,
     }
 }

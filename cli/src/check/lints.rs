@@ -4,6 +4,7 @@
 //! place, what may go wrong, and what to write instead. A lint has a name, so that people can talk about it. It fires
 //! only where the settings alone show the matter.
 
+pub(crate) mod bindings;
 mod claims;
 pub(super) mod finding;
 mod grants;

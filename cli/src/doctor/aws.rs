@@ -3,12 +3,16 @@
 //! Receives the JSON of AWS's own APIs; produces findings. Each check is a function of the JSON alone. What is right comes
 //! from the API Gateway developer guide ("Use API Gateway Lambda authorizers", quotas) and the Lambda developer guide.
 
-use authorizer_steps::grant::{Apis, Pattern, Stages};
+use authorizer_steps::{
+    grant::{Apis, Pattern, Stage, Stages},
+    identity::jwt::Issuer,
+};
 use serde_json::Value;
 use vault_authorizer::config::Limits;
 
 use super::{
     aws_api::{AwsApi, Service},
+    bindings,
     finding::Finding,
 };
 use crate::check::lints::limits::one_caller_over_a_grant;
@@ -22,6 +26,7 @@ const ENVIRONMENT_LIMIT_BYTES: usize = 4096;
 pub(super) struct Deployment<'a> {
     pub(super) function: &'a str,
     pub(super) stages: &'a Stages,
+    pub(super) issuers: &'a [Issuer],
     pub(super) limits: Limits,
     /// APIs that the configuration does not name.
     pub(super) also: &'a [String],
@@ -52,7 +57,7 @@ impl Deployment<'_> {
         });
         let function = text(&function, "FunctionArn");
         for (id, stages) in self.apis() {
-            let of_api = Api { id: &id, stages: &stages, function, policy: &policy };
+            let of_api = Api { id: &id, stages: &stages, issuers: self.issuers, function, policy: &policy };
             findings.extend(of_api.examine(api).await.unwrap_or_else(|finding| vec![finding]));
         }
         if findings.iter().all(|finding| !finding.check.starts_with("authorizer")) {
@@ -63,8 +68,8 @@ impl Deployment<'_> {
     }
 
     /// Each API with the stages that the configuration has for it: first those that it does not name.
-    fn apis(&self) -> Vec<(String, Vec<String>)> {
-        let mut apis: Vec<(String, Vec<String>)> =
+    fn apis(&self) -> Vec<(String, Vec<&Stage>)> {
+        let mut apis: Vec<(String, Vec<&Stage>)> =
             self.also.iter().map(|id| (id.clone(), Vec::new())).collect();
         for stage in self.stages.values() {
             let ids: Vec<String> = match &stage.apis {
@@ -72,10 +77,9 @@ impl Deployment<'_> {
                 Apis::Listed(ids) => ids.iter().map(ToString::to_string).collect(),
             };
             for id in ids {
-                let name = stage.name.to_string();
                 match apis.iter_mut().find(|(own, _)| *own == id) {
-                    Some((_, stages)) => stages.push(name),
-                    None => apis.push((id, vec![name])),
+                    Some((_, stages)) => stages.push(stage),
+                    None => apis.push((id, vec![stage])),
                 }
             }
         }
@@ -86,7 +90,8 @@ impl Deployment<'_> {
 /// One API, of whichever kind.
 struct Api<'a> {
     id: &'a str,
-    stages: &'a [String],
+    stages: &'a [&'a Stage],
+    issuers: &'a [Issuer],
     function: &'a str,
     /// The function's, or that it was not seen.
     policy: &'a Result<Value, Finding>,
@@ -109,14 +114,27 @@ const HTTP: Kind = Kind { path: "v2/apis", items: "items", id: "authorizerId", d
 impl Api<'_> {
     /// The error is a finding too: nothing more can be said of the API.
     async fn examine(&self, api: &AwsApi) -> Result<Vec<Finding>, Finding> {
-        let (id, kind) = (self.id, self.kind(api).await?);
+        let id = self.id;
+        let (kind, settings) = self.kind(api).await?;
         let base = format!("{}/{id}", kind.path);
         let path = format!("{base}/authorizers");
         let mut findings = match api.get("authorizer-caching", Service::ApiGateway, &path).await {
-            Ok(found) => self.authorizers(kind, &found.unwrap_or_default()),
+            Ok(found) => {
+                let found = found.unwrap_or_default();
+                let ours = self.own(kind, &found);
+                let of_api = bindings::Api {
+                    id,
+                    is_rest: kind.path == REST.path,
+                    settings: &settings,
+                    authorizers: &ours,
+                };
+                let bindings = of_api.examine(self.issuers, self.stages, api).await;
+                self.authorizers(kind, &ours).into_iter().chain(bindings).collect()
+            }
             Err(unseen) => vec![unseen],
         };
         for stage in self.stages {
+            let stage = stage.name.as_str();
             let path = format!("{base}/stages/{}", escaped(stage));
             match api.get("stage", Service::ApiGateway, &path).await {
                 Ok(Some(found)) => {
@@ -133,24 +151,28 @@ impl Api<'_> {
         Ok(findings)
     }
 
-    async fn kind(&self, api: &AwsApi) -> Result<Kind, Finding> {
+    /// With the API's own settings.
+    async fn kind(&self, api: &AwsApi) -> Result<(Kind, Value), Finding> {
         let check = "authorizer-api";
         for kind in [REST, HTTP] {
             let path = format!("{}/{}", kind.path, self.id);
-            if api.get(check, Service::ApiGateway, &path).await?.is_some() {
-                return Ok(kind);
+            if let Some(settings) = api.get(check, Service::ApiGateway, &path).await? {
+                return Ok((kind, settings));
             }
         }
         let found = format!("there is no API `{}` in this region and account", self.id);
         Err(Finding::wrong(check, found, "mend `api_ids`, or look in the API's own region"))
     }
 
-    /// Those of the API that call this function.
-    fn authorizers(&self, kind: Kind, found: &Value) -> Vec<Finding> {
-        let ours = items(found, kind.items)
+    /// The authorizers that call this function.
+    fn own<'a>(&self, kind: Kind, found: &'a Value) -> Vec<&'a Value> {
+        let all = items(found, kind.items).iter();
+        all.filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function)).collect()
+    }
+
+    fn authorizers(&self, kind: Kind, own: &[&Value]) -> Vec<Finding> {
+        let findings: Vec<Finding> = own
             .iter()
-            .filter(|authorizer| calls(text(authorizer, "authorizerUri"), self.function));
-        let findings: Vec<Finding> = ours
             .flat_map(|authorizer| [caching(self.id, kind, authorizer), self.permission(kind, authorizer)])
             .collect();
         if findings.is_empty() {
@@ -353,11 +375,11 @@ fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
     Finding::wrong(check, found, remedy)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -391,8 +413,9 @@ mod tests {
 
     fn found(policy: Value, kind: Kind, authorizer: Value) -> String {
         let policy = Ok(policy);
-        let api = Api { id: "a1b2c3d4e5", stages: &[], function: FUNCTION, policy: &policy };
-        told(&api.authorizers(kind, &json!({ kind.items: [authorizer] })))
+        let api = Api { id: "a1b2c3d4e5", stages: &[], issuers: &[], function: FUNCTION, policy: &policy };
+        let found = json!({ kind.items: [authorizer] });
+        told(&api.authorizers(kind, &api.own(kind, &found)))
     }
 
     fn uri() -> String {

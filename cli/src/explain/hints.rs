@@ -40,6 +40,8 @@ pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
     } else if is_one_of(&[Code::NoGrant]) && route_covered == Some(false) {
         "no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7"
             .to_owned()
+    } else if is_one_of(&[Code::BindingMissing]) && route_covered.is_some() {
+        "a call that is made of `--jwt` has no proof and no client certificate: give the event of a real one with `--event`".to_owned()
     } else if is_one_of(&[Code::CredentialMalformed, Code::SignatureInvalid]) && route_covered.is_some() {
         "the JWT may be cut short, or have something around it".to_owned()
     } else if is_one_of(&[Code::CredentialMissing, Code::CredentialMalformed, Code::SignatureInvalid]) {

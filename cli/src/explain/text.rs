@@ -78,6 +78,7 @@ fn caller_fields(caller: &CallerSeen) -> Vec<String> {
     };
     let mut fields = vec![field("id", &caller.id), field("kind", caller.kind)];
     fields.extend(caller.issuer.as_deref().map(|issuer| field("issuer", issuer)));
+    fields.push(field("binding", caller.binding));
     // An IAM proof's id is its ARN.
     let arn = caller.principal_arn.as_deref().filter(|arn| *arn != caller.id);
     fields.extend(arn.map(|arn| field("principal", arn)));

@@ -112,15 +112,25 @@ fn provider() -> Server {
 }
 
 fn config(vault: &str, jwks: &str) -> String {
+    config_with("", vault, jwks)
+}
+
+/// With this as the issuer's `binding`.
+fn config_with(binding: &str, vault: &str, jwks: &str) -> String {
+    let binding = if binding.is_empty() { String::new() } else { format!(", binding: {{{binding}}}") };
     format!(
         "vault: {{address: \"{vault}\", login: {{method: token, token: s.AuthorizerTokenOfTheTest}}}}\n\
-         issuers: {{corp: {{kind: jwt, issuer: \"https://login.example.com/\", audiences: [a], algorithms: [EdDSA], jwks: {{uri: \"{jwks}/keys\"}}}}}}\n\
+         issuers: {{corp: {{kind: jwt, issuer: \"https://login.example.com/\", audiences: [a], algorithms: [EdDSA], jwks: {{uri: \"{jwks}/keys\"}}{binding}}}}}\n\
          stages: {{prod: {{api_ids: [a1b2c3d4e5], grants: [{{name: n, mode: none, routes: [\"GET /\"], caller: {{issuer: corp, any: true}}}}]}}}}\n"
     )
 }
 
 fn doctor(vault: &str, jwks: &str, options: &[&str]) -> Ran {
-    let config = file("yaml", &config(vault, jwks));
+    doctor_of(&config(vault, jwks), options)
+}
+
+fn doctor_of(document: &str, options: &[&str]) -> Ran {
+    let config = file("yaml", document);
     let env =
         [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")];
     run(&[&["doctor", "--config", &config], options].concat(), "", &env)
@@ -128,7 +138,11 @@ fn doctor(vault: &str, jwks: &str, options: &[&str]) -> Ran {
 
 /// The checks that found something wrong.
 fn wrong(vault: &str, jwks: &str, options: &[&str]) -> Vec<String> {
-    let ran = doctor(vault, jwks, &[&["--json"], options].concat());
+    wrong_of(&config(vault, jwks), options)
+}
+
+fn wrong_of(document: &str, options: &[&str]) -> Vec<String> {
+    let ran = doctor_of(document, &[&["--json"], options].concat());
     let code = ran.code;
     let findings = ran.json(code);
     let wrong = findings.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "wrong");
@@ -238,6 +252,11 @@ fn keys_are_counted_by_the_configured_algorithms_and_those_not_used_are_shown() 
 
 /// An account in which this one thing is as given.
 fn aws(change: &'static str, value: Value) -> Server {
+    aws_with(if change.is_empty() { vec![] } else { vec![(change, value)] })
+}
+
+/// An account in which these things are as given.
+fn aws_with(changes: Vec<(&'static str, Value)>) -> Server {
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders-authorizer";
     let source = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/authorizers/abc123";
     let statement = json!({"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "lambda:InvokeFunction",
@@ -246,22 +265,38 @@ fn aws(change: &'static str, value: Value) -> Server {
         "function": {"FunctionArn": arn, "Timeout": 8, "Environment": {"Variables": {"AUTHORIZER_CONFIG": "x"}}},
         "policy": {"Statement": [statement]},
         "concurrency": {"ReservedConcurrentExecutions": 20},
-        "authorizer": {"id": "abc123", "name": "vault", "authorizerResultTtlInSeconds": 0,
+        "authorizer": {"id": "abc123", "name": "vault", "type": "REQUEST", "authorizerResultTtlInSeconds": 0,
             "authorizerUri": format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{arn}/invocations")},
         "stage": {"methodSettings": {"*/*": {"dataTraceEnabled": false}}, "accessLogSettings": {"format": "$context.requestId"}},
+        "rest": {"id": "a1b2c3d4e5", "disableExecuteApiEndpoint": false},
+        "http": null,
+        "domains": {"items": []},
+        "mappings": {"items": [{"apiId": "another"}, {"apiId": "a1b2c3d4e5", "stage": "prod", "apiMappingKey": "v1"}]},
+        "rules": {"routingRules": [{"actions": [{"invokeApi": {"apiId": "a1b2c3d4e5", "stage": "prod", "stripBasePath": true}}]}]},
     });
-    if !change.is_empty() {
+    for (change, value) in changes {
         *account.pointer_mut(change).unwrap() = value;
     }
-    Server::start(move |path| match path {
+    Server::start(move |path| match path.split('?').next().unwrap() {
         "/2015-03-31/functions/orders-authorizer/configuration" => (200, account["function"].clone()),
         "/2015-03-31/functions/orders-authorizer/policy" => {
             (200, json!({"Policy": account["policy"].to_string()}))
         }
         "/2019-09-30/functions/orders-authorizer/concurrency" => (200, account["concurrency"].clone()),
-        "/restapis/a1b2c3d4e5" => (200, json!({"id": "a1b2c3d4e5"})),
+        "/restapis/a1b2c3d4e5" if account["http"].is_null() => (200, account["rest"].clone()),
         "/restapis/a1b2c3d4e5/authorizers" => (200, json!({"item": [account["authorizer"]]})),
-        "/restapis/a1b2c3d4e5/stages/prod" => (200, account["stage"].clone()),
+        "/v2/apis/a1b2c3d4e5" if account["http"].is_object() => (200, account["http"].clone()),
+        "/v2/apis/a1b2c3d4e5/authorizers" => {
+            let mut authorizer = account["authorizer"].clone();
+            authorizer["authorizerId"] = authorizer["id"].take();
+            (200, json!({"items": [authorizer]}))
+        }
+        "/restapis/a1b2c3d4e5/stages/prod" | "/v2/apis/a1b2c3d4e5/stages/prod" => {
+            (200, account["stage"].clone())
+        }
+        "/v2/domainnames" => (200, account["domains"].clone()),
+        "/v2/domainnames/api.example.com/apimappings" => (200, account["mappings"].clone()),
+        "/v2/domainnames/api.example.com/routingrules" => (200, account["rules"].clone()),
         _ => (404, json!({"message": "not found"})),
     })
 }
@@ -295,6 +330,68 @@ fn a_deployment_that_breaks_a_promise_is_named() {
     ] {
         assert_eq!(found(change, value), [check]);
     }
+}
+
+/// What is found of proofs, whether it is good, wrong or unseen.
+fn of_bindings(binding: &str, changes: Vec<(&'static str, Value)>) -> String {
+    let (vault, provider, aws) = (vault(json!({})), provider(), aws_with(changes));
+    let document = config_with(binding, &vault.url, &provider.url);
+    let ran = doctor_of(&document, &[&["--json"], &at_aws(&aws)[..]].concat());
+    let code = ran.code;
+    let findings = ran.json(code);
+    let checks = ["binding-authorizer", "binding-endpoint", "binding-urls"];
+    let of_bindings = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| checks.contains(&finding["check"].as_str().unwrap()));
+    let told = of_bindings.map(|finding| {
+        let word = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        format!(
+            "{} {}: {}{} do: {}\n",
+            word("verdict"),
+            word("check"),
+            word("found"),
+            word("reason"),
+            word("remedy")
+        )
+    });
+    told.collect()
+}
+
+#[test]
+fn an_api_on_which_no_proof_can_arrive_is_named() {
+    let http = |protocol: &str| ("/http", json!({"apiId": "a1b2c3d4e5", "protocolType": protocol}));
+    let domain =
+        |mode: &str| ("/domains/items", json!([{"domainName": "api.example.com", "routingMode": mode}]));
+    let (mappings, rules) = (domain("API_MAPPING_ONLY"), domain("ROUTING_RULE_ONLY"));
+    let urls = r#"require: dpop, public_urls: ["https://api.example.com/v1"]"#;
+    let token = ("/authorizer/type", json!("TOKEN"));
+    let open = ("/rest/disableExecuteApiEndpoint", json!(false));
+    let mut text = String::new();
+    for (binding, changes) in [
+        ("", vec![mappings.clone()]),
+        ("require: none", vec![token.clone(), http("HTTP")]),
+        ("require: dpop", vec![]),
+        ("require: dpop", vec![token]),
+        ("require: dpop", vec![mappings.clone()]),
+        ("require: dpop", vec![rules.clone()]),
+        (
+            "require: dpop",
+            vec![("/rules/routingRules/0/actions/0/invokeApi/stripBasePath", json!(false)), rules.clone()],
+        ),
+        ("require: dpop", vec![("/mappings/items/1/apiId", json!("other")), mappings.clone(), http("HTTP")]),
+        ("require: any", vec![mappings.clone(), http("HTTP")]),
+        (urls, vec![mappings.clone(), http("HTTP")]),
+        ("require: dpop", vec![("/domains", json!({"items": [], "nextToken": "more"}))]),
+        ("require: mtls", vec![open]),
+        ("require: mtls", vec![("/rest/disableExecuteApiEndpoint", json!(true))]),
+        ("require: mtls", vec![http("WEBSOCKET")]),
+    ] {
+        let changed: Vec<String> = changes.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        text += &format!("## {binding}, with {}\n{}\n", changed.join(", "), of_bindings(binding, changes));
+    }
+    insta::assert_snapshot!(text);
 }
 
 #[test]

@@ -34,6 +34,24 @@ fn a_sender_constrained_token_is_told_with_what_can_be_done() {
     );
     let elsewhere = plain_config().replacen("max_age: 1h", "binding: {verify: elsewhere}", 1);
     explain(&elsewhere, &event, &[]).printed(0);
+    // Copied from a request, scheme and all. No proof comes with it.
+    let jwt = format!("DPoP {}", token(json!({"cnf": {"jkt": "x"}})));
+    let config = file("yaml", &plain_config());
+    let call = [
+        "explain",
+        "--config",
+        &config,
+        "--at",
+        AT,
+        "--jwt",
+        "-",
+        "--route",
+        "GET /orders",
+        "--stage",
+        "prod",
+    ];
+    let told = run(&call, &jwt, &[]).printed(3);
+    has(&told, &["DENIED binding_missing\n", "hint: a call that is made of `--jwt` has no proof"]);
 }
 
 /// The whole text of each, in a snapshot of its name.

@@ -95,6 +95,9 @@ fn every_lint_has_its_row() {
              cognito: {kind: jwt, issuer: \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
              entra: {kind: jwt, issuer: \"https://login.microsoftonline.com/common/v2.0\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
              auth0: {kind: jwt, issuer: \"https://example.auth0.com\", audiences: [app], algorithms: [RS256], jwks: discovery}, \
+             dpop: {kind: jwt, issuer: \"https://dpop.example.com\", audiences: [app], algorithms: [RS256], jwks: discovery, binding: {require: dpop}}, \
+             mtls: {kind: jwt, issuer: \"https://mtls.example.com\", audiences: [app], algorithms: [RS256], jwks: discovery, binding: {require: mtls}}, \
+             proxied: {kind: jwt, issuer: \"https://proxied.example.com\", audiences: [app], algorithms: [RS256], jwks: discovery, binding: {verify: elsewhere}}, \
              account: {kind: aws_iam, issuer: \"https://0a1b2c3d.tokens.sts.global.api.aws\", audiences: [vault]}, \
              app: {kind: jwt, issuer: \"https://app.example.com\", audiences: [app], audience_claim: azp, algorithms: [RS256], jwks: discovery}, ",
             1,
@@ -102,6 +105,9 @@ fn every_lint_has_its_row() {
         .replacen(
             "    grants:\n",
             "    grants:\n      - {name: realm, mode: none, routes: [\"GET /realm\"], caller: {issuer: realm, bound_claims: {realm_access.roles: a, /realm_access: b, acr: 1}}}\n      \
+             - {name: dpop, mode: none, routes: [\"GET /dpop\"], caller: {issuer: dpop, any: true}}\n      \
+             - {name: mtls, mode: none, routes: [\"GET /mtls\"], caller: {issuer: mtls, any: true}}\n      \
+             - {name: proxied, mode: none, routes: [\"GET /proxied\"], caller: {issuer: proxied, any: true, binding: any}}\n      \
              - {name: app, mode: none, routes: [\"GET /app\"], caller: {issuer: app, any: true}}\n      \
              - {name: cognito, mode: none, routes: [\"GET /prod/:id\"], caller: {issuer: cognito, bound_claims: {scope: \"a b\", email: \"*@example.com\", team: \"^a\"}}}\n",
             1,
@@ -140,16 +146,17 @@ fn lints_in_the_source() -> BTreeSet<String> {
 
 #[test]
 fn every_check_of_the_doctor_has_its_row() {
-    const SOURCES: [&str; 6] = [
+    const SOURCES: [&str; 7] = [
         include_str!("../../src/doctor.rs"),
         include_str!("../../src/doctor/aws.rs"),
+        include_str!("../../src/doctor/bindings.rs"),
         include_str!("../../src/doctor/issuers.rs"),
         include_str!("../../src/doctor/login.rs"),
         include_str!("../../src/doctor/objects.rs"),
         include_str!("../../src/doctor/vault.rs"),
     ];
     let is_check = |text: &&str| {
-        ["vault-", "issuer-", "aws-credentials", "function", "authorizer-", "stage"]
+        ["vault-", "issuer-", "aws-credentials", "function", "authorizer-", "binding-", "stage"]
             .iter()
             .any(|start| text.starts_with(start))
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')

@@ -7,7 +7,7 @@ use authorizer_steps::{
 use vault_authorizer::config::{Config, quoted};
 
 use super::{
-    claims,
+    bindings, claims,
     finding::Finding,
     providers::{self, rules},
 };
@@ -29,6 +29,7 @@ pub(super) fn lint(config: &Config) -> Vec<Finding> {
         findings.extend(default_audience(issuer, config, &place));
         findings.extend(types_without_jwt(issuer, &place));
         findings.extend(claims::name(&issuer.user_claim, &format!("{place}.user_claim")));
+        findings.extend(bindings::lint(issuer, config, &place));
     }
     findings
 }

@@ -1,0 +1,150 @@
+//! The proofs that the configuration asks of callers' tokens, and whether they can reach the function through an API.
+//!
+//! Receives what is asked, and the JSON of AWS's own APIs; produces findings, none where nothing is asked. What an event tells
+//! of the caller's URL is in the documentation of sender-constrained tokens.
+
+use authorizer_steps::{
+    grant::Stage,
+    identity::jwt::{BindingSettings, Issuer},
+};
+use serde_json::Value;
+
+use super::{
+    aws::{items, text},
+    aws_api::{AwsApi, Service},
+    finding::Finding,
+};
+use crate::check::lints::bindings::Demands;
+
+const TOKEN_AUTHORIZER: &str = "binding-authorizer";
+const DEFAULT_ENDPOINT: &str = "binding-endpoint";
+const PUBLIC_URLS: &str = "binding-urls";
+
+/// An API, and those of its authorizers that call the function.
+pub(super) struct Api<'a> {
+    pub(super) id: &'a str,
+    pub(super) is_rest: bool,
+    pub(super) settings: &'a Value,
+    pub(super) authorizers: &'a [&'a Value],
+}
+
+impl Api<'_> {
+    /// Where one of the issuers asks for a binding in one of the API's stages.
+    pub(super) async fn examine(&self, issuers: &[Issuer], stages: &[&Stage], aws: &AwsApi) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for issuer in issuers {
+            let demands = Demands::of(issuer, stages.iter().copied());
+            findings.extend(demands.any().map(|place| self.token_authorizer(place)));
+            findings.extend(demands.mtls().map(|place| self.default_endpoint(place)));
+            let has_urls = matches!(&issuer.binding, BindingSettings::Verified { public_urls, .. } if !public_urls.is_empty());
+            if let Some(place) = demands.dpop_or_any().filter(|_| !has_urls) {
+                let routed = Routed::to(self.id, aws).await;
+                findings.push(routed.map_or_else(|unseen| unseen, |routed| self.public_urls(&routed, place)));
+            }
+        }
+        findings
+    }
+
+    fn token_authorizer(&self, place: &str) -> Finding {
+        let api = self.id;
+        match self.authorizers.iter().find(|authorizer| text(authorizer, "type") == "TOKEN") {
+            None => Finding::good(
+                TOKEN_AUTHORIZER,
+                format!("API `{api}` has a REQUEST authorizer, as {place} needs"),
+            ),
+            Some(authorizer) => Finding::wrong(
+                TOKEN_AUTHORIZER,
+                format!(
+                    "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: {place} refuses every call",
+                    text(authorizer, "name")
+                ),
+                "make it a REQUEST authorizer without identity sources, and deploy the API",
+            ),
+        }
+    }
+
+    /// API Gateway developer guide, "Disable the default endpoint for REST APIs": clients with the default endpoint go around
+    /// the custom domain's mutual TLS.
+    fn default_endpoint(&self, place: &str) -> Finding {
+        let (api, check) = (self.id, DEFAULT_ENDPOINT);
+        if text(self.settings, "protocolType") == "WEBSOCKET" {
+            let found = format!(
+                "API `{api}` is a WebSocket API, which has no mutual TLS: {place} refuses every call"
+            );
+            return Finding::wrong(check, found, "require DPoP there, or `none`");
+        }
+        if self.settings.get("disableExecuteApiEndpoint") == Some(&Value::Bool(true)) {
+            return Finding::good(check, format!("API `{api}` is reached at its custom domains alone"));
+        }
+        let found = format!(
+            "API `{api}` is reached at its default endpoint too, which has no mutual TLS: there {place} refuses every call, and only that stands between callers and the API"
+        );
+        Finding::wrong(check, found, "set `disableExecuteApiEndpoint`, and deploy the API")
+    }
+
+    fn public_urls(&self, routed: &[Routed], place: &str) -> Finding {
+        let (api, check) = (self.id, PUBLIC_URLS);
+        let hidden = routed.iter().find(|domain| !self.is_rest || domain.strips_base_path);
+        let Some(domain) = hidden else {
+            let found = format!(
+                "API `{api}` sees the URL that its callers use, as {place} needs; behind a proxy it would not, and that does not show here"
+            );
+            return Finding::good(check, found);
+        };
+        let found = format!(
+            "API `{api}` is called at `{}`, and its events do not tell the URL that was used: {place} refuses every DPoP proof there",
+            domain.name
+        );
+        let remedy = format!(
+            "add the URL under which callers reach the API, such as `https://{}/v1`, to the issuer's `binding.public_urls`",
+            domain.name
+        );
+        Finding::wrong(check, found, remedy)
+    }
+}
+
+/// A custom domain from which calls reach an API.
+struct Routed {
+    name: String,
+    strips_base_path: bool,
+}
+
+impl Routed {
+    /// Through mappings or rules (API reference, version 2: both kinds of APIs are there).
+    async fn to(api: &str, aws: &AwsApi) -> Result<Vec<Self>, Finding> {
+        let mut routed = Vec::new();
+        for domain in &listed(aws, "v2/domainnames", "items").await? {
+            let (name, mode) = (text(domain, "domainName"), text(domain, "routingMode"));
+            let base = format!("v2/domainnames/{name}");
+            let mut routes = Vec::new();
+            if mode != "ROUTING_RULE_ONLY" {
+                routes.extend(listed(aws, &format!("{base}/apimappings"), "items").await?);
+            }
+            if mode.starts_with("ROUTING_RULE") {
+                for rule in &listed(aws, &format!("{base}/routingrules"), "routingRules").await? {
+                    let actions = items(rule, "actions").iter();
+                    routes.extend(actions.filter_map(|action| action.get("invokeApi").cloned()));
+                }
+            }
+            let own: Vec<_> = routes.iter().filter(|route| text(route, "apiId") == api).collect();
+            let strips_base_path =
+                own.iter().any(|route| route.get("stripBasePath") == Some(&Value::Bool(true)));
+            if !own.is_empty() {
+                routed.push(Self { name: name.to_owned(), strips_base_path });
+            }
+        }
+        Ok(routed)
+    }
+}
+
+/// More than an account has by default: 120 domains, and as many mappings and rules of one as API Gateway lets it have.
+const PAGE: &str = "maxResults=500";
+
+async fn listed(aws: &AwsApi, path: &str, name: &str) -> Result<Vec<Value>, Finding> {
+    let found = aws.get(PUBLIC_URLS, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
+    let found = found.unwrap_or_default();
+    if found.get("nextToken").is_some_and(|token| !token.is_null()) {
+        return Err(Finding::unseen(PUBLIC_URLS, format!("{path} has more than one page, and one is read")));
+    }
+    Ok(items(&found, name).to_vec())
+}
