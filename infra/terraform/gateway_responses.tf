@@ -2,6 +2,18 @@
 # A deployment must follow them: see the output `redeployment`.
 
 locals {
+  # RFC 9449, section 7.1: DPoP with its algorithms where an issuer demands it, and Bearer unless every issuer does.
+  bindings = try([for issuer in var.issuers : {
+    require    = try(coalesce(issuer.binding.require), "none")
+    algorithms = try(coalesce(issuer.binding.dpop_algorithms), ["ES256", "EdDSA", "RS256", "PS256"])
+  }], [])
+  dpop_algorithms = distinct(flatten([for binding in local.bindings : binding.algorithms if contains(["any", "dpop"], binding.require)]))
+  # Every caller reads it, also where the issuers are marked as sensitive.
+  challenge = nonsensitive(join(", ", concat(
+    length(local.bindings) > 0 && alltrue([for binding in local.bindings : binding.require == "dpop"]) ? [] : ["Bearer"],
+    length(local.dpop_algorithms) > 0 ? ["DPoP algs=\"${join(" ", local.dpop_algorithms)}\""] : [],
+  )))
+
   makes_responses = local.is_rest && var.gateway_responses != false
 
   origin      = { "gatewayresponse.header.Access-Control-Allow-Origin" = "'${var.allow_origin}'" }
@@ -17,7 +29,7 @@ locals {
     UNAUTHORIZED = {
       status = "401"
       parameters = merge(local.origin, {
-        "gatewayresponse.header.WWW-Authenticate"              = "'Bearer'"
+        "gatewayresponse.header.WWW-Authenticate"              = "'${local.challenge}'"
         "gatewayresponse.header.Access-Control-Expose-Headers" = "'WWW-Authenticate'"
       })
       templates = { "application/json" = jsonencode({ message = "Unauthorized" }) }

@@ -218,15 +218,27 @@ export interface CredentialSource {
   websocket_protocol?: string;
 }
 /**
- * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ * What is asked of sender-constrained tokens, which have the claim `cnf`. What it holds is always proven, but with `verify: elsewhere`.
  */
 export interface Binding {
   /**
-   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   * What a DPoP proof may be signed with.
+   *
+   * @minItems 1
    */
-  require?: "none";
+  dpop_algorithms?: Algorithm[];
   /**
-   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   * The URLs that callers use, where API Gateway does not tell: behind a proxy, and of an HTTP or WebSocket API on a custom domain. The path of the call, without the stage, follows.
+   *
+   * @minItems 1
+   */
+  public_urls?: string[];
+  /**
+   * What every token must be bound to. With `none`, one without `cnf` is a plain bearer token.
+   */
+  require?: "none" | "any" | "dpop" | "mtls";
+  /**
+   * `elsewhere`: something in front of the API verifies what `cnf` holds, and here nothing is looked at.
    */
   verify?: "elsewhere";
 }
@@ -244,15 +256,27 @@ export interface JwksPlace {
   uri?: string;
 }
 /**
- * What is done with sender-constrained tokens, which have the claim `cnf`. They are refused where this is not written.
+ * What is asked of sender-constrained tokens, which have the claim `cnf`. What it holds is always proven, but with `verify: elsewhere`.
  */
 export interface Binding1 {
   /**
-   * `none`: a token without `cnf` is accepted, and one with it is refused.
+   * What a DPoP proof may be signed with.
+   *
+   * @minItems 1
    */
-  require?: "none";
+  dpop_algorithms?: Algorithm[];
   /**
-   * `elsewhere`: something in front of the API verifies the proof, and so they are accepted.
+   * The URLs that callers use, where API Gateway does not tell: behind a proxy, and of an HTTP or WebSocket API on a custom domain. The path of the call, without the stage, follows.
+   *
+   * @minItems 1
+   */
+  public_urls?: string[];
+  /**
+   * What every token must be bound to. With `none`, one without `cnf` is a plain bearer token.
+   */
+  require?: "none" | "any" | "dpop" | "mtls";
+  /**
+   * `elsewhere`: something in front of the API verifies what `cnf` holds, and here nothing is looked at.
    */
   verify?: "elsewhere";
 }
@@ -338,6 +362,10 @@ export interface Caller {
    * Callers that prove an IAM identity.
    */
   aws_identity?: true;
+  /**
+   * What the token must be bound to. It says nothing of who the caller is, so it stands beside the others, or beside `any`.
+   */
+  binding?: "dpop" | "mtls" | "any";
   /**
    * Claims that must all hold; of a list, one item will do. A name that begins with `/` is a JSON pointer.
    */

@@ -156,8 +156,13 @@ function lostNarrowings(given: ConfigurationParts, valueOf?: (token: unknown) =>
     if (typeof value !== "object") return [];
     return Object.entries(value).flatMap(([key, item]) => lost(item, below(path, quoted(key))));
   };
-  return Object.entries(isMapping(given.stages) ? given.stages : {}).flatMap(([name, given]) => {
-    const stage: unknown = given;
+  const entriesOf = (part: unknown): [string, unknown][] => Object.entries(isMapping(part) ? part : {});
+  const ofIssuers = entriesOf(given.issuers).flatMap(([name, issuer]) =>
+    isMapping(issuer) && Object.hasOwn(issuer, "binding")
+      ? lost(issuer.binding, `issuers.${quoted(name)}.binding`)
+      : [],
+  );
+  const ofStages = entriesOf(given.stages).flatMap(([name, stage]) => {
     if (!isMapping(stage)) return [];
     const path = `stages.${quoted(name)}`;
     const ofStage = ["audiences", "server_id"].filter((key) => Object.hasOwn(stage, key));
@@ -170,6 +175,7 @@ function lostNarrowings(given: ConfigurationParts, valueOf?: (token: unknown) =>
       ),
     ];
   });
+  return [...ofIssuers, ...ofStages];
 }
 
 const AS_TEXT = "write it as text if the claim is text";

@@ -1,7 +1,9 @@
 /** What a REST API answers by itself. Every answer has the CORS header, without which a browser hides it from the page. */
 
+import { Fn, Token } from "aws-cdk-lib";
 import { type IRestApi, CfnGatewayResponse, type CfnGatewayResponseProps } from "aws-cdk-lib/aws-apigateway";
 import { type Construct } from "constructs";
+import type { Issuer } from "./configuration";
 
 /** The gateway responses of a REST API. An API has each of them once. */
 export interface GatewayResponses {
@@ -13,7 +15,31 @@ export interface GatewayResponses {
   readonly allowOrigin?: string;
 }
 
-export function gatewayResponses(scope: Construct, api: IRestApi, allowOrigin: string): CfnGatewayResponse[] {
+/** RFC 9449, section 7.1: `DPoP` with its algorithms where an issuer demands it, and `Bearer` unless every issuer does. */
+function challengeOf(issuers: Readonly<Record<string, Issuer>>): string {
+  const bindings = Object.keys(issuers)
+    .sort()
+    .map((name) => issuers[name]?.binding ?? {});
+  // What only CloudFormation will know can be either.
+  const demands = bindings.filter(({ require = "none" }) => !["none", "mtls"].includes(require));
+  const algorithms = demands.flatMap(({ dpop_algorithms: own = DPOP_ALGORITHMS }) =>
+    Token.isUnresolved(own) ? [Fn.join(" ", own)] : own,
+  );
+  const all = bindings.length > 0 && bindings.every(({ require }) => require === "dpop");
+  return [
+    ...(all ? [] : ["Bearer"]),
+    ...(algorithms.length > 0 ? [`DPoP algs="${[...new Set(algorithms)].join(" ")}"`] : []),
+  ].join(", ");
+}
+
+const DPOP_ALGORITHMS = ["ES256", "EdDSA", "RS256", "PS256"];
+
+export function gatewayResponses(
+  scope: Construct,
+  api: IRestApi,
+  allowOrigin: string,
+  issuers: Readonly<Record<string, Issuer>>,
+): CfnGatewayResponse[] {
   const response = (
     id: string,
     responseType: string,
@@ -40,7 +66,13 @@ export function gatewayResponses(scope: Construct, api: IRestApi, allowOrigin: s
   const unavailable = { message: "Service Unavailable" };
   return [
     // The authorizer failed with the message `Unauthorized`: the credential is missing, wrong or expired.
-    response("Unauthorized", "UNAUTHORIZED", "401", { "WWW-Authenticate": "Bearer" }, { message: "Unauthorized" }),
+    response(
+      "Unauthorized",
+      "UNAUTHORIZED",
+      "401",
+      { "WWW-Authenticate": challengeOf(issuers) },
+      { message: "Unauthorized" },
+    ),
     // The authorizer answered Deny. `reason` is a code from a fixed list and `denialId` the Lambda request id: neither needs
     // escaping. Both are empty where API Gateway refused without the authorizer.
     response(

@@ -393,7 +393,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     if (isRestApi(this.api)) {
       if (props.gatewayResponses !== false) {
         const { allowOrigin = "*" } = props.gatewayResponses ?? {};
-        this.snapshot.push(...gatewayResponses(this, this.api, allowOrigin));
+        this.snapshot.push(...gatewayResponses(this, this.api, allowOrigin, props.issuers ?? {}));
         answeredIn(this.api).set(identityOf(this.api), this);
       }
       const deployment = this.api.latestDeployment;

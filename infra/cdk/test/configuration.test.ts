@@ -50,7 +50,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
       leeway: "30s",
       max_age: "1h",
       user_claim: "/user/name",
-      binding: { require: "none" },
+      binding: { require: "any", public_urls: ["https://api.example.com/v1"], dpop_algorithms: ["ES256", "Ed25519"] },
     },
     aws: {
       kind: "aws_iam",
@@ -95,6 +95,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
         bound_subject: 'batch "quoted" \\ ünï ${not a token}',
         bound_claims: { "/realm_access/roles": ["writer", 3, true], level: 3, empty: false, team: "orders-*" },
         bound_claims_type: "glob",
+        binding: "dpop",
       },
       token: {
         role: "orders-team",

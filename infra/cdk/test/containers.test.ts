@@ -23,7 +23,7 @@ test("the headers are those of the contract", () => {
     header,
     key,
   ]);
-  assert.equal(fields.length, 11);
+  assert.equal(fields.length, 12);
   assert.deepEqual(Object.entries(CONTEXT_HEADERS), fields);
 });
 

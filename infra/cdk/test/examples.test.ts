@@ -13,6 +13,7 @@ import { AwsSolutionsChecks } from "cdk-nag";
 import { type IConstruct } from "constructs";
 import { ExistingApiExample } from "../examples/existing-api";
 import { HttpApiExample } from "../examples/http-api";
+import { MutualTlsExample } from "../examples/mutual-tls";
 import { RestApiExample } from "../examples/rest-api";
 import type { Settings } from "../examples/settings";
 import { filledIn, warned } from "./stacks";
@@ -40,6 +41,15 @@ const EXAMPLES: Record<string, (app: App) => Stack> = {
       restApiName: "shop",
       rootResourceId: "f6g7h8i9j0",
       functionName: "orders",
+    }),
+  "mutual-tls-example": (app) =>
+    new MutualTlsExample(app, "mutual-tls-example", {
+      ...SETTINGS,
+      backendUrl: "https://orders.example.com/orders",
+      domainName: "api.example.com",
+      certificateArn: "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0123456789ab",
+      truststoreUri: "s3://trust/clients/ca.pem",
+      truststoreVersion: "3",
     }),
 };
 
@@ -71,6 +81,13 @@ const ACCEPTED: Record<string, [string, string, string][]> = {
     ],
   ],
   "http-example": [],
+  "mutual-tls-example": [
+    ["Api", "APIG2", "The container validates what it is sent"],
+    ["Api/DeploymentStage.prod", "APIG1", "Left out to be short: rest-example has an access log"],
+    ["Api/DeploymentStage.prod", "APIG3", "As for rest-example"],
+    ["Api/DeploymentStage.prod", "APIG6", "As for rest-example"],
+    ["Api/Default/orders/GET", "COG4", "As for rest-example"],
+  ],
   "existing-example": [
     [
       "Api/Default/orders/GET",
@@ -78,6 +95,14 @@ const ACCEPTED: Record<string, [string, string, string][]> = {
       "The authorizer verifies the caller: any configured issuer's JWT, not Cognito's alone",
     ],
   ],
+};
+
+/** The authorizer's, and one for each stage that may call the sample function. */
+const PERMISSIONS: Record<string, number> = {
+  "rest-example": 3,
+  "http-example": 2,
+  "existing-example": 2,
+  "mutual-tls-example": 1,
 };
 
 const folder = mkdtempSync(join(tmpdir(), "vault-authorizer-cdk-"));
@@ -88,7 +113,7 @@ for (const [name, make] of Object.entries(EXAMPLES)) {
     const stack = make(new App());
     assert.deepEqual(warned(stack), []);
     const permissions = Object.values(Template.fromStack(stack).findResources("AWS::Lambda::Permission"));
-    assert.ok(permissions.length >= 2);
+    assert.equal(permissions.length, PERMISSIONS[name]);
     for (const { Properties } of permissions) {
       assert.match(
         filledIn(Properties.SourceArn),

@@ -8,7 +8,7 @@ import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Vpc } from "aws-cdk-lib/aws-ec2";
 import { Template } from "aws-cdk-lib/assertions";
 import { VaultAuthorizer, type VaultAuthorizerProps } from "../src";
-import { GRANT, httpStack, importedStack, props, restStack } from "./stacks";
+import { CORP, GRANT, httpStack, importedStack, props, restStack } from "./stacks";
 
 const VAULT = { address: "https://vault.example.com", login: { method: "aws", role: "r", server_id: "s" } };
 const token = (changes: object) => [{ ...GRANT, token: { ...GRANT.token, ...changes } }];
@@ -79,6 +79,19 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
     { audiences: undefined, server_id: undefined },
     `stages.prod.audiences: is undefined: ${NARROWS}`,
     `stages.prod.server_id: is undefined: ${NARROWS}`,
+  ],
+  [
+    "a binding that would vanish from a caller, an issuer and a requirement",
+    {
+      ...caller({ binding: undefined, bound_subject: "alice" }),
+      issuers: {
+        corp: { ...CORP, binding: undefined },
+        partner: { ...CORP, audiences: ["b"], binding: { require: undefined, dpop_algorithms: ["ES256"] } },
+      },
+    },
+    `issuers.corp.binding: is undefined: ${NARROWS}`,
+    `issuers.partner.binding.require: is undefined: ${NARROWS}`,
+    `stages.prod.grants[0].caller.binding: is undefined: ${NARROWS}`,
   ],
   [
     "numbers that would be bound as other claims",

@@ -6,7 +6,7 @@ import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { Code } from "aws-cdk-lib/aws-lambda";
 import { Bucket } from "aws-cdk-lib/aws-s3";
-import { VaultAuthorizer, type Grant, type VaultAuthorizerProps } from "../src";
+import { VaultAuthorizer, type Grant, type Issuer, type VaultAuthorizerProps } from "../src";
 
 export const GRANT: Grant = {
   name: "orders-reader",
@@ -14,6 +14,14 @@ export const GRANT: Grant = {
   caller: { issuer: "corp", bound_claims: { scope: ["orders:read"] } },
   token: { role: "orders-reader", policies: ["orders-read"], ttl: "2m", wrap_ttl: "30s" },
 };
+
+export const CORP = {
+  kind: "jwt",
+  issuer: "https://login.example.com/",
+  audiences: ["orders"],
+  algorithms: ["RS256"],
+  jwks: "discovery",
+} satisfies Issuer;
 
 /** All but the API. */
 export function props(stack: Stack): Omit<VaultAuthorizerProps, "api"> {
@@ -24,15 +32,7 @@ export function props(stack: Stack): Omit<VaultAuthorizerProps, "api"> {
       address: "https://vault.example.com",
       login: { method: "aws", role: "api-authorizer", server_id: "vault.example.com" },
     },
-    issuers: {
-      corp: {
-        kind: "jwt",
-        issuer: "https://login.example.com/",
-        audiences: ["orders"],
-        algorithms: ["RS256"],
-        jwks: "discovery",
-      },
-    },
+    issuers: { corp: CORP },
     stages: { prod: { grants: [GRANT] } },
   };
 }

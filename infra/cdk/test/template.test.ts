@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { App, Aws, CfnParameter, Duration, RemovalPolicy, Stack, Tags } from "aws-cdk-lib";
+import { App, Aws, CfnParameter, Duration, RemovalPolicy, Stack, Tags, Token } from "aws-cdk-lib";
 import * as rest from "aws-cdk-lib/aws-apigateway";
 import * as http from "aws-cdk-lib/aws-apigatewayv2";
 import { HttpUrlIntegration } from "aws-cdk-lib/aws-apigatewayv2-integrations";
@@ -18,7 +18,7 @@ import { Topic } from "aws-cdk-lib/aws-sns";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { LAMBDA_RECOGNIZE_LAYER_VERSION } from "aws-cdk-lib/cx-api";
 import { type Grant, HttpVaultAuthorizer, VaultAuthorizer } from "../src";
-import { filledIn, GRANT, httpStack, importedStack, only, props, restStack, warned } from "./stacks";
+import { CORP, filledIn, GRANT, httpStack, importedStack, only, props, restStack, warned } from "./stacks";
 
 const AUTHORIZER = "orders-authorizer";
 const ROLE = `${AUTHORIZER}-{AWS::Region}`;
@@ -439,6 +439,22 @@ test("a REST API says what happened, and lets browsers read it", () => {
   for (const { stack } of [restStack({ gatewayResponses: false }), httpStack()]) {
     Template.fromStack(stack).resourceCountIs("AWS::ApiGateway::GatewayResponse", 0);
   }
+});
+
+test("a 401 asks for what the issuers demand in the order of their names, and for both where that is not known yet", () => {
+  const challenge = (corp: object, apps: object) => {
+    const issuers = { corp: { ...CORP, binding: corp }, apps: { ...CORP, audiences: ["apps"], binding: apps } };
+    const { ResponseParameters } = only(restStack({ issuers }).stack, "AWS::ApiGateway::GatewayResponse", {
+      ResponseType: "UNAUTHORIZED",
+    });
+    return ResponseParameters["gatewayresponse.header.WWW-Authenticate"];
+  };
+  const dpop = (...dpop_algorithms: string[]) => ({ require: "dpop", dpop_algorithms });
+  assert.equal(challenge(dpop("ES256", "RS256"), dpop("PS256", "ES256")), `'DPoP algs="PS256 ES256 RS256"'`);
+  const unknown = { require: Token.asString({ Ref: "Require" }), dpop_algorithms: Token.asList({ Ref: "Algorithms" }) };
+  assert.deepEqual(challenge(unknown, dpop("ES256")), {
+    "Fn::Join": ["", [`'Bearer, DPoP algs="ES256 `, { "Fn::Join": [" ", { Ref: "Algorithms" }] }, `"'`]],
+  });
 });
 
 test("the deployment is a snapshot of the gateway responses, and is made anew when they change", () => {

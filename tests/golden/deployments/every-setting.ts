@@ -1,6 +1,6 @@
 /**
  * A stack for each case of the context `cases`: an authorizer with the settings that the case names, and with their values here.
- * `{"memory": ["memorySize"]}` makes a stack `memory`, whose construct has `memorySize: 512`.
+ * `{"memory": ["memorySize"]}` makes a stack `memory`, whose construct has `memorySize: 512`. A case can also be props themselves.
  */
 
 import { readFileSync } from "node:fs";
@@ -86,7 +86,7 @@ const values: Record<string, (stack: Stack) => Props> = {
     ),
   }),
   logRemovalPolicy: () => ({ logRemovalPolicy: RemovalPolicy.RETAIN }),
-  // Both CA bundles are in every case's document.
+  // Both CA bundles are in every case's document. For the challenge of a 401, there is challenges.json.
   vault: () => ({}),
   issuers: () => ({}),
   alarms: () => ({ alarms: false }),
@@ -126,7 +126,8 @@ function numbered(setting: string): Props | undefined {
 
 const app = new App();
 const { cases, document } = JSON.parse(readFileSync(app.node.getContext("fixture"), "utf8"));
-for (const [id, names] of Object.entries<string[]>(cases)) {
+for (const [id, given] of Object.entries<string[] | Props>(cases)) {
+  const [names, itself] = Array.isArray(given) ? [given, {}] : [[], given];
   const stack = new Stack(app, id, { synthesizer: new BootstraplessSynthesizer() });
   const props: Props = names.reduce((all, name) => ({ ...all, ...(numbered(name) ?? values[name]!(stack)) }), {});
   const api =
@@ -140,6 +141,7 @@ for (const [id, names] of Object.entries<string[]>(cases)) {
     code: lambda.Code.fromBucket(Bucket.fromBucketName(stack, "Code", "code"), "authorizer-1.zip"),
     ...document,
     ...props,
+    ...itself,
   };
   if (names.some((name) => name.includes("="))) {
     try {

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use test_bed::cloudformation::{self, BUCKET};
 use test_bed::configuration::with;
 use test_bed::process::with_input;
-use test_bed::{ACCOUNT, AwsBed, Code, Configuration, Emulator, Grant, REGION, SERVER_ID, Scratch, parts};
+use test_bed::{
+    ACCOUNT, AwsBed, Code, Configuration, Emulator, Grant, REGION, SERVER_ID, Scratch, http, parts,
+};
 use vault_context::context::FIELDS;
 
 const STACK: &str = "orders-prod";
@@ -62,12 +64,17 @@ impl Bed {
 #[tokio::test]
 async fn a_rest_api_that_is_there_takes_the_authorizer() {
     let bed = Bed::new("REST").await;
-    let outputs = bed.deploy(&bed.parameters(&bed.configuration().to_string())).await.unwrap();
+    let challenge = "Bearer, DPoP algs=\"ES256 EdDSA RS256 PS256\"";
+    let parameters = bed.parameters(&bed.configuration().to_string());
+    let parameters = with(&parameters, json!({"WwwAuthenticate": challenge}));
+    let outputs = bed.deploy(&parameters).await.unwrap();
     for output in ["AuthorizerRoleArn", "VaultPrincipal"] {
         assert_eq!(outputs[output], format!("arn:aws:iam::{ACCOUNT}:role/{STACK}-{REGION}"));
     }
     bed.protect(&outputs["AuthorizerId"]).await;
     bed.assert_served([401, 401]).await;
+    let refused = http::client().get(bed.aws.orders(&bed.api, "prod")).send().await.unwrap();
+    assert_eq!(refused.headers()["www-authenticate"], challenge);
 
     let aws = bed.aws.emulator.aws();
     let authorizer = json!({"restApiId": bed.api, "authorizerId": outputs["AuthorizerId"]});
@@ -141,6 +148,10 @@ async fn what_would_fail_later_is_refused_by_the_template() {
         ("ApiId", "*"),
         ("Stage", "prod/../x"),
         ("IdentitySource", "$request.body.x"),
+        // It stands in the single quotes of a mapping.
+        ("WwwAuthenticate", "Bearer'"),
+        ("WwwAuthenticate", "DPoP algs=\"ES256'\""),
+        ("WwwAuthenticate", "DPoP algs=\"ES256\", Basic"),
         // Four bytes and two characters: what is counted is not what Lambda counts.
         ("Configuration", "{\"é\": 1}"),
     ] {

@@ -21,6 +21,7 @@ mod deployments;
 mod doctor;
 mod iam_callers;
 mod logins;
+mod mutual_tls;
 mod package;
 mod providers;
 mod quickstart;

@@ -48,9 +48,15 @@ fn cases() -> Vec<Case> {
     let document = configuration();
     let mut cases: Vec<Case> =
         serde_json::from_value(parts::json("tests/golden/deployments/settings.json")).unwrap();
-    for case in cases.iter_mut().filter(|case| case.setting.starts_with("CA bundle")) {
-        case.template = json!({"Configuration": document.to_string()});
-        for (name, value) in case.terraform.as_object_mut().unwrap() {
+    for case in &mut cases {
+        for (_, value) in
+            case.template.as_object_mut().unwrap().iter_mut().filter(|(_, value)| *value == "document")
+        {
+            *value = json!(document.to_string());
+        }
+        for (name, value) in
+            case.terraform.as_object_mut().unwrap().iter_mut().filter(|(_, value)| *value == "document")
+        {
             *value = document[name].clone();
         }
     }
@@ -232,6 +238,58 @@ fn every_setting_is_found_in_what_the_template_makes() {
             assert!(given.as_str().unwrap().contains("/opt/corp-ca.pem"), "{given}");
         }
     }
+}
+
+/// RFC 9449, section 7.1. A template cannot read its document, and takes the text.
+#[tokio::test]
+async fn a_401_asks_for_what_the_issuers_demand_in_the_same_words_by_all_three() {
+    #[derive(Deserialize)]
+    struct Challenge {
+        bindings: BTreeMap<String, Value>,
+        challenge: String,
+    }
+    let scratch = Scratch::new("settings-challenge");
+    let challenges = parts::json("tests/golden/deployments/challenges.json");
+    let challenges: Vec<Challenge> = serde_json::from_value(challenges).unwrap();
+    let (mut modules, mut stacks) = (json!({}), json!({}));
+    for (number, Challenge { bindings, .. }) in challenges.iter().enumerate() {
+        let mut issuers = json!({});
+        for (name, binding) in bindings {
+            issuers[name] = configuration()["issuers"]["corp"].clone();
+            issuers[name]["audiences"] = json!([name]);
+            if !binding.is_null() {
+                issuers[name]["binding"] = binding.clone();
+            }
+        }
+        modules[format!("case_{number}")] = module(json!({"issuers": issuers}));
+        stacks[format!("case-{number}")] = json!({"issuers": issuers});
+    }
+    let synthesised = synthesised(&scratch, &stacks);
+    let plan = planned(&scratch, &modules).await;
+    let default = parts::json("infra/authorizer.schema.json");
+    let default = texts(&default["$defs"]["Binding"]["properties"]["dpop_algorithms"]["default"]).join(" ");
+    assert!(challenges.iter().any(|one| one.challenge == format!("DPoP algs=\"{default}\"")), "{default}");
+    for (number, Challenge { challenge, .. }) in challenges.iter().enumerate() {
+        let (template, parameters) = by_template(json!({"WwwAuthenticate": challenge}));
+        let header = "gatewayresponse.header.WWW-Authenticate";
+        let told: Vec<Vec<Value>> = [
+            (
+                Made::of_template(&template, "orders-authorizer", &parameters),
+                "AWS::ApiGateway::GatewayResponse",
+            ),
+            (synthesised[&format!("case-{number}")].clone(), "AWS::ApiGateway::GatewayResponse"),
+            (Made::of_plan(&plan, &format!("case_{number}")), "aws_api_gateway_gateway_response"),
+        ]
+        .iter()
+        .map(|(made, kind)| {
+            let parameters =
+                made.all(kind).flat_map(|one| [&one["ResponseParameters"], &one["response_parameters"]]);
+            parameters.filter_map(|all| all.get(header)).cloned().collect()
+        })
+        .collect();
+        assert_eq!(told, vec![vec![json!(format!("'{challenge}'"))]; 3]);
+    }
+    assert_eq!(by_template(json!({})).0["Parameters"]["WwwAuthenticate"]["Default"], "Bearer");
 }
 
 #[test]

@@ -14,8 +14,12 @@ use vault_context::context;
 
 const CONFIGURATION: &str = "terraform/modules/configuration";
 const CONTAINER: &str = "terraform/modules/container";
-const EXAMPLES: [&str; 3] =
-    ["terraform/examples/rest-api", "terraform/examples/http-api", "terraform/examples/existing-api"];
+const EXAMPLES: [&str; 4] = [
+    "terraform/examples/rest-api",
+    "terraform/examples/http-api",
+    "terraform/examples/existing-api",
+    "terraform/examples/mutual-tls", // applied in `mutual_tls`
+];
 
 // --- Their form, and their own tests ------------------------------------------------------------------------------------
 
@@ -374,7 +378,7 @@ async fn the_rest_api_is_made_serves_refuses_and_goes() {
 
 #[tokio::test]
 async fn the_http_api_is_made_serves_refuses_and_goes() {
-    let [_, example, _] = EXAMPLES;
+    let [_, example, ..] = EXAMPLES;
     let applied = Applied::new(example, async |_| json!({})).await;
     applied.serves_and_refuses("$default", [403, 401]).await;
     // What has no credential did not reach the function.
@@ -386,7 +390,7 @@ async fn the_http_api_is_made_serves_refuses_and_goes() {
 
 #[tokio::test]
 async fn an_api_that_is_there_gets_one_route_and_keeps_all_else() {
-    let [_, _, example] = EXAMPLES;
+    let [_, _, example, _] = EXAMPLES;
     let applied = Applied::new(example, async |emulator| {
         let api = json!({"Name": "there-before", "ProtocolType": "HTTP"});
         let api = emulator.aws().request("apigatewayv2", "create_api", &api).await["ApiId"].take();

@@ -30,11 +30,11 @@ locals {
 
   issuers = try({
     for name, issuer in var.issuers : name => merge(
-      { for key, value in issuer : key => value if value != null && key != "jwks" },
-      # `discovery`, or the place of a JWK set.
+      { for key, value in issuer : key => value if value != null && !contains(["jwks", "binding"], key) },
+      # Mappings of their own, but for the text `discovery`.
       {
-        for jwks in [try(issuer.jwks, null)] : "jwks" => try({ for key, value in jwks : key => value if value != null }, jwks)
-        if jwks != null
+        for name, part in { jwks = try(issuer.jwks, null), binding = try(issuer.binding, null) } :
+        name => try({ for key, value in part : key => value if value != null }, part) if part != null
       },
     )
   }, var.issuers)

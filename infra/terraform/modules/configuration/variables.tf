@@ -15,7 +15,7 @@ variable "vault" {
 variable "issuers" {
   description = <<-EOT
     Whose JWTs are accepted, by name:
-    `{corp = {kind, issuer, audiences, algorithms, jwks, ca_file?, audience_claim?, types?, leeway?, max_age?, user_claim?}}`.
+    `{corp = {kind, issuer, audiences, algorithms, jwks, ca_file?, audience_claim?, types?, leeway?, max_age?, user_claim?, binding?}}`.
     Required, unless there is `aws_identity`.
   EOT
   type        = any

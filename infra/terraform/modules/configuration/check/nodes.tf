@@ -111,6 +111,10 @@ locals {
       kind = try(local.caller_kinds[node.kind], node.kind)
       json = jsonencode(node.value)
       type = lookup(local.types, substr(jsonencode(node.value), 0, 1), "number")
+      # Also where all keys are null.
+      is_empty = contains(["\"\"", "[]", "{}"], jsonencode(node.value)) || (
+        startswith(jsonencode(node.value), "{") && !contains(local.named, node.at) && try(alltrue([for value in node.value : value == null]), false)
+      )
       # 64 bits are what the authorizer's reader has for whole numbers.
       is_whole = try(floor(node.value) == node.value && node.value >= -9223372036854775808 && node.value <= 18446744073709551615, false)
       text     = one([for text in [node.value] : text if startswith(jsonencode(text), "\"") && jsonencode(text) != "\"\""])

@@ -11,7 +11,7 @@ locals {
     for node in local.nodes : node.path => [
       for rule in local.places[node.at].own : replace(rule.message, "{known}", try(local.known[rule.section], "none")) if(length(rule.of) == 0 || contains(rule.of, node.kind)) && (
         rule.rule == "type" ? !contains(rule.types, node.type) && !(node.is_whole && contains(rule.types, "whole")) :
-        rule.rule == "filled" ? contains(["\"\"", "[]", "{}"], node.json) :
+        rule.rule == "filled" ? node.is_empty :
         rule.rule == "one_of" ? contains(["text", "boolean"], node.type) && !contains([for value in rule.values : jsonencode(value)], node.json) :
         rule.rule == "pattern" ? node.text != null && !can(regex(rule.pattern, rule.fold ? node.folded : node.text)) :
         rule.rule == "not" ? can(regex(rule.pattern, rule.fold ? node.folded : node.text)) :

@@ -41,7 +41,7 @@ run "a_key_with_null_is_a_key_that_was_not_given" {
       login     = { method = "aws", role = "api", server_id = "vault.example.com", mount = null }
     }
     issuers = {
-      corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = { uri = "https://a.example/keys", file = null }, max_age = null }
+      corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = { uri = "https://a.example/keys", file = null }, max_age = null, binding = { require = "dpop", public_urls = null } }
     }
     log = { caller_id = null }
     stages = {
@@ -51,7 +51,7 @@ run "a_key_with_null_is_a_key_that_was_not_given" {
           name   = "one"
           mode   = null
           routes = ["GET /"]
-          caller = { issuer = "corp", any = true, bound_subject = null }
+          caller = { issuer = "corp", any = true, bound_subject = null, binding = null }
           token  = { role = "one", policies = ["one"], ttl = "1m", wrap_ttl = "15s", num_uses = null }
         }]
       }
@@ -61,7 +61,7 @@ run "a_key_with_null_is_a_key_that_was_not_given" {
   assert {
     condition = output.document == jsonencode({
       vault   = { address = "https://vault.example.com", login = { method = "aws", role = "api", server_id = "vault.example.com" } }
-      issuers = { corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = { uri = "https://a.example/keys" } } }
+      issuers = { corp = { kind = "jwt", issuer = "https://a.example", audiences = ["a"], algorithms = ["RS256"], jwks = { uri = "https://a.example/keys" }, binding = { require = "dpop" } } }
       log     = {}
       stages = {
         prod = {

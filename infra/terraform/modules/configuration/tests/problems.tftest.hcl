@@ -11,7 +11,7 @@ run "what_only_terraform_has_is_refused_as_well" {
     parts = {
       vault = { address = null, ca_file = null, login = { method = "token", token = "s.OfTheTest", mount = null } }
       issuers = {
-        corp = { kind = "jwt", issuer = "https://a.example", audiences = toset(["orders", "a b", ""]), algorithms = ["RS256"], jwks = "discovery" }
+        corp = { kind = "jwt", issuer = "https://a.example", audiences = toset(["orders", "a b", ""]), algorithms = ["RS256"], jwks = "discovery", binding = { require = null } }
         none = null
       }
       stages = {
@@ -35,6 +35,7 @@ run "what_only_terraform_has_is_refused_as_well" {
   assert {
     condition = jsonencode(output.problems) == jsonencode([
       "issuers.corp.audiences[0]: must not be empty",
+      "issuers.corp.binding: must not be empty",
       "issuers.none: must be a mapping",
       "stages.prod.grants[0].caller.bound_claims.\"a.b\": must not be empty",
       "stages.prod.grants[0].caller.bound_claims.tenant: must be text, a number or a boolean",
