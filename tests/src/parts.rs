@@ -23,6 +23,13 @@ pub fn json(path: &str) -> Value {
     serde_json::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The blocks of code in this language in a document, in order: `blocks("docs/identity/jwt.md", "yaml")`.
+pub fn blocks(path: &str, language: &str) -> Vec<String> {
+    let (document, opening) = (text(path), format!("\n```{language}\n"));
+    let block = |rest: &str| format!("{}\n", rest.split("\n```").next().unwrap_or_default());
+    document.split(&opening).skip(1).map(block).collect()
+}
+
 /// Compares a value with a file of `tests/golden`, member by member. `UPDATE_GOLDEN=1` writes the file anew.
 #[track_caller]
 pub fn assert_golden(file: &str, value: &Value) {
