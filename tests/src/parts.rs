@@ -126,6 +126,16 @@ pub fn java() -> String {
     format!("{}/*", present(target().join("test-bed/java")).display())
 }
 
+/// Keycloak's own command.
+pub fn keycloak() -> PathBuf {
+    let folder = target().join("test-bed/keycloak");
+    let versions = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut commands = versions.map(|version| version.path().join("bin/kc.sh"));
+    commands
+        .find(|command| command.is_file())
+        .unwrap_or_else(|| panic!("{} is missing: cargo xtask providers", folder.display()))
+}
+
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).
 pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
