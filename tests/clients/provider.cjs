@@ -2,13 +2,18 @@
 //
 //   NODE_PATH=… node provider.cjs <port>
 //
-// Prints one line of JSON, a token by each name with the key and the certificate of the bound ones, and serves until it is stopped.
+// Prints one line of JSON and serves until it is stopped. The line has the tokens that each client gets for itself (`clients`) and for
+// a user (`users`), that user's ID tokens (`ids`), and the key and the certificate of the bound ones.
 
-const { createHash, generateKeyPairSync, randomUUID, sign } = require("node:crypto");
+const { execFileSync } = require("node:child_process");
+const { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } = require("node:crypto");
 const { pathToFileURL } = require("node:url");
 
 const issuer = `http://127.0.0.1:${process.argv[2]}`;
+const endpoint = `${issuer}/token`;
 const resource = "urn:orders-api";
+const scope = "orders:read";
+const redirect = "https://client.example.com/callback";
 
 const b64 = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
@@ -31,24 +36,46 @@ const clients = {
 
 // The key and the certificate of those who have bound tokens.
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const certificate = Buffer.from("the client's certificate").toString("base64");
+const selfSigned = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=orders", "-days", "1"];
+const certificate = execFileSync("openssl", selfSigned, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 
 // RFC 9449, section 4.2.
 function proof() {
   const header = { typ: "dpop+jwt", alg: "ES256", jwk: publicKey.export({ format: "jwk" }) };
-  const claims = { htm: "POST", htu: `${issuer}/token`, iat: Math.floor(Date.now() / 1000), jti: randomUUID() };
+  const claims = { htm: "POST", htu: endpoint, iat: Math.floor(Date.now() / 1000), jti: randomUUID() };
   const input = `${b64(header)}.${b64(claims)}`;
   return `${input}.${sign("sha256", Buffer.from(input), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
 }
 
-async function token(id) {
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
+async function tokens(id, grant) {
+  const headers = { authorization: `Basic ${btoa(`${id}:secret`)}` };
   if (id === "dpop") headers.DPoP = proof();
-  const body = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: "secret", scope: "orders:read", resource });
-  const answer = await fetch(`${issuer}/token`, { method: "POST", headers, body });
-  const { access_token: accessToken, ...rest } = await answer.json();
-  if (!accessToken) throw new Error(`${id}: ${answer.status} ${JSON.stringify(rest)}`);
-  return accessToken;
+  const answer = await fetch(endpoint, { method: "POST", headers, body: new URLSearchParams({ ...grant, resource }) });
+  const body = await answer.json();
+  if (!body.access_token) throw new Error(`${id}: ${answer.status} ${JSON.stringify(body)}`);
+  return body;
+}
+
+// The authorization code flow (RFC 6749, section 4.1) with PKCE (RFC 7636), as a browser walks it.
+async function usersTokens(id) {
+  const verifier = randomBytes(32).toString("base64url");
+  const challenge = createHash("sha256").update(verifier).digest("base64url");
+  const query = new URLSearchParams({
+    client_id: id, response_type: "code", redirect_uri: redirect, scope: `openid ${scope}`, resource,
+    code_challenge: challenge, code_challenge_method: "S256",
+  });
+  const cookies = new Map();
+  let url = `${issuer}/auth?${query}`;
+  while (!url.startsWith(redirect)) {
+    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const answer = await fetch(url, { redirect: "manual", headers: { cookie } });
+    for (const set of answer.headers.getSetCookie()) cookies.set(...set.split(";")[0].split(/=(.*)/));
+    if (!answer.headers.has("location")) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+    url = new URL(answer.headers.get("location"), issuer).href;
+  }
+  const code = new URL(url).searchParams.get("code");
+  if (!code) throw new Error(`no code: ${url}`);
+  return tokens(id, { grant_type: "authorization_code", code, redirect_uri: redirect, code_verifier: verifier });
 }
 
 async function main() {
@@ -57,8 +84,8 @@ async function main() {
   const provider = new Provider(issuer, {
     jwks: { keys },
     clients: Object.entries(clients).map(([id, { metadata }]) => ({
-      client_id: id, client_secret: "secret", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
-      token_endpoint_auth_method: "client_secret_post", ...metadata,
+      client_id: id, client_secret: "secret", grant_types: ["client_credentials", "authorization_code"],
+      redirect_uris: [redirect], ...metadata,
     })),
     enabledJWA: { dPoPSigningAlgValues: ["ES256"] },
     features: {
@@ -68,18 +95,32 @@ async function main() {
       mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: () => certificate },
       resourceIndicators: {
         enabled: true,
+        defaultResource: () => resource,
         getResourceServerInfo: (_context, _resource, client) => ({
-          audience: resource, scope: "orders:read", accessTokenFormat: "jwt", jwt: { sign: { alg: clients[client.clientId].alg } },
+          audience: "orders-api", scope, accessTokenFormat: "jwt", jwt: { sign: { alg: clients[client.clientId].alg } },
         }),
       },
     },
+    // The user has consented already.
+    async loadExistingGrant({ oidc: { client, session } }) {
+      const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+      grant.addOIDCScope("openid");
+      grant.addResourceScope(resource, scope);
+      await grant.save();
+      return grant;
+    },
   });
+  // Who is sent to log in is Alice.
+  provider.use(({ path, req, res }, next) =>
+    path.startsWith("/interaction/") ? provider.interactionFinished(req, res, { login: { accountId: "alice" } }) : next());
   await new Promise((listening) => provider.listen(Number(process.argv[2]), "127.0.0.1", listening));
-  const tokens = {};
-  for (const id of Object.keys(clients)) tokens[id] = await token(id);
-  const key = privateKey.export({ type: "pkcs8", format: "pem" });
-  const pem = `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`;
-  console.log(JSON.stringify({ ...tokens, key, certificate: pem }));
+
+  const printed = { clients: {}, users: {}, ids: {}, certificate, key: privateKey.export({ type: "pkcs8", format: "pem" }) };
+  for (const id of Object.keys(clients)) {
+    printed.clients[id] = (await tokens(id, { grant_type: "client_credentials", scope })).access_token;
+    ({ access_token: printed.users[id], id_token: printed.ids[id] } = await usersTokens(id));
+  }
+  console.log(JSON.stringify(printed));
 }
 
 main().catch((error) => {

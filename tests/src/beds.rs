@@ -51,6 +51,11 @@ impl LocalBed {
         self.configuration().grant(Grant::reader()).grant(status)
     }
 
+    /// A documented example, which has no `vault` section, with this Vault.
+    pub fn documented(&self, example: &str) -> String {
+        format!("vault: {}\n{example}", self.configuration().value()["vault"])
+    }
+
     /// The authorizer's release binary with this configuration.
     pub fn function(&self, configuration: &Configuration) -> Function {
         Function::authorizer(&configuration.to_string(), &[], &self.scratch)

@@ -23,6 +23,13 @@ pub fn json(path: &str) -> Value {
     serde_json::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The blocks of code in this language in a document, in order: `blocks("docs/identity/jwt.md", "yaml")`.
+pub fn blocks(path: &str, language: &str) -> Vec<String> {
+    let (document, opening) = (text(path), format!("\n```{language}\n"));
+    let block = |rest: &str| format!("{}\n", rest.split("\n```").next().unwrap_or_default());
+    document.split(&opening).skip(1).map(block).collect()
+}
+
 /// Compares a value with a file of `tests/golden`, member by member. `UPDATE_GOLDEN=1` writes the file anew.
 #[track_caller]
 pub fn assert_golden(file: &str, value: &Value) {
@@ -117,6 +124,16 @@ pub fn go(name: &str) -> PathBuf {
 /// The class path of the Java client: every library in the folder.
 pub fn java() -> String {
     format!("{}/*", present(target().join("test-bed/java")).display())
+}
+
+/// Keycloak's own command.
+pub fn keycloak() -> PathBuf {
+    let folder = target().join("test-bed/keycloak");
+    let versions = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut commands = versions.map(|version| version.path().join("bin/kc.sh"));
+    commands
+        .find(|command| command.is_file())
+        .unwrap_or_else(|| panic!("{} is missing: cargo xtask providers", folder.display()))
 }
 
 /// The folder of what `infra/cdk` is built and tested with (`node_modules` lies in it).

@@ -72,13 +72,17 @@ pub(crate) const GIT: Tool = Tool { name: "git", probe: &["git", "--version"], r
 pub(crate) fn require<'t>(tools: impl IntoIterator<Item = &'t Tool>) -> Result<(), Failure> {
     let missing: Vec<String> = tools
         .into_iter()
-        .filter(|tool| !answers(tool.probe))
+        .filter(|tool| !has(tool))
         .map(|tool| format!("\n  {}: {}", tool.name, tool.remedy))
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("this machine lacks:{}", missing.concat())))
+}
+
+pub(crate) fn has(tool: &Tool) -> bool {
+    answers(tool.probe)
 }
 
 pub(crate) fn answers(probe: &[&str]) -> bool {

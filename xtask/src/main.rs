@@ -13,6 +13,7 @@ mod glibc;
 mod machine;
 mod package;
 mod parts;
+mod providers;
 mod release;
 mod schema;
 mod test;
@@ -45,6 +46,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
+        ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
         ["parts"] => parts::run(&Workspace::find()?),
         _ => Err(Failure::new(format!("no such task: `{}`\n\n{USAGE}", arguments.join(" ")))),
@@ -63,6 +65,7 @@ Usage: cargo xtask <task>
                   --twice builds them again in a fresh clone, and compares the bytes.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
+  providers       Try what docs/identity/keycloak.md says on a real Keycloak. Needs Java with Maven, else it is skipped.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.
   schema          Write the schema, the rules and the cases in infra/ anew, after the configuration's form has changed.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).

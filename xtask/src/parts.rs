@@ -6,6 +6,7 @@
 //! <target>/test-bed/cdk         what infra/cdk is built and tested with
 //! <target>/test-bed/go          the Go clients, built: tests/clients/go
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
+//! <target>/test-bed/keycloak    an identity provider: tests/clients/keycloak
 //! <target>/test-bed/cargo-deny  the judge of dependencies
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
@@ -117,19 +118,24 @@ fn go(workspace: &Workspace) -> Result<(), Failure> {
 
 /// The libraries of the Java client, which Java itself compiles when it runs it. Tests only.
 fn java(workspace: &Workspace) -> Result<(), Failure> {
-    let part = Part {
-        name: "java",
-        what: "the libraries of the Java client",
-        pins: vec![workspace.root.join("tests/clients/java/pom.xml")],
-    };
-    part.install(&workspace.test_bed(), |folder, installer, pins| {
-        for pom in pins {
-            let mut maven = Command::new("mvn");
-            maven.args(["--batch-mode", "--no-transfer-progress", "--strict-checksums", "--file"]).arg(pom);
-            maven.arg("dependency:copy-dependencies").arg(format!("-DoutputDirectory={}", folder.display()));
-            installer.run(&mut maven)?;
-        }
-        Ok(())
+    maven(workspace, "java", "the libraries of the Java client", "dependency:copy-dependencies")
+}
+
+/// Keycloak, for `cargo xtask providers` alone.
+pub(crate) fn keycloak(workspace: &Workspace) -> Result<(), Failure> {
+    maven(workspace, "keycloak", "Keycloak", "dependency:unpack-dependencies")
+}
+
+/// What the pom of `tests/clients/<name>` names.
+fn maven(workspace: &Workspace, name: &'static str, what: &'static str, goal: &str) -> Result<(), Failure> {
+    let pom = workspace.root.join("tests/clients").join(name).join("pom.xml");
+    let part = Part { name, what, pins: vec![pom.clone()] };
+    part.install(&workspace.test_bed(), |folder, installer, _| {
+        let mut maven = Command::new("mvn");
+        maven.args(["--batch-mode", "--no-transfer-progress", "--strict-checksums", "--file"]).arg(&pom);
+        maven.arg(goal).arg(format!("-DoutputDirectory={}", folder.display()));
+        // Maven notes what it has unpacked, beside the pom unless told otherwise, and does not do it again.
+        installer.run(maven.arg(format!("-DmarkersDirectory={}", folder.join("unpacked").display())))
     })
 }
 

@@ -173,6 +173,7 @@ tests_of_table! {
         fn a_certificate_bound_token_needs_its_certificate();
         fn a_token_bound_to_both_needs_both();
         fn rejects_what_cannot_be_proven();
+        fn keycloaks_marker_beside_a_thumbprint_changes_nothing();
         fn an_issuer_can_demand_a_binding();
     }
 }

@@ -125,6 +125,9 @@ pub(super) struct BoundToken<'a> {
     pub(super) user: &'a str,
 }
 
+/// What Keycloak writes beside `jkt`, with this value: once more that the key is a DPoP key. Other values are for other proofs.
+const KEYCLOAK_KIND_OF_JKT: (&str, &str) = ("kc-jkt-type", "DPoP");
+
 /// The members of `cnf` that can be proven.
 #[derive(Default)]
 struct Confirmation<'a> {
@@ -214,8 +217,13 @@ impl<'a> Confirmation<'a> {
             Some(Value::Object(members)) => members,
             Some(_) => return Err(BindingError::Confirmation { found: "no object".to_owned() }),
         };
-        let unknown = members.keys().find(|name| !matches!(name.as_str(), "jkt" | "x5t#S256"));
-        if let Some(name) = unknown {
+        let says_no_more = |name: &str, value: &Value| {
+            name == KEYCLOAK_KIND_OF_JKT.0 && value == KEYCLOAK_KIND_OF_JKT.1 && members.contains_key("jkt")
+        };
+        let unknown = members
+            .iter()
+            .find(|(name, value)| !matches!(name.as_str(), "jkt" | "x5t#S256") && !says_no_more(name, value));
+        if let Some((name, _)) = unknown {
             return Err(BindingError::Confirmation { found: format!("`{}`", shown(name)) });
         }
         let confirmation = Self { jkt: text(members, "jkt")?, x5t_s256: text(members, "x5t#S256")? };
