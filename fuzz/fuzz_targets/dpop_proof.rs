@@ -1,11 +1,13 @@
 //! A DPoP proof beside a good bound token: none is believed but one that the token's key made for this very call.
 //!
 //! The input is a proof as it travels; or members to set in its header (`h`) and its claims (`c`), each with a value in JSON,
-//! of a good proof, which is then signed:
+//! of a good proof, which is then signed; and the path in the event (`e`), or a public URL (`u`):
 //!
 //! ```text
 //! h typ "dpop+jwt"
 //! c htu "https://api.example.com/v1/orders"
+//! e path "/v1/orders"
+//! u url "https://api.example.com/v1"
 //! ```
 #![no_main]
 
@@ -16,8 +18,7 @@ use std::task::{Context, Poll, Waker};
 use authorizer_steps::clock::UnixTime;
 use authorizer_steps::event::{Credential, CredentialSource, Request};
 use authorizer_steps::identity::jwt::{
-    Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet,
-    TokenScheme,
+    Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, PublicUrl, TokenScheme,
 };
 use authorizer_steps::identity::{Asked, IdentityError, JwtScheme, KeySource, KeysUnavailable};
 use authorizer_steps::names::IssuerName;
@@ -37,21 +38,24 @@ fuzz_target!(
 /// Whether the proof was accepted.
 fn check(input: &str) -> bool {
     let proof = if input.contains(' ') { proof_with(input) } else { input.to_owned() };
+    let path = value_of(input, "e path ").unwrap_or_else(|| "/v1/orders".to_owned());
+    let public_url: Option<PublicUrl> = value_of(input, "u url ").and_then(|url| url.parse().ok());
     let event = json!({"type": "REQUEST", "resource": "/orders",
         "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
         "headers": {"Authorization": format!("DPoP {}", *TOKEN), "DPoP": proof},
-        "requestContext": {"domainName": "api.example.com", "path": "/v1/orders"}});
+        "requestContext": {"domainName": "api.example.com", "path": path}});
     let request = Request::parse(&event).expect("an event");
     let credential = request.credential(&CredentialSource::default_list()).map(|(_, credential)| credential);
     let Ok(Credential::Dpop(token)) = &credential else { panic!("the token is good") };
     let now = UnixTime::from_seconds(NOW);
     let asked = Asked { audiences: None, server_id: None, sender: request.sender(), now };
     // A memory of its own: no input depends on the ones before.
-    let scheme = JwtScheme::new(ISSUERS.clone(), FixedKeys(Arc::clone(&KEYS)));
+    let scheme = JwtScheme::new(vec![issuer(public_url.iter().cloned().collect())], FixedKeys(Arc::clone(&KEYS)));
     match at_once(scheme.verify(token, TokenScheme::Dpop, asked)) {
         Ok(identity) => {
             assert_eq!(identity.binding().as_str(), "dpop");
-            check_proof(&proof);
+            // Behind a public URL comes the path of the ARN.
+            check_proof(&proof, if public_url.is_some() { "/orders" } else { &path }, public_url.is_some());
             true
         }
         Err(IdentityError::Binding(_)) => false,
@@ -60,7 +64,7 @@ fn check(input: &str) -> bool {
 }
 
 /// The proof once more, read by other means than the scheme's.
-fn check_proof(proof: &str) {
+fn check_proof(proof: &str, path: &str, is_public: bool) {
     let proof = proof.trim_matches([' ', '\t', ',']);
     let (message, signature) = proof.rsplit_once('.').expect("three parts");
     // A signature of Ed25519 has one value for one message.
@@ -75,9 +79,52 @@ fn check_proof(proof: &str) {
     assert_eq!(claims["ath"], hash(&TOKEN));
     let iat = claims["iat"].as_f64().expect("a time");
     assert!((NOW as f64 - 60.0..(NOW + 31) as f64).contains(&iat), "out of its time");
-    let htu = url::Url::parse(claims["htu"].as_str().expect("text")).expect("a URL");
+    assert!(header["typ"].as_str().expect("text").to_ascii_lowercase().ends_with("dpop+jwt"));
+    assert!((1..=256).contains(&claims["jti"].as_str().expect("text").len()));
+    let Ok(htu) = url::Url::parse(claims["htu"].as_str().expect("text")) else {
+        return assert!(is_public, "a host that no browser would call");
+    };
+    assert_eq!((htu.username(), htu.password()), ("", None));
+    let (found, called) = (segments(htu.path()), segments(path));
+    if is_public {
+        return assert!(found.ends_with(&called), "{found:?} {called:?}");
+    }
     assert_eq!((htu.scheme(), htu.host_str(), htu.port()), ("https", Some("api.example.com"), None));
-    assert_eq!(htu.username(), "");
+    assert_eq!(found, called);
+}
+
+/// The value of the last line that begins so.
+fn value_of(input: &str, start: &str) -> Option<String> {
+    input.lines().rev().find_map(|line| serde_json::from_str(line.strip_prefix(start)?).ok())
+}
+
+/// What a path leads to: each segment as it is meant, and dot segments gone.
+fn segments(path: &str) -> Vec<Vec<u8>> {
+    let mut segments = Vec::new();
+    let mut rest = path.strip_prefix('/').expect("a path").split('/').peekable();
+    while let Some(segment) = rest.next() {
+        let meant = percent_decoded(segment.as_bytes());
+        if meant == b".." {
+            segments.pop();
+        }
+        if meant != b"." && meant != b".." {
+            segments.push(meant);
+        } else if rest.peek().is_none() {
+            segments.push(Vec::new());
+        }
+    }
+    segments
+}
+
+fn percent_decoded(mut segment: &[u8]) -> Vec<u8> {
+    let mut meant = Vec::new();
+    while let [first, rest @ ..] = segment {
+        let hex = rest.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.filter(|hex| !hex.starts_with('+')).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        meant.push(byte.unwrap_or(*first));
+        segment = if byte.is_some() { &rest[2..] } else { rest };
+    }
+    meant
 }
 
 fn proof_with(input: &str) -> String {
@@ -86,7 +133,11 @@ fn proof_with(input: &str) -> String {
     for line in input.lines() {
         let mut words = line.splitn(3, ' ');
         let (part, name, value) = (words.next(), words.next(), words.next());
-        let part = if part == Some("h") { &mut header } else { &mut claims };
+        let part = match part {
+            Some("h") => &mut header,
+            Some("c") => &mut claims,
+            _ => continue,
+        };
         if let (Some(name), Some(Ok(value))) = (name, value.map(serde_json::from_str)) {
             part[name] = value;
         }
@@ -137,8 +188,12 @@ impl KeySource for FixedKeys {
     }
 }
 
-const SEEDS: [&str; 2] =
-    [include_str!("../seeds/dpop_proof/kid.txt"), include_str!("../seeds/dpop_proof/members.txt")];
+const SEEDS: [&str; 4] = [
+    include_str!("../seeds/dpop_proof/kid.txt"),
+    include_str!("../seeds/dpop_proof/members.txt"),
+    include_str!("../seeds/dpop_proof/path.txt"),
+    include_str!("../seeds/dpop_proof/public_url.txt"),
+];
 
 /// 2027-01-15T08:00:00Z.
 const NOW: u64 = 1_800_000_000;
@@ -160,8 +215,8 @@ static TOKEN: LazyLock<String> = LazyLock::new(|| {
     signed(&json!({"alg": "EdDSA"}), &claims)
 });
 
-static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
-    vec![Issuer {
+fn issuer(public_urls: Vec<PublicUrl>) -> Issuer {
+    Issuer {
         name: "corp".parse().expect("a name"),
         kind: IssuerKind::Jwt,
         issuer: "https://login.example.com/".to_owned(),
@@ -174,8 +229,8 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
         user_claim: "sub".to_owned(),
         binding: BindingSettings::Verified {
             require: None,
-            public_urls: Vec::new(),
-            dpop_algorithms: DEFAULT_DPOP_ALGORITHMS.to_vec(),
+            public_urls,
+            dpop_algorithms: vec![Algorithm::EDDSA],
         },
-    }]
-});
+    }
+}

@@ -24,7 +24,7 @@ use std::task::{Context, Poll, Waker};
 use authorizer_steps::clock::UnixTime;
 use authorizer_steps::event::{Credential, Request};
 use authorizer_steps::identity::jwt::{
-    Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet,
+    Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet,
     TokenScheme,
 };
 use authorizer_steps::identity::{Asked, Identity, IdentityError, JwtScheme, KeySource, KeysUnavailable};
@@ -260,7 +260,7 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
         binding: BindingSettings::Verified {
             require: None,
             public_urls: Vec::new(),
-            dpop_algorithms: DEFAULT_DPOP_ALGORITHMS.to_vec(),
+            dpop_algorithms: vec![Algorithm::ES256],
         },
     };
     let aws = Issuer {

@@ -78,7 +78,7 @@ pub struct WrittenCaller {
     #[schemars(length(min = 1))]
     pub bound_iam_principal_ids: Option<Vec<PrincipalId>>,
     /// What the token must be bound to. It says nothing of who the caller is, so it stands beside the others, or beside `any`.
-    pub binding: Option<CallerBinding>,
+    pub binding: Option<WrittenCallerBinding>,
     /// Any caller of the issuer. Required where nothing is bound.
     #[schemars(extend("default" = false))]
     pub any: Option<bool>,
@@ -87,7 +87,8 @@ pub struct WrittenCaller {
 /// What a caller must prove to hold beside the token.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum CallerBinding {
+#[schemars(rename = "CallerBinding")]
+pub enum WrittenCallerBinding {
     /// A key, by DPoP (RFC 9449).
     Dpop,
     /// A certificate, by mutual TLS (RFC 8705).

@@ -285,7 +285,8 @@ fn binding(error: &BindingError) -> Code {
         | BindingError::OtherCertificate => Code::BindingRefused,
         BindingError::ProofExpired { .. } => Code::ProofExpired,
         BindingError::Replayed => Code::ProofReplayed,
-        BindingError::TooManyProofs => Code::RateLimited,
+        BindingError::TooManyProofsOfCaller => Code::RateLimited,
+        BindingError::TooManyProofs => Code::DeadlineExceeded,
     }
 }
 
@@ -353,6 +354,7 @@ mod tests {
             IdentityError::StsUnavailable { reason }.into(),
             IdentityError::TooManyProofs.into(),
             IdentityError::TooManyOpenProofs.into(),
+            IdentityError::from(BindingError::TooManyProofs).into(),
             MintError::NoTime.into(),
             Refusal::DeadlineExceeded,
         ] {

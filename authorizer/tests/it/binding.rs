@@ -104,6 +104,7 @@ impl Call {
         let (_, thumbprint) = public_key(callers_keys(), "ES256");
         let cert = sha256(b"certificate one");
         let text = changes.replace("$jkt", &thumbprint).replace("$cert", &cert);
+        let text = text.replace("$long", &"x".repeat(8_000)).replace("$256", &"x".repeat(256));
         let text = text
             .replace("$pem", &PEM.replace('\n', "\\n"))
             .replace("$other_pem", &OTHER_PEM.replace('\n', "\\n"));
@@ -203,10 +204,30 @@ fn rejects_a_replayed_proof() {
     assert_eq!(bed.code(&event), "proof_expired");
 }
 
+/// A call waits for Vault there, and others come in between.
+fn minting_bed() -> Bed {
+    Bed::of(document_of("{require: dpop}").with(
+        r#"stages: {prod: {grants: [{name: bound, caller: {issuer: corp, any: true}, routes: ["GET /orders"],
+            token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s}}]}}"#,
+    ))
+}
+
+#[test]
+fn rejects_a_replayed_proof_after_the_clock_went_back() {
+    let bed = Call::with("{}").bed();
+    let event = Call::with("{}").event();
+    assert_eq!(bed.code(&event), "allowed");
+    bed.clock.forward_seconds(100);
+    let later = format!(r#"{{"proof": {{"jti": "two", "iat": {}}}}}"#, NOW + 100);
+    assert_eq!(bed.code(&Call::with(&later).event()), "allowed");
+    bed.clock.back_seconds(95);
+    assert_eq!(bed.code(&event), "proof_expired");
+}
+
 #[test]
 fn rejects_one_proof_sent_many_times_at_once() {
     let call = Call::with("{}");
-    let codes = call.bed().codes_at_once(&vec![call.event(); 20]);
+    let codes = minting_bed().codes_at_once(&vec![call.event(); 20]);
     assert_eq!(codes.iter().filter(|code| *code == "allowed").count(), 1, "{codes:?}");
     assert!(codes.iter().all(|code| code == "allowed" || code == "proof_replayed"), "{codes:?}");
 }
@@ -215,11 +236,7 @@ fn rejects_one_proof_sent_many_times_at_once() {
 #[test]
 fn a_proof_whose_call_came_to_nothing_may_be_sent_again() {
     let call = Call::with("{}");
-    let document = document_of("{require: dpop}").with(
-        r#"stages: {prod: {grants: [{name: bound, caller: {issuer: corp, any: true}, routes: ["GET /orders"],
-            token: {role: orders-prod-reader, policies: [orders-read], ttl: 2m, wrap_ttl: 30s}}]}}"#,
-    );
-    let bed = Bed::of(document).vault_fails(1, || authorizer_steps::mint::MintError::Late);
+    let bed = minting_bed().vault_fails(1, || authorizer_steps::mint::MintError::Late);
     let event = call.event();
     assert_eq!(bed.code(&event), "vault_unreachable");
     assert_eq!(bed.code(&event), "allowed");
@@ -286,6 +303,8 @@ fn refusals_say_what_to_send_or_to_set() {
         r#"{"scheme": "Bearer"}"#,
         r#"{"send": []}"#,
         r#"{"proof": {"htu": "https://api.example.com/v2/orders"}}"#,
+        r#"{"proof": {"htu": "https://u:pw@api.example.com/v1/orders?api_key=s3cr3t#f"}}"#,
+        r#"{"proof": {"htu": "https://api.example.com/v2/orders?api_key=s3cr3t"}}"#,
         r#"{"event": {"/requestContext/domainName": null}}"#,
         r#"{"binding": "{require: mtls}"}"#,
         r#"{"cnf": {"jwk": {}}}"#,
@@ -307,8 +326,10 @@ fn neither_token_nor_proof_reaches_the_log() {
         let call = Call::with(changes);
         let event = call.event();
         let line = call.bed().line(&event).to_string();
-        let proof = event["headers"]["DPoP"].as_str().unwrap();
-        assert!(proof.split('.').all(|part| !line.contains(part)), "{line}");
+        for header in ["DPoP", "Authorization"] {
+            let value = event["headers"][header].as_str().unwrap().rsplit(' ').next().unwrap();
+            assert!(value.split('.').all(|part| part.len() > 20 && !line.contains(part)), "{line}");
+        }
     }
 }
 

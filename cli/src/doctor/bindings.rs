@@ -16,9 +16,9 @@ use super::{
 };
 use crate::check::lints::bindings::Demands;
 
-const TOKEN_AUTHORIZER: &str = "binding-authorizer";
-const DEFAULT_ENDPOINT: &str = "binding-endpoint";
-const PUBLIC_URLS: &str = "binding-urls";
+const BINDING_AUTHORIZER: &str = "binding-authorizer";
+const BINDING_ENDPOINT: &str = "binding-endpoint";
+const BINDING_URLS: &str = "binding-urls";
 
 /// An API, and those of its authorizers that call the function.
 pub(super) struct Api<'a> {
@@ -35,11 +35,14 @@ impl Api<'_> {
         for issuer in issuers {
             let demands = Demands::of(issuer, stages.iter().copied());
             findings.extend(demands.any().map(|place| self.token_authorizer(place)));
-            findings.extend(demands.mtls().map(|place| self.default_endpoint(place)));
+            if let Some(place) = demands.mtls() {
+                let domains = Domain::of(self.id, BINDING_ENDPOINT, aws).await;
+                findings.push(domains.map_or_else(|unseen| unseen, |domains| self.endpoint(&domains, place)));
+            }
             let has_urls = matches!(&issuer.binding, BindingSettings::Verified { public_urls, .. } if !public_urls.is_empty());
             if let Some(place) = demands.dpop_or_any().filter(|_| !has_urls) {
-                let routed = Routed::to(self.id, aws).await;
-                findings.push(routed.map_or_else(|unseen| unseen, |routed| self.public_urls(&routed, place)));
+                let domains = Domain::of(self.id, BINDING_URLS, aws).await;
+                findings.push(domains.map_or_else(|unseen| unseen, |domains| self.urls(&domains, place)));
             }
         }
         findings
@@ -49,11 +52,11 @@ impl Api<'_> {
         let api = self.id;
         match self.authorizers.iter().find(|authorizer| text(authorizer, "type") == "TOKEN") {
             None => Finding::good(
-                TOKEN_AUTHORIZER,
+                BINDING_AUTHORIZER,
                 format!("API `{api}` has a REQUEST authorizer, as {place} needs"),
             ),
             Some(authorizer) => Finding::wrong(
-                TOKEN_AUTHORIZER,
+                BINDING_AUTHORIZER,
                 format!(
                     "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: {place} refuses every call",
                     text(authorizer, "name")
@@ -65,26 +68,32 @@ impl Api<'_> {
 
     /// API Gateway developer guide, "Disable the default endpoint for REST APIs": clients with the default endpoint go around
     /// the custom domain's mutual TLS.
-    fn default_endpoint(&self, place: &str) -> Finding {
-        let (api, check) = (self.id, DEFAULT_ENDPOINT);
+    fn endpoint(&self, domains: &[Domain], place: &str) -> Finding {
+        let (api, check) = (self.id, BINDING_ENDPOINT);
         if text(self.settings, "protocolType") == "WEBSOCKET" {
             let found = format!(
                 "API `{api}` is a WebSocket API, which has no mutual TLS: {place} refuses every call"
             );
             return Finding::wrong(check, found, "require DPoP there, or `none`");
         }
-        if self.settings.get("disableExecuteApiEndpoint") == Some(&Value::Bool(true)) {
-            return Finding::good(check, format!("API `{api}` is reached at its custom domains alone"));
+        if self.settings.get("disableExecuteApiEndpoint") != Some(&Value::Bool(true)) {
+            let found = format!(
+                "the default endpoint of API `{api}` is open, and asks for no client certificate: {place} refuses every call there"
+            );
+            return Finding::wrong(check, found, "set `disableExecuteApiEndpoint`, and deploy the API");
         }
-        let found = format!(
-            "API `{api}` is reached at its default endpoint too, which has no mutual TLS: there {place} refuses every call, and only that stands between callers and the API"
-        );
-        Finding::wrong(check, found, "set `disableExecuteApiEndpoint`, and deploy the API")
+        if !domains.iter().any(|domain| domain.has_truststore) {
+            let found = format!(
+                "no custom domain of API `{api}` asks for a client certificate: {place} refuses every call"
+            );
+            return Finding::wrong(check, found, "give its domain a truststore (`mutualTlsAuthentication`)");
+        }
+        Finding::good(check, format!("API `{api}` is reached at its custom domains alone, with mutual TLS"))
     }
 
-    fn public_urls(&self, routed: &[Routed], place: &str) -> Finding {
-        let (api, check) = (self.id, PUBLIC_URLS);
-        let hidden = routed.iter().find(|domain| !self.is_rest || domain.strips_base_path);
+    fn urls(&self, domains: &[Domain], place: &str) -> Finding {
+        let (api, check) = (self.id, BINDING_URLS);
+        let hidden = domains.iter().find(|domain| !self.is_rest || domain.strips_base_path);
         let Some(domain) = hidden else {
             let found = format!(
                 "API `{api}` sees the URL that its callers use, as {place} needs; behind a proxy it would not, and that does not show here"
@@ -104,24 +113,26 @@ impl Api<'_> {
 }
 
 /// A custom domain from which calls reach an API.
-struct Routed {
+struct Domain {
     name: String,
     strips_base_path: bool,
+    /// It asks for a client certificate.
+    has_truststore: bool,
 }
 
-impl Routed {
-    /// Through mappings or rules (API reference, version 2: both kinds of APIs are there).
-    async fn to(api: &str, aws: &AwsApi) -> Result<Vec<Self>, Finding> {
-        let mut routed = Vec::new();
-        for domain in &listed(aws, "v2/domainnames", "items").await? {
+impl Domain {
+    /// Those that lead to the API, by mappings or rules (API reference, version 2: both kinds of APIs are there).
+    async fn of(api: &str, check: &'static str, aws: &AwsApi) -> Result<Vec<Self>, Finding> {
+        let mut domains = Vec::new();
+        for domain in &listed(aws, check, "v2/domainnames", "items").await? {
             let (name, mode) = (text(domain, "domainName"), text(domain, "routingMode"));
             let base = format!("v2/domainnames/{name}");
             let mut routes = Vec::new();
             if mode != "ROUTING_RULE_ONLY" {
-                routes.extend(listed(aws, &format!("{base}/apimappings"), "items").await?);
+                routes.extend(listed(aws, check, &format!("{base}/apimappings"), "items").await?);
             }
             if mode.starts_with("ROUTING_RULE") {
-                for rule in &listed(aws, &format!("{base}/routingrules"), "routingRules").await? {
+                for rule in &listed(aws, check, &format!("{base}/routingrules"), "routingRules").await? {
                     let actions = items(rule, "actions").iter();
                     routes.extend(actions.filter_map(|action| action.get("invokeApi").cloned()));
                 }
@@ -130,21 +141,28 @@ impl Routed {
             let strips_base_path =
                 own.iter().any(|route| route.get("stripBasePath") == Some(&Value::Bool(true)));
             if !own.is_empty() {
-                routed.push(Self { name: name.to_owned(), strips_base_path });
+                let truststore = domain.pointer("/mutualTlsAuthentication/truststoreUri");
+                let has_truststore = truststore.is_some_and(Value::is_string);
+                domains.push(Self { name: name.to_owned(), strips_base_path, has_truststore });
             }
         }
-        Ok(routed)
+        Ok(domains)
     }
 }
 
 /// More than an account has by default: 120 domains, and as many mappings and rules of one as API Gateway lets it have.
 const PAGE: &str = "maxResults=500";
 
-async fn listed(aws: &AwsApi, path: &str, name: &str) -> Result<Vec<Value>, Finding> {
-    let found = aws.get(PUBLIC_URLS, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
+async fn listed(
+    aws: &AwsApi,
+    check: &'static str,
+    path: &str,
+    name: &str,
+) -> Result<Vec<Value>, Finding> {
+    let found = aws.get(check, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
     let found = found.unwrap_or_default();
     if found.get("nextToken").is_some_and(|token| !token.is_null()) {
-        return Err(Finding::unseen(PUBLIC_URLS, format!("{path} has more than one page, and one is read")));
+        return Err(Finding::unseen(check, format!("{path} has more than one page, and one is read")));
     }
     Ok(items(&found, name).to_vec())
 }

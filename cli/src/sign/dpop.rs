@@ -66,6 +66,15 @@ pub(crate) enum DpopError {
     /// The key or the token.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// Two arguments want standard input.
+    #[error("the key and the token cannot both come from standard input: put one of them into a file")]
+    TwoFromStdin,
+    /// No token, where one was to be.
+    #[error("{name} has no token")]
+    NoToken {
+        /// Where it was read.
+        name: String,
+    },
     /// Not a key that can sign a proof.
     #[error(
         "{key} is not one private key in PEM (PKCS #8) of P-256, P-384, Ed25519 or RSA: `openssl pkcs8 -topk8 -nocrypt` makes PKCS #8 of \
@@ -83,7 +92,11 @@ pub(crate) enum DpopError {
     Output(#[from] OutputError),
 }
 
-impl Failure for DpopError {}
+impl Failure for DpopError {
+    fn is_usage(&self) -> bool {
+        matches!(self, Self::TwoFromStdin)
+    }
+}
 
 /// A private key of a kind that the authorizer takes by default, or of P-384.
 enum PrivateKey {
@@ -93,9 +106,12 @@ enum PrivateKey {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, DpopError> {
+    if arguments.key == Source::Stdin && arguments.token == Some(Source::Stdin) {
+        return Err(DpopError::TwoFromStdin);
+    }
     let pem = arguments.key.read(MAX_INPUT_BYTES)?;
     let key = PrivateKey::read(&pem).ok_or_else(|| DpopError::Key { key: arguments.key.to_string() })?;
-    let token = arguments.token.as_ref().map(|token| token.read(MAX_INPUT_BYTES)).transpose()?;
+    let token = arguments.token.as_ref().map(token).transpose()?;
     let mut jti = [0; 16];
     rand::fill(&mut jti)?;
     // RFC 9449, section 4.2: without query and fragment.
@@ -103,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
     let mut claims = json!({"jti": URL_SAFE_NO_PAD.encode(jti), "htm": arguments.method, "htu": htu,
         "iat": SystemClock.now().seconds()});
     if let (Some(token), Some(claims)) = (token, claims.as_object_mut()) {
-        let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.trim().as_bytes()));
+        let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
         claims.insert("ath".to_owned(), ath.into());
     }
     let (alg, jwk) = key.public();
@@ -113,6 +129,12 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
     let signature = key.sign(message.as_bytes())?;
     output.print(&format!("{message}.{}\n", URL_SAFE_NO_PAD.encode(signature)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn token(source: &Source) -> Result<String, DpopError> {
+    let text = source.read(MAX_INPUT_BYTES)?;
+    let token = text.trim();
+    if token.is_empty() { Err(DpopError::NoToken { name: source.to_string() }) } else { Ok(token.to_owned()) }
 }
 
 impl PrivateKey {

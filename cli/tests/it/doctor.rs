@@ -367,6 +367,10 @@ fn an_api_on_which_no_proof_can_arrive_is_named() {
     let (mappings, rules) = (domain("API_MAPPING_ONLY"), domain("ROUTING_RULE_ONLY"));
     let urls = r#"require: dpop, public_urls: ["https://api.example.com/v1"]"#;
     let token = ("/authorizer/type", json!("TOKEN"));
+    let closed = ("/rest/disableExecuteApiEndpoint", json!(true));
+    let truststore = json!({"truststoreUri": "s3://bucket/clients.pem"});
+    let with_truststore =
+        ("/domains/items", json!([{"domainName": "api.example.com", "mutualTlsAuthentication": truststore}]));
     let open = ("/rest/disableExecuteApiEndpoint", json!(false));
     let mut text = String::new();
     for (binding, changes) in [
@@ -385,7 +389,9 @@ fn an_api_on_which_no_proof_can_arrive_is_named() {
         (urls, vec![mappings.clone(), http("HTTP")]),
         ("require: dpop", vec![("/domains", json!({"items": [], "nextToken": "more"}))]),
         ("require: mtls", vec![open]),
-        ("require: mtls", vec![("/rest/disableExecuteApiEndpoint", json!(true))]),
+        ("require: mtls", vec![closed.clone()]),
+        ("require: mtls", vec![closed.clone(), mappings.clone()]),
+        ("require: mtls", vec![closed, with_truststore]),
         ("require: mtls", vec![http("WEBSOCKET")]),
     ] {
         let changed: Vec<String> = changes.iter().map(|(name, value)| format!("{name} {value}")).collect();

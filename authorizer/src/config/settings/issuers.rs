@@ -2,13 +2,13 @@
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    AWS_ALGORITHMS, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Require, Seconds, WrittenAudienceClaim,
+    AWS_ALGORITHMS, DEFAULT_DPOP_ALGORITHMS, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Require, Seconds, WrittenAudienceClaim,
     WrittenBinding, WrittenIssuer, WrittenJwks, quoted,
 };
 use authorizer_steps::{
     error_chain::with_causes,
     identity::jwt::{
-        Algorithm, AudienceClaim, BindingSettings, DEFAULT_DPOP_ALGORITHMS, Issuer, IssuerKind, KeySet,
+        Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet,
         RequiredBinding,
     },
 };
@@ -134,14 +134,12 @@ impl Reader<'_> {
         let urls = urls.iter().enumerate();
         let public_urls =
             whole(urls.map(|(index, url)| self.parsed(format!("{at}.public_urls[{index}]"), url)).collect());
-        let dpop_algorithms = match algorithms {
-            None => Some(DEFAULT_DPOP_ALGORITHMS.to_vec()),
-            Some(names) => {
-                let names = names.iter().enumerate();
-                let at = |index| format!("{at}.dpop_algorithms[{index}]");
-                whole(names.map(|(index, name)| self.parsed(at(index), &name.0)).collect())
-            }
-        };
+        let algorithms = algorithms.map_or(DEFAULT_DPOP_ALGORITHMS.map(str::to_owned).to_vec(), |names| {
+            names.into_iter().map(|name| name.0).collect()
+        });
+        let algorithms = algorithms.iter().enumerate();
+        let of = |(index, name): (usize, &String)| self.parsed(format!("{at}.dpop_algorithms[{index}]"), name);
+        let dpop_algorithms = whole(algorithms.map(of).collect());
         let require = require.and_then(|require| match require {
             Require::None => None,
             Require::Any => Some(RequiredBinding::Any),

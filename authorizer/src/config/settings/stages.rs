@@ -2,7 +2,7 @@
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    CallerBinding, ClaimValue, ClaimValues, ClaimsType, Seconds, Token, WrittenCaller, WrittenGrant,
+    ClaimValue, ClaimValues, ClaimsType, Seconds, Token, WrittenCaller, WrittenCallerBinding, WrittenGrant,
     WrittenStage, quoted,
 };
 use authorizer_steps::{
@@ -128,9 +128,9 @@ fn bounds(caller: WrittenCaller) -> Bounds {
         principal_arns: arns.collect(),
         principal_ids: ids.map(|id| id.0).collect(),
         binding: caller.binding.map(|binding| match binding {
-            CallerBinding::Dpop => RequiredBinding::Dpop,
-            CallerBinding::Mtls => RequiredBinding::Mtls,
-            CallerBinding::Any => RequiredBinding::Any,
+            WrittenCallerBinding::Dpop => RequiredBinding::Dpop,
+            WrittenCallerBinding::Mtls => RequiredBinding::Mtls,
+            WrittenCallerBinding::Any => RequiredBinding::Any,
         }),
     }
 }

@@ -181,8 +181,8 @@ impl Event<'_> {
         Ok(Request { shape, method_arn, resource, places, token: None, caller_url, certificate })
     }
 
-    /// The URL that the caller used. Nothing is derived where reports of real events differ: of an HTTP API, or a WebSocket
-    /// API, on a custom domain the event does not tell the base path.
+    /// The URL that the caller used. Nothing is derived where reports of real events differ: of an HTTP API on a custom
+    /// domain, the event may not tell the base path.
     fn caller_url(&self, shape: Shape, arn: &MethodArn) -> Option<CallerUrl> {
         let in_context = |key| self.in_context(key).and_then(Value::as_str);
         let host = in_context("domainName").filter(|host| !host.is_empty())?;
@@ -191,7 +191,7 @@ impl Event<'_> {
             Shape::RestRequest => in_context("path").map(str::to_owned),
             Shape::HttpV1 => in_context("path").filter(|_| is_own).map(str::to_owned),
             Shape::HttpV2 => self.text("rawPath").filter(|_| is_own).map(str::to_owned),
-            // Samples of real events have no path there. On its own endpoint, a stage has one.
+            // Most samples of real events have no path there. At the API's own endpoint, it is the stage's.
             Shape::WebSocket => {
                 in_context("path").map(str::to_owned).or_else(|| is_own.then(|| format!("/{}", arn.stage())))
             }

@@ -133,6 +133,7 @@ impl<S: Sts> AwsIdentityScheme<S> {
                     Ok(Reservation::Again(only_use)) => return Ok((only_use.proves(), Some(only_use))),
                     Ok(Reservation::New(place)) => place,
                     Err(Refused::Spent) => return Err(IdentityError::ProofReplayed),
+                    Err(Refused::Over { seconds_ago }) => return Err(ProofError::Expired { seconds_ago }.into()),
                     Err(Refused::ShareFull | Refused::Full) => return Err(IdentityError::TooManyOpenProofs),
                 };
                 let caller = self.verified(request).await?;

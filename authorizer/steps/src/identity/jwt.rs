@@ -26,7 +26,7 @@ use super::{Asked, Identity, IdentityError, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use binding::{
-    Binding, BindingError, BindingSettings, DEFAULT_DPOP_ALGORITHMS, InvalidPublicUrl, PublicUrl,
+    Binding, BindingError, BindingSettings, InvalidPublicUrl, PublicUrl,
     RequiredBinding, TokenScheme,
 };
 use binding::{BoundToken, DpopProofs};

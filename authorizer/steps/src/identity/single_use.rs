@@ -49,6 +49,8 @@ pub(super) struct Most {
 }
 
 struct Remembered<T> {
+    /// The latest time that was gone by. What ended before it may be forgotten, and stays refused if the clock goes back.
+    latest: UnixTime,
     entries: BTreeMap<Key, Entry<T>>,
     /// The same by their end, so that what is over goes first.
     by_end: BTreeSet<(UnixTime, Key)>,
@@ -97,6 +99,8 @@ pub(super) enum Reservation<T: Clone> {
 pub(super) enum Refused {
     /// It was good once.
     Spent,
+    /// Its window closed so long before a time that this instance has gone by. Whether it was used is forgotten.
+    Over { seconds_ago: u64 },
     /// Nothing is known of it, and its owner has as many as one may have.
     ShareFull,
     /// Nothing is known of it, and there is no room.
@@ -121,8 +125,12 @@ pub(super) struct Use<T: Clone> {
 
 impl<T: Clone> SingleUse<T> {
     pub(super) fn new(most: Most) -> Arc<Self> {
-        let remembered =
-            Remembered { entries: BTreeMap::new(), by_end: BTreeSet::new(), shares: BTreeMap::new() };
+        let remembered = Remembered {
+            latest: UnixTime::from_seconds(0),
+            entries: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+            shares: BTreeMap::new(),
+        };
         Arc::new(Self { most, remembered: Mutex::new(remembered), decided: Notify::new() })
     }
 
@@ -150,7 +158,10 @@ impl<T: Clone> SingleUse<T> {
         now: UnixTime,
     ) -> Option<Result<Reservation<T>, Refused>> {
         let mut remembered = self.remembered();
-        remembered.forget_until(now);
+        let latest = remembered.forget_until(now);
+        if presented.ends_at < latest {
+            return Some(Err(Refused::Over { seconds_ago: latest.seconds_after(presented.ends_at) }));
+        }
         if let Some(entry) = remembered.entries.get_mut(&presented.key) {
             let proves = match &entry.state {
                 State::Asked | State::InUse => return None,
@@ -158,6 +169,7 @@ impl<T: Clone> SingleUse<T> {
                 State::Known(proves) => proves.clone(),
             };
             entry.state = State::InUse;
+            remembered.keep_until(&presented.key, presented.ends_at);
             return Some(Ok(Reservation::Again(self.in_use(presented.key, proves))));
         }
         if remembered.share(presented.owner) >= self.most.of_one {
@@ -188,11 +200,24 @@ impl<T: Clone> SingleUse<T> {
 }
 
 impl<T> Remembered<T> {
-    /// Whatever is over: its window is closed, and the clock alone refuses it.
-    fn forget_until(&mut self, now: UnixTime) {
-        while let Some((ends_at, key)) = self.by_end.first().copied().filter(|(ends_at, _)| *ends_at < now) {
+    /// Whatever is over: its window is closed, and the clock alone refuses it. Says by which time.
+    fn forget_until(&mut self, now: UnixTime) -> UnixTime {
+        let latest = self.latest.max(now);
+        self.latest = latest;
+        while let Some((ends_at, key)) = self.by_end.first().copied().filter(|(ends_at, _)| *ends_at < latest)
+        {
             self.by_end.remove(&(ends_at, key));
             self.forget(&key);
+        }
+        latest
+    }
+
+    /// One name may have several windows, if its owner dates a proof anew: it is good once in all of them.
+    fn keep_until(&mut self, key: &Key, ends_at: UnixTime) {
+        if let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.ends_at < ends_at) {
+            self.by_end.remove(&(entry.ends_at, *key));
+            self.by_end.insert((ends_at, *key));
+            entry.ends_at = ends_at;
         }
     }
 
@@ -308,6 +333,36 @@ mod tests {
         let later = NOW.plus_seconds(61);
         assert!(matches!(reserve(&proofs, 18, Some(1), later), Some(Ok(Reservation::New(_)))));
         assert_eq!(proofs.remembered().shares, BTreeMap::new(), "what is over has no share");
+    }
+
+    #[test]
+    fn rejects_a_forgotten_proof_after_the_clock_went_back() {
+        let proofs = SingleUse::new(Most { in_all: 64, of_one: 64 });
+        spend(&proofs, 1, None);
+        assert!(matches!(
+            reserve(&proofs, 2, None, NOW.plus_seconds(100)),
+            Some(Ok(Reservation::New(_)))
+        ));
+        assert!(matches!(reserve(&proofs, 1, None, NOW), Some(Err(Refused::Over { seconds_ago: 40 }))));
+    }
+
+    #[test]
+    fn rejects_a_name_that_was_used_in_a_later_window() {
+        let proofs = SingleUse::new(Most { in_all: 64, of_one: 64 });
+        let later = NOW.plus_seconds(50);
+        match reserve(&proofs, 1, None, NOW) {
+            Some(Ok(Reservation::New(place))) => drop(place.keep(())),
+            _ => panic!("no place"),
+        }
+        match reserve(&proofs, 1, None, later) {
+            Some(Ok(Reservation::Again(only_use))) => only_use.spend(),
+            _ => panic!("its call came to nothing"),
+        }
+        let presented = Presented { key: key(1), owner: None, ends_at: later.plus_seconds(60) };
+        for seconds in [61, 110] {
+            let again = proofs.reserve(presented, NOW.plus_seconds(seconds));
+            assert!(matches!(again, Some(Err(Refused::Spent))), "{seconds}");
+        }
     }
 
     #[test]

@@ -21,6 +21,10 @@ impl SetClock {
         self.forward_millis(seconds * 1000);
     }
 
+    pub fn back_seconds(&self, seconds: u64) {
+        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
+
     pub fn forward_millis(&self, millis: u64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }

@@ -27,7 +27,7 @@ use crate::{
 
 pub use target::{InvalidPublicUrl, PublicUrl};
 
-/// How many proofs one instance remembers, about 6 MB, and of one caller: 45 a second for the whole window.
+/// How many proofs one instance remembers, about 9 MB, and of one caller: 45 a second for the longest window.
 const MOST: Most = Most { in_all: 32_768, of_one: 4_096 };
 
 /// What an issuer's settings say of sender-constrained tokens.
@@ -56,10 +56,6 @@ pub enum RequiredBinding {
     /// To a certificate, by mutual TLS.
     Mtls,
 }
-
-/// What a DPoP proof may be signed with where the settings do not say.
-pub const DEFAULT_DPOP_ALGORITHMS: [Algorithm; 4] =
-    [Algorithm::ES256, Algorithm::EDDSA, Algorithm::RS256, Algorithm::PS256];
 
 impl RequiredBinding {
     /// The word in the configuration.
@@ -204,7 +200,11 @@ impl DpopProofs {
             Ok(Reservation::New(place)) => Ok(place.keep(())),
             Ok(Reservation::Again(only_use)) => Ok(only_use),
             Err(Refused::Spent) => Err(BindingError::Replayed),
-            Err(Refused::ShareFull | Refused::Full) => Err(BindingError::TooManyProofs),
+            Err(Refused::Over { seconds_ago }) => {
+                Err(BindingError::ProofExpired { seconds_ago: dpop::MAX_AGE_SECONDS + seconds_ago })
+            }
+            Err(Refused::ShareFull) => Err(BindingError::TooManyProofsOfCaller),
+            Err(Refused::Full) => Err(BindingError::TooManyProofs),
         }
     }
 }
@@ -353,26 +353,26 @@ pub enum BindingError {
     },
     /// The proof is for another URL.
     #[error(
-        "the DPoP proof's `htu` is `{found}`, and the call came to {expected}. If callers use another URL, because of a proxy or a \
+        "the DPoP proof's `htu` is {found}, and the call came to {expected}. If callers use another URL, because of a proxy or a \
          custom domain, name it in `issuers.{issuer}.binding.public_urls`"
     )]
     OtherUrl {
         /// The issuer's name.
         issuer: IssuerName,
-        /// `htu`, made harmless.
+        /// `htu` without its query, made harmless.
         found: String,
         /// What it is compared with.
         expected: String,
     },
     /// Which URL the caller used is not known.
     #[error(
-        "the event does not tell which URL the caller used, so the DPoP proof's `htu` (`{found}`) cannot be compared: name the API's \
+        "the event does not tell which URL the caller used, so the DPoP proof's `htu` ({found}) cannot be compared: name the API's \
          URL in `issuers.{issuer}.binding.public_urls`"
     )]
     UrlUnknown {
         /// The issuer's name.
         issuer: IssuerName,
-        /// `htu`, made harmless.
+        /// `htu` without its query, made harmless.
         found: String,
     },
     /// The proof is for another token.
@@ -393,11 +393,16 @@ pub enum BindingError {
     /// The proof has served another call on this instance.
     #[error("the DPoP proof was used before: make a new one for each request")]
     Replayed,
-    /// Nothing may be forgotten before its time, and there is no room.
+    /// Nothing may be forgotten before its time, and the caller has all the room of one.
     #[error(
-        "this instance remembers as many DPoP proofs as it can, of this caller or of all ({} and {}), until the windows of some have \
-         closed",
-        MOST.of_one, MOST.in_all
+        "this instance remembers {} DPoP proofs of this caller, and no more, until the windows of some have closed",
+        MOST.of_one
+    )]
+    TooManyProofsOfCaller,
+    /// Nothing may be forgotten before its time, and there is no room. A fault: others have filled it.
+    #[error(
+        "this instance remembers {} DPoP proofs, and no more, until the windows of some have closed; the caller may try again",
+        MOST.in_all
     )]
     TooManyProofs,
     /// What API Gateway has as certificate is not one in PEM.

@@ -137,20 +137,26 @@ fn verify_request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Resul
     } else {
         expected.public_urls.iter().filter_map(|url| url.with(sender.path_in_stage)).collect()
     };
-    let (issuer, found) = (expected.issuer.clone(), shown(htu));
+    let found = Target::parse(htu, sender.shape == Shape::WebSocket);
+    if found.as_ref().is_some_and(|target| called.contains(target)) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| without_secrets(htu), |target| target.to_string());
+    let issuer = expected.issuer.clone();
     if called.is_empty() {
         return Err(BindingError::UrlUnknown { issuer, found });
     }
-    match Target::parse(htu, sender.shape == Shape::WebSocket) {
-        Some(target) if called.contains(&target) => Ok(()),
-        Some(_) | None => {
-            let expected = called.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-            Err(BindingError::OtherUrl { issuer, found, expected })
-        }
-    }
+    let expected = called.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    Err(BindingError::OtherUrl { issuer, found, expected })
 }
 
-/// The end of the proof's window. To the same fraction of a second by which the memory forgets it.
+/// What is no URL of ours, for a message: a query or a user may hold a credential.
+fn without_secrets(htu: &str) -> String {
+    let path = htu.split(['?', '#']).next().unwrap_or_default();
+    format!("`{}`", shown(path.rsplit('@').next().unwrap_or_default()))
+}
+
+/// The end of the proof's window. At that very moment it still holds, and the memory still has it.
 fn verify_time(claims: &Map<String, Value>, now: UnixTime) -> Result<UnixTime, BindingError> {
     let made_at = claims.get("iat").and_then(numeric_date);
     let made_at = made_at.ok_or(BindingError::ProofIncomplete {
