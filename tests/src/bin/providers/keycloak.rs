@@ -18,7 +18,7 @@ pub(crate) struct Keycloak {
     http: reqwest::Client,
     /// The logout tokens that it sends to the client `logout`.
     logouts: mpsc::UnboundedReceiver<String>,
-    _backchannel: Server,
+    backchannel: Server,
 }
 
 impl Keycloak {
@@ -44,8 +44,8 @@ impl Keycloak {
             logout.send(token).expect("somebody listens");
         });
         let backchannel = Server::start(0, Router::new().route("/logout", heard));
-        let keycloak = Self { _process: process, url, http, logouts, _backchannel: backchannel };
-        let realm = realm(&keycloak._backchannel.url());
+        let keycloak = Self { _process: process, url, http, logouts, backchannel };
+        let realm = realm(&keycloak.backchannel.url());
         keycloak.administer("POST", "", &realm).await;
         // Realms of this version have no key for Ed25519 unless they are given one.
         let key = json!({
