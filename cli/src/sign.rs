@@ -128,7 +128,11 @@ pub(crate) enum SignError {
 
 impl Failure for SignError {
     fn is_usage(&self) -> bool {
-        matches!(self, Self::Region(_) | Self::Endpoint(_) | Self::StsMissing)
+        match self {
+            Self::Region(_) | Self::Endpoint(_) | Self::StsMissing => true,
+            Self::Dpop(error) => error.is_usage(),
+            Self::Credentials(_) | Self::Sign(_) | Self::ProofTooLarge { .. } | Self::Output(_) => false,
+        }
     }
 }
 

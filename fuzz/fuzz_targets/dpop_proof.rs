@@ -50,7 +50,8 @@ fn check(input: &str) -> bool {
     let now = UnixTime::from_seconds(NOW);
     let asked = Asked { audiences: None, server_id: None, sender: request.sender(), now };
     // A memory of its own: no input depends on the ones before.
-    let scheme = JwtScheme::new(vec![issuer(public_url.iter().cloned().collect())], FixedKeys(Arc::clone(&KEYS)));
+    let scheme =
+        JwtScheme::new(vec![issuer(public_url.iter().cloned().collect())], FixedKeys(Arc::clone(&KEYS)));
     match at_once(scheme.verify(token, TokenScheme::Dpop, asked)) {
         Ok(identity) => {
             assert_eq!(identity.binding().as_str(), "dpop");

@@ -24,8 +24,7 @@ use std::task::{Context, Poll, Waker};
 use authorizer_steps::clock::UnixTime;
 use authorizer_steps::event::{Credential, Request};
 use authorizer_steps::identity::jwt::{
-    Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet,
-    TokenScheme,
+    Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, TokenScheme,
 };
 use authorizer_steps::identity::{Asked, Identity, IdentityError, JwtScheme, KeySource, KeysUnavailable};
 use authorizer_steps::names::IssuerName;

@@ -153,12 +153,7 @@ impl Domain {
 /// More than an account has by default: 120 domains, and as many mappings and rules of one as API Gateway lets it have.
 const PAGE: &str = "maxResults=500";
 
-async fn listed(
-    aws: &AwsApi,
-    check: &'static str,
-    path: &str,
-    name: &str,
-) -> Result<Vec<Value>, Finding> {
+async fn listed(aws: &AwsApi, check: &'static str, path: &str, name: &str) -> Result<Vec<Value>, Finding> {
     let found = aws.get(check, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
     let found = found.unwrap_or_default();
     if found.get("nextToken").is_some_and(|token| !token.is_null()) {

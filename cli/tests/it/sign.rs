@@ -179,7 +179,11 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
     let refused = run(&["sign", "dpop", "--key", &no_key, "--method", "GET", "--url", "https://a/"], "", &[]);
     assert!(refused.complained(1).contains("is not one private key in PEM (PKCS #8)"));
     let signed = |key: &str, stdin: &str| {
-        run(&["sign", "dpop", "--key", key, "--method", "GET", "--url", "https://a/", "--token", "-"], stdin, &[])
+        run(
+            &["sign", "dpop", "--key", key, "--method", "GET", "--url", "https://a/", "--token", "-"],
+            stdin,
+            &[],
+        )
     };
     assert!(signed("-", "").complained(2).contains("cannot both come from standard input"));
     assert!(signed(&pem, "\n").complained(1).contains("standard input has no token"));

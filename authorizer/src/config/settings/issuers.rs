@@ -2,15 +2,12 @@
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{
-    AWS_ALGORITHMS, DEFAULT_DPOP_ALGORITHMS, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Require, Seconds, WrittenAudienceClaim,
-    WrittenBinding, WrittenIssuer, WrittenJwks, quoted,
+    AWS_ALGORITHMS, DEFAULT_DPOP_ALGORITHMS, DEFAULT_LEEWAY, DEFAULT_TYPES, JwksPlace, Require, Seconds,
+    WrittenAudienceClaim, WrittenBinding, WrittenIssuer, WrittenJwks, quoted,
 };
 use authorizer_steps::{
     error_chain::with_causes,
-    identity::jwt::{
-        Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet,
-        RequiredBinding,
-    },
+    identity::jwt::{Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, RequiredBinding},
 };
 use url::Url;
 use vault_api::checked_endpoint;
@@ -138,7 +135,8 @@ impl Reader<'_> {
             names.into_iter().map(|name| name.0).collect()
         });
         let algorithms = algorithms.iter().enumerate();
-        let of = |(index, name): (usize, &String)| self.parsed(format!("{at}.dpop_algorithms[{index}]"), name);
+        let of =
+            |(index, name): (usize, &String)| self.parsed(format!("{at}.dpop_algorithms[{index}]"), name);
         let dpop_algorithms = whole(algorithms.map(of).collect());
         let require = require.and_then(|require| match require {
             Require::None => None,

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use moka::sync::Cache;
-use sts_identity::{AnswerError, CallerIdentity, Expected, ServerId, Sts, StsHosts, StsRequest};
+use sts_identity::{AnswerError, CallerIdentity, Expected, ProofError, ServerId, Sts, StsHosts, StsRequest};
 use zeroize::Zeroizing;
 
 use super::{
@@ -133,7 +133,9 @@ impl<S: Sts> AwsIdentityScheme<S> {
                     Ok(Reservation::Again(only_use)) => return Ok((only_use.proves(), Some(only_use))),
                     Ok(Reservation::New(place)) => place,
                     Err(Refused::Spent) => return Err(IdentityError::ProofReplayed),
-                    Err(Refused::Over { seconds_ago }) => return Err(ProofError::Expired { seconds_ago }.into()),
+                    Err(Refused::Over { seconds_ago }) => {
+                        return Err(ProofError::Expired { seconds_ago }.into());
+                    }
                     Err(Refused::ShareFull | Refused::Full) => return Err(IdentityError::TooManyOpenProofs),
                 };
                 let caller = self.verified(request).await?;

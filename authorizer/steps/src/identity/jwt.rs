@@ -26,8 +26,7 @@ use super::{Asked, Identity, IdentityError, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use binding::{
-    Binding, BindingError, BindingSettings, InvalidPublicUrl, PublicUrl,
-    RequiredBinding, TokenScheme,
+    Binding, BindingError, BindingSettings, InvalidPublicUrl, PublicUrl, RequiredBinding, TokenScheme,
 };
 use binding::{BoundToken, DpopProofs};
 pub use jws::MalformedJws;

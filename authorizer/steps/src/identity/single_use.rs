@@ -339,10 +339,7 @@ mod tests {
     fn rejects_a_forgotten_proof_after_the_clock_went_back() {
         let proofs = SingleUse::new(Most { in_all: 64, of_one: 64 });
         spend(&proofs, 1, None);
-        assert!(matches!(
-            reserve(&proofs, 2, None, NOW.plus_seconds(100)),
-            Some(Ok(Reservation::New(_)))
-        ));
+        assert!(matches!(reserve(&proofs, 2, None, NOW.plus_seconds(100)), Some(Ok(Reservation::New(_)))));
         assert!(matches!(reserve(&proofs, 1, None, NOW), Some(Err(Refused::Over { seconds_ago: 40 }))));
     }
 

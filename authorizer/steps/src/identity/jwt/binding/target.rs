@@ -57,7 +57,8 @@ impl fmt::Display for Target {
 /// A path with everything encoded that a URL cannot hold as it is: an event may have it decoded.
 fn encoded(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
-    let is_triplet = |at: usize| path.get(at + 1..at + 3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let is_triplet =
+        |at: usize| path.get(at + 1..at + 3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
     for (at, byte) in path.bytes().enumerate() {
         let stays = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
         if stays || (byte == b'%' && is_triplet(at)) {
