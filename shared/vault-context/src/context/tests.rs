@@ -103,7 +103,7 @@ fn an_event_without_our_context_is_missing_it() {
 
 #[test]
 fn each_required_key_is_missed_by_name() {
-    let optional = [NAMESPACE, CALLER_ISSUER];
+    let optional = [NAMESPACE, CALLER_ISSUER, CALLER_BINDING];
     for field in FIELDS.into_iter().filter(|field| !optional.contains(field)) {
         for absent in [None, Some(json!("")), Some(json!(null))] {
             assert_eq!(with(field.key, absent).unwrap_err(), ContextError::Incomplete { key: field.key });
