@@ -59,7 +59,7 @@ fn check(input: &str) -> bool {
             check_proof(&proof, if public_url.is_some() { "/orders" } else { &path }, public_url.is_some());
             true
         }
-        Err(IdentityError::Binding(_)) => false,
+        Err(IdentityError::Unproven(_)) => false,
         Err(other) => panic!("the token is good: {other}"),
     }
 }

@@ -11,7 +11,7 @@ mod claims;
 pub mod jwt;
 mod single_use;
 
-use std::{fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use serde_json::Value;
 use sts_identity::{CallerIdentity, PrincipalArn, PrincipalArnError, ProofError, ServerId, Sts};
@@ -26,7 +26,7 @@ use crate::{
 
 pub use aws_identity::AwsIdentityScheme;
 pub use claims::Claims;
-use jwt::{Binding, TokenScheme};
+use jwt::{Binding, Issuer, IssuerKind, TokenScheme};
 pub use jwt::{BindingError, JwtScheme, KeySource, KeysUnavailable, RequiredBinding};
 use single_use::Use;
 
@@ -69,12 +69,12 @@ impl Identity {
         if user.len() > MAX_USER_BYTES && !is_arn {
             return Err(IdentityError::NameTooLong { claim: user_claim.to_owned(), bytes: user.len() });
         }
-        if !user.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) || user.ends_with(' ') {
+        if !is_printable(user) {
             return Err(IdentityError::NameUnprintable { claim: user_claim.to_owned() });
         }
         let caller_id = match &proven {
             // The prefix keeps a claim that looks like an ARN from being taken for one.
-            Proven::Jwt { issuer, .. } | Proven::AwsIam { issuer, .. } => format!("{issuer}:{user}"),
+            Proven::Jwt { issuer, .. } | Proven::AwsIam { issuer, .. } => caller_id(issuer, user),
             Proven::AwsIdentity { .. } => user.to_owned(),
         };
         Ok(Self { proven, caller_id, ends_at })
@@ -150,6 +150,53 @@ impl Identity {
     /// When the credential ends: a JWT's `exp`, without leeway. An IAM proof has no known end.
     pub fn ends_at(&self) -> Option<UnixTime> {
         self.ends_at
+    }
+}
+
+/// `<issuer name>:<user_claim>`.
+fn caller_id(issuer: &IssuerName, user: &str) -> String {
+    format!("{issuer}:{user}")
+}
+
+/// Whether a name can stand in a header and in a log line as it is.
+fn is_printable(user: &str) -> bool {
+    user.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) && !user.ends_with(' ')
+}
+
+/// A token that is good, and a sender who did not prove to be its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproven {
+    /// What the token's issuer is.
+    pub(crate) kind: CallerKind,
+    /// The configured name of the token's issuer.
+    pub(crate) issuer: IssuerName,
+    /// The caller id of the token's owner, for the log: whoever sent it. `None` where it could not stand there.
+    pub(crate) owner: Option<String>,
+    /// What is not proven.
+    pub(crate) why: BindingError,
+}
+
+impl Unproven {
+    fn new(issuer: &Issuer, user: &str, why: BindingError) -> Self {
+        let kind = match issuer.kind {
+            IssuerKind::Jwt => CallerKind::Jwt,
+            IssuerKind::AwsIam => CallerKind::AwsIam,
+        };
+        let fits = user.len() <= MAX_USER_BYTES && is_printable(user);
+        let owner = fits.then(|| caller_id(&issuer.name, user));
+        Self { kind, issuer: issuer.name.clone(), owner, why }
+    }
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
+impl Error for Unproven {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.why.source()
     }
 }
 
@@ -301,7 +348,7 @@ pub enum IdentityError {
     },
     /// The token is good for the holder of a key alone, and it is not proven that its sender is that.
     #[error(transparent)]
-    Binding(#[from] BindingError),
+    Unproven(#[from] Unproven),
     /// Several entries have the token's `iss`, and it is for none of them.
     #[error("the token names no audience of the issuers that have its `iss`: {entries}")]
     AudienceOfNone {

@@ -241,7 +241,7 @@ fn identity(error: &IdentityError) -> Code {
         IdentityError::AudienceMismatch { .. }
         | IdentityError::AudienceOfNone { .. }
         | IdentityError::AudienceOfSeveral { .. } => Code::AudienceMismatch,
-        IdentityError::Binding(error) => binding(error),
+        IdentityError::Unproven(unproven) => binding(&unproven.why),
         IdentityError::ClaimMissing { .. } => Code::ClaimMissing,
         IdentityError::NameTooLong { .. } | IdentityError::NameUnprintable { .. } => {
             Code::IdentityValueRefused
@@ -354,12 +354,13 @@ mod tests {
             IdentityError::StsUnavailable { reason }.into(),
             IdentityError::TooManyProofs.into(),
             IdentityError::TooManyOpenProofs.into(),
-            IdentityError::from(BindingError::TooManyProofs).into(),
             MintError::NoTime.into(),
             Refusal::DeadlineExceeded,
         ] {
             assert_eq!(refusal.code().kind(), Kind::Fault, "{refusal}");
         }
+        // Nor what other callers do.
+        assert_eq!(binding(&BindingError::TooManyProofs).kind(), Kind::Fault);
     }
 
     #[test]

@@ -296,6 +296,20 @@ fn a_grant_can_be_for_bound_callers_alone() {
     }
 }
 
+/// The token's own signature and claims hold, so it is known whose it is, and not who sent it.
+#[test]
+fn the_log_says_whose_token_was_stolen() {
+    for (changes, code) in
+        [(r#"{"scheme": "Bearer"}"#, "binding_missing"), (r#"{"proof": {"ath": "x"}}"#, "binding_refused")]
+    {
+        let call = Call::with(changes);
+        let line = call.bed().line(&call.event());
+        let told = ["code", "caller_kind", "caller_issuer", "caller_id", "caller_binding"]
+            .map(|name| line[name].clone());
+        assert_eq!(told, [json!(code), json!("jwt"), json!("corp"), json!("corp:alice"), Value::Null]);
+    }
+}
+
 /// What the operator reads: what does not hold, and what to do.
 #[test]
 fn refusals_say_what_to_send_or_to_set() {
@@ -303,6 +317,10 @@ fn refusals_say_what_to_send_or_to_set() {
         r#"{"scheme": "Bearer"}"#,
         r#"{"send": []}"#,
         r#"{"proof": {"htu": "https://api.example.com/v2/orders"}}"#,
+        r#"{"proof": {"htu": "https://api.example.com/v1/orders/"}}"#,
+        r#"{"proof": {"htu": "https://api.example.com/v1/orders"}, "binding": "{public_urls: ['https://shop.example/', 'https://b.example']}"}"#,
+        r#"{"proof": {"ath": null}}"#,
+        r#"{"proof": {"iat": 1800000000000}}"#,
         r#"{"proof": {"htu": "https://u:pw@api.example.com/v1/orders?api_key=s3cr3t#f"}}"#,
         r#"{"proof": {"htu": "https://api.example.com/v2/orders?api_key=s3cr3t"}}"#,
         r#"{"event": {"/requestContext/domainName": null}}"#,

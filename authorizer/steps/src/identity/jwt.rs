@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::{event::BearerToken, names::IssuerName, shown::shown};
 
-use super::{Asked, Identity, IdentityError, listed};
+use super::{Asked, Identity, IdentityError, Unproven, listed};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use binding::{
@@ -156,7 +156,8 @@ impl<K: KeySource> JwtScheme<K> {
             sender: asked.sender,
             user: &checked.user,
         };
-        let binding = self.proofs.bind(bound, asked.now).await?;
+        let binding = self.proofs.bind(bound, asked.now).await;
+        let binding = binding.map_err(|why| Unproven::new(issuer, &checked.user, why))?;
         checked.identity(issuer, binding)
     }
 

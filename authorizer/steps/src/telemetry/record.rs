@@ -17,7 +17,7 @@ use crate::{
     error_chain::with_causes,
     event::{EventSummary, Request},
     grant::{Grant, Stage},
-    identity::Identity,
+    identity::{Identity, IdentityError, Unproven},
     mint::Delivery,
     outcome::{Kind, Refusal},
 };
@@ -119,6 +119,9 @@ impl Record {
             self.outcome = Some("allowed");
             return;
         };
+        if let Refusal::Identity(IdentityError::Unproven(unproven)) = refusal {
+            self.owner(unproven);
+        }
         let code = refusal.code();
         self.code = Some(code.as_str());
         self.message = Some(with_causes(refusal));
@@ -126,6 +129,13 @@ impl Record {
             Kind::Credential | Kind::Permission => "denied",
             Kind::Fault => "fault",
         });
+    }
+
+    /// Whose token was sent, by whoever it was: `caller_binding` stays absent.
+    fn owner(&mut self, unproven: &Unproven) {
+        self.caller_kind = Some(unproven.kind.as_str());
+        self.caller_issuer = Some(unproven.issuer.to_string());
+        self.caller_id = unproven.owner.as_deref().and_then(|owner| self.caller_id_in_log.shown(owner));
     }
 
     /// The line: the record and, beside it, its metrics in CloudWatch's embedded metric format.

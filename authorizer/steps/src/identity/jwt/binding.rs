@@ -11,7 +11,7 @@ mod certificate;
 mod dpop;
 mod target;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 use vault_context::CallerBinding;
@@ -352,28 +352,26 @@ pub enum BindingError {
         expected: String,
     },
     /// The proof is for another URL.
-    #[error(
-        "the DPoP proof's `htu` is {found}, and the call came to {expected}. If callers use another URL, because of a proxy or a \
-         custom domain, name it in `issuers.{issuer}.binding.public_urls`"
-    )]
+    #[error("the DPoP proof's `htu` is {found}, and {expected}{remedy}")]
     OtherUrl {
-        /// The issuer's name.
-        issuer: IssuerName,
         /// `htu` without its query, made harmless.
         found: String,
         /// What it is compared with.
         expected: String,
+        /// What to set if callers use the URL of the proof.
+        remedy: Remedy,
     },
     /// Which URL the caller used is not known.
     #[error(
-        "the event does not tell which URL the caller used, so the DPoP proof's `htu` ({found}) cannot be compared: name the API's \
-         URL in `issuers.{issuer}.binding.public_urls`"
+        "the event does not tell which URL the caller used, so `issuers.{}.binding.public_urls` must; the DPoP proof's `htu` is {found}\
+         {remedy}",
+        remedy.issuer
     )]
     UrlUnknown {
-        /// The issuer's name.
-        issuer: IssuerName,
         /// `htu` without its query, made harmless.
         found: String,
+        /// What to set if callers use the URL of the proof.
+        remedy: Remedy,
     },
     /// The proof is for another token.
     #[error("the DPoP proof is made for another token: its `ath` is not the hash of this one")]
@@ -385,7 +383,9 @@ pub enum BindingError {
         seconds_ago: u64,
     },
     /// The proof's window is not open yet.
-    #[error("the DPoP proof was made {seconds_ahead} s from now; check both clocks")]
+    #[error(
+        "the DPoP proof was made {seconds_ahead} s from now; check both clocks, and that `iat` is in seconds"
+    )]
     ProofNotYetValid {
         /// Whole seconds until `iat`.
         seconds_ahead: u64,
@@ -411,6 +411,23 @@ pub enum BindingError {
     /// Another certificate.
     #[error("the client certificate is not the one that the token is bound to (`cnf.x5t#S256`)")]
     OtherCertificate,
+}
+
+/// Where a call's path is the end of the proof's URL, the rest may be a public URL of the API that is not configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy {
+    issuer: IssuerName,
+    public_url: Option<String>,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { issuer, public_url: Some(url) } = self else { return Ok(()) };
+        write!(
+            f,
+            ". If that is where callers reach the API, through a custom domain or a proxy, add {url} to `issuers.{issuer}.binding.public_urls`"
+        )
+    }
 }
 
 impl RequiredBinding {

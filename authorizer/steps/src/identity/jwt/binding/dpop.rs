@@ -17,7 +17,7 @@ use super::{
         jws::{Jws, as_found, same_type},
         keys::Key,
     },
-    BindingError, PublicUrl, digest, key,
+    BindingError, PublicUrl, Remedy, digest, key,
     target::Target,
 };
 use crate::{
@@ -68,7 +68,12 @@ pub(super) fn verify(proof: &str, expected: &Expected<'_>) -> Result<Proof, Bind
     }
     let claims = &proof.payload;
     verify_request(claims, expected)?;
-    if text(claims, "ath")? != URL_SAFE_NO_PAD.encode(digest(expected.token.as_bytes())) {
+    let ath = claims.get("ath").and_then(Value::as_str);
+    let ath = ath.ok_or(BindingError::ProofIncomplete {
+        name: "ath",
+        wanted: "the hash of the token that it is sent with (RFC 9449, section 4.2)",
+    })?;
+    if ath != URL_SAFE_NO_PAD.encode(digest(expected.token.as_bytes())) {
         return Err(BindingError::OtherToken);
     }
     let ends_at = verify_time(claims, expected.now)?;
@@ -141,13 +146,16 @@ fn verify_request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Resul
     if found.as_ref().is_some_and(|target| called.contains(target)) {
         return Ok(());
     }
+    let base = found.as_ref().and_then(|target| target.before(sender.path_in_stage));
+    let remedy = Remedy { issuer: expected.issuer.clone(), public_url: base.map(|base| base.to_string()) };
     let found = found.map_or_else(|| without_secrets(htu), |target| target.to_string());
-    let issuer = expected.issuer.clone();
     if called.is_empty() {
-        return Err(BindingError::UrlUnknown { issuer, found });
+        return Err(BindingError::UrlUnknown { found, remedy });
     }
-    let expected = called.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-    Err(BindingError::OtherUrl { issuer, found, expected })
+    let called = called.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let says =
+        if expected.public_urls.is_empty() { "the call came to" } else { "by `public_urls` it must be" };
+    Err(BindingError::OtherUrl { found, expected: format!("{says} {called}"), remedy })
 }
 
 /// What is no URL of ours, for a message: a query or a user may hold a credential.

@@ -38,6 +38,12 @@ impl Target {
         Some(Self { scheme, host: (!host.is_empty()).then(|| host.to_owned())?, port, path: path.to_owned() })
     }
 
+    /// The URL without this path at its end.
+    pub(super) fn before(&self, path_in_stage: &str) -> Option<Self> {
+        let path = self.path.strip_suffix(&encoded(path_in_stage))?.to_owned();
+        Some(Self { path, ..self.clone() })
+    }
+
     /// What the event says that the caller used.
     pub(super) fn of_event(CallerUrl { host, path }: &CallerUrl) -> Option<Self> {
         Self::parse(&format!("https://{host}{}", encoded(path)), false)
