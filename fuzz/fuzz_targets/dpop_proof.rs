@@ -86,7 +86,8 @@ fn check_proof(proof: &str, path: &str, is_public: bool) {
         return assert!(is_public, "a host that no browser would call");
     };
     assert_eq!((htu.username(), htu.password()), ("", None));
-    let (found, called) = (segments(htu.path()), segments(path));
+    // Not `htu.path()`: that crate keeps what looks like a drive, `v:`, where a dot segment removes it.
+    let (found, called) = (segments(path_of(&claims)), segments(path));
     if is_public {
         return assert!(found.ends_with(&called), "{found:?} {called:?}");
     }
@@ -97,6 +98,12 @@ fn check_proof(proof: &str, path: &str, is_public: bool) {
 /// The value of the last line that begins so.
 fn value_of(input: &str, start: &str) -> Option<String> {
     input.lines().rev().find_map(|line| serde_json::from_str(line.strip_prefix(start)?).ok())
+}
+
+fn path_of(claims: &Value) -> &str {
+    let htu = claims["htu"].as_str().and_then(|htu| htu.split(['?', '#']).next()).expect("text");
+    let (_, behind) = htu.split_once("://").expect("a URL");
+    behind.find('/').map_or("/", |at| &behind[at..])
 }
 
 /// What a path leads to: each segment as it is meant, and dot segments gone.
@@ -189,7 +196,8 @@ impl KeySource for FixedKeys {
     }
 }
 
-const SEEDS: [&str; 4] = [
+const SEEDS: [&str; 5] = [
+    include_str!("../seeds/dpop_proof/drive.txt"),
     include_str!("../seeds/dpop_proof/kid.txt"),
     include_str!("../seeds/dpop_proof/members.txt"),
     include_str!("../seeds/dpop_proof/path.txt"),
