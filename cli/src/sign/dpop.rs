@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// `dpop_algorithms` must name)
     #[arg(long, value_name = "FILE")]
     key: Source,
-    /// The request's method, such as `GET`
+    /// The request's method, in capitals, such as `GET`
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: String,
     /// The request's URL. Its query is left out
