@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     failure::Failure,
-    input::{ConfigArguments, ConfigError, InputError, Source, looks_like_jwt},
+    input::{ConfigArguments, ConfigError, InputError, Source, bare_jwt, looks_like_jwt},
     output::{self, Output, OutputError},
 };
 
@@ -191,7 +191,7 @@ impl Arguments {
     /// The event that is given, or that of the call.
     fn event(&self, config: &Config) -> Result<Value, ExplainError> {
         if let (Some(jwt), Some((route, stage))) = (&self.jwt, self.call()) {
-            return Ok(route.event(stage, bare(&read_jwt(jwt)?), config));
+            return Ok(route.event(stage, bare_jwt(&read_jwt(jwt)?), config));
         }
         let event = self.event.as_ref().ok_or(ExplainError::EventMissing)?.read(MAX_EVENT_BYTES)?;
         serde_json::from_str(&event)
@@ -208,7 +208,7 @@ fn read_jwt(source: &Source) -> Result<Zeroizing<String>, ExplainError> {
         Source::File(path) if looks_like_jwt(&path.to_string_lossy()) => Err(ExplainError::JwtAsArgument),
         Source::Stdin | Source::File(_) => {
             let text = Zeroizing::new(source.read(MAX_JWT_FILE_BYTES)?);
-            match instead_of_a_jwt(bare(&text)) {
+            match instead_of_a_jwt(bare_jwt(&text)) {
                 Some(what) => Err(ExplainError::NotAJwt { name: source.to_string(), what }),
                 None => Ok(text),
             }
@@ -226,17 +226,6 @@ fn instead_of_a_jwt(text: &str) -> Option<&'static str> {
         () if is_proof => Some("is an IAM proof: put it into an event, and give that with `--event`"),
         () if text.starts_with('{') => Some("is JSON: an event goes to `--event`"),
         () => None,
-    }
-}
-
-/// The JWT without line ends, and without the scheme that it has where it was copied from a request.
-fn bare(text: &str) -> &str {
-    let text = text.trim();
-    match text.split_once(' ') {
-        Some((scheme, jwt)) if ["bearer", "dpop"].iter().any(|own| scheme.eq_ignore_ascii_case(own)) => {
-            jwt.trim_start()
-        }
-        Some(_) | None => text,
     }
 }
 

@@ -183,6 +183,17 @@ pub(crate) fn looks_like_jwt(text: &str) -> bool {
     text.contains("eyJ") && text.matches('.').count() >= 2 && !text.contains('/')
 }
 
+/// The JWT without line ends, and without the scheme that it has where it was copied from a request.
+pub(crate) fn bare_jwt(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once(' ') {
+        Some((scheme, jwt)) if ["bearer", "dpop"].iter().any(|own| scheme.eq_ignore_ascii_case(own)) => {
+            jwt.trim_start()
+        }
+        Some(_) | None => text,
+    }
+}
+
 /// Why there is no text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {

@@ -94,7 +94,7 @@ pub enum WrittenIssuer {
 /// What is asked of sender-constrained tokens: DPoP (RFC 9449) and mutual TLS (RFC 8705).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Binding", extend("minProperties" = 1, "errorMessage" = "must hold one of require, public_urls, dpop_algorithms, verify"))]
+#[schemars(rename = "Binding", extend("minProperties" = 1, "errorMessage" = "must be a mapping, such as `{require: dpop}`"))]
 pub struct WrittenBinding {
     /// What every token must be bound to. With `none`, one without `cnf` is a plain bearer token.
     #[schemars(extend("default" = "none"))]
@@ -220,14 +220,14 @@ pub struct AwsIdentity {
 ))]
 #[schemars(rename = "CredentialSource")]
 pub struct WrittenCredentialSource {
-    /// `Bearer <JWT>` or `AWS-Identity <proof>`. Not `x-vault-…`.
+    /// Its name, neither `DPoP` nor `x-vault-…`. Its value is `Bearer <JWT>`, `DPoP <JWT>` or `AWS-Identity <proof>`.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9_-]+$"),
         extend("patternErrorMessage" = "must be a header's name that does not start with `x-vault-`")
     )]
     pub header: Option<String>,
     /// `none`: the header's value is the JWT alone.
-    #[schemars(extend("const" = "none", "errorMessage" = "must be `none` where it is written: without it, the value begins with `Bearer` or `AWS-Identity`"))]
+    #[schemars(extend("const" = "none", "errorMessage" = "must be `none` where it is written: without it, the value begins with `Bearer`, `DPoP` or `AWS-Identity`"))]
     pub scheme: Option<String>,
     /// The JWT alone.
     #[schemars(regex(pattern = TOKEN), extend("patternErrorMessage" = NOT_A_TOKEN))]

@@ -17,12 +17,13 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
+use fluent_uri::Uri;
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
-    input::{InputError, Source},
+    input::{InputError, Source, bare_jwt},
     output::{Output, OutputError},
 };
 
@@ -31,21 +32,23 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// Makes a DPoP proof for one request
 ///
-/// The header `DPoP` takes it, beside `Authorization: DPoP <token>`. It is good for one call of this method and URL, within 60
-/// seconds.
+/// Prints the value of the header `DPoP` and nothing else. Send it beside `Authorization: DPoP <token>`. It is good for one call of
+/// this method and URL, within 60 seconds.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
-    /// The private key that the token is bound to: PKCS #8 in PEM; P-256, P-384, Ed25519 or RSA
+    /// The private key that the token is bound to: PKCS #8 in PEM; P-256, Ed25519, RSA, or P-384 (ES384, which
+    /// `dpop_algorithms` must name)
     #[arg(long, value_name = "FILE")]
     key: Source,
-    /// The request's method
-    #[arg(long, value_name = "METHOD")]
+    /// The request's method, in capitals, such as `GET`
+    #[arg(long, value_name = "METHOD", value_parser = method)]
     method: String,
-    /// The request's URL
-    #[arg(long, value_name = "URL")]
+    /// The request's URL. Its query is left out
+    #[arg(long, value_name = "URL", value_parser = htu)]
     url: String,
-    /// The token: a file, or `-` for standard input. Left out for a proof with which a token is asked for
+    /// The token: a file, or `-` for standard input. `DPoP` or `Bearer` before it is ignored. Left out for a proof with which a
+    /// token is asked for
     #[arg(long, value_name = "FILE")]
     token: Option<Source>,
 }
@@ -54,6 +57,8 @@ const HELP: &str = "\
 Examples:
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
   vault-authorizer sign dpop --key key.pem --method GET --url https://api.example.com/v1/orders --token token.txt
+  printf %s \"$TOKEN\" | vault-authorizer sign dpop --key key.pem --method GET --url https://api.example.com/v1/orders --token -
+  vault-authorizer sign dpop --key key.pem --method POST --url https://login.example.com/token
 
 Exit codes:
   0  the proof is on standard output
@@ -114,9 +119,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
     let token = arguments.token.as_ref().map(token).transpose()?;
     let mut jti = [0; 16];
     rand::fill(&mut jti)?;
-    // RFC 9449, section 4.2: without query and fragment.
-    let htu = arguments.url.split(['?', '#']).next().unwrap_or_default();
-    let mut claims = json!({"jti": URL_SAFE_NO_PAD.encode(jti), "htm": arguments.method, "htu": htu,
+    let mut claims = json!({"jti": URL_SAFE_NO_PAD.encode(jti), "htm": arguments.method, "htu": arguments.url,
         "iat": SystemClock.now().seconds()});
     if let (Some(token), Some(claims)) = (token, claims.as_object_mut()) {
         let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
@@ -131,9 +134,30 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
     Ok(ExitCode::SUCCESS)
 }
 
+/// Methods are compared to the letter (RFC 9110, section 9.1), and API Gateway has none of another form.
+fn method(text: &str) -> Result<String, &'static str> {
+    let is_method = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_method.then(|| text.to_owned()).ok_or("must be uppercase letters alone, such as `GET`")
+}
+
+/// RFC 9449, section 4.2: the URL without query and fragment.
+fn htu(text: &str) -> Result<String, &'static str> {
+    let htu = text.split(['?', '#']).next().unwrap_or_default();
+    let is_called = |url: &Uri<&str>| {
+        let scheme = url.scheme().as_str();
+        let authority = url.authority().filter(|authority| authority.userinfo().is_none());
+        ["https", "http", "wss", "ws"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+            && authority.is_some_and(|authority| !authority.host().is_empty())
+    };
+    let url = Uri::parse(htu).ok().filter(is_called);
+    url.map(|_| htu.to_owned()).ok_or(
+        "must be a whole URL of http, https, ws or wss with a host, percent-encoded and without a user, such as `https://api.example.com/v1/orders`",
+    )
+}
+
 fn token(source: &Source) -> Result<String, DpopError> {
     let text = source.read(MAX_INPUT_BYTES)?;
-    let token = text.trim();
+    let token = bare_jwt(&text);
     if token.is_empty() { Err(DpopError::NoToken { name: source.to_string() }) } else { Ok(token.to_owned()) }
 }
 

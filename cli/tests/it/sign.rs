@@ -188,3 +188,68 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
     assert!(signed("-", "").complained(2).contains("cannot both come from standard input"));
     assert!(signed(&pem, "\n").complained(1).contains("standard input has no token"));
 }
+
+#[test]
+fn a_dpop_proof_is_for_a_method_and_a_whole_url_that_an_api_can_have() {
+    let asked = |method: &str, url: &str| {
+        run(&["sign", "dpop", "--key", "no-such.pem", "--method", method, "--url", url], "", &[])
+    };
+    let url = "https://api.example.com/orders";
+    for method in ["get", "Get", "GET /", " GET", "GET\n", "M-SEARCH", "*", ""] {
+        let complaint = asked(method, url).complained(2);
+        has(&complaint, &["--method <METHOD>", "must be uppercase letters alone, such as `GET`"]);
+    }
+    for url in [
+        "/orders",
+        "api.example.com/orders",
+        "api.example.com:443/orders",
+        "//api.example.com/orders",
+        "https:/orders",
+        "https:///orders",
+        "https://",
+        "https://u:p@api.example.com/orders",
+        "https://api.example.com/orders/{id}",
+        "https://api.example.com/a b",
+        "ftp://api.example.com/orders",
+        "?https://api.example.com/orders",
+        "",
+    ] {
+        let complaint = asked("GET", url).complained(2);
+        has(&complaint, &["--url <URL>", "must be a whole URL of http, https, ws or wss with a host"]);
+    }
+    // What can be asked for goes on to its key.
+    for url in [
+        url,
+        "HTTPS://API.example.com",
+        "https://api.example.com:8443/a%20b?q=a b|c#d",
+        "http://[::1]:8080/orders",
+        "wss://api.example.com/prod",
+        "ws://localhost/prod",
+    ] {
+        has(&asked("DELETE", url).complained(1), &["`no-such.pem` cannot be read"]);
+    }
+}
+
+/// As it is copied from a request, or from the example of one.
+#[test]
+fn a_token_has_no_scheme_in_its_dpop_proof() {
+    let key = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+    let der = base64::engine::general_purpose::STANDARD.encode(key.to_pkcs8().unwrap().as_ref());
+    let pem = file("pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+    let claims = |token: &str| {
+        let url = "https://api.example.com/orders?limit=1#top";
+        let token = file("txt", token);
+        let options = ["sign", "dpop", "--key", &pem, "--method", "GET", "--url", url, "--token", &token];
+        let proof = run(&options, "", &[]).printed(0);
+        let claims = URL_SAFE_NO_PAD.decode(proof.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&claims).unwrap()
+    };
+    let plain = claims("a.b.c");
+    assert_eq!(plain["htu"], "https://api.example.com/orders");
+    let ath = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"a.b.c");
+    assert_eq!(plain["ath"], URL_SAFE_NO_PAD.encode(ath));
+    for token in ["DPoP a.b.c\n", "Bearer a.b.c", "dpop  a.b.c", "\nBEARER a.b.c\r\n"] {
+        assert_eq!(claims(token)["ath"], plain["ath"], "{token:?}");
+    }
+    assert_ne!(claims("a.b.d")["ath"], plain["ath"]);
+}

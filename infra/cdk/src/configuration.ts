@@ -201,7 +201,7 @@ export interface CredentialSource {
    */
   cookie?: string;
   /**
-   * `Bearer <JWT>` or `AWS-Identity <proof>`. Not `x-vault-…`.
+   * Its name, neither `DPoP` nor `x-vault-…`. Its value is `Bearer <JWT>`, `DPoP <JWT>` or `AWS-Identity <proof>`.
    */
   header?: string;
   /**

@@ -70,8 +70,10 @@ impl Walk<'_> {
         let forms = self.forms(&schema);
         let types: BTreeSet<&str> = forms.iter().map(type_of).collect();
         let error = schema["errorMessage"].as_str();
+        let choice = words(&forms[0]).map(|words| one_of(&words)).unwrap_or_default();
         let wrong = match forms.as_slice() {
             [one] => match type_of(one) {
+                "text" if words(one).is_some() => error.unwrap_or(&choice),
                 "text" => {
                     let unquoted = json!({"rule": "type", "types": ["text", "null", "list", "mapping"]});
                     self.own(at, of, unquoted, error.unwrap_or("must be text: put it in quotes"));
@@ -80,7 +82,7 @@ impl Walk<'_> {
                 "boolean" => error.unwrap_or("must be true or false"),
                 "whole" => "must be a whole number",
                 "list" => "must be a list",
-                "mapping" => "must be a mapping",
+                "mapping" => error.unwrap_or("must be a mapping"),
                 other => panic!("{at}: {other}"),
             },
             _ => error.unwrap_or_else(|| panic!("{at}: a choice needs an errorMessage")),
@@ -101,10 +103,7 @@ impl Walk<'_> {
             self.own(at, of, json!({"rule": "filled"}), "must not be empty");
         }
         if let Some(values) = words(schema) {
-            let choice = match values.as_slice() {
-                [only] => format!("must be {}", quoted(std::slice::from_ref(only), "")),
-                values => format!("must be one of {}", quoted(values, ", ")),
-            };
+            let choice = one_of(&values);
             self.own(at, of, json!({"rule": "one_of", "values": values}), error.unwrap_or(&choice));
         }
         if let Some(pattern) = schema["pattern"].as_str() {
@@ -297,6 +296,13 @@ fn words(schema: &Value) -> Option<Vec<Value>> {
     }
     let choices = || Some(schema["oneOf"].as_array()?.iter().map(|choice| choice["const"].clone()).collect());
     schema["enum"].as_array().cloned().or_else(choices).filter(|words| !words.contains(&Value::Null))
+}
+
+fn one_of(words: &[Value]) -> String {
+    match words {
+        [only] => format!("must be {}", quoted(std::slice::from_ref(only), "")),
+        words => format!("must be one of {}", quoted(words, ", ")),
+    }
 }
 
 fn type_of(schema: &Value) -> &'static str {

@@ -3,7 +3,7 @@
 use authorizer_steps::{
     event::CredentialSource,
     grant::{Callers, Stage},
-    identity::jwt::{BindingSettings, Issuer, RequiredBinding},
+    identity::jwt::{BindingSettings, Issuer, PublicUrl, RequiredBinding},
 };
 use vault_authorizer::config::{Config, quoted};
 
@@ -15,18 +15,18 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         let elsewhere = Finding::hint(
             "binding-elsewhere",
             format!("{place}.binding.verify"),
-            "a token that is bound to its sender's key is accepted from whoever sends it: all depends on what verifies the proof in front of the API",
-            "leave it if nobody can reach the API around that; else remove it",
+            "a bound token is accepted from whoever sends it: you rely on what verifies its proof in front of the API",
+            "leave it if nobody can reach the API around that; else remove `verify`",
         );
         return demands.in_grants.into_iter().map(never_holds).chain([elsewhere]).collect();
     };
-    let mut findings = Vec::new();
+    let mut findings = route_in_url(issuer, public_urls, config, place);
     if let Some(place) = demands.any() {
         findings.push(Finding::hint(
             "binding-authorizer",
             place,
-            "the event of a TOKEN authorizer carries no proof: there every token that this is asked of is refused (binding_missing)",
-            "leave it if each API has a REQUEST authorizer; else make it one",
+            "a TOKEN authorizer sees neither headers nor a certificate: it refuses every bound token (binding_missing), and other tokens do not meet this",
+            "leave it if every API has a REQUEST authorizer; else give it one",
         ));
     }
     let has_scheme = |source: &CredentialSource| matches!(source, CredentialSource::Header(_));
@@ -34,24 +34,24 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         findings.push(Finding::warning(
             "binding-header",
             "credentials",
-            format!("a DPoP-bound token comes with the scheme `DPoP` in a header, which none of these reads: {place} refuses every call"),
-            "{header: Authorization} among them",
+            format!("a DPoP-bound token comes in a header with the scheme `DPoP`, and none of these is such a header: no call meets {place}"),
+            "add `{header: Authorization}`",
         ));
     }
     if let Some(place) = demands.dpop_or_any().filter(|_| public_urls.is_empty()) {
         findings.push(Finding::hint(
             "binding-urls",
             place,
-            "the event of an HTTP or WebSocket API at a custom domain does not tell the URL that the caller used, nor does any event behind a proxy or a routing rule that strips the base path: every DPoP proof is refused there (binding_refused)",
-            "leave it for a REST API, and for an HTTP API at its own endpoint; else add the URL to `public_urls`",
+            "the event does not tell which URL the caller used: at an HTTP or WebSocket API with a custom domain, behind a proxy such as CloudFront, or behind a routing rule that strips the base path. Every DPoP proof is refused there (binding_refused)",
+            "leave it where callers call API Gateway directly, at a REST API without such a rule or at another API's own endpoint; else name the URL in `public_urls`",
         ));
     }
     findings.extend(demands.mtls().map(|place| {
         Finding::hint(
             "binding-endpoint",
             place,
-            "an API's default endpoint has no mutual TLS, nor has a WebSocket API: every token that this is asked of is refused there (binding_missing)",
-            "a custom domain with a truststore, and `disableExecuteApiEndpoint` on the API",
+            "an API's default endpoint asks for no client certificate, nor does a WebSocket API: every certificate-bound token is refused there (binding_missing), and other tokens do not meet this",
+            "leave it if callers use a custom domain with a truststore, and the API has `disableExecuteApiEndpoint`; else set up both",
         )
     }));
     findings
@@ -110,6 +110,31 @@ impl Demands {
         let mut all = self.by_issuer.iter().chain(&self.in_grants);
         all.find(|(_, binding)| is_meant(*binding)).map(|(place, _)| place.as_str())
     }
+}
+
+/// The URL of one route, where the URL of the API is meant.
+fn route_in_url(issuer: &Issuer, urls: &[PublicUrl], config: &Config, place: &str) -> Vec<Finding> {
+    let rules = config.stages.values().flat_map(|stage| &stage.rules);
+    let rules = rules.filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name));
+    let routes: Vec<String> = rules.flat_map(|rule| &rule.routes).map(ToString::to_string).collect();
+    let mut findings = Vec::new();
+    for (index, url) in urls.iter().enumerate() {
+        let path = url.path().trim_end_matches('/');
+        let template = routes.iter().find_map(|route| {
+            let (_, template) = route.split_once(' ')?;
+            let template = template.strip_suffix("/*").unwrap_or(template);
+            // A template begins with a slash, so it is whole segments that are compared.
+            (template.len() > 1 && !template.contains('{') && path.ends_with(template)).then_some(template)
+        });
+        findings.extend(template.map(|template| {
+            let risk = format!(
+                "the path of the call follows this URL: for a call of {template}, a proof must name a URL that ends with {path}{template}"
+            );
+            let instead = format!("the URL without `{template}`, unless callers do use {path}{template}");
+            Finding::warning("binding-urls", format!("{place}.binding.public_urls[{index}]"), risk, instead)
+        }));
+    }
+    findings
 }
 
 fn never_holds((place, binding): (String, RequiredBinding)) -> Finding {

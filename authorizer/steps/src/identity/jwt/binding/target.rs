@@ -82,6 +82,11 @@ fn encoded(path: &str) -> String {
 pub struct PublicUrl(Target);
 
 impl PublicUrl {
+    /// Its path, normalised.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
     /// The URL of a call with this path; of a WebSocket the URL itself.
     pub(super) fn with(&self, path_in_stage: &str) -> Option<Target> {
         let Self(base) = self;
