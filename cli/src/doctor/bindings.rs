@@ -58,7 +58,7 @@ impl Api<'_> {
             Some(authorizer) => Finding::wrong(
                 BINDING_AUTHORIZER,
                 format!(
-                    "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: {place} refuses every call",
+                    "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: no call meets {place}",
                     text(authorizer, "name")
                 ),
                 "make it a REQUEST authorizer without identity sources, and deploy the API",
@@ -71,20 +71,19 @@ impl Api<'_> {
     fn endpoint(&self, domains: &[Domain], place: &str) -> Finding {
         let (api, check) = (self.id, BINDING_ENDPOINT);
         if text(self.settings, "protocolType") == "WEBSOCKET" {
-            let found = format!(
-                "API `{api}` is a WebSocket API, which has no mutual TLS: {place} refuses every call"
-            );
+            let found =
+                format!("API `{api}` is a WebSocket API, which has no mutual TLS: no call meets {place}");
             return Finding::wrong(check, found, "require DPoP there, or `none`");
         }
         if self.settings.get("disableExecuteApiEndpoint") != Some(&Value::Bool(true)) {
             let found = format!(
-                "the default endpoint of API `{api}` is open, and asks for no client certificate: {place} refuses every call there"
+                "the default endpoint of API `{api}` is open, and asks for no client certificate: no call meets {place} there"
             );
             return Finding::wrong(check, found, "set `disableExecuteApiEndpoint`, and deploy the API");
         }
         if !domains.iter().any(|domain| domain.has_truststore) {
             let found = format!(
-                "no custom domain of API `{api}` asks for a client certificate: {place} refuses every call"
+                "no custom domain of API `{api}` asks for a client certificate: no call meets {place}"
             );
             return Finding::wrong(check, found, "give its domain a truststore (`mutualTlsAuthentication`)");
         }
@@ -101,7 +100,7 @@ impl Api<'_> {
             return Finding::good(check, found);
         };
         let found = format!(
-            "API `{api}` is called at `{}`, and its events do not tell the URL that was used: {place} refuses every DPoP proof there",
+            "API `{api}` is called at `{}`, and its events do not tell the URL that was used: no DPoP proof meets {place} there",
             domain.name
         );
         let remedy = format!(
