@@ -177,14 +177,14 @@ pub struct Unproven {
 }
 
 impl Unproven {
-    fn new(issuer: &Issuer, user: &str, why: BindingError) -> Self {
+    fn new(issuer: &Issuer, user: &str, why: BindingError) -> Box<Self> {
         let kind = match issuer.kind {
             IssuerKind::Jwt => CallerKind::Jwt,
             IssuerKind::AwsIam => CallerKind::AwsIam,
         };
         let fits = user.len() <= MAX_USER_BYTES && is_printable(user);
         let owner = fits.then(|| caller_id(&issuer.name, user));
-        Self { kind, issuer: issuer.name.clone(), owner, why }
+        Box::new(Self { kind, issuer: issuer.name.clone(), owner, why })
     }
 }
 
@@ -348,7 +348,7 @@ pub enum IdentityError {
     },
     /// The token is good for the holder of a key alone, and it is not proven that its sender is that.
     #[error(transparent)]
-    Unproven(#[from] Unproven),
+    Unproven(#[from] Box<Unproven>),
     /// Several entries have the token's `iss`, and it is for none of them.
     #[error("the token names no audience of the issuers that have its `iss`: {entries}")]
     AudienceOfNone {
