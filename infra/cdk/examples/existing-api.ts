@@ -68,6 +68,7 @@ export class ExistingApiExample extends Stack {
     new CfnOutput(this, "AuthorizerFunctionName", { value: authorizer.function.functionName });
     new CfnOutput(this, "AuthorizerRoleArn", { value: authorizer.role.roleArn });
     new CfnOutput(this, "VaultPrincipal", { value: authorizer.vaultPrincipal });
+    new CfnOutput(this, "Configuration", { value: authorizer.configurationJson });
   }
 }
 

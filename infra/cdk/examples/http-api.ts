@@ -31,7 +31,7 @@ export class HttpApiExample extends Stack {
       corsPreflight: {
         allowOrigins: [given.allowOrigin],
         allowMethods: [apigatewayv2.CorsHttpMethod.GET],
-        allowHeaders: ["Authorization"],
+        allowHeaders: ["Authorization", "DPoP"],
       },
     });
     new apigatewayv2.HttpStage(this, "Stage", {

@@ -1,6 +1,18 @@
 /**
  * A REST API that asks its callers for a client certificate, and an issuer whose tokens must be bound to it (RFC 8705). The route
- * GET /orders leads to a container. Vault is set up by infra/vault/quickstart.sh.
+ * GET /orders leads to a container.
+ *
+ *   npx tsx examples/mutual-tls.ts --context bucket=… --context authorizerKey=… --context vaultAddress=… --context serverId=… \
+ *     --context issuer=… --context audience=… --context backendUrl=https://… --context domainName=… --context certificateArn=… \
+ *     --context truststoreUri=s3://… --context truststoreVersion=…
+ *   aws cloudformation deploy --template-file cdk.out/mutual-tls-example.template.json --stack-name mutual-tls-example \
+ *     --capabilities CAPABILITY_NAMED_IAM
+ *
+ * Then make the domain's DNS record an alias of the output DnsAlias, let the output VaultPrincipal log in to Vault, and call with a
+ * token that is bound to your client certificate. Send it as `Bearer`:
+ *
+ *   VAULT_ADDR=… VAULT_TOKEN=… ../vault/quickstart.sh --server-id … --aws-principal …
+ *   curl --cert partner.pem --key partner.key -H "Authorization: Bearer $token" https://…/orders
  */
 
 import { App, CfnOutput, Stack } from "aws-cdk-lib";
@@ -80,6 +92,7 @@ export class MutualTlsExample extends Stack {
       DnsAliasZone: domain.domainNameAliasHostedZoneId,
       VaultPrincipal: authorizer.vaultPrincipal,
       AuthorizerLogGroup: authorizer.logGroup.logGroupName,
+      Configuration: authorizer.configurationJson,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
   }

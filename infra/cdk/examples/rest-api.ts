@@ -108,7 +108,7 @@ export class RestApiExample extends Stack {
     resource.addCorsPreflight({
       allowOrigins: [given.allowOrigin],
       allowMethods: ["GET", "OPTIONS"],
-      allowHeaders: ["Authorization"],
+      allowHeaders: ["Authorization", "DPoP"],
     });
 
     const outputs = {

@@ -134,6 +134,14 @@ async fn cloudformations_example_takes_no_token_without_a_certificate() {
     bed.deployed("mutual-tls", &packaged, &parameters).await;
 }
 
+#[test]
+fn the_templates_login_is_signed_for_the_sts_that_vault_asks_and_not_for_the_stacks_region() {
+    let [quickstart, template] = ["quickstart.yaml", "mutual-tls.yaml"].map(cloudformation::template);
+    assert_eq!(template["Parameters"]["StsRegion"], quickstart["Parameters"]["StsRegion"]);
+    let configuration = &template["Resources"]["Authorizer"]["Properties"]["Parameters"]["Configuration"];
+    assert!(configuration["Fn::Sub"].as_str().unwrap().contains(r#"sts_region: "${StsRegion}""#));
+}
+
 /// The emulator leaves it out where a template makes an API.
 fn assert_disables_the_default_endpoint(template: &Value) {
     let mut apis = template["Resources"].as_object().unwrap().values();

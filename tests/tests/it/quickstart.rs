@@ -170,7 +170,7 @@ async fn deploys_answers_and_is_updated() {
     let preflight = http::client().request(Method::OPTIONS, deployment.url("prod") + "/orders").send().await;
     let preflight = preflight.unwrap();
     assert_eq!(preflight.status(), 204);
-    assert_eq!(preflight.headers()["access-control-allow-headers"], "Authorization");
+    assert_eq!(preflight.headers()["access-control-allow-headers"], "Authorization,DPoP");
     assert_eq!(deployment.authorizer_lines().await.len(), 10, "a preflight does not reach it");
 
     // New code and a new configuration, on the API that is there.

@@ -81,7 +81,7 @@ resource "aws_apigatewayv2_api" "this" {
   cors_configuration {
     allow_origins = [var.allow_origin]
     allow_methods = ["GET"]
-    allow_headers = ["authorization"]
+    allow_headers = ["authorization", "dpop"]
     max_age       = 600
   }
 }

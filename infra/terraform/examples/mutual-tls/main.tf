@@ -4,7 +4,11 @@
 #   terraform apply -var authorizer_zip=… -var vault_address=… -var vault_server_id=… -var issuer=… -var backend_url=… \
 #     -var domain_name=… -var certificate_arn=… -var truststore_uri=s3://… -var truststore_version=…
 #
-# Vault is configured by infra/vault/quickstart.sh, with the output `vault_principal` as --aws-principal.
+# Then make the domain's DNS record an alias of the output `dns_alias`, let the output `vault_principal` log in to Vault, and call
+# with a token that is bound to your client certificate. Send it as `Bearer`:
+#
+#   VAULT_ADDR=… VAULT_TOKEN=… infra/vault/quickstart.sh --server-id … --aws-principal …
+#   curl --cert partner.pem --key partner.key -H "Authorization: Bearer $token" https://…/orders
 
 terraform {
   required_version = ">= 1.9"

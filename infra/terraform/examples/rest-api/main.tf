@@ -152,7 +152,7 @@ locals {
   preflight = {
     "method.response.header.Access-Control-Allow-Origin"  = "'${var.allow_origin}'"
     "method.response.header.Access-Control-Allow-Methods" = "'GET,OPTIONS'"
-    "method.response.header.Access-Control-Allow-Headers" = "'Authorization'"
+    "method.response.header.Access-Control-Allow-Headers" = "'Authorization,DPoP'"
     "method.response.header.Access-Control-Max-Age"       = "'600'"
   }
 }
