@@ -84,12 +84,7 @@ impl Reader<'_> {
     fn aws_identity(&self, section: AwsIdentity) -> Option<AwsIdentitySettings> {
         let server_id = self.parsed("aws_identity.server_id", &section.server_id);
         let regions = section.sts_regions.map(|regions| {
-            let regions = regions.iter().enumerate();
-            whole(
-                regions
-                    .map(|(at, region)| self.parsed(format!("aws_identity.sts_regions[{at}]"), &region.0))
-                    .collect(),
-            )
+            self.each("aws_identity.sts_regions", regions.iter().map(|region| region.0.as_str()))
         });
         let hosts = match (regions, section.sts_endpoint) {
             (Some(regions), _) => StsHosts::regional(&regions?),
@@ -121,6 +116,16 @@ impl Reader<'_> {
 
     fn parsed<T: FromStr<Err: fmt::Display>>(&self, path: impl Into<String>, text: &str) -> Option<T> {
         self.checked(path, text.parse())
+    }
+
+    /// The same for each text of a list, of which every problem is told.
+    fn each<'t, T: FromStr<Err: fmt::Display>>(
+        &self,
+        path: &str,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Option<Vec<T>> {
+        let texts = texts.into_iter().enumerate();
+        whole(texts.map(|(index, text)| self.parsed(format!("{path}[{index}]"), text)).collect())
     }
 
     fn file(&self, at: &str, name: &str) -> Option<Vec<u8>> {

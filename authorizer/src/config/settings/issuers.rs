@@ -7,22 +7,18 @@ use authorizer_document::{
 };
 use authorizer_steps::{
     error_chain::with_causes,
-    identity::jwt::{Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, RequiredBinding},
+    identity::jwt::{AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, RequiredBinding},
 };
 use url::Url;
 use vault_api::checked_endpoint;
 
-use super::{Reader, whole};
+use super::Reader;
 
 impl Reader<'_> {
     pub(super) fn issuer(&self, name: &str, written: WrittenIssuer) -> Option<(Issuer, JwksSource)> {
         let at = format!("issuers.{}", quoted(name));
         let name = self.parsed(&at, name);
         let at = |key: &str| format!("{at}.{key}");
-        let algorithms = |names: Vec<String>| {
-            let names = names.iter().enumerate();
-            whole(names.map(|(index, name)| self.parsed(at(&format!("algorithms[{index}]")), name)).collect())
-        };
         let (kind, issuer, audiences, claim, algorithms, types, jwks, leeway, max_age, user_claim, binding) =
             match written {
                 WrittenIssuer::Jwt {
@@ -43,8 +39,7 @@ impl Reader<'_> {
                         Some(name) => self.ca_file(&at("ca_file"), &name).map(Some),
                         None => Some(None),
                     };
-                    let algorithms: Option<Vec<Algorithm>> =
-                        algorithms(names.into_iter().map(|name| name.0).collect());
+                    let algorithms = self.each(&at("algorithms"), names.iter().map(|name| name.0.as_str()));
                     let jwks = ca_pem.and_then(|ca_pem| self.jwks(&at("jwks"), jwks, &issuer, ca_pem));
                     (
                         IssuerKind::Jwt,
@@ -73,9 +68,10 @@ impl Reader<'_> {
                     user_claim,
                     binding,
                 } => {
-                    let names = names.map_or(AWS_ALGORITHMS.map(str::to_owned).to_vec(), |names| {
-                        names.into_iter().map(|name| name.0).collect()
-                    });
+                    let algorithms = match &names {
+                        Some(names) => self.each(&at("algorithms"), names.iter().map(|name| name.0.as_str())),
+                        None => self.each(&at("algorithms"), AWS_ALGORITHMS),
+                    };
                     self.checked(
                         at("issuer"),
                         checked_endpoint(&issuer).map_err(|error| with_causes(&error)),
@@ -88,7 +84,7 @@ impl Reader<'_> {
                         issuer,
                         audiences,
                         audience_claim,
-                        algorithms(names),
+                        algorithms,
                         types,
                         jwks,
                         leeway,
@@ -128,16 +124,12 @@ impl Reader<'_> {
             }
             None => (None, Vec::new(), None),
         };
-        let urls = urls.iter().enumerate();
-        let public_urls =
-            whole(urls.map(|(index, url)| self.parsed(format!("{at}.public_urls[{index}]"), url)).collect());
-        let algorithms = algorithms.map_or(DEFAULT_DPOP_ALGORITHMS.map(str::to_owned).to_vec(), |names| {
-            names.into_iter().map(|name| name.0).collect()
-        });
-        let algorithms = algorithms.iter().enumerate();
-        let of =
-            |(index, name): (usize, &String)| self.parsed(format!("{at}.dpop_algorithms[{index}]"), name);
-        let dpop_algorithms = whole(algorithms.map(of).collect());
+        let public_urls = self.each(&format!("{at}.public_urls"), urls.iter().map(String::as_str));
+        let at = format!("{at}.dpop_algorithms");
+        let dpop_algorithms = match &algorithms {
+            Some(names) => self.each(&at, names.iter().map(|name| name.0.as_str())),
+            None => self.each(&at, DEFAULT_DPOP_ALGORITHMS),
+        };
         let require = require.and_then(|require| match require {
             Require::None => None,
             Require::Any => Some(RequiredBinding::Any),

@@ -36,16 +36,13 @@ impl Reader<'_> {
         {
             return Some(Apis::Any);
         }
-        let ids = stage.api_ids.iter().enumerate();
-        whole(ids.map(|(index, id)| self.parsed(format!("{at}.api_ids[{index}]"), &id.0)).collect())
-            .map(Apis::Listed)
+        let ids = stage.api_ids.iter().map(|id| id.0.as_str());
+        self.each(&format!("{at}.api_ids"), ids).map(Apis::Listed)
     }
 
     fn rule(&self, at: &str, grant: WrittenGrant) -> Option<Rule> {
         let name = self.parsed(format!("{at}.name"), &grant.name);
-        let routes = grant.routes.iter().enumerate();
-        let routes =
-            whole(routes.map(|(index, route)| self.parsed(format!("{at}.routes[{index}]"), route)).collect());
+        let routes = self.each(&format!("{at}.routes"), grant.routes.iter().map(String::as_str));
         let callers = match &grant.caller.issuer {
             Some(name) => self.parsed(format!("{at}.caller.issuer"), name).map(Callers::OfIssuer),
             None => Some(Callers::AwsIdentity),
@@ -65,10 +62,8 @@ impl Reader<'_> {
 
     fn token(&self, at: &str, token: Token) -> Option<TokenRule> {
         let role = self.parsed(format!("{at}.role"), &token.role);
-        let policies = token.policies.iter().enumerate();
-        let policies =
-            policies.map(|(index, policy)| self.parsed(format!("{at}.policies[{index}]"), &policy.0));
-        let policies = whole(policies.collect());
+        let policies = token.policies.iter().map(|policy| policy.0.as_str());
+        let policies = self.each(&format!("{at}.policies"), policies);
         let (Seconds(ttl_seconds), Seconds(wrap_ttl_seconds)) = (token.ttl, token.wrap_ttl);
         Some(TokenRule {
             role: role?,
