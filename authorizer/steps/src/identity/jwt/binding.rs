@@ -121,8 +121,8 @@ pub(super) struct BoundToken<'a> {
     pub(super) user: &'a str,
 }
 
-/// What Keycloak writes beside `jkt`, with this value: once more that the key is a DPoP key. Other values are for other proofs.
-const KEYCLOAK_KIND_OF_JKT: (&str, &str) = ("kc-jkt-type", "DPoP");
+/// What Keycloak writes beside `jkt`. With `DPoP` it says once more that the key is a DPoP key; other values are for other proofs.
+const KEYCLOAK_KIND_OF_JKT: &str = "kc-jkt-type";
 
 /// The members of `cnf` that can be proven.
 #[derive(Default)]
@@ -217,13 +217,12 @@ impl<'a> Confirmation<'a> {
             Some(Value::Object(members)) => members,
             Some(_) => return Err(BindingError::Confirmation { found: "no object".to_owned() }),
         };
-        let says_no_more = |name: &str, value: &Value| {
-            name == KEYCLOAK_KIND_OF_JKT.0 && value == KEYCLOAK_KIND_OF_JKT.1 && members.contains_key("jkt")
+        let is_known = |name: &str, value: &Value| match name {
+            "jkt" | "x5t#S256" => true,
+            KEYCLOAK_KIND_OF_JKT => value == "DPoP" && members.contains_key("jkt"),
+            _ => false,
         };
-        let unknown = members
-            .iter()
-            .find(|(name, value)| !matches!(name.as_str(), "jkt" | "x5t#S256") && !says_no_more(name, value));
-        if let Some((name, _)) = unknown {
+        if let Some((name, _)) = members.iter().find(|(name, value)| !is_known(name, value)) {
             return Err(BindingError::Confirmation { found: format!("`{}`", shown(name)) });
         }
         let confirmation = Self { jkt: text(members, "jkt")?, x5t_s256: text(members, "x5t#S256")? };
