@@ -8,6 +8,7 @@ use authorizer_steps::{
     identity::jwt::{BindingSettings, Issuer},
 };
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::{
     aws::{items, text},
@@ -32,17 +33,24 @@ impl Api<'_> {
     /// Where one of the issuers asks for a binding in one of the API's stages.
     pub(super) async fn examine(&self, issuers: &[Issuer], stages: &[&Stage], aws: &AwsApi) -> Vec<Finding> {
         let mut findings = Vec::new();
+        // Asked for once, and only where a check needs them: there are two calls for each domain of the account.
+        let domains = OnceCell::new();
+        let domains = async || domains.get_or_init(async || Domain::of(self.id, aws).await).await;
         for issuer in issuers {
             let demands = Demands::of(issuer, stages.iter().copied());
             findings.extend(demands.any().map(|place| self.token_authorizer(place)));
             if let Some(place) = demands.mtls() {
-                let domains = Domain::of(self.id, BINDING_ENDPOINT, aws).await;
-                findings.push(domains.map_or_else(|unseen| unseen, |domains| self.endpoint(&domains, place)));
+                findings.push(match domains().await {
+                    Ok(domains) => self.endpoint(domains, place),
+                    Err(unseen) => unseen.clone().of(BINDING_ENDPOINT),
+                });
             }
             let has_urls = matches!(&issuer.binding, BindingSettings::Verified { public_urls, .. } if !public_urls.is_empty());
             if let Some(place) = demands.dpop_or_any().filter(|_| !has_urls) {
-                let domains = Domain::of(self.id, BINDING_URLS, aws).await;
-                findings.push(domains.map_or_else(|unseen| unseen, |domains| self.urls(&domains, place)));
+                findings.push(match domains().await {
+                    Ok(domains) => self.urls(domains, place),
+                    Err(unseen) => unseen.clone(),
+                });
             }
         }
         findings
@@ -121,17 +129,17 @@ struct Domain {
 
 impl Domain {
     /// Those that lead to the API, by mappings or rules (API reference, version 2: both kinds of APIs are there).
-    async fn of(api: &str, check: &'static str, aws: &AwsApi) -> Result<Vec<Self>, Finding> {
+    async fn of(api: &str, aws: &AwsApi) -> Result<Vec<Self>, Finding> {
         let mut domains = Vec::new();
-        for domain in &listed(aws, check, "v2/domainnames", "items").await? {
+        for domain in &listed(aws, "v2/domainnames", "items").await? {
             let (name, mode) = (text(domain, "domainName"), text(domain, "routingMode"));
             let base = format!("v2/domainnames/{name}");
             let mut routes = Vec::new();
             if mode != "ROUTING_RULE_ONLY" {
-                routes.extend(listed(aws, check, &format!("{base}/apimappings"), "items").await?);
+                routes.extend(listed(aws, &format!("{base}/apimappings"), "items").await?);
             }
             if mode.starts_with("ROUTING_RULE") {
-                for rule in &listed(aws, check, &format!("{base}/routingrules"), "routingRules").await? {
+                for rule in &listed(aws, &format!("{base}/routingrules"), "routingRules").await? {
                     let actions = items(rule, "actions").iter();
                     routes.extend(actions.filter_map(|action| action.get("invokeApi").cloned()));
                 }
@@ -152,11 +160,11 @@ impl Domain {
 /// More than an account has by default: 120 domains, and as many mappings and rules of one as API Gateway lets it have.
 const PAGE: &str = "maxResults=500";
 
-async fn listed(aws: &AwsApi, check: &'static str, path: &str, name: &str) -> Result<Vec<Value>, Finding> {
-    let found = aws.get(check, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
+async fn listed(aws: &AwsApi, path: &str, name: &str) -> Result<Vec<Value>, Finding> {
+    let found = aws.get(BINDING_URLS, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
     let found = found.unwrap_or_default();
     if found.get("nextToken").is_some_and(|token| !token.is_null()) {
-        return Err(Finding::unseen(check, format!("{path} has more than one page, and one is read")));
+        return Err(Finding::unseen(BINDING_URLS, format!("{path} has more than one page, and one is read")));
     }
     Ok(items(&found, name).to_vec())
 }

@@ -39,6 +39,11 @@ impl Finding {
         Self { check, verdict: Verdict::Unseen { reason: reason.into() } }
     }
 
+    /// The same, of another check that came to it.
+    pub(super) fn of(self, check: &'static str) -> Self {
+        Self { check, ..self }
+    }
+
     pub(super) fn is_wrong(&self) -> bool {
         matches!(self.verdict, Verdict::Wrong { .. })
     }

@@ -2,12 +2,16 @@
 
 use authorizer_steps::{
     event::CredentialSource,
-    grant::{Callers, Stage},
+    grant::Stage,
     identity::jwt::{BindingSettings, Issuer, PublicUrl, RequiredBinding},
 };
 use vault_authorizer::config::{Config, quoted};
 
-use super::{finding::Finding, stages};
+use super::{
+    finding::Finding,
+    providers::{is_for, rules},
+    stages,
+};
 
 pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding> {
     let demands = Demands::of(issuer, config.stages.values());
@@ -73,10 +77,8 @@ impl Demands {
             BindingSettings::VerifiedElsewhere => None,
         };
         for stage in stages {
-            for (index, rule) in stage.rules.iter().enumerate() {
-                if !matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name) {
-                    continue;
-                }
+            let rules = stage.rules.iter().enumerate().filter(|(_, rule)| is_for(rule, issuer));
+            for (index, rule) in rules {
                 let place = || format!("issuers.{}.binding.require", quoted(issuer.name.as_str()));
                 demands.by_issuer = require.map(|binding| (place(), binding));
                 let place = || format!("{}.grants[{index}].caller.binding", stages::place(stage));
@@ -114,8 +116,7 @@ impl Demands {
 
 /// The URL of one route, where the URL of the API is meant.
 fn route_in_url(issuer: &Issuer, urls: &[PublicUrl], config: &Config, place: &str) -> Vec<Finding> {
-    let rules = config.stages.values().flat_map(|stage| &stage.rules);
-    let rules = rules.filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name));
+    let rules = config.stages.values().flat_map(|stage| rules(stage, issuer));
     let routes: Vec<String> = rules.flat_map(|rule| &rule.routes).map(ToString::to_string).collect();
     let mut findings = Vec::new();
     for (index, url) in urls.iter().enumerate() {

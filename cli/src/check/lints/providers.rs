@@ -47,7 +47,12 @@ pub(super) fn cognito(issuer: &Issuer, config: &Config, place: &str) -> Option<F
 
 /// A stage's grants for an issuer.
 pub(super) fn rules<'a>(stage: &'a Stage, issuer: &'a Issuer) -> impl Iterator<Item = &'a Rule> {
-    stage.rules.iter().filter(|rule| matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name))
+    stage.rules.iter().filter(|rule| is_for(rule, issuer))
+}
+
+/// Whether a grant is for an issuer's callers.
+pub(super) fn is_for(rule: &Rule, issuer: &Issuer) -> bool {
+    matches!(&rule.callers, Callers::OfIssuer(name) if *name == issuer.name)
 }
 
 pub(super) fn is_cognito(issuer: &Issuer) -> bool {
