@@ -19,7 +19,7 @@ pub struct AddressError {
 }
 
 /// Vault's address: https, or http to a loopback host. Keeps the text as it was written, without a trailing slash, so
-/// that the authorizer's and the integration's configuration can be compared exactly.
+/// that the authorizer hands it on as its operators know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultAddress {
     written: String,
@@ -46,6 +46,17 @@ impl VaultAddress {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Whether `written` is this address, perhaps in another spelling: a slash at its end, an upper-case host, the scheme's own
+    /// port written out (RFC 3986, section 6.2.2 and 6.2.3). What is not an address is not this one.
+    #[must_use]
+    pub fn is_written_as(&self, written: &str) -> bool {
+        checked_endpoint(written).is_ok_and(|url| {
+            let origin = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port());
+            origin(&url) == origin(&self.url)
+                && url.path().trim_end_matches('/') == self.url.path().trim_end_matches('/')
+        })
     }
 
     /// Whether it is plain `http`, which only a loopback host may be.
@@ -102,6 +113,37 @@ mod tests {
             ("http://127.0.0.1:8200", "http://127.0.0.1:8200"),
         ] {
             assert_eq!(VaultAddress::parse(written).unwrap().as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn one_address_in_another_spelling_is_the_same_one() {
+        for (configured, written) in [
+            ("https://vault.example.com", "https://vault.example.com/"),
+            ("https://vault.example.com", "HTTPS://Vault.Example.COM:443"),
+            ("https://vault.example.com:8200//", "https://vault.example.com:8200"),
+            ("https://example.com/vault", "https://example.com:443/vault/"),
+            ("http://127.0.0.1:80", "http://127.0.0.1/"),
+        ] {
+            assert!(
+                VaultAddress::parse(configured).unwrap().is_written_as(written),
+                "{configured} {written}"
+            );
+        }
+    }
+
+    #[test]
+    fn rejects_every_other_address_as_another_one() {
+        let configured = VaultAddress::parse("https://vault.example.com/a").unwrap();
+        for other in "https://vault.example.com https://vault.example.com/A https://vault.example.com/a/b
+            https://vault.example.com:8200/a https://vault.example.com./a https://vault.example.com.evil.example/a
+            https://vault.example.com@evil.example/a https://evil.example/vault.example.com/a https://vault.example.com/a?
+            https://vault.example.com/a# https://vault.example.com/a?x https://u:p@vault.example.com/a vault.example.com/a
+            http://vault.example.com/a"
+            .split_whitespace()
+            .chain(["", " https://vault.example.com/a", "https://vault.example.com/a\n"])
+        {
+            assert!(!configured.is_written_as(other), "{other}");
         }
     }
 

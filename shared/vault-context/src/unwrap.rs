@@ -15,6 +15,7 @@
 //! (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation>).
 
 mod creation_path;
+mod engines;
 mod error;
 mod lag;
 mod token;
@@ -27,6 +28,7 @@ use crate::context::{Caller, VaultContext, Wrapped};
 use crate::vault::{Auth, Call, Namespace, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
 pub use self::creation_path::{CreationPath, InvalidCreationPath};
+pub use self::engines::{Credentials, Database, Kv};
 pub use self::error::{SeenAt, UnwrapError};
 use self::lag::{Life, Over, Patience};
 pub use self::token::{Secret, Unwrapped};
@@ -88,6 +90,18 @@ impl Integration {
         self.receive(VaultContext::from_event(event)?, now)?.inspect().await?.unwrap().await
     }
 
+    /// The same for a container behind an HTTP integration: from the headers of a request, by name and value.
+    ///
+    /// # Errors
+    /// [`UnwrapError`].
+    pub async fn open_headers<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        now: SystemTime,
+    ) -> Result<Unwrapped, UnwrapError> {
+        self.receive(VaultContext::from_headers(headers)?, now)?.inspect().await?.unwrap().await
+    }
+
     /// First step, without the network: the envelope agrees with this integration's configuration and is not too old.
     ///
     /// # Errors
@@ -95,7 +109,7 @@ impl Integration {
     pub fn receive(&self, context: VaultContext, now: SystemTime) -> Result<Received, UnwrapError> {
         let VaultContext { grant, caller, wrapped } = context;
         let Some(wrapped) = wrapped else { return Err(UnwrapError::NoToken) };
-        if wrapped.address != self.vault.address().as_str() {
+        if !self.vault.address().is_written_as(&wrapped.address) {
             return Err(UnwrapError::AddressMismatch);
         }
         if wrapped.namespace.as_deref() != self.vault.namespace().map(Namespace::as_str) {
@@ -168,7 +182,7 @@ impl Received {
         let answer = loop {
             match self.integration.vault.send_repeatable(call.clone()).await {
                 Ok(answer) => break answer,
-                Err(error) if error.may_be_lag() => match patience.pause(self.life).await {
+                Err(error) if lag::may_be_answered_soon(&error) => match patience.pause(self.life).await {
                     Ok(()) => {}
                     Err(over) => return Err(given_up(error, over, unknown)),
                 },
@@ -246,7 +260,7 @@ fn given_up(error: VaultError, over: Over, unknown: UnwrapError) -> UnwrapError 
 /// A token this integration will not use is of use to nobody. When the revocation fails the token ends by its own TTL.
 async fn discard(vault: &Vault, auth: &Auth) {
     let call = Call::post(REVOKE_SELF).token(&auth.client_token);
-    if let Err(error) = lag::send_until_known(vault, call, life(auth)).await {
+    if let Err(error) = lag::send_until(VaultError::may_be_lag, vault, call, life(auth)).await {
         tracing::warn!(code = error.code(), accessor = %auth.accessor, "a refused token could not be revoked");
     }
 }

@@ -54,7 +54,7 @@ pub enum UnwrapError {
     /// The token comes from another Vault than this integration's.
     #[error(
         "the context names another Vault address than this integration is configured with: align the two \
-         configurations to the letter; if they are, the context may have been tampered with"
+         configurations; if they are, the context may have been tampered with"
     )]
     AddressMismatch,
     /// The token comes from another namespace than this integration's.

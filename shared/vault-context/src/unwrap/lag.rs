@@ -11,7 +11,7 @@ use aws_lc_rs::rand;
 // Within one request: a Lambda is not frozen while it serves one.
 use tokio::time::{Instant, sleep};
 
-use crate::vault::{Call, Vault, VaultAnswer, VaultError};
+use crate::vault::{Call, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
 /// How long one step goes on asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ impl Patience {
             return Err(Over::Patience);
         }
         if self.next == FIRST_PAUSE {
-            tracing::info!("a node of Vault does not know the token, or not yet: asking again");
+            tracing::info!("a node of Vault does not know the token yet, or cannot answer now: asking again");
         }
         self.next = self.next.saturating_mul(2).min(LONGEST_PAUSE);
         sleep(pause).await;
@@ -80,8 +80,15 @@ impl Patience {
     }
 }
 
-/// Sends a call with a new token until a node knows the token. What is refused for that reason was not done, whatever it is.
-pub(super) async fn send_until_known(
+/// Whether a call that changes nothing may be answered when it is sent again: the node lags behind, or cannot answer now, as
+/// one cannot for a moment when its cluster elects a leader. A sealed Vault, one that hangs, and a quota are not waited for.
+pub(super) fn may_be_answered_soon(error: &VaultError) -> bool {
+    error.may_be_lag() || matches!(error.kind, VaultErrorKind::Unavailable { .. })
+}
+
+/// Sends a call with a new token, and again where `passes` says that the error does.
+pub(super) async fn send_until(
+    passes: impl Fn(&VaultError) -> bool,
     vault: &Vault,
     call: Call,
     life: Life,
@@ -90,7 +97,7 @@ pub(super) async fn send_until_known(
     let mut patience = Patience::begin();
     loop {
         match vault.send(call.clone()).await {
-            Err(error) if error.may_be_lag() && patience.pause(life).await.is_ok() => {}
+            Err(error) if passes(&error) && patience.pause(life).await.is_ok() => {}
             outcome => return outcome,
         }
     }

@@ -87,7 +87,7 @@ fn rejects_no_token_and_an_expired_one_at_the_very_second() {
 
 #[test]
 fn rejects_another_vault() {
-    for address in ["https://vault.evil.example", "http://127.0.0.1:8200/", "http://127.0.0.1:8201", ""] {
+    for address in ["https://vault.evil.example", "http://127.0.0.1:8200/v1", "http://127.0.0.1:8201", ""] {
         assert_eq!(refused(|wrapped| wrapped.address = address.into()), "AddressMismatch", "{address}");
     }
 }

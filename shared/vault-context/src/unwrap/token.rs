@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::REVOKE_SELF;
@@ -84,7 +85,9 @@ impl Unwrapped {
     /// # Errors
     /// [`VaultError`]; an answer without data is [`VaultErrorKind::AnswerInvalid`].
     pub async fn read(&self, path: &str) -> Result<Secret, VaultError> {
-        let secret = self.send(Call::get(path)).await?;
+        // Sent again also after an answer that may have counted: only where nothing counts.
+        let passes = if self.auth.num_uses == 0 { lag::may_be_answered_soon } else { VaultError::may_be_lag };
+        let secret = self.secret(Call::get(path), passes).await?;
         if secret.data.is_null() {
             let reason = "it holds no data".to_owned();
             return Err(VaultErrorKind::AnswerInvalid { reason }.at(path));
@@ -92,13 +95,25 @@ impl Unwrapped {
         Ok(secret)
     }
 
-    /// Sends any other call with this token, such as a write to `pki/issue/<role>`. An answer without data leaves
+    /// Writes `body` to `path`, such as `pki/issue/<role>` or `transit/encrypt/<key>`. An answer without data leaves
     /// [`Secret::data`] null.
     ///
     /// # Errors
     /// [`VaultError`].
+    pub async fn write(&self, path: &str, body: &(impl Serialize + ?Sized)) -> Result<Secret, VaultError> {
+        self.send(Call::post(path).body(body)?).await
+    }
+
+    /// Sends any other call with this token. An answer without data leaves [`Secret::data`] null.
+    ///
+    /// # Errors
+    /// [`VaultError`].
     pub async fn send(&self, call: Call) -> Result<Secret, VaultError> {
-        let answer = self.answer(call).await?;
+        self.secret(call, VaultError::may_be_lag).await
+    }
+
+    async fn secret(&self, call: Call, passes: fn(&VaultError) -> bool) -> Result<Secret, VaultError> {
+        let answer = self.answer(call, passes).await?;
         if let Some(lease) = &answer.lease {
             self.log(lease);
         }
@@ -111,15 +126,15 @@ impl Unwrapped {
     /// # Errors
     /// [`VaultError`]; the token then ends by its own TTL.
     pub async fn revoke(self) -> Result<(), VaultError> {
-        self.answer(Call::post(REVOKE_SELF)).await.map(|_empty| ())
+        self.answer(Call::post(REVOKE_SELF), VaultError::may_be_lag).await.map(|_empty| ())
     }
 
     /// What a node refuses since it does not know the token yet is sent again, for two seconds at most: that node did nothing.
-    async fn answer(&self, call: Call) -> Result<VaultAnswer, VaultError> {
+    async fn answer(&self, call: Call, passes: fn(&VaultError) -> bool) -> Result<VaultAnswer, VaultError> {
         let used_up = self.auth.num_uses > 0 && self.used.load(Ordering::Relaxed) >= self.auth.num_uses;
         let life = if used_up { Life::over() } else { self.life };
         let call = call.token(&self.auth.client_token);
-        let outcome = lag::send_until_known(&self.vault, call, life).await;
+        let outcome = lag::send_until(passes, &self.vault, call, life).await;
         // A node that knows the token counts the use, also where it refuses the call.
         if !outcome.as_ref().is_err_and(|error| error.may_be_lag() || error.request_not_sent()) {
             self.used.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
+use vault_context::VaultContext;
 use vault_context::unwrap::{CreationPath, Integration, SeenAt, UnwrapError, Unwrapped};
 use vault_context::vault::{Call, Vault, VaultError, VaultErrorKind};
 
@@ -139,6 +140,24 @@ async fn opens_reads_and_revokes_with_each_token_in_its_place() {
     let tokens: Vec<_> = seen.iter().map(|seen| seen.header("x-vault-token")).collect();
     assert_eq!(tokens, [None, Some(WRAPPING), Some(INNER), Some(INNER)]);
     assert!(seen.iter().all(|seen| seen.header("x-vault-namespace") == Some("platform")));
+}
+
+/// What a container behind an HTTP integration gets, with the names as some servers write them.
+#[tokio::test]
+async fn opens_from_headers_and_rejects_an_envelope_that_somebody_added_to() {
+    let fake = fake(|_| None).await;
+    let context = event(&fake.address)["requestContext"]["authorizer"].take();
+    let context = VaultContext::from_context(context.as_object().unwrap()).unwrap();
+    let headers: Vec<_> =
+        context.to_headers().into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    let sent = || headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let token = integration(&fake).open_headers(sent(), now()).await.unwrap();
+    assert_eq!(token.accessor(), "accessor-1");
+
+    let calls = fake.seen().len();
+    let smuggled = [("X_Vault_Context_Wrapping_Token", "hvs.smuggled")];
+    let error = integration(&fake).open_headers(sent().chain(smuggled), now()).await.unwrap_err();
+    assert_eq!((error.code(), fake.seen().len()), ("context_invalid", calls));
 }
 
 #[tokio::test]
@@ -323,6 +342,80 @@ async fn a_call_is_sent_again_where_a_node_does_not_know_the_new_token() {
         open(&fake).await.unwrap().send(write).await.unwrap();
         assert_eq!(fake.seen_at(SECRET).len(), 3, "{refusal:?}");
     }
+}
+
+/// As one is for a moment while its cluster elects a leader. A lookup changes nothing, nor does a read that nothing counts.
+#[tokio::test]
+async fn what_changes_nothing_is_sent_again_where_a_node_cannot_answer() {
+    let fails = |path: &'static str, num_uses: u64| async move {
+        let count = AtomicUsize::new(0);
+        fake(move |seen| match seen.path.as_str() {
+            UNWRAP => Some(auth_with(json!({ "num_uses": num_uses }))),
+            _ if seen.path == path && count.fetch_add(1, Ordering::SeqCst) < 2 => {
+                Some(Reply::errors(500, "local node not active but active cluster node not found"))
+            }
+            _ => None,
+        })
+        .await
+    };
+    let fake = fails(LOOKUP, 5).await;
+    let _token = open(&fake).await.unwrap();
+    assert_eq!(fake.seen_at(LOOKUP).len(), 3);
+
+    let fake = fails(SECRET, 0).await;
+    open(&fake).await.unwrap().read("secret/data/orders").await.unwrap();
+    assert_eq!(fake.seen_at(SECRET).len(), 3);
+
+    for (path, num_uses) in [(SECRET, 5), (REVOKE, 0)] {
+        let fake = fails(path, num_uses).await;
+        let token = open(&fake).await.unwrap();
+        let error = match path {
+            SECRET => token.read("secret/data/orders").await.unwrap_err(),
+            _ => token.revoke().await.unwrap_err(),
+        };
+        assert_matches!(error.kind, VaultErrorKind::Unavailable { status: 500, .. });
+        assert_eq!(fake.seen_at(path).len(), 1, "{path}: it may have been done");
+    }
+}
+
+#[tokio::test]
+async fn engines_are_read_at_their_own_paths_and_hide_what_they_gave() {
+    let fake = fake(|seen| {
+        let creds = json!({"username": "v-orders", "password": "hunter2"});
+        (seen.path == "/v1/db/creds/orders").then(|| {
+            Reply::json(
+                &json!({"lease_id": LEASE_ID, "lease_duration": 60, "renewable": true, "data": creds}),
+            )
+        })
+    })
+    .await;
+    let token = open(&fake).await.unwrap();
+    assert_eq!(token.kv("secret").get("orders").await.unwrap()["key"], "hunter2");
+    let credentials = token.database("db").credentials("orders").await.unwrap();
+    assert_eq!((credentials.username.as_str(), credentials.password()), ("v-orders", "hunter2"));
+    assert_eq!(credentials.lease.duration_seconds, 60);
+    assert_hides_tokens(&format!("{credentials:?}"));
+    token.write("secret/data/orders", &json!({"data": {}})).await.unwrap();
+    let written = fake.seen_at(SECRET).pop().unwrap();
+    assert_eq!((written.method.as_str(), written.json()), ("POST", json!({"data": {}})));
+}
+
+#[tokio::test]
+async fn rejects_an_answer_that_is_not_the_engines() {
+    let answer = |seen: &Seen| {
+        seen.path.starts_with("/v1/db/").then(|| Reply::json(&json!({"data": {"key": "hunter2"}})))
+    };
+    let fake = fake(answer).await;
+    let token = open(&fake).await.unwrap();
+    let flat = token.kv("db").get("orders").await.unwrap_err();
+    let unleased = token.database("db").credentials("orders").await.unwrap_err();
+    for (error, path) in [(flat, "db/data/orders"), (unleased, "db/creds/orders")] {
+        assert_matches!(error.kind, VaultErrorKind::AnswerInvalid { .. });
+        assert_eq!(error.path, path);
+        assert_hides_tokens(&error.to_string());
+    }
+    let climbing = token.kv("secret").get("../sys/health").await.unwrap_err();
+    assert_matches!(climbing.kind, VaultErrorKind::CallInvalid { .. });
 }
 
 /// Such a refusal counts as a use of the token.
