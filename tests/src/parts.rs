@@ -49,6 +49,25 @@ pub fn client(name: &str) -> PathBuf {
     present(repository().join("tests/clients").join(name))
 }
 
+/// The runner of the conformance suite in a language: `integration("python")`.
+pub fn integration(language: &str) -> std::process::Command {
+    let package = repository().join("integrations").join(language);
+    match language {
+        "python" => {
+            let mut command = std::process::Command::new(python());
+            command.arg(present(package.join("tests/conformance.py"))).env("PYTHONPATH", package.join("src"));
+            command
+        }
+        "go" => std::process::Command::new(go("conformance")),
+        "typescript" => {
+            let mut command = std::process::Command::new("node");
+            command.arg(present(package.join("test/conformance.mjs")));
+            command
+        }
+        other => panic!("there is no integration in {other}"),
+    }
+}
+
 /// A Python program of the tests that can be started as a function is, by its path alone.
 pub fn executable(scratch: &Scratch, name: &str) -> PathBuf {
     executable_as(scratch, name, str::to_owned)
