@@ -4,6 +4,7 @@
 //! folder by `cargo xtask parts`. What is missing stops the caller with that command's name.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Map, Value};
 
@@ -50,20 +51,23 @@ pub fn client(name: &str) -> PathBuf {
 }
 
 /// The runner of the conformance suite in a language: `integration("python")`.
-pub fn integration(language: &str) -> std::process::Command {
-    let package = repository().join("integrations").join(language);
+pub fn integration(language: &str) -> Command {
+    let installed = target().join("test-bed/integrations").join(language);
+    let runs = |program: PathBuf, runner: PathBuf| {
+        let mut command = Command::new(program);
+        command.arg(present(runner));
+        command
+    };
     match language {
         "python" => {
-            let mut command = std::process::Command::new(python());
-            command.arg(present(package.join("tests/conformance.py"))).env("PYTHONPATH", package.join("src"));
+            let package = repository().join("integrations/python");
+            let mut command =
+                runs(present(installed.join("bin/python")), package.join("tests/conformance.py"));
+            command.env("PYTHONPATH", package.join("src"));
             command
         }
-        "go" => std::process::Command::new(go("conformance")),
-        "typescript" => {
-            let mut command = std::process::Command::new("node");
-            command.arg(present(package.join("test/conformance.mjs")));
-            command
-        }
+        "go" => Command::new(present(installed.join("conformance"))),
+        "typescript" => runs("node".into(), installed.join("test/conformance.mjs")),
         other => panic!("there is no integration in {other}"),
     }
 }

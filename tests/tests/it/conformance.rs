@@ -158,7 +158,7 @@ impl Bed {
             "vaultCreationPath": format!("auth/token/create/{role}"), "vaultAddress": self.proxy.address(),
             "vaultWrapExpiresAt": (now + 30).to_string(),
         });
-        let Value::Object(mut context) = context else { unreachable!() };
+        let mut context = context.as_object().unwrap().clone();
         context.extend(case.namespace.iter().map(|name| ("vaultNamespace".to_owned(), json!(name))));
         context.extend(case.context.clone());
         (case, minted, context)
