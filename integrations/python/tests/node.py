@@ -106,6 +106,10 @@ class Node:
         self._thread.join()
         self.http.clear()
 
+    def refuse_connections(self) -> None:
+        """Accept no further connection. Those that are open stay."""
+        self._server.socket.close()
+
     def calls(self, path: str) -> list[Received]:
         """Return what was received at a path, without `/v1/`."""
         return [received for received in self.received if received.path == f"/v1/{path}"]

@@ -6,6 +6,10 @@ text tells the person on call what to do. No text holds a token, a password or a
 
 from __future__ import annotations
 
+import logging
+
+_log = logging.getLogger("vault_context")
+
 
 class VaultContextError(Exception):
     """Any failure of this package. Catch it once, and answer with `status`."""
@@ -88,6 +92,13 @@ class VaultDenied(VaultContextError):
     def status(self) -> int:
         """403 for a token of the wrong kind, and 500 where this integration or its policies need a fix."""
         return 403 if self.code in ("identity_policies", "not_a_service_token") else 500
+
+
+def answered(error: VaultContextError) -> tuple[int, dict[str, str], dict[str, str]]:
+    """Log an error, and return status, headers and body of the answer to the API's caller, who learns the code alone."""
+    _log.log(logging.WARNING if error.is_outage else logging.ERROR, "%s: %s", error.code, error)
+    retry = {"retry-after": "1"} if error.status == 503 else {}
+    return error.status, {"cache-control": "no-store", **retry}, {"error": error.code}
 
 
 def no_context() -> VaultContextError:

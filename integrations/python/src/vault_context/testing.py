@@ -82,6 +82,7 @@ class DevelopmentVault:
         ttl: str = "120s",
         wrap_ttl: str = "60s",
         num_uses: int = 0,
+        entity_alias: str | None = None,
         grant: str = "orders-reader",
         caller_id: str = "corp:alice",
     ) -> WrappedRequest:
@@ -89,8 +90,12 @@ class DevelopmentVault:
         if not creation_path.startswith(_ROLE_PREFIX):
             raise ValueError(f"creation_path: expected {_ROLE_PREFIX}<role>")
         role = creation_path.removeprefix(_ROLE_PREFIX)
-        self.call("POST", f"auth/token/roles/{role}", {"allowed_policies": list(policies), "token_type": "service"})
+        aliases = [] if entity_alias is None else [entity_alias]
+        allowed = {"allowed_policies": list(policies), "allowed_entity_aliases": aliases, "token_type": "service"}
+        self.call("POST", f"auth/token/roles/{role}", allowed)
         body = {"policies": list(policies), "ttl": ttl, "num_uses": num_uses}
+        if entity_alias is not None:
+            body["entity_alias"] = entity_alias
         wrap_info = self.call("POST", creation_path, body, wrap_ttl)["wrap_info"]
         return WrappedRequest(
             {
