@@ -1,0 +1,3 @@
+module git.example.com/vault-authorizer/integrations/go
+
+go 1.25
