@@ -2,8 +2,6 @@ package vaultcontext
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -72,13 +70,8 @@ func (t *Token) Policies() []string { return slices.Clone(t.policies) }
 // Lease is how long the token lives, from when it was made.
 func (t *Token) Lease() time.Duration { return t.lease }
 
-// Format shows the grant and the accessor, whatever the verb.
-func (t *Token) Format(state fmt.State, _ rune) {
-	fmt.Fprintf(state, "Token(grant %s, accessor %s)", t.grant, t.accessor)
-}
-
-// MarshalJSON writes what Format shows.
-func (t *Token) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(t)) }
+// String shows the grant and the accessor.
+func (t *Token) String() string { return "Token(grant " + t.grant + ", accessor " + t.accessor + ")" }
 
 // Read reads path, such as secret/data/prod/orders. Numbers in the data are of type [json.Number].
 func (t *Token) Read(ctx context.Context, path string) (*Secret, error) {
@@ -141,46 +134,33 @@ func (t *Token) send(ctx context.Context, c call, repeatable func(*Error) bool) 
 
 func (t *Token) isUsedUp() bool { return t.numUses > 0 && t.used.Load() >= t.numUses }
 
-// Secret is what was read. It prints without its data.
+// Secret is what was read.
 type Secret struct {
-	// Data as Vault wrote it.
-	Data map[string]any
+	data func() map[string]any
 	// Lease of a dynamic secret, or nil.
 	Lease *Lease
 }
 
-// Lease of a dynamic secret. It prints without its id, which can revoke the secret.
+// Data is what Vault wrote, or nil. It is a method so that no printer shows it.
+func (s *Secret) Data() map[string]any { return s.data() }
+
+// Lease of a dynamic secret.
 type Lease struct {
-	ID        string
+	id        hidden
 	Duration  time.Duration
 	Renewable bool
 }
 
+// ID names the lease, and can revoke it. It is a method so that no printer shows it.
+func (l *Lease) ID() string { return l.id.expose() }
+
 func newSecret(answer *answer) *Secret {
-	secret := &Secret{Data: answer.Data}
+	secret := &Secret{data: func() map[string]any { return answer.Data }}
 	if answer.LeaseID != "" {
-		secret.Lease = &Lease{answer.LeaseID, seconds(answer.LeaseDuration), answer.Renewable}
+		secret.Lease = &Lease{hide(answer.LeaseID), seconds(answer.LeaseDuration), answer.Renewable}
 	}
 	return secret
 }
-
-// Format shows the lease alone, whatever the verb.
-func (s Secret) Format(state fmt.State, _ rune) {
-	if s.Lease == nil {
-		fmt.Fprint(state, "Secret(no lease)")
-		return
-	}
-	fmt.Fprintf(state, "Secret(%v)", *s.Lease)
-}
-
-// MarshalJSON writes what Format shows.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(s)) }
-
-// Format shows the duration alone, whatever the verb.
-func (l Lease) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "Lease(%v)", l.Duration) }
-
-// MarshalJSON writes what Format shows.
-func (l Lease) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(l)) }
 
 // KV is a KV version 2 secrets engine. Read version 1 with [Token.Read].
 type KV struct {
@@ -198,7 +178,7 @@ func (k KV) Get(ctx context.Context, path string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, ok := secret.Data["data"].(map[string]any)
+	fields, ok := secret.Data()["data"].(map[string]any)
 	if !ok {
 		return nil, answerInvalid(path, "it holds no fields of a KV version 2 secret; read version 1 with Read")
 	}
@@ -211,11 +191,15 @@ type Database struct {
 	mount string
 }
 
-// Credentials of a database user that Vault made. They print without the password, and end with the token.
+// Credentials of a database user that Vault made. They end with the token.
 type Credentials struct {
-	Username, Password string
-	Lease              time.Duration
+	Username string
+	Lease    time.Duration
+	password hidden
 }
+
+// Password of the user. It is a method so that no printer shows it.
+func (c *Credentials) Password() string { return c.password.expose() }
 
 // Database answers the engine at mount.
 func (t *Token) Database(mount string) Database { return Database{t, mount} }
@@ -227,22 +211,14 @@ func (d Database) Credentials(ctx context.Context, role string) (*Credentials, e
 	if err != nil {
 		return nil, err
 	}
-	username, _ := secret.Data["username"].(string)
-	password, _ := secret.Data["password"].(string)
+	username, _ := secret.Data()["username"].(string)
+	password, _ := secret.Data()["password"].(string)
 	if username == "" || password == "" {
 		return nil, answerInvalid(path, "it holds no username and password")
 	}
-	credentials := &Credentials{Username: username, Password: password}
+	credentials := &Credentials{Username: username, password: hide(password)}
 	if secret.Lease != nil {
 		credentials.Lease = secret.Lease.Duration
 	}
 	return credentials, nil
 }
-
-// Format shows the username and the lease, whatever the verb.
-func (c Credentials) Format(state fmt.State, _ rune) {
-	fmt.Fprintf(state, "Credentials(username %s, %v)", c.Username, c.Lease)
-}
-
-// MarshalJSON writes what Format shows.
-func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(c)) }

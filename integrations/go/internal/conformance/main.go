@@ -127,7 +127,7 @@ func (u use) with(ctx context.Context, token *vaultcontext.Token) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return object{"username": credentials.Username, "password": credentials.Password}, nil
+		return object{"username": credentials.Username, "password": credentials.Password()}, nil
 	}
 	return nil, errors.New("the use has no kind")
 }
@@ -136,7 +136,7 @@ func dataOf(secret *vaultcontext.Secret, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secret.Data, nil
+	return secret.Data(), nil
 }
 
 func describe(token *vaultcontext.Token) object {
