@@ -2,6 +2,7 @@ package vaultcontext
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -69,17 +70,17 @@ func isLoopback(host string) bool {
 	return ip.IsLoopback() && !ip.Is4In6()
 }
 
+func (a address) String() string {
+	return a.scheme + "://" + net.JoinHostPort(a.host, a.port) + a.path
+}
+
 // url is the address of one call. Each segment is encoded by itself, so a path can neither climb nor add a query.
 func (a address) url(path string) string {
-	host := a.host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		segments[i] = url.PathEscape(segment)
 	}
-	return a.scheme + "://" + host + ":" + a.port + a.path + "/v1/" + strings.Join(segments, "/")
+	return a.String() + "/v1/" + strings.Join(segments, "/")
 }
 
 func isPath(path string) bool {

@@ -175,8 +175,8 @@ func accessorMismatch() *Error {
 
 func leaseTooLong(seconds uint64, limit time.Duration) *Error {
 	return refused(ErrLeaseTooLong, "lease_too_long", fmt.Sprintf("the unwrapped token lives %d s (0 is without end) and this "+
-		"integration accepts %v: set the token role's token_explicit_max_ttl, or raise MaxLease; the token has been revoked",
-		seconds, limit))
+		"integration accepts %.0f s: set the token role's token_explicit_max_ttl, or raise MaxLease; the token has been revoked",
+		seconds, limit.Seconds()))
 }
 
 func identityPolicies() *Error {

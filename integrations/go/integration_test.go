@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"git.example.com/vault-authorizer/integrations/go/internal/openbao"
+	"git.example.com/vault-authorizer/integrations/go/vaultcontexttest"
 )
 
 func TestMain(m *testing.M) { openbao.Run(m) }
@@ -107,7 +108,7 @@ func TestATokenIsOpenedUsedAndGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token.Grant() != openbao.RoleReader || token.CreationPath() != readerPath || token.Lease() != 2*time.Minute ||
-		token.Accessor() != authorizer["vaultWrappedAccessor"] || token.Caller() != (Caller{"jwt", "corp", "corp:alice", "dpop"}) ||
+		token.Accessor() != authorizer["vaultWrappedAccessor"] || token.Caller() != (Caller{"jwt", "corp", "corp:alice", "none"}) ||
 		!reflect.DeepEqual(token.Policies(), []string{"default", "orders"}) {
 		t.Errorf("got %v, %+v, %v", token, token.Caller(), token.Policies())
 	}
@@ -177,23 +178,13 @@ func TestTheNamespaceIsSentWithEveryCall(t *testing.T) {
 
 func TestHeadersOpenATokenToo(t *testing.T) {
 	w := newWorld(t)
-	token, err := w.integration.OpenHeaders(t.Context(), headersOf(w.mint(t, nil)))
+	token, err := w.integration.OpenHeaders(t.Context(), vaultcontexttest.Headers(w.mint(t, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := token.Revoke(t.Context()); err != nil {
 		t.Error(err)
 	}
-}
-
-func headersOf(authorizer map[string]any) http.Header {
-	headers := http.Header{}
-	for _, field := range fields {
-		if value, ok := authorizer[field.key].(string); ok {
-			headers.Set(field.header, value)
-		}
-	}
-	return headers
 }
 
 func TestASpentTokenIsNotKnown(t *testing.T) {

@@ -2,8 +2,8 @@ package vaultcontext
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -62,21 +62,28 @@ func (l *lazyToken) end(ctx context.Context) {
 	}
 }
 
-// WriteError answers a request that got no token or no secret, and logs why. The caller of the API learns the status and the
-// code alone.
+// WriteError answers a request that got no token or no secret with [Answer], and logs why.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	status, headers, body := Answer(err)
+	slog.ErrorContext(r.Context(), "no Vault token or no secret", "status", status, "error", err.Error())
+	for name, value := range headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(status)
+	// A client that has gone needs no answer.
+	_, _ = io.WriteString(w, body)
+}
+
+// Answer is how to answer a request that ended with err: the caller of the API learns the status and the code alone. Log the
+// error beside it.
+func Answer(err error) (status int, headers map[string]string, body string) {
 	status, code := http.StatusInternalServerError, "internal"
 	if known := (*Error)(nil); errors.As(err, &known) {
 		status, code = known.status, known.code
 	}
-	slog.ErrorContext(r.Context(), "a request failed for want of Vault", "code", code, "error", err.Error())
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
+	headers = map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}
 	if status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", "1")
+		headers["Retry-After"] = "1"
 	}
-	w.WriteHeader(status)
-	// A client that has gone needs no answer.
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": code})
+	return status, headers, `{"error":"` + code + `"}`
 }

@@ -70,6 +70,25 @@ func (t *Token) Policies() []string { return slices.Clone(t.policies) }
 // Lease is how long the token lives, from when it was made.
 func (t *Token) Lease() time.Duration { return t.lease }
 
+// Expose answers the token in clear, for a client of your own. It prints, so do not keep it.
+func (t *Token) Expose() string { return t.value.expose() }
+
+// Address is Vault's, as it is dialled.
+func (t *Token) Address() string { return t.vault.address.String() }
+
+// Namespace is Vault's, or empty.
+func (t *Token) Namespace() string { return t.vault.namespace }
+
+// HTTPClient is for a client of your own. It verifies Vault's certificate as the integration does, reads no environment
+// variable and follows no redirect.
+func (t *Token) HTTPClient() *http.Client {
+	return &http.Client{
+		Transport:     t.vault.transport(),
+		Timeout:       t.vault.timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // String shows the grant and the accessor.
 func (t *Token) String() string { return "Token(grant " + t.grant + ", accessor " + t.accessor + ")" }
 

@@ -51,17 +51,23 @@ var classes = map[string]error{
 }
 
 func main() {
-	requests, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	if err := run(os.Stdin, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(in io.Reader, out io.Writer) error {
+	requests, answers := json.NewDecoder(in), json.NewEncoder(out)
 	requests.UseNumber()
 	for {
 		var request request
 		if err := requests.Decode(&request); errors.Is(err, io.EOF) {
-			return
+			return nil
 		} else if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		if err := answers.Encode(answer(context.Background(), request)); err != nil {
-			log.Fatal(err)
+			return err
 		}
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"git.example.com/vault-authorizer/integrations/go/vaultcontexttest"
 )
 
 const rootToken = "root"
@@ -206,25 +207,10 @@ func (b *Bed) call(method, path string, body map[string]any, headers map[string]
 // context; parameters go into the token's creation.
 func (b *Bed) Mint(t testing.TB, address, role string, parameters map[string]any) map[string]any {
 	t.Helper()
-	body := map[string]any{"ttl": "120s"}
-	for name, value := range parameters {
-		body[name] = value
-	}
-	headers := map[string]string{"X-Vault-Token": rootToken, "X-Vault-Wrap-TTL": "60s"}
-	wrapped := b.Call(t, "POST", "auth/token/create/"+role, body, headers).WrapInfo
-	return map[string]any{
-		"vaultWrappingToken":   wrapped.Token,
-		"vaultWrappedAccessor": wrapped.WrappedAccessor,
-		"vaultCreationPath":    wrapped.CreationPath,
-		"vaultAddress":         address,
-		"vaultWrapExpiresAt":   strconv.FormatInt(time.Now().Unix()+wrapped.TTL, 10),
-		"vaultGrant":           role,
-		"callerKind":           "jwt",
-		"callerIssuer":         "corp",
-		"callerId":             "corp:alice",
-		"callerBinding":        "dpop",
-		"contextVersion":       "1",
-	}
+	vault := vaultcontexttest.Vault{Address: b.Address, Token: rootToken}
+	authorizer := vault.Authorizer(t, "auth/token/create/"+role, parameters)
+	authorizer["vaultAddress"] = address
+	return authorizer
 }
 
 // Unwrap opens a wrapping token as an interceptor does, and answers the accessor of the token inside.
