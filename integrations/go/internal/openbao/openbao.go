@@ -18,7 +18,8 @@ import (
 	"git.example.com/vault-authorizer/integrations/go/vaultcontexttest"
 )
 
-const rootToken = "root"
+// RootToken of the bed, which lives as long as a test run.
+const RootToken = "root"
 
 // The roles of the bed. Each makes tokens with the policy "orders".
 const (
@@ -70,7 +71,7 @@ func start() (*Bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	process := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+rootToken,
+	process := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken,
 		"-dev-listen-address="+address)
 	// Nothing of the developer's environment, and nothing written to the developer's home.
 	process.Env = []string{"HOME=" + os.TempDir()}
@@ -151,7 +152,7 @@ type Answer struct {
 }
 
 func (b *Bed) into(target any, method, path string, body map[string]any) error {
-	status, answered, err := b.call(method, path, body, map[string]string{"X-Vault-Token": rootToken})
+	status, answered, err := b.call(method, path, body, map[string]string{"X-Vault-Token": RootToken})
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (b *Bed) call(method, path string, body map[string]any, headers map[string]
 // context; parameters go into the token's creation.
 func (b *Bed) Mint(t testing.TB, address, role string, parameters map[string]any) map[string]any {
 	t.Helper()
-	vault := vaultcontexttest.Vault{Address: b.Address, Token: rootToken}
+	vault := vaultcontexttest.Vault{Address: b.Address, Token: RootToken}
 	authorizer := vault.Authorizer(t, "auth/token/create/"+role, parameters)
 	authorizer["vaultAddress"] = address
 	return authorizer
@@ -222,14 +223,14 @@ func (b *Bed) Unwrap(t testing.TB, token string) string {
 // WrapAgain puts anything into a new wrapping token.
 func (b *Bed) WrapAgain(t testing.TB, content map[string]any) string {
 	t.Helper()
-	headers := map[string]string{"X-Vault-Token": rootToken, "X-Vault-Wrap-TTL": "60s"}
+	headers := map[string]string{"X-Vault-Token": RootToken, "X-Vault-Wrap-TTL": "60s"}
 	return b.Call(t, "POST", "sys/wrapping/wrap", content, headers).WrapInfo.Token
 }
 
 // IsAlive says whether Vault knows a token by this accessor.
 func (b *Bed) IsAlive(t testing.TB, accessor string) bool {
 	t.Helper()
-	headers := map[string]string{"X-Vault-Token": rootToken}
+	headers := map[string]string{"X-Vault-Token": RootToken}
 	status, answered, err := b.call("POST", "auth/token/lookup-accessor", map[string]any{"accessor": accessor}, headers)
 	if err != nil || status == http.StatusInternalServerError {
 		t.Fatalf("lookup-accessor: status %d: %s, %v", status, answered, err)
