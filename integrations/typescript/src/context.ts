@@ -8,7 +8,8 @@ const CONTEXT_VERSION = "1";
 const MAX_VALUE_BYTES = 2048;
 const MAX_U64 = 2n ** 64n - 1n;
 
-const HEADERS = {
+/** The whole contract: each key of API Gateway's flat context, and the header that a container gets its value in. */
+export const HEADERS = {
   vaultWrappingToken: "x-vault-context-wrapping-token",
   vaultWrappedAccessor: "x-vault-context-wrapped-accessor",
   vaultCreationPath: "x-vault-context-creation-path",
