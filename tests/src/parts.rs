@@ -139,7 +139,7 @@ pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
-/// A Go client: `vault-api`, `openbao-api` or `identity`.
+/// The Go client: `identity`.
 pub fn go(name: &str) -> PathBuf {
     present(target().join("test-bed/go").join(name))
 }

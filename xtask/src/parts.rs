@@ -4,7 +4,7 @@
 //! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
 //! <target>/test-bed/node        the Node.js clients: tests/clients/node
 //! <target>/test-bed/cdk         what infra/cdk is built and tested with
-//! <target>/test-bed/go          the Go clients, built: tests/clients/go
+//! <target>/test-bed/go          the Go client, built: tests/clients/go
 //! <target>/test-bed/nodes       more versions of Node.js: tests/clients/nodes
 //! <target>/test-bed/integrations/python      what integrations/python is checked with
 //! <target>/test-bed/integrations/go          the runner of the conformance suite, built: integrations/go
@@ -117,29 +117,22 @@ fn npm(workspace: &Workspace, name: &'static str, what: &'static str, source: &s
     })
 }
 
-/// The Go clients: `go.sum` pins every module, and Go's own caches keep them. Tests only.
+/// The Go client: `go.sum` pins every module, and Go's own caches keep them. Tests only.
 fn go(workspace: &Workspace) -> Result<(), Failure> {
-    const BINARIES: [(&str, &str, &str); 3] = [
-        ("vault-api", "", "./unwrap"),
-        ("openbao-api", "openbao", "./unwrap"),
-        ("identity", "", "./identity"),
-    ];
     let source = workspace.root.join("tests/clients/go");
-    let files =
-        ["go.mod", "go.sum", "identity/main.go", "unwrap/main.go", "unwrap/openbao.go", "unwrap/vault.go"];
-    let pins = files.map(|file| source.join(file)).to_vec();
-    let part = Part { name: "go", what: "the Go clients", pins };
+    let pins = ["go.mod", "go.sum", "identity/main.go"].map(|file| source.join(file)).to_vec();
+    let part = Part { name: "go", what: "the Go client", pins };
     part.install(&workspace.test_bed(), |folder, installer, _| {
-        for (name, tags, package) in BINARIES {
-            let mut go = Command::new("go");
-            go.args(["build", "-mod=readonly", "-buildvcs=false", "-tags", tags, "-o"])
-                .arg(folder.join(name));
-            go.arg(package).current_dir(&source);
-            // Neither another version of Go nor a C compiler.
-            installer.run(go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))?;
-        }
-        Ok(())
+        installer.run(&mut go_build(&source, "./identity", &folder.join("identity")))
     })
+}
+
+/// With the machine's own Go, and without a C compiler.
+fn go_build(source: &Path, package: &str, binary: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.args(["build", "-mod=readonly", "-buildvcs=false", "-o"]).arg(binary).arg(package);
+    go.current_dir(source).env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+    go
 }
 
 /// The Go package's runner of the conformance suite.
@@ -147,10 +140,7 @@ fn go_package(workspace: &Workspace) -> Result<(), Failure> {
     let (source, pins) = package(workspace, "integrations/go")?;
     let part = Part { name: "integrations/go", what: "the Go package", pins };
     part.install(&workspace.test_bed(), |folder, installer, _| {
-        let mut go = Command::new("go");
-        go.args(["build", "-mod=readonly", "-buildvcs=false", "-o"]).arg(folder.join("conformance"));
-        go.arg("./internal/conformance").current_dir(&source);
-        installer.run(go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))
+        installer.run(&mut go_build(&source, "./internal/conformance", &folder.join("conformance")))
     })
 }
 

@@ -17,6 +17,9 @@ use vault_context::VaultContext;
 use vault_context::unwrap::{CreationPath, Integration, UnwrapError, Unwrapped};
 use vault_context::vault::{Namespace, Vault, VaultAddress, VaultError, VaultOptions};
 
+/// Beside Rust: those whose runner is a process.
+pub(crate) const LANGUAGES: [&str; 3] = ["python", "go", "typescript"];
+
 const ROLE: &str = "orders-prod-reader";
 /// No answer takes so long: a step is patient for two seconds, and no case has more than three.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -93,7 +96,7 @@ enum Inner {
 }
 
 /// One language.
-trait Runner {
+pub(crate) trait Runner {
     async fn answer(&mut self, request: &Value) -> Value;
 }
 
@@ -501,7 +504,7 @@ fn configured(values: &Value) -> Result<Integration, String> {
 }
 
 /// Another language: a process that answers each line of its standard input with one of its standard output.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     requests: ChildStdin,
     answers: Receiver<String>,
@@ -509,7 +512,7 @@ struct Process {
 
 impl Process {
     /// With an environment that would lead another client astray.
-    fn start(mut command: Command, scratch: &Scratch) -> Self {
+    pub(crate) fn start(mut command: Command, scratch: &Scratch) -> Self {
         let home = scratch.folder("home");
         std::fs::write(home.join(".vault-token"), "s.TokenOfTheHomeFolder").unwrap();
         for prefix in ["VAULT", "BAO"] {
@@ -622,7 +625,7 @@ async fn no_call_is_refused_behind_three_nodes_of_which_one_lags() {
     vault_setup::quickstart(active).await;
     cluster.move_away(Some(((leader + 1) % NODES, Duration::from_millis(20))));
     let balancer = LoadBalancer::before(&cluster);
-    let mut runners: Vec<(&str, Process)> = ["python", "go", "typescript"]
+    let mut runners: Vec<(&str, Process)> = LANGUAGES
         .map(|language| (language, Process::start(parts::integration(language), &scratch)))
         .into();
     let address = balancer.address();
