@@ -99,13 +99,16 @@ def test_policies_of_an_entity_are_refused_unless_allowed(
         assert "tenant-acme" in token.policies
 
 
-def test_a_batch_token_is_refused(integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault) -> None:
+def test_a_batch_token_is_refused(
+    integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault, node: Node
+) -> None:
     request = request_of()
     role = {"allowed_policies": ["orders-read"], "token_type": "batch", "orphan": True, "renewable": False}
     vault.call("POST", "auth/token/roles/orders-prod-reader", role)
     batch = vault.call("POST", CREATION_PATH, {"policies": ["orders-read"], "ttl": "60s"}, wrap_ttl="60s")["wrap_info"]["token"]
     error = refusal(integration(), WrappedRequest({**request.context, "vaultWrappingToken": batch}))
     assert (error.code, error.status) == ("not_a_service_token", 403)
+    assert node.paths() == [LOOKUP, UNWRAP, "auth/token/revoke-self"]
 
 
 def test_wrapped_data_that_is_no_token_is_refused(integration: MakeIntegration, request_of: MakeRequest, node: Node) -> None:
