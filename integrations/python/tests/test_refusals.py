@@ -182,14 +182,13 @@ def test_of_many_that_open_one_token_one_succeeds(integration: MakeIntegration, 
         try:
             with made.open(request.event):
                 outcomes.append("opened")
-        except TokenSpent as error:
-            outcomes.append(error.code)
+        # OpenBao answers some of them with an internal error while it revokes the wrapping token.
+        except VaultContextError:
+            outcomes.append("refused")
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(outcomes) == 4
-    assert outcomes.count("opened") == 1
-    assert set(outcomes) <= {"opened", "wrapping_token_not_known", "not_valid_any_more"}
+    assert sorted(outcomes) == ["opened", "refused", "refused", "refused"]

@@ -1,6 +1,7 @@
 """One call to Vault: its headers, its path, its time limit, and the connections it travels on.
 
-Reads no environment variable (OpenSSL finds the system's roots by SSL_CERT_FILE and SSL_CERT_DIR), follows no redirect, repeats nothing. Which calls may be sent again is left to the callers.
+Reads no environment variable, follows no redirect and repeats nothing: the callers decide which calls may be sent again.
+OpenSSL alone finds the system's roots by SSL_CERT_FILE and SSL_CERT_DIR.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Response:
     status: int
     has_retry_after: bool
     body: bytes | None = field(repr=False)
-    """None where it is too large, or of no interest."""
+    """None if it was not read to its end."""
 
 
 class Vault:
@@ -144,7 +145,7 @@ class Vault:
 
 
 class _Deadline:
-    """Ends a call in time, also where the peer sends a byte now and then, which no time-out of a socket notices."""
+    """Ends a call in time even if the peer sends a byte now and then, which resets the socket's own time-out."""
 
     def __init__(self, connection: HTTPConnection, ends_at: float) -> None:
         self.passed = False
@@ -196,7 +197,7 @@ class _Connections:
         connection.close()
 
     def forget(self, generation: int) -> None:
-        """Connect anew from now on, unless another call has seen to it already."""
+        """Connect anew from now on, unless another call has already caused that."""
         with self._lock:
             if generation != self._generation:
                 return
@@ -233,7 +234,7 @@ def _broken(path: str, error: Exception, *, sent: bool, late: bool) -> Failure:
 
 
 def _received(connection: HTTPConnection) -> _Response:
-    """Read an answer. The rest of an answer that is not read to its end would be the start of the next one, so that closes."""
+    """Read an answer. Closes the connection if anything is left unread, because it would be taken for the next answer."""
     response = connection.getresponse()
     has_retry_after = "retry-after" in response.headers
     try:
