@@ -83,6 +83,8 @@ def test_follows_no_redirect(integration: MakeIntegration, request_of: MakeReque
             assert code_of(lambda: write(token)) == code
     elsewhere.stop()
     assert elsewhere.received == []
+    # What is left unread on a connection would be taken for the next answer.
+    assert len({received.connection for received in node.calls(READ)}) == 3
 
 
 @pytest.mark.parametrize(
