@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ from test_refusals import UNWRAP
 from test_scope import accessors
 from vault_context import TokenSpent
 from vault_context.testing import DevelopmentVault
+
+SOURCES = Path(__file__).parent.parent / "src"
 
 
 def test_opens_reads_and_revokes(
@@ -106,4 +109,4 @@ def test_the_event_loop_goes_on_meanwhile(integration: MakeIntegration, request_
 
 def test_asyncio_is_not_imported_before_it_is_used() -> None:
     code = "import sys, vault_context; assert not {'asyncio', 'hvac', 'requests', 'pytest'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "src"})
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(SOURCES)})

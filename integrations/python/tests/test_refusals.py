@@ -99,13 +99,16 @@ def test_policies_of_an_entity_are_refused_unless_allowed(
         assert "tenant-acme" in token.policies
 
 
-def test_a_batch_token_is_refused(integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault) -> None:
+def test_a_batch_token_is_refused(
+    integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault, node: Node
+) -> None:
     request = request_of()
     role = {"allowed_policies": ["orders-read"], "token_type": "batch", "orphan": True, "renewable": False}
     vault.call("POST", "auth/token/roles/orders-prod-reader", role)
     batch = vault.call("POST", CREATION_PATH, {"policies": ["orders-read"], "ttl": "60s"}, wrap_ttl="60s")["wrap_info"]["token"]
     error = refusal(integration(), WrappedRequest({**request.context, "vaultWrappingToken": batch}))
     assert (error.code, error.status) == ("not_a_service_token", 403)
+    assert node.paths() == [LOOKUP, UNWRAP, "auth/token/revoke-self"]
 
 
 def test_wrapped_data_that_is_no_token_is_refused(integration: MakeIntegration, request_of: MakeRequest, node: Node) -> None:
@@ -179,14 +182,13 @@ def test_of_many_that_open_one_token_one_succeeds(integration: MakeIntegration, 
         try:
             with made.open(request.event):
                 outcomes.append("opened")
-        except TokenSpent as error:
-            outcomes.append(error.code)
+        # OpenBao answers some of them with an internal error while it revokes the wrapping token.
+        except VaultContextError:
+            outcomes.append("refused")
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(outcomes) == 4
-    assert outcomes.count("opened") == 1
-    assert set(outcomes) <= {"opened", "wrapping_token_not_known", "not_valid_any_more"}
+    assert sorted(outcomes) == ["opened", "refused", "refused", "refused"]

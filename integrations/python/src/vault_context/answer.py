@@ -1,4 +1,4 @@
-"""What came of one call to Vault: an `Answer`, or a `Failure` that says what may be done about it.
+"""The outcome of one call to Vault: an `Answer`, or a `Failure` that says whether the call may be repeated.
 
 Failures are values inside this package, because an exception would keep the HTTP client's exception, and the request with
 its token, as its context. `Failure.error` makes the public exception.
@@ -57,7 +57,7 @@ def accepted(path: str, body: bytes) -> Answer | Failure:
 
 
 def answer_invalid(path: str, reason: str) -> Failure:
-    """Something else than Vault answered, or Vault answered something else than it documents."""
+    """The answer is not in Vault's documented form, so another server may have sent it."""
     return Failure("vault_answer_invalid", f"the answer to `{path}` is not one of Vault's: {reason}")
 
 
@@ -108,7 +108,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _texts(body: bytes) -> list[str]:
-    """`{"errors":["…"]}`, or whatever text something before Vault answered with; none where it answered with nothing."""
+    """`{"errors":["…"]}`, or the text of a proxy in front of Vault; none for an empty body."""
     if not body.strip():
         return []
     answer = json_object(body)

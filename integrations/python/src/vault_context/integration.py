@@ -1,8 +1,8 @@
 """The integration's side: from the context to a Vault token that may be used.
 
 The context is compared with the configuration, and never believed: no address in it is dialled. The steps are Vault's own
-advice for response wrapping, and more: the accessor must be the announced one, and the token must not bring more than it
-was made with (https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation).
+advice for response wrapping, and two more checks: the accessor must be the announced one, and the token must have no other
+policies than it was made with (https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .address import Address, is_creation_path, same_address
 from .answer import Answer, Failure
 from .async_token import AsyncToken, give_back, opened
 from .context import Headers, VaultContext, Wrapped
-from .hidden import Hidden, NotCopied, as_token, is_visible_ascii
+from .hidden import Hidden, as_token, is_visible_ascii
 from .lag import Life, Over, Patience, until_known
 from .token import REVOKE_SELF, Token, log_not_revoked, number
 from .transport import Vault, tls_context
@@ -29,7 +29,7 @@ _UNWRAP = "sys/wrapping/unwrap"
 _LONGEST_TIMEOUT_SECONDS = 300
 
 
-class Integration(NotCopied):
+class Integration:
     """What an integration knows for itself: its Vault, and which tokens it expects. Make it once; threads may share it."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Integration(NotCopied):
         return wrapped, Life(wrapped.expires_at - now)
 
     def _look_up(self, wrapped: Wrapped, life: Life, unknown: Callable[[], errors.VaultContextError]) -> None:
-        """Ask until a node shows the token. `unknown` is what it means that none does.
+        """Retry until a node shows the token. `unknown` makes the error for the case that none does.
 
         Vault must name the expected creation path: a token that was intercepted and wrapped again has another.
         """
@@ -191,7 +191,7 @@ class Integration(NotCopied):
                 raise errors.not_known()
 
     def _refusal(self, auth: dict[str, Any], wrapped: Wrapped) -> errors.VaultContextError | None:
-        """Say what is wrong with the token inside, whatever the context said about it."""
+        """Say what is wrong with the token inside, regardless of the context."""
         if auth.get("token_type") != "service":
             return errors.not_a_service_token()
         if auth.get("accessor") != wrapped.accessor:
@@ -213,7 +213,7 @@ class Integration(NotCopied):
 
 
 def _given_up(failure: Failure, over: Over | None, unknown: Callable[[], errors.VaultContextError]) -> errors.VaultContextError:
-    """Say what the last failure means where nobody is asked again."""
+    """Say what the last failure means when the retries are over."""
     # The node says itself that it lags, or there is none.
     if over is None or failure.is_outage:
         return failure.error()

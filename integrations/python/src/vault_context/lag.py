@@ -1,4 +1,4 @@
-"""Asking again where a node of Vault does not know a token yet.
+"""Retrying while a node of Vault does not know a token yet.
 
 The active node makes a token, and a standby that serves reads hears of it some milliseconds later. Until then it says that
 there is no such token, in the words for a spent one, or it answers 412. Which calls may be sent again is left to the steps.
@@ -23,16 +23,16 @@ _LONGEST_PAUSE_SECONDS = 0.4
 
 
 class Over(Enum):
-    """Why nobody is asked again."""
+    """Why a step stops retrying."""
 
     LIFE = auto()
     """The token has expired, or would before the next answer."""
     PATIENCE = auto()
-    """No node that lags behind needs so long."""
+    """No node lags behind for this long."""
 
 
 class Life:
-    """How long a token lives, counted from when this side heard of it."""
+    """How long a token lives, counted from when this side received it."""
 
     def __init__(self, seconds: float) -> None:
         # Within one request: a Lambda is not frozen while it serves one.
@@ -58,14 +58,14 @@ class Patience:
         if time.monotonic() + pause > self._ends_at:
             return Over.PATIENCE
         if self._next == _FIRST_PAUSE_SECONDS:
-            _log.info("a node of Vault does not know the token, or not yet: asking again")
+            _log.info("a node of Vault does not know the token, or not yet: retrying")
         self._next = min(self._next * 2, _LONGEST_PAUSE_SECONDS)
         time.sleep(pause)
         return None
 
 
 def may_be_lag(failure: Failure) -> bool:
-    """Tell whether a call with a new token may be sent again, whatever it is: the node did nothing."""
+    """Tell whether any call with a new token may be sent again, because the node did nothing."""
     return failure.may_be_lag
 
 

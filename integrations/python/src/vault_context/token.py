@@ -105,7 +105,7 @@ class Token(TokenFacts):
 
     @property
     def hvac(self) -> hvac.Client:
-        """A new `hvac.Client` with this token, for everything else. It repeats nothing where a node lags behind."""
+        """A new `hvac.Client` with this token, for everything else. It does not retry when a node lags behind."""
         from .hvac_client import client
 
         return client(self._vault, self._usable_token())
@@ -199,6 +199,6 @@ def log_not_revoked(failure: Failure, accessor: str) -> None:
 
 
 def number(body: dict[str, Any], name: str) -> int:
-    """Return a count of seconds or uses, and 0 where Vault leaves it out."""
+    """Return a count of seconds or uses, or 0 if Vault leaves it out."""
     value = body.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -1,6 +1,7 @@
 """One call to Vault: its headers, its path, its time limit, and the connections it travels on.
 
-Reads no environment variable, follows no redirect, repeats nothing. Which calls may be sent again is left to the callers.
+Reads no environment variable, follows no redirect and repeats nothing: the callers decide which calls may be sent again.
+OpenSSL alone finds the system's roots by SSL_CERT_FILE and SSL_CERT_DIR.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TRANSPORT_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTP
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the system's roots, or the given CA alone."""
+    """Trust the system's roots, where OpenSSL finds them, or the given CA alone."""
     # `ssl.create_default_context` would write the sessions' keys to a file that SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,7 +63,7 @@ class _Response:
     status: int
     has_retry_after: bool
     body: bytes | None = field(repr=False)
-    """None where it is too large."""
+    """None if it was not read to its end."""
 
 
 class Vault:
@@ -96,12 +97,12 @@ class Vault:
         if not all(map(_is_segment, segments)):
             return _not_sent(path, "it is not a path of plain segments")
         url = "/".join([self.address.path, "v1", *(quote(segment, safe="") for segment in segments)])
-        secrets = [value for value in (token, *(body.values() if isinstance(body, dict) else ())) if isinstance(value, Hidden)]
+        sent = [token, *(body.values() if isinstance(body, dict) else ())]
         try:
             payload = None if body is None else json.dumps(body, allow_nan=False, default=_exposed).encode()
         except (TypeError, ValueError, RecursionError):
             return _not_sent(path, "its body has no JSON form")
-        return _Request(method, path, url, token, payload, tuple(secret.expose() for secret in secrets))
+        return _Request(method, path, url, token, payload, tuple(value.expose() for value in sent if isinstance(value, Hidden)))
 
     def _exchange(self, connection: HTTPConnection, request: _Request) -> _Response | Failure:
         began, deadline = time.monotonic(), None
@@ -118,7 +119,7 @@ class Vault:
                     preload_content=False,
                     decode_content=False,
                 )
-                return _received(connection.getresponse())
+                return _received(connection)
         except _TRANSPORT_ERRORS as error:
             connection.close()
             return _broken(request.path, error, sent=deadline is not None, late=deadline is not None and deadline.passed)
@@ -144,7 +145,7 @@ class Vault:
 
 
 class _Deadline:
-    """Ends a call in time, also where the peer sends a byte now and then, which no time-out of a socket notices."""
+    """Ends a call in time even if the peer sends a byte now and then, which resets the socket's own time-out."""
 
     def __init__(self, connection: HTTPConnection, ends_at: float) -> None:
         self.passed = False
@@ -196,7 +197,7 @@ class _Connections:
         connection.close()
 
     def forget(self, generation: int) -> None:
-        """Connect anew from now on, unless another call has seen to it already."""
+        """Connect anew from now on, unless another call has already caused that."""
         with self._lock:
             if generation != self._generation:
                 return
@@ -232,19 +233,19 @@ def _broken(path: str, error: Exception, *, sent: bool, late: bool) -> Failure:
     return Failure("vault_unreachable", f"Vault could not be reached for `{path}` ({type(error).__name__})", not_sent=not sent)
 
 
-def _received(response: urllib3.HTTPResponse) -> _Response:
+def _received(connection: HTTPConnection) -> _Response:
+    """Read an answer. Closes the connection if anything is left unread, because it would be taken for the next answer."""
+    response = connection.getresponse()
     has_retry_after = "retry-after" in response.headers
-    if 300 <= response.status < 400:
-        response.close()
-        return _Response(response.status, has_retry_after, b"")
     try:
-        body = _capped(response)
+        body = None if 300 <= response.status < 400 else _capped(response)
     except _TRANSPORT_ERRORS:
-        response.close()
         # The status of a refusal says enough when its text is not to be had.
         if response.status < 400:
             raise
-        body = b""
+        body = None
+    if body is None:
+        connection.close()
     return _Response(response.status, has_retry_after, body)
 
 
@@ -253,7 +254,6 @@ def _capped(response: urllib3.HTTPResponse) -> bytes | None:
     while part := response.read(_MAX_ANSWER_BYTES + 1 - len(body)):
         body += part
         if len(body) > _MAX_ANSWER_BYTES:
-            response.close()
             return None
     return body
 
