@@ -1,3 +1,4 @@
+export { answerTo, type ProxyAnswer } from "./answer.js";
 export type { IntegrationOptions } from "./config.js";
 export type { Caller, HeaderSource } from "./context.js";
 export {
