@@ -1,4 +1,4 @@
-export type { IntegrationOptions } from "./config.js";
+export { answerTo, type ProxyAnswer } from "./answer.js";
 export type { Caller, HeaderSource } from "./context.js";
 export {
   AccessorMismatch,
@@ -15,4 +15,5 @@ export {
   VaultUnavailable,
 } from "./errors.js";
 export { Integration } from "./integration.js";
+export type { IntegrationOptions } from "./options.js";
 export { Credentials, Database, Kv, Lease, Secret, VaultToken } from "./token.js";

@@ -1,8 +1,9 @@
 // The integration's side of vault-authorizer, as a program sees it.
 
-import { checkedConfig, type Config, type IntegrationOptions } from "./config.js";
+import { checkedConfig, type Config } from "./config.js";
 import { contextOfEvent, contextOfHeaders, type HeaderSource } from "./context.js";
 import { openToken } from "./opening.js";
+import type { IntegrationOptions } from "./options.js";
 import type { VaultToken } from "./token.js";
 import { Transport } from "./transport.js";
 

@@ -6,12 +6,13 @@
 // (https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation).
 
 import { isSameAddress } from "./address.js";
+import { type Auth, giveBack, lifeOf } from "./auth.js";
 import type { Config } from "./config.js";
 import { type Context, isObject, isVisibleAscii, type Wrapped } from "./context.js";
 import * as errors from "./errors.js";
 import { answerInvalid, type Call, CallFailure } from "./failure.js";
 import { Life, type Over, Patience } from "./lag.js";
-import { type Auth, giveBack, lifeOf, VaultToken } from "./token.js";
+import { VaultToken } from "./token.js";
 import type { Answer, Transport } from "./transport.js";
 
 const LOOKUP = "sys/wrapping/lookup";
@@ -148,9 +149,10 @@ function authOf(answer: Answer): Auth {
   const [policies, identityPolicies] = [auth["policies"] ?? [], auth["identity_policies"] ?? []];
   const [accessor, tokenType] = [auth["accessor"] ?? "", auth["token_type"] ?? ""];
   const [leaseSeconds, numUses] = [auth["lease_duration"] ?? 0, auth["num_uses"] ?? 0];
-  const isVaults =
-    isTexts(policies) && isTexts(identityPolicies) && isText(accessor) && isText(tokenType) && isCount(leaseSeconds) && isCount(numUses);
-  if (isVaults) return { clientToken, accessor, policies, identityPolicies, leaseSeconds, numUses, tokenType };
+  const areTexts = isTexts(policies) && isTexts(identityPolicies) && isText(accessor) && isText(tokenType);
+  if (areTexts && isCount(leaseSeconds) && isCount(numUses)) {
+    return { clientToken, accessor, policies, identityPolicies, leaseSeconds, numUses, tokenType };
+  }
   // The token exists, so it is to be revoked, and for nothing else.
   return { clientToken, accessor: "", policies: [], identityPolicies: [], leaseSeconds: 0, numUses: 0, tokenType: "" };
 }

@@ -1,7 +1,7 @@
 // The token after all checks, and what is read with it. Secrets are private fields, which neither `inspect` nor JSON shows.
 
-import type { Caller } from "./context.js";
-import { isObject } from "./context.js";
+import { type Auth, giveBack, lifeOf } from "./auth.js";
+import { type Caller, isObject } from "./context.js";
 import { answerInvalid, type Call, callInvalid, CallFailure } from "./failure.js";
 import { Life, sendUntilKnown } from "./lag.js";
 import type { Answer, Transport } from "./transport.js";
@@ -18,17 +18,6 @@ declare global {
   interface AsyncDisposable {
     [Symbol.asyncDispose](): PromiseLike<void>;
   }
-}
-
-/** What Vault says of an unwrapped token. Never leaves the package. */
-export interface Auth {
-  readonly clientToken: string;
-  readonly accessor: string;
-  readonly policies: readonly string[];
-  readonly identityPolicies: readonly string[];
-  readonly leaseSeconds: number;
-  readonly numUses: number;
-  readonly tokenType: string;
 }
 
 interface MadeFor {
@@ -230,17 +219,4 @@ export class Credentials {
   get password(): string {
     return this.#password;
   }
-}
-
-/** Counted from the answer, and so a little longer than it is. 0 is Vault's way to say that a token never ends. */
-export function lifeOf({ leaseSeconds }: Auth): Life {
-  return new Life(leaseSeconds === 0 ? Infinity : leaseSeconds * 1000);
-}
-
-/** Revokes a token. Where that fails the token ends by its own TTL. */
-export async function giveBack(vault: Transport, { clientToken, accessor }: Auth, life: Life): Promise<void> {
-  const call: Call = { method: "POST", path: "auth/token/revoke-self", token: clientToken };
-  const outcome = await sendUntilKnown(vault, call, life);
-  if (!(outcome instanceof CallFailure)) return;
-  console.warn("vault-context: a token could not be revoked, so it lives until its TTL ends", { code: outcome.code, accessor });
 }

@@ -71,7 +71,8 @@ function developmentVault(): DevelopmentVault {
 async function makeContext(vault: DevelopmentVault, options: ContextOptions): Promise<TestContext> {
   const { role = "vault-context-test", policies = ["default"], ttlSeconds = 60, wrapTtlSeconds = 60 } = options;
   const found = await send(vault, "GET", `auth/token/roles/${role}`);
-  if (found.status === 404) await write(vault, `auth/token/roles/${role}`, { orphan: true, renewable: false, token_type: "service" });
+  const service = { orphan: true, renewable: false, token_type: "service" };
+  if (found.status === 404) await write(vault, `auth/token/roles/${role}`, service);
   const body = { policies, ttl: `${ttlSeconds}s` };
   const { wrap_info } = await write(vault, `auth/token/create/${role}`, body, { "X-Vault-Wrap-TTL": `${wrapTtlSeconds}s` });
   const context = contextOf(vault.address, wrap_info as WrapInfo, options);
@@ -114,10 +115,10 @@ async function write(vault: DevelopmentVault, path: string, body: unknown, heade
   return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
-function send({ address, token }: DevelopmentVault, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
-  return fetch(`${address.replace(/\/+$/, "")}/v1/${path}`, {
+function send(vault: DevelopmentVault, method: string, path: string, body?: unknown, headers?: Record<string, string>) {
+  return fetch(`${vault.address.replace(/\/+$/, "")}/v1/${path}`, {
     method,
-    headers: { "X-Vault-Token": token, ...headers },
+    headers: { "X-Vault-Token": vault.token, ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
 }

@@ -1,10 +1,18 @@
 // The steps against a server that answers as a test tells it to.
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { inspect } from "node:util";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 
+import { checkedConfig } from "../src/config.js";
+import { contextOfEvent } from "../src/context.js";
+import { unreachable } from "../src/failure.js";
 import { type ErrorCode, type Integration, VaultContextError } from "../src/index.js";
+import { openToken } from "../src/opening.js";
 import {
   CLIENT_TOKEN,
+  contextOf,
   CREATION_PATH,
   LAGS,
   NOT_KNOWN,
@@ -37,6 +45,7 @@ test("sends what Vault needs and no more", async () => {
     token.write("transit/encrypt/orders", { plaintext: "aGVsbG8=" }),
   );
   const [lookup, unwrap, write, revoke] = vault.received;
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8")) as { version: string };
   expect(lookup?.body).toBe(JSON.stringify({ token: WRAPPING_TOKEN }));
   expect(lookup?.headers["x-vault-token"]).toBeUndefined();
   expect(unwrap).toMatchObject({ body: "", headers: { "x-vault-token": WRAPPING_TOKEN, "content-length": "0" } });
@@ -46,7 +55,7 @@ test("sends what Vault needs and no more", async () => {
     expect(headers).toMatchObject({
       "x-vault-request": "true",
       "x-vault-namespace": "platform/team1",
-      "user-agent": "vault-context-typescript/0.1.0",
+      "user-agent": `vault-context-typescript/${version}`,
     });
   }
 });
@@ -75,7 +84,10 @@ test("a grant without a token", async () => {
   expect(await refusalOf(vault.integration(), event)).toMatchObject({ name: "ContextMissing", code: "no_token" });
 });
 
-test.each([["at the second it expires", 4_000_000_000_000], ["with a clock before 1970", -1]])("is expired %s", async (_name, now) => {
+test.each([
+  ["at the second it expires", 4_000_000_000_000],
+  ["with a clock before 1970", -1],
+])("is expired %s", async (_name, now) => {
   const vault = await ScriptedVault.start();
   vi.useFakeTimers({ now, toFake: ["Date"] });
   expect(await refusalOf(vault.integration(), vault.event())).toMatchObject({ name: "TokenExpired" });
@@ -217,6 +229,37 @@ test("a Vault that is not there is unreachable, and was not sent anything", asyn
   expect(await refusalOf(vault.integration({ address: "http://127.0.0.1:1" }), event)).toMatchObject({ code: "vault_unreachable" });
 });
 
+test("a connection that is not made in time is unreachable, not timed out", async () => {
+  const sockets: Socket[] = [];
+  // Accepts, and never says a word of TLS.
+  const silent = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const address = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const vault = await ScriptedVault.start();
+  const integration = vault.integration({ address, timeoutMs: 300 });
+  expect(await refusalOf(integration, vault.event({ vaultAddress: address }))).toMatchObject({ code: "vault_unreachable" });
+  expect(sockets).toHaveLength(2);
+});
+
+test("an unwrap that no connection was made for is repeated after a lookup", async () => {
+  const address = "https://vault.example.com";
+  const calls: string[] = [];
+  const shown = { data: { creation_path: CREATION_PATH } };
+  const answers = [shown, unreachable("sys/wrapping/unwrap", true), shown, unwrapped({}).body];
+  const send = async ({ path }: { path: string }) => {
+    calls.push(path);
+    return answers.shift();
+  };
+  const config = checkedConfig({ address, creationPaths: [CREATION_PATH] });
+  const context = contextOfEvent({ requestContext: { authorizer: contextOf(address) } });
+  expect((await openToken(config, { send } as never, context)).accessor).toBe("the-accessor");
+  expect(calls.map((path) => path.replace("sys/wrapping/", ""))).toEqual(["lookup", "unwrap", "lookup", "unwrap"]);
+});
+
 test("a read is repeated on lag, over a new connection, and where a node fails", async () => {
   const vault = await ScriptedVault.start({ [GET_ORDERS]: [NOT_KNOWN, HTML] });
   const secret = await vault.integration().with(vault.event(), (token) => token.read(ORDERS));
@@ -293,17 +336,21 @@ test.each(["", "/a", "a/", "a//b", "a/../b", "..", "a/./b", "a?list=true", "a#b"
   },
 );
 
-test("each segment of a path is encoded, below the address's own path", async () => {
-  const path = "vault/v1/secret/data/a%20b/%252e%252e/%C3%A9";
+test("each segment of a path is encoded", async () => {
+  const vault = await ScriptedVault.start();
+  await vault.integration().with(vault.event(), (token) => token.read("secret/data/a b/%2e%2e/é"));
+  expect(vault.calls[2]).toBe("GET secret/data/a%20b/%252e%252e/%C3%A9");
+});
+
+test("Vault may stand below a path of its address", async () => {
   const vault = await ScriptedVault.start();
   const address = `${vault.address}/vault/`;
-  // Nothing stands at that path, so the scripted server answers lookups there with what it has for reads.
-  const integration = vault.integration({ address });
-  await refusalOf(integration, vault.event({ vaultAddress: address }));
-  expect(vault.calls).toEqual(["POST /vaultsys/wrapping/lookup"]);
-  const plain = await ScriptedVault.start();
-  await plain.integration().with(plain.event(), (token) => token.read("secret/data/a b/%2e%2e/é"));
-  expect(plain.calls[2]).toBe(`GET ${path.replace("vault/v1/", "")}`);
+  await vault.integration({ address }).with(vault.event({ vaultAddress: `${vault.address}/vault` }), () => undefined);
+  expect(vault.received.map(({ url }) => url)).toEqual([
+    "/vault/v1/sys/wrapping/lookup",
+    "/vault/v1/sys/wrapping/unwrap",
+    "/vault/v1/auth/token/revoke-self",
+  ]);
 });
 
 test("a body without a JSON form is not sent", async () => {

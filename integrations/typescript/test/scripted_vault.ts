@@ -16,6 +16,7 @@ export type Step = Reply | "cut" | "hang";
 
 export interface Received {
   readonly call: string;
+  readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   /** Counts the connections from 0. */
@@ -59,9 +60,10 @@ export class ScriptedVault {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
-        const call = callOf(request.method ?? "", request.url ?? "");
+        const { method = "", url = "" } = request;
+        const call = callOf(method, url);
         const connection = this.#connections.indexOf(request.socket);
-        this.received.push({ call, headers: request.headers, body: Buffer.concat(chunks).toString(), connection });
+        this.received.push({ call, url, headers: request.headers, body: Buffer.concat(chunks).toString(), connection });
         const step = this.#next(call);
         if (step === "cut") request.socket.destroy();
         if (typeof step === "string") return;
@@ -124,7 +126,7 @@ export function contextOf(address: string, changed: Readonly<Record<string, unkn
 }
 
 function callOf(method: string, url: string): string {
-  const path = url.replace("/v1/", "");
+  const path = url.replace(/^.*?\/v1\//, "");
   const names: Record<string, string> = {
     "sys/wrapping/lookup": "lookup",
     "sys/wrapping/unwrap": "unwrap",
