@@ -1,7 +1,6 @@
 //! Why there are no orders: [`OrdersError`].
 
 use vault_context::unwrap::UnwrapError;
-use vault_context::vault::VaultError;
 
 /// Why there are no orders.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +12,7 @@ pub(crate) enum OrdersError {
     #[error("the request brings no usable Vault token")]
     Unwrap(#[from] UnwrapError),
     #[error("the secret cannot be read")]
-    Read(#[from] VaultError),
+    Read(#[source] UnwrapError),
     #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
     NotKv2,
 }
@@ -23,8 +22,7 @@ impl OrdersError {
         match self {
             Self::EventUnsupported => "event_unsupported",
             Self::StageUnknown => "stage_unknown",
-            Self::Unwrap(error) => error.code(),
-            Self::Read(error) => error.code(),
+            Self::Unwrap(error) | Self::Read(error) => error.code(),
             Self::NotKv2 => "secret_not_kv2",
         }
     }

@@ -54,7 +54,9 @@ async fn attempt(stages: &Stages, event: Value, now: SystemTime) -> Result<Order
         "the token is open"
     );
     let secret = token.read(&stage.secret_path).await;
-    let orders = secret.map_err(OrdersError::from).and_then(|secret| orders(&name, &token, &secret));
+    let orders = secret
+        .map_err(|error| OrdersError::Read(error.into()))
+        .and_then(|secret| orders(&name, &token, &secret));
     // Only now, read or not: what was read with the token would end with it.
     if let Err(error) = token.revoke().await {
         tracing::warn!(code = error.code(), reason = chain(&error), "the token ends by its own TTL");
