@@ -19,6 +19,7 @@ mod chaos;
 mod cloudformation;
 mod deployments;
 mod doctor;
+mod fake_context;
 mod iam_callers;
 mod logins;
 mod mutual_tls;
