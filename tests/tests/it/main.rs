@@ -20,6 +20,7 @@ mod cloudformation;
 mod conformance;
 mod deployments;
 mod doctor;
+mod fake_context;
 mod iam_callers;
 mod logins;
 mod mutual_tls;
