@@ -1,4 +1,4 @@
-//! `vault-authorizer fake-context` on a real OpenBao: an integration opens what it prints, once, and nobody gets a token by mistake.
+//! `vault-authorizer fake-context` on a real OpenBao: an integration opens what it prints, once; and what is refused, and how.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
