@@ -625,9 +625,8 @@ async fn no_call_is_refused_behind_three_nodes_of_which_one_lags() {
     vault_setup::quickstart(active).await;
     cluster.move_away(Some(((leader + 1) % NODES, Duration::from_millis(20))));
     let balancer = LoadBalancer::before(&cluster);
-    let mut runners: Vec<(&str, Process)> = LANGUAGES
-        .map(|language| (language, Process::start(parts::integration(language), &scratch)))
-        .into();
+    let mut runners: Vec<(&str, Process)> =
+        LANGUAGES.map(|language| (language, Process::start(parts::integration(language), &scratch))).into();
     let address = balancer.address();
     for _ in 0..15 {
         refused_nobody("rust", &mut Rust, active, &address).await;

@@ -120,7 +120,8 @@ async fn the_namespace_that_is_set_is_sent_with_each_call() {
     // The token is not of this namespace, so the job is not done; what matters is where the client asks.
     bed.run(stack::spring().env("NAMESPACE", "team"), &context);
     let requests = bed.tap.take_requests();
-    let with_namespace = |request: &String| request.to_lowercase().contains("\r\nx-vault-namespace: team\r\n");
+    let with_namespace =
+        |request: &String| request.to_lowercase().contains("\r\nx-vault-namespace: team\r\n");
     assert!(!requests.is_empty() && requests.iter().all(with_namespace), "{requests:?}");
 }
 
@@ -166,7 +167,10 @@ async fn springs_own_login_needs_lookup_self_and_else_leaves_the_token_alive() {
     assert!(!good && printed.contains("Token self-lookup failed: 403"), "{printed}");
     assert!(bed.lives(&context).await);
     let context = bed.context().await;
-    assert_eq!(bed.run(stack::spring().arg("login-without-lookup"), &context), (true, "logged in\n".to_owned()));
+    assert_eq!(
+        bed.run(stack::spring().arg("login-without-lookup"), &context),
+        (true, "logged in\n".to_owned())
+    );
 }
 
 /// A lookup is the one call that a wrapping token in the header survives.
