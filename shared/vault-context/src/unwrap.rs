@@ -114,9 +114,7 @@ impl Integration {
         request: &impl LambdaRequest,
         now: SystemTime,
     ) -> Result<Unwrapped, UnwrapError> {
-        // Read before the first pause: the future then holds no request.
-        let context = VaultContext::from_request(request);
-        self.receive(context?, now)?.inspect().await?.unwrap().await
+        self.receive(VaultContext::from_request(request)?, now)?.inspect().await?.unwrap().await
     }
 
     /// First step, without the network: the envelope agrees with this integration's configuration and is not too old.
