@@ -177,6 +177,9 @@ func (b *Bed) Call(t testing.TB, method, path string, body map[string]any, heade
 		t.Fatalf("%s: status %d: %s, %v", path, status, answered, err)
 	}
 	var answer Answer
+	if status == http.StatusNoContent {
+		return answer
+	}
 	if err := json.Unmarshal(answered, &answer); err != nil {
 		t.Fatal(err)
 	}
