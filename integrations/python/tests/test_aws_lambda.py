@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, ApiGatewayResolver, APIGatewayRestResolver
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent, APIGatewayProxyEventV2, event_source
 
 from conftest import PASSWORD, MakeIntegration, MakeRequest
@@ -106,3 +107,30 @@ def test_an_error_in_the_handler_is_answered_too_and_another_exception_is_not(
     with pytest.raises(KeyError, match="of the handler"):
         failing(request_of().event, None)
     assert len(node.calls(REVOKE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("app", "form"), [(APIGatewayRestResolver(), "event"), (APIGatewayHttpResolver(), "event_v2")], ids=["REST", "HTTP"]
+)
+def test_routes_of_a_resolver_take_the_current_token(
+    app: ApiGatewayResolver, form: str, integration: MakeIntegration, request_of: MakeRequest
+) -> None:
+    @app.get("/orders")
+    def orders() -> str:
+        return str(current_token().kv("secret").get("prod/orders")["password"])
+
+    @app.get("/broken")
+    def broken() -> None:
+        current_token().read("sys/policies/acl/orders-read")
+
+    @with_token(integration())
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        return app.resolve(event, context)
+
+    def call(path: str) -> Any:
+        event = getattr(request_of(), form)
+        event["requestContext"] |= {"http": {"method": "GET", "path": path}, "stage": "$default"}
+        return handler({**event, "httpMethod": "GET", "path": path, "rawPath": path, "headers": {}}, None)
+
+    assert PASSWORD in call("/orders")["body"]
+    assert (call("/broken")["statusCode"], call("/broken")["body"]) == (500, '{"error": "vault_forbidden"}')
