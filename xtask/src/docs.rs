@@ -83,7 +83,7 @@ impl Documents<'_> {
     }
 
     /// What a document shows of a program is in that program: the README's Rust block is vault-context's, which is compiled
-    /// as a documentation test; each line of the others is one of a client that the end-to-end tests run.
+    /// as a documentation test; each line of the others is one of a program that the end-to-end tests run, or the package's own.
     fn excerpts(&self) -> Result<Vec<String>, Failure> {
         let document = "README.md";
         let text = self.read(document)?;
@@ -100,6 +100,11 @@ impl Documents<'_> {
             ("docs/identity/aws-identity.md", "js", "tests/clients/aws_identity.cjs"),
             ("docs/identity/aws-identity.md", "sh", "tests/clients/aws_identity.sh"),
             ("docs/identity/aws-identity.md", "go", "tests/clients/go/identity/main.go"),
+            ("docs/integrations/rust.md", "rust", "shared/vault-context/examples/engines.rs"),
+            ("docs/integrations/python.md", "python", "integrations/python/examples/engines.py"),
+            ("docs/integrations/typescript.md", "ts", "integrations/typescript/examples/engines.ts"),
+            ("docs/integrations/go.md", "go", "integrations/go/examples/engines/engines.go"),
+            ("docs/integrations/go.md", "go", "integrations/go/examples/engines/events.go"),
             ("docs/vault-clients.md", "java", "tests/clients/java/Unwrap.java"),
         ] {
             found.extend(foreign_lines(

@@ -7,6 +7,12 @@ mod axum_answers;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
+#[path = "../../examples/engines.rs"]
+#[expect(dead_code, reason = "`main` is the example's own")]
+mod example;
+#[cfg(test)]
 mod fake_vault;
 #[cfg(test)]
 #[cfg(feature = "lambda")]
