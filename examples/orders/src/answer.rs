@@ -18,14 +18,16 @@ pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&st
     }
 }
 
-/// 503 where waiting helps, 403 where the request is refused, 500 where this integration or Vault is set up wrong.
+/// 503 where waiting helps, 403 where the request is refused, 500 where this integration, Vault or the database is set up wrong.
 fn status(error: &OrdersError) -> u16 {
     match error {
         OrdersError::Unwrap(error) if error.is_outage() => 503,
         OrdersError::Read(error) if error.is_outage() => 503,
+        OrdersError::Database(error) if error.is_outage() => 503,
         OrdersError::EventUnsupported
         | OrdersError::Unwrap(UnwrapError::Vault(_))
         | OrdersError::Read(_)
+        | OrdersError::Database(_)
         | OrdersError::NotKv2 => 500,
         OrdersError::StageUnknown | OrdersError::Unwrap(_) => 403,
     }
@@ -40,11 +42,14 @@ fn response(status: u16, body: &Value, allow_origin: Option<&str>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use vault_context::ContextError;
     use vault_context::unwrap::SeenAt;
     use vault_context::vault::VaultErrorKind;
 
     use super::*;
+    use crate::database::DatabaseError;
 
     fn path() -> String {
         "sys/wrapping/unwrap".to_owned()
@@ -72,6 +77,11 @@ mod tests {
             (refused.at(path()).into(), 500, "vault_refused"),
             (VaultErrorKind::Forbidden.at(path()).into(), 500, "vault_forbidden"),
             (UnwrapError::Vault(VaultErrorKind::Forbidden.at(path())).into(), 500, "vault_forbidden"),
+            (DatabaseError::Unreachable(ErrorKind::ConnectionRefused).into(), 503, "database_unreachable"),
+            (DatabaseError::TimedOut.into(), 503, "database_timed_out"),
+            (DatabaseError::Unavailable("57P03".to_owned()).into(), 503, "database_unavailable"),
+            (DatabaseError::Broken.into(), 503, "database_unavailable"),
+            (DatabaseError::Refused("42501".to_owned()).into(), 500, "database_refused"),
             (OrdersError::NotKv2, 500, "secret_not_kv2"),
             (OrdersError::EventUnsupported, 500, "event_unsupported"),
         ] {

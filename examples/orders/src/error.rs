@@ -3,6 +3,8 @@
 use vault_context::unwrap::UnwrapError;
 use vault_context::vault::VaultError;
 
+use crate::database::DatabaseError;
+
 /// Why there are no orders.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrdersError {
@@ -12,8 +14,10 @@ pub(crate) enum OrdersError {
     StageUnknown,
     #[error("the request brings no usable Vault token")]
     Unwrap(#[from] UnwrapError),
-    #[error("the secret cannot be read")]
+    #[error("Vault gives neither the secret nor the credentials")]
     Read(#[from] VaultError),
+    #[error("the orders cannot be queried")]
+    Database(#[from] DatabaseError),
     #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
     NotKv2,
 }
@@ -25,6 +29,7 @@ impl OrdersError {
             Self::StageUnknown => "stage_unknown",
             Self::Unwrap(error) => error.code(),
             Self::Read(error) => error.code(),
+            Self::Database(error) => error.code(),
             Self::NotKv2 => "secret_not_kv2",
         }
     }

@@ -17,6 +17,7 @@ mod bed;
 mod cdk;
 mod chaos;
 mod cloudformation;
+mod database;
 mod deployments;
 mod doctor;
 mod iam_callers;
