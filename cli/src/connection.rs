@@ -73,6 +73,8 @@ pub(crate) struct AddressArguments {
 impl AddressArguments {
     /// For what sends nothing.
     pub(crate) const TRUSTED: Self = Self { trust_config_address: true };
+    /// For what only the operator's own variables may say.
+    pub(crate) const UNTRUSTED: Self = Self { trust_config_address: false };
 
     /// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and
     /// `VAULT_CLIENT_KEY`. The configuration stands in for the namespace; where it is trusted and `VAULT_ADDR` is not set, also

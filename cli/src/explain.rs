@@ -3,7 +3,7 @@
 //! Receives a configuration, an event or the call that it would be of, and a time; produces an [`Explanation`](walk::Explanation), which [`text`] words for
 //! people and serde for programs. The walk is the function's own: [`walk`] only watches it. Vault is never called.
 
-mod call;
+pub(crate) mod call;
 mod dry_run;
 mod hints;
 mod text;

@@ -12,6 +12,7 @@ mod connection;
 mod doctor;
 mod explain;
 mod failure;
+mod fake_context;
 mod input;
 mod operator;
 mod output;
@@ -43,6 +44,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Sign(sign::Arguments),
+    FakeContext(fake_context::Arguments),
     Revoke(revoke::Arguments),
     Schema(schema::Arguments),
     Trace(trace::Arguments),
@@ -57,6 +59,7 @@ async fn main() -> ExitCode {
         Command::Doctor(arguments) => ended(doctor::run(&arguments, &Output).await),
         Command::Explain(arguments) => ended(explain::run(&arguments, &Output).await),
         Command::Sign(arguments) => ended(sign::run(&arguments, &Output).await),
+        Command::FakeContext(arguments) => ended(fake_context::run(&arguments, &Output).await),
         Command::Revoke(arguments) => ended(revoke::run(&arguments, &Output).await),
         Command::Schema(schema::Arguments) => ended(schema::run(&Output)),
         Command::Trace(arguments) => ended(trace::run(&arguments, &Output).await),

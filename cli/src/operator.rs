@@ -3,9 +3,10 @@
 //! Receives paths and bodies; produces answers, or errors that say which capability on which path is missing. Where Vault is
 //! and who asks comes from [`connection`]. Leaves to the commands what to call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use authorizer_adapters::vault::VaultSettings;
+use authorizer_adapters::vault::{TokenLogin, VaultMinter, VaultSettings};
+use authorizer_steps::clock::Clock;
 use serde_json::Value;
 use vault_api::{Namespace, VaultAnswer, VaultError, VaultErrorKind};
 use vault_transport::{Call, Vault, VaultOptions, VaultSetupError};
@@ -100,7 +101,17 @@ impl Operator {
         answer.map_err(|error| self.failed(error, needs))
     }
 
-    fn failed(&self, error: VaultError, needs: Needs) -> OperatorError {
+    /// A minter that is the function's own, but for the token it mints with.
+    pub(crate) fn minter(&self, clock: Arc<dyn Clock>) -> VaultMinter {
+        VaultMinter::with_login(
+            self.vault.clone(),
+            Box::new(TokenLogin::new(self.token.token.clone())),
+            clock,
+        )
+    }
+
+    /// The error of a call, in words for the operator.
+    pub(crate) fn failed(&self, error: VaultError, needs: Needs) -> OperatorError {
         let place = self.place();
         let path = error.path.clone();
         if let VaultErrorKind::TokenNotValid = error.kind {

@@ -5,6 +5,7 @@
 //! | [`OpenBao`] | Vault | the real server, as a child process |
 //! | [`Cluster`] | Vault, highly available | three of them with one Raft log, whose network can be cut |
 //! | [`LoadBalancer`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
+//! | [`FaultProxy`] | whatever goes wrong before Vault | a proxy in this process that does what a case says |
 //! | [`VaultWithAwsAuth`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
 //! | [`Postgres`] | PostgreSQL | the real server, as a child process |
 //! | [`OrdersDatabase`] | the sample's database | its table, and the Vault roles that make users of it |
@@ -61,6 +62,7 @@ pub mod command;
 pub mod configuration;
 mod deployed_stack;
 mod emulator;
+pub mod fault_proxy;
 pub mod http;
 pub mod iam_callers;
 mod issuer;
@@ -88,6 +90,7 @@ pub use self::command::{Command, Ran};
 pub use self::configuration::{Configuration, Grant};
 pub use self::deployed_stack::{DeployedStack, QuickstartParameters};
 pub use self::emulator::{ACCOUNT, Aws, Emulator, REGION};
+pub use self::fault_proxy::FaultProxy;
 pub use self::http::Server;
 pub use self::iam_callers::{IamCaller, Signer};
 pub use self::issuer::{Issuer, Signing, TokenSpec};

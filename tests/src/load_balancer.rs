@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::http;
 use crate::tcp::{self, Listener};
+use crate::{Cluster, OpenBao, http};
 
 /// How often it looks at each node.
 pub(crate) const CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -46,6 +46,16 @@ impl LoadBalancer {
     pub fn start(upstreams: &[Upstream]) -> Self {
         let state = Arc::new(State::new(upstreams, None));
         Self { listener: Self::listen(&state, look(Arc::clone(&state))), state }
+    }
+
+    /// Starts before all nodes of a cluster, without stand-ins.
+    pub fn before(cluster: &Cluster) -> Self {
+        let port = |node: &OpenBao| node.address().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let upstream = |node| {
+            let node = port(node).expect("a port");
+            Upstream { node, login: node }
+        };
+        Self::start(&cluster.nodes().iter().map(upstream).collect::<Vec<_>>())
     }
 
     /// Starts before one server, whose health it does not look at, and keeps every request as it came over the wire.

@@ -4,6 +4,7 @@
 //! folder by `cargo xtask parts`. What is missing stops the caller with that command's name.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Map, Value};
 
@@ -47,6 +48,28 @@ pub fn assert_golden(file: &str, value: &Value) {
 /// A client or a script of the tests: `client("unwrap.py")`.
 pub fn client(name: &str) -> PathBuf {
     present(repository().join("tests/clients").join(name))
+}
+
+/// The runner of the conformance suite in a language: `integration("python")`.
+pub fn integration(language: &str) -> Command {
+    let installed = target().join("test-bed/integrations").join(language);
+    let runs = |program: PathBuf, runner: PathBuf| {
+        let mut command = Command::new(program);
+        command.arg(present(runner));
+        command
+    };
+    match language {
+        "python" => {
+            let package = repository().join("integrations/python");
+            let mut command =
+                runs(present(installed.join("bin/python")), package.join("tests/conformance.py"));
+            command.env("PYTHONPATH", package.join("src"));
+            command
+        }
+        "go" => Command::new(present(installed.join("conformance"))),
+        "typescript" => runs("node".into(), installed.join("test/conformance.mjs")),
+        other => panic!("there is no integration in {other}"),
+    }
 }
 
 /// A Python program of the tests that can be started as a function is, by its path alone.
@@ -124,7 +147,7 @@ pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))
 }
 
-/// A Go client: `vault-api`, `openbao-api` or `identity`.
+/// The Go client: `identity`.
 pub fn go(name: &str) -> PathBuf {
     present(target().join("test-bed/go").join(name))
 }

@@ -10,6 +10,7 @@ mod demo;
 mod docs;
 mod fuzz;
 mod glibc;
+mod integrations;
 mod machine;
 mod package;
 mod parts;

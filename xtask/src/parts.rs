@@ -4,7 +4,11 @@
 //! <target>/test-bed/venv        OpenBao, the AWS emulator, Python clients: tests/requirements.txt
 //! <target>/test-bed/node        the Node.js clients: tests/clients/node
 //! <target>/test-bed/cdk         what infra/cdk is built and tested with
-//! <target>/test-bed/go          the Go clients, built: tests/clients/go
+//! <target>/test-bed/go          the Go client, built: tests/clients/go
+//! <target>/test-bed/nodes       more versions of Node.js: tests/clients/nodes
+//! <target>/test-bed/integrations/python      what integrations/python is checked with
+//! <target>/test-bed/integrations/go          the runner of the conformance suite, built: integrations/go
+//! <target>/test-bed/integrations/typescript  the package, built: integrations/typescript
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
 //! <target>/test-bed/keycloak    an identity provider: tests/clients/keycloak
 //! <target>/test-bed/cargo-deny  the judge of dependencies
@@ -33,14 +37,36 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     python(workspace)?;
     node(workspace)?;
     go(workspace)?;
-    java(workspace)
+    java(workspace)?;
+    integrations(workspace)
+}
+
+/// What the packages for other languages are built and checked with. Tests only.
+fn integrations(workspace: &Workspace) -> Result<(), Failure> {
+    npm(workspace, "nodes", "more versions of Node.js", "tests/clients/nodes")?;
+    virtual_environment(
+        workspace,
+        "integrations/python",
+        "what the Python package is checked with",
+        "integrations/python/requirements-dev.txt",
+    )?;
+    go_package(workspace)?;
+    typescript_package(workspace)
 }
 
 /// The servers and the Python clients. All that the demo needs.
 pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
-    let requirements = workspace.root.join("tests/requirements.txt");
-    let part =
-        Part { name: "venv", what: "OpenBao, the AWS emulator and Python clients", pins: vec![requirements] };
+    let what = "OpenBao, the AWS emulator and Python clients";
+    virtual_environment(workspace, "venv", what, "tests/requirements.txt")
+}
+
+fn virtual_environment(
+    workspace: &Workspace,
+    name: &'static str,
+    what: &'static str,
+    requirements: &str,
+) -> Result<(), Failure> {
+    let part = Part { name, what, pins: vec![workspace.root.join(requirements)] };
     part.install(&workspace.test_bed(), |folder, installer, pins| {
         installer.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
@@ -91,29 +117,59 @@ fn npm(workspace: &Workspace, name: &'static str, what: &'static str, source: &s
     })
 }
 
-/// The Go clients: `go.sum` pins every module, and Go's own caches keep them. Tests only.
+/// The Go client: `go.sum` pins every module, and Go's own caches keep them. Tests only.
 fn go(workspace: &Workspace) -> Result<(), Failure> {
-    const BINARIES: [(&str, &str, &str); 3] = [
-        ("vault-api", "", "./unwrap"),
-        ("openbao-api", "openbao", "./unwrap"),
-        ("identity", "", "./identity"),
-    ];
     let source = workspace.root.join("tests/clients/go");
-    let files =
-        ["go.mod", "go.sum", "identity/main.go", "unwrap/main.go", "unwrap/openbao.go", "unwrap/vault.go"];
-    let pins = files.map(|file| source.join(file)).to_vec();
-    let part = Part { name: "go", what: "the Go clients", pins };
+    let pins = ["go.mod", "go.sum", "identity/main.go"].map(|file| source.join(file)).to_vec();
+    let part = Part { name: "go", what: "the Go client", pins };
     part.install(&workspace.test_bed(), |folder, installer, _| {
-        for (name, tags, package) in BINARIES {
-            let mut go = Command::new("go");
-            go.args(["build", "-mod=readonly", "-buildvcs=false", "-tags", tags, "-o"])
-                .arg(folder.join(name));
-            go.arg(package).current_dir(&source);
-            // Neither another version of Go nor a C compiler.
-            installer.run(go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))?;
-        }
-        Ok(())
+        installer.run(&mut go_build(&source, "./identity", &folder.join("identity")))
     })
+}
+
+/// With the machine's own Go, and without a C compiler.
+fn go_build(source: &Path, package: &str, binary: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.args(["build", "-mod=readonly", "-buildvcs=false", "-o"]).arg(binary).arg(package);
+    go.current_dir(source).env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+    go
+}
+
+/// The Go package's runner of the conformance suite.
+fn go_package(workspace: &Workspace) -> Result<(), Failure> {
+    let (source, pins) = package(workspace, "integrations/go")?;
+    let part = Part { name: "integrations/go", what: "the Go package", pins };
+    part.install(&workspace.test_bed(), |folder, installer, _| {
+        installer.run(&mut go_build(&source, "./internal/conformance", &folder.join("conformance")))
+    })
+}
+
+/// A copy of the TypeScript package with what its lock file pins, built as it ships.
+fn typescript_package(workspace: &Workspace) -> Result<(), Failure> {
+    let (source, pins) = package(workspace, "integrations/typescript")?;
+    let part = Part { name: "integrations/typescript", what: "the TypeScript package", pins };
+    part.install(&workspace.test_bed(), |folder, installer, pins| {
+        for pin in pins {
+            let copy = folder.join(pin.strip_prefix(&source).unwrap_or(pin));
+            fs::create_dir_all(copy.parent().unwrap_or(folder))
+                .map_err(Failure::because(folder.display()))?;
+            fs::copy(pin, copy).map_err(Failure::because(pin.display()))?;
+        }
+        let npm = |arguments: &[&str]| {
+            let mut npm = Command::new("npm");
+            npm.args(arguments).current_dir(folder);
+            npm
+        };
+        installer.run(&mut npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+        installer.run(&mut npm(&["run", "build"]))
+    })
+}
+
+/// The folder of a package, and its tracked files.
+fn package(workspace: &Workspace, folder: &str) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
+    let files = workspace.tracked_files()?.into_iter().filter(|name| Path::new(name).starts_with(folder));
+    let files = files.map(|name| workspace.root.join(name)).filter(|file| file.exists()).collect();
+    Ok((workspace.root.join(folder), files))
 }
 
 /// The libraries of the Java client, which Java itself compiles when it runs it. Tests only.
@@ -153,8 +209,9 @@ impl Part {
         bed: &Path,
         installation: impl FnOnce(&Path, &mut Installer, &[PathBuf]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        fs::create_dir_all(bed).map_err(Failure::because(bed.display()))?;
         let folder = bed.join(self.name);
+        let above = folder.parent().unwrap_or(bed);
+        fs::create_dir_all(above).map_err(Failure::because(above.display()))?;
         let file = |kind: &str| bed.join(format!("{}.{kind}", self.name));
 
         // Two tasks at once: the second waits, and then finds the part in place. The lock ends with this function.

@@ -5,7 +5,7 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{demo, docs, fuzz, machine, package, parts, release, text};
+use crate::{demo, docs, fuzz, integrations, machine, package, parts, release, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -74,6 +74,7 @@ const STEPS: &[Step] = &[
     Step::of("lints", lints),
     Step { beside: true, ..Step::of("parts", parts::run) },
     Step { beside: true, ..Step::of("dependencies", dependencies) },
+    Step { needs: &["parts"], ..Step::of("integrations", integrations::check) },
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
     Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },

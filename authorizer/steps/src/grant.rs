@@ -135,6 +135,20 @@ impl<'a> Grant<'a> {
     }
 }
 
+impl TokenRule {
+    /// The TTLs for a caller of `callers` whose credential ends as late as any.
+    pub fn longest_ttls(&self, callers: &Callers) -> Ttls {
+        let longest = Ttls { token_seconds: self.ttl_seconds, wrap_seconds: self.wrap_ttl_seconds };
+        match callers {
+            Callers::OfIssuer(_) => longest,
+            Callers::AwsIdentity => {
+                let fitted = Ttls::fit(self.ttl_seconds, self.wrap_ttl_seconds, MAX_TTL_SECONDS_WITHOUT_END);
+                fitted.unwrap_or(longest)
+            }
+        }
+    }
+}
+
 impl<'a> MintGrant<'a> {
     /// The Vault token role.
     pub fn role(&self) -> &'a RoleName {

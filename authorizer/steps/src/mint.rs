@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, UnixTime},
     error_chain::with_causes,
     grant::{Grant, MintGrant, Ttls},
-    names::GrantName,
+    names::{GrantName, RoleName},
 };
 
 /// Lambda's request id in a token's metadata.
@@ -52,7 +52,7 @@ pub struct Order {
 impl Order {
     fn new(grant: &MintGrant<'_>, meta: Vec<(&'static str, String)>, deadline: UnixTime) -> Self {
         Self {
-            creation_path: format!("auth/token/create/{}", grant.role()),
+            creation_path: creation_path(grant.role()),
             ttls: grant.ttls(),
             num_uses: grant.num_uses(),
             credential_ends: grant.credential_ends(),
@@ -82,6 +82,11 @@ impl Order {
         body.insert("meta".to_owned(), meta.into());
         body.into()
     }
+}
+
+/// Where tokens of a role are made.
+pub fn creation_path(role: &RoleName) -> String {
+    format!("auth/token/create/{role}")
 }
 
 /// A token that must not be used.
@@ -182,16 +187,27 @@ pub async fn deliver<M: Minter>(
 ) -> Result<Delivery, MintError> {
     let Some(to_mint) = grant.to_mint() else { return Ok(Delivery(Delivered::None)) };
     let order = Order::new(to_mint, metadata.meta(grant.name()), deadline);
+    mint(&order, minter, clock).await.map(|minted| Delivery(Delivered::Wrapped(minted)))
+}
+
+/// Has Vault mint what is ordered, and checks that it did. An order alone is no proof that anybody has a grant, so what it
+/// gives makes no [`Delivery`].
+///
+/// # Errors
+///
+/// See [`MintError`].
+pub async fn mint<M: Minter>(order: &Order, minter: &M, clock: &dyn Clock) -> Result<Minted, MintError> {
     let asked_at = clock.now();
-    let answer = minter.mint(&order).await?;
-    match check(answer, &order, Times { asked_at, answered_at: clock.now() }) {
-        Ok(minted) => Ok(Delivery(Delivered::Wrapped(minted))),
+    let answer = minter.mint(order).await?;
+    match check(answer, order, Times { asked_at, answered_at: clock.now() }) {
+        Ok(minted) => Ok(minted),
         Err(refused) => Err(undo(refused, minter).await),
     }
 }
 
 impl TokenMetadata<'_> {
-    fn meta(&self, grant: &GrantName) -> Vec<(&'static str, String)> {
+    /// The metadata itself, with the grant's name.
+    pub fn meta(&self, grant: &GrantName) -> Vec<(&'static str, String)> {
         let caller_id = self.caller_id.map(|caller_id| ("caller_id", caller_id.to_owned()));
         let rest = [("stage", self.stage.to_owned()), (REQUEST_ID, self.request_id.to_owned())];
         [("grant", grant.to_string())].into_iter().chain(rest).chain(caller_id).collect()

@@ -24,7 +24,7 @@ use crate::{
     event::{Request, Shape},
     grant::Grant,
     identity::Identity,
-    mint::Delivery,
+    mint::{Delivery, Minted},
     outcome::{Code, Kind},
 };
 
@@ -122,6 +122,18 @@ impl Envelope {
             namespace: namespace.map(|namespace| namespace.as_str().to_owned()),
         }
     }
+
+    /// What the context says of a wrapped token.
+    pub fn wrapped(&self, minted: &Minted) -> Wrapped {
+        Wrapped {
+            token: minted.wrapping_token().clone(),
+            wrapped_accessor: minted.wrapped_accessor().to_owned(),
+            creation_path: minted.creation_path().to_owned(),
+            address: self.address.clone(),
+            namespace: self.namespace.clone(),
+            expires_at: minted.wrap_expires_at().seconds(),
+        }
+    }
 }
 
 /// `Allow` for exactly the method that was called, with the context.
@@ -212,13 +224,6 @@ fn context(identity: &Identity, grant: &Grant<'_>, delivery: &Delivery, envelope
             id: identity.caller_id().to_owned(),
             binding: identity.binding(),
         },
-        wrapped: delivery.minted().map(|minted| Wrapped {
-            token: minted.wrapping_token().clone(),
-            wrapped_accessor: minted.wrapped_accessor().to_owned(),
-            creation_path: minted.creation_path().to_owned(),
-            address: envelope.address.clone(),
-            namespace: envelope.namespace.clone(),
-            expires_at: minted.wrap_expires_at().seconds(),
-        }),
+        wrapped: delivery.minted().map(|minted| envelope.wrapped(minted)),
     }
 }

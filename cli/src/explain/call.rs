@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use vault_authorizer::config::Config;
 
 /// Of the event's ARN. Nothing is decided by them.
-const REGION_AND_ACCOUNT: (&str, &str) = ("us-east-1", "123456789012");
+pub(crate) const REGION_AND_ACCOUNT: (&str, &str) = ("us-east-1", "123456789012");
 /// For a stage with `api_ids: ["*"]`, and for one that is not in the configuration.
 const SOME_API: &str = "a1b2c3d4e5";
 
@@ -64,10 +64,7 @@ impl CalledRoute {
 
     /// The event of a REST API; of an HTTP API where only that can be meant; of a WebSocket API for `$connect`.
     pub(super) fn event(&self, stage: &StageName, jwt: &str, config: &Config) -> Value {
-        let api_id = match config.stages.get(stage).map(|stage| &stage.apis) {
-            Some(Apis::Listed(ids)) => ids.first().map_or(SOME_API, |id| id.as_str()),
-            Some(Apis::Any) | None => SOME_API,
-        };
+        let api_id = config.stages.get(stage).map_or(SOME_API, |stage| api_of(&stage.apis));
         let (region, account) = REGION_AND_ACCOUNT;
         let arn = |call: &str| format!("arn:aws:execute-api:{region}:{account}:{api_id}/{stage}/{call}");
         let origin = json!({"accountId": account, "apiId": api_id, "stage": stage.as_str()});
@@ -115,13 +112,21 @@ impl CalledRoute {
     }
 }
 
+/// One API of a stage.
+pub(crate) fn api_of(apis: &Apis) -> &str {
+    match apis {
+        Apis::Listed(ids) => ids.first().map_or(SOME_API, |id| id.as_str()),
+        Apis::Any => SOME_API,
+    }
+}
+
 /// Only an HTTP API has `$default`, as a stage and as a route, and only it understands simple answers.
 fn is_http_api(stage: &StageName, template: &str, config: &Config) -> bool {
     stage.as_str() == "$default" || template == "$default" || config.answer.response == ResponseAs::Simple
 }
 
 /// A path that leads to the template: `/orders/id` for `/orders/{id}`.
-fn path_of(template: &str) -> String {
+pub(crate) fn path_of(template: &str) -> String {
     if template == "$default" { "/".to_owned() } else { template.replace(['{', '}', '+'], "") }
 }
 

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vault_context::unwrap::UnwrapError;
 
 use crate::error::OrdersError;
 use crate::orders::Orders;
@@ -18,18 +17,12 @@ pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&st
     }
 }
 
-/// 503 where waiting helps, 403 where the request is refused, 500 where this integration, Vault or the database is set up wrong.
 fn status(error: &OrdersError) -> u16 {
     match error {
-        OrdersError::Unwrap(error) if error.is_outage() => 503,
-        OrdersError::Read(error) if error.is_outage() => 503,
-        OrdersError::Database(error) if error.is_outage() => 503,
-        OrdersError::EventUnsupported
-        | OrdersError::Unwrap(UnwrapError::Vault(_))
-        | OrdersError::Read(_)
-        | OrdersError::Database(_)
-        | OrdersError::NotKv2 => 500,
-        OrdersError::StageUnknown | OrdersError::Unwrap(_) => 403,
+        OrdersError::Unwrap(error) | OrdersError::Read(error) => error.status(),
+        OrdersError::Database(error) => error.status(),
+        OrdersError::EventUnsupported | OrdersError::NotKv2 => 500,
+        OrdersError::StageUnknown => 403,
     }
 }
 
@@ -45,7 +38,7 @@ mod tests {
     use std::io::ErrorKind;
 
     use vault_context::ContextError;
-    use vault_context::unwrap::SeenAt;
+    use vault_context::unwrap::{SeenAt, UnwrapError};
     use vault_context::vault::VaultErrorKind;
 
     use super::*;
@@ -53,6 +46,10 @@ mod tests {
 
     fn path() -> String {
         "sys/wrapping/unwrap".to_owned()
+    }
+
+    fn read(kind: VaultErrorKind) -> OrdersError {
+        OrdersError::Read(kind.at(path()).into())
     }
 
     /// The code alone: Vault's words stay inside.
@@ -73,14 +70,14 @@ mod tests {
             (OrdersError::StageUnknown, 403, "stage_unknown"),
             (UnwrapError::Vault(VaultErrorKind::Sealed.at(path())).into(), 503, "vault_sealed"),
             (UnwrapError::NotKnown.into(), 503, "wrapping_token_not_known"),
-            (VaultErrorKind::TimedOut.at(path()).into(), 503, "vault_timed_out"),
-            (refused.at(path()).into(), 500, "vault_refused"),
-            (VaultErrorKind::Forbidden.at(path()).into(), 500, "vault_forbidden"),
+            (read(VaultErrorKind::TimedOut), 503, "vault_timed_out"),
+            (read(refused), 500, "vault_refused"),
+            (read(VaultErrorKind::Forbidden), 500, "vault_forbidden"),
             (UnwrapError::Vault(VaultErrorKind::Forbidden.at(path())).into(), 500, "vault_forbidden"),
             (DatabaseError::Unreachable(ErrorKind::ConnectionRefused).into(), 503, "database_unreachable"),
             (DatabaseError::TimedOut.into(), 503, "database_timed_out"),
             (DatabaseError::Unavailable("57P03".to_owned()).into(), 503, "database_unavailable"),
-            (DatabaseError::Broken.into(), 503, "database_unavailable"),
+            (DatabaseError::Broken.into(), 503, "database_unreachable"),
             (DatabaseError::Refused("42501".to_owned()).into(), 500, "database_refused"),
             (OrdersError::NotKv2, 500, "secret_not_kv2"),
             (OrdersError::EventUnsupported, 500, "event_unsupported"),

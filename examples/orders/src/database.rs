@@ -87,16 +87,19 @@ async fn rows(client: Client) -> Result<Vec<Order>, tokio_postgres::Error> {
 impl DatabaseError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "database_unreachable",
+            Self::Unreachable(_) | Self::Broken => "database_unreachable",
             Self::TimedOut => "database_timed_out",
-            Self::Unavailable(_) | Self::Broken => "database_unavailable",
+            Self::Unavailable(_) => "database_unavailable",
             Self::Refused(_) => "database_refused",
         }
     }
 
-    /// Whether waiting helps.
-    pub(crate) fn is_outage(&self) -> bool {
-        !matches!(self, Self::Refused(_))
+    /// 503 where waiting helps, 500 where something is set up wrong.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Refused(_) => 500,
+            Self::Unreachable(_) | Self::TimedOut | Self::Unavailable(_) | Self::Broken => 503,
+        }
     }
 }
 

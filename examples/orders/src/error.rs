@@ -1,7 +1,6 @@
 //! Why there are no orders: [`OrdersError`].
 
 use vault_context::unwrap::UnwrapError;
-use vault_context::vault::VaultError;
 
 use crate::database::DatabaseError;
 
@@ -15,7 +14,7 @@ pub(crate) enum OrdersError {
     #[error("the request brings no usable Vault token")]
     Unwrap(#[from] UnwrapError),
     #[error("Vault gives neither the secret nor the credentials")]
-    Read(#[from] VaultError),
+    Read(#[source] UnwrapError),
     #[error("the orders cannot be queried")]
     Database(#[from] DatabaseError),
     #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
@@ -27,8 +26,7 @@ impl OrdersError {
         match self {
             Self::EventUnsupported => "event_unsupported",
             Self::StageUnknown => "stage_unknown",
-            Self::Unwrap(error) => error.code(),
-            Self::Read(error) => error.code(),
+            Self::Unwrap(error) | Self::Read(error) => error.code(),
             Self::Database(error) => error.code(),
             Self::NotKv2 => "secret_not_kv2",
         }

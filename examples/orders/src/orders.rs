@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use vault_context::VaultContext;
 use vault_context::unwrap::{SeenAt, UnwrapError, Unwrapped};
+use vault_context::vault::VaultError;
 
 use crate::call::Call;
 use crate::config::{Source, Stage, Stages, chain};
@@ -98,19 +99,23 @@ async fn found(stage: &Stage, token: &Unwrapped) -> Result<Found, OrdersError> {
 }
 
 async fn in_secret(path: &str, token: &Unwrapped) -> Result<Found, OrdersError> {
-    let secret = token.read(path).await?;
+    let secret = token.read(path).await.map_err(not_read)?;
     let secret_fields = field_names(&secret.data).ok_or(OrdersError::NotKv2)?;
     Ok(Found::Secret { secret_fields, orders: sample_orders() })
 }
 
 async fn in_database(database: &Database, token: &Unwrapped) -> Result<Found, OrdersError> {
-    let credentials = token.database(&database.mount).credentials(&database.role).await?;
+    let credentials = token.database(&database.mount).credentials(&database.role).await.map_err(not_read)?;
     let orders = json!(database.orders(&credentials).await?);
     let lease_duration_seconds = credentials.lease.duration_seconds;
     Ok(Found::Database {
         database: LeaseFacts { role: database.role.clone(), lease_duration_seconds },
         orders,
     })
+}
+
+fn not_read(error: VaultError) -> OrdersError {
+    OrdersError::Read(error.into())
 }
 
 /// The names, never the values: KV version 2 keeps the fields in `data.data`.

@@ -29,7 +29,7 @@ use crate::vault::{Auth, Call, Namespace, Vault, VaultAnswer, VaultError, VaultE
 
 pub use self::creation_path::{CreationPath, InvalidCreationPath};
 pub use self::engines::{Credentials, Database, Kv};
-pub use self::error::{SeenAt, UnwrapError};
+pub use self::error::{ErrorClass, SeenAt, UnwrapError};
 use self::lag::{Life, Over, Patience};
 pub use self::token::{Secret, Unwrapped};
 

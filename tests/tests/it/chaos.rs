@@ -39,9 +39,10 @@ async fn a_standby_that_lags_behind_refuses_nobody() {
     holds("lag-20ms", WITHOUT_TOKENS).await;
 }
 
-/// The integrations in other languages, at the standby itself. It hears of the token about when they ask for the third time.
+/// The integration in Java, at the standby itself. It hears of the token about when it asks for the third time. The packages are
+/// tried in `conformance`.
 #[tokio::test]
-async fn integrations_in_every_language_wait_for_a_standby_that_lags_behind() {
+async fn the_integration_in_java_waits_for_a_standby_that_lags_behind() {
     let scratch = Scratch::new("lagging-clients");
     let cluster = Cluster::start(&scratch).await;
     let leader = cluster.leader().await;
@@ -49,14 +50,12 @@ async fn integrations_in_every_language_wait_for_a_standby_that_lags_behind() {
     vault_setup::quickstart(active).await;
     cluster.move_away(Some((standby, Duration::from_millis(300))));
     let address = cluster.node(standby).address();
-    let waiting = stack::clients().map(|(name, mut command)| (name, stack::start(&mut command, address)));
+    let waiting = stack::start(&mut stack::spring(), address);
     // Java takes a moment to compile its client, in which the standby would hear of a token.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    for (name, client) in waiting {
-        let context = active.context(address).await;
-        let (good, printed) = stack::give(client, &context);
-        assert!(good && printed.contains("orders-prod"), "{name}: {printed}");
-    }
+    let context = active.context(address).await;
+    let (good, printed) = stack::give(waiting, &context);
+    assert!(good && printed.contains("orders-prod"), "{printed}");
 }
 
 /// A hundred good requests, one in each of a hundred seconds, and nothing to complain of.

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use test_bed::process::finished;
 use test_bed::{AwsBed, DeployedStack, QuickstartParameters, TokenSpec, http, parts, proxied_event};
 
+use crate::conformance::{LANGUAGES, Process, Runner as _};
+
+const CREATION_PATH: &str = "auth/token/create/orders-prod-reader";
+
 /// Everything, deployed and warm.
 pub(crate) struct Stack {
     // Dropped in this order: clients before servers.
@@ -50,6 +54,7 @@ async fn the_main_job() {
     assert_eq!(stack.bed.vault.aws_auth.login_count(), 1);
 }
 
+/// What the deployed authorizer makes is what each package opens; their cases are in `conformance`.
 #[tokio::test]
 async fn integrations_in_every_language_unwrap_once() {
     let stack = Stack::new("integrations").await;
@@ -59,43 +64,42 @@ async fn integrations_in_every_language_unwrap_once() {
     // Rust is the deployed sample.
     assert_eq!(stack.get("prod", &token).await.0, 200);
 
-    for (name, command) in &mut clients() {
+    for language in LANGUAGES {
+        let mut runner = Process::start(parts::integration(language), &stack.bed.scratch);
         let context = stack.context(&token).await;
-        assert!(context["vaultWrappingToken"].is_string(), "{context}");
-        let (good, printed) = run(command, &address, &context);
-        assert!(good, "{name}: {printed}");
-        let printed: Value =
-            serde_json::from_str(printed.trim()).unwrap_or_else(|_| panic!("{name}: {printed}"));
-        assert_eq!(printed["username"], "orders-prod", "{name}");
-        assert_eq!(printed["accessor"], context["vaultWrappedAccessor"], "{name}");
-        assert!(!printed.to_string().contains(context["vaultWrappingToken"].as_str().unwrap()));
-        // The token is revoked and the wrapping token spent: a second unwrap is refused.
-        let (good, printed) = run(command, &address, &context);
-        assert!(!good && printed.contains("no node knows the wrapping token"), "{name}: {printed}");
-        // A context for another path is refused before anything is sent.
-        let mut tampered = stack.context(&token).await;
-        tampered["vaultCreationPath"] = json!("auth/token/create/admin");
-        let (good, printed) = run(command, &address, &tampered);
-        assert!(!good && printed.contains("creation path"), "{name}: {printed}");
+        let request = json!({
+            "integration": {"address": address, "creation_paths": [CREATION_PATH]},
+            "event": {"requestContext": {"authorizer": context}}, "use": [{"kv": ["secret", "prod/orders"]}],
+        });
+        let answer = runner.answer(&request).await;
+        assert_eq!(answer["values"][0]["username"], "orders-prod", "{language}: {answer}");
+        assert_eq!(answer["token"]["accessor"], context["vaultWrappedAccessor"], "{language}");
+        assert_eq!(runner.answer(&request).await["error"], "TokenSpent", "{language}");
     }
+
+    let context = stack.context(&token).await;
+    assert!(context["vaultWrappingToken"].is_string(), "{context}");
+    let (good, printed) = run(&mut spring(), &address, &context);
+    assert!(good, "{printed}");
+    let opened: Value = serde_json::from_str(printed.trim()).unwrap_or_else(|_| panic!("{printed}"));
+    assert_eq!(opened["username"], "orders-prod");
+    assert_eq!(opened["accessor"], context["vaultWrappedAccessor"]);
+    assert!(!printed.contains(context["vaultWrappingToken"].as_str().unwrap()));
+    // The token is revoked and the wrapping token spent: a second unwrap is refused.
+    let (good, printed) = run(&mut spring(), &address, &context);
+    assert!(!good && printed.contains("no node knows the wrapping token"), "{printed}");
+    // A context for another path is refused before anything is sent.
+    let mut tampered = stack.context(&token).await;
+    tampered["vaultCreationPath"] = json!("auth/token/create/admin");
+    let (good, printed) = run(&mut spring(), &address, &tampered);
+    assert!(!good && printed.contains("creation path"), "{printed}");
 }
 
-/// The integrations in other languages than Rust, by the library that each uses.
-pub(crate) fn clients() -> [(&'static str, Command); 5] {
-    let mut python = Command::new(parts::python());
-    python.arg(parts::client("unwrap.py"));
-    let mut node = Command::new("node");
-    node.arg(parts::client("unwrap.cjs")).env("NODE_PATH", parts::node().join("node_modules"));
-    let go = |name| Command::new(parts::go(name));
+/// The integration in Java, with Spring Vault.
+pub(crate) fn spring() -> Command {
     let mut java = Command::new("java");
     java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(parts::java()).arg(parts::client("java/Unwrap.java"));
-    [
-        ("hvac", python),
-        ("node-vault", node),
-        ("vault/api", go("vault-api")),
-        ("openbao/api", go("openbao-api")),
-        ("Spring Vault", java),
-    ]
+    java
 }
 
 /// Gives a client the context on standard input; answers whether it ended well, and what it printed.
@@ -107,7 +111,7 @@ pub(crate) fn run(command: &mut Command, address: &str, context: &Value) -> (boo
 pub(crate) fn start(command: &mut Command, address: &str) -> Child {
     command
         .env("VAULT_ADDR", address)
-        .env("CREATION_PATH", "auth/token/create/orders-prod-reader")
+        .env("CREATION_PATH", CREATION_PATH)
         .env("SECRET_PATH", "secret/data/prod/orders")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -71,6 +71,20 @@ impl Route {
         }
     }
 
+    /// A call that this route covers, as its method and template; `None` where it opens a WebSocket.
+    pub fn example(&self) -> Option<(&str, &str)> {
+        let Pattern::Http { method, template } = &self.0 else { return None };
+        let method = match method {
+            MethodPattern::Exactly(method) => method,
+            MethodPattern::AnyButOptions => "GET",
+        };
+        let template = match template {
+            TemplatePattern::All => "/",
+            TemplatePattern::Exactly(template) | TemplatePattern::Below(template) => template,
+        };
+        Some((method, template))
+    }
+
     /// Whether this route covers every call that `other` covers.
     pub fn includes(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use super::GrantError;
-use crate::identity::Identity;
+use crate::{identity::Identity, names::IssuerName};
 
 const MAX_VALUE_BYTES: usize = 128;
 
@@ -34,11 +34,20 @@ impl EntityAlias {
             return Err(refused("is absent"));
         };
         let value = value.as_str().ok_or_else(|| refused("is not text"))?;
+        Self::of_value(value, issuer).map_err(refused)
+    }
+
+    /// The alias of a value of an issuer.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the value.
+    pub fn of_value(value: &str, issuer: &IssuerName) -> Result<Self, &'static str> {
         if value.len() > MAX_VALUE_BYTES {
-            return Err(refused("is too long"));
+            return Err("is too long");
         }
         if !is_value(value) {
-            return Err(refused("is empty or has other characters"));
+            return Err("is empty or has other characters");
         }
         Ok(Self(format!("{value}@{issuer}")))
     }

@@ -1,7 +1,7 @@
 //! Why the integration has no Vault token: [`UnwrapError`], each text written for the one who is called at night.
 //!
-//! Receives what the steps found; produces a text, a stable code, and whether it is an outage. Leaves the answer to the
-//! caller of the API to the integration.
+//! Each has a stable code, the class that the other languages' integrations name it by ([`ErrorClass`]), and the HTTP status to
+//! answer the caller of the API with.
 
 use std::fmt;
 
@@ -115,7 +115,7 @@ pub enum UnwrapError {
     #[error("what was wrapped is not a Vault service token: set the token role's token_type to service")]
     NotAServiceToken,
     /// Vault could not be asked, or refused.
-    #[error("Vault gave no token")]
+    #[error("Vault refused, or could not be asked")]
     Vault(#[from] VaultError),
 }
 
@@ -141,11 +141,90 @@ impl UnwrapError {
         }
     }
 
+    /// The class it belongs to.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoContext | Self::NoToken => ErrorClass::ContextMissing,
+            Self::Context(_)
+            | Self::AddressMismatch
+            | Self::NamespaceMismatch
+            | Self::CreationPathMismatch { .. } => ErrorClass::ContextTampered,
+            Self::NotKnown | Self::NotValidAnyMore => ErrorClass::TokenSpent,
+            Self::Expired => ErrorClass::TokenExpired,
+            Self::AccessorMismatch => ErrorClass::AccessorMismatch,
+            Self::LeaseTooLong { .. } => ErrorClass::LeaseTooLong,
+            Self::Vault(error) if error.is_outage() => ErrorClass::VaultUnavailable,
+            Self::IdentityPolicies | Self::NotAServiceToken | Self::Vault(_) => ErrorClass::VaultDenied,
+        }
+    }
+
+    /// The HTTP status to answer the caller of the API with: 503 where a later request may succeed, 403 where this request is
+    /// refused, 500 where this integration or Vault is set up wrong.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            _ if self.is_outage() => 503,
+            Self::Vault(_) => 500,
+            Self::NoContext
+            | Self::Context(_)
+            | Self::NoToken
+            | Self::Expired
+            | Self::AddressMismatch
+            | Self::NamespaceMismatch
+            | Self::CreationPathMismatch { .. }
+            | Self::NotKnown
+            | Self::NotValidAnyMore
+            | Self::AccessorMismatch
+            | Self::IdentityPolicies
+            | Self::LeaseTooLong { .. }
+            | Self::NotAServiceToken => 403,
+        }
+    }
+
     /// Whether Vault or the way to it may be down: a client is told 503, and everything else is a refusal. Nodes that lag
     /// behind are an outage, too, and a second request brings another token.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::NotKnown) || matches!(self, Self::Vault(error) if error.is_outage())
+    }
+}
+
+/// What went wrong, as coarsely as who acts next: one name for all integrations, whatever their language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The request brings no context of the authorizer, or no token in it.
+    ContextMissing,
+    /// The context is not whole, or disagrees with the integration's configuration or with Vault.
+    ContextTampered,
+    /// The wrapping token was opened or revoked before, or no node of Vault knows it.
+    TokenSpent,
+    /// The wrapping token's time was up.
+    TokenExpired,
+    /// The token inside is not the announced one.
+    AccessorMismatch,
+    /// The token inside lives longer than the integration accepts.
+    LeaseTooLong,
+    /// Vault, or the way to it, is down or overloaded. A later request may succeed.
+    VaultUnavailable,
+    /// Vault refused, or gave something else than expected: it or the integration is set up wrong.
+    VaultDenied,
+}
+
+impl ErrorClass {
+    /// The name, as the other languages write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ContextMissing => "ContextMissing",
+            Self::ContextTampered => "ContextTampered",
+            Self::TokenSpent => "TokenSpent",
+            Self::TokenExpired => "TokenExpired",
+            Self::AccessorMismatch => "AccessorMismatch",
+            Self::LeaseTooLong => "LeaseTooLong",
+            Self::VaultUnavailable => "VaultUnavailable",
+            Self::VaultDenied => "VaultDenied",
+        }
     }
 }
 

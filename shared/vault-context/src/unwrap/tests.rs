@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::context::{CallerBinding, CallerKind};
+use crate::context::{CallerBinding, CallerKind, ContextError};
 use crate::vault::{VaultAddress, VaultOptions};
 use vault_api::{VaultToken, WrappingToken};
 
@@ -144,7 +144,7 @@ fn debug_of_every_step_hides_the_tokens() {
 #[test]
 fn texts_do_not_repeat_their_source() {
     let error = UnwrapError::from(VaultErrorKind::Sealed.at(LOOKUP));
-    assert_eq!(error.to_string(), "Vault gave no token");
+    assert_eq!(error.to_string(), "Vault refused, or could not be asked");
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
         "Vault is sealed (`sys/wrapping/lookup`)"
@@ -179,5 +179,74 @@ fn a_token_nobody_knew_an_expired_one_and_one_that_was_opened_have_texts_of_thei
         assert_eq!((error.code(), error.is_outage()), (code, outage));
         assert!(words.iter().all(|words| text.contains(words)), "{words:?}: {text}");
         assert_eq!(text.contains("intercepted"), code == "not_valid_any_more", "an alarm: {text}");
+    }
+}
+
+/// The table that the integrations of every language answer by.
+#[test]
+fn each_error_has_the_class_and_the_status_of_the_other_languages() {
+    use ErrorClass::{
+        AccessorMismatch, ContextMissing, ContextTampered, LeaseTooLong, TokenExpired, TokenSpent,
+        VaultDenied, VaultUnavailable,
+    };
+    let vault = |kind: VaultErrorKind| UnwrapError::from(kind.at(UNWRAP));
+    let unreachable = VaultErrorKind::Unreachable { sent: true, source: "broken".into() };
+    let refused = VaultErrorKind::Refused { status: 400, message: String::new() };
+    let invalid = VaultErrorKind::AnswerInvalid { reason: String::new() };
+    for (error, code, class, status) in [
+        (UnwrapError::NoContext, "no_context", ContextMissing, 403),
+        (UnwrapError::NoToken, "no_token", ContextMissing, 403),
+        (UnwrapError::Context(ContextError::UnsupportedVersion), "context_invalid", ContextTampered, 403),
+        (UnwrapError::AddressMismatch, "address_mismatch", ContextTampered, 403),
+        (UnwrapError::NamespaceMismatch, "namespace_mismatch", ContextTampered, 403),
+        (
+            UnwrapError::CreationPathMismatch { seen_at: SeenAt::Lookup },
+            "creation_path_mismatch",
+            ContextTampered,
+            403,
+        ),
+        (UnwrapError::NotValidAnyMore, "not_valid_any_more", TokenSpent, 403),
+        (UnwrapError::NotKnown, "wrapping_token_not_known", TokenSpent, 503),
+        (UnwrapError::Expired, "wrapping_token_expired", TokenExpired, 403),
+        (UnwrapError::AccessorMismatch, "accessor_mismatch", AccessorMismatch, 403),
+        (
+            UnwrapError::LeaseTooLong { lease_seconds: 0, limit_seconds: 1 },
+            "lease_too_long",
+            LeaseTooLong,
+            403,
+        ),
+        (UnwrapError::IdentityPolicies, "identity_policies", VaultDenied, 403),
+        (UnwrapError::NotAServiceToken, "not_a_service_token", VaultDenied, 403),
+        (vault(unreachable), "vault_unreachable", VaultUnavailable, 503),
+        (vault(VaultErrorKind::TimedOut), "vault_timed_out", VaultUnavailable, 503),
+        (vault(VaultErrorKind::Sealed), "vault_sealed", VaultUnavailable, 503),
+        (
+            vault(VaultErrorKind::Throttled { retry_after_seconds: None }),
+            "vault_throttled",
+            VaultUnavailable,
+            503,
+        ),
+        (
+            vault(VaultErrorKind::Unavailable { status: 502, message: String::new() }),
+            "vault_unavailable",
+            VaultUnavailable,
+            503,
+        ),
+        (vault(VaultErrorKind::Forbidden), "vault_forbidden", VaultDenied, 500),
+        (vault(VaultErrorKind::TokenNotValid), "vault_token_not_valid", VaultDenied, 500),
+        (vault(VaultErrorKind::WrappingTokenNotValid), "vault_wrapping_token_not_valid", VaultDenied, 500),
+        (vault(refused), "vault_refused", VaultDenied, 500),
+        (vault(VaultErrorKind::CallInvalid { reason: "" }), "vault_call_invalid", VaultDenied, 500),
+        (vault(invalid), "vault_answer_invalid", VaultDenied, 500),
+        (
+            vault(VaultErrorKind::AnswerTooLarge { limit_bytes: 1 }),
+            "vault_answer_too_large",
+            VaultDenied,
+            500,
+        ),
+    ] {
+        assert_eq!((error.code(), error.class(), error.status()), (code, class, status));
+        assert_eq!(error.is_outage(), status == 503, "{code}");
+        assert_eq!(class.as_str(), format!("{class:?}"));
     }
 }

@@ -1,0 +1,134 @@
+package vaultcontext
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const (
+	anotherServer   = "the answer is not Vault's, so another server may stand at its address"
+	maxMessageRunes = 400
+	removed         = "…"
+)
+
+// refusal maps a 4xx or 5xx. The texts are Vault's and OpenBao's own; only a sanitised message leaves this function, since
+// Vault echoes what it was sent.
+func refusal(c call, status int, retryAfter bool, body []byte) *Error {
+	texts := refusalTexts(body)
+	says := func(words string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, words) })
+	}
+	message := func() string { return refusalMessage(c, texts, body) }
+	switch {
+	case status == http.StatusTooManyRequests:
+		// A quota of Vault's names the path; a standby that lags behind has an empty list of errors. No body at all is
+		// neither's, and then a Retry-After tells the limit of something before Vault.
+		if len(texts) == 0 && (!retryAfter || len(bytes.TrimSpace(body)) > 0) {
+			return unavailableNow(c, status, message()).with(effect{lag: true})
+		}
+		return unavailable(codeThrottled, "Vault's rate limit refused `%s`", c.path)
+	case status == http.StatusPreconditionFailed:
+		return unavailableNow(c, status, message()).with(effect{lag: true})
+	case status == http.StatusServiceUnavailable && says("Vault is sealed"):
+		return unavailable(codeSealed, "Vault is sealed (`%s`)", c.path)
+	case status == http.StatusBadRequest && says("wrapping token is not valid or does not exist"):
+		return denied(codeWrappingTokenNotValid, "Vault does not know the wrapping token sent to `%s`, or not any more", c.path).
+			with(effect{lag: true})
+	case status == http.StatusBadRequest && says("leadership lost"):
+		return unavailableNow(c, status, message())
+	case status == http.StatusForbidden && c.token != nil:
+		if says("invalid token") || slices.Contains(texts, "permission denied") {
+			return denied(codeTokenNotValid, "Vault does not know the token sent to `%s`, or not any more", c.path).
+				with(effect{lag: true})
+		}
+		if says("permission denied") {
+			return denied(codeForbidden, "the token's policies do not allow `%s`", c.path)
+		}
+	case status == http.StatusNotFound && !isJSONObject(body):
+		// A proxy without a backend must not pass for a Vault in which there is nothing at the path.
+		return unavailableNow(c, status, anotherServer)
+	case status >= 500 || (status >= 472 && status <= 474):
+		return unavailableNow(c, status, message())
+	}
+	return denied(codeRefused, "Vault refused `%s` (status %d): %s", c.path, status, message())
+}
+
+func unavailableNow(c call, status int, message string) *Error {
+	return unavailable(codeUnavailable, "Vault cannot answer `%s` now (status %d): %s", c.path, status, message)
+}
+
+// refusalTexts are Vault's errors, or whatever text something before Vault answered with; none where there is no text.
+func refusalTexts(body []byte) []string {
+	var parsed struct{ Errors *[]string }
+	if json.Unmarshal(body, &parsed) == nil && parsed.Errors != nil {
+		return *parsed.Errors
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	return []string{string(body)}
+}
+
+func refusalMessage(c call, texts []string, body []byte) string {
+	if len(texts) > 0 {
+		if message := sanitised(texts[0], c); strings.TrimSpace(message) != "" {
+			return message
+		}
+	}
+	if isJSONObject(body) {
+		return "no reason given"
+	}
+	return anotherServer
+}
+
+// sanitised makes a text from the network fit for a log: its first line, bounded, without the tokens of the call and without
+// words that look like a secret. It removes too much rather than too little.
+func sanitised(text string, c call) string {
+	for _, token := range []hidden{c.token, c.mentions} {
+		if token != nil {
+			text = strings.ReplaceAll(text, token.expose(), removed)
+		}
+	}
+	line, _, _ := strings.Cut(tellingLine(text), "<")
+	line = word.ReplaceAllStringFunc(line, func(word string) string {
+		if looksSecret(word) {
+			return removed
+		}
+		return word
+	})
+	return printable(line)
+}
+
+// tellingLine is the first line; of the list "1 error occurred:\n\t* permission denied\n\n", its first item.
+func tellingLine(text string) string {
+	first, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if strings.HasSuffix(first, "occurred:") {
+		first, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(rest), "* "), "\n")
+	}
+	return strings.TrimSpace(first)
+}
+
+var (
+	// word is letters that tokens, JWTs, base64, hex and URL-encoding are written with.
+	word       = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]+`)
+	tokenLike  = regexp.MustCompile(`^eyJ|(hvs|hvb|hvr|s|b|r)\.[^/]{16,}`)
+	digit      = regexp.MustCompile(`[0-9]`)
+	longSecret = 64
+)
+
+func looksSecret(word string) bool {
+	return slices.ContainsFunc(strings.Split(word, "/"), func(part string) bool {
+		return tokenLike.MatchString(part) || len(part) >= longSecret || (len(part) >= 20 && digit.MatchString(part))
+	}) || (len(word) >= 40 && digit.MatchString(word) && strings.ToLower(word) != word)
+}
+
+// printable bounds a text and drops its control characters.
+func printable(text string) string {
+	runes := slices.DeleteFunc([]rune(text), unicode.IsControl)
+	return string(runes[:min(len(runes), maxMessageRunes)])
+}

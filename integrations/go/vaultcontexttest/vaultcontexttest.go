@@ -1,0 +1,114 @@
+// Package vaultcontexttest makes the context of vault-authorizer for tests of an integration, with a real token of a
+// development Vault: bao server -dev, or vault server -dev.
+package vaultcontexttest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Vault is a development server, and a token that may create the tokens of the tests.
+type Vault struct {
+	Address, Token, Namespace string
+}
+
+// FromEnv takes VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE, and fails the test where one of the first two is not set.
+func FromEnv(t testing.TB) Vault {
+	t.Helper()
+	vault := Vault{os.Getenv("VAULT_ADDR"), os.Getenv("VAULT_TOKEN"), os.Getenv("VAULT_NAMESPACE")}
+	if vault.Address == "" || vault.Token == "" {
+		t.Fatal("this test needs a development Vault: set VAULT_ADDR and VAULT_TOKEN")
+	}
+	return vault
+}
+
+// Authorizer makes a wrapped token at creationPath, such as auth/token/create/orders-prod-reader, and answers what an event has
+// in RequestContext.Authorizer then. The parameters go into the token's creation; the ttl is 2 minutes where they have none.
+func (v Vault) Authorizer(t testing.TB, creationPath string, parameters map[string]any) map[string]any {
+	t.Helper()
+	body := map[string]any{"ttl": "120s"}
+	for name, value := range parameters {
+		body[name] = value
+	}
+	wrapped := v.create(t, creationPath, body)
+	authorizer := map[string]any{
+		"vaultWrappingToken":   wrapped.Token,
+		"vaultWrappedAccessor": wrapped.WrappedAccessor,
+		"vaultCreationPath":    wrapped.CreationPath,
+		"vaultAddress":         v.Address,
+		"vaultWrapExpiresAt":   strconv.FormatInt(time.Now().Unix()+wrapped.TTL, 10),
+		"vaultGrant":           path.Base(creationPath),
+		"callerKind":           "jwt",
+		"callerIssuer":         "corp",
+		"callerId":             "corp:alice",
+		"callerBinding":        "none",
+		"contextVersion":       "1",
+	}
+	if v.Namespace != "" {
+		authorizer["vaultNamespace"] = v.Namespace
+	}
+	return authorizer
+}
+
+type wrapInfo struct {
+	Token           string
+	TTL             int64
+	CreationPath    string `json:"creation_path"`
+	WrappedAccessor string `json:"wrapped_accessor"`
+}
+
+func (v Vault) create(t testing.TB, creationPath string, body map[string]any) wrapInfo {
+	t.Helper()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimRight(v.Address, "/") + "/v1/" + creationPath
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Vault-Token", v.Token)
+	request.Header.Set("X-Vault-Wrap-TTL", "60s")
+	if v.Namespace != "" {
+		request.Header.Set("X-Vault-Namespace", v.Namespace)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answered, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: status %d: %s, %v", creationPath, response.StatusCode, answered, err)
+	}
+	var answer struct {
+		WrapInfo wrapInfo `json:"wrap_info"`
+	}
+	if err := json.Unmarshal(answered, &answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer.WrapInfo
+}
+
+var capital = regexp.MustCompile("[A-Z]")
+
+// Headers writes a context as a container behind an HTTP integration gets it.
+func Headers(authorizer map[string]any) http.Header {
+	headers := http.Header{}
+	for key, value := range authorizer {
+		name := strings.TrimPrefix(strings.TrimPrefix(key, "vault"), "context")
+		name = strings.TrimPrefix(capital.ReplaceAllString(name, "-$0"), "-")
+		headers.Set("X-Vault-Context-"+name, value.(string))
+	}
+	return headers
+}

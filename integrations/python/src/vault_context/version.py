@@ -1,0 +1,3 @@
+"""The version of this package, also sent to Vault in `User-Agent`."""
+
+__version__ = "0.1.0"
