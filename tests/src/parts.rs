@@ -142,6 +142,17 @@ pub fn aws_auth_plugin() -> Option<PathBuf> {
     Some(plugin.unwrap_or_else(|error| panic!("VAULT_AUTH_AWS_PLUGIN, {}: {error}", named.display())))
 }
 
+/// The sample in TypeScript, bundled into one module.
+pub fn orders_typescript() -> PathBuf {
+    present(target().join("test-bed/orders-typescript/examples/orders-typescript/dist/orders.cjs"))
+}
+
+/// A program of this machine, if it has one of that name.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| program.is_file())
+}
+
 /// The folder of Node.js packages (`node_modules` lies in it).
 pub fn node() -> PathBuf {
     present(target().join("test-bed/node"))

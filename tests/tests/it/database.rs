@@ -1,6 +1,8 @@
 //! Dynamic credentials of PostgreSQL: each sample answers a tenant's rows with a user that Vault has made for the request, and that
 //! is gone when the token is.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 use test_bed::{
     Configuration, Function, LocalBed, OrdersDatabase, TENANTS, TokenSpec, configuration, parts,
@@ -21,6 +23,8 @@ struct World {
     authorizer: Function,
     database: OrdersDatabase,
     bed: LocalBed,
+    /// What no log may hold.
+    secrets: RefCell<Vec<String>>,
 }
 
 impl World {
@@ -31,7 +35,7 @@ impl World {
         let database = OrdersDatabase::start(&bed.scratch).await;
         database.set_up(&bed.openbao).await;
         let authorizer = bed.function(&tenants(bed.configuration()));
-        Self { authorizer, database, bed }
+        Self { authorizer, database, bed, secrets: RefCell::default() }
     }
 
     /// What API Gateway gives the integration for a caller of this tenant.
@@ -39,14 +43,32 @@ impl World {
         let jwt = self.bed.issuer.token(&TokenSpec::new().claim("tenant", tenant));
         let answer = self.authorizer.get("/orders", &jwt).await.response();
         assert_eq!(answer["context"]["vaultGrant"], format!("orders-{tenant}"), "{answer}");
+        let wrapping_token = answer["context"]["vaultWrappingToken"].as_str().expect("a token").to_owned();
+        self.secrets.borrow_mut().extend([jwt, wrapping_token]);
         proxied_event(&answer["context"])
     }
 
     /// Each sample with these stages, and its name.
     fn samples(&self, stages: &str) -> Vec<(&'static str, Function)> {
         let variables = [("VAULT_ADDR", self.bed.openbao.address()), ("ORDERS_STAGES", stages)];
-        let rust = Function::start(&parts::binary("release", "orders"), &variables, &self.bed.scratch);
-        vec![("Rust", rust)]
+        let scratch = &self.bed.scratch;
+        let rust = Function::start(&parts::binary("release", "orders"), &variables, scratch);
+
+        let [sample, package] = ["examples/orders-python", "integrations/python/src"];
+        let path = [sample, package].map(|folder| parts::repository().join(folder).display().to_string());
+        let path = path.join(":");
+        // Nothing is written beside the sources.
+        let of_python = [("PYTHONPATH", path.as_str()), ("PYTHONDONTWRITEBYTECODE", "1")];
+        let runtime = parts::executable(scratch, "lambda_runtime.py");
+        let python = Function::start(&runtime, &[&variables[..], &of_python].concat(), scratch);
+
+        let module = parts::orders_typescript().display().to_string();
+        let node = parts::on_path("node").expect("Node.js is on the machine");
+        let runtime = format!("#!{}\n{}", node.display(), parts::text("tests/clients/lambda_runtime.cjs"));
+        let runtime = parts::script(&scratch.folder("program"), "bootstrap", &runtime);
+        let of_node = [("SAMPLE", module.as_str())];
+        let typescript = Function::start(&runtime, &[&variables[..], &of_node].concat(), scratch);
+        vec![("Rust", rust), ("Python", python), ("TypeScript", typescript)]
     }
 
     /// The same with another member in the place of one of acme's.
@@ -59,10 +81,11 @@ impl World {
     /// Acme's call is answered with this status and code, and leaves no user behind.
     async fn assert_fails(&self, (sample, function): &(&str, Function), status: u16, code: &str) {
         let answer = function.invoke(&self.event("acme").await).await.response();
-        assert_eq!(answer["body"], json!({"error": code}).to_string(), "{sample}: {}", function.log());
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body, json!({"error": code}), "{sample}: {}", function.log());
         assert_eq!(answer["statusCode"], status, "{sample}");
-        let retry_after = (status == 503).then_some(&json!("1"));
-        assert_eq!(answer["headers"].get("retry-after"), retry_after, "{sample}");
+        let retry_after = if status == 503 { json!("1") } else { Value::Null };
+        assert_eq!(answer["headers"]["retry-after"], retry_after, "{sample}");
         self.database.no_users_left().await;
     }
 }
@@ -82,7 +105,8 @@ async fn each_sample_answers_its_tenants_rows_alone_with_a_user_that_the_revoke_
             };
             let (answer, user) = tokio::join!(function.invoke(&event), looking);
             let user = user.unwrap();
-            assert!(user.starts_with(&format!("v-token-orders-{tenant}-")), "{sample}: {user}");
+            // The engine cuts the role's name to eight letters.
+            assert!(user.starts_with(&format!("v-token-orders-{}-", &tenant[..1])), "{sample}: {user}");
 
             let answer = answer.response();
             assert_eq!(answer["statusCode"], 200, "{sample}: {answer} {}", function.log());
@@ -172,8 +196,8 @@ async fn a_request_that_fails_leaves_no_user_behind_and_no_secret_in_a_log() {
     for (path, log) in world.bed.scratch.logs() {
         let mut words = log.split(|each: char| !each.is_ascii_alphanumeric());
         assert!(!words.any(is_password), "{}", path.display());
-        let of_function = path.ends_with("function.log");
-        assert!(!of_function || !log.contains("v-token-"), "{}", path.display());
-        assert!(!of_function || !log.contains("s."), "{}", path.display());
+        let held = world.secrets.borrow().iter().filter(|secret| log.contains(*secret)).count();
+        assert_eq!(held, 0, "{}", path.display());
+        assert!(!path.ends_with("function.log") || !log.contains("v-token-"), "{}", path.display());
     }
 }
