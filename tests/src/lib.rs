@@ -81,7 +81,7 @@ pub mod vault_setup;
 pub mod web_identity;
 
 pub use self::apis::Apis;
-pub use self::aws_auth::{AwsAuth, AwsAuthConfig, VaultWithAwsAuth};
+pub use self::aws_auth::{AwsAuth, AwsAuthConfig, LoginRole, VaultWithAwsAuth};
 pub use self::beds::{AwsBed, LocalBed, SERVER_ID};
 pub use self::cdk::Package;
 pub use self::cloudformation::Code;

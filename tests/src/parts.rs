@@ -142,9 +142,31 @@ pub fn aws_auth_plugin() -> Option<PathBuf> {
     Some(plugin.unwrap_or_else(|error| panic!("VAULT_AUTH_AWS_PLUGIN, {}: {error}", named.display())))
 }
 
-/// The sample in TypeScript, bundled into one module.
-pub fn orders_typescript() -> PathBuf {
-    present(target().join("test-bed/orders-typescript/examples/orders-typescript/dist/orders.cjs"))
+/// The sample in TypeScript, bundled into one module; where there is no Node.js, there is none.
+pub fn orders_typescript() -> Option<PathBuf> {
+    let built = target().join("test-bed/orders-typescript/examples/orders-typescript/dist/orders.cjs");
+    on_path("node").and(built.is_file().then_some(built))
+}
+
+/// The files of a folder and the folders in it, by their places below it; without what Python leaves there.
+pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("the folder can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        if name == "__pycache__" {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(
+                self::files(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)),
+            );
+        } else {
+            files.push((name, std::fs::read(&path).expect("the file can be read")));
+        }
+    }
+    files.sort();
+    files
 }
 
 /// A program of this machine, if it has one of that name.

@@ -62,7 +62,7 @@ impl World {
         let runtime = parts::executable(scratch, "lambda_runtime.py");
         let python = Function::start(&runtime, &[&variables[..], &of_python].concat(), scratch);
 
-        let module = parts::orders_typescript().display().to_string();
+        let module = parts::orders_typescript().expect("`cargo xtask parts` builds it").display().to_string();
         let node = parts::on_path("node").expect("Node.js is on the machine");
         let runtime = format!("#!{}\n{}", node.display(), parts::text("tests/clients/lambda_runtime.cjs"));
         let runtime = parts::script(&scratch.folder("program"), "bootstrap", &runtime);
