@@ -61,15 +61,23 @@ impl World {
         let mut parameters = QuickstartParameters::new(&vault.address(), &issuer.url());
         parameters.stack = STACK.to_owned();
         let stack = DeployedStack::quickstart(&emulator, &parameters);
+        let address = vault.address();
+        let of_tenants = "a second one: the sample in each language, asking the database";
+        let of_tenants = screen.doing(
+            "API with database",
+            of_tenants,
+            Tenants::deploy(&emulator, &address, &issuer, &database),
+        );
         // None needs another.
-        let ((), deployment, ()) = tokio::join!(
+        let ((), deployment, (), tenants) = tokio::join!(
             screen.doing("Vault", "infra/vault/quickstart.sh", configure(&vault.openbao)),
             screen.doing("API", "infra/cloudformation/quickstart.yaml", stack),
             screen.doing("database", "examples/orders/database.sql", database.set_up(&vault.openbao)),
+            of_tenants,
         );
-        let tenants = Tenants::deploy(&emulator, &vault, &issuer, &database);
-        let note = "the same handler in Rust, Python and TypeScript, for chapter 8";
-        let tenants = screen.doing("API with database", note, tenants).await;
+        // The script has written a policy that both APIs' tokens have.
+        let note = "vault-authorizer vault apply, for the second API";
+        screen.doing("Vault", note, tenants.configure(&vault.openbao)).await;
         screen.proved(
             "The authorizer may mint wrapped tokens of two roles, one for each stage. With its policy, reading a secret \
              is a 403, and so is minting a token that is not wrapped.",

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::json;
 use test_bed::{
-    ACCOUNT, Aws, AwsAuthConfig, Code, Command, DeployedStack, Emulator, Issuer, OrdersDatabase, REGION,
-    SERVER_ID, VaultWithAwsAuth, cloudformation, parts,
+    ACCOUNT, Aws, AwsAuthConfig, Code, Command, DeployedStack, Emulator, Issuer, OpenBao, OrdersDatabase,
+    REGION, SERVER_ID, cloudformation, parts,
 };
 
 use crate::promise;
@@ -30,10 +30,9 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    /// Deploys it, and has `vault apply` make what its configuration needs.
     pub(crate) async fn deploy(
         emulator: &Emulator,
-        vault: &VaultWithAwsAuth,
+        vault: &str,
         issuer: &Issuer,
         database: &OrdersDatabase,
     ) -> Self {
@@ -53,17 +52,20 @@ impl Tenants {
         let parameters = json!({
             "CodeBucket": cloudformation::BUCKET,
             "AuthorizerCodeKey": key(0), "RustCodeKey": key(1), "PythonCodeKey": key(2), "TypescriptCodeKey": key(3),
-            "VaultAddress": vault.address(), "VaultServerId": SERVER_ID, "StsEndpoint": emulator.sts_url(),
+            "VaultAddress": vault, "VaultServerId": SERVER_ID, "StsEndpoint": emulator.sts_url(),
             "Issuer": issuer.url(), "OrdersStages": database.stages(),
         });
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/demo/database/template.yaml");
         let deployment = DeployedStack::create(aws, STACK, &template, &parameters, &code).await;
-
-        let apply = Command::new(&["vault", "apply", "--config", "-", "--policy", ROLE]);
-        let apply = apply.stdin(&deployment.configuration().await).env("VAULT_ADDR", vault.openbao.address());
-        let applied = apply.env("VAULT_TOKEN", vault.openbao.root_token()).run();
-        promise::equal(&format!("vault apply\n{}", applied.all()), 0, applied.code);
         Self { deployment, languages, aws: aws.clone() }
+    }
+
+    /// Has `vault apply` make what the authorizer's configuration needs.
+    pub(crate) async fn configure(&self, openbao: &OpenBao) {
+        let apply = Command::new(&["vault", "apply", "--config", "-", "--policy", ROLE]);
+        let apply = apply.stdin(&self.deployment.configuration().await).env("VAULT_ADDR", openbao.address());
+        let applied = apply.env("VAULT_TOKEN", openbao.root_token()).run();
+        promise::equal(&format!("vault apply\n{}", applied.all()), 0, applied.code);
     }
 
     /// What each function has printed, by its name.
