@@ -133,6 +133,17 @@ pub fn site_packages(place: &str) -> PathBuf {
     present(places.find(|place| place.exists()).unwrap_or_else(|| venv().join("lib/…").join(place)))
 }
 
+/// The folder in which pip keeps what it knows of a package, by its name and place.
+pub fn metadata(package: &str) -> (String, PathBuf) {
+    let installed = site_packages("pip").parent().expect("packages lie in a folder").to_owned();
+    let names = std::fs::read_dir(&installed).expect("the folder can be read").flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_its = |name: &String| name.starts_with(&format!("{package}-")) && name.ends_with(".dist-info");
+    let name = names.find(is_its).unwrap_or_else(|| panic!("{package} is not installed: cargo xtask parts"));
+    let folder = installed.join(&name);
+    (name, folder)
+}
+
 /// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to
 /// build it.
 pub fn aws_auth_plugin() -> Option<PathBuf> {

@@ -78,13 +78,15 @@ impl Tenants {
     }
 }
 
-/// The sample in Python with the packages that it imports: all of them are Python alone.
+/// The sample in Python with the packages that it imports: all of them are Python alone. Some look for their own metadata.
 fn python(aws: &Aws) -> Code {
     let mut files = parts::files(&parts::repository().join("examples/orders-python"));
     let context = parts::repository().join("integrations/python/src/vault_context");
     let packages = ["asn1crypto", "dateutil", "pg8000", "scramp", "urllib3"];
-    let packages = packages.map(|name| (name, parts::site_packages(name)));
-    for (name, folder) in packages.into_iter().chain([("vault_context", context)]) {
+    let mut folders: Vec<_> = packages.map(|name| (name.to_owned(), parts::site_packages(name))).into();
+    folders.extend(["pg8000", "scramp"].map(parts::metadata));
+    folders.push(("vault_context".to_owned(), context));
+    for (name, folder) in folders {
         let below = |(place, text)| (format!("{name}/{place}"), text);
         files.extend(parts::files(&folder).into_iter().map(below));
     }
