@@ -36,7 +36,8 @@ use event::{Call, Method, RequestPath};
 ///
 /// Makes one token of the grant in a development Vault, as the function would, and prints the context with it. The Vault is that
 /// of VAULT_ADDR, which the context names as well: configure your integration with it. VAULT_NAMESPACE and VAULT_CACERT count
-/// too; the token is VAULT_TOKEN's or ~/.vault-token's. Nothing of the caller is verified. A grant with `mode: none` needs no Vault.
+/// too; the token is VAULT_TOKEN's or ~/.vault-token's. Nothing of the caller is verified. A grant with `mode: none` needs no
+/// Vault.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {

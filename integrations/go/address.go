@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// address is Vault's address in the form in which two addresses are compared.
+// address is Vault's address, normalised so that two of them can be compared with ==.
 type address struct {
 	scheme, host, port, path string
 }
@@ -54,7 +54,7 @@ func effectivePort(u *url.URL) (string, error) {
 	return strconv.FormatUint(port, 10), nil
 }
 
-// canonicalHost writes a host without upper case, and an IP address in its one short form.
+// canonicalHost lowercases a host name and shortens an IP address.
 func canonicalHost(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.String()
@@ -74,7 +74,7 @@ func (a address) String() string {
 	return a.scheme + "://" + net.JoinHostPort(a.host, a.port) + a.path
 }
 
-// url is the address of one call. Each segment is encoded by itself, so a path can neither climb nor add a query.
+// url returns the URL of a call. It encodes each segment by itself, so a path can neither climb nor add a query.
 func (a address) url(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
@@ -93,8 +93,8 @@ func isPath(path string) bool {
 	return true
 }
 
-// isCreationPath accepts paths below auth/. Anybody can put anything at others, such as sys/wrapping/wrap. Patterns are
-// refused because paths are compared exactly.
+// isCreationPath accepts paths below auth/, because anyone can wrap anything at other paths, such as sys/wrapping/wrap. It
+// rejects patterns, because paths are compared exactly.
 func isCreationPath(path string) bool {
 	below, found := strings.CutPrefix(path, "auth/")
 	return found && strings.Contains(below, "/") && isPath(below) && isVisibleASCII(below) && !strings.ContainsAny(below, "*{")

@@ -12,7 +12,7 @@ import (
 const (
 	contextVersion = "1"
 	maxValueBytes  = 2048
-	// maxTokenBytes is far above the 255 that Vault advises to plan for.
+	// maxTokenBytes leaves plenty of room above the 255 bytes that Vault advises to plan for.
 	maxTokenBytes = 2048
 )
 
@@ -32,7 +32,7 @@ const (
 	keyVersion         = "contextVersion"
 )
 
-// fields names each value as key of the context and as header, together so that the two cannot drift apart.
+// fields pairs each key of the context with its header, so that the two cannot drift apart.
 var fields = []struct{ key, header string }{
 	{keyWrappingToken, "x-vault-context-wrapping-token"},
 	{keyWrappedAccessor, "x-vault-context-wrapped-accessor"},
@@ -48,7 +48,7 @@ var fields = []struct{ key, header string }{
 	{keyVersion, "x-vault-context-version"},
 }
 
-// Caller is who calls the API, as the authorizer verified it.
+// Caller identifies the caller of the API, as verified by the authorizer.
 type Caller struct {
 	// Kind is how the caller proved it: jwt, aws_identity or aws_iam.
 	Kind string
@@ -60,7 +60,7 @@ type Caller struct {
 	Binding string
 }
 
-// envelope is the authorizer's context, complete and not compared with anything yet.
+// envelope is a complete context that has not been compared with the configuration yet.
 type envelope struct {
 	grant   string
 	caller  Caller
@@ -73,11 +73,11 @@ type wrapped struct {
 	expiresAt                                  uint64
 }
 
-// values are the contract's values as they arrived. A key that was sent without a value is in it, too.
+// values holds the contract's values as they arrived, including empty ones.
 type values map[string]string
 
 func fromAuthorizer(authorizer map[string]any) (envelope, *Error) {
-	// A REST authorizer can have no object in its context, so an object called "lambda" is payload 2.0's.
+	// The context of a REST authorizer cannot hold objects, so an object named "lambda" comes from payload 2.0.
 	if lambda, ok := authorizer["lambda"].(map[string]any); ok {
 		authorizer = lambda
 	}
@@ -94,8 +94,8 @@ func fromAuthorizer(authorizer map[string]any) (envelope, *Error) {
 	return found.read()
 }
 
-// fromHeaders compares names without case and with "_" as "-", as lenient servers do, so that two spellings of one header
-// are two values.
+// fromHeaders ignores case and treats "_" as "-", as lenient servers do. Two spellings of one header therefore count as a
+// duplicate.
 func fromHeaders(headers http.Header) (envelope, *Error) {
 	found := values{}
 	for name, sent := range headers {
@@ -114,7 +114,7 @@ func fromHeaders(headers http.Header) (envelope, *Error) {
 	return found.read()
 }
 
-// flat writes a value as API Gateway does.
+// flat converts a value to text as API Gateway does.
 func flat(value any) (string, bool) {
 	switch value := value.(type) {
 	case nil:
@@ -182,7 +182,7 @@ func (v values) caller() (Caller, *Error) {
 	}
 	binding := v[keyCallerBinding]
 	if binding == "" {
-		// An authorizer that is older than this key has verified no binding.
+		// Older authorizers do not send this key and verify no binding.
 		binding = "none"
 	}
 	if !slices.Contains([]string{"none", "dpop", "mtls"}, binding) {
@@ -191,7 +191,7 @@ func (v values) caller() (Caller, *Error) {
 	return Caller{v[keyCallerKind], v[keyCallerIssuer], v[keyCallerID], binding}, nil
 }
 
-// wrapped reads the keys of the token, which come together or not at all.
+// wrapped reads the keys of the token, which must all be present or all be absent.
 func (v values) wrapped() (*wrapped, *Error) {
 	required := []string{keyWrappingToken, keyWrappedAccessor, keyCreationPath, keyAddress, keyWrapExpiresAt}
 	if !v.any(func(key string) bool { return key == keyNamespace || slices.Contains(required, key) }) {
@@ -231,7 +231,7 @@ func (v values) require(keys ...string) *Error {
 	return nil
 }
 
-// isToken says whether a text can be a token, and so a header.
+// isToken reports whether text is fit to be a token and a header value.
 func isToken(text string) bool {
 	return text != "" && len(text) <= maxTokenBytes && isVisibleASCII(text)
 }

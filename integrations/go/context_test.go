@@ -75,7 +75,7 @@ func TestWhatMayBeAbsentIs(t *testing.T) {
 }
 
 func TestAContextThatIsNotWholeIsRefusedByItsKey(t *testing.T) {
-	long := strings.Repeat("x", maxValueBytes+1)
+	long, beyond := strings.Repeat("x", maxValueBytes+1), "18446744073709551616"
 	for name, test := range map[string]struct {
 		authorizer map[string]any
 		class      error
@@ -105,7 +105,7 @@ func TestAContextThatIsNotWholeIsRefusedByItsKey(t *testing.T) {
 		"a space in it":    {with("vaultWrappingToken", "a secret"), ErrContextTampered, "context_invalid", "vaultWrappingToken"},
 		"a sign":           {with("vaultWrapExpiresAt", "+1"), ErrContextTampered, "context_invalid", "vaultWrapExpiresAt"},
 		"other digits":     {with("vaultWrapExpiresAt", "٣"), ErrContextTampered, "context_invalid", "vaultWrapExpiresAt"},
-		"beyond 64 bits":   {with("vaultWrapExpiresAt", "18446744073709551616"), ErrContextTampered, "context_invalid", "vaultWrapExpiresAt"},
+		"beyond 64 bits":   {with("vaultWrapExpiresAt", beyond), ErrContextTampered, "context_invalid", "vaultWrapExpiresAt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := fromAuthorizer(test.authorizer)

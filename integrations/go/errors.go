@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// The classes of errors, for [errors.Is].
+// Classes of errors, to be used with [errors.Is].
 var (
-	// ErrContextMissing: the request has no context of the authorizer, or its grant has no token.
+	// ErrContextMissing: the request carries no authorizer context, or its grant has no token.
 	ErrContextMissing = errors.New("vaultcontext: context missing")
-	// ErrContextTampered: the context is not whole, or does not agree with the integration's configuration.
+	// ErrContextTampered: the context is invalid, or does not match the integration's configuration.
 	ErrContextTampered = errors.New("vaultcontext: context tampered")
-	// ErrTokenSpent: Vault does not know the wrapping token, or not any more.
+	// ErrTokenSpent: Vault does not know the wrapping token, or no longer does.
 	ErrTokenSpent = errors.New("vaultcontext: token spent")
-	// ErrTokenExpired: the wrapping token's time was up before it was opened.
+	// ErrTokenExpired: the wrapping token expired before it was unwrapped.
 	ErrTokenExpired = errors.New("vaultcontext: token expired")
 	// ErrAccessorMismatch: the token inside is not the one the authorizer announced.
 	ErrAccessorMismatch = errors.New("vaultcontext: accessor mismatch")
 	// ErrLeaseTooLong: the token lives longer than the integration accepts.
 	ErrLeaseTooLong = errors.New("vaultcontext: lease too long")
-	// ErrVaultUnavailable: Vault, or the way to it, is down. Always an outage.
+	// ErrVaultUnavailable: Vault or the network is down. Always an outage.
 	ErrVaultUnavailable = errors.New("vaultcontext: vault unavailable")
-	// ErrVaultDenied: Vault refused a call, or the token is not one to use.
+	// ErrVaultDenied: Vault refused a call, or the unwrapped token is of the wrong kind.
 	ErrVaultDenied = errors.New("vaultcontext: vault denied")
 )
 
-// Error is why there is no token, or no secret. Its text is for the operator's log and not for the caller of the API. It
-// holds no token, and wraps nothing but the error of a context that ended.
+// Error explains why there is no token or no secret. Its text is meant for your log and not for the caller of the API. It
+// holds no token, and it wraps nothing except the error of a context that ended.
 type Error struct {
 	class  error
 	code   string
@@ -39,34 +39,34 @@ type Error struct {
 	effect effect
 }
 
-// effect is what a call that brought no answer may have done.
+// effect describes what a failed call may have done.
 type effect struct {
-	// lag: the node may only lag behind the others. It did nothing, and counted no use of the token.
+	// lag: the node may only lag behind the others. It did nothing and did not count a use of the token.
 	lag bool
 	// notSent: the request certainly never reached Vault.
 	notSent bool
-	// broken: there was no connection, or it broke.
+	// broken: no connection could be made, or it broke.
 	broken bool
 }
 
 func (e *Error) Error() string { return e.text }
 
-// Is says whether the error belongs to the class target, such as [ErrTokenSpent].
+// Is reports whether the error belongs to the class target, such as [ErrTokenSpent].
 func (e *Error) Is(target error) bool { return target == e.class }
 
-// Unwrap answers the error of the context where its end is the reason, so that errors.Is(err, context.Canceled) works.
+// Unwrap returns the error of the context if its end is the reason, so that errors.Is(err, context.Canceled) works.
 func (e *Error) Unwrap() error { return e.ended }
 
 // Code is a stable name for logs and metrics.
 func (e *Error) Code() string { return e.code }
 
-// IsOutage says whether Vault or the way to it may be down, so that a later request may succeed.
+// IsOutage reports whether Vault or the network may be down, so that a later request may succeed.
 func (e *Error) IsOutage() bool { return e.outage }
 
-// Status is the HTTP status to answer the request with: 403, 500 or 503.
+// Status is the HTTP status to respond with: 403, 500 or 503.
 func (e *Error) Status() int { return e.status }
 
-// mayBeOneNodes says whether another node might have answered, so that the next call takes a new connection.
+// mayBeOneNodes reports whether another node might have answered. The next call then uses a new connection.
 func (e *Error) mayBeOneNodes() bool {
 	return e.effect.lag || (e.outage && !e.effect.notSent && e.code != codeThrottled)
 }

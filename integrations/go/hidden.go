@@ -1,11 +1,11 @@
 package vaultcontext
 
-// hidden is a text that no printer shows, however it reaches the value: a function prints as its address.
+// hidden holds a secret. No printer can show it, not even by reflection, because a function prints as its address.
 type hidden func() string
 
 func hide(text string) hidden { return func() string { return text } }
 
-// expose answers the text, which is empty for the zero value. A search for its name finds every use.
+// expose returns the secret, which is empty for the zero value. Search for its name to find every use.
 func (h hidden) expose() string {
 	if h == nil {
 		return ""

@@ -1,9 +1,9 @@
-// Package vaultcontext is for an API behind vault-authorizer. It takes the wrapped Vault token that the authorizer sends with
-// each request, checks it, unwraps it, uses it and gives it back.
+// Package vaultcontext is for APIs behind vault-authorizer. It checks and unwraps the Vault token that the authorizer sends with
+// each request, reads secrets with it and revokes it.
 //
-// An [Integration] trusts its own [Config] and not the request: it compares the two and never dials an address that a request
-// names. It reads no environment variable, sends an unwrap again only where it certainly did nothing, and shows no token or
-// secret in an error or when a value is printed.
+// An [Integration] trusts its own [Config] and not the request. It compares the two and never dials an address that a request
+// names. It reads no environment variable, repeats an unwrap only if the first one certainly did nothing, and shows no token or
+// secret in errors or printed values.
 package vaultcontext
 
 import (
@@ -32,25 +32,26 @@ const (
 	pathRevokeSelf = "auth/token/revoke-self"
 )
 
-// Config is what an integration knows for itself. Nothing in a request changes it.
+// Config describes your Vault and the tokens to accept. Nothing in a request changes it.
 type Config struct {
 	// Address of Vault, such as https://vault.example.com:8200; http:// is for a loopback host.
 	Address string
-	// CreationPaths of the tokens to accept: auth/token/create/<role> of each grant that leads here.
+	// CreationPaths of the tokens to accept: auth/token/create/<role> for each grant that leads here.
 	CreationPaths []string
 	// Namespace of Vault, or empty.
 	Namespace string
 	// CAFile is a PEM bundle to verify Vault's certificate with, instead of the system's roots.
 	CAFile string
-	// MaxLease is the longest life of a token to accept; 15 minutes where it is 0.
+	// MaxLease is the longest life of a token to accept; 0 means 15 minutes.
 	MaxLease time.Duration
-	// Timeout of one call to Vault; 5 seconds where it is 0.
+	// Timeout of one call to Vault; 0 means 5 seconds.
 	Timeout time.Duration
-	// AllowIdentityPolicies accepts tokens whose entity adds policies to the role's: for grants with an entity_alias.
+	// AllowIdentityPolicies accepts tokens whose entity adds policies to those of the role. Set it for grants with an
+	// entity_alias.
 	AllowIdentityPolicies bool
 }
 
-// Integration opens the tokens of requests. Make it once, at start; it is safe for concurrent use.
+// Integration opens the tokens of requests. Create it once, at startup. It is safe for concurrent use.
 type Integration struct {
 	vault                 *vault
 	creationPaths         []string
@@ -59,7 +60,7 @@ type Integration struct {
 	now                   func() time.Time
 }
 
-// New checks the configuration, and names everything that is wrong with it. It sends nothing.
+// New checks the configuration and reports everything that is wrong with it. It sends nothing.
 func New(config Config) (*Integration, error) {
 	address, err := parseAddress(config.Address)
 	if err != nil {
@@ -131,16 +132,16 @@ func defaulted(name string, value *time.Duration, otherwise time.Duration) error
 	return nil
 }
 
-// Open takes event.RequestContext.Authorizer of a REST API, a WebSocket API or payload 1.0, or its Lambda field of payload
-// 2.0, to a token that passed every check. Call [Token.Revoke] when what was read with it is no longer used.
+// Open checks and unwraps the token of a Lambda event. Pass event.RequestContext.Authorizer, or with payload 2.0 its Lambda
+// field. Call [Token.Revoke] when you no longer use anything you read with the token.
 //
-// Its errors are of type [*Error].
+// Errors are of type [*Error].
 func (i *Integration) Open(ctx context.Context, authorizer map[string]any) (*Token, error) {
 	envelope, err := fromAuthorizer(authorizer)
 	return i.open(ctx, envelope, err)
 }
 
-// OpenHeaders is [Integration.Open] for a container behind an HTTP integration, which gets the context as headers.
+// OpenHeaders is like [Integration.Open], for containers behind an HTTP integration, which receive the context as headers.
 func (i *Integration) OpenHeaders(ctx context.Context, headers http.Header) (*Token, error) {
 	envelope, err := fromHeaders(headers)
 	return i.open(ctx, envelope, err)
@@ -168,7 +169,7 @@ func (i *Integration) steps(ctx context.Context, envelope envelope) (*Token, *Er
 	return received.unwrap(ctx)
 }
 
-// received is an envelope that agrees with the configuration.
+// received is an envelope that matches the configuration.
 type received struct {
 	*Integration
 	grant   string
@@ -198,19 +199,19 @@ func (i *Integration) receive(envelope envelope) (*received, *Error) {
 	return &received{i, envelope.grant, envelope.caller, wrapped, lifeOf(left)}, nil
 }
 
-// timeLeft is 0 for a clock before 1970. Such a clock is broken, and would make every token look fresh.
+// timeLeft is 0 if the clock shows a time before 1970. Such a clock is broken and would make every token look fresh.
 func timeLeft(expiresAt uint64, now time.Time) time.Duration {
 	if now.Unix() < 0 {
 		return 0
 	}
-	// Far beyond any token's life, and no overflow.
+	// A year is longer than any token lives, and it prevents an overflow.
 	farAway := uint64(now.Add(24 * time.Hour * 365).Unix())
 	return time.Unix(int64(min(expiresAt, farAway)), 0).Sub(now)
 }
 
-// lookUp asks until a node shows the token. A lookup does not use it up.
+// lookUp repeats the lookup until a node knows the token. A lookup does not use the token up.
 func (r *received) lookUp(ctx context.Context, unknown func() *Error) *Error {
-	// Without X-Vault-Token: in that header the wrapping token would be used up.
+	// Sent in X-Vault-Token, the wrapping token would be used up.
 	body := map[string]any{"token": r.wrapped.token.expose()}
 	lookup := call{method: http.MethodPost, path: pathLookup, body: body, mentions: r.wrapped.token}
 	patience, broken := newPatience(), false
@@ -224,14 +225,14 @@ func (r *received) lookUp(ctx context.Context, unknown func() *Error) *Error {
 			return err
 		}
 		broken = broken || err.effect.broken
-		if verdict := patience.pause(ctx, r.life); verdict != askAgain {
+		if verdict := patience.pause(ctx, r.life); verdict != tryAgain {
 			return givenUp(err, verdict, unknown)
 		}
 	}
 }
 
-// compare refuses a token that an interceptor unwrapped and wrapped again: Vault names another creation path for it. receive
-// let only a configured path through, so equality with the context's is enough.
+// compare rejects a token that an interceptor unwrapped and wrapped again, because Vault reports another creation path for it.
+// The path in the context is a configured one, so it is enough to compare with that.
 func (r *received) compare(answer *answer) *Error {
 	named, ok := answer.Data["creation_path"].(string)
 	if !ok {
@@ -243,7 +244,7 @@ func (r *received) compare(answer *answer) *Error {
 	return nil
 }
 
-// givenUp is what the last refusal means where nobody is asked again.
+// givenUp turns the last failure into the error to return when the retries are over.
 func givenUp(err *Error, verdict verdict, unknown func() *Error) *Error {
 	switch {
 	case err.outage:
@@ -254,7 +255,7 @@ func givenUp(err *Error, verdict verdict, unknown func() *Error) *Error {
 	return unknown()
 }
 
-// unwrap exchanges the wrapping token for the token inside, and revokes that where it fails a check.
+// unwrap exchanges the wrapping token for the token inside, and revokes the latter if it fails a check.
 func (r *received) unwrap(ctx context.Context) (*Token, *Error) {
 	answer, err := r.exchange(ctx)
 	if err != nil {
@@ -269,14 +270,14 @@ func (r *received) unwrap(ctx context.Context) (*Token, *Error) {
 		err = r.check(auth)
 	}
 	if err != nil {
-		_ = token.Revoke(ctx) // it logs its failure
+		_ = token.Revoke(ctx) // logs its own failure
 		return nil, err
 	}
 	return token, nil
 }
 
 func (r *received) exchange(ctx context.Context) (*answer, *Error) {
-	// In the header alone: with the token in the body as well Vault uses it up and answers 500.
+	// With the token in the body as well, Vault uses it up and responds with 500.
 	unwrap := call{method: http.MethodPost, path: pathUnwrap, token: r.wrapped.token}
 	patience := newPatience()
 	for {
@@ -288,8 +289,8 @@ func (r *received) exchange(ctx context.Context) (*answer, *Error) {
 		if verdict == lifeOver || (verdict == patienceOver && err.outage) {
 			return nil, givenUp(err, verdict, notKnown)
 		}
-		// With a patience of its own: an alarm must not rest on one node that lags, nor an interception pass for lag
-		// because Vault was slow.
+		// This lookup gets its own two seconds. Otherwise a lagging node could raise an alarm, or a slow Vault could hide an
+		// interception.
 		if err := r.lookUp(ctx, notValidAnyMore); err != nil {
 			return nil, err
 		}
@@ -299,7 +300,7 @@ func (r *received) exchange(ctx context.Context) (*answer, *Error) {
 	}
 }
 
-// check is for what the token must be, whatever the envelope said of it.
+// check verifies the unwrapped token.
 func (r *received) check(auth *auth) *Error {
 	switch {
 	case auth.TokenType != "service":
@@ -308,7 +309,7 @@ func (r *received) check(auth *auth) *Error {
 		return accessorMismatch()
 	case len(auth.IdentityPolicies) > 0 && !r.allowIdentityPolicies:
 		return identityPolicies()
-	// 0 is Vault's way to say that a token never ends.
+	// Vault reports 0 for a token that never expires.
 	case auth.LeaseDuration == 0 || auth.LeaseDuration > uint64(r.maxLease/time.Second):
 		return leaseTooLong(auth.LeaseDuration, r.maxLease)
 	}
@@ -325,13 +326,13 @@ type auth struct {
 	NumUses          uint64   `json:"num_uses"`
 }
 
-// parseAuth answers an auth and an error where the answer is malformed and yet holds a token, which is to be given back.
+// parseAuth returns both an auth and an error if the response is malformed but holds a token, which must then be revoked.
 func parseAuth(raw json.RawMessage) (*auth, *Error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, notAServiceToken()
 	}
 	var parsed auth
-	// A field of another type leaves the others filled.
+	// Unmarshal fills the other fields even if one has the wrong type.
 	err := json.Unmarshal(raw, &parsed)
 	if !isToken(parsed.ClientToken) {
 		return nil, answerInvalid(pathUnwrap, "it holds no token")

@@ -120,7 +120,8 @@ func TestATokenIsOpenedUsedAndGivenBack(t *testing.T) {
 	if err != nil || written.Data()["version"] == nil {
 		t.Errorf("got %v, %v", written, err)
 	}
-	if secret, err := token.Read(t.Context(), "secret/data/written"); err != nil || secret.Data()["metadata"] == nil || secret.Lease != nil {
+	secret, err := token.Read(t.Context(), "secret/data/written")
+	if err != nil || secret.Data()["metadata"] == nil || secret.Lease != nil {
 		t.Errorf("got %v, %v", secret, err)
 	}
 	if err := token.Revoke(t.Context()); err != nil {
@@ -497,7 +498,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestAHangingVaultTimesOutOnce(t *testing.T) {
-	w := newWorld(t, func(config *Config) { config.Timeout = 50 * time.Millisecond })
+	w := newWorld(t, func(config *Config) { config.Timeout = 300 * time.Millisecond })
 	authorizer := w.mint(t, nil)
 	released := make(chan struct{})
 	t.Cleanup(func() { close(released) })
@@ -774,7 +775,8 @@ func TestNothingPrintsASecret(t *testing.T) {
 			texts += string(encoded)
 		}
 		for _, hidden := range []string{
-			token.value.expose(), authorizer["vaultWrappingToken"].(string), "hunter2", "lease-id", fmt.Sprintf("%x", "hunter2"), fmt.Sprint([]byte("hunter2")),
+			token.value.expose(), authorizer["vaultWrappingToken"].(string), "lease-id", "hunter2",
+			fmt.Sprintf("%x", "hunter2"), fmt.Sprint([]byte("hunter2")),
 		} {
 			if strings.Contains(texts, hidden) {
 				t.Errorf("%T shows a secret", value)

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// The active node makes a token, and a standby that serves reads hears of it some milliseconds later. Until then it says that
-// there is no such token, in the words for a spent one, or answers 412.
+// The active node creates a token, and a standby that serves reads learns of it some milliseconds later. Until then, the standby
+// reports the token as spent, or responds with 412.
 const (
-	// patienceLasts is for one step. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
+	// patienceLasts limits one step. Standbys lag by milliseconds, and a Lambda function times out after 3 s by default.
 	patienceLasts = 2 * time.Second
 	firstPause    = 20 * time.Millisecond
 	longestPause  = 400 * time.Millisecond
 )
 
-// life is how long a token lives; the zero value has no end.
+// life says when a token expires. The zero value never does.
 type life struct{ ends time.Time }
 
 func lifeOf(lasts time.Duration) life { return life{time.Now().Add(lasts)} }
@@ -24,18 +24,18 @@ func (l life) isOverAfter(pause time.Duration) bool {
 	return !l.ends.IsZero() && !time.Now().Add(pause).Before(l.ends)
 }
 
-// verdict says whether to ask again.
+// verdict says whether to try again.
 type verdict int
 
 const (
-	askAgain verdict = iota
-	// lifeOver means that the token has expired, or would before the next answer.
+	tryAgain verdict = iota
+	// lifeOver means that the token has expired, or would during the pause.
 	lifeOver
-	// patienceOver means that no node that only lags behind needs so long.
+	// patienceOver means that a node which only lags behind would know the token by now.
 	patienceOver
 )
 
-// patience is the pauses of one step.
+// patience paces the retries of one step.
 type patience struct {
 	began time.Time
 	next  time.Duration
@@ -43,9 +43,9 @@ type patience struct {
 
 func newPatience() *patience { return &patience{time.Now(), firstPause} }
 
-// pause waits before the next try, if there is to be one. Where ctx ends it returns at once, and the next try says so.
+// pause waits before the next try, if there is one. If ctx ends, it returns at once, and the next try reports that.
 func (p *patience) pause(ctx context.Context, l life) verdict {
-	// Chance spreads the tries of requests that failed together.
+	// Jitter spreads the retries of requests that failed together.
 	pause := p.next/2 + rand.N(p.next/2+1)
 	if l.isOverAfter(pause) {
 		return lifeOver
@@ -60,5 +60,5 @@ func (p *patience) pause(ctx context.Context, l life) verdict {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return askAgain
+	return tryAgain
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// lazyToken opens the token of one request once, and revokes it at the request's end if it was opened.
+// lazyToken opens the token of a request at most once, and revokes it at the end of the request.
 type lazyToken struct {
 	mutex  sync.Mutex
 	open   func() (*Token, error)
@@ -21,8 +21,8 @@ type lazyToken struct {
 
 type lazyTokenKey struct{}
 
-// Middleware lets next, and what it calls, take the request's token with [FromContext]. The token is opened from the
-// request's headers when it is first asked for, and revoked when next returns or panics.
+// Middleware lets next get the token of the request with [FromContext]. The first call opens the token from the headers of the
+// request. When next returns or panics, the token is revoked.
 func (i *Integration) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lazy := &lazyToken{open: func() (*Token, error) { return i.OpenHeaders(r.Context(), r.Header) }}
@@ -31,7 +31,7 @@ func (i *Integration) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// FromContext answers the token of the request that ctx belongs to, which [Integration.Middleware] revokes.
+// FromContext returns the token of the request that ctx belongs to. [Integration.Middleware] revokes it.
 func FromContext(ctx context.Context) (*Token, error) {
 	lazy, ok := ctx.Value(lazyTokenKey{}).(*lazyToken)
 	if !ok {
@@ -58,11 +58,11 @@ func (l *lazyToken) end(ctx context.Context) {
 	defer l.mutex.Unlock()
 	l.ended = true
 	if l.token != nil {
-		_ = l.token.Revoke(ctx) // it logs its failure
+		_ = l.token.Revoke(ctx) // logs its own failure
 	}
 }
 
-// WriteError answers a request that got no token or no secret with [Answer], and logs why.
+// WriteError sends the response that [Answer] makes from err, and logs err.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	status, headers, body := Answer(err)
 	slog.ErrorContext(r.Context(), "no Vault token or no secret", "status", status, "error", err.Error())
@@ -70,12 +70,12 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set(name, value)
 	}
 	w.WriteHeader(status)
-	// A client that has gone needs no answer.
+	// If this fails, the client is gone.
 	_, _ = io.WriteString(w, body)
 }
 
-// Answer is how to answer a request that ended with err: the caller of the API learns the status and the code alone. Log the
-// error beside it.
+// Answer makes the response to a request that failed with err. It tells the caller of the API nothing but the status and the
+// code, so log err yourself.
 func Answer(err error) (status int, headers map[string]string, body string) {
 	status, code := http.StatusInternalServerError, "internal"
 	if known := (*Error)(nil); errors.As(err, &known) {

@@ -48,7 +48,8 @@ func TestTheMiddlewareOpensOnceAndRevokesAtTheEnd(t *testing.T) {
 		}
 		late = r.Context()
 	})
-	if response.StatusCode != http.StatusOK || len(w.Requests(pathUnwrap)) != 1 || w.IsAlive(t, authorizer["vaultWrappedAccessor"].(string)) {
+	alive := w.IsAlive(t, authorizer["vaultWrappedAccessor"].(string))
+	if response.StatusCode != http.StatusOK || len(w.Requests(pathUnwrap)) != 1 || alive {
 		t.Errorf("status %d, or the token is alive", response.StatusCode)
 	}
 	if _, err := FromContext(late); err == nil || errors.Is(err, ErrContextMissing) {
@@ -96,7 +97,8 @@ func TestAnErrorIsAnsweredByItsCodeAlone(t *testing.T) {
 	if !strings.Contains(log.String(), "Vault is sealed") {
 		t.Errorf("the reason is not in the log: %s", log)
 	}
-	if status, headers, body := Answer(errors.New("no database")); status != 500 || body != `{"error":"internal"}` || headers["Retry-After"] != "" {
+	status, own, body := Answer(errors.New("no database"))
+	if status != 500 || body != `{"error":"internal"}` || own["Retry-After"] != "" {
 		t.Errorf("got %d, %s", status, body)
 	}
 }

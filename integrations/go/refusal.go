@@ -16,8 +16,8 @@ const (
 	removed         = "…"
 )
 
-// refusal maps a 4xx or 5xx. The texts are Vault's and OpenBao's own; only a sanitised message leaves this function, since
-// Vault echoes what it was sent.
+// refusal classifies a 4xx or 5xx response by the texts of Vault and OpenBao. Vault echoes what it was sent, so only a sanitised
+// message leaves this function.
 func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 	texts := refusalTexts(body)
 	says := func(words string) bool {
@@ -26,8 +26,8 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 	message := func() string { return refusalMessage(c, texts, body) }
 	switch {
 	case status == http.StatusTooManyRequests:
-		// A quota of Vault's names the path; a standby that lags behind has an empty list of errors. No body at all is
-		// neither's, and then a Retry-After tells the limit of something before Vault.
+		// If a quota of Vault is exceeded, the message names the path. A lagging standby sends an empty list of errors. An empty
+		// body with a Retry-After comes from a rate limit in front of Vault.
 		if len(texts) == 0 && (!retryAfter || len(bytes.TrimSpace(body)) > 0) {
 			return unavailableNow(c, status, message()).with(effect{lag: true})
 		}
@@ -50,7 +50,7 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 			return denied(codeForbidden, "the token's policies do not allow `%s`", c.path)
 		}
 	case status == http.StatusNotFound && !isJSONObject(body):
-		// A proxy without a backend must not pass for a Vault in which there is nothing at the path.
+		// This comes from a proxy without a backend, and does not mean that the path is empty.
 		return unavailableNow(c, status, anotherServer)
 	case status >= 500 || (status >= 472 && status <= 474):
 		return unavailableNow(c, status, message())
@@ -62,7 +62,7 @@ func unavailableNow(c call, status int, message string) *Error {
 	return unavailable(codeUnavailable, "Vault cannot answer `%s` now (status %d): %s", c.path, status, message)
 }
 
-// refusalTexts are Vault's errors, or whatever text something before Vault answered with; none where there is no text.
+// refusalTexts returns Vault's errors, or the whole body if something in front of Vault sent it.
 func refusalTexts(body []byte) []string {
 	var parsed struct{ Errors *[]string }
 	if json.Unmarshal(body, &parsed) == nil && parsed.Errors != nil {
@@ -86,8 +86,8 @@ func refusalMessage(c call, texts []string, body []byte) string {
 	return anotherServer
 }
 
-// sanitised makes a text from the network fit for a log: its first line, bounded, without the tokens of the call and without
-// words that look like a secret. It removes too much rather than too little.
+// sanitised makes a text from the network safe to log. It keeps the first line up to a limit, and removes the tokens of the call
+// and every word that looks like a secret. If in doubt, it removes.
 func sanitised(text string, c call) string {
 	for _, token := range []hidden{c.token, c.mentions} {
 		if token != nil {
@@ -104,7 +104,7 @@ func sanitised(text string, c call) string {
 	return printable(line)
 }
 
-// tellingLine is the first line; of the list "1 error occurred:\n\t* permission denied\n\n", its first item.
+// tellingLine returns the first line, or the first item of a list such as "1 error occurred:\n\t* permission denied\n\n".
 func tellingLine(text string) string {
 	first, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	if strings.HasSuffix(first, "occurred:") {
@@ -114,7 +114,7 @@ func tellingLine(text string) string {
 }
 
 var (
-	// word is letters that tokens, JWTs, base64, hex and URL-encoding are written with.
+	// word matches the characters of tokens, JWTs, base64, hex and URL encoding.
 	word       = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]+`)
 	tokenLike  = regexp.MustCompile(`^eyJ|(hvs|hvb|hvr|s|b|r)\.[^/]{16,}`)
 	digit      = regexp.MustCompile(`[0-9]`)
@@ -127,7 +127,7 @@ func looksSecret(word string) bool {
 	}) || (len(word) >= 40 && digit.MatchString(word) && strings.ToLower(word) != word)
 }
 
-// printable bounds a text and drops its control characters.
+// printable truncates a text and drops its control characters.
 func printable(text string) string {
 	runes := slices.DeleteFunc([]rune(text), unicode.IsControl)
 	return string(runes[:min(len(runes), maxMessageRunes)])

@@ -27,7 +27,7 @@ func TestRefusalsSayWhoHasToAct(t *testing.T) {
 		"lags without a word":          {429, `{"errors":[]}`, nil, true, codeUnavailable, true},
 		"an empty 429":                 {429, "", nil, false, codeUnavailable, true},
 		"an empty 429 that says when":  {429, " ", nil, true, codeThrottled, false},
-		"a quota":                      {429, `{"errors":["request path \"x\": rate limit quota exceeded"]}`, nil, false, codeThrottled, false},
+		"a quota":                      {429, `{"errors":["rate limit quota exceeded"]}`, nil, false, codeThrottled, false},
 		"sealed":                       {503, sealed, nil, false, codeSealed, false},
 		"another 503":                  {503, "<html>", nil, false, codeUnavailable, false},
 		"leader lost":                  {400, `{"errors":["leadership lost"]}`, nil, false, codeUnavailable, false},

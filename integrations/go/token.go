@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Token is a Vault token that passed every check, and who it was made for. It is safe for concurrent use.
+// Token is a Vault token that passed every check. It is safe for concurrent use.
 type Token struct {
 	vault        *vault
 	value        hidden
@@ -23,7 +23,7 @@ type Token struct {
 	life         life
 	numUses      uint64
 	used         atomic.Uint64
-	givenBack    atomic.Bool
+	isRevoked    atomic.Bool
 	revoke       sync.Once
 	revokeErr    error
 }
@@ -40,14 +40,14 @@ func newToken(r *received, auth *auth) *Token {
 		lease:        seconds(auth.LeaseDuration),
 		numUses:      auth.NumUses,
 	}
-	// 0 is Vault's way to say that a token never ends.
+	// Vault reports 0 for a token that never expires.
 	if token.lease > 0 {
 		token.life = lifeOf(token.lease)
 	}
 	return token
 }
 
-// seconds bounds what Vault says to a century, so that it fits a duration.
+// seconds limits a count from Vault to a century, so that it fits into a duration.
 func seconds(count uint64) time.Duration {
 	return time.Duration(min(count, 100*365*24*3600)) * time.Second
 }
@@ -55,32 +55,32 @@ func seconds(count uint64) time.Duration {
 // Grant is the name of the grant that matched the caller.
 func (t *Token) Grant() string { return t.grant }
 
-// Caller is who calls the API.
+// Caller returns the verified caller of the API.
 func (t *Token) Caller() Caller { return t.caller }
 
-// Accessor is the token's handle: safe to log, and what joins this log with the authorizer's and Vault's.
+// Accessor is the handle of the token. It is safe to log, and it joins your log with those of the authorizer and Vault.
 func (t *Token) Accessor() string { return t.accessor }
 
-// CreationPath is the path the token was made at.
+// CreationPath is the path the token was created at.
 func (t *Token) CreationPath() string { return t.creationPath }
 
 // Policies of the token.
 func (t *Token) Policies() []string { return slices.Clone(t.policies) }
 
-// Lease is how long the token lives, from when it was made.
+// Lease is how long the token lives, counted from its creation.
 func (t *Token) Lease() time.Duration { return t.lease }
 
-// Expose answers the token in clear, for a client of your own. It prints, so do not keep it.
+// Expose returns the token in clear, for a client of your own. Nothing hides the returned string from a log.
 func (t *Token) Expose() string { return t.value.expose() }
 
-// Address is Vault's, as it is dialled.
+// Address of Vault, in normalised form.
 func (t *Token) Address() string { return t.vault.address.String() }
 
-// Namespace is Vault's, or empty.
+// Namespace of Vault, or empty.
 func (t *Token) Namespace() string { return t.vault.namespace }
 
-// HTTPClient is for a client of your own. It verifies Vault's certificate as the integration does, reads no environment
-// variable and follows no redirect.
+// HTTPClient returns the HTTP client for a Vault client of your own. It verifies Vault's certificate as the integration does,
+// reads no environment variable and follows no redirect.
 func (t *Token) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     t.vault.transport(),
@@ -94,7 +94,7 @@ func (t *Token) String() string { return "Token(grant " + t.grant + ", accessor 
 
 // Read reads path, such as secret/data/prod/orders. Numbers in the data are of type [json.Number].
 func (t *Token) Read(ctx context.Context, path string) (*Secret, error) {
-	// Where uses are counted, one that a failing node may have counted is not repeated.
+	// A failing node may have counted the use, so a token with num_uses does not repeat the read.
 	repeatable := func(err *Error) bool { return err.effect.lag || (err.code == codeUnavailable && t.numUses == 0) }
 	answer, err := t.send(ctx, call{method: http.MethodGet, path: path}, repeatable)
 	if err == nil && answer.Data == nil {
@@ -106,7 +106,7 @@ func (t *Token) Read(ctx context.Context, path string) (*Secret, error) {
 	return newSecret(answer), nil
 }
 
-// Write sends data to path, such as pki/issue/<role>. The secret has no data where Vault answers with none.
+// Write sends data to path, such as pki/issue/<role>. The secret has no data if Vault returns none.
 func (t *Token) Write(ctx context.Context, path string, data map[string]any) (*Secret, error) {
 	answer, err := t.send(ctx, call{method: http.MethodPost, path: path, body: data}, isLag)
 	if err != nil {
@@ -115,13 +115,14 @@ func (t *Token) Write(ctx context.Context, path string, data map[string]any) (*S
 	return newSecret(answer), nil
 }
 
-// Revoke gives the token back, and with it ends every lease read with it. Call it when nothing that was read is used any more.
-// It goes on where ctx has ended, logs a failure, and does nothing the second time; so deferring it needs no more care.
-// A token that was not given back ends by its own TTL.
+// Revoke revokes the token, and with it every lease you read with it. Call it when you no longer use anything you read.
+//
+// It works even if ctx has ended, logs its own failure, and does nothing when called again, so a plain defer is enough. If it
+// fails, the token ends by its TTL.
 func (t *Token) Revoke(ctx context.Context) error {
 	t.revoke.Do(func() {
 		_, err := t.send(context.WithoutCancel(ctx), call{method: http.MethodPost, path: pathRevokeSelf}, isLag)
-		t.givenBack.Store(true)
+		t.isRevoked.Store(true)
 		if err != nil {
 			t.revokeErr = err
 			slog.WarnContext(ctx, "a Vault token could not be revoked", "code", err.code, "accessor", t.accessor)
@@ -132,20 +133,20 @@ func (t *Token) Revoke(ctx context.Context) error {
 
 func isLag(err *Error) bool { return err.effect.lag }
 
-// send sends a call until a node knows the token. What is refused because it does not was not done, whatever it is.
+// send repeats a call until a node knows the token. A node that does not know the token did nothing.
 func (t *Token) send(ctx context.Context, c call, repeatable func(*Error) bool) (*answer, *Error) {
-	if t.givenBack.Load() {
-		return nil, denied(codeTokenNotValid, "`%s` cannot be called: the token has been given back", printable(c.path))
+	if t.isRevoked.Load() {
+		return nil, denied(codeTokenNotValid, "`%s` cannot be called: the token has been revoked", printable(c.path))
 	}
 	c.token = t.value
 	patience := newPatience()
 	for {
 		answer, err := t.vault.send(ctx, c)
 		if err == nil || !(err.effect.lag || err.effect.notSent || err.code == codeCallInvalid) {
-			// A node that knows the token counts the use, also where it refuses the call.
+			// A node that knows the token counts the use even if it refuses the call.
 			t.used.Add(1)
 		}
-		if err == nil || !repeatable(err) || t.isUsedUp() || patience.pause(ctx, t.life) != askAgain {
+		if err == nil || !repeatable(err) || t.isUsedUp() || patience.pause(ctx, t.life) != tryAgain {
 			return answer, err
 		}
 	}
@@ -153,14 +154,14 @@ func (t *Token) send(ctx context.Context, c call, repeatable func(*Error) bool) 
 
 func (t *Token) isUsedUp() bool { return t.numUses > 0 && t.used.Load() >= t.numUses }
 
-// Secret is what was read.
+// Secret is a response from Vault.
 type Secret struct {
 	data func() map[string]any
 	// Lease of a dynamic secret, or nil.
 	Lease *Lease
 }
 
-// Data is what Vault wrote, or nil. It is a method so that no printer shows it.
+// Data returns the data from Vault, or nil. It is a method so that no printer shows the data.
 func (s *Secret) Data() map[string]any { return s.data() }
 
 // Lease of a dynamic secret.
@@ -170,7 +171,7 @@ type Lease struct {
 	Renewable bool
 }
 
-// ID names the lease, and can revoke it. It is a method so that no printer shows it.
+// ID returns the lease ID, which is enough to revoke the lease. It is a method so that no printer shows the ID.
 func (l *Lease) ID() string { return l.id.expose() }
 
 func newSecret(answer *answer) *Secret {
@@ -187,10 +188,10 @@ type KV struct {
 	mount string
 }
 
-// KV answers the engine at mount.
+// KV returns the engine at mount.
 func (t *Token) KV(mount string) KV { return KV{t, mount} }
 
-// Get reads the fields of the newest version of the secret at path.
+// Get returns the fields of the newest version of the secret at path.
 func (k KV) Get(ctx context.Context, path string) (map[string]any, error) {
 	path = k.mount + "/data/" + path
 	secret, err := k.token.Read(ctx, path)
@@ -210,20 +211,20 @@ type Database struct {
 	mount string
 }
 
-// Credentials of a database user that Vault made. They end with the token.
+// Credentials of a database user that Vault created. They end with the token.
 type Credentials struct {
 	Username string
 	Lease    time.Duration
 	password hidden
 }
 
-// Password of the user. It is a method so that no printer shows it.
+// Password returns the password of the user. It is a method so that no printer shows the password.
 func (c *Credentials) Password() string { return c.password.expose() }
 
-// Database answers the engine at mount.
+// Database returns the engine at mount.
 func (t *Token) Database(mount string) Database { return Database{t, mount} }
 
-// Credentials makes a user of role.
+// Credentials creates a database user with this role.
 func (d Database) Credentials(ctx context.Context, role string) (*Credentials, error) {
 	path := d.mount + "/creds/" + role
 	secret, err := d.token.Read(ctx, path)

@@ -23,8 +23,8 @@ const (
 	idleConnTimeout = 30 * time.Second
 )
 
-// vault sends calls to one Vault. It repeats nothing, follows no redirect, reads no environment variable, and keeps no
-// connection to a node that failed.
+// vault sends calls to one Vault. It retries nothing, follows no redirect, reads no environment variable, and drops the
+// connections to a node that failed.
 type vault struct {
 	address   address
 	namespace string
@@ -33,10 +33,10 @@ type vault struct {
 	current   atomic.Pointer[http.Transport]
 }
 
-// call is one request to Vault, before it is sent.
+// call is one request to Vault.
 type call struct {
 	method, path string
-	// token goes into X-Vault-Token.
+	// token is sent as X-Vault-Token.
 	token hidden
 	// body is sent as JSON.
 	body map[string]any
@@ -44,7 +44,7 @@ type call struct {
 	mentions hidden
 }
 
-// answer is what Vault answered. A 204 is an answer with nothing in it.
+// answer is a successful response. It is empty for a 204.
 type answer struct {
 	Auth          json.RawMessage `json:"auth"`
 	Data          map[string]any  `json:"data"`
@@ -71,7 +71,7 @@ func (v *vault) transport() *http.Transport {
 	return v.transport()
 }
 
-// forget makes later calls connect anew: behind a load balancer that may bring them to another node.
+// forget makes later calls open a new connection, which may lead to another node behind a load balancer.
 func (v *vault) forget(failed *http.Transport) {
 	if v.current.CompareAndSwap(failed, nil) {
 		failed.CloseIdleConnections()
@@ -92,7 +92,7 @@ func (v *vault) newTransport() *http.Transport {
 	}
 }
 
-// roundTrip uses the transport alone: an http.Client would follow redirects and put URLs into its errors.
+// roundTrip uses a bare transport, because an http.Client follows redirects.
 func (v *vault) roundTrip(ctx context.Context, transport *http.Transport, c call) (*answer, *Error) {
 	var sent atomic.Bool
 	limited, cancel := context.WithTimeout(ctx, v.timeout)
@@ -111,7 +111,7 @@ func (v *vault) roundTrip(ctx context.Context, transport *http.Transport, c call
 	switch status := response.StatusCode; {
 	case status >= 400:
 		if err != nil || len(body) > maxAnswerBytes {
-			body = nil // the status says enough
+			body = nil // the status is enough
 		}
 		return nil, refusal(c, status, response.Header.Get("Retry-After") != "", body)
 	case status == http.StatusTemporaryRedirect:
@@ -132,8 +132,8 @@ func (v *vault) request(ctx context.Context, c call) (*http.Request, *Error) {
 	if !isPath(c.path) {
 		return nil, denied(codeCallInvalid, "`%s` cannot be called: it is not a path of plain segments", printable(c.path))
 	}
-	// net/http repeats a GET by itself when a kept connection breaks, which would count two uses of a token. A body that it
-	// cannot rewind prevents that, and one that is empty is not sent.
+	// net/http repeats a GET on its own if a reused connection breaks, which could use up a token. It does not if there is a
+	// body that it cannot rewind. This body is empty, so nothing is sent.
 	var body io.Reader = io.LimitReader(http.NoBody, 0)
 	if c.method == http.MethodPost {
 		body = nil
@@ -150,7 +150,7 @@ func (v *vault) request(ctx context.Context, c call) (*http.Request, *Error) {
 		return nil, denied(codeCallInvalid, "`%s` cannot be called: it makes no URL", c.path)
 	}
 	request.Header.Set("User-Agent", userAgent)
-	// Vault Agent's guard against request forgery wants it.
+	// Vault Agent and Vault Proxy may require this header as a protection against request forgery.
 	request.Header.Set("X-Vault-Request", "true")
 	if v.namespace != "" {
 		request.Header.Set("X-Vault-Namespace", v.namespace)
@@ -164,8 +164,8 @@ func (v *vault) request(ctx context.Context, c call) (*http.Request, *Error) {
 	return request, nil
 }
 
-// failed says why there was no answer. A connection that took too long to open is unreachable, not timed out: nothing was
-// sent on it.
+// failed classifies a call without a response. If connecting took too long, Vault is unreachable and not timed out, because
+// nothing was sent.
 func (v *vault) failed(ctx, limited context.Context, c call, err error, sent bool) *Error {
 	if ended := ctx.Err(); ended != nil {
 		failed := unavailable(codeTimedOut, "Vault did not answer `%s` before the request's own context ended", c.path)
@@ -188,12 +188,12 @@ func parseAnswer(path string, body []byte) (*answer, *Error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if err := decoder.Decode(&parsed); err != nil {
-		return nil, answerInvalid(path, "it has not the form of Vault's: "+where(err))
+		return nil, answerInvalid(path, "unexpected form: "+where(err))
 	}
 	return &parsed, nil
 }
 
-// where names the place of a mistake. The decoder's own text may quote a value.
+// where names the field with the wrong type. The text of the decoder itself may quote a value.
 func where(err error) string {
 	if wrongType := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrongType) && wrongType.Field != "" {
 		return "`" + wrongType.Field + "` has another type"

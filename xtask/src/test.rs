@@ -74,10 +74,10 @@ const STEPS: &[Step] = &[
     Step::of("lints", lints),
     Step { beside: true, ..Step::of("parts", parts::run) },
     Step { beside: true, ..Step::of("dependencies", dependencies) },
-    Step { needs: &["parts"], ..Step::of("integrations", integrations::check) },
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
     Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
+    Step { needs: &["parts"], beside: true, ..Step::of("integrations", integrations::check) },
     Step {
         needs: &["unit tests", "release binaries", "parts"],
         quick: Some(quick_end_to_end_tests),

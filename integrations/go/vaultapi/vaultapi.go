@@ -1,5 +1,5 @@
-// Package vaultapi gives a token that vaultcontext opened to github.com/hashicorp/vault/api, for calls that vaultcontext has no
-// method for.
+// Package vaultapi lets you use a token from vaultcontext with github.com/hashicorp/vault/api, for calls that vaultcontext has
+// no method for.
 package vaultapi
 
 import (
@@ -11,11 +11,11 @@ import (
 	vaultcontext "git.example.com/vault-authorizer/integrations/go"
 )
 
-// Client answers a client that sends the token, repeats nothing, follows no redirect, and uses nothing of the environment. It
-// works until the token is revoked. Do not log it: it prints its token.
+// Client returns a client that sends the token. It retries nothing, follows no redirect and uses nothing from the environment.
+// Do not log it, because it prints its token.
 //
-// [api.NewClient] reads the VAULT_ variables before anybody can stop it, and one that it cannot parse makes it fail. So this
-// fails, too, and says which.
+// [api.NewClient] always reads the VAULT_ variables, and fails if it cannot parse one. Client then fails too and names the
+// variable.
 func Client(token *vaultcontext.Token) (*api.Client, error) {
 	client, err := api.NewClient(&api.Config{
 		Address:          token.Address(),
@@ -26,7 +26,7 @@ func Client(token *vaultcontext.Token) (*api.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vaultapi: unset the VAULT_ variable that vault/api cannot read: %w", err)
 	}
-	// Instead of what VAULT_HEADERS and VAULT_NAMESPACE say.
+	// This replaces VAULT_HEADERS and VAULT_NAMESPACE.
 	client.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
 	if namespace := token.Namespace(); namespace != "" {
 		client.SetNamespace(namespace)

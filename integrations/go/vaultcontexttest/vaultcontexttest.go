@@ -1,5 +1,5 @@
-// Package vaultcontexttest makes the context of vault-authorizer for tests of an integration, with a real token of a
-// development Vault: bao server -dev, or vault server -dev.
+// Package vaultcontexttest helps to test an integration without AWS. It creates the context that vault-authorizer sends, with a
+// real token from a development server (bao server -dev or vault server -dev).
 package vaultcontexttest
 
 import (
@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// Vault is a development server, and a token that may create the tokens of the tests.
+// Vault is a development server, with a token that may create tokens.
 type Vault struct {
 	Address, Token, Namespace string
 }
 
-// FromEnv takes VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE, and fails the test where one of the first two is not set.
+// FromEnv reads VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE. It fails the test if VAULT_ADDR or VAULT_TOKEN is missing.
 func FromEnv(t testing.TB) Vault {
 	t.Helper()
 	vault := Vault{os.Getenv("VAULT_ADDR"), os.Getenv("VAULT_TOKEN"), os.Getenv("VAULT_NAMESPACE")}
@@ -31,8 +31,8 @@ func FromEnv(t testing.TB) Vault {
 	return vault
 }
 
-// Authorizer makes a wrapped token at creationPath, such as auth/token/create/orders-prod-reader, and answers what an event has
-// in RequestContext.Authorizer then. The parameters go into the token's creation; the ttl is 2 minutes where they have none.
+// Authorizer creates a wrapped token at creationPath, such as auth/token/create/orders-prod-reader, and returns the value of
+// RequestContext.Authorizer for it. The parameters are sent to Vault. Without a ttl among them, the token lives 2 minutes.
 func (v Vault) Authorizer(t testing.TB, creationPath string, parameters map[string]any) map[string]any {
 	t.Helper()
 	body := map[string]any{"ttl": "120s"}
@@ -102,7 +102,7 @@ func (v Vault) create(t testing.TB, creationPath string, body map[string]any) wr
 
 var capital = regexp.MustCompile("[A-Z]")
 
-// Headers writes a context as a container behind an HTTP integration gets it.
+// Headers returns the headers that a container behind an HTTP integration receives for a context.
 func Headers(authorizer map[string]any) http.Header {
 	headers := http.Header{}
 	for key, value := range authorizer {

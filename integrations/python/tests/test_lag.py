@@ -141,7 +141,7 @@ def test_a_token_whose_life_ends_while_asking_is_expired(
 ) -> None:
     node.always[path] = not_known
     request = request_of()
-    request.context["vaultWrapExpiresAt"] = str(int(time.time()) + 1)
+    request.context["vaultWrapExpiresAt"] = str(int(time.time()) + 2)
     assert refusal(integration(), request).code == "wrapping_token_expired"
 
 

@@ -59,6 +59,15 @@ def test_a_token_wrapped_again_is_refused(integration: MakeIntegration, request_
     assert str(error).startswith("Vault's lookup names a creation path")
 
 
+def test_a_token_of_another_expected_path_than_announced_is_refused(
+    integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault
+) -> None:
+    other = "auth/token/create/orders-prod-writer"
+    swapped = vault.wrapped_request(other, policies=["orders-read"]).context["vaultWrappingToken"]
+    error = refusal(integration(creation_paths=[CREATION_PATH, other]), request_of({"vaultWrappingToken": swapped}))
+    assert error.code == "creation_path_mismatch"
+
+
 def test_a_swapped_token_is_revoked(integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault) -> None:
     announced, swapped = request_of(), request_of()
     request = WrappedRequest({**announced.context, "vaultWrappingToken": swapped.context["vaultWrappingToken"]})

@@ -10,12 +10,18 @@
 //! container behind an HTTP integration:  X-Vault-Context-<Name>: <value>
 //! ```
 
+#[cfg(feature = "lambda")]
+mod lambda;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use vault_api::WrappingToken;
+
+#[cfg(feature = "lambda")]
+pub use self::lambda::LambdaRequest;
 
 /// The version of the contract this crate writes and reads.
 pub const CONTEXT_VERSION: &str = "1";
@@ -245,9 +251,13 @@ impl VaultContext {
     /// # Errors
     /// [`ContextError`]; [`ContextError::Missing`] when no key of the contract is present.
     pub fn from_context(context: &Map<String, Value>) -> Result<Self, ContextError> {
+        Self::from_values(|key| context.get(key))
+    }
+
+    fn from_values<'v>(value: impl Fn(&str) -> Option<&'v Value>) -> Result<Self, ContextError> {
         let mut values = Values::default();
         for field in FIELDS {
-            if let Some(value) = context.get(field.key) {
+            if let Some(value) = value(field.key) {
                 values.insert(field, flat(field, value)?)?;
             }
         }

@@ -1,7 +1,17 @@
-#![cfg_attr(feature = "client", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "client"), doc = "The contract of vault-authorizer, without the client.")]
+// Its examples need every feature, and are compiled where all of them are there.
+#![cfg_attr(all(feature = "axum", feature = "lambda", feature = "tower"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "lambda", feature = "tower")),
+    doc = "How an integration takes the Vault token that vault-authorizer put into a request: see the README."
+)]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod context;
+#[cfg(any(feature = "axum", feature = "tower"))]
+mod request;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "client")]
 pub mod unwrap;
 

@@ -24,6 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "lambda")]
+use crate::context::LambdaRequest;
 use crate::context::{Caller, VaultContext, Wrapped};
 use crate::vault::{Auth, Call, Namespace, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
@@ -100,6 +102,19 @@ impl Integration {
         now: SystemTime,
     ) -> Result<Unwrapped, UnwrapError> {
         self.receive(VaultContext::from_headers(headers)?, now)?.inspect().await?.unwrap().await
+    }
+
+    /// The same for a request in the types of `aws_lambda_events`.
+    ///
+    /// # Errors
+    /// [`UnwrapError`].
+    #[cfg(feature = "lambda")]
+    pub async fn open_request(
+        &self,
+        request: &impl LambdaRequest,
+        now: SystemTime,
+    ) -> Result<Unwrapped, UnwrapError> {
+        self.receive(VaultContext::from_request(request)?, now)?.inspect().await?.unwrap().await
     }
 
     /// First step, without the network: the envelope agrees with this integration's configuration and is not too old.

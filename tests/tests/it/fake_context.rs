@@ -1,9 +1,12 @@
-//! `vault-authorizer fake-context` on a real OpenBao: an integration opens what it prints, once, and nobody gets a token by mistake.
+//! `vault-authorizer fake-context` on a real OpenBao: an integration opens what it prints, once; and what is refused, and how.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use aws_lambda_events::apigw::{
+    ApiGatewayProxyRequest, ApiGatewayV2httpRequest, ApiGatewayWebsocketProxyRequest,
+};
+use serde_json::{Value, from_value, json};
 use test_bed::{Command, Configuration, Grant, LocalBed, Ran, parts};
 use vault_context::unwrap::{CreationPath, Integration, UnwrapError, Unwrapped};
 use vault_context::vault::{Vault, VaultAddress, VaultOptions};
@@ -90,6 +93,24 @@ async fn every_form_of_event_is_opened_by_an_integration_once() {
         let again = world.open(&event).await.unwrap_err();
         assert_eq!(again.code(), "wrapping_token_not_known", "{form:?}");
     }
+}
+
+/// A handler in Rust, and in other languages, reads more of an event than the context.
+#[tokio::test]
+async fn every_form_of_event_is_one_of_api_gateways() {
+    let world = World::new("fake-context-types").await;
+    let (integration, now) = (world.integration(), SystemTime::now());
+    for form in ["rest", "http-1.0"] {
+        let request: ApiGatewayProxyRequest = from_value(world.event(&["--as", form])).unwrap();
+        assert_eq!((request.http_method.as_str(), request.path_parameters["id"].as_str()), ("GET", "id"));
+        reads_and_gives_back(integration.open_request(&request, now).await.unwrap()).await;
+    }
+    let request: ApiGatewayV2httpRequest = from_value(world.event(&["--as", "http-2.0"])).unwrap();
+    assert_eq!(request.request_context.http.method.as_str(), "GET");
+    reads_and_gives_back(integration.open_request(&request, now).await.unwrap()).await;
+    let request: ApiGatewayWebsocketProxyRequest = from_value(world.event(&["--as", "websocket"])).unwrap();
+    assert_eq!(request.request_context.event_type.as_deref(), Some("CONNECT"));
+    reads_and_gives_back(integration.open_request(&request, now).await.unwrap()).await;
 }
 
 #[tokio::test]

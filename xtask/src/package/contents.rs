@@ -177,6 +177,9 @@ pub(crate) mod tests {
         beyond("authorizer-adapters", &["authorizer-document", "vault-authorizer"]);
         beyond("vault-api", &[&http[..], &ours, &["aws-lc-rs", "tokio", "vault-context"]].concat());
         beyond("vault-transport", &[&ours[..], &["vault-context"]].concat());
+        // What its features bring for an integration's framework is off unless it is asked for.
+        beyond("vault-context", &[&ours[..], &["aws_lambda_events", "axum-core"]].concat());
+        beyond("vault-authorizer", &["axum-core"]);
         beyond("sts-identity", &[&http[..], &ours, &["vault-api", "vault-context"]].concat());
     }
 

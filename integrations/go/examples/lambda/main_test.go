@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { openbao.Run(m) }
 func TestTheHandlerAnswersAnEvent(t *testing.T) {
 	bed := openbao.Start(t)
 	proxy := bed.Proxy(t)
-	proxy.On("database/creds/orders", openbao.Always(200, `{"lease_id":"x","lease_duration":60,"data":{"username":"u","password":"p"}}`))
+	proxy.On("database/creds/orders", openbao.Always(200, `{"lease_id":"x","data":{"username":"u","password":"p"}}`))
 	proxy.On("secret/data/prod/orders", openbao.Always(200, `{"data":{"data":{"table":"orders"}}}`))
 	var err error
 	integration, err = vaultcontext.New(vaultcontext.Config{

@@ -1,5 +1,5 @@
-// Command conformance runs the package on requests of the suite that all languages' integrations share: one JSON line on
-// standard input for each request, one JSON line on standard output for each answer.
+// Command conformance is the runner of the conformance suite. It reads requests from standard input and writes responses to
+// standard output, one JSON object per line.
 package main
 
 import (

@@ -14,7 +14,8 @@ func TestMain(m *testing.M) { openbao.Run(m) }
 
 func TestEachLineIsAnsweredWithOne(t *testing.T) {
 	bed := openbao.Start(t)
-	configured := object{"address": bed.Address, "creation_paths": []string{"auth/token/create/" + openbao.RoleReader}, "namespace": nil}
+	paths := []string{"auth/token/create/" + openbao.RoleReader}
+	configured := object{"address": bed.Address, "creation_paths": paths, "namespace": nil}
 	authorizer := bed.Mint(t, bed.Address, openbao.RoleReader, nil)
 	headers := [][2]string{}
 	for name, values := range vaultcontexttest.Headers(bed.Mint(t, bed.Address, openbao.RoleReader, nil)) {

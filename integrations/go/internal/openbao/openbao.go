@@ -1,4 +1,4 @@
-// Package openbao runs a real OpenBao for the tests, with the token roles they need, and a proxy before it that can fail.
+// Package openbao runs a real OpenBao for the tests, with token roles and with a proxy that injects failures.
 package openbao
 
 import (
@@ -18,10 +18,10 @@ import (
 	"git.example.com/vault-authorizer/integrations/go/vaultcontexttest"
 )
 
-// RootToken of the bed, which lives as long as a test run.
+// RootToken of an OpenBao that lives as long as one test run.
 const RootToken = "root"
 
-// The roles of the bed. Each makes tokens with the policy "orders".
+// Token roles, both with the policy "orders".
 const (
 	RoleReader = "orders-reader"
 	RoleBatch  = "orders-batch"
@@ -30,7 +30,7 @@ const (
 // EntityAlias belongs to an entity with a policy of its own.
 const EntityAlias = "tenant-1@corp"
 
-// Bed is one OpenBao in memory, on a port of its own.
+// Bed is an OpenBao in memory, on its own port.
 type Bed struct {
 	Address string
 	process *exec.Cmd
@@ -42,7 +42,7 @@ var (
 	started sync.Once
 )
 
-// Start answers the package's OpenBao, which the first test that asks for it starts. Run has to stop it.
+// Start returns the OpenBao of this test binary, and starts it if necessary. Run stops it.
 func Start(t testing.TB) *Bed {
 	t.Helper()
 	started.Do(func() { bed, errBed = start() })
@@ -52,7 +52,7 @@ func Start(t testing.TB) *Bed {
 	return bed
 }
 
-// Run runs a package's tests from TestMain, and stops OpenBao after them.
+// Run runs the tests of a package from TestMain, and then stops OpenBao.
 func Run(m *testing.M) {
 	code := m.Run()
 	if bed != nil {
@@ -73,7 +73,7 @@ func start() (*Bed, error) {
 	}
 	process := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken,
 		"-dev-listen-address="+address)
-	// Nothing of the developer's environment, and nothing written to the developer's home.
+	// Keep the environment and the home folder of the developer out of it.
 	process.Env = []string{"HOME=" + os.TempDir()}
 	if err := process.Start(); err != nil {
 		return nil, fmt.Errorf("OpenBao could not be started: %w", err)
@@ -139,7 +139,7 @@ func (b *Bed) waitUntilReady() error {
 	return fmt.Errorf("OpenBao was not ready at %s in a minute", b.Address)
 }
 
-// Answer is what OpenBao answers with.
+// Answer is a response from OpenBao.
 type Answer struct {
 	Data     json.RawMessage
 	Auth     struct{ Accessor string }
@@ -169,7 +169,7 @@ func (b *Bed) into(target any, method, path string, body map[string]any) error {
 	return json.Unmarshal(answer.Data, target)
 }
 
-// Call calls OpenBao with these headers, past any proxy of a test, and fails the test where it is refused.
+// Call calls OpenBao directly, and fails the test if OpenBao refuses.
 func (b *Bed) Call(t testing.TB, method, path string, body map[string]any, headers map[string]string) Answer {
 	t.Helper()
 	status, answered, err := b.call(method, path, body, headers)
@@ -204,8 +204,7 @@ func (b *Bed) call(method, path string, body map[string]any, headers map[string]
 	return response.StatusCode, answered, err
 }
 
-// Mint makes a wrapped token as the authorizer does, and answers the context that goes with it. The address is that of the
-// context; parameters go into the token's creation.
+// Mint creates a wrapped token as the authorizer does, and returns its context, which names this address.
 func (b *Bed) Mint(t testing.TB, address, role string, parameters map[string]any) map[string]any {
 	t.Helper()
 	vault := vaultcontexttest.Vault{Address: b.Address, Token: RootToken}
@@ -214,20 +213,20 @@ func (b *Bed) Mint(t testing.TB, address, role string, parameters map[string]any
 	return authorizer
 }
 
-// Unwrap opens a wrapping token as an interceptor does, and answers the accessor of the token inside.
+// Unwrap opens a wrapping token as an interceptor would, and returns the accessor of the token inside.
 func (b *Bed) Unwrap(t testing.TB, token string) string {
 	t.Helper()
 	return b.Call(t, "POST", "sys/wrapping/unwrap", nil, map[string]string{"X-Vault-Token": token}).Auth.Accessor
 }
 
-// WrapAgain puts anything into a new wrapping token.
+// WrapAgain wraps any content in a new wrapping token.
 func (b *Bed) WrapAgain(t testing.TB, content map[string]any) string {
 	t.Helper()
 	headers := map[string]string{"X-Vault-Token": RootToken, "X-Vault-Wrap-TTL": "60s"}
 	return b.Call(t, "POST", "sys/wrapping/wrap", content, headers).WrapInfo.Token
 }
 
-// IsAlive says whether Vault knows a token by this accessor.
+// IsAlive reports whether OpenBao knows a token with this accessor.
 func (b *Bed) IsAlive(t testing.TB, accessor string) bool {
 	t.Helper()
 	headers := map[string]string{"X-Vault-Token": RootToken}

@@ -12,18 +12,18 @@ import (
 	"testing"
 )
 
-// Request is one that the proxy got.
+// Request is a request that the proxy received.
 type Request struct {
 	Method, Path, Body string
 	Header             http.Header
-	// Remote is the client's end of the connection: two requests with one Remote share a connection.
+	// Remote is the address of the client. Requests with the same Remote share a connection.
 	Remote string
 }
 
-// Step answers the nth request to a path, counted from 1, or answers false to pass it on to OpenBao.
+// Step responds to the nth request to a path, counted from 1. It returns false to forward the request to OpenBao.
 type Step func(n int, w http.ResponseWriter, r *http.Request) bool
 
-// Proxy stands before OpenBao. It records what it gets, and fails as its steps say.
+// Proxy stands in front of OpenBao. It records the requests and fails as its steps say.
 type Proxy struct {
 	*httptest.Server
 	mutex    sync.Mutex
@@ -39,7 +39,7 @@ func (b *Bed) Proxy(t testing.TB) *Proxy {
 	return p
 }
 
-// TLSProxy starts a proxy with a certificate of its own.
+// TLSProxy starts a proxy with its own certificate.
 func (b *Bed) TLSProxy(t testing.TB) *Proxy {
 	p := b.newProxy(t)
 	p.StartTLS()
@@ -65,7 +65,7 @@ func (p *Proxy) On(path string, step Step) {
 	p.steps[path] = step
 }
 
-// Requests answers what was sent to a path; an empty one is every path.
+// Requests returns the requests to a path. An empty path stands for all of them.
 func (p *Proxy) Requests(path string) []Request {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -94,15 +94,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Forward passes a request on to OpenBao by hand.
-func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request) { p.forward.ServeHTTP(w, r) }
-
-// Always answers every request to a path alike.
+// Always gives every request the same response.
 func Always(status int, body string) Step {
 	return First(1<<30, status, body)
 }
 
-// First answers the first count requests alike, and passes the others on.
+// First gives the first count requests the same response, and forwards the others.
 func First(count, status int, body string) Step {
 	return func(n int, w http.ResponseWriter, _ *http.Request) bool {
 		if n > count {
@@ -114,7 +111,7 @@ func First(count, status int, body string) Step {
 	}
 }
 
-// BreakOff closes the connection without an answer.
+// BreakOff closes the connection without a response.
 func BreakOff(int, http.ResponseWriter, *http.Request) bool {
 	panic(http.ErrAbortHandler)
 }

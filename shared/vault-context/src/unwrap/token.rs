@@ -126,6 +126,11 @@ impl Unwrapped {
     /// # Errors
     /// [`VaultError`]; the token then ends by its own TTL.
     pub async fn revoke(self) -> Result<(), VaultError> {
+        self.give_back().await
+    }
+
+    /// For a token that is shared.
+    pub(crate) async fn give_back(&self) -> Result<(), VaultError> {
         self.answer(Call::post(REVOKE_SELF), VaultError::may_be_lag).await.map(|_empty| ())
     }
 

@@ -13,28 +13,32 @@ use vault_context::vault::{Call, Vault, VaultError, VaultErrorKind};
 
 use crate::fake_vault::{FakeVault, Reply, Seen, assert_matches, options, vault_at};
 
-const WRAPPING: &str = "hvs.the-wrapping-token-of-the-test";
+pub(crate) const WRAPPING: &str = "hvs.the-wrapping-token-of-the-test";
 const INNER: &str = "hvs.the-unwrapped-token-of-the-test";
-const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
+pub(crate) const ROLE_PATH: &str = "auth/token/create/orders-prod-reader";
 const SPENT: &str = "wrapping token is not valid or does not exist";
-const LOOKUP: &str = "/v1/sys/wrapping/lookup";
-const UNWRAP: &str = "/v1/sys/wrapping/unwrap";
-const SECRET: &str = "/v1/secret/data/orders";
-const REVOKE: &str = "/v1/auth/token/revoke-self";
+pub(crate) const LOOKUP: &str = "/v1/sys/wrapping/lookup";
+pub(crate) const UNWRAP: &str = "/v1/sys/wrapping/unwrap";
+pub(crate) const SECRET: &str = "/v1/secret/data/orders";
+pub(crate) const REVOKE: &str = "/v1/auth/token/revoke-self";
 const LEASE_ID: &str = "database/creds/orders/2f6a614c";
 
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
 fn event(address: &str) -> Value {
+    event_until(address, 1_800_000_030)
+}
+
+pub(crate) fn event_until(address: &str, expires_at: u64) -> Value {
     json!({"requestContext": {"stage": "prod", "authorizer": {
         "vaultWrappingToken": WRAPPING,
         "vaultWrappedAccessor": "accessor-1",
         "vaultCreationPath": ROLE_PATH,
         "vaultAddress": address,
         "vaultNamespace": "platform",
-        "vaultWrapExpiresAt": "1800000030",
+        "vaultWrapExpiresAt": expires_at.to_string(),
         "vaultGrant": "orders-reader",
         "callerKind": "jwt",
         "callerIssuer": "corp",
@@ -52,7 +56,7 @@ fn unwrapped_auth() -> Value {
 }
 
 /// What a good Vault answers.
-fn good(seen: &Seen) -> Reply {
+pub(crate) fn good(seen: &Seen) -> Reply {
     match seen.path.as_str() {
         LOOKUP => Reply::json(&json!({"data": {"creation_path": ROLE_PATH, "creation_ttl": 30}})),
         UNWRAP => Reply::json(&json!({"data": null, "auth": unwrapped_auth()})),
@@ -80,11 +84,14 @@ async fn lagging(path: &'static str, times: usize, (status, text): (u16, &'stati
 }
 
 /// A Vault that answers this at one path, and is good at all others.
-async fn answering(path: &'static str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> FakeVault {
+pub(crate) async fn answering(
+    path: &'static str,
+    reply: impl Fn() -> Reply + Send + Sync + 'static,
+) -> FakeVault {
     fake(move |seen| (seen.path == path).then(&reply)).await
 }
 
-async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> FakeVault {
+pub(crate) async fn fake(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> FakeVault {
     FakeVault::answering(move |seen| answer(seen).unwrap_or_else(|| good(seen))).await
 }
 
@@ -92,7 +99,7 @@ fn path(path: &str) -> CreationPath {
     CreationPath::parse(path).unwrap()
 }
 
-fn integration(fake: &FakeVault) -> Integration {
+pub(crate) fn integration(fake: &FakeVault) -> Integration {
     Integration::new(fake.vault(), path(ROLE_PATH))
 }
 

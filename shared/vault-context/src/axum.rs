@@ -1,0 +1,66 @@
+//! A request's Vault token in a handler of axum: [`RequestToken`], and [`UnwrapError`] as an answer.
+//!
+//! The answer to a request without a usable token is [`UnwrapError::status`] with the error's code as JSON; a 503 asks the client
+//! to come back in a second. What happened goes to the log.
+
+use axum_core::extract::{FromRef, FromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::request;
+use crate::unwrap::{Integration, UnwrapError, Unwrapped};
+
+/// The token of this request, opened before the handler runs. The state of the router has the [`Integration`].
+///
+/// Call [`Unwrapped::revoke`] when the secret is no longer in use. [`tower`](crate::tower) has a layer that does.
+#[derive(Debug)]
+pub struct RequestToken(pub Unwrapped);
+
+impl<S> FromRequestParts<S> for RequestToken
+where
+    S: Send + Sync,
+    Integration: FromRef<S>,
+{
+    type Rejection = UnwrapError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UnwrapError> {
+        let context = request::context(&parts.headers)?;
+        let received = Integration::from_ref(state).receive(context, request::now())?;
+        received.inspect().await?.unwrap().await.map(Self)
+    }
+}
+
+impl IntoResponse for UnwrapError {
+    fn into_response(self) -> Response {
+        answer(&self)
+    }
+}
+
+/// The code for the client, and the rest for the log.
+pub(crate) fn answer(error: &UnwrapError) -> Response {
+    let (status, code) = (error.status(), error.code());
+    let reason = chain(error);
+    tracing::error!(code, status, reason, "the request has no usable Vault token");
+    let mut response = json!({ "error": code }).to_string().into_response();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == 503 {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn chain(error: &UnwrapError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

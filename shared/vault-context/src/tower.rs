@@ -1,0 +1,286 @@
+//! A layer for HTTP services: each request gets a [`LazyToken`], which opens the Vault token when it is first wanted, once, and is
+//! revoked behind the answer.
+//!
+//! The token is revoked when the body of the answer has ended, and before the client hears of that end where the server reads the
+//! body to it. So a handler may stream what it reads with leased credentials. Where the service fails, panics, is cancelled, or its
+//! answer is dropped half-way, a task of its own revokes the token. It does not wait for anybody: where the runtime is shut down or
+//! the process ends first, or AWS Lambda freezes it, the token ends by its TTL. An answer of known length counts as dropped with
+//! some servers, which do not ask for more than its last byte.
+
+use std::fmt;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::{ContextError, VaultContext};
+use crate::request;
+use crate::unwrap::{Integration, UnwrapError, Unwrapped};
+use crate::vault::VaultError;
+
+/// Gives each request a [`LazyToken`] among its extensions.
+#[derive(Debug, Clone)]
+pub struct VaultLayer {
+    integration: Integration,
+}
+
+impl VaultLayer {
+    /// For tokens of this integration.
+    #[must_use]
+    pub fn new(integration: Integration) -> Self {
+        Self { integration }
+    }
+}
+
+impl<S> Layer<S> for VaultLayer {
+    type Service = VaultService<S>;
+
+    fn layer(&self, inner: S) -> VaultService<S> {
+        VaultService { inner, integration: self.integration.clone() }
+    }
+}
+
+/// A service behind [`VaultLayer`].
+#[derive(Debug, Clone)]
+pub struct VaultService<S> {
+    inner: S,
+    integration: Integration,
+}
+
+impl<S, B, R> Service<Request<B>> for VaultService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    R: Send + 'static,
+{
+    type Response = Response<RevokingBody<R>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let token = LazyToken::new(self.integration.clone(), request.headers());
+        request.extensions_mut().insert(token.clone());
+        // First, so that it is dropped after the service: a handler that panics or is cancelled has let go of the token.
+        let end = GiveBack(Some(token));
+        let answer = self.inner.call(request);
+        async move {
+            let mut end = end;
+            match answer.await {
+                Ok(response) => Ok(response.map(|body| RevokingBody::new(body, end))),
+                Err(error) => {
+                    end.now().await;
+                    Err(error)
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A request's token, which nobody has asked for yet. Clones are one token.
+#[derive(Clone)]
+pub struct LazyToken {
+    request: Arc<RequestOfToken>,
+}
+
+struct RequestOfToken {
+    integration: Integration,
+    context: Result<VaultContext, ContextError>,
+    opening: OnceLock<Opening>,
+}
+
+/// Goes on where another waits for it, also when the one that began it has given up: an unwrap is not left half-way.
+type Opening = Shared<BoxFuture<'static, Result<Arc<Unwrapped>, OpenError>>>;
+
+impl LazyToken {
+    fn new(integration: Integration, headers: &HeaderMap) -> Self {
+        let context = request::context(headers);
+        Self { request: Arc::new(RequestOfToken { integration, context, opening: OnceLock::new() }) }
+    }
+
+    /// The token, opened the first time that somebody asks. It is revoked behind the answer: keep nothing of it for later.
+    ///
+    /// # Errors
+    /// [`OpenError`], the same one every time.
+    pub async fn open(&self) -> Result<Arc<Unwrapped>, OpenError> {
+        let RequestOfToken { integration, context, opening } = &*self.request;
+        let begin = || {
+            let received = context.clone().map_err(UnwrapError::from);
+            let received = received.and_then(|context| integration.receive(context, request::now()));
+            let opening = async move { received?.inspect().await?.unwrap().await.map(Arc::new) };
+            opening.map(|outcome| outcome.map_err(OpenError::from)).boxed().shared()
+        };
+        opening.get_or_init(begin).clone().await
+    }
+}
+
+impl fmt::Debug for LazyToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyToken")
+            .field("wanted", &self.request.opening.get().is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token, for each that asks.
+#[derive(Debug, Clone)]
+pub struct OpenError(Arc<UnwrapError>);
+
+impl Deref for OpenError {
+    type Target = UnwrapError;
+
+    fn deref(&self) -> &UnwrapError {
+        &self.0
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<UnwrapError> for OpenError {
+    fn from(error: UnwrapError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// For a handler that reads with the token.
+impl From<VaultError> for OpenError {
+    fn from(error: VaultError) -> Self {
+        UnwrapError::from(error).into()
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for OpenError {
+    fn into_response(self) -> axum_core::response::Response {
+        crate::axum::answer(&self)
+    }
+}
+
+/// What revokes a token that was opened: [`GiveBack::now`], or a task where that did not come to its end.
+struct GiveBack(Option<LazyToken>);
+
+impl GiveBack {
+    fn opening(&self) -> Option<Opening> {
+        self.0.as_ref().and_then(|token| token.request.opening.get().cloned())
+    }
+
+    async fn now(&mut self) {
+        if let Some(opening) = self.opening() {
+            give_back(opening).await;
+        }
+        self.0 = None;
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        let Some(opening) = self.opening() else { return };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(give_back(opening));
+            }
+            Err(_no_runtime) => {
+                tracing::warn!("a token is not revoked, since no runtime is left; it ends by its TTL");
+            }
+        }
+    }
+}
+
+/// Without a word to anybody but the log: the request is answered.
+async fn give_back(opening: Opening) {
+    let Ok(token) = opening.await else { return };
+    if let Err(error) = token.give_back().await {
+        tracing::warn!(
+            code = error.code(),
+            accessor = token.accessor(),
+            "a token could not be revoked; it ends by its TTL"
+        );
+    }
+}
+
+/// The body of an answer, with the token's revocation behind it.
+pub struct RevokingBody<B> {
+    body: Pin<Box<B>>,
+    end: End,
+}
+
+enum End {
+    Ahead(GiveBack),
+    Revoking(BoxFuture<'static, ()>),
+    Past,
+}
+
+impl<B> RevokingBody<B> {
+    fn new(body: B, end: GiveBack) -> Self {
+        Self { body: Box::pin(body), end: End::Ahead(end) }
+    }
+}
+
+impl<B: Body> Body for RevokingBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.end {
+                End::Ahead(end) => {
+                    if let Some(frame) = ready!(this.body.as_mut().poll_frame(context)) {
+                        return Poll::Ready(Some(frame));
+                    }
+                    let mut end = GiveBack(end.0.take());
+                    this.end = End::Revoking(async move { end.now().await }.boxed());
+                }
+                End::Revoking(revocation) => {
+                    ready!(revocation.poll_unpin(context));
+                    this.end = End::Past;
+                }
+                End::Past => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// A body that has ended is not asked again, and so not before the token is revoked.
+    fn is_end_stream(&self) -> bool {
+        match &self.end {
+            End::Ahead(end) => end.opening().is_none() && self.body.is_end_stream(),
+            End::Revoking(_) => false,
+            End::Past => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for RevokingBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevokingBody").field("body", &self.body).finish_non_exhaustive()
+    }
+}
