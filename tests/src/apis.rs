@@ -47,7 +47,7 @@ impl Apis {
     pub async fn deploy(&self, binary: &Path, configuration: impl Fn(Shape) -> String) {
         let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let file = self.aws.folder().join("authorizer.zip");
-        fs::write(&file, zipped(&code)).expect("the zip file can be written");
+        fs::write(&file, zipped(&[("bootstrap".to_owned(), code)])).expect("the zip file can be written");
         let file = file.to_str().expect("the bed's path is UTF-8");
         for shape in [Shape::HttpV2, Shape::HttpV2Simple] {
             let variables = json!({"AUTHORIZER_CONFIG": configuration(shape)}).to_string();

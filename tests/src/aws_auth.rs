@@ -30,21 +30,37 @@ use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, OpenBao, Scratch, Server, parts}
 /// Where the method is mounted.
 const MOUNT: &str = "aws";
 
-/// `auth/aws/config/client`, and the one role of `auth/aws/role/`.
+/// `auth/aws/config/client`, and the roles of `auth/aws/role/`.
 #[derive(Debug, Clone)]
 pub struct AwsAuthConfig {
     /// `iam_server_id_header_value`
     pub server_id: String,
+    pub roles: Vec<LoginRole>,
+    pub token_ttl_seconds: u64,
+}
+
+/// Who logs in with a role, and with which policy.
+#[derive(Debug, Clone)]
+pub struct LoginRole {
+    pub name: String,
     /// A canonical ARN: `arn:aws:iam::123456789012:role/api-authorizer`, without a path.
     pub bound_iam_principal_arn: String,
-    pub token_ttl_seconds: u64,
+    pub policy: String,
 }
 
 impl AwsAuthConfig {
     /// What `quickstart.sh --aws-principal <arn> --server-id <server_id>` configures.
     pub fn quickstart(bound_iam_principal_arn: &str, server_id: &str) -> Self {
-        let (server_id, bound_iam_principal_arn) = (server_id.to_owned(), bound_iam_principal_arn.to_owned());
-        Self { server_id, bound_iam_principal_arn, token_ttl_seconds: 3600 }
+        let none = Self { server_id: server_id.to_owned(), roles: Vec::new(), token_ttl_seconds: 3600 };
+        none.role(AUTHORIZER_ROLE, bound_iam_principal_arn, AUTHORIZER_POLICY)
+    }
+
+    /// With one more role, of another configuration.
+    pub fn role(mut self, name: &str, bound_iam_principal_arn: &str, policy: &str) -> Self {
+        let [name, bound_iam_principal_arn, policy] =
+            [name, bound_iam_principal_arn, policy].map(str::to_owned);
+        self.roles.push(LoginRole { name, bound_iam_principal_arn, policy });
+        self
     }
 }
 
@@ -193,17 +209,19 @@ async fn set_up_plugin(openbao: &OpenBao, sts_url: &str, config: &AwsAuthConfig,
         "sts_region": "us-east-1",
     });
     openbao.write(&format!("auth/{MOUNT}/config/client"), client).await;
-    let role = json!({
-        "auth_type": "iam",
-        "bound_iam_principal_arn": config.bound_iam_principal_arn,
-        "resolve_aws_unique_ids": false,
-        "token_policies": [AUTHORIZER_POLICY],
-        "token_no_default_policy": true,
-        "token_type": "service",
-        "token_ttl": config.token_ttl_seconds,
-        "token_explicit_max_ttl": TOKEN_MAX_TTL_SECONDS,
-    });
-    openbao.write(&format!("auth/{MOUNT}/role/{AUTHORIZER_ROLE}"), role).await;
+    for LoginRole { name, bound_iam_principal_arn, policy } in &config.roles {
+        let role = json!({
+            "auth_type": "iam",
+            "bound_iam_principal_arn": bound_iam_principal_arn,
+            "resolve_aws_unique_ids": false,
+            "token_policies": [policy],
+            "token_no_default_policy": true,
+            "token_type": "service",
+            "token_ttl": config.token_ttl_seconds,
+            "token_explicit_max_ttl": TOKEN_MAX_TTL_SECONDS,
+        });
+        openbao.write(&format!("auth/{MOUNT}/role/{name}"), role).await;
+    }
 }
 
 /// In a signature for the global STS.

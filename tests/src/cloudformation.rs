@@ -27,7 +27,12 @@ impl Code {
     /// function's code only where its key is another.
     pub fn of(name: &str, binary: &Path, aws: &Aws) -> Self {
         let code = fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        let zip = zipped(&code);
+        Self::of_files(name, &[("bootstrap".to_owned(), code)], aws)
+    }
+
+    /// Puts files into a zip file, by their places in it.
+    pub fn of_files(name: &str, files: &[(String, Vec<u8>)], aws: &Aws) -> Self {
+        let zip = zipped(files);
         let key = format!("{name}-{}.zip", &sha256(&zip)[..16]);
         let file = aws.folder().join(&key);
         fs::write(&file, zip).expect("the zip file can be written");

@@ -75,13 +75,7 @@ impl DeployedStack {
     }
 
     /// Creates the stack of any template, or updates it.
-    pub(crate) async fn create(
-        aws: &Aws,
-        stack: &str,
-        template: &Path,
-        parameters: &Value,
-        code: &[Code],
-    ) -> Self {
+    pub async fn create(aws: &Aws, stack: &str, template: &Path, parameters: &Value, code: &[Code]) -> Self {
         let outputs = cloudformation::deploy(aws, stack, template, parameters, code).await;
         let outputs = outputs.unwrap_or_else(|reason| panic!("{stack}: {reason}"));
         Self { aws: aws.clone(), stack: stack.to_owned(), outputs }
@@ -163,14 +157,16 @@ impl DeployedStack {
 }
 
 /// The same bytes for the same code: no clock, no compression (which takes seconds for a debug binary).
-pub(crate) fn zipped(code: &[u8]) -> Vec<u8> {
+pub(crate) fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o755);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("bootstrap", options).expect("a new file");
-    zip.write_all(code).expect("memory takes all");
+    for (name, content) in files {
+        zip.start_file(name.as_str(), options).expect("a new file");
+        zip.write_all(content).expect("memory takes all");
+    }
     zip.finish().expect("a complete zip file").into_inner()
 }
 

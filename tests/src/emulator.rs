@@ -91,7 +91,12 @@ impl Emulator {
         let mut command = Command::new(parts::venv().join("bin/ministack"));
         // The functions inherit this environment, and the developer's own must not reach them.
         command.env_clear().current_dir(&folder);
-        command.env("PATH", "/usr/bin:/bin").env("HOME", &folder).env("TMPDIR", &temporary);
+        // It finds Node.js on its path, for functions of that runtime.
+        let node = parts::on_path("node").and_then(|node| Some(format!(":{}", node.parent()?.display())));
+        command
+            .env("PATH", format!("/usr/bin:/bin{}", node.unwrap_or_default()))
+            .env("HOME", &folder)
+            .env("TMPDIR", &temporary);
         command.env("STATE_DIR", folder.join("state")).env("S3_DATA_DIR", folder.join("s3"));
         // No containers: a Docker of this machine is not the bed's.
         command.env("DOCKER_HOST", format!("unix://{}", folder.join("docker.sock").display()));

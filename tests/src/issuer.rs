@@ -408,7 +408,7 @@ fn overridden(document: &Value, overrides: &[(String, Option<Value>)]) -> Value 
     members.into()
 }
 
-fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let mut bytes = [0; 12];
     rand::fill(&mut bytes).expect("randomness");
     URL_SAFE_NO_PAD.encode(bytes)

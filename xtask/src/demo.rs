@@ -18,7 +18,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
     thread::scope(|scope| {
         let parts = scope.spawn(|| {
             // Said at once: the builds may run for minutes more.
-            parts::python(workspace).inspect_err(|failure| eprintln!("parts: {failure}"))
+            parts::for_demo(workspace).inspect_err(|failure| eprintln!("parts: {failure}"))
         });
         build_binaries(workspace)?;
         parts.join().unwrap_or_else(|_| Err(Failure::new("the installation of the parts panicked")))

@@ -9,6 +9,7 @@
 //! <target>/test-bed/integrations/python      what integrations/python is checked with
 //! <target>/test-bed/integrations/go          the runner of the conformance suite, built: integrations/go
 //! <target>/test-bed/integrations/typescript  the package, built: integrations/typescript
+//! <target>/test-bed/orders-typescript        the sample, bundled: examples/orders-typescript
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
 //! <target>/test-bed/keycloak    an identity provider: tests/clients/keycloak
 //! <target>/test-bed/cargo-deny  the judge of dependencies
@@ -51,7 +52,19 @@ fn integrations(workspace: &Workspace) -> Result<(), Failure> {
         "integrations/python/requirements-dev.txt",
     )?;
     go_package(workspace)?;
-    typescript_package(workspace)
+    typescript_package(workspace)?;
+    orders_typescript(workspace)
+}
+
+/// What the demo shows on top where the machine has it.
+pub(crate) fn for_demo(workspace: &Workspace) -> Result<(), Failure> {
+    python(workspace)?;
+    if machine::has(&machine::NODE) && machine::has(&machine::NPM) {
+        let installed = orders_typescript(workspace);
+        let _ =
+            installed.inspect_err(|failure| eprintln!("parts: without the sample in TypeScript: {failure}"));
+    }
+    Ok(())
 }
 
 /// The servers and the Python clients. All that the demo needs.
@@ -149,20 +162,42 @@ fn typescript_package(workspace: &Workspace) -> Result<(), Failure> {
     let (source, pins) = package(workspace, "integrations/typescript")?;
     let part = Part { name: "integrations/typescript", what: "the TypeScript package", pins };
     part.install(&workspace.test_bed(), |folder, installer, pins| {
-        for pin in pins {
-            let copy = folder.join(pin.strip_prefix(&source).unwrap_or(pin));
-            fs::create_dir_all(copy.parent().unwrap_or(folder))
-                .map_err(Failure::because(folder.display()))?;
-            fs::copy(pin, copy).map_err(Failure::because(pin.display()))?;
-        }
-        let npm = |arguments: &[&str]| {
-            let mut npm = Command::new("npm");
-            npm.args(arguments).current_dir(folder);
-            npm
-        };
-        installer.run(&mut npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
-        installer.run(&mut npm(&["run", "build"]))
+        copy(pins, &source, folder)?;
+        npm_build(installer, folder)
     })
+}
+
+/// The sample in TypeScript, bundled from the package's source. Both lie as they do in the repository.
+fn orders_typescript(workspace: &Workspace) -> Result<(), Failure> {
+    let (_, mut pins) = package(workspace, "examples/orders-typescript")?;
+    pins.extend(package(workspace, "integrations/typescript/src")?.1);
+    pins.push(workspace.root.join("integrations/typescript/package.json"));
+    let part = Part { name: "orders-typescript", what: "the sample in TypeScript", pins };
+    part.install(&workspace.test_bed(), |folder, installer, pins| {
+        copy(pins, &workspace.root, folder)?;
+        npm_build(installer, &folder.join("examples/orders-typescript"))
+    })
+}
+
+/// Copies files to the places below `folder` that they have below `source`.
+fn copy(files: &[PathBuf], source: &Path, folder: &Path) -> Result<(), Failure> {
+    for file in files {
+        let copy = folder.join(file.strip_prefix(source).unwrap_or(file));
+        fs::create_dir_all(copy.parent().unwrap_or(folder)).map_err(Failure::because(folder.display()))?;
+        fs::copy(file, copy).map_err(Failure::because(file.display()))?;
+    }
+    Ok(())
+}
+
+/// Installs what a lock file pins, without any package's own script, and builds.
+fn npm_build(installer: &mut Installer, folder: &Path) -> Result<(), Failure> {
+    let npm = |arguments: &[&str]| {
+        let mut npm = Command::new("npm");
+        npm.args(arguments).current_dir(folder);
+        npm
+    };
+    installer.run(&mut npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    installer.run(&mut npm(&["run", "build"]))
 }
 
 /// The folder of a package, and its tracked files.

@@ -20,6 +20,7 @@ pub(crate) fn to(outcome: &Result<Orders, OrdersError>, allow_origin: Option<&st
 fn status(error: &OrdersError) -> u16 {
     match error {
         OrdersError::Unwrap(error) | OrdersError::Read(error) => error.status(),
+        OrdersError::Database(error) => error.status(),
         OrdersError::EventUnsupported | OrdersError::NotKv2 => 500,
         OrdersError::StageUnknown => 403,
     }
@@ -34,11 +35,14 @@ fn response(status: u16, body: &Value, allow_origin: Option<&str>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use vault_context::ContextError;
     use vault_context::unwrap::{SeenAt, UnwrapError};
     use vault_context::vault::VaultErrorKind;
 
     use super::*;
+    use crate::database::DatabaseError;
 
     fn path() -> String {
         "sys/wrapping/unwrap".to_owned()
@@ -70,6 +74,11 @@ mod tests {
             (read(refused), 500, "vault_refused"),
             (read(VaultErrorKind::Forbidden), 500, "vault_forbidden"),
             (UnwrapError::Vault(VaultErrorKind::Forbidden.at(path())).into(), 500, "vault_forbidden"),
+            (DatabaseError::Unreachable(ErrorKind::ConnectionRefused).into(), 503, "database_unreachable"),
+            (DatabaseError::TimedOut.into(), 503, "database_timed_out"),
+            (DatabaseError::Unavailable("57P03".to_owned()).into(), 503, "database_unavailable"),
+            (DatabaseError::Broken.into(), 503, "database_unreachable"),
+            (DatabaseError::Refused("42501".to_owned()).into(), 500, "database_refused"),
             (OrdersError::NotKv2, 500, "secret_not_kv2"),
             (OrdersError::EventUnsupported, 500, "event_unsupported"),
         ] {

@@ -2,6 +2,8 @@
 
 use vault_context::unwrap::UnwrapError;
 
+use crate::database::DatabaseError;
+
 /// Why there are no orders.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrdersError {
@@ -11,8 +13,10 @@ pub(crate) enum OrdersError {
     StageUnknown,
     #[error("the request brings no usable Vault token")]
     Unwrap(#[from] UnwrapError),
-    #[error("the secret cannot be read")]
+    #[error("Vault gives neither the secret nor the credentials")]
     Read(#[source] UnwrapError),
+    #[error("the orders cannot be queried")]
+    Database(#[from] DatabaseError),
     #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
     NotKv2,
 }
@@ -23,6 +27,7 @@ impl OrdersError {
             Self::EventUnsupported => "event_unsupported",
             Self::StageUnknown => "stage_unknown",
             Self::Unwrap(error) | Self::Read(error) => error.code(),
+            Self::Database(error) => error.code(),
             Self::NotKv2 => "secret_not_kv2",
         }
     }

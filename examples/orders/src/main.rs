@@ -1,12 +1,14 @@
-//! The sample integration behind `vault-authorizer`: reads one secret with the Vault token it was handed.
+//! The sample integration behind `vault-authorizer`: reads one secret with the Vault token it was handed, or asks a database with
+//! credentials that Vault makes for this one request.
 //!
 //! Receives API Gateway's events (REST, or HTTP API with payload 2.0); answers with what it did, never with a token or
 //! a secret's value. [`config`] says which Vault and which tokens to expect, [`call`] reads the event, [`orders`] serves one
-//! request, [`answer`] turns its outcome into a response.
+//! request, [`database`] queries PostgreSQL, [`answer`] turns the outcome into a response.
 
 mod answer;
 mod call;
 mod config;
+mod database;
 mod error;
 mod orders;
 

@@ -1,17 +1,19 @@
-//! One request: find the stage, open the authorizer's context, read the secret, give the token back.
+//! One request: find the stage, open the authorizer's context, get the orders, give the token back.
 //!
-//! Receives an event and the time; produces an [`Orders`] or an [`OrdersError`]. Neither holds a token or a value of
-//! the secret: a real integration would use the secret here, between the read and the revocation.
+//! Receives an event and the time; produces an [`Orders`] or an [`OrdersError`]. Neither holds a token, credentials or a value of
+//! a secret.
 
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use vault_context::VaultContext;
-use vault_context::unwrap::{Secret, UnwrapError, Unwrapped};
+use vault_context::unwrap::{SeenAt, UnwrapError, Unwrapped};
+use vault_context::vault::VaultError;
 
 use crate::call::Call;
-use crate::config::{Stages, chain};
+use crate::config::{Source, Stage, Stages, chain};
+use crate::database::Database;
 use crate::error::OrdersError;
 
 /// What the caller gets.
@@ -20,9 +22,24 @@ pub(crate) struct Orders {
     stage: String,
     caller: String,
     grant: String,
-    secret_fields: Vec<String>,
-    orders: Value,
+    #[serde(flatten)]
+    found: Found,
     vault: TokenFacts,
+}
+
+/// The orders, and what they were read with.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Found {
+    Secret { secret_fields: Vec<String>, orders: Value },
+    Database { database: LeaseFacts, orders: Value },
+}
+
+/// What may be told of database credentials: neither user nor password.
+#[derive(Debug, Serialize)]
+struct LeaseFacts {
+    role: String,
+    lease_duration_seconds: u64,
 }
 
 /// What may be told of a token: not the token.
@@ -53,30 +70,52 @@ async fn attempt(stages: &Stages, event: Value, now: SystemTime) -> Result<Order
         accessor = token.accessor(),
         "the token is open"
     );
-    let secret = token.read(&stage.secret_path).await;
-    let orders = secret
-        .map_err(|error| OrdersError::Read(error.into()))
-        .and_then(|secret| orders(&name, &token, &secret));
-    // Only now, read or not: what was read with the token would end with it.
+    let found = found(stage, &token).await;
+    let orders = found.map(|found| Orders {
+        stage: name,
+        caller: token.caller().id.clone(),
+        grant: token.grant().to_owned(),
+        found,
+        vault: TokenFacts {
+            policies: token.policies().to_vec(),
+            lease_duration_seconds: token.lease_duration_seconds(),
+            creation_path: token.creation_path().to_owned(),
+        },
+    });
+    // Only now, found or not: what was read with the token ends with it, a user of the database too.
     if let Err(error) = token.revoke().await {
         tracing::warn!(code = error.code(), reason = chain(&error), "the token ends by its own TTL");
     }
     orders
 }
 
-fn orders(stage: &str, token: &Unwrapped, secret: &Secret) -> Result<Orders, OrdersError> {
-    Ok(Orders {
-        stage: stage.to_owned(),
-        caller: token.caller().id.clone(),
-        grant: token.grant().to_owned(),
-        secret_fields: field_names(&secret.data).ok_or(OrdersError::NotKv2)?,
-        orders: sample_orders(),
-        vault: TokenFacts {
-            policies: token.policies().to_vec(),
-            lease_duration_seconds: token.lease_duration_seconds(),
-            creation_path: token.creation_path().to_owned(),
-        },
+async fn found(stage: &Stage, token: &Unwrapped) -> Result<Found, OrdersError> {
+    // `Integration` has let no other creation path through.
+    let source = stage.source(token.creation_path());
+    match source.ok_or(UnwrapError::CreationPathMismatch { seen_at: SeenAt::Context })? {
+        Source::Secret(path) => in_secret(path, token).await,
+        Source::Database(database) => in_database(database, token).await,
+    }
+}
+
+async fn in_secret(path: &str, token: &Unwrapped) -> Result<Found, OrdersError> {
+    let secret = token.read(path).await.map_err(not_read)?;
+    let secret_fields = field_names(&secret.data).ok_or(OrdersError::NotKv2)?;
+    Ok(Found::Secret { secret_fields, orders: sample_orders() })
+}
+
+async fn in_database(database: &Database, token: &Unwrapped) -> Result<Found, OrdersError> {
+    let credentials = token.database(&database.mount).credentials(&database.role).await.map_err(not_read)?;
+    let orders = json!(database.orders(&credentials).await?);
+    let lease_duration_seconds = credentials.lease.duration_seconds;
+    Ok(Found::Database {
+        database: LeaseFacts { role: database.role.clone(), lease_duration_seconds },
+        orders,
     })
+}
+
+fn not_read(error: VaultError) -> OrdersError {
+    OrdersError::Read(error.into())
 }
 
 /// The names, never the values: KV version 2 keeps the fields in `data.data`.
@@ -84,7 +123,7 @@ fn field_names(data: &Value) -> Option<Vec<String>> {
     Some(data.get("data")?.as_object()?.keys().cloned().collect())
 }
 
-/// A real integration would ask its database with the secret.
+/// A real integration would use the secret, as [`Database`] uses its credentials.
 fn sample_orders() -> Value {
     json!([{"id": 1001, "item": "tea", "quantity": 3}, {"id": 1002, "item": "cups", "quantity": 6}])
 }

@@ -20,7 +20,6 @@ use url::Url;
 
 use super::{Proxy, TOKEN_MAX_TTL_SECONDS};
 use crate::http::{Backend, end_to_end};
-use crate::{AUTHORIZER_POLICY, AUTHORIZER_ROLE};
 
 const SERVER_ID_HEADER: &str = "X-Vault-AWS-IAM-Server-ID";
 
@@ -39,13 +38,13 @@ impl Proxy {
     /// What Vault answers to a login.
     pub(super) async fn log_in(&self, login: &[u8]) -> Response {
         match self.verified(login).await {
-            Ok(caller) => self.token(&caller).await,
+            Ok((caller, policy)) => self.token(&caller, policy).await,
             Err(reason) => (StatusCode::BAD_REQUEST, axum::Json(json!({"errors": [reason]}))).into_response(),
         }
     }
 
     /// Vault's checks, in Vault's order, with Vault's words.
-    async fn verified(&self, login: &[u8]) -> Result<CallerIdentity, String> {
+    async fn verified(&self, login: &[u8]) -> Result<(CallerIdentity, &str), String> {
         let login: Map<String, Value> =
             serde_json::from_slice(login).map_err(|_| "failed to parse JSON input")?;
         let signed = SignedRequest::parse(&login)?;
@@ -57,13 +56,12 @@ impl Proxy {
             .await
             .map_err(|reason| format!("error making upstream request: {reason}"))?;
         let name = login.get("role").and_then(Value::as_str).unwrap_or_default();
-        if name != AUTHORIZER_ROLE {
-            return Err(format!("entry for role {name} not found"));
-        }
-        if caller.canonical_arn != self.config.bound_iam_principal_arn {
+        let role = self.config.roles.iter().find(|role| role.name == name);
+        let role = role.ok_or_else(|| format!("entry for role {name} not found"))?;
+        if caller.canonical_arn != role.bound_iam_principal_arn {
             return Err(format!("IAM Principal {:?} does not belong to the role {name:?}", caller.arn));
         }
-        Ok(caller)
+        Ok((caller, &role.policy))
     }
 
     /// Sends the signed request to STS. The URL names only the `Host`: where it goes is configured.
@@ -94,9 +92,9 @@ impl Proxy {
     }
 
     /// Creates the token on the OpenBao behind, and answers as a login does.
-    async fn token(&self, caller: &CallerIdentity) -> Response {
+    async fn token(&self, caller: &CallerIdentity, policy: &str) -> Response {
         let create = json!({
-            "policies": [AUTHORIZER_POLICY],
+            "policies": [policy],
             "no_default_policy": true,
             "no_parent": true,
             "renewable": true,

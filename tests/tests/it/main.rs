@@ -18,6 +18,7 @@ mod cdk;
 mod chaos;
 mod cloudformation;
 mod conformance;
+mod database;
 mod deployments;
 mod doctor;
 mod fake_context;

@@ -1,8 +1,8 @@
 //! The demo: one API, two stages, and what each call is worth in Vault. `cargo xtask demo [--stay]` builds and runs it.
 //!
 //! The chapters are told in this order, each in its own file: [`world`] starts the parts, configures Vault and deploys
-//! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`command`] runs
-//! `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed:
+//! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`database`] has a second API,
+//! which asks PostgreSQL; [`command`] runs `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed:
 //! one thing that is not as promised ends the demo, with exit code 1 and the logs left behind.
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@
 
 mod api;
 mod command;
+mod database;
 mod outage;
 mod promise;
 mod refusals;
@@ -119,6 +120,7 @@ async fn chapters(screen: &Screen, world: &mut World) -> Answer {
     let secrets = single_use::tell(screen, world).await;
     outage::tell(screen, world).await;
     trail::tell(screen, world, &first, &secrets).await;
+    database::tell(screen, world).await;
     first
 }
 

