@@ -255,8 +255,37 @@ func givenUp(err *Error, verdict verdict, unknown func() *Error) *Error {
 	return unknown()
 }
 
-// unwrap exchanges the wrapping token for the token inside, and revokes the latter if it fails a check.
+// unwrap exchanges the wrapping token for the token inside. If ctx ends meanwhile, the unwrap still runs to its end, because the
+// token inside would live on without anybody to revoke it.
 func (r *received) unwrap(ctx context.Context) (*Token, *Error) {
+	if ended := ctx.Err(); ended != nil {
+		return nil, endedBefore(ended, pathUnwrap)
+	}
+	type outcome struct {
+		token *Token
+		err   *Error
+	}
+	unwrapped := make(chan outcome, 1)
+	whole := context.WithoutCancel(ctx)
+	go func() {
+		token, err := r.checked(whole)
+		unwrapped <- outcome{token, err}
+	}()
+	select {
+	case done := <-unwrapped:
+		return done.token, done.err
+	case <-ctx.Done():
+		go func() {
+			if done := <-unwrapped; done.token != nil {
+				_ = done.token.Revoke(whole) // logs its own failure
+			}
+		}()
+		return nil, endedBefore(ctx.Err(), pathUnwrap)
+	}
+}
+
+// checked unwraps, and revokes the token inside if it fails a check.
+func (r *received) checked(ctx context.Context) (*Token, *Error) {
 	answer, err := r.exchange(ctx)
 	if err != nil {
 		return nil, err

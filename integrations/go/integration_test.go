@@ -527,6 +527,27 @@ func TestACancelledRequestEndsAndIsStillGivenBack(t *testing.T) {
 	}
 }
 
+func TestATokenThatWasUnwrappedForACancelledRequestIsRevoked(t *testing.T) {
+	w := newWorld(t)
+	authorizer := w.mint(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.On(pathUnwrap, func(int, http.ResponseWriter, *http.Request) bool {
+		cancel()
+		time.Sleep(50 * time.Millisecond)
+		return false
+	})
+	token, err := w.integration.Open(ctx, authorizer)
+	if token != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", token, err)
+	}
+	for end := time.Now().Add(10 * time.Second); w.IsAlive(t, authorizer["vaultWrappedAccessor"].(string)); {
+		if time.Now().After(end) {
+			t.Fatal("the token inside is alive, and nobody knows it")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func TestAnUnreachableVaultIsAnOutage(t *testing.T) {
 	w := newWorld(t)
 	authorizer := w.mint(t, nil)

@@ -62,11 +62,15 @@ func unavailableNow(c call, status int, message string) *Error {
 	return unavailable(codeUnavailable, "Vault cannot answer `%s` now (status %d): %s", c.path, status, message)
 }
 
-// refusalTexts returns Vault's errors, or the whole body if something in front of Vault sent it.
+// refusalTexts returns Vault's errors, or the whole body if something in front of Vault sent it. An object without errors may be
+// data, such as the metadata of a deleted version, which belongs in no message.
 func refusalTexts(body []byte) []string {
 	var parsed struct{ Errors *[]string }
 	if json.Unmarshal(body, &parsed) == nil && parsed.Errors != nil {
 		return *parsed.Errors
+	}
+	if isJSONObject(body) {
+		return []string{""}
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil

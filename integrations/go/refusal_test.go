@@ -51,6 +51,15 @@ func TestRefusalsSayWhoHasToAct(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotAnErrorOfVaultsIsInNoMessage(t *testing.T) {
+	for _, body := range []string{`{"data":{"password":"hunter2"}}`, `{"errors":[{"password":"hunter2"}]}`} {
+		err := refusal(call{path: "a/b"}, 404, false, []byte(body))
+		if err.Code() != codeRefused || !strings.HasSuffix(err.Error(), ": no reason given") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestVaultsTextsAreFitForALog(t *testing.T) {
 	c := call{token: hide("root"), mentions: hide("dev-wrapping")}
 	for text, want := range map[string]string{

@@ -168,9 +168,7 @@ func (v *vault) request(ctx context.Context, c call) (*http.Request, *Error) {
 // nothing was sent.
 func (v *vault) failed(ctx, limited context.Context, c call, err error, sent bool) *Error {
 	if ended := ctx.Err(); ended != nil {
-		failed := unavailable(codeTimedOut, "Vault did not answer `%s` before the request's own context ended", c.path)
-		failed.ended = ended
-		return failed
+		return endedBefore(ended, c.path)
 	}
 	if sent && limited.Err() != nil {
 		return unavailable(codeTimedOut, "Vault did not answer `%s` in %v", c.path, v.timeout)
@@ -178,6 +176,12 @@ func (v *vault) failed(ctx, limited context.Context, c call, err error, sent boo
 	reason := sanitised(err.Error(), c)
 	return unavailable(codeUnreachable, "Vault could not be reached for `%s`: %s", c.path, reason).
 		with(effect{notSent: !sent, broken: true})
+}
+
+func endedBefore(ended error, path string) *Error {
+	failed := unavailable(codeTimedOut, "Vault did not answer `%s` before the request's own context ended", path)
+	failed.ended = ended
+	return failed
 }
 
 func parseAnswer(path string, body []byte) (*answer, *Error) {

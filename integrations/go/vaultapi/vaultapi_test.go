@@ -34,6 +34,7 @@ func TestTheClientSendsTheTokenAndNothingOfTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"ADDR": "http://127.0.0.1:1", "AGENT_ADDR": "http://127.0.0.1:1", "TOKEN": "hostile", "NAMESPACE": "hostile",
 		"HEADERS": `{"X-Hostile":"hostile"}`, "MAX_RETRIES": "9", "SKIP_VERIFY": "true", "PROXY_ADDR": "http://127.0.0.1:1",
+		"WRAP_TTL": "60s",
 	} {
 		t.Setenv("VAULT_"+name, value)
 	}

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -10,13 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conftest import PASSWORD, MakeIntegration, MakeRequest
-from node import Node, says
+from node import Node, Received, Reply, passed_on, says
 from test_lag import READ, REVOKE
-from test_refusals import LOOKUP
-from vault_context import AsyncToken, VaultContextError
+from test_refusals import LOOKUP, UNWRAP
+from vault_context import AsyncToken, Integration, VaultContextError
 from vault_context.asgi import VaultTokenMiddleware, error_response, request_token, vault_token
+from vault_context.testing import WrappedRequest
 
 
 @pytest.fixture
@@ -121,3 +124,54 @@ def test_behind_mangum_the_event_counts_and_the_headers_do_not(integration: Make
 def test_only_errors_of_this_package_are_answered() -> None:
     with pytest.raises(TypeError, match="VaultContextError alone"):
         asyncio.run(error_response(None, KeyError()))
+
+
+def calls_behind_the_middleware(node: Node, integration: Integration, request: WrappedRequest, app: ASGIApp) -> list[str]:
+    async def run() -> list[str]:
+        headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
+        await VaultTokenMiddleware(app, integration)({"type": "http", "headers": headers}, nothing, nothing)
+        # Tasks of the request that outlive it.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        return node.paths()
+
+    async def nothing(*_: object) -> Any:
+        """Neither send nor receive."""
+
+    return asyncio.run(run())
+
+
+def test_a_token_that_is_asked_for_after_the_request_is_not_opened(
+    integration: MakeIntegration, request_of: MakeRequest, node: Node
+) -> None:
+    requests: list[Request] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        requests.append(Request(scope))
+
+    assert calls_behind_the_middleware(node, integration(), request_of(), app) == []
+    with pytest.raises(ValueError, match="after the request"):
+        asyncio.run(request_token(requests[0]))
+    assert node.received == []
+
+
+def test_a_token_that_is_still_being_opened_when_the_request_ends_is_revoked(
+    integration: MakeIntegration, request_of: MakeRequest, node: Node
+) -> None:
+    kept: list[Request] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    asked = asyncio.Event()
+
+    def slowly(node: Node, received: Received) -> Reply:
+        loops[0].call_soon_threadsafe(asked.set)
+        time.sleep(0.2)
+        return passed_on(node, received)
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        loops.append(asyncio.get_running_loop())
+        kept.append(Request(scope))
+        opening = asyncio.ensure_future(request_token(kept[0]))
+        await asked.wait()
+        assert not opening.done()
+
+    node.always[LOOKUP] = slowly
+    assert calls_behind_the_middleware(node, integration(), request_of(), app) == [LOOKUP, UNWRAP, REVOKE]

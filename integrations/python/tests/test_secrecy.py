@@ -112,6 +112,21 @@ def test_an_error_carries_no_secret(
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
 
 
+@pytest.mark.parametrize("revoked", [True, False])
+def test_a_refused_token_is_in_no_frame_of_the_error(
+    revoked: bool, integration: MakeIntegration, request_of: MakeRequest, node: Node, inside: list[str]
+) -> None:
+    if not revoked:
+        node.always[REVOKE] = says(500, "internal error")
+    request = request_of({"vaultWrappedAccessor": "another-accessor"})
+    with pytest.raises(VaultContextError) as caught, integration().open(request.event):
+        pass
+    assert caught.value.code == "accessor_mismatch"
+    for text in locals_of(caught.value):
+        for hidden in (request.context["vaultWrappingToken"], *inside):
+            assert hidden not in text
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

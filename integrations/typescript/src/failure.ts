@@ -124,10 +124,15 @@ function forbidden(path: string): CallFailure {
   return new CallFailure("vault_forbidden", `the token's policies do not allow \`${path}\``);
 }
 
-/** `{"errors":["…"]}`, or whatever text something before Vault answered with. */
+/**
+ * `{"errors":["…"]}`, or whatever text something before Vault answered with. An object without errors may be data, such as the
+ * metadata of a deleted version, which belongs in no message.
+ */
 function textsOf(body: string): readonly string[] {
-  const errors = parsedObject(body)?.["errors"];
+  const answer = parsedObject(body);
+  const errors = answer?.["errors"];
   if (Array.isArray(errors) && errors.every((text) => typeof text === "string")) return errors;
+  if (answer !== undefined) return [""];
   return body.trim() === "" ? [] : [body];
 }
 

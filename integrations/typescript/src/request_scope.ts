@@ -4,14 +4,18 @@ import type { HeaderSource } from "./context.js";
 import type { Integration } from "./integration.js";
 import type { VaultToken } from "./token.js";
 
-/** As much of Node's `ServerResponse` as is needed here. */
+/** As much of Node's `ServerResponse` as is needed here, and of its counterpart of HTTP/2. */
 export interface Closing {
+  readonly closed?: boolean;
+  readonly stream?: { readonly closed: boolean };
   once(event: "close", listener: () => void): unknown;
 }
 
 /** Answers the function that opens the token, once per request however often it is called. */
 export function tokenOfRequest(integration: Integration, headers: HeaderSource, response: Closing): () => Promise<VaultToken> {
-  const closed = new Promise<void>((resolve) => response.once("close", resolve));
+  // The caller may have hung up before this: then "close" does not come any more.
+  const isClosed = response.closed ?? response.stream?.closed ?? false;
+  const closed = new Promise<void>((resolve) => (isClosed ? resolve() : response.once("close", resolve)));
   let opening: Promise<VaultToken> | undefined;
   return () => {
     if (opening === undefined) {

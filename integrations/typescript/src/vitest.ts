@@ -3,6 +3,7 @@
 
 import { test as base } from "vitest";
 
+import { addressProblem } from "./address.js";
 import { type Caller, HEADERS } from "./context.js";
 
 /** What to put into the context. Each has a default. */
@@ -39,7 +40,7 @@ export type MakeContext = (options?: ContextOptions) => Promise<TestContext>;
 export const test = base.extend<{ vaultContext: MakeContext }>({
   // Vitest reads the names of the fixtures it needs from this pattern.
   vaultContext: async ({}, use) => {
-    const vault = developmentVault();
+    const vault = developmentVault(process.env);
     const accessors: string[] = [];
     await use(async (options = {}) => {
       const made = await makeContext(vault, options);
@@ -62,10 +63,16 @@ interface WrapInfo {
   readonly wrapped_accessor: string;
 }
 
-function developmentVault(): DevelopmentVault {
-  const { VAULT_ADDR: address, VAULT_TOKEN: token } = process.env;
-  if (address && token) return { address, token };
-  throw new Error("set VAULT_ADDR and VAULT_TOKEN to those of a development server (`bao server -dev`, `vault server -dev`)");
+/** @internal */
+export function developmentVault({ VAULT_ADDR: address, VAULT_TOKEN: token }: NodeJS.ProcessEnv): DevelopmentVault {
+  if (!address || !token) {
+    throw new Error("set VAULT_ADDR and VAULT_TOKEN to those of a development server (`bao server -dev`, `vault server -dev`)");
+  }
+  // Its role has no list of policies, so another machine's Vault is out of bounds.
+  if (addressProblem(address) !== undefined || new URL(address).protocol !== "http:") {
+    throw new Error("VAULT_ADDR must be http:// and a loopback host: the fixture writes a token role");
+  }
+  return { address, token };
 }
 
 async function makeContext(vault: DevelopmentVault, options: ContextOptions): Promise<TestContext> {

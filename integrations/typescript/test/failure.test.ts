@@ -67,6 +67,12 @@ test.each([
   expect(sanitized(text, "s.sent")).toBe(kept);
 });
 
+test.each(['{"data":{"password":"hunter2"}}', '{"errors":[{"password":"hunter2"}]}'])("nothing of %s is in a message", (body) => {
+  const call = { method: "GET", path: "a/b", token: "s.token" } as const;
+  const { code, message } = refusal(call, { status: 404, retryAfter: undefined, body });
+  expect([code, message]).toEqual(["vault_refused", "Vault refused `a/b` (status 404): no reason given"]);
+});
+
 test("a text is bounded", () => {
   expect(sanitized("word ".repeat(1000), undefined).length).toBeLessThanOrEqual(400);
 });

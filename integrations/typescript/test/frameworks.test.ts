@@ -84,6 +84,7 @@ describe("Middy", () => {
 
 function serveExpress(integration: Integration): Promise<string> {
   const app = express();
+  app.use("/gone", (_request, response, next) => void response.once("close", () => next()));
   app.use(forExpress.vaultToken(integration));
   app.get("/health", (_request, response) => void response.send("well"));
   app.get("/orders", async (request, response) => {
@@ -95,13 +96,14 @@ function serveExpress(integration: Integration): Promise<string> {
     await request.vaultToken();
     throw Object.assign(new Error("the handler's own"), { status: 418 });
   });
-  app.get("/hangs", async (request) => void (await request.vaultToken()));
+  app.get(["/hangs", "/gone"], async (request) => void (await request.vaultToken()));
   app.use(forExpress.vaultErrors);
   return addressOf(app.listen(0, "127.0.0.1"));
 }
 
 async function serveFastify(integration: Integration): Promise<string> {
   const app = fastify();
+  app.addHook("onRequest", async (request, reply) => void (request.url === "/gone" && (await once(reply.raw, "close"))));
   await app.register(forFastify.vaultToken, { integration });
   app.setErrorHandler(forFastify.vaultErrors);
   app.get("/health", async () => "well");
@@ -114,10 +116,12 @@ async function serveFastify(integration: Integration): Promise<string> {
     await request.vaultToken();
     throw Object.assign(new Error("the handler's own"), { statusCode: 418 });
   });
-  app.get("/hangs", async (request) => {
-    await request.vaultToken();
-    return new Promise(() => undefined);
-  });
+  for (const path of ["/hangs", "/gone"]) {
+    app.get(path, async (request) => {
+      await request.vaultToken();
+      return new Promise(() => undefined);
+    });
+  }
   onTestFinished(() => app.close());
   return app.listen({ port: 0, host: "127.0.0.1" });
 }
@@ -160,6 +164,16 @@ describe.each([
     request.on("error", () => undefined);
     await vi.waitUntil(() => vault.calls.includes("unwrap"), { timeout: 30_000 });
     request.destroy();
+    await untilRevoked(vault);
+    expect(vault.calls).toEqual(["lookup", "unwrap", "revoke"]);
+  });
+
+  test("revokes where the caller had hung up before", async () => {
+    const vault = await ScriptedVault.start();
+    const request = get(`${await serve(vault.integration())}/gone`, { headers: headersFor(vault) });
+    request.on("error", () => undefined);
+    request.once("socket", (socket) => socket.once("connect", () => setTimeout(() => request.destroy(), 50)));
+    await vi.waitUntil(() => vault.calls.includes("unwrap"), { timeout: 30_000 });
     await untilRevoked(vault);
     expect(vault.calls).toEqual(["lookup", "unwrap", "revoke"]);
   });

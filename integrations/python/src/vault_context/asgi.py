@@ -51,9 +51,12 @@ class VaultTokenMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        async with AsyncExitStack() as at_end:
-            scope.setdefault("state", {})[_STATE] = _OpenedOnce(lambda: _opening(self._integration, scope), at_end)
+        token = _OpenedOnce(lambda: _opening(self._integration, scope))
+        scope.setdefault("state", {})[_STATE] = token
+        try:
             await self._app(scope, receive, send)
+        finally:
+            await asyncio.shield(token.end())
 
 
 async def request_token(request: HTTPConnection) -> AsyncToken:
@@ -71,17 +74,26 @@ async def error_response(_request: object, error: Exception) -> JSONResponse:
 
 
 class _OpenedOnce:
-    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[AsyncToken]], at_end: AsyncExitStack) -> None:
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[AsyncToken]]) -> None:
         self._opening = opening
-        self._at_end = at_end
+        self._at_end = AsyncExitStack()
         self._lock = asyncio.Lock()
         self._token: AsyncToken | None = None
+        self._has_ended = False
 
     async def token(self) -> AsyncToken:
         async with self._lock:
+            if self._has_ended:
+                raise ValueError("the Vault token was asked for after the request: a task outlived it, so ask in the endpoint")
             if self._token is None:
                 self._token = await self._at_end.enter_async_context(self._opening())
             return self._token
+
+    async def end(self) -> None:
+        # Where a task is opening the token, this waits for it: nobody else would revoke it.
+        async with self._lock:
+            self._has_ended = True
+            await self._at_end.aclose()
 
 
 def _opening(integration: Integration, scope: Scope) -> AbstractAsyncContextManager[AsyncToken]:
