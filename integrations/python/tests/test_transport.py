@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import CREATION_PATH, MakeIntegration, MakeRequest
+from conftest import CREATION_PATH, PASSWORD, MakeIntegration, MakeRequest
 from node import Action, Node, Received, Reply, passed_on, raw
 from test_context import WHOLE, event
 from test_lag import READ, REVOKE, read, write
@@ -205,3 +207,31 @@ def test_tls_is_verified_by_the_given_ca_alone(tls_vault: tuple[str, Path], host
     assert code_of(lambda: misnamed.open(tls_request(other_name)).__enter__()) == "vault_unreachable"
     assert not (hostile_environment / "keys").exists()
     assert trusting._vault.tls.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+class OutOfTime(Exception):
+    """As a handler of signals raises it."""
+
+
+def test_a_call_that_a_signal_ends_leaves_its_answer_to_nobody(
+    integration: MakeIntegration, request_of: MakeRequest, node: Node
+) -> None:
+    def out_of_time(*_: object) -> None:
+        raise OutOfTime
+
+    def slowly(node: Node, received: Received) -> Reply:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(0.3)
+        return passed_on(node, received)
+
+    node.script[READ] = [slowly]
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        with integration().open(request_of().event) as token:
+            with pytest.raises(OutOfTime):
+                token.read(READ)
+            assert token.read(READ).data["data"]["password"] == PASSWORD
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    first, second = node.calls(READ)
+    assert first.connection != second.connection
