@@ -217,8 +217,12 @@ func (r *received) lookUp(ctx context.Context, unknown func() *Error) *Error {
 	patience, broken := newPatience(), false
 	for {
 		answer, err := r.vault.send(ctx, lookup)
-		if err == nil {
+		if err == nil && answer.Data != nil {
 			return r.compare(answer)
+		}
+		if err == nil {
+			// The token is being unwrapped, or has only half come to this node.
+			err = wrappingTokenNotValid(pathLookup)
 		}
 		again := err.effect.lag || err.code == codeUnavailable || (err.effect.broken && !broken)
 		if !again {

@@ -36,9 +36,10 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 		return unavailableNow(c, status, message()).with(effect{lag: true})
 	case status == http.StatusServiceUnavailable && says("Vault is sealed"):
 		return unavailable(codeSealed, "Vault is sealed (`%s`)", c.path)
-	case status == http.StatusBadRequest && says("wrapping token is not valid or does not exist"):
-		return denied(codeWrappingTokenNotValid, "Vault does not know the wrapping token sent to `%s`, or not any more", c.path).
-			with(effect{lag: true})
+	// The second text is about a token that is being unwrapped at this moment.
+	case status == http.StatusBadRequest &&
+		(says("wrapping token is not valid or does not exist") || says("no information found")):
+		return wrappingTokenNotValid(c.path)
 	case status == http.StatusBadRequest && says("leadership lost"):
 		return unavailableNow(c, status, message())
 	case status == http.StatusForbidden && c.token != nil:
@@ -56,6 +57,11 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 		return unavailableNow(c, status, message())
 	}
 	return denied(codeRefused, "Vault refused `%s` (status %d): %s", c.path, status, message())
+}
+
+func wrappingTokenNotValid(path string) *Error {
+	return denied(codeWrappingTokenNotValid, "Vault does not know the wrapping token sent to `%s`, or not any more", path).
+		with(effect{lag: true})
 }
 
 func unavailableNow(c call, status int, message string) *Error {

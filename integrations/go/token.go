@@ -233,12 +233,8 @@ func (d Database) Credentials(ctx context.Context, role string) (*Credentials, e
 	}
 	username, _ := secret.Data()["username"].(string)
 	password, _ := secret.Data()["password"].(string)
-	if username == "" || password == "" {
-		return nil, answerInvalid(path, "it holds no username and password")
+	if username == "" || password == "" || secret.Lease == nil {
+		return nil, answerInvalid(path, "it holds no username and password with a lease")
 	}
-	credentials := &Credentials{Username: username, password: hide(password)}
-	if secret.Lease != nil {
-		credentials.Lease = secret.Lease.Duration
-	}
-	return credentials, nil
+	return &Credentials{Username: username, Lease: secret.Lease.Duration, password: hide(password)}, nil
 }

@@ -78,7 +78,9 @@ export function refusal(call: Call, { status, retryAfter, body }: Reply): CallFa
   const message = sanitized(texts[0] ?? "", call.token) || (isJsonObject(body) ? "no reason given" : ANOTHER_SERVER);
   if (status === 429) return tooMany(path, message, isWordless(texts, retryAfter, body));
   if (status === 503 && says("Vault is sealed")) return new CallFailure("vault_sealed", `Vault is sealed (\`${path}\`)`);
-  if (status === 400 && says("wrapping token is not valid or does not exist")) return wrappingTokenNotValid(path);
+  // The second text is of a token that is being unwrapped at this moment.
+  const isUnknown = says("wrapping token is not valid or does not exist") || says("no information found");
+  if (status === 400 && isUnknown) return wrappingTokenNotValid(path);
   if (status === 400 && says("leadership lost")) return unavailable(path, status, message);
   // Without a token a 403 speaks of the path alone.
   if (status === 403 && call.token !== undefined) {

@@ -76,7 +76,7 @@ class Opening {
     // Without X-Vault-Token: the wrapping token in that header would be used up.
     const call: Call = { method: "POST", path: LOOKUP, body: { token: this.#wrapped.token } };
     for (;;) {
-      const outcome = await this.#sendTwice(call);
+      const outcome = found(await this.#sendTwice(call));
       if (!(outcome instanceof CallFailure)) return outcome;
       if (!outcome.mayBeLag && outcome.code !== "vault_unavailable") throw outcome.toError();
       const over = await patience.pause(this.#life);
@@ -110,6 +110,12 @@ class Opening {
       if (over !== undefined) throw errors.tokenNotKnown();
     }
   }
+}
+
+/** A token that is being unwrapped, or that has only half come to this node, is found with nothing said of it. */
+function found(outcome: Answer | CallFailure): Answer | CallFailure {
+  const isNothing = !(outcome instanceof CallFailure) && (outcome["data"] ?? undefined) === undefined;
+  return isNothing ? wrappingTokenNotValid(LOOKUP) : outcome;
 }
 
 /** What the last refusal means where nobody is asked again. */

@@ -196,10 +196,10 @@ export class Database {
     const path = `${this.#mount}/creds/${role}`;
     const { data, lease } = await this.#token.read(path);
     const { username, password } = data;
-    if (typeof username === "string" && typeof password === "string") {
-      return new Credentials(username, password, lease?.durationSeconds ?? 0);
+    if (typeof username === "string" && typeof password === "string" && lease !== undefined) {
+      return new Credentials(username, password, lease.durationSeconds);
     }
-    throw answerInvalid(path, "it holds no username and password").toError();
+    throw answerInvalid(path, "it holds no username and password with a lease").toError();
   }
 }
 

@@ -230,7 +230,8 @@ impl VaultError {
             429 if texts.is_empty() && (retry_after_seconds.is_none() || !is_blank(body)) => unavailable(),
             429 => VaultErrorKind::Throttled { retry_after_seconds },
             503 if says("Vault is sealed") => VaultErrorKind::Sealed,
-            400 if says("wrapping token is not valid or does not exist") => {
+            // The second text is of a token that is being unwrapped at this moment.
+            400 if says("wrapping token is not valid or does not exist") || says("no information found") => {
                 VaultErrorKind::WrappingTokenNotValid
             }
             400 if says("leadership lost") => unavailable(),
@@ -314,6 +315,8 @@ fn texts(body: &[u8]) -> Vec<String> {
     match serde_json::from_slice::<Refusal>(body) {
         Ok(refusal) => refusal.errors,
         Err(_) if is_blank(body) => Vec::new(),
+        // An object without errors can be data, which belongs in no message.
+        Err(_) if is_json(body) => vec![String::new()],
         Err(_) => vec![String::from_utf8_lossy(body).into_owned()],
     }
 }

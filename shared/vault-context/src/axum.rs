@@ -15,7 +15,8 @@ use crate::unwrap::{Integration, UnwrapError, Unwrapped};
 
 /// The token of this request, opened before the handler runs. The state of the router has the [`Integration`].
 ///
-/// Call [`Unwrapped::revoke`] when the secret is no longer in use. [`tower`](crate::tower) has a layer that does.
+/// Call [`Unwrapped::revoke`] when the secret is no longer in use. [`tower`](crate::tower) has a layer that does, also where the
+/// client hangs up while the token is being opened; here such a token is left to its TTL.
 #[derive(Debug)]
 pub struct RequestToken(pub Unwrapped);
 

@@ -22,8 +22,8 @@ use tower_service::Service;
 
 use crate::context::{ContextError, VaultContext};
 use crate::request;
-use crate::unwrap::{Integration, UnwrapError, Unwrapped};
-use crate::vault::VaultError;
+use crate::unwrap::{Integration, UNWRAP, UnwrapError, Unwrapped};
+use crate::vault::{VaultError, VaultErrorKind};
 
 /// Gives each request a [`LazyToken`] among its extensions.
 #[derive(Debug, Clone)]
@@ -98,7 +98,8 @@ pub struct LazyToken {
 struct RequestOfToken {
     integration: Integration,
     context: Result<VaultContext, ContextError>,
-    opening: OnceLock<Opening>,
+    /// `None` where the request ended before anybody asked.
+    opening: OnceLock<Option<Opening>>,
 }
 
 /// Goes on where another waits for it, also when the one that began it has given up: an unwrap is not left half-way.
@@ -113,16 +114,20 @@ impl LazyToken {
     /// The token, opened the first time that somebody asks. It is revoked behind the answer: keep nothing of it for later.
     ///
     /// # Errors
-    /// [`OpenError`], the same one every time.
+    /// [`OpenError`], the same one every time. A task that asks for the first time after the request's end is refused with
+    /// [`VaultErrorKind::CallInvalid`]: nobody would revoke the token.
     pub async fn open(&self) -> Result<Arc<Unwrapped>, OpenError> {
         let RequestOfToken { integration, context, opening } = &*self.request;
         let begin = || {
             let received = context.clone().map_err(UnwrapError::from);
             let received = received.and_then(|context| integration.receive(context, request::now()));
             let opening = async move { received?.inspect().await?.unwrap().await.map(Arc::new) };
-            opening.map(|outcome| outcome.map_err(OpenError::from)).boxed().shared()
+            Some(opening.map(|outcome| outcome.map_err(OpenError::from)).boxed().shared())
         };
-        opening.get_or_init(begin).clone().await
+        match opening.get_or_init(begin).clone() {
+            Some(opening) => opening.await,
+            None => Err(VaultErrorKind::CallInvalid { reason: "the request has ended" }.at(UNWRAP).into()),
+        }
     }
 }
 
@@ -182,12 +187,17 @@ impl axum_core::response::IntoResponse for OpenError {
 struct GiveBack(Option<LazyToken>);
 
 impl GiveBack {
-    fn opening(&self) -> Option<Opening> {
-        self.0.as_ref().and_then(|token| token.request.opening.get().cloned())
+    fn is_wanted(&self) -> bool {
+        self.0.as_ref().is_some_and(|token| token.request.opening.get().is_some())
+    }
+
+    /// From now on nobody begins to open it.
+    fn end(&self) -> Option<Opening> {
+        self.0.as_ref().and_then(|token| token.request.opening.get_or_init(|| None).clone())
     }
 
     async fn now(&mut self) {
-        if let Some(opening) = self.opening() {
+        if let Some(opening) = self.end() {
             give_back(opening).await;
         }
         self.0 = None;
@@ -196,7 +206,7 @@ impl GiveBack {
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        let Some(opening) = self.opening() else { return };
+        let Some(opening) = self.end() else { return };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(give_back(opening));
@@ -268,7 +278,7 @@ impl<B: Body> Body for RevokingBody<B> {
     /// A body that has ended is not asked again, and so not before the token is revoked.
     fn is_end_stream(&self) -> bool {
         match &self.end {
-            End::Ahead(end) => end.opening().is_none() && self.body.is_end_stream(),
+            End::Ahead(end) => !end.is_wanted() && self.body.is_end_stream(),
             End::Revoking(_) => false,
             End::Past => true,
         }

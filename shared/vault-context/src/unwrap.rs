@@ -40,7 +40,7 @@ pub use self::token::{Secret, Unwrapped};
 pub const DEFAULT_MAX_LEASE_SECONDS: u64 = 900;
 
 const LOOKUP: &str = "sys/wrapping/lookup";
-const UNWRAP: &str = "sys/wrapping/unwrap";
+pub(crate) const UNWRAP: &str = "sys/wrapping/unwrap";
 const REVOKE_SELF: &str = "auth/token/revoke-self";
 
 /// What an integration knows for itself: its Vault, and which tokens it expects. Made once, at start.
@@ -195,7 +195,7 @@ impl Received {
         // Sent without X-Vault-Token: the wrapping token in that header would be used up.
         let call = Call::post(LOOKUP).new_token().body(&json!({ "token": self.wrapped.token.expose() }))?;
         let answer = loop {
-            match self.integration.vault.send_repeatable(call.clone()).await {
+            match self.integration.vault.send_repeatable(call.clone()).await.and_then(found) {
                 Ok(answer) => break answer,
                 Err(error) if lag::may_be_answered_soon(&error) => match patience.pause(self.life).await {
                     Ok(()) => {}
@@ -285,6 +285,11 @@ fn life(auth: &Auth) -> Life {
     // 0 is Vault's way to say that a token never ends.
     let seconds = Some(auth.lease_duration).filter(|seconds| *seconds > 0);
     Life::of(seconds.map_or(Duration::MAX, Duration::from_secs))
+}
+
+/// A token that is being unwrapped, or that has only half come to this node, is found with nothing said of it.
+fn found(answer: VaultAnswer) -> Result<VaultAnswer, VaultError> {
+    if answer.data.is_some() { Ok(answer) } else { Err(VaultErrorKind::WrappingTokenNotValid.at(LOOKUP)) }
 }
 
 fn named_creation_path(answer: &VaultAnswer) -> Result<&str, VaultError> {

@@ -149,7 +149,7 @@ impl Bed {
         let text = case.to_string().replace("{address}", &self.proxy.address());
         let text = text.replace("{port}", &self.proxy.port().to_string());
         let text = text.replace("{wrapping_token}", &minted.wrapping_token);
-        let text = text.replace("{now + 1}", &(now + 1).to_string());
+        let text = text.replace("{now + 2}", &(now + 2).to_string());
         let text =
             text.replace("{2049 letters}", &"a".repeat(2049)).replace("{2048 letters}", &"a".repeat(2048));
         let case: Case = serde_json::from_str(&text).unwrap();
@@ -353,14 +353,19 @@ fn misused(case: &Case, calls: &[Seen], wrapping_token: &str) -> Vec<String> {
         match call.name().as_str() {
             "lookup" => {
                 hold(call.header("x-vault-token").is_none_or(str::is_empty), "carries a token in its header");
-                hold(in_headers == 0 && call.body.contains("\"token\""), "has no token in its body alone");
+                let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+                let asked = body.as_object().is_some_and(|body| body.len() == 1);
+                hold(
+                    in_headers == 0 && asked && body["token"] == wrapping_token,
+                    "has not the wrapping token alone in its body",
+                );
             }
             "unwrap" => {
                 hold(
                     call.header("x-vault-token").is_some() && call.body.is_empty(),
                     "has no token in its header alone",
                 );
-                hold(case.before == Some(Before::Swapped) || in_headers == 1, "carries another token");
+                hold(in_headers == 1, "carries another token");
             }
             name => {
                 hold(call.header("x-vault-token").is_some(), "carries no token");

@@ -61,6 +61,12 @@ def answer_invalid(path: str, reason: str) -> Failure:
     return Failure("vault_answer_invalid", f"the answer to `{path}` is not one of Vault's: {reason}")
 
 
+def wrapping_token_not_valid(path: str) -> Failure:
+    """The wrapping token is used up, expired, was never one, or has not come to this node yet."""
+    text = f"Vault does not know the wrapping token sent to `{path}`, or not any more"
+    return Failure("vault_wrapping_token_not_valid", text, may_be_lag=True)
+
+
 def refused(path: str, status: int, *, sent_token: bool, retry_after: bool, body: bytes, secrets: tuple[str, ...]) -> Failure:
     """Classify a 4xx or 5xx by the texts of Vault and OpenBao. Only a sanitised text leaves this function."""
     texts = _texts(body)
@@ -81,9 +87,9 @@ def refused(path: str, status: int, *, sent_token: bool, retry_after: bool, body
         return unavailable if is_lag else Failure("vault_throttled", f"Vault's rate limit refused `{path}`")
     if status == 503 and says("Vault is sealed"):
         return Failure("vault_sealed", f"Vault is sealed (`{path}`)")
-    if status == 400 and says("wrapping token is not valid or does not exist"):
-        text = f"Vault does not know the wrapping token sent to `{path}`, or not any more"
-        return Failure("vault_wrapping_token_not_valid", text, may_be_lag=True)
+    # The second text is of a token that is being unwrapped at this moment.
+    if status == 400 and (says("wrapping token is not valid or does not exist") or says("no information found")):
+        return wrapping_token_not_valid(path)
     if status == 400 and says("leadership lost"):
         return unavailable
     if status == 403 and sent_token:

@@ -101,8 +101,10 @@ class Integration:
         auth = self._exchange(wrapped, life).body.get("auth")
         # Taken out, since an error tracker prints `auth` with the frame that raises.
         token = as_token(auth.pop("client_token", None)) if isinstance(auth, dict) else None
-        if not isinstance(auth, dict) or token is None:
+        if auth is None:
             raise errors.not_a_service_token()
+        if not isinstance(auth, dict) or token is None:
+            raise answer.answer_invalid(_UNWRAP, "it holds no token that can be sent").error()
         refusal = self._refusal(auth, wrapped)
         if refusal is not None:
             self._discard(token, auth)
@@ -158,7 +160,10 @@ class Integration:
             # Without X-Vault-Token: the wrapping token in that header would be used up.
             outcome = self._vault.send("POST", _LOOKUP, body={"token": token})
             if isinstance(outcome, Answer):
-                return outcome, None
+                if outcome.body.get("data") is not None:
+                    return outcome, None
+                # It is being unwrapped, or has only half come to this node.
+                outcome = answer.wrapping_token_not_valid(_LOOKUP)
             if outcome.code == "vault_unreachable" and may_reconnect:
                 # A function that was frozen finds its connections dead on first use.
                 may_reconnect = False

@@ -188,9 +188,9 @@ class Database:
         path = f"{self._mount}/creds/{role}"
         secret = self._token.read(path)
         username, password = secret.data.get("username"), secret.data.get("password")
-        if not isinstance(username, str) or not isinstance(password, str):
-            raise answer.answer_invalid(path, "it holds no username and password").error()
-        return Credentials(username, password, secret.lease.duration_seconds if secret.lease else 0)
+        if not isinstance(username, str) or not isinstance(password, str) or secret.lease is None:
+            raise answer.answer_invalid(path, "it holds no username and password with a lease").error()
+        return Credentials(username, password, secret.lease.duration_seconds)
 
 
 def log_not_revoked(failure: Failure, accessor: str) -> None:

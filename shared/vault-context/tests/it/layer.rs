@@ -91,6 +91,20 @@ async fn a_token_that_nobody_wants_stays_closed() {
     assert!(fake.seen().is_empty());
 }
 
+/// By a task that the request left behind: nobody would revoke it.
+#[tokio::test]
+async fn a_token_that_somebody_wants_after_the_request_is_not_opened() {
+    let fake = fake(|_| None).await;
+    let (give, mut kept) = mpsc::channel(1);
+    let keep = async move |Extension(token): Extension<LazyToken>| give.try_send(token).unwrap();
+    let mut router = Router::new().route("/kept", get(keep)).layer(VaultLayer::new(integration(&fake)));
+    let response = router.call(to("/kept", &fake)).await.unwrap();
+    to_bytes(response.into_body(), 4096).await.unwrap();
+    let error = kept.recv().await.unwrap().open().await.unwrap_err();
+    assert_eq!(error.code(), "vault_call_invalid");
+    assert!(fake.seen().is_empty());
+}
+
 #[tokio::test]
 async fn a_failure_is_the_same_for_each_that_asks_and_vault_is_asked_once() {
     let fake = answering(LOOKUP, || Reply::errors(503, "Vault is sealed")).await;
