@@ -112,7 +112,7 @@ function tooMany(path: string, message: string, isLag: boolean): CallFailure {
   return new CallFailure("vault_throttled", `Vault's rate limit refused \`${path}\``);
 }
 
-function wrappingTokenNotValid(path: string): CallFailure {
+export function wrappingTokenNotValid(path: string): CallFailure {
   const text = `Vault does not know the wrapping token sent to \`${path}\`, or not any more`;
   return new CallFailure("vault_wrapping_token_not_valid", text, { mayBeLag: true });
 }

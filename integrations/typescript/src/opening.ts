@@ -10,7 +10,7 @@ import { type Auth, giveBack, lifeOf } from "./auth.js";
 import type { Config } from "./config.js";
 import { type Context, isObject, isVisibleAscii, type Wrapped } from "./context.js";
 import * as errors from "./errors.js";
-import { answerInvalid, type Call, CallFailure } from "./failure.js";
+import { answerInvalid, type Call, CallFailure, wrappingTokenNotValid } from "./failure.js";
 import { Life, type Over, Patience } from "./lag.js";
 import { VaultToken } from "./token.js";
 import type { Answer, Transport } from "./transport.js";
