@@ -62,7 +62,6 @@ NEVER_REPEATED = {
     "no JSON": (raw(200, b"<html>"), "vault_answer_invalid"),
     "a list": (raw(200, b"[]"), "vault_answer_invalid"),
     "no creation path": (raw(200, b'{"data": {}}'), "vault_answer_invalid"),
-    "nothing": (raw(204), "vault_answer_invalid"),
 }
 
 
