@@ -22,7 +22,9 @@ SOURCES = Path(__file__).parent.parent / "src"
 def test_opens_reads_and_revokes(
     integration: MakeIntegration, request_of: MakeRequest, vault: DevelopmentVault, node: Node
 ) -> None:
-    node.always["database/creds/reader"] = json_reply(200, {"lease_id": "x", "lease_duration": 60, "data": {"username": "u", "password": "p"}})
+    node.always["database/creds/reader"] = json_reply(
+        200, {"lease_id": "x", "lease_duration": 60, "data": {"username": "u", "password": "p"}}
+    )
 
     async def run() -> None:
         made, request = integration(), request_of()

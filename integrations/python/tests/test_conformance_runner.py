@@ -22,7 +22,9 @@ def answers(*requests: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_runner_answers_each_line(request_of: MakeRequest, node: Node) -> None:
-    node.always["database/creds/reader"] = json_reply(200, {"lease_id": "x", "lease_duration": 60, "data": {"username": "u", "password": "p"}})
+    node.always["database/creds/reader"] = json_reply(
+        200, {"lease_id": "x", "lease_duration": 60, "data": {"username": "u", "password": "p"}}
+    )
     integration = {"address": node.address, "creation_paths": [CREATION_PATH], "namespace": None, "timeout_ms": 5000}
     first, second = request_of(), request_of()
     opened, again, misconfigured = answers(
