@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	whyNotKnown     = "it expired, was used up or revoked, or has not reached this node"
 	anotherServer   = "the answer is not Vault's, so another server may stand at its address"
 	maxMessageRunes = 400
 	removed         = "…"
@@ -44,7 +45,7 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 		return unavailableNow(c, status, message())
 	case status == http.StatusForbidden && c.token != nil:
 		if says("invalid token") || slices.Contains(texts, "permission denied") {
-			return denied(codeTokenNotValid, "Vault does not know the token sent to `%s`, or not any more", c.path).
+			return denied(codeTokenNotValid, "Vault does not know the token sent to `%s`: %s", c.path, whyNotKnown).
 				with(effect{lag: true})
 		}
 		if says("permission denied") {
@@ -60,7 +61,7 @@ func refusal(c call, status int, retryAfter bool, body []byte) *Error {
 }
 
 func wrappingTokenNotValid(path string) *Error {
-	return denied(codeWrappingTokenNotValid, "Vault does not know the wrapping token sent to `%s`, or not any more", path).
+	return denied(codeWrappingTokenNotValid, "Vault does not know the wrapping token sent to `%s`: %s", path, whyNotKnown).
 		with(effect{lag: true})
 }
 

@@ -48,6 +48,14 @@ fn the_examples_are_real() {
 }
 
 #[test]
+fn the_configuration_to_try_an_integration_with_is_good() {
+    let page = include_str!("../../../docs/integrations/testing.md");
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (document, _) = rest.split_once("```").unwrap();
+    check(document, &[]).printed(0);
+}
+
+#[test]
 fn the_traces_are_real() {
     for id in [LIVED, UNWRAPPED_TWICE] {
         let printed = trace(id, &[]).printed(0);

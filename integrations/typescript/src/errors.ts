@@ -61,7 +61,7 @@ export class ContextTampered extends VaultContextError {
   override readonly name = "ContextTampered";
 }
 
-/** Vault does not know the wrapping token, or not any more. */
+/** Vault does not know the wrapping token, or no longer. */
 export class TokenSpent extends VaultContextError {
   override readonly name = "TokenSpent";
 }

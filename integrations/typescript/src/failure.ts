@@ -52,8 +52,10 @@ export function callInvalid(path: string, reason: string): CallFailure {
   return new CallFailure("vault_call_invalid", `\`${printable(path)}\` cannot be called: ${reason}`, { notSent: true });
 }
 
-export function unreachable(path: string, notSent: boolean): CallFailure {
-  return new CallFailure("vault_unreachable", `Vault could not be reached for \`${path}\``, { notSent });
+/** The text has Node's code alone, because messages of TLS and HTTP errors can quote what a server sent. */
+export function unreachable(path: string, notSent: boolean, error?: NodeJS.ErrnoException): CallFailure {
+  const reason = error?.code === undefined ? "" : ` (${error.code})`;
+  return new CallFailure("vault_unreachable", `Vault could not be reached for \`${path}\`${reason}`, { notSent });
 }
 
 export function timedOut(path: string): CallFailure {
@@ -94,6 +96,7 @@ export function refusal(call: Call, { status, retryAfter, body }: Reply): CallFa
   return new CallFailure("vault_refused", `Vault refused \`${path}\` (status ${status}): ${message}`);
 }
 
+const NOT_KNOWN = "it expired, was used up or revoked, or has not reached this node";
 const ANOTHER_SERVER = "the answer is not Vault's, so another server may stand at its address";
 
 /** A node that lags behind says it with 412, or with a 429 without a word. */
@@ -113,12 +116,12 @@ function tooMany(path: string, message: string, isLag: boolean): CallFailure {
 }
 
 export function wrappingTokenNotValid(path: string): CallFailure {
-  const text = `Vault does not know the wrapping token sent to \`${path}\`, or not any more`;
+  const text = `Vault does not know the wrapping token sent to \`${path}\`: ${NOT_KNOWN}`;
   return new CallFailure("vault_wrapping_token_not_valid", text, { mayBeLag: true });
 }
 
 function tokenNotValid(path: string): CallFailure {
-  const text = `Vault does not know the token sent to \`${path}\`, or not any more`;
+  const text = `Vault does not know the token sent to \`${path}\`: ${NOT_KNOWN}`;
   return new CallFailure("vault_token_not_valid", text, { mayBeLag: true });
 }
 

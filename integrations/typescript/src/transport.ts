@@ -66,7 +66,7 @@ export class Transport {
         // A connection whose answer was not read to its end is of no further use.
         if (outcome instanceof CallFailure) request.destroy();
       };
-      const broken = () => settle(unreachable(call.path, !isConnected));
+      const broken = (error?: NodeJS.ErrnoException) => settle(unreachable(call.path, !isConnected, error));
       const connecting = setTimeout(broken, Math.min(MAX_CONNECT_MS, timeoutMs));
       const whole = setTimeout(() => (isConnected ? settle(timedOut(call.path)) : broken()), timeoutMs);
       onConnected(request, address, () => {

@@ -265,11 +265,11 @@ impl fmt::Display for VaultError {
                 write!(f, "Vault cannot answer `{path}` now (status {status}): {message}")
             }
             VaultErrorKind::TokenNotValid => {
-                write!(f, "Vault does not know the token sent to `{path}`, or not any more")
+                write!(f, "Vault does not know the token sent to `{path}`: {NOT_KNOWN}")
             }
             VaultErrorKind::Forbidden => write!(f, "the token's policies do not allow `{path}`"),
             VaultErrorKind::WrappingTokenNotValid => {
-                write!(f, "Vault does not know the wrapping token sent to `{path}`, or not any more")
+                write!(f, "Vault does not know the wrapping token sent to `{path}`: {NOT_KNOWN}")
             }
             VaultErrorKind::Refused { status, message } => {
                 write!(f, "Vault refused `{path}` (status {status}): {message}")
@@ -295,6 +295,7 @@ struct Refusal {
     errors: Vec<String>,
 }
 
+const NOT_KNOWN: &str = "it expired, was used up or revoked, or has not reached this node";
 const ANOTHER_SERVER: &str = "the answer is not Vault's, so another server may stand at its address";
 
 fn no_reason(body: &[u8]) -> &'static str {

@@ -13,6 +13,7 @@ from typing import Any
 from . import errors
 from .message import harmless
 
+_NOT_KNOWN = "it expired, was used up or revoked, or has not reached this node"
 _ANOTHER_SERVER = "the answer is not Vault's, so another server may stand at its address"
 _OUTAGES = ("vault_unreachable", "vault_timed_out", "vault_sealed", "vault_throttled", "vault_unavailable")
 
@@ -63,7 +64,7 @@ def answer_invalid(path: str, reason: str) -> Failure:
 
 def wrapping_token_not_valid(path: str) -> Failure:
     """The wrapping token is used up, expired, was never one, or has not come to this node yet."""
-    text = f"Vault does not know the wrapping token sent to `{path}`, or not any more"
+    text = f"Vault does not know the wrapping token sent to `{path}`: {_NOT_KNOWN}"
     return Failure("vault_wrapping_token_not_valid", text, may_be_lag=True)
 
 
@@ -94,7 +95,7 @@ def refused(path: str, status: int, *, sent_token: bool, retry_after: bool, body
         return unavailable
     if status == 403 and sent_token:
         if says("invalid token") or "permission denied" in texts:
-            text = f"Vault does not know the token sent to `{path}`, or not any more"
+            text = f"Vault does not know the token sent to `{path}`: {_NOT_KNOWN}"
             return Failure("vault_token_not_valid", text, may_be_lag=True)
         if says("permission denied"):
             return Failure("vault_forbidden", f"the token's policies do not allow `{path}`")

@@ -4,11 +4,12 @@
 pytest_plugins = ["vault_context.testing"]  # conftest.py
 
 def test_handler(development_vault):
-    request = development_vault.wrapped_request("auth/token/create/orders-prod-reader", policies=["orders-read"])
+    request = development_vault.wrapped_request("auth/token/create/orders-prod-reader", policies=["orders-prod-read"])
     assert handler(request.event, None)["statusCode"] == 200
 ```
 
-Start the Vault with `bao server -dev`, and set `VAULT_ADDR` and `VAULT_TOKEN`, which nothing else of this package reads.
+Start the Vault with `bao server -dev`, write the policy and the secrets that the handler reads, and set `VAULT_ADDR` and
+`VAULT_TOKEN`, which nothing else of this package reads.
 """
 
 from __future__ import annotations
