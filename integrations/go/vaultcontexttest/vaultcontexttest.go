@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -21,14 +23,27 @@ type Vault struct {
 	Address, Token, Namespace string
 }
 
-// FromEnv reads VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE. It fails the test if VAULT_ADDR or VAULT_TOKEN is missing.
+// FromEnv reads VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE. It fails the test if VAULT_ADDR or VAULT_TOKEN is missing, or if
+// VAULT_ADDR is not on this machine: a test should not create tokens in a Vault that others use.
 func FromEnv(t testing.TB) Vault {
 	t.Helper()
 	vault := Vault{os.Getenv("VAULT_ADDR"), os.Getenv("VAULT_TOKEN"), os.Getenv("VAULT_NAMESPACE")}
 	if vault.Address == "" || vault.Token == "" {
 		t.Fatal("this test needs a development Vault: set VAULT_ADDR and VAULT_TOKEN")
 	}
+	if !isLoopback(vault.Address) {
+		t.Fatal("VAULT_ADDR must be http:// and a loopback host: this test creates tokens")
+	}
 	return vault
+}
+
+func isLoopback(address string) bool {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Scheme != "http" {
+		return false
+	}
+	ip, err := netip.ParseAddr(parsed.Hostname())
+	return parsed.Hostname() == "localhost" || (err == nil && ip.IsLoopback())
 }
 
 // Authorizer creates a wrapped token at creationPath, such as auth/token/create/orders-prod-reader, and returns the value of
@@ -72,8 +87,8 @@ func (v Vault) create(t testing.TB, creationPath string, body map[string]any) wr
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := strings.TrimRight(v.Address, "/") + "/v1/" + creationPath
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(encoded))
+	target := strings.TrimRight(v.Address, "/") + "/v1/" + creationPath
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, bytes.NewReader(encoded))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package vaultcontexttest_test
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	vaultcontext "git.example.com/vault-authorizer/integrations/go"
@@ -27,5 +29,34 @@ func TestADevelopmentServerIsEnough(t *testing.T) {
 	}
 	if err := token.Revoke(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// failing records why a test would fail.
+type failing struct {
+	testing.TB
+	reason string
+}
+
+func (f *failing) Helper() {}
+
+func (f *failing) Fatal(reasons ...any) {
+	f.reason = reasons[0].(string)
+	runtime.Goexit()
+}
+
+func TestRefusesAVaultThatOthersUse(t *testing.T) {
+	t.Setenv("VAULT_TOKEN", "root")
+	for _, address := range []string{"https://vault.example.com", "http://vault.example.com", "https://127.0.0.1:8200", "127.0.0.1"} {
+		t.Setenv("VAULT_ADDR", address)
+		refused, done := &failing{}, make(chan struct{})
+		go func() {
+			defer close(done)
+			vaultcontexttest.FromEnv(refused)
+		}()
+		<-done
+		if !strings.Contains(refused.reason, "loopback") {
+			t.Errorf("%s: %q", address, refused.reason)
+		}
 	}
 }
