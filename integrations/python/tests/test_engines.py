@@ -27,9 +27,10 @@ def mounted(vault: DevelopmentVault) -> DevelopmentVault:
     vault.call("PUT", "sys/policies/acl/engines", {"policy": POLICY})
     vault.call("POST", "secret/data/prod/tables", {"data": {"orders": "orders_2026"}})
     vault.call("POST", "kv/prod/supplier", {"api_key": "of the supplier"})
-    vault.call("POST", "pki/root/generate/internal", {"common_name": "example.com", "key_type": "ec"})
+    root = {"common_name": "example.com", "key_type": "ec"}
     role = {"allowed_domains": "example.com", "allow_subdomains": True, "key_type": "ec"}
-    vault.call("POST", "pki/roles/orders", role)
+    for path, body in (("root/generate/internal", root), ("roles/orders", role)):
+        vault.call("POST", f"pki/{path}", body)
     vault.call("POST", "transit/keys/orders", {})
     return vault
 

@@ -24,8 +24,9 @@ beforeAll(async () => {
   await set("sys/policies/acl/engines", { policy: POLICY });
   await set("secret/data/prod/tables", { data: { orders: "orders_2026" } });
   await set("kv/prod/supplier", { api_key: "of the supplier" });
-  await set("pki/root/generate/internal", { common_name: "example.com", key_type: "ec" });
-  await set("pki/roles/orders", { allowed_domains: "example.com", allow_subdomains: true, key_type: "ec" });
+  const pki = (path: string, body: object) => set(`pki/${path}`, body);
+  await pki("root/generate/internal", { common_name: "example.com", key_type: "ec" });
+  await pki("roles/orders", { allowed_domains: "example.com", allow_subdomains: true, key_type: "ec" });
   await set("transit/keys/orders", {});
 });
 

@@ -40,8 +40,9 @@ func mounted(t *testing.T) (role string) {
 	root(t, "auth/token/roles/engines", object{"allowed_policies": "engines", "orphan": true, "renewable": false})
 	root(t, "secret/data/prod/tables", object{"data": object{"orders": "orders_2026"}})
 	root(t, "kv/prod/supplier", object{"api_key": "of the supplier"})
-	root(t, "pki/root/generate/internal", object{"common_name": "example.com", "key_type": "ec"})
-	root(t, "pki/roles/orders", object{"allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec"})
+	pki := func(path string, body object) { root(t, "pki/"+path, body) }
+	pki("root/generate/internal", object{"common_name": "example.com", "key_type": "ec"})
+	pki("roles/orders", object{"allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec"})
 	root(t, "transit/keys/orders", object{})
 	return "engines"
 }
