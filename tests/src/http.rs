@@ -31,6 +31,12 @@ pub async fn call(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, Va
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
 
+/// Of `http://<host>:<port>`.
+pub fn port(address: &str) -> u16 {
+    let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.expect("an address with a port")
+}
+
 /// A loopback HTTP server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server(Listener);

@@ -50,9 +50,8 @@ impl LoadBalancer {
 
     /// Starts before all nodes of a cluster, without stand-ins.
     pub fn before(cluster: &Cluster) -> Self {
-        let port = |node: &OpenBao| node.address().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let upstream = |node| {
-            let node = port(node).expect("a port");
+        let upstream = |node: &OpenBao| {
+            let node = http::port(node.address());
             Upstream { node, login: node }
         };
         Self::start(&cluster.nodes().iter().map(upstream).collect::<Vec<_>>())

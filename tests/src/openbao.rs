@@ -48,6 +48,24 @@ impl Minted {
         Self { wrapping_token: text(wrapping_token), accessor: text(accessor) }
     }
 
+    /// As the authorizer hands it over to Alice's integration, a moment after it was made for 30 s.
+    pub fn context(&self, role: &str, address: &str) -> Value {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        json!({
+            "contextVersion": "1",
+            "vaultGrant": "orders-reader",
+            "callerKind": "jwt",
+            "callerIssuer": "corp",
+            "callerId": "corp:alice",
+            "callerBinding": "none",
+            "vaultWrappingToken": self.wrapping_token,
+            "vaultWrappedAccessor": self.accessor,
+            "vaultCreationPath": format!("auth/token/create/{role}"),
+            "vaultAddress": address,
+            "vaultWrapExpiresAt": (now + 30).to_string(),
+        })
+    }
+
     /// From the context of an answer.
     pub fn of_context(context: &Value) -> Self {
         Self::of(&context["vaultWrappingToken"], &context["vaultWrappedAccessor"])
@@ -265,16 +283,7 @@ impl OpenBao {
     /// The context of a call whose token nobody has opened yet, for an integration that calls Vault at this address.
     pub async fn context(&self, address: &str) -> Value {
         let role = "orders-prod-reader";
-        let minted = self.mint(&self.root_token, role).await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        json!({
-            "contextVersion": "1",
-            "vaultWrappingToken": minted.wrapping_token,
-            "vaultWrappedAccessor": minted.accessor,
-            "vaultCreationPath": format!("auth/token/create/{role}"),
-            "vaultAddress": address,
-            "vaultWrapExpiresAt": (now + 30).to_string(),
-        })
+        self.mint(&self.root_token, role).await.context(role, address)
     }
 
     /// Unwraps: the status, and what was inside.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{FUNCTIONS, Scenario, TOKEN_TTL};
+use crate::http::port;
 use crate::load_balancer::Upstream;
 use crate::{
     AUTHORIZER_POLICY, AwsAuth, AwsAuthConfig, Cluster, Configuration, Emulator, Function, Grant, Issuer,
@@ -126,11 +127,6 @@ fn integrations(vault: &str, scratch: &Scratch) -> Vec<Arc<Function>> {
     let stages = json!({ "prod": stage }).to_string();
     let environment = [("VAULT_ADDR", vault), ("ORDERS_STAGES", stages.as_str())];
     (0..FUNCTIONS).map(|_| Arc::new(Function::start(&binary, &environment, scratch))).collect()
-}
-
-fn port(address: &str) -> u16 {
-    let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
-    port.expect("an address with a port")
 }
 
 fn configuration(vault: &str, sts: &str, issuer: &str) -> String {

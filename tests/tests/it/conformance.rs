@@ -13,7 +13,6 @@ use test_bed::fault_proxy::{Fault, Seen};
 use test_bed::{
     Cluster, FaultProxy, LoadBalancer, LocalBed, Minted, NODES, OpenBao, Scratch, parts, vault_setup,
 };
-use vault_context::VaultContext;
 use vault_context::unwrap::{CreationPath, Integration, UnwrapError, Unwrapped};
 use vault_context::vault::{Namespace, Vault, VaultAddress, VaultError, VaultOptions};
 
@@ -154,14 +153,8 @@ impl Bed {
             text.replace("{2049 letters}", &"a".repeat(2049)).replace("{2048 letters}", &"a".repeat(2048));
         let case: Case = serde_json::from_str(&text).unwrap();
         let role = case.role.as_deref().unwrap_or(ROLE);
-        let context = json!({
-            "contextVersion": "1", "vaultGrant": "orders-reader",
-            "callerKind": "jwt", "callerIssuer": "corp", "callerId": "corp:alice", "callerBinding": "none",
-            "vaultWrappingToken": minted.wrapping_token, "vaultWrappedAccessor": accessor,
-            "vaultCreationPath": format!("auth/token/create/{role}"), "vaultAddress": self.proxy.address(),
-            "vaultWrapExpiresAt": (now + 30).to_string(),
-        });
-        let mut context = context.as_object().unwrap().clone();
+        let on_its_way = Minted { accessor, ..minted.clone() };
+        let mut context = on_its_way.context(role, &self.proxy.address()).as_object().unwrap().clone();
         context.extend(case.namespace.iter().map(|name| ("vaultNamespace".to_owned(), json!(name))));
         context.extend(case.context.clone());
         (case, minted, context)
@@ -244,9 +237,6 @@ impl Bed {
 /// What the runner is asked.
 fn request(case: &Case, context: &Map<String, Value>, address: &str) -> Value {
     let mut integration = json!({"address": address, "creation_paths": [format!("auth/token/create/{}", case.role.as_deref().unwrap_or(ROLE))]});
-    if case.role.is_some() && case.context.contains_key("vaultCreationPath") {
-        integration["creation_paths"] = json!([case.context["vaultCreationPath"]]);
-    }
     integration.as_object_mut().unwrap().extend(case.integration.clone());
     let mut request = json!({"integration": integration, "use": case.uses});
     let event = |authorizer: Value| json!({"requestContext": {"stage": "prod", "authorizer": authorizer}});
@@ -642,11 +632,7 @@ async fn no_call_is_refused_behind_three_nodes_of_which_one_lags() {
 }
 
 async fn refused_nobody(language: &str, runner: &mut impl Runner, active: &OpenBao, address: &str) {
-    let mut context = active.context(address).await;
-    for (key, value) in [("vaultGrant", "orders-reader"), ("callerKind", "jwt"), ("callerId", "corp:alice")] {
-        context[key] = json!(value);
-    }
-    assert!(VaultContext::from_context(context.as_object().unwrap()).is_ok());
+    let context = active.context(address).await;
     let integration = json!({"address": address, "creation_paths": [format!("auth/token/create/{ROLE}")]});
     let event = json!({"requestContext": {"authorizer": context}});
     let uses = json!([{"kv": ["secret", "prod/orders"]}]);

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use test_bed::{LoadBalancer, LocalBed, Minted, OpenBao, parts};
+use test_bed::{LoadBalancer, LocalBed, Minted, OpenBao, http, parts};
 
 use crate::stack;
 
@@ -26,8 +26,7 @@ struct Bed {
 impl Bed {
     async fn new(name: &str) -> Self {
         let local = LocalBed::new(name).await;
-        let port = local.openbao.address().rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { tap: LoadBalancer::tap(port), local }
+        Self { tap: LoadBalancer::tap(http::port(local.openbao.address())), local }
     }
 
     fn openbao(&self) -> &OpenBao {
