@@ -35,7 +35,6 @@ pub mod authorize;
 mod cache;
 pub mod caller_limit;
 pub mod clock;
-pub mod error_chain;
 pub mod event;
 pub mod grant;
 pub mod identity;
@@ -49,3 +48,5 @@ pub mod shown;
 mod table;
 pub mod telemetry;
 pub mod token_bucket;
+
+pub use vault_api::error_chain;

@@ -17,13 +17,13 @@
 //! function's own machine, or a test.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vault_context::unwrap::{CreationPath, Integration, InvalidCreationPath};
 use vault_context::vault::{VariableError, Vault, VaultOptions, VaultSetupError};
+use vault_context::with_causes;
 
 use crate::database::Database;
 
@@ -120,20 +120,9 @@ impl Stage {
 impl ConfigError {
     pub(crate) fn log(&self) {
         for problem in &self.0 {
-            tracing::error!(problem = chain(problem), "the configuration is refused");
+            tracing::error!(problem = with_causes(problem), "the configuration is refused");
         }
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn vault(variable: impl Fn(&str) -> Option<String>) -> Result<Vault, Vec<Problem>> {
@@ -235,7 +224,7 @@ pub(crate) mod tests {
     }
 
     fn problems(stages: &str) -> Vec<String> {
-        read(stages).unwrap_err().0.iter().map(|problem| chain(problem)).collect()
+        read(stages).unwrap_err().0.iter().map(|problem| with_causes(problem)).collect()
     }
 
     #[test]

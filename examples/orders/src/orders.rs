@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use vault_context::VaultContext;
 use vault_context::unwrap::{SeenAt, UnwrapError, Unwrapped};
 use vault_context::vault::VaultError;
+use vault_context::{VaultContext, with_causes};
 
 use crate::call::Call;
-use crate::config::{Source, Stage, Stages, chain};
+use crate::config::{Source, Stage, Stages};
 use crate::database::Database;
 use crate::error::OrdersError;
 
@@ -53,7 +53,7 @@ struct TokenFacts {
 pub(crate) async fn serve(stages: &Stages, event: Value, now: SystemTime) -> Result<Orders, OrdersError> {
     let outcome = attempt(stages, event, now).await;
     if let Err(error) = &outcome {
-        tracing::error!(code = error.code(), reason = chain(error), "no orders");
+        tracing::error!(code = error.code(), reason = with_causes(error), "no orders");
     }
     outcome
 }
@@ -62,7 +62,7 @@ async fn attempt(stages: &Stages, event: Value, now: SystemTime) -> Result<Order
     let Call { stage: name, context } = Call::read(event)?;
     let stage = stages.get(&name).ok_or(OrdersError::StageUnknown)?;
     let context = VaultContext::from_context(&context).map_err(UnwrapError::from)?;
-    let token = stage.integration.receive(context, now)?.inspect().await?.unwrap().await?;
+    let token = stage.integration.open_context(context, now).await?;
     // The accessor joins this line with the authorizer's and with Vault's audit log.
     tracing::info!(
         stage = name.as_str(),
@@ -84,7 +84,7 @@ async fn attempt(stages: &Stages, event: Value, now: SystemTime) -> Result<Order
     });
     // Only now, found or not: what was read with the token ends with it, a user of the database too.
     if let Err(error) = token.revoke().await {
-        tracing::warn!(code = error.code(), reason = chain(&error), "the token ends by its own TTL");
+        tracing::warn!(code = error.code(), reason = with_causes(&error), "the token ends by its own TTL");
     }
     orders
 }

@@ -7,6 +7,7 @@ mod address;
 mod answer;
 mod endpoint;
 mod error;
+pub mod error_chain;
 mod message;
 mod token;
 

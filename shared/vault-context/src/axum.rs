@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
+use vault_api::error_chain::with_causes;
 
 use crate::request;
 use crate::unwrap::{Integration, UnwrapError, Unwrapped};
@@ -29,8 +30,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UnwrapError> {
         let context = request::context(&parts.headers)?;
-        let received = Integration::from_ref(state).receive(context, request::now())?;
-        received.inspect().await?.unwrap().await.map(Self)
+        Integration::from_ref(state).open_context(context, request::now()).await.map(Self)
     }
 }
 
@@ -43,7 +43,7 @@ impl IntoResponse for UnwrapError {
 /// The code for the client, and the rest for the log.
 pub(crate) fn answer(error: &UnwrapError) -> Response {
     let (status, code) = (error.status(), error.code());
-    let reason = chain(error);
+    let reason = with_causes(error);
     tracing::error!(code, status, reason, "the request has no usable Vault token");
     let mut response = json!({ "error": code }).to_string().into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -54,14 +54,4 @@ pub(crate) fn answer(error: &UnwrapError) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
-}
-
-fn chain(error: &UnwrapError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -30,4 +30,5 @@ pub use context::{
     Caller, CallerBinding, CallerKind, ContextError, RESERVED_HEADER_PREFIX, VaultContext, Wrapped,
     is_reserved_header,
 };
+pub use vault_api::error_chain::with_causes;
 pub use vault_api::{InvalidToken, VaultToken, WrappingToken};

@@ -13,8 +13,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use futures_util::{FutureExt, TryFutureExt};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower_layer::Layer;
@@ -119,10 +119,9 @@ impl LazyToken {
     pub async fn open(&self) -> Result<Arc<Unwrapped>, OpenError> {
         let RequestOfToken { integration, context, opening } = &*self.request;
         let begin = || {
-            let received = context.clone().map_err(UnwrapError::from);
-            let received = received.and_then(|context| integration.receive(context, request::now()));
-            let opening = async move { received?.inspect().await?.unwrap().await.map(Arc::new) };
-            Some(opening.map(|outcome| outcome.map_err(OpenError::from)).boxed().shared())
+            let (integration, context, now) = (integration.clone(), context.clone(), request::now());
+            let opening = async move { Ok(Arc::new(integration.open_context(context?, now).await?)) };
+            Some(opening.map_err(|error: UnwrapError| error.into()).boxed().shared())
         };
         match opening.get_or_init(begin).clone() {
             Some(opening) => opening.await,

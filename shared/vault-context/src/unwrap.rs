@@ -89,7 +89,7 @@ impl Integration {
     /// # Errors
     /// [`UnwrapError`].
     pub async fn open(&self, event: &Value, now: SystemTime) -> Result<Unwrapped, UnwrapError> {
-        self.receive(VaultContext::from_event(event)?, now)?.inspect().await?.unwrap().await
+        self.open_context(VaultContext::from_event(event)?, now).await
     }
 
     /// The same for a container behind an HTTP integration: from the headers of a request, by name and value.
@@ -101,7 +101,7 @@ impl Integration {
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
         now: SystemTime,
     ) -> Result<Unwrapped, UnwrapError> {
-        self.receive(VaultContext::from_headers(headers)?, now)?.inspect().await?.unwrap().await
+        self.open_context(VaultContext::from_headers(headers)?, now).await
     }
 
     /// The same for a request in the types of `aws_lambda_events`.
@@ -114,7 +114,19 @@ impl Integration {
         request: &impl LambdaRequest,
         now: SystemTime,
     ) -> Result<Unwrapped, UnwrapError> {
-        self.receive(VaultContext::from_request(request)?, now)?.inspect().await?.unwrap().await
+        self.open_context(VaultContext::from_request(request)?, now).await
+    }
+
+    /// The same for a context that has been read already.
+    ///
+    /// # Errors
+    /// [`UnwrapError`].
+    pub async fn open_context(
+        &self,
+        context: VaultContext,
+        now: SystemTime,
+    ) -> Result<Unwrapped, UnwrapError> {
+        self.receive(context, now)?.inspect().await?.unwrap().await
     }
 
     /// First step, without the network: the envelope agrees with this integration's configuration and is not too old.
