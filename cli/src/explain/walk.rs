@@ -159,7 +159,7 @@ impl Walk {
             at: rfc3339(now),
             event: EventSeen::of(event),
             seen,
-            answer: match answer.into_result() {
+            answer: match answer.as_result() {
                 Ok(decision) => dry_run::shown(decision),
                 Err(message) => json!({"errorMessage": message}),
             },

@@ -45,9 +45,10 @@ impl Shape {
     ///
     /// [`EventError::Unsupported`].
     pub fn of(event: &Value) -> Result<Self, EventError> {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-        let is_websocket = event.pointer("/requestContext/eventType").is_some();
-        match (text("/type"), event.get("version"), text("/version")) {
+        let text = |key: &str| event.get(key).and_then(Value::as_str);
+        let context = event.get("requestContext");
+        let is_websocket = context.is_some_and(|context| context.get("eventType").is_some());
+        match (text("type"), event.get("version"), text("version")) {
             (Some("TOKEN"), None, _) => Ok(Self::RestToken),
             (Some("REQUEST"), Some(_), Some("1.0")) => Ok(Self::HttpV1),
             (Some("REQUEST"), Some(_), Some("2.0")) => Ok(Self::HttpV2),

@@ -110,13 +110,14 @@ impl Bed {
 
     /// The answer where it is a decision and no error.
     pub fn decision(&self, event: &Value) -> Value {
-        self.decide(event).0.into_result().unwrap_or_else(|message| panic!("{message} for {event}"))
+        let (answer, _) = self.decide(event);
+        parsed(answer.as_result().unwrap_or_else(|message| panic!("{message} for {event}")))
     }
 
     /// The answer and the line for an event that may not be JSON.
     pub fn decide_bytes(&self, event: &[u8]) -> (Answer, Value) {
         let (answer, record) = block_on(self.decide_bytes_within(event, 8));
-        (answer, record.line(self.clock.now()))
+        (answer, parsed(&record.line(self.clock.now())))
     }
 
     pub async fn decide_within(&self, event: &Value, seconds: u64) -> (Answer, Record) {
@@ -131,7 +132,7 @@ impl Bed {
     }
 
     pub fn line(&self, event: &Value) -> Value {
-        self.decide(event).1.line(self.clock.now())
+        parsed(&self.decide(event).1.line(self.clock.now()))
     }
 
     /// `allowed`, or the code.
@@ -163,7 +164,7 @@ impl Bed {
     /// [`Bed::code_of`] with a deadline so many seconds from now.
     pub async fn code_within(&self, event: &Value, seconds: u64) -> String {
         let (_, record) = self.decide_within(event, seconds).await;
-        code_in(&record.line(self.clock.now()))
+        code_in(&parsed(&record.line(self.clock.now())))
     }
 
     /// The codes for these events at once.
@@ -175,6 +176,10 @@ impl Bed {
     pub fn codes_for(&self, token: &str, times: usize) -> Vec<String> {
         (0..times).map(|_| self.code_for(token)).collect()
     }
+}
+
+pub fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
 }
 
 fn code_in(line: &Value) -> String {
