@@ -2,7 +2,7 @@
 //!
 //! Receives any JSON; produces short texts for reading logs. Nothing here is believed by any step.
 
-use serde_json::Value;
+use super::Json;
 
 /// What an event shows at first sight.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub struct EventSummary {
 
 impl EventSummary {
     /// Reads what is there, cutting what is too long for a log line.
-    pub fn of(event: &Value) -> Self {
-        let text = |key: &str| event.get(key).and_then(Value::as_str);
+    pub fn of(event: &Json<'_>) -> Self {
+        let text = |key: &str| event.get(key).and_then(Json::as_str);
         let context = event.get("requestContext");
-        let in_context = |key: &str| context.and_then(|context| context.get(key)).and_then(Value::as_str);
+        let in_context = |key: &str| context.and_then(|context| context.get(key)).and_then(Json::as_str);
         // HTTP APIs with payload 2.0 call it `routeArn`.
         let arn = text("methodArn").or_else(|| text("routeArn")).map(cut).unwrap_or_default();
         let mut arn = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(4, '/');
@@ -56,16 +56,20 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn of(event: &Value) -> EventSummary {
+        EventSummary::of(&event.into())
+    }
 
     #[test]
     fn any_event_shows_something_or_nothing() {
         let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
         let context = json!({"requestId": "r-1", "extendedRequestId": "x-1", "routeKey": "$connect"});
         let rest = json!({"methodArn": arn, "resource": "/orders/{id}", "requestContext": context});
-        let rest = EventSummary::of(&rest);
+        let rest = of(&rest);
         let seen = [rest.api_id, rest.stage, rest.method, rest.request_id, rest.extended_request_id];
         assert_eq!(seen.map(Option::unwrap), ["a1b2c3d4e5", "prod", "GET", "r-1", "x-1"]);
         assert_eq!(rest.route.as_deref(), Some("/orders/{id}"));
@@ -75,14 +79,14 @@ mod tests {
             (json!({"requestContext": context}), "$connect"),
             (json!({"methodArn": arn}), "/orders/7"),
         ] {
-            assert_eq!(EventSummary::of(&event).route.as_deref(), Some(route), "{event}");
+            assert_eq!(of(&event).route.as_deref(), Some(route), "{event}");
         }
-        assert_eq!(EventSummary::of(&json!("x")), EventSummary::default());
+        assert_eq!(of(&json!("x")), EventSummary::default());
     }
 
     #[test]
     fn what_is_too_long_for_a_line_is_cut() {
-        let seen = EventSummary::of(&json!({"resource": "/x".repeat(1000)}));
+        let seen = of(&json!({"resource": "/x".repeat(1000)}));
         assert_eq!(seen.route.unwrap().len(), 256);
     }
 }

@@ -1,7 +1,10 @@
 //! The metrics of one decision, in the line that records it: Amazon CloudWatch user guide, "Specification: Embedded metric
 //! format".
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::clock::UnixTime;
 
@@ -37,7 +40,7 @@ pub(super) struct Values {
 #[serde(rename_all = "PascalCase")]
 struct Directive {
     timestamp: u64,
-    cloud_watch_metrics: [Definitions; 1],
+    cloud_watch_metrics: &'static RawValue,
 }
 
 #[derive(Serialize)]
@@ -45,7 +48,7 @@ struct Directive {
 struct Definitions {
     namespace: &'static str,
     dimensions: [&'static [&'static str]; 2],
-    metrics: &'static [Metric],
+    metrics: Vec<Metric>,
 }
 
 #[derive(Serialize)]
@@ -55,41 +58,27 @@ struct Metric {
     unit: &'static str,
 }
 
-impl Metric {
-    const fn count(name: &'static str) -> Self {
-        Self { name, unit: "Count" }
-    }
+/// What every line says alike is written once. A metric that is defined must be in the line, so a decision with a mint has
+/// definitions of its own.
+static WITHOUT_A_MINT: LazyLock<Box<RawValue>> = LazyLock::new(|| definitions(&[]));
+static WITH_A_MINT: LazyLock<Box<RawValue>> = LazyLock::new(|| definitions(&["MintMicros"]));
 
-    const fn micros(name: &'static str) -> Self {
-        Self { name, unit: "Microseconds" }
-    }
+fn definitions(also_measured: &[&'static str]) -> Box<RawValue> {
+    let counted = ["Allowed", "Denied", "Faults", "ColdStarts"].map(|name| Metric { name, unit: "Count" });
+    let measured = ["DecisionMicros"].iter().chain(also_measured);
+    let measured = measured.map(|name| Metric { name, unit: "Microseconds" });
+    let definitions = Definitions {
+        namespace: "VaultAuthorizer",
+        dimensions: [&["Stage"], &["Stage", "Code"]],
+        metrics: counted.into_iter().chain(measured).collect(),
+    };
+    to_raw_value(&[definitions]).unwrap_or_default()
 }
-
-/// A metric that a definition names must be in the line, so there is one list for a decision with a mint.
-const OF_A_DECISION: &[Metric] = &[
-    Metric::count("Allowed"),
-    Metric::count("Denied"),
-    Metric::count("Faults"),
-    Metric::count("ColdStarts"),
-    Metric::micros("DecisionMicros"),
-];
-const OF_A_MINT: &[Metric] = &[
-    Metric::count("Allowed"),
-    Metric::count("Denied"),
-    Metric::count("Faults"),
-    Metric::count("ColdStarts"),
-    Metric::micros("DecisionMicros"),
-    Metric::micros("MintMicros"),
-];
 
 impl<'a> Metrics<'a> {
     pub(super) fn of(values: Values, stage: &'a str, code: &'static str, now: UnixTime) -> Self {
-        let definitions = Definitions {
-            namespace: "VaultAuthorizer",
-            dimensions: [&["Stage"], &["Stage", "Code"]],
-            metrics: if values.mint_micros.is_some() { OF_A_MINT } else { OF_A_DECISION },
-        };
-        let directive = Directive { timestamp: now.millis(), cloud_watch_metrics: [definitions] };
+        let definitions = if values.mint_micros.is_some() { &WITH_A_MINT } else { &WITHOUT_A_MINT };
+        let directive = Directive { timestamp: now.millis(), cloud_watch_metrics: definitions };
         Self { directive, stage, code, values }
     }
 }

@@ -1,6 +1,9 @@
 //! The line of one decision: names, accessors and times, and no place for a token.
 
-use std::io::{self, Write};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -163,18 +166,31 @@ impl Record {
 
     /// The line, as JSON: the record and, beside it, its metrics in CloudWatch's embedded metric format.
     pub fn line(&self, now: UnixTime) -> String {
-        let mut line = Vec::with_capacity(USUAL_LINE_BYTES);
-        let written = serde_json::to_writer(&mut line, &Line { record: self, metrics: self.metrics(now) });
-        // Texts, numbers and names: nothing of it can fail to be written.
-        written.ok().and_then(|()| String::from_utf8(line).ok()).unwrap_or_default()
+        let mut line = Vec::new();
+        self.append_to(&mut line, now);
+        String::from_utf8(line).unwrap_or_default()
     }
 
     /// Writes the line to standard output. A log that cannot be written does not stop a decision.
     pub fn write(&self, now: UnixTime) {
-        let mut line = self.line(now);
-        line.push('\n');
-        if io::stdout().lock().write_all(line.as_bytes()).is_err() {
+        thread_local! {
+            /// Each line is written where the one before it was.
+            static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        }
+        let mut line = LINE.take();
+        line.clear();
+        self.append_to(&mut line, now);
+        line.push(b'\n');
+        if io::stdout().lock().write_all(&line).is_err() {
             tracing::error!("the record could not be written");
+        }
+        LINE.set(line);
+    }
+
+    fn append_to(&self, line: &mut Vec<u8>, now: UnixTime) {
+        let written = serde_json::to_writer(line, &Line { record: self, metrics: self.metrics(now) });
+        if written.is_err() {
+            tracing::error!("the record could not be put into words");
         }
     }
 
@@ -192,9 +208,6 @@ impl Record {
         Metrics::of(values, stage, self.code.unwrap_or("allowed"), now)
     }
 }
-
-/// Most lines are shorter, so that the buffer is made once.
-const USUAL_LINE_BYTES: usize = 2048;
 
 #[derive(Serialize)]
 struct Line<'a> {
