@@ -3,7 +3,7 @@
 //! Receives the environment; produces a running function, or every problem of its configuration and an end. Leaves every
 //! decision to the library.
 
-use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, error::Error, io, process::ExitCode, sync::Arc, time::Duration};
 
 use authorizer_adapters::{
     credentials::FunctionCredentials, identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter,
@@ -21,21 +21,32 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent, LambdaInvocation, Runtime, layers::TracingLayer, service_fn,
     tower::util::MapRequestLayer,
 };
+use tokio::runtime::Builder;
 use vault_authorizer::{config::Config, log};
 
 /// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     log::start(env::var("RUST_LOG").ok().as_deref());
-    match run().await {
+    match runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread where Lambda sends one event at a time, since threads cost start and warm requests time. Where it sends several
+/// at once, as many threads as there are processors.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let at_once = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    let mut runtime = match at_once {
+        Some(2..) => Builder::new_multi_thread(),
+        Some(0 | 1) | None => Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -68,17 +79,21 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         caller_id_in_log: config.caller_id_in_log,
         warm: false.into(),
     };
-    let authorizer = &authorizer;
-    let handler = service_fn(move |event: LambdaEvent<String>| async move {
-        let context = &event.context;
-        let deadline = UnixTime::from_millis(context.deadline);
-        let trace_id = context.xray_trace_id.as_deref();
-        let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
-        // What `in_base64` wrote can always be read.
-        let event = STANDARD.decode(&event.payload).unwrap_or_default();
-        authorizer.answer(&event, invocation).await.into_result().map_err(Refused)
+    let authorizer = Arc::new(authorizer);
+    let handler = service_fn(move |event: LambdaEvent<String>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            let context = &event.context;
+            let deadline = UnixTime::from_millis(context.deadline);
+            let trace_id = context.xray_trace_id.as_deref();
+            let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
+            // What `in_base64` wrote can always be read.
+            let event = STANDARD.decode(&event.payload).unwrap_or_default();
+            authorizer.answer(&event, invocation).await.into_result().map_err(Refused)
+        }
     });
-    Runtime::new(handler).layer(MapRequestLayer::new(in_base64)).layer(TracingLayer::new()).run().await
+    let runtime = Runtime::new(handler).layer(MapRequestLayer::new(in_base64)).layer(TracingLayer::new());
+    runtime.run_concurrent().await
 }
 
 /// The runtime parses JSON before it calls its handler. It reports an event that it cannot parse in words of its own, with the
