@@ -15,15 +15,16 @@
 //!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+#[cfg(not(test))]
+use std::sync::{Mutex, MutexGuard};
+use std::{sync::PoisonError, time::Duration};
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},
     mint::MintError,
 };
+#[cfg(test)]
+use tests::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use vault_api::VaultToken;
 
@@ -257,3 +258,6 @@ impl Current {
 fn is_same(one: &VaultToken, other: &VaultToken) -> bool {
     one.expose() == other.expose()
 }
+
+#[cfg(test)]
+mod tests;
