@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
     env,
     error::Error,
-    mem,
+    io, mem,
     process::ExitCode,
     sync::Arc,
     task::{Context, Poll},
@@ -29,22 +29,32 @@ use lambda_runtime::{
     Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn,
     tower::{Layer, Service},
 };
-use tokio::task::futures::TaskLocalFuture;
+use tokio::{runtime::Builder, task::futures::TaskLocalFuture};
 use vault_authorizer::{config::Config, log};
 
 /// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     log::start(env::var("RUST_LOG").ok().as_deref());
-    match run().await {
+    match runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread where Lambda sends one event at a time, since threads cost start and warm requests time. Where it sends several
+/// at once, as many threads as there are processors.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let at_once = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    let mut runtime = match at_once {
+        Some(2..) => Builder::new_multi_thread(),
+        Some(0 | 1) | None => Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -77,15 +87,18 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         caller_id_in_log: config.caller_id_in_log,
         warm: false.into(),
     };
-    let authorizer = &authorizer;
-    let handler = service_fn(move |event: LambdaEvent<()>| async move {
-        let context = &event.context;
-        let deadline = UnixTime::from_millis(context.deadline);
-        let trace_id = context.xray_trace_id.as_deref();
-        let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
-        authorizer.answer(&EVENT.with(Cell::take), invocation).await.into_result().map_err(Refused)
+    let authorizer = Arc::new(authorizer);
+    let handler = service_fn(move |event: LambdaEvent<()>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            let context = &event.context;
+            let deadline = UnixTime::from_millis(context.deadline);
+            let trace_id = context.xray_trace_id.as_deref();
+            let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
+            authorizer.answer(&EVENT.with(Cell::take), invocation).await.into_result().map_err(Refused)
+        }
     });
-    Runtime::new(handler).layer(Unread).run().await
+    Runtime::new(handler).layer(Unread).run_concurrent().await
 }
 
 tokio::task_local! {
@@ -106,6 +119,7 @@ impl<S> Layer<S> for Unread {
     }
 }
 
+#[derive(Clone)]
 struct UnreadEvents<S>(S);
 
 impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for UnreadEvents<S> {

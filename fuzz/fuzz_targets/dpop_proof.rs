@@ -191,7 +191,7 @@ impl KeySource for FixedKeys {
     async fn keys(
         &self,
         _: &IssuerName,
-        _: impl Fn(&KeySet) -> bool,
+        _: impl Fn(&KeySet) -> bool + Send,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
         Ok(Arc::clone(&self.0))
     }

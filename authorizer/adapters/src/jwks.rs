@@ -178,7 +178,7 @@ impl KeySource for Jwks {
     async fn keys(
         &self,
         issuer: &IssuerName,
-        knows: impl Fn(&KeySet) -> bool,
+        knows: impl Fn(&KeySet) -> bool + Send,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
         let fetched = match self.of(issuer)? {
             Keys::Fixed(keys) => return Ok(Arc::clone(keys)),

@@ -222,8 +222,9 @@ impl Error for TransportError {
     }
 }
 
-/// Idle connections kept per host. A Lambda environment serves one request at a time.
-const IDLE_CONNECTIONS_PER_HOST: usize = 4;
+/// Idle connections kept per host: as many as a Lambda environment can serve requests at once, else a busy one would connect anew
+/// for many of its calls.
+const IDLE_CONNECTIONS_PER_HOST: usize = 1600;
 /// How long an idle connection is kept: shorter than any load balancer's own limit. A function's frozen time does not
 /// count, so what it finds may be dead all the same.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);

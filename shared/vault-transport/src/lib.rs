@@ -185,7 +185,7 @@ fn failed(call: &Call, error: reqwest::Error) -> VaultError {
     } else {
         VaultErrorKind::Unreachable {
             sent: !error.is_connect(),
-            source: Box::new(TransportError::from(error)),
+            source: Arc::new(TransportError::from(error)),
         }
     };
     kind.at(call.path())

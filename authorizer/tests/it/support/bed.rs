@@ -74,7 +74,7 @@ impl Bed {
 
     /// With these for Vault's first answers.
     pub fn vault_gives(self, answers: impl IntoIterator<Item = Result<VaultAnswer, MintError>>) -> Self {
-        self.authorizer.minter.answers.replace(answers.into_iter().collect());
+        *self.authorizer.minter.answers.lock().unwrap() = answers.into_iter().collect();
         self
     }
 
@@ -85,23 +85,23 @@ impl Bed {
 
     /// With a Vault that takes its time for each token.
     pub fn vault_takes_millis(self, millis: u64) -> Self {
-        self.authorizer.minter.takes_millis.set(millis);
+        self.authorizer.minter.takes_millis.store(millis, Ordering::SeqCst);
         self
     }
 
     /// Whether Vault takes an order and does not answer.
     pub fn vault_hangs(&self, hangs: bool) {
-        self.authorizer.minter.hangs.set(hangs);
+        self.authorizer.minter.hangs.store(hangs, Ordering::SeqCst);
     }
 
     /// What Vault was asked for since the last time.
     pub fn orders(&self) -> Vec<Order> {
-        self.authorizer.minter.orders.take()
+        std::mem::take(&mut self.authorizer.minter.orders.lock().unwrap())
     }
 
     /// What was given back since the last time.
     pub fn undone(&self) -> Vec<String> {
-        self.authorizer.minter.undone.take()
+        std::mem::take(&mut self.authorizer.minter.undone.lock().unwrap())
     }
 
     pub fn decide(&self, event: &Value) -> (Answer, Record) {
