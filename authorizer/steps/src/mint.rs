@@ -201,7 +201,7 @@ pub async fn mint<M: Minter>(order: &Order, minter: &M, clock: &dyn Clock) -> Re
     let answer = minter.mint(order).await?;
     match check(answer, order, Times { asked_at, answered_at: clock.now() }) {
         Ok(minted) => Ok(minted),
-        Err(refused) => Err(undo(refused, minter).await),
+        Err(refused) => Err(undo(refused, order, minter).await),
     }
 }
 
@@ -269,12 +269,13 @@ fn came_late(order: &Order, times: Times) -> Option<MintError> {
     order.credential_ends.filter(|credential_ends| token_ends > *credential_ends).map(|_| MintError::Late)
 }
 
-async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
+async fn undo<M: Minter>(refused: Refused, order: &Order, minter: &M) -> MintError {
     for token in refused.tokens {
         if let Err(error) = minter.undo(token).await {
             let reason = with_causes(&error);
             tracing::error!(
                 reason,
+                lambda_request_id = order.request_id(),
                 "a token that was not as ordered could not be revoked; it ends with its TTL"
             );
         }
