@@ -28,6 +28,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
         _ => {
             machine::require(&[machine::PYTHON, machine::NODE, machine::NPM, machine::VALGRIND])?;
             parts::python(workspace)?;
+            parts::bench_peers(workspace)?;
             release::build(workspace, &authorizer)?;
             release::build(workspace, &["--package", "bench-peers", "--bins"])?;
             release::build(workspace, &["--package", "end-to-end", "--bin", "bench"])?;

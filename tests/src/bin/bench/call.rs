@@ -1,5 +1,7 @@
 //! One kind of call: the event that API Gateway would send for it, and the verdict that is due.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use test_bed::parts;
 
@@ -11,6 +13,8 @@ pub(crate) struct Call {
     pub(crate) name: &'static str,
     event: Box<dyn Fn() -> Vec<u8>>,
     due: Due,
+    /// Before each call, where the authorizer limits how many of them there may be.
+    pub(crate) pause: Option<Duration>,
 }
 
 /// What a right answer says.
@@ -36,7 +40,12 @@ impl Call {
 
     /// A call with an event of its own each time, as for a proof that is good once.
     pub(crate) fn fresh(name: &'static str, event: impl Fn() -> Vec<u8> + 'static, due: Due) -> Self {
-        Self { name, event: Box::new(event), due }
+        Self { name, event: Box::new(event), due, pause: None }
+    }
+
+    /// The same with a pause before each call.
+    pub(crate) fn after(self, pause: Duration) -> Self {
+        Self { pause: Some(pause), ..self }
     }
 
     pub(crate) fn event(&self) -> Vec<u8> {

@@ -142,8 +142,13 @@ struct Run<'s> {
 /// All counts; about half a minute.
 pub(crate) async fn count() -> Counts {
     let world = World::start().await;
-    let warm = Subject::authorizer("authorizer", &world.configuration(), &world, subject::calls(&world));
-    let discovery = Subject::authorizer("discovery", &world.discovering(), &world, Vec::new());
+    let warm = Subject::authorizer(
+        "authorizer",
+        &world.configuration(world.vault()),
+        &world,
+        subject::counted(&world),
+    );
+    let discovery = Subject::authorizer("discovery", &world.discovering(world.vault()), &world, Vec::new());
 
     let base = vec![WARM_UP; warm.calls.len()];
     let once = |name: &str| warm.calls.iter().map(|call| u64::from(call.name == name)).collect();

@@ -1,7 +1,6 @@
 //! AWS Lambda for one function, on one thread and without a web framework, so that little but the function is measured.
 //!
-//! Receives a program and its environment; produces how long it took until it asked for its first event, and from each event's
-//! last byte written to its whole answer read. Leaves to the caller whether the answer is right.
+//! Receives a program and its environment; produces how long it took until it asked for its first event, and from each event written to its whole answer read. Leaves to the caller whether the answer is right.
 //!
 //! ```text
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
@@ -40,7 +39,7 @@ pub(crate) struct Function {
 
 /// What came of an event.
 pub(crate) struct Answer {
-    /// From the last byte of the event written to the last byte of the answer read.
+    /// From just before the event is written, in one system call, to the last byte of its answer.
     pub(crate) took: Duration,
     pub(crate) is_error: bool,
     pub(crate) body: Vec<u8>,
@@ -109,8 +108,7 @@ impl Drop for Function {
     }
 }
 
-/// The Runtime API. Everything in it happens on one thread: a lock is never waited for, and between an event's last byte and the
-/// stamp there is no other work.
+/// The Runtime API. Everything in it happens on one thread, so a lock is never waited for.
 struct Api {
     queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
     first_poll: Mutex<Option<oneshot::Sender<Instant>>>,
@@ -165,18 +163,18 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
 async fn serve(mut connection: TcpStream, api: Arc<Api>) -> Option<()> {
     let mut buffer = Vec::with_capacity(64 << 10);
     loop {
-        let request = Request::read(&mut connection, &mut buffer).await?;
+        let request = Message::read(&mut connection, &mut buffer).await?;
         let read = Instant::now();
-        let place = request.target.strip_prefix("/2018-06-01/runtime/").unwrap_or_default();
+        let place = request.word.strip_prefix("/2018-06-01/runtime/").unwrap_or_default();
         let reply = match place.split('/').collect::<Vec<_>>()[..] {
             ["invocation", "next"] => {
                 if let Some(polled) = api.first_poll.lock().expect("not poisoned").take() {
                     polled.send(read).expect("the start is waited for");
                 }
                 let event = api.queue.lock().await.recv().await?;
+                // Before the one system call: it may wake the function on this very processor, and come back after the answer.
+                api.invocations().get_mut(&event.id)?.written = Some(Instant::now());
                 connection.write_all(&event.bytes).await.ok()?;
-                let written = Instant::now();
-                api.invocations().get_mut(&event.id)?.written = Some(written);
                 continue;
             }
             ["invocation", id, end @ ("response" | "error")] => {
@@ -195,20 +193,21 @@ async fn serve(mut connection: TcpStream, api: Arc<Api>) -> Option<()> {
     }
 }
 
-/// What a runtime's client sends.
+/// An HTTP message, in whichever direction.
 #[derive(Debug, PartialEq)]
-struct Request {
-    target: String,
-    body: Vec<u8>,
+pub(crate) struct Message {
+    /// The second word of its first line: a request's target, an answer's status.
+    pub(crate) word: String,
+    pub(crate) body: Vec<u8>,
 }
 
-impl Request {
+impl Message {
     /// The next one on the connection; `None` once it is closed. `buffer` keeps what was read beyond it.
-    async fn read(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Self> {
+    pub(crate) async fn read(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Self> {
         loop {
-            if let Some((request, length)) = Self::parse(buffer) {
+            if let Some((message, length)) = Self::parse(buffer) {
                 buffer.drain(..length);
-                return Some(request);
+                return Some(message);
             }
             if connection.read_buf(buffer).await.ok()? == 0 {
                 return None;
@@ -216,12 +215,12 @@ impl Request {
         }
     }
 
-    /// The request that `bytes` begin with and its length; `None` where its end is not there yet.
+    /// The message that `bytes` begin with and its length; `None` where its end is not there yet.
     fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let head_end = position(bytes, b"\r\n\r\n")? + 4;
         let head = std::str::from_utf8(&bytes[..head_end]).expect("a head is ASCII");
         let mut lines = head.split("\r\n");
-        let target = lines.next()?.split(' ').nth(1).expect("a request line has a target").to_owned();
+        let word = lines.next()?.split(' ').nth(1).expect("a first line has two words").to_owned();
         let mut length = 0;
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") {
@@ -229,11 +228,11 @@ impl Request {
             }
             if name.eq_ignore_ascii_case("transfer-encoding") {
                 let (body, end) = chunks(bytes, head_end)?;
-                return Some((Self { target, body }, end));
+                return Some((Self { word, body }, end));
             }
         }
         let body = bytes.get(head_end..head_end + length)?.to_vec();
-        Some((Self { target, body }, head_end + length))
+        Some((Self { word, body }, head_end + length))
     }
 }
 
@@ -266,10 +265,10 @@ mod tests {
     fn a_request_is_read_once_it_is_whole_and_what_follows_is_left() {
         let whole = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET";
         for end in 0..whole.len() - 3 {
-            assert_eq!(Request::parse(&whole[..end]), None, "{end}");
+            assert_eq!(Message::parse(&whole[..end]), None, "{end}");
         }
-        let request = Request { target: "/a".to_owned(), body: b"hello".to_vec() };
-        assert_eq!(Request::parse(whole), Some((request, whole.len() - 3)));
+        let request = Message { word: "/a".to_owned(), body: b"hello".to_vec() };
+        assert_eq!(Message::parse(whole), Some((request, whole.len() - 3)));
     }
 
     #[test]
@@ -277,9 +276,9 @@ mod tests {
         let whole =
             b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\nGET";
         for end in 0..whole.len() - 3 {
-            assert_eq!(Request::parse(&whole[..end]), None, "{end}");
+            assert_eq!(Message::parse(&whole[..end]), None, "{end}");
         }
-        let request = Request { target: "/a".to_owned(), body: b"hello".to_vec() };
-        assert_eq!(Request::parse(whole), Some((request, whole.len() - 3)));
+        let request = Message { word: "/a".to_owned(), body: b"hello".to_vec() };
+        assert_eq!(Message::parse(whole), Some((request, whole.len() - 3)));
     }
 }

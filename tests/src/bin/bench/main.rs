@@ -16,9 +16,13 @@
 )]
 
 mod call;
+mod figures;
 mod instructions;
 mod lambda;
+mod proofs;
+mod raw_mint;
 mod subject;
+mod timing;
 mod world;
 
 use std::process::ExitCode;
@@ -41,6 +45,16 @@ async fn main() -> ExitCode {
             instructions::record().await;
             ExitCode::SUCCESS
         }
-        _ => ExitCode::from(2),
+        names => {
+            let names = if names.is_empty() { subject::NAMES.as_slice() } else { names };
+            let world = world::World::start().await;
+            let mut subjects = Vec::new();
+            for name in subject::NAMES.iter().filter(|name| names.contains(name)) {
+                subjects.push(subject::Subject::of(name, &world).await);
+            }
+            println!("{:#?}", timing::starts(&subjects).await);
+            println!("{:#?}", timing::warm(&subjects).await);
+            ExitCode::SUCCESS
+        }
     }
 }

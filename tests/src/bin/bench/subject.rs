@@ -4,24 +4,92 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use test_bed::{Configuration, TokenSpec, parts};
+use test_bed::{Configuration, Signing, TokenSpec, parts};
 
-use crate::call::{Call, Due, bearer};
-use crate::lambda::Function;
-use crate::world::World;
+use crate::call::{Call, Due, bearer, event};
+use crate::lambda::{Answer, Function};
+use crate::proofs;
+use crate::raw_mint::RawMint;
+use crate::world::{Vault, World};
+
+/// By which `cargo xtask bench` knows them, in the order of the report.
+pub(crate) const NAMES: [&str; 13] = [
+    "empty",
+    "raw-mint",
+    "mint-only",
+    "authorizer",
+    "authorizer-tls",
+    "authorizer-discovery",
+    "authorizer-aws-login",
+    "node-empty",
+    "node",
+    "python-empty",
+    "python",
+    "raw-mint-on-disk",
+    "authorizer-on-disk",
+];
 
 /// A program and its calls.
 pub(crate) struct Subject {
-    /// By which `cargo xtask bench` knows it.
     pub(crate) name: &'static str,
-    /// The program and its arguments.
-    program: Vec<OsString>,
-    environment: Vec<(String, String)>,
-    folder: PathBuf,
+    program: Program,
+    /// What is measured once it is warm.
     pub(crate) calls: Vec<Call>,
+    /// Which of them is the first after a start; `None` where no start is measured.
+    pub(crate) first: Option<usize>,
+}
+
+enum Program {
+    /// None: the driver asks Vault itself.
+    RawMint(Vault),
+    Function {
+        /// The program and its arguments.
+        command: Vec<OsString>,
+        environment: Vec<(String, String)>,
+        folder: PathBuf,
+    },
+}
+
+/// A subject that was started.
+pub(crate) enum Running {
+    RawMint(RawMint),
+    Function(Function),
 }
 
 impl Subject {
+    /// The subject of this name.
+    pub(crate) async fn of(name: &'static str, world: &World) -> Self {
+        let minted = || vec![allowed("allowed", world, Signing::Rs256)];
+        let checked = || vec![refused(world), allowed("allowed", world, Signing::Rs256)];
+        match name {
+            "empty" => Self::peer(name, vec![parts::binary("release", "empty").into()], world, vec![empty()]),
+            "raw-mint" => Self::raw_mint(name, world.vault()),
+            "mint-only" => {
+                Self::peer(name, vec![parts::binary("release", "mint-only").into()], world, minted())
+            }
+            "authorizer" => Self::authorizer(name, &world.with_aws_identity(), world, credentials(world)),
+            "authorizer-tls" => Self::authorizer(name, &world.over_tls(), world, minted()),
+            "authorizer-discovery" => {
+                Self::authorizer(name, &world.discovering(world.vault()), world, minted())
+            }
+            "authorizer-aws-login" => {
+                let (configuration, keys) = world.with_aws_login().await;
+                let subject = Self::authorizer(name, &configuration, world, minted());
+                keys.iter().fold(subject, |subject, (name, value)| subject.with_environment(name, value))
+            }
+            "node-empty" => Self::node(name, "empty.cjs", world, vec![empty()]),
+            "node" => Self::node(name, "authorizer.cjs", world, checked()),
+            "python-empty" => Self::python(name, "empty.handler", world, vec![empty()]),
+            "python" => Self::python(name, "authorizer.handler", world, checked()),
+            "raw-mint-on-disk" => Self::raw_mint(name, world.vault_on_disk().await),
+            "authorizer-on-disk" => {
+                let configuration = world.configuration(world.vault_on_disk().await);
+                Self { first: None, ..Self::authorizer(name, &configuration, world, minted()) }
+            }
+            _ => panic!("there is no subject `{name}`"),
+        }
+    }
+
     /// The authorizer with this configuration.
     pub(crate) fn authorizer(
         name: &'static str,
@@ -29,50 +97,149 @@ impl Subject {
         world: &World,
         calls: Vec<Call>,
     ) -> Self {
-        let environment = vec![("AUTHORIZER_CONFIG".to_owned(), configuration.to_string())];
-        let program = vec![parts::binary("release", "bootstrap").into()];
-        Self { name, program, environment, folder: world.scratch.folder(name), calls }
+        let command = vec![parts::binary("release", "bootstrap").into()];
+        let subject = Self::function(name, command, world, calls);
+        subject.with_environment("AUTHORIZER_CONFIG", &configuration.to_string())
     }
 
     /// A program of the comparison, which gets Vault's address and a token in its environment.
-    pub(crate) fn peer(name: &'static str, program: Vec<OsString>, world: &World, calls: Vec<Call>) -> Self {
-        let environment = [("VAULT_ADDR", world.openbao.address()), ("VAULT_TOKEN", &world.token)];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { name, program, environment, folder: world.scratch.folder(name), calls }
+    fn peer(name: &'static str, command: Vec<OsString>, world: &World, calls: Vec<Call>) -> Self {
+        let subject = Self::function(name, command, world, calls);
+        let subject = subject.with_environment("VAULT_ADDR", &world.vault().address);
+        let subject = subject.with_environment("VAULT_TOKEN", &world.vault().peer_token);
+        let subject = subject.with_environment("ISSUER", &world.issuer.url());
+        subject.with_environment("JWKS_FILE", &world.keys().display().to_string())
     }
 
-    pub(crate) fn with_environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+    fn node(name: &'static str, handler: &str, world: &World, calls: Vec<Call>) -> Self {
+        let place = peers().join("node");
+        let node = parts::on_path("node").expect("Node.js is installed");
+        let subject = Self::peer(name, vec![node.into(), place.join("runtime.cjs").into()], world, calls);
+        let modules = parts::target().join("test-bed/bench-node/node_modules");
+        let subject = subject.with_environment("HANDLER", &place.join(handler).display().to_string());
+        subject.with_environment("NODE_PATH", &modules.display().to_string())
+    }
+
+    fn python(name: &'static str, handler: &str, world: &World, calls: Vec<Call>) -> Self {
+        let python = parts::target().join("test-bed/bench-python/bin/python");
+        let command = vec![python.into(), "-m".into(), "awslambdaric".into(), handler.into()];
+        let subject = Self::peer(name, command, world, calls);
+        // What Python compiles stays out of the repository.
+        let cache = world.scratch.folder("pycache").display().to_string();
+        let subject = subject.with_environment("PYTHONPYCACHEPREFIX", &cache);
+        subject.with_environment("PYTHONPATH", &peers().join("python").display().to_string())
+    }
+
+    /// The first after a start is the call that a token of RS256 makes, or the only one.
+    fn function(name: &'static str, command: Vec<OsString>, world: &World, calls: Vec<Call>) -> Self {
+        let folder = world.scratch.folder(name);
+        let program = Program::Function { command, environment: Vec::new(), folder };
+        let first = calls.iter().position(|call| call.name == "allowed").unwrap_or_default();
+        Self { name, program, calls, first: Some(first) }
+    }
+
+    fn raw_mint(name: &'static str, vault: &Vault) -> Self {
+        let calls = vec![Call::new("allowed", Vec::new(), Due::Token)];
+        Self { name, program: Program::RawMint(vault.clone()), calls, first: None }
+    }
+
+    fn with_environment(mut self, name: &str, value: &str) -> Self {
+        if let Program::Function { environment, .. } = &mut self.program {
+            environment.push((name.to_owned(), value.to_owned()));
+        }
         self
     }
 
     /// Starts it and waits until it asks for its first event.
-    pub(crate) async fn start(&self) -> Function {
-        let mut command = Command::new(&self.program[0]);
-        command.args(&self.program[1..]);
-        Function::start(command, &self.environment, &self.folder).await
+    pub(crate) async fn start(&self) -> Running {
+        match &self.program {
+            Program::RawMint(vault) => Running::RawMint(RawMint::connect(vault).await),
+            Program::Function { command, environment, folder } => {
+                Running::Function(Function::start(command_of(command), environment, folder).await)
+            }
+        }
     }
 
     /// The same under callgrind, which writes to this file when the function ends.
     pub(crate) async fn start_counted(&self, valgrind: &Path, counts: &Path) -> Function {
-        let mut command = Command::new(valgrind);
-        command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", counts.display()));
-        Function::start(self.counted(command), &self.environment, &self.folder).await
-    }
-
-    fn counted(&self, mut command: Command) -> Command {
-        command.args(&self.program);
-        command
+        let Program::Function { command, environment, folder } = &self.program else {
+            panic!("{} is no function", self.name)
+        };
+        let callgrind = [
+            valgrind.into(),
+            "--tool=callgrind".into(),
+            format!("--callgrind-out-file={}", counts.display()).into(),
+        ];
+        let command = callgrind.into_iter().chain(command.clone()).collect::<Vec<OsString>>();
+        Function::start(command_of(&command), environment, folder).await
     }
 }
 
-/// The calls whose keys, grants and verdicts need no other part than Vault.
-pub(crate) fn calls(world: &World) -> Vec<Call> {
-    let reader = world.jwt(TokenSpec::reader());
+impl Running {
+    /// The right answer to a call. Any other ends the run.
+    pub(crate) async fn answer(&mut self, call: &Call) -> Answer {
+        let answer = match self {
+            Self::RawMint(mint) => mint.mint().await,
+            Self::Function(function) => function.invoke(&call.event()).await,
+        };
+        call.judge(&answer).unwrap_or_else(|wrong| panic!("{wrong}\n{}", self.log()));
+        answer
+    }
+
+    pub(crate) fn function(&self) -> Option<&Function> {
+        match self {
+            Self::RawMint(_) => None,
+            Self::Function(function) => Some(function),
+        }
+    }
+
+    fn log(&self) -> String {
+        self.function().map(Function::log).unwrap_or_default()
+    }
+}
+
+/// The calls whose instructions are counted.
+pub(crate) fn counted(world: &World) -> Vec<Call> {
     let stranger = world.jwt(TokenSpec::new());
     vec![
-        Call::new("refused", bearer("/orders", &stranger), Due::Deny("no_grant")),
+        refused(world),
         Call::new("mode: none", bearer("/status", &stranger), Due::Allow),
-        Call::new("allowed", bearer("/orders", &reader), Due::Token),
+        allowed("allowed", world, Signing::Rs256),
     ]
+}
+
+/// A call for each kind of credential.
+fn credentials(world: &World) -> Vec<Call> {
+    let forged = world.issuer.forged(&TokenSpec::reader().expires_in(6 * 3600));
+    let mut calls = vec![Call::new("refused, forged", bearer("/orders", &forged), Due::Unauthorized)];
+    calls.extend(counted(world));
+    calls.push(allowed("allowed, ES256", world, Signing::Es256));
+    calls.push(allowed("allowed, EdDSA", world, Signing::EdDsa));
+    calls.push(proofs::dpop(world));
+    calls.push(proofs::aws_identity(&world.sts()));
+    calls.push(proofs::aws_identity_again(&world.sts()));
+    calls
+}
+
+fn empty() -> Call {
+    Call::new("empty", event("/orders", &[]), Due::Nothing)
+}
+
+/// A good JWT without the scope that the grant asks for.
+fn refused(world: &World) -> Call {
+    Call::new("refused", bearer("/orders", &world.jwt(TokenSpec::new())), Due::Deny("no_grant"))
+}
+
+fn allowed(name: &'static str, world: &World, signing: Signing) -> Call {
+    Call::new(name, bearer("/orders", &world.jwt(TokenSpec::reader().signing(signing))), Due::Token)
+}
+
+fn peers() -> PathBuf {
+    parts::repository().join("tests/bench/peers")
+}
+
+fn command_of(words: &[OsString]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
 }
