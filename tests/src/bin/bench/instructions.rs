@@ -82,7 +82,11 @@ fn baseline() -> BTreeMap<String, Counts> {
 }
 
 impl Counts {
-    pub(crate) fn get(&self, name: &str) -> Option<u64> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.instructions.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    fn get(&self, name: &str) -> Option<u64> {
         self.instructions.get(name).copied()
     }
 

@@ -12,21 +12,21 @@ use crate::proofs;
 use crate::raw_mint::RawMint;
 use crate::world::{Vault, World};
 
-/// By which `cargo xtask bench` knows them, in the order of the report.
-pub(crate) const NAMES: [&str; 13] = [
-    "empty",
-    "raw-mint",
-    "mint-only",
-    "authorizer",
-    "authorizer-tls",
-    "authorizer-discovery",
-    "authorizer-aws-login",
-    "node-empty",
-    "node",
-    "python-empty",
-    "python",
-    "raw-mint-on-disk",
-    "authorizer-on-disk",
+/// By which name `cargo xtask bench` knows them, and what they are; in the order of the report.
+pub(crate) const SUBJECTS: [(&str, &str); 13] = [
+    ("empty", "Rust: `lambda_runtime`, and an empty object for an answer"),
+    ("raw-mint", "no function: the driver sends the mint to Vault itself, over one connection that it keeps"),
+    ("mint-only", "Rust: `lambda_runtime` and `reqwest`; mints and checks nothing"),
+    ("authorizer", "the authorizer; a token for a login, the issuer's keys in a file, Vault over http"),
+    ("authorizer-tls", "the same with the same Vault over TLS 1.3"),
+    ("authorizer-discovery", "the same over http, with the issuer's keys found by discovery at the start"),
+    ("authorizer-aws-login", "the same with keys in a file, and a login by the AWS method at the start"),
+    ("node-empty", "Node.js: an empty object for an answer"),
+    ("node", "Node.js: `aws-jwt-verify` and `node-vault`, the issuer's keys in a file, Vault over http"),
+    ("python-empty", "Python: `awslambdaric`, and an empty object for an answer"),
+    ("python", "Python: `awslambdaric`, `PyJWT` and `hvac`, the issuer's keys in a file, Vault over http"),
+    ("raw-mint-on-disk", "`raw-mint` with Raft on disk"),
+    ("authorizer-on-disk", "`authorizer` with Raft on disk"),
 ];
 
 /// A program and its calls.

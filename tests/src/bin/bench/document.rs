@@ -1,0 +1,282 @@
+//! `docs/benchmarks.md` and its pictures, from the results of a run.
+
+use std::fmt::Write as _;
+
+use test_bed::parts;
+
+use crate::figures::Figures;
+use crate::plot::{Bar, bars};
+use crate::results::Results;
+use crate::subject::SUBJECTS;
+use crate::timing::{Start, Warm};
+
+/// The rows of the summary: a subject, one of its calls, and what a reader calls them.
+const SUMMARY: [(&str, &str, &str); 9] = [
+    ("empty", "empty", "empty function"),
+    ("raw-mint", "allowed", "raw mint, no function"),
+    ("mint-only", "allowed", "mint only, checks nothing"),
+    ("authorizer", "refused", "authorizer, refused"),
+    ("authorizer", "mode: none", "authorizer, `mode: none`"),
+    ("authorizer", "allowed", "authorizer, allowed"),
+    ("authorizer-tls", "allowed", "authorizer, allowed, Vault over TLS"),
+    ("node", "allowed", "Node.js, allowed"),
+    ("python", "allowed", "Python, allowed"),
+];
+
+/// Writes all of it.
+pub(crate) fn write(results: &Results) {
+    let docs = parts::repository().join("docs");
+    let folder = docs.join("benchmarks");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let files = [
+        (docs.join("benchmarks.md"), markdown(results)),
+        (folder.join("warm.svg"), warm_plot(results)),
+        (folder.join("starts.svg"), starts_plot(results)),
+    ];
+    for (path, text) in files {
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    println!("written: docs/benchmarks.md");
+}
+
+/// The tables alone, for the terminal.
+pub(crate) fn tables(results: &Results) -> String {
+    let mut tables = [warm(results), starts(results)];
+    tables.iter_mut().for_each(|table| table.push('\n'));
+    tables.concat()
+}
+
+fn markdown(results: &Results) -> String {
+    let machine = &results.machine;
+    let start = results.starts.first().map_or(0, |start| start.init.count);
+    let calls = results.warm.calls.first().map_or(0, |warm| warm.latency.count);
+    [
+        ("commit", machine.commit.clone()),
+        ("processor", machine.processor.clone()),
+        ("cores", machine.cores.to_string()),
+        ("memory", machine.memory.clone()),
+        ("kernel", machine.kernel.clone()),
+        ("versions", machine.versions.join(", ")),
+        ("starts", start.to_string()),
+        ("calls", calls.to_string()),
+        ("summary", summary(results)),
+        ("warm", warm(results)),
+        ("start_table", starts(results)),
+        ("instructions", instructions(results)),
+        ("subjects", subjects()),
+    ]
+    .into_iter()
+    .fold(include_str!("benchmarks.txt").to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value.trim_end())
+    })
+}
+
+fn summary(results: &Results) -> String {
+    let mut table = Table::new(&[
+        "",
+        "warm",
+        "p99",
+        "of an empty function",
+        "of mint only",
+        "CPU a request",
+        "start",
+        "first answer",
+        "peak memory",
+        "zip",
+    ]);
+    let empty = results.median("empty", "empty");
+    let floor = results.median("mint-only", "allowed");
+    for (subject, call, label) in SUMMARY {
+        let Some(warm) = results.warm(subject, call) else { continue };
+        let start = results.start(subject).filter(|_| is_first(subject, call));
+        let size = results.sizes.get(subject).filter(|_| is_first(subject, call));
+        let memory = results.warm.peak_memory.get(subject).filter(|_| is_first(subject, call));
+        table.row([
+            label.to_owned(),
+            time(warm.latency.median),
+            time(warm.latency.p99),
+            ratio(warm.latency.median, empty),
+            ratio(warm.latency.median, floor),
+            warm.cpu.map_or_else(none, time),
+            start.map_or_else(none, |start| time(start.init.median)),
+            start.map_or_else(none, |start| time(start.first.median)),
+            memory.map_or_else(none, |kib| format!("{:.1} MB", *kib as f64 * 1024.0 / 1e6)),
+            size.map_or_else(none, |bytes| format!("{:.2} MB", *bytes as f64 / 1e6)),
+        ]);
+    }
+    table.0
+}
+
+/// Whether this call is the one that a start is measured with.
+fn is_first(subject: &str, call: &str) -> bool {
+    call == "allowed" || subject == "empty"
+}
+
+fn warm(results: &Results) -> String {
+    let mut table = Table::new(&[
+        "subject",
+        "call",
+        "median",
+        "p90",
+        "p99",
+        "min",
+        "of an empty function",
+        "of mint only",
+        "CPU a request",
+    ]);
+    let (empty, floor) = (results.median("empty", "empty"), results.median("mint-only", "allowed"));
+    for Warm { subject, call, latency, cpu } in &results.warm.calls {
+        let Figures { median, p90, p99, min, .. } = *latency;
+        table.row([
+            format!("`{subject}`"),
+            call.clone(),
+            time(median),
+            time(p90),
+            time(p99),
+            time(min),
+            ratio(median, empty),
+            ratio(median, floor),
+            cpu.map_or_else(none, time),
+        ]);
+    }
+    table.0
+}
+
+fn starts(results: &Results) -> String {
+    let mut table = Table::new(&[
+        "subject",
+        "init",
+        "p90",
+        "min",
+        "first answer",
+        "p90",
+        "min",
+        "CPU of both",
+        "peak memory, warm",
+    ]);
+    for Start { subject, init, first, cpu } in &results.starts {
+        let memory = results.warm.peak_memory.get(subject);
+        table.row([
+            format!("`{subject}`"),
+            time(init.median),
+            time(init.p90),
+            time(init.min),
+            time(first.median),
+            time(first.p90),
+            time(first.min),
+            time(*cpu),
+            memory.map_or_else(none, |kib| format!("{:.1} MB", *kib as f64 * 1024.0 / 1e6)),
+        ]);
+    }
+    table.0
+}
+
+fn instructions(results: &Results) -> String {
+    let mut table = Table::new(&["counted", "instructions"]);
+    for (name, count) in results.counts.iter().flat_map(|counts| counts.all()) {
+        table.row([name.to_owned(), grouped(count)]);
+    }
+    table.0
+}
+
+fn subjects() -> String {
+    let mut table = Table::new(&["subject", ""]);
+    for (name, about) in SUBJECTS {
+        table.row([format!("`{name}`"), about.to_owned()]);
+    }
+    table.0
+}
+
+fn warm_plot(results: &Results) -> String {
+    let rows = SUMMARY.iter().filter_map(|(subject, call, label)| {
+        let warm = results.warm(subject, call)?;
+        Some(Bar {
+            label: label.replace('`', ""),
+            parts: vec![warm.latency.median],
+            is_own: subject.starts_with("authorizer"),
+        })
+    });
+    bars("A warm request, median", &rows.collect::<Vec<_>>(), time)
+}
+
+fn starts_plot(results: &Results) -> String {
+    let rows = results.starts.iter().map(|start| Bar {
+        label: start.subject.clone(),
+        parts: vec![start.init.median, start.first.median],
+        is_own: start.subject.starts_with("authorizer"),
+    });
+    bars(
+        "A start: until the first event is asked for, then the first answer (lighter); medians",
+        &rows.collect::<Vec<_>>(),
+        time,
+    )
+}
+
+/// A table of Markdown.
+struct Table(String);
+
+impl Table {
+    fn new(heads: &[&str]) -> Self {
+        Self(format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len())))
+    }
+
+    fn row<const N: usize>(&mut self, cells: [String; N]) {
+        let _ = writeln!(self.0, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Of microseconds: `86 µs`, `1,725 µs`, `52.3 ms`.
+fn time(micros: f64) -> String {
+    if micros < 10_000.0 {
+        format!("{} µs", grouped(micros.round() as u64))
+    } else {
+        format!("{:.1} ms", micros / 1e3)
+    }
+}
+
+fn ratio(micros: f64, of: Option<f64>) -> String {
+    of.map_or_else(none, |of| format!("{:.2}", micros / of))
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_numbers_are_written_for_people() {
+        assert_eq!([85.6, 1725.4, 52_310.0].map(time), ["86 µs", "1,725 µs", "52.3 ms"]);
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(ratio(150.0, Some(100.0)), "1.50");
+        assert_eq!(ratio(150.0, None), "-");
+    }
+
+    #[test]
+    fn every_row_of_the_summary_is_of_a_known_subject() {
+        for (subject, _, label) in SUMMARY {
+            assert!(SUBJECTS.iter().any(|(name, _)| *name == subject), "{label}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_a_place_for_all_that_is_filled_in_and_nothing_else() {
+        let document = markdown(&Results::none());
+        assert!(!document.contains('{') && !document.contains('}'), "{document}");
+    }
+}
