@@ -106,7 +106,10 @@ mod tests {
 
     #[test]
     fn an_answer_meets_what_is_due_and_nothing_else() {
-        let policy = |effect: &str, context: Value| json!({"policyDocument": {"Statement": [{"Effect": effect}]}, "context": context});
+        let policy = |effect: &str, context: Value| {
+            let statement = json!({"Effect": effect});
+            json!({"policyDocument": {"Statement": [statement]}, "context": context})
+        };
         let token = json!({"vaultWrappingToken": "s.0123456789abcdefghijkl"});
         let answers = [
             (false, json!({}), Due::Nothing),

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use test_bed::parts;
 
 use crate::figures::Figures;
+use crate::instructions::Counts;
 use crate::plot::{Bar, bars};
 use crate::results::Results;
 use crate::subject::SUBJECTS;
-use crate::timing::{Start, Warm};
+use crate::timing::{Start, Throttled, Warm};
 
 /// The rows of the summary: a subject, one of its calls, and what a reader calls them.
 const SUMMARY: [(&str, &str, &str); 9] = [
@@ -62,6 +63,7 @@ fn markdown(results: &Results) -> String {
         ("summary", summary(results)),
         ("warm", warm(results)),
         ("start_table", starts(results)),
+        ("throttled", throttled(results)),
         ("instructions", instructions(results)),
         ("subjects", subjects()),
     ]
@@ -171,9 +173,37 @@ fn starts(results: &Results) -> String {
     table.0
 }
 
+fn throttled(results: &Results) -> String {
+    let throttled = results.throttled.as_deref().unwrap_or_default();
+    if throttled.is_empty() {
+        return "Not measured: this machine lets its user make no control group.".to_owned();
+    }
+    let mut table = Table::new(&[
+        "subject",
+        "share",
+        "init",
+        "first answer",
+        "first answer, init with a whole machine",
+        "warm",
+        "warm, p90",
+    ]);
+    for Throttled { subject, share, init, first, first_after_full_init, warm } in throttled {
+        table.row([
+            format!("`{subject}`"),
+            format!("{:.2}", *share as f64 / 1e3),
+            time(init.median),
+            time(first.median),
+            time(first_after_full_init.median),
+            time(warm.median),
+            time(warm.p90),
+        ]);
+    }
+    table.0
+}
+
 fn instructions(results: &Results) -> String {
     let mut table = Table::new(&["counted", "instructions"]);
-    for (name, count) in results.counts.iter().flat_map(|counts| counts.all()) {
+    for (name, count) in results.counts.iter().flat_map(Counts::all) {
         table.row([name.to_owned(), grouped(count)]);
     }
     table.0
@@ -243,7 +273,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -32,12 +32,6 @@ impl Figures {
 
 /// The place, from 0, of the smallest value that so large a share of all is not above (the nearest rank).
 fn rank(count: usize, share: f64) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a few thousand times, and a share between 0 and 1"
-    )]
     let rank = (count as f64 * share).ceil() as usize;
     rank.clamp(1, count) - 1
 }

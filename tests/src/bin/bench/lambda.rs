@@ -1,6 +1,7 @@
 //! AWS Lambda for one function, on one thread and without a web framework, so that little but the function is measured.
 //!
-//! Receives a program and its environment; produces how long it took until it asked for its first event, and from each event written to its whole answer read. Leaves to the caller whether the answer is right.
+//! Receives a program and its environment. Produces two times: until it asked for its first event, and from each event to its
+//! answer. Leaves to the caller whether the answer is right.
 //!
 //! ```text
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
@@ -22,6 +23,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::share::Share;
 
 /// How long it may take to start and, under callgrind, to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,8 +49,14 @@ pub(crate) struct Answer {
 }
 
 impl Function {
-    /// Starts the program in its folder, with Lambda's environment and its own, and waits until it asks for its first event.
-    pub(crate) async fn start(mut command: Command, environment: &[(String, String)], folder: &Path) -> Self {
+    /// Starts the program in its folder, with Lambda's environment and its own, and with a share of a processor if one is given.
+    /// Waits until it asks for its first event.
+    pub(crate) async fn start(
+        mut command: Command,
+        environment: &[(String, String)],
+        folder: &Path,
+        share: Option<&Share>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address").to_string();
         command.current_dir(folder).env_clear().envs(ENVIRONMENT).env("LAMBDA_TASK_ROOT", folder);
@@ -63,6 +72,9 @@ impl Function {
         let server = tokio::spawn(accept(listener, Arc::clone(&api)));
         let started = Instant::now();
         let mut child = Child::spawn("the function", command, &folder.join("function.log"));
+        if let Some(share) = share {
+            share.take(child.pid());
+        }
         let first_poll = tokio::select! {
             first_poll = tokio::time::timeout(PATIENCE, first_poll) => first_poll,
             status = child.wait() => panic!("it ended while it started, {status}: {}", child.log()),

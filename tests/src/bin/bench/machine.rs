@@ -64,7 +64,7 @@ fn proc_text(place: &str) -> String {
     std::fs::read_to_string(format!("/proc/{place}")).unwrap_or_default().trim().to_owned()
 }
 
-/// `model name	: AMD EPYC`; empty where the architecture has no such line.
+/// `model name: AMD EPYC`; empty where the architecture has no such line.
 fn proc_field(place: &str, name: &str) -> String {
     let text = proc_text(place);
     let line = text.lines().find_map(|line| line.strip_prefix(name));

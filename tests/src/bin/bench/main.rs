@@ -25,6 +25,7 @@ mod plot;
 mod proofs;
 mod raw_mint;
 mod results;
+mod share;
 mod size;
 mod subject;
 mod timing;
@@ -66,26 +67,33 @@ async fn check() -> ExitCode {
 async fn all(results: Option<Results>) -> ExitCode {
     let mut results = results.unwrap_or_else(|| Results::new(Machine::this()));
     if results.sizes.is_empty() {
-        println!("1/4 sizes");
+        println!("1/5 sizes");
         results.sizes = size::sizes();
         results.keep();
     }
     if results.counts.is_none() {
-        println!("2/4 instructions");
+        println!("2/5 instructions");
         results.counts = Some(instructions::count().await);
         results.keep();
     }
     let names: Vec<&str> = SUBJECTS.iter().map(|(name, _)| *name).collect();
     if results.starts.is_empty() {
-        println!("3/4 starts");
+        println!("3/5 starts");
         let world = World::start().await;
         results.starts = timing::starts(&subjects(&names, &world).await).await;
         results.keep();
     }
     if results.warm.calls.is_empty() {
-        println!("4/4 warm requests");
+        println!("4/5 warm requests");
         let world = World::start().await;
         results.warm = timing::warm(&subjects(&names, &world).await).await;
+        results.keep();
+    }
+    if results.throttled.is_none() {
+        println!("5/5 a share of a processor");
+        let world = World::start().await;
+        let subjects = subjects(&timing::WITH_A_SHARE, &world).await;
+        results.throttled = Some(timing::throttled(&subjects).await);
         results.keep();
     }
     document::write(&results);

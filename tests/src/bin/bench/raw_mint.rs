@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -22,7 +22,13 @@ impl RawMint {
         let connection = TcpStream::connect(host).await.expect("Vault listens");
         connection.set_nodelay(true).expect("TCP without delay");
         // As long as the authorizer's: what Vault reads and keeps is part of what a mint costs.
-        let body = r#"{"ttl":"120s","meta":{"caller_id":"corp:alice","grant":"orders-prod-reader","request_id":"00000000-0000-4000-8000-000000000001","stage":"prod"}}"#;
+        let meta = json!({
+            "caller_id": "corp:alice",
+            "grant": "orders-prod-reader",
+            "request_id": "00000000-0000-4000-8000-000000000001",
+            "stage": "prod",
+        });
+        let body = json!({"ttl": "120s", "meta": meta}).to_string();
         let request = format!(
             "POST /v1/auth/token/create/orders-prod-reader HTTP/1.1\r\n\
              host: {host}\r\n\
@@ -44,7 +50,7 @@ impl RawMint {
         let took = written.elapsed();
         let minted: Value = serde_json::from_slice(&answer.body).expect("Vault answers JSON");
         let token = minted["wrap_info"]["token"].as_str().unwrap_or_default();
-        let body = serde_json::json!({
+        let body = json!({
             "policyDocument": {"Statement": [{"Effect": "Allow"}]},
             "context": {"vaultWrappingToken": token},
         });

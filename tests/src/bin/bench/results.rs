@@ -8,7 +8,7 @@ use test_bed::parts;
 
 use crate::instructions::Counts;
 use crate::machine::Machine;
-use crate::timing::{Start, Warm, Warmed};
+use crate::timing::{Start, Throttled, Warm, Warmed};
 
 /// All of it. What is empty was not measured yet.
 #[derive(Debug, Deserialize, Serialize)]
@@ -18,11 +18,20 @@ pub(crate) struct Results {
     pub(crate) counts: Option<Counts>,
     pub(crate) starts: Vec<Start>,
     pub(crate) warm: Warmed,
+    /// Empty, too, where the machine does not let itself be shared out.
+    pub(crate) throttled: Option<Vec<Throttled>>,
 }
 
 impl Results {
     pub(crate) fn new(machine: Machine) -> Self {
-        Self { machine, sizes: BTreeMap::new(), counts: None, starts: Vec::new(), warm: Warmed::default() }
+        Self {
+            machine,
+            sizes: BTreeMap::new(),
+            counts: None,
+            starts: Vec::new(),
+            warm: Warmed::default(),
+            throttled: None,
+        }
     }
 
     /// Those of a run that was interrupted, if it was of this commit and on this machine.

@@ -10,6 +10,7 @@ use crate::call::{Call, Due, bearer, event};
 use crate::lambda::{Answer, Function};
 use crate::proofs;
 use crate::raw_mint::RawMint;
+use crate::share::Share;
 use crate::world::{Vault, World};
 
 /// By which name `cargo xtask bench` knows them, and what they are; in the order of the report.
@@ -152,10 +153,15 @@ impl Subject {
 
     /// Starts it and waits until it asks for its first event.
     pub(crate) async fn start(&self) -> Running {
+        self.start_with(None).await
+    }
+
+    /// The same with a share of a processor.
+    pub(crate) async fn start_with(&self, share: Option<&Share>) -> Running {
         match &self.program {
             Program::RawMint(vault) => Running::RawMint(RawMint::connect(vault).await),
             Program::Function { command, environment, folder } => {
-                Running::Function(Function::start(command_of(command), environment, folder).await)
+                Running::Function(Function::start(command_of(command), environment, folder, share).await)
             }
         }
     }
@@ -171,7 +177,7 @@ impl Subject {
             format!("--callgrind-out-file={}", counts.display()).into(),
         ];
         let command = callgrind.into_iter().chain(command.clone()).collect::<Vec<OsString>>();
-        Function::start(command_of(&command), environment, folder).await
+        Function::start(command_of(&command), environment, folder, None).await
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::figures::Figures;
+use crate::share::Share;
 use crate::subject::{Running, Subject};
 
 /// Starts of each subject.
@@ -136,6 +137,77 @@ pub(crate) async fn starts(subjects: &[Subject]) -> Vec<Start> {
             cpu: cpu.as_secs_f64() * 1e6 / STARTS as f64,
         };
     subjects.iter().zip(&times).map(start).collect()
+}
+
+/// A function with a share of a processor.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Throttled {
+    pub(crate) subject: String,
+    /// Thousandths of one processor.
+    pub(crate) share: u64,
+    pub(crate) init: Figures,
+    /// The first answer after that.
+    pub(crate) first: Figures,
+    /// The first answer after an init with all that the machine has.
+    pub(crate) first_after_full_init: Figures,
+    pub(crate) warm: Figures,
+}
+
+/// What 128 MB and 512 MB of memory give a function: one processor is 1,769 MB.
+pub(crate) const SHARES: [u64; 2] = [72, 289];
+
+/// By name: who is measured so.
+pub(crate) const WITH_A_SHARE: [&str; 6] =
+    ["empty", "mint-only", "authorizer", "authorizer-tls", "node", "python"];
+
+const THROTTLED_STARTS: usize = 10;
+const THROTTLED_CALLS: usize = 40;
+
+/// Between warm calls: a share is dealt out anew within it.
+const REST: Duration = Duration::from_millis(40);
+
+/// Each subject with each share; nothing where this machine lets nobody share it out.
+pub(crate) async fn throttled(subjects: &[Subject]) -> Vec<Throttled> {
+    let mut all = Vec::new();
+    for thousandths in SHARES {
+        let Some(share) = Share::of(thousandths) else {
+            println!("    this user may make no control group: skipped");
+            return Vec::new();
+        };
+        for subject in subjects {
+            println!("    {} with {thousandths} thousandths of a processor", subject.name);
+            all.push(with_a_share(subject, thousandths, &share).await);
+        }
+    }
+    all
+}
+
+async fn with_a_share(subject: &Subject, thousandths: u64, share: &Share) -> Throttled {
+    let call = &subject.calls[subject.first.expect("a function starts")];
+    let (mut init, mut first, mut first_after_full_init, mut warm) = (vec![], vec![], vec![], vec![]);
+    for round in 0..THROTTLED_STARTS {
+        let mut running = subject.start_with(Some(share)).await;
+        first.push(running.answer(call).await.took);
+        init.push(running.function().expect("a function").init);
+
+        let mut running = subject.start().await;
+        share.take(running.function().expect("a function").pid());
+        first_after_full_init.push(running.answer(call).await.took);
+        for _ in 0..if round == 0 { THROTTLED_CALLS } else { 0 } {
+            tokio::time::sleep(REST).await;
+            warm.push(running.answer(call).await.took);
+        }
+    }
+    let [init, first, first_after_full_init, warm] =
+        [init, first, first_after_full_init, warm].map(|times| Figures::of(&times));
+    Throttled {
+        subject: subject.name.to_owned(),
+        share: thousandths,
+        init,
+        first,
+        first_after_full_init,
+        warm,
+    }
 }
 
 /// What the process has had of the processors: the first figure of each thread's `schedstat`, in nanoseconds.

@@ -1,0 +1,59 @@
+//! A share of a processor, as Lambda gives a function with little memory: a control group of this machine, where one may be made.
+
+use std::fs;
+use std::path::PathBuf;
+
+/// In which a group's time is dealt out.
+const PERIOD_MICROS: u64 = 20_000;
+
+/// The group. It goes with the value, once no process is in it.
+pub(crate) struct Share {
+    group: PathBuf,
+}
+
+impl Share {
+    /// So many thousandths of one processor; `None` where this user may make no group.
+    pub(crate) fn of(thousandths: u64) -> Option<Self> {
+        let quota = PERIOD_MICROS * thousandths / 1000;
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        groups.lines().find_map(|line| Self::beside(line, quota))
+    }
+
+    /// In or beside the group that a line of `/proc/self/cgroup` names: `4:cpu:/` of version 1, `0::/user.slice` of version 2
+    /// (cgroups(7)). In version 2 a group has processes or groups, so it is one beside.
+    fn beside(line: &str, quota: u64) -> Option<Self> {
+        let [_, controllers, own] = line.splitn(3, ':').collect::<Vec<_>>()[..] else { return None };
+        let own = own.trim_start_matches('/');
+        let name = format!("vault-authorizer-bench-{}-{quota}", std::process::id());
+        let (group, limits) = if controllers.is_empty() {
+            let above = PathBuf::from("/sys/fs/cgroup").join(own).parent()?.to_owned();
+            (above.join(name), vec![("cpu.max", format!("{quota} {PERIOD_MICROS}"))])
+        } else if controllers.split(',').any(|controller| controller == "cpu") {
+            let limits = vec![
+                ("cpu.cfs_period_us", PERIOD_MICROS.to_string()),
+                ("cpu.cfs_quota_us", quota.to_string()),
+            ];
+            (PathBuf::from("/sys/fs/cgroup").join(controllers).join(own).join(name), limits)
+        } else {
+            return None;
+        };
+        fs::create_dir(&group).ok()?;
+        // From here on it is removed again.
+        let share = Self { group };
+        let limited = limits.iter().all(|(file, limit)| fs::write(share.group.join(file), limit).is_ok());
+        limited.then_some(share)
+    }
+
+    /// From now on the process has this share and no more.
+    pub(crate) fn take(&self, pid: u32) {
+        fs::write(self.group.join("cgroup.procs"), pid.to_string())
+            .expect("a process can be moved to its group");
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // A process that has just ended may still be in it.
+        let _ = fs::remove_dir(&self.group);
+    }
+}
