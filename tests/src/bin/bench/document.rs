@@ -6,6 +6,7 @@ use test_bed::parts;
 
 use crate::figures::Figures;
 use crate::instructions::Counts;
+use crate::machine::Machine;
 use crate::plot::{Bar, bars};
 use crate::results::Results;
 use crate::subject::SUBJECTS;
@@ -53,11 +54,7 @@ fn markdown(results: &Results) -> String {
     let calls = results.warm.calls.first().map_or(0, |warm| warm.latency.count);
     [
         ("commit", machine.commit.clone()),
-        ("processor", machine.processor.clone()),
-        ("cores", machine.cores.to_string()),
-        ("memory", machine.memory.clone()),
-        ("kernel", machine.kernel.clone()),
-        ("versions", machine.versions.join(", ")),
+        ("machine", machine_and_versions(results)),
         ("starts", start.to_string()),
         ("calls", calls.to_string()),
         ("summary", summary(results)),
@@ -73,13 +70,28 @@ fn markdown(results: &Results) -> String {
     })
 }
 
+fn machine_and_versions(results: &Results) -> String {
+    let Machine { commit, processor, cores, memory, kernel, versions } = &results.machine;
+    let mut table = Table::new(&["", ""]);
+    table.row(["commit".to_owned(), commit.clone()]);
+    table.row(["processor".to_owned(), format!("{processor}, {cores} cores")]);
+    table.row(["memory".to_owned(), memory.clone()]);
+    table.row(["Linux".to_owned(), kernel.clone()]);
+    table.row(["load when it began".to_owned(), results.load.clone()]);
+    for version in versions {
+        let (name, version) = version.split_once(' ').unwrap_or((version, ""));
+        table.row([name.to_owned(), version.to_owned()]);
+    }
+    table.0
+}
+
 fn summary(results: &Results) -> String {
     let mut table = Table::new(&[
         "",
         "warm",
         "p99",
-        "of an empty function",
-        "of mint only",
+        "× empty function",
+        "× mint only",
         "CPU a request",
         "start",
         "first answer",
@@ -122,8 +134,8 @@ fn warm(results: &Results) -> String {
         "p90",
         "p99",
         "min",
-        "of an empty function",
-        "of mint only",
+        "× empty function",
+        "× mint only",
         "CPU a request",
     ]);
     let (empty, floor) = (results.median("empty", "empty"), results.median("mint-only", "allowed"));
@@ -255,12 +267,12 @@ impl Table {
     }
 }
 
-/// Of microseconds: `86 µs`, `1,725 µs`, `52.3 ms`.
+/// Of microseconds: `86 µs`, `1,725 µs`, `52.3 ms`, `1.13 s`.
 fn time(micros: f64) -> String {
-    if micros < 10_000.0 {
-        format!("{} µs", grouped(micros.round() as u64))
-    } else {
-        format!("{:.1} ms", micros / 1e3)
+    match micros {
+        ..10_000.0 => format!("{} µs", grouped(micros.round() as u64)),
+        ..1_000_000.0 => format!("{:.1} ms", micros / 1e3),
+        _ => format!("{:.2} s", micros / 1e6),
     }
 }
 
@@ -291,7 +303,10 @@ mod tests {
 
     #[test]
     fn times_and_numbers_are_written_for_people() {
-        assert_eq!([85.6, 1725.4, 52_310.0].map(time), ["86 µs", "1,725 µs", "52.3 ms"]);
+        assert_eq!(
+            [85.6, 1725.4, 52_310.0, 1_127_800.0].map(time),
+            ["86 µs", "1,725 µs", "52.3 ms", "1.13 s"]
+        );
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(ratio(150.0, Some(100.0)), "1.50");
         assert_eq!(ratio(150.0, None), "-");

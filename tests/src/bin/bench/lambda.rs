@@ -59,6 +59,10 @@ impl Function {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address").to_string();
+        let gate = folder.join("gate");
+        if let Some(share) = share {
+            command = share.gated(&command, &gate);
+        }
         command.current_dir(folder).env_clear().envs(ENVIRONMENT).env("LAMBDA_TASK_ROOT", folder);
         command.env("AWS_LAMBDA_RUNTIME_API", address).envs(environment.iter().map(|(n, v)| (n, v)));
 
@@ -70,10 +74,10 @@ impl Function {
             invocations: Mutex::default(),
         });
         let server = tokio::spawn(accept(listener, Arc::clone(&api)));
-        let started = Instant::now();
+        let mut started = Instant::now();
         let mut child = Child::spawn("the function", command, &folder.join("function.log"));
-        if let Some(share) = share {
-            share.take(child.pid());
+        if share.is_some() {
+            started = Share::open(&gate);
         }
         let first_poll = tokio::select! {
             first_poll = tokio::time::timeout(PATIENCE, first_poll) => first_poll,

@@ -35,6 +35,12 @@ impl Machine {
     }
 }
 
+/// How many threads have lately wanted a processor: the more of them, the less the times are worth.
+pub(crate) fn load() -> String {
+    proc_text("loadavg").split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// A name and a version each.
 fn versions() -> Vec<String> {
     let pin = |path: &str, name: &str| {
         let pins = parts::text(path);
@@ -56,7 +62,7 @@ fn versions() -> Vec<String> {
     versions.extend(
         ["awslambdaric", "PyJWT", "hvac"].map(|name| pin("tests/bench/peers/python/requirements.txt", name)),
     );
-    versions.push(said("valgrind", &["--version"]));
+    versions.push(said("valgrind", &["--version"]).replace('-', " "));
     versions
 }
 

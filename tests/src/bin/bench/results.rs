@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use test_bed::parts;
 
 use crate::instructions::Counts;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::timing::{Start, Throttled, Warm, Warmed};
 
 /// All of it. What is empty was not measured yet.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
+    /// Of the machine when the run began.
+    pub(crate) load: String,
     pub(crate) sizes: BTreeMap<String, u64>,
     pub(crate) counts: Option<Counts>,
     pub(crate) starts: Vec<Start>,
@@ -26,6 +28,7 @@ impl Results {
     pub(crate) fn new(machine: Machine) -> Self {
         Self {
             machine,
+            load: machine::load(),
             sizes: BTreeMap::new(),
             counts: None,
             starts: Vec::new(),

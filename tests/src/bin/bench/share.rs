@@ -1,7 +1,10 @@
 //! A share of a processor, as Lambda gives a function with little memory: a control group of this machine, where one may be made.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
 
 /// In which a group's time is dealt out.
 const PERIOD_MICROS: u64 = 20_000;
@@ -42,6 +45,30 @@ impl Share {
         let share = Self { group };
         let limited = limits.iter().all(|(file, limit)| fs::write(share.group.join(file), limit).is_ok());
         limited.then_some(share)
+    }
+
+    /// The command with this share from its first instruction on: a shell joins the group, waits at `gate`, and becomes the
+    /// command. To move a process takes the kernel longer than some functions take to start.
+    pub(crate) fn gated(&self, command: &Command, gate: &Path) -> Command {
+        let made = Command::new("mkfifo").arg(gate).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo makes {}", gate.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"echo $$ > "$0"; read -r _ < "$1"; shift; exec "$@""#]);
+        shell
+            .arg(self.group.join("cgroup.procs"))
+            .arg(gate)
+            .arg(command.get_program())
+            .args(command.get_args());
+        shell
+    }
+
+    /// Opens the gate once the shell waits there; answers when.
+    pub(crate) fn open(gate: &Path) -> Instant {
+        let mut opened = File::options().write(true).open(gate).expect("a shell waits at the gate");
+        let now = Instant::now();
+        opened.write_all(b"\n").expect("the gate opens");
+        fs::remove_file(gate).expect("the gate can be removed");
+        now
     }
 
     /// From now on the process has this share and no more.

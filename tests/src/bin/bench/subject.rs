@@ -38,6 +38,8 @@ pub(crate) struct Subject {
     pub(crate) calls: Vec<Call>,
     /// Which of them is the first after a start; `None` where no start is measured.
     pub(crate) first: Option<usize>,
+    /// Whether its warm calls say anything.
+    pub(crate) is_warmed: bool,
 }
 
 enum Program {
@@ -76,6 +78,7 @@ impl Subject {
             "authorizer-aws-login" => {
                 let (configuration, keys) = world.with_aws_login().await;
                 let subject = Self::authorizer(name, &configuration, world, minted());
+                let subject = Self { is_warmed: false, ..subject };
                 keys.iter().fold(subject, |subject, (name, value)| subject.with_environment(name, value))
             }
             "node-empty" => Self::node(name, "empty.cjs", world, vec![empty()]),
@@ -136,12 +139,12 @@ impl Subject {
         let folder = world.scratch.folder(name);
         let program = Program::Function { command, environment: Vec::new(), folder };
         let first = calls.iter().position(|call| call.name == "allowed").unwrap_or_default();
-        Self { name, program, calls, first: Some(first) }
+        Self { name, program, calls, first: Some(first), is_warmed: true }
     }
 
     fn raw_mint(name: &'static str, vault: &Vault) -> Self {
         let calls = vec![Call::new("allowed", Vec::new(), Due::Token)];
-        Self { name, program: Program::RawMint(vault.clone()), calls, first: None }
+        Self { name, program: Program::RawMint(vault.clone()), calls, first: None, is_warmed: true }
     }
 
     fn with_environment(mut self, name: &str, value: &str) -> Self {

@@ -58,8 +58,9 @@ pub(crate) struct Warmed {
 
 /// Warm calls.
 pub(crate) async fn warm(subjects: &[Subject]) -> Warmed {
+    let subjects: Vec<&Subject> = subjects.iter().filter(|subject| subject.is_warmed).collect();
     let mut running: Vec<Running> = Vec::new();
-    for subject in subjects {
+    for subject in &subjects {
         println!("    {} starts", subject.name);
         let mut started = subject.start().await;
         for call in &subject.calls {
