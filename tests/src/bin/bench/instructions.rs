@@ -129,7 +129,10 @@ impl Counts {
         let line = |(name, &count): (&String, &u64)| match baseline.get(name) {
             Some(before) => {
                 let change = (count as f64 / before as f64 - 1.0) * 100.0;
-                format!("{name:50} {count:>12}  {change:+.1} %")
+                // A baseline far above what is counted would let it grow back unseen.
+                let hint =
+                    if change < -(TOLERANCE_PERCENT as f64) { "; cargo xtask bench --record" } else { "" };
+                format!("{name:50} {count:>12}  {change:+.1} %{hint}")
             }
             None => format!("{name:50} {count:>12}"),
         };
