@@ -198,7 +198,7 @@ pub(crate) async fn count() -> Counts {
 
 impl Run<'_> {
     async fn count(&self, valgrind: PathBuf, counts: PathBuf) -> u64 {
-        let mut function = self.subject.start_counted(&valgrind, &counts).await;
+        let function = self.subject.start_counted(&valgrind, &counts).await;
         for (call, times) in self.subject.calls.iter().zip(&self.calls) {
             for _ in 0..*times {
                 let answer = function.invoke(&call.event()).await;

@@ -12,6 +12,7 @@
 //! It takes any number of connections. Each that waits at `next` gets an event of its own, so a function that asks for several at
 //! once is served, and [`Function::invoke`] may be called as often at the same time.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
@@ -31,11 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running function. Dropping it ends the process.
 pub(crate) struct Function {
-    child: Child,
+    child: RefCell<Child>,
     api: Arc<Api>,
     events: mpsc::UnboundedSender<Event>,
     server: JoinHandle<()>,
-    next_id: u64,
+    next_id: Cell<u64>,
     /// From its start to its first poll.
     pub(crate) init: Duration,
 }
@@ -85,36 +86,39 @@ impl Function {
         };
         let first_poll = first_poll.unwrap_or_else(|_| panic!("it does not start: {}", child.log()));
         let init = first_poll.expect("sent before it is dropped").duration_since(started);
-        Self { child, api, events, server, next_id: 1, init }
+        Self { child: child.into(), api, events, server, next_id: Cell::new(1), init }
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.pid()
+        self.child.borrow().pid()
     }
 
     /// Everything that it has printed.
     pub(crate) fn log(&self) -> String {
-        self.child.log()
+        self.child.borrow().log()
     }
 
-    pub(crate) async fn invoke(&mut self, event: &[u8]) -> Answer {
-        let id = format!("00000000-0000-4000-8000-{:012}", self.next_id);
-        self.next_id += 1;
-        let (answer, answered) = oneshot::channel();
+    /// Hands it an event, as soon as it asks for one.
+    pub(crate) async fn invoke(&self, event: &[u8]) -> Answer {
+        let id = format!("00000000-0000-4000-8000-{:012}", self.next_id.replace(self.next_id.get() + 1));
+        let (answer, mut answered) = oneshot::channel();
         self.api.invocations().insert(id.clone(), Invocation { written: None, answer });
         self.events.send(Event::of(id, event)).expect("the Runtime API runs");
-        tokio::select! {
-            answer = tokio::time::timeout(PATIENCE, answered) => match answer {
-                Ok(answer) => answer.expect("sent before it is dropped"),
-                Err(_) => panic!("no answer: {}", self.log()),
-            },
-            status = self.child.wait() => panic!("it ended, {status}: {}", self.log()),
+        let begun = Instant::now();
+        loop {
+            // The answer wakes us; the process's end does not, so it is looked for now and then.
+            if let Ok(answer) = tokio::time::timeout(Duration::from_millis(50), &mut answered).await {
+                return answer.expect("sent before it is dropped");
+            }
+            let exited = self.child.borrow_mut().exited();
+            assert!(exited.is_none(), "it ended, {exited:?}: {}", self.log());
+            assert!(begun.elapsed() < PATIENCE, "no answer: {}", self.log());
         }
     }
 
     /// Asks it to end and waits until it has. Callgrind writes its figures then.
     pub(crate) async fn stop(mut self) {
-        self.child.stop().await;
+        self.child.get_mut().stop().await;
     }
 }
 

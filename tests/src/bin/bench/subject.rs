@@ -14,7 +14,7 @@ use crate::share::Share;
 use crate::world::{Vault, World};
 
 /// By which name `cargo xtask bench` knows them, and what they are; in the order of the report.
-pub(crate) const SUBJECTS: [(&str, &str); 13] = [
+pub(crate) const SUBJECTS: [(&str, &str); 14] = [
     ("empty", "Rust: `lambda_runtime`, and an empty object for an answer"),
     ("raw-mint", "no function: the driver sends the mint to Vault itself, over one connection that it keeps"),
     ("mint-only", "Rust: `lambda_runtime` and `reqwest`; mints and checks nothing"),
@@ -27,6 +27,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 13] = [
     ("python-empty", "Python: `awslambdaric`, and an empty object for an answer"),
     ("python", "Python: `awslambdaric`, `PyJWT` and `hvac`, the issuer's keys in a file, Vault over http"),
     ("raw-mint-on-disk", "`raw-mint` with Raft on disk"),
+    ("mint-only-on-disk", "`mint-only` with Raft on disk"),
     ("authorizer-on-disk", "`authorizer` with Raft on disk"),
 ];
 
@@ -65,11 +66,9 @@ impl Subject {
         let minted = || vec![allowed("allowed", world, Signing::Rs256)];
         let checked = || vec![refused(world), allowed("allowed", world, Signing::Rs256)];
         match name {
-            "empty" => Self::peer(name, vec![parts::binary("release", "empty").into()], world, vec![empty()]),
+            "empty" => Self::rust(name, "empty", world, vec![empty()]),
             "raw-mint" => Self::raw_mint(name, world.vault()),
-            "mint-only" => {
-                Self::peer(name, vec![parts::binary("release", "mint-only").into()], world, minted())
-            }
+            "mint-only" => Self::rust(name, "mint-only", world, minted()),
             "authorizer" => Self::authorizer(name, &world.with_aws_identity(), world, credentials(world)),
             "authorizer-tls" => Self::authorizer(name, &world.over_tls(), world, minted()),
             "authorizer-discovery" => {
@@ -86,6 +85,12 @@ impl Subject {
             "python-empty" => Self::python(name, "empty.handler", world, vec![empty()]),
             "python" => Self::python(name, "authorizer.handler", world, checked()),
             "raw-mint-on-disk" => Self::raw_mint(name, world.vault_on_disk().await),
+            "mint-only-on-disk" => {
+                let Vault { address, peer_token, .. } = world.vault_on_disk().await;
+                let subject = Self::rust(name, "mint-only", world, minted());
+                let subject = subject.with_environment("VAULT_ADDR", address);
+                Self { first: None, ..subject.with_environment("VAULT_TOKEN", peer_token) }
+            }
             "authorizer-on-disk" => {
                 let configuration = world.configuration(world.vault_on_disk().await);
                 Self { first: None, ..Self::authorizer(name, &configuration, world, minted()) }
@@ -113,6 +118,10 @@ impl Subject {
         let subject = subject.with_environment("VAULT_TOKEN", &world.vault().peer_token);
         let subject = subject.with_environment("ISSUER", &world.issuer.url());
         subject.with_environment("JWKS_FILE", &world.keys().display().to_string())
+    }
+
+    fn rust(name: &'static str, binary: &str, world: &World, calls: Vec<Call>) -> Self {
+        Self::peer(name, vec![parts::binary("release", binary).into()], world, calls)
     }
 
     fn node(name: &'static str, handler: &str, world: &World, calls: Vec<Call>) -> Self {
