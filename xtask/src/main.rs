@@ -68,9 +68,10 @@ Usage: cargo xtask <task>
                   --twice builds them again in a fresh clone, and compares the bytes.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
-  bench [name…]   What the authorizer costs, beside functions that do less and functions that do the same in other languages; all
-                  subjects, or these. All of them take a quarter of an hour and write docs/benchmarks.md. Needs valgrind,
-                  Node.js and npm as well.
+  bench [--resume | name…]
+                  Time the authorizer beside functions that do less, and the same in Node.js and Python; all subjects, or these.
+                  All of them take a quarter of an hour and write docs/benchmarks.md. --resume goes on after an interruption.
+                  Needs Node.js, npm and valgrind as well.
   bench --check | --record
                   Compare the instructions of a start and of a request with tests/bench/instructions.json, or write it anew.
   providers       Try what docs/identity/keycloak.md says on a real Keycloak. Needs Java with Maven, else it is skipped.

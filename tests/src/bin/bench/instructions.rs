@@ -263,12 +263,8 @@ mod tests {
     #[test]
     fn a_start_has_a_ceiling_whatever_the_baseline_says() {
         assert_eq!(counts(40_000_000, 50_000_000).above_ceiling(), [""; 0]);
-        let wrong = counts(441_000_000, 1).above_ceiling();
-        assert_eq!(
-            wrong,
-            [
-                "start, discovery: 441.0 million, more than the 40.0 million that a start may cost: does aws-lc gather jitter entropy again?"
-            ]
-        );
+        let wrong = counts(441_000_000, 1).above_ceiling().concat();
+        let told = "start, discovery: 441.0 million, more than the 40.0 million that a start may cost";
+        assert!(wrong.starts_with(told), "{wrong}");
     }
 }
