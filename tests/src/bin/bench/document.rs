@@ -51,12 +51,12 @@ pub(crate) fn tables(results: &Results) -> String {
 fn markdown(results: &Results) -> String {
     let machine = &results.machine;
     let start = results.starts.first().map_or(0, |start| start.init.count);
-    let calls = results.warm.calls.first().map_or(0, |warm| warm.latency.count);
+    let calls = results.warm.calls.first().map_or(0, |warm| warm.latency.count as u64);
     [
         ("commit", machine.commit.clone()),
         ("machine", machine_and_versions(results)),
         ("starts", start.to_string()),
-        ("calls", calls.to_string()),
+        ("calls", grouped(calls)),
         ("summary", summary(results)),
         ("warm", warm(results)),
         ("start_table", starts(results)),

@@ -23,28 +23,37 @@ impl Share {
     }
 
     /// In or beside the group that a line of `/proc/self/cgroup` names: `4:cpu:/` of version 1, `0::/user.slice` of version 2
-    /// (cgroups(7)). In version 2 a group has processes or groups, so it is one beside.
+    /// (cgroups(7)). In version 2 only the root has both processes and groups, so elsewhere it is one beside.
     fn beside(line: &str, quota: u64) -> Option<Self> {
         let [_, controllers, own] = line.splitn(3, ':').collect::<Vec<_>>()[..] else { return None };
-        let own = own.trim_start_matches('/');
+        let (root, own) = (Path::new("/sys/fs/cgroup"), own.trim_start_matches('/'));
         let name = format!("vault-authorizer-bench-{}-{quota}", std::process::id());
         let (group, limits) = if controllers.is_empty() {
-            let above = PathBuf::from("/sys/fs/cgroup").join(own).parent()?.to_owned();
-            (above.join(name), vec![("cpu.max", format!("{quota} {PERIOD_MICROS}"))])
+            let above = Path::new(own).parent().unwrap_or(Path::new(""));
+            (root.join(above).join(name), vec![("cpu.max", format!("{quota} {PERIOD_MICROS}"))])
         } else if controllers.split(',').any(|controller| controller == "cpu") {
-            let limits = vec![
-                ("cpu.cfs_period_us", PERIOD_MICROS.to_string()),
-                ("cpu.cfs_quota_us", quota.to_string()),
-            ];
-            (PathBuf::from("/sys/fs/cgroup").join(controllers).join(own).join(name), limits)
+            let period = ("cpu.cfs_period_us", PERIOD_MICROS.to_string());
+            let limits = vec![period, ("cpu.cfs_quota_us", quota.to_string())];
+            (root.join(controllers).join(own).join(name), limits)
         } else {
             return None;
         };
         fs::create_dir(&group).ok()?;
         // From here on it is removed again.
         let share = Self { group };
-        let limited = limits.iter().all(|(file, limit)| fs::write(share.group.join(file), limit).is_ok());
-        limited.then_some(share)
+        // A file that is not there is not made: where it is no control group, it is a folder like any other.
+        let set = |(file, limit): &(&str, String)| {
+            let file = File::options().write(true).open(share.group.join(file));
+            file.is_ok_and(|mut file| file.write_all(limit.as_bytes()).is_ok())
+        };
+        (limits.iter().all(set) && share.lets_in()).then_some(share)
+    }
+
+    /// Whether a process of ours may join.
+    fn lets_in(&self) -> bool {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"echo $$ > "$0""#]).arg(self.group.join("cgroup.procs"));
+        shell.status().is_ok_and(|status| status.success())
     }
 
     /// The command with this share from its first instruction on: a shell joins the group, waits at `gate`, and becomes the
@@ -53,7 +62,7 @@ impl Share {
         let made = Command::new("mkfifo").arg(gate).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo makes {}", gate.display());
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", r#"echo $$ > "$0"; read -r _ < "$1"; shift; exec "$@""#]);
+        shell.args(["-c", r#"echo $$ > "$0" && read -r _ < "$1" && shift && exec "$@""#]);
         shell
             .arg(self.group.join("cgroup.procs"))
             .arg(gate)
