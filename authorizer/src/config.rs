@@ -9,7 +9,10 @@ mod source;
 
 use std::{fmt, num::NonZeroU32, path::Path};
 
-use authorizer_adapters::{jwks::JwksSource, vault::VaultSettings};
+use authorizer_adapters::{
+    jwks::JwksSource,
+    vault::{JwtLoginSettings, JwtSource, LoginSettings, VaultSettings},
+};
 use authorizer_document::Document;
 use authorizer_steps::{
     event::CredentialSource,
@@ -18,6 +21,7 @@ use authorizer_steps::{
     response::AnswerSettings,
     telemetry::CallerIdInLog,
 };
+use vault_transport::http::Protocol;
 
 pub use authorizer_document::{Problem, quoted};
 pub use source::MAX_DOCUMENT_BYTES;
@@ -86,6 +90,21 @@ impl Config {
     pub fn parse(document: &str, task_root: &Path) -> Result<Self, InvalidConfig> {
         let document = Document::read(document).map_err(|problems| InvalidConfig { problems })?;
         settings::read(document, task_root)
+    }
+
+    /// What it takes to ask STS: a function that asks none, or one on its own machine, need not read the system's roots. The login
+    /// by AWS signs for STS and leaves asking it to Vault.
+    pub fn sts_protocol(&self) -> Protocol {
+        let of_callers = self.aws_identity.iter().flat_map(|settings| settings.hosts.iter());
+        let of_login = match &self.vault.login {
+            LoginSettings::Jwt(JwtLoginSettings { jwt: JwtSource::WebIdentity { sts, .. }, .. }) => Some(sts),
+            LoginSettings::Jwt(_)
+            | LoginSettings::Aws(_)
+            | LoginSettings::AppRole(_)
+            | LoginSettings::Token(_) => None,
+        };
+        let is_elsewhere = of_callers.chain(of_login).any(|endpoint| endpoint.url().starts_with("https:"));
+        if is_elsewhere { Protocol::HttpsOrHttp } else { Protocol::Http }
     }
 }
 

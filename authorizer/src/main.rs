@@ -3,7 +3,16 @@
 //! Receives the environment; produces a running function, or every problem of its configuration and an end. Leaves every
 //! decision to the library.
 
-use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    env,
+    error::Error,
+    io, mem,
+    process::ExitCode,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use authorizer_adapters::{
     credentials::FunctionCredentials, identity_client, jwks::Jwks, sts::StsClient, vault::VaultMinter,
@@ -16,26 +25,36 @@ use authorizer_steps::{
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
     response::Envelope,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_runtime::{
-    Diagnostic, LambdaEvent, LambdaInvocation, Runtime, layers::TracingLayer, service_fn,
-    tower::util::MapRequestLayer,
+    Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn,
+    tower::{Layer, Service},
 };
+use tokio::{runtime::Builder, task::futures::TaskLocalFuture};
 use vault_authorizer::{config::Config, log};
 
 /// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     log::start(env::var("RUST_LOG").ok().as_deref());
-    match run().await {
+    match runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread where Lambda sends one event at a time, since threads cost start and warm requests time. Where it sends several
+/// at once, as many threads as there are processors.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let at_once = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    let mut runtime = match at_once {
+        Some(2..) => Builder::new_multi_thread(),
+        Some(0 | 1) | None => Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()
 }
 
 async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -47,7 +66,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Ok(());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let client = identity_client()?;
+    let client = identity_client(config.sts_protocol())?;
     let credentials = Box::new(FunctionCredentials::new(client.clone()));
     let sts = StsClient::new(client);
     let aws_identity =
@@ -68,25 +87,54 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         caller_id_in_log: config.caller_id_in_log,
         warm: false.into(),
     };
-    let authorizer = &authorizer;
-    let handler = service_fn(move |event: LambdaEvent<String>| async move {
-        let context = &event.context;
-        let deadline = UnixTime::from_millis(context.deadline);
-        let trace_id = context.xray_trace_id.as_deref();
-        let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
-        // What `in_base64` wrote can always be read.
-        let event = STANDARD.decode(&event.payload).unwrap_or_default();
-        authorizer.answer(&event, invocation).await.into_result().map_err(Refused)
+    let authorizer = Arc::new(authorizer);
+    let handler = service_fn(move |event: LambdaEvent<()>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            let context = &event.context;
+            let deadline = UnixTime::from_millis(context.deadline);
+            let trace_id = context.xray_trace_id.as_deref();
+            let invocation = Invocation { request_id: &context.request_id, trace_id, deadline };
+            authorizer.answer(&EVENT.with(Cell::take), invocation).await.into_result().map_err(Refused)
+        }
     });
-    Runtime::new(handler).layer(MapRequestLayer::new(in_base64)).layer(TracingLayer::new()).run().await
+    Runtime::new(handler).layer(Unread).run_concurrent().await
+}
+
+tokio::task_local! {
+    /// The event of the invocation that is served.
+    static EVENT: Cell<Vec<u8>>;
 }
 
 /// The runtime parses JSON before it calls its handler. It reports an event that it cannot parse in words of its own, with the
-/// names of members in the log and without a decision of ours, and it ignores what follows the JSON. So it gets each event
-/// as one JSON string, which it can always parse, and we read the event.
-fn in_base64(mut invocation: LambdaInvocation) -> LambdaInvocation {
-    invocation.body = format!("\"{}\"", STANDARD.encode(&invocation.body)).into();
-    invocation
+/// names of members in the log and without a decision of ours, and it ignores what follows the JSON. So it gets `null`, and the
+/// handler takes the event's bytes from [`EVENT`].
+struct Unread;
+
+impl<S> Layer<S> for Unread {
+    type Service = UnreadEvents<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        UnreadEvents(inner)
+    }
+}
+
+#[derive(Clone)]
+struct UnreadEvents<S>(S);
+
+impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for UnreadEvents<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = TaskLocalFuture<Cell<Vec<u8>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
+        let event = mem::replace(&mut invocation.body, "null".into());
+        EVENT.scope(Cell::new(event.into()), self.0.call(invocation))
+    }
 }
 
 /// An answer that API Gateway takes as an error: 401 for `Unauthorized`, else 500.

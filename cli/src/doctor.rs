@@ -18,7 +18,7 @@ use authorizer_adapters::identity_client;
 use authorizer_steps::names::PolicyName;
 use clap::Args;
 use sts_identity::Region;
-use vault_transport::http::HttpSetupError;
+use vault_transport::http::{HttpSetupError, Protocol};
 
 use crate::{
     connection::{self, AddressArguments},
@@ -110,7 +110,7 @@ impl Failure for DoctorError {
 /// Examines.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, DoctorError> {
     let config = arguments.config.read()?;
-    let client = identity_client()?;
+    let client = identity_client(Protocol::HttpsOrHttp)?;
     let mut findings = vault::examine(&config.vault).await;
     findings
         .extend(objects::examine(&config, &arguments.address, &arguments.policy, &arguments.quotas).await);

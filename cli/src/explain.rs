@@ -233,7 +233,7 @@ fn instead_of_a_jwt(text: &str) -> Option<&'static str> {
 fn walk_of(config: Config, at: Option<At>) -> Result<Walk, HttpSetupError> {
     let now = at.map_or_else(|| SystemClock.now(), At::time);
     let clock: Arc<dyn Clock> = Arc::new(StandingClock(now));
-    let sts = StsClient::new(identity_client()?);
+    let sts = StsClient::new(identity_client(config.sts_protocol())?);
     let aws_identity =
         config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts, Arc::clone(&clock)));
     let (issuers, keys) = Jwks::new(config.issuers, Arc::clone(&clock))?;

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use authorizer_steps::clock::UnixTime;
-use authorizer_steps::event::{Credential, CredentialSource, Request};
+use authorizer_steps::event::{Credential, CredentialSource, Json, Request};
 use authorizer_steps::identity::jwt::{
     Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, PublicUrl, TokenScheme,
 };
@@ -44,6 +44,7 @@ fn check(input: &str) -> bool {
         "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders",
         "headers": {"Authorization": format!("DPoP {}", *TOKEN), "DPoP": proof},
         "requestContext": {"domainName": "api.example.com", "path": path}});
+    let event = Json::from(&event);
     let request = Request::parse(&event).expect("an event");
     let credential = request.credential(&CredentialSource::default_list()).map(|(_, credential)| credential);
     let Ok(Credential::Dpop(token)) = &credential else { panic!("the token is good") };
@@ -190,7 +191,7 @@ impl KeySource for FixedKeys {
     async fn keys(
         &self,
         _: &IssuerName,
-        _: impl Fn(&KeySet) -> bool,
+        _: impl Fn(&KeySet) -> bool + Send,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
         Ok(Arc::clone(&self.0))
     }

@@ -6,8 +6,8 @@
 use std::slice;
 
 use authorizer_steps::event::{
-    self, Credential, CredentialError, CredentialSource, EventSummary, MAX_CREDENTIAL_BYTES, MethodArn,
-    Request, Resource, Shape,
+    self, Credential, CredentialError, CredentialSource, EventSummary, Json, MAX_CREDENTIAL_BYTES,
+    MethodArn, Request, Resource, Shape,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
@@ -15,20 +15,23 @@ use serde_json::Value;
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(has_a_credential), "a target that accepts nothing checks nothing"),
     |input: &[u8]| -> Corpus {
-        let Ok(event) = event::read(input) else { return Corpus::Reject };
-        check(&event);
+        // What one reader of JSON takes, another does.
+        let (read, event) = (event::read(input), serde_json::from_slice(input));
+        assert_eq!(read.is_ok(), event.is_ok());
+        let (Ok(read), Ok(event)) = (read, event) else { return Corpus::Reject };
+        check(&read, &event);
         Corpus::Keep
     }
 );
 
 fn has_a_credential(seed: &str) -> bool {
-    serde_json::from_str(seed).is_ok_and(|event| check(&event))
+    check(&serde_json::from_str(seed).expect("an event"), &serde_json::from_str(seed).expect("an event"))
 }
 
 /// Whether it is a request with a credential.
-fn check(event: &Value) -> bool {
-    check_summary(&EventSummary::of(event));
-    let Ok(request) = Request::parse(event) else { return false };
+fn check(read: &Json, event: &Value) -> bool {
+    check_summary(&EventSummary::of(read));
+    let Ok(request) = Request::parse(read) else { return false };
     check_arn(&request, event);
     check_resource(&request);
     check_debug(&request);

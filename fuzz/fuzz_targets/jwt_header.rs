@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use authorizer_steps::clock::UnixTime;
-use authorizer_steps::event::{Credential, Request};
+use authorizer_steps::event::{Credential, Json, Request};
 use authorizer_steps::identity::jwt::{
     Algorithm, AudienceClaim, BindingSettings, Issuer, IssuerKind, KeySet, TokenScheme,
 };
@@ -43,7 +43,9 @@ fuzz_target!(
 /// Whether somebody was identified.
 fn check(input: &str) -> bool {
     let token = token(input);
-    let request = request(&token);
+    let event = event(&token);
+    let event = Json::from(&event);
+    let request = Request::parse(&event).expect("an event");
     let Ok((_, credential)) = request.credential(&[]) else { return false };
     let sender = request.sender();
     let asked = Asked { audiences: None, server_id: None, sender, now: UnixTime::from_seconds(NOW) };
@@ -94,10 +96,9 @@ fn token_of(header: &str, claims: &str, signature: Option<&str>) -> String {
 }
 
 /// The only way to a credential is an event.
-fn request(token: &str) -> Request {
-    let event = json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"),
-        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders"});
-    Request::parse(&event).expect("an event")
+fn event(token: &str) -> Value {
+    json!({"type": "TOKEN", "authorizationToken": format!("Bearer {token}"),
+        "methodArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders"})
 }
 
 /// The token once more, read by other means than the scheme's.
@@ -204,7 +205,7 @@ impl KeySource for FixedKeys {
     async fn keys(
         &self,
         _: &IssuerName,
-        _: impl Fn(&KeySet) -> bool,
+        _: impl Fn(&KeySet) -> bool + Send,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
         Ok(Arc::clone(&self.0))
     }

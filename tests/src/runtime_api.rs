@@ -6,8 +6,8 @@
 //! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
 //! ```
 //!
-//! As Lambda does, it hands out one event at a time, freezes nothing by itself (see [`Function::pause`]), and does not
-//! start a function again that has ended.
+//! As Lambda does, it hands out one event to each who asks for the next, freezes nothing by itself (see [`Function::pause`]), and
+//! does not start a function again that has ended.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use axum::body::Bytes;
 use axum::extract::{Path as Segment, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures_util::{Stream, StreamExt as _, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
@@ -142,7 +143,7 @@ impl Function {
         self.child.lock().expect("not poisoned").pid()
     }
 
-    /// Invokes it with an event. Invocations at the same time wait for each other.
+    /// Invokes it with an event. Invocations at the same time wait for each other, unless the function asks for several.
     pub async fn invoke(&self, event: &Value) -> Invocation {
         self.invoke_raw(event.to_string().into(), DEADLINE).await
     }
@@ -174,6 +175,16 @@ impl Function {
                 return answered.try_recv().unwrap_or(Invocation::Exited(status));
             }
         }
+    }
+
+    /// Invokes it with all of these events, so many at once, and answers each with its number in the order of their ends.
+    pub fn invoke_at_once(
+        &self,
+        at_once: usize,
+        events: impl Iterator<Item = Vec<u8>>,
+    ) -> impl Stream<Item = (usize, Invocation)> {
+        let invoke = async move |(number, event)| (number, self.invoke_raw(event, DEADLINE).await);
+        stream::iter(events.enumerate()).map(invoke).buffer_unordered(at_once)
     }
 
     /// Of no other invocation of any function in the bed.
@@ -285,12 +296,13 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let function = "arn:aws:lambda:us-east-1:123456789012:function:authorizer";
-    let trace = "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
+    let (epoch, rest) = event.id.split_once('-').expect("an id has five parts");
+    let trace = format!("Root=1-{epoch}-{};Parent=0000000000000000;Sampled=0", rest.replace('-', ""));
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-deadline-ms", event.deadline_ms.to_string()),
         ("lambda-runtime-invoked-function-arn", function.to_owned()),
-        ("lambda-runtime-trace-id", trace.to_owned()),
+        ("lambda-runtime-trace-id", trace),
         ("lambda-runtime-aws-request-id", event.id),
     ];
     (headers, event.body).into_response()

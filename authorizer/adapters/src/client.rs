@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, Response};
-use vault_transport::http::{self, HttpOptions, HttpSetupError};
+use vault_transport::http::{self, HttpOptions, HttpSetupError, Protocol};
 
 /// STS is asked while a caller waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -15,11 +15,11 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// # Errors
 ///
 /// Where no TLS client can be built.
-pub fn identity_client() -> Result<reqwest::Client, HttpSetupError> {
+pub fn identity_client(protocol: Protocol) -> Result<reqwest::Client, HttpSetupError> {
     let options = HttpOptions {
         connect_timeout: CONNECT_TIMEOUT,
         timeout: TIMEOUT,
-        loopback_http: true,
+        protocol,
         ..HttpOptions::default()
     };
     http::client(&options)

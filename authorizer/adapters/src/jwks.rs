@@ -27,12 +27,12 @@ use authorizer_steps::{
 use futures_util::future::join_all;
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use url::Url;
-use vault_transport::http::HttpSetupError;
+use vault_transport::http::{HttpSetupError, Protocol};
 
 use crate::backoff::chance;
 
 use key_cache::{Begin, KeyCache, Wanted};
-use provider::{FETCH_TIMEOUT, Provider, client, report, shown_uri};
+use provider::{FETCH_TIMEOUT, Provider, client, is_loopback_http, report, shown_uri};
 
 /// How long a caller waits for a fetch. Counted from its beginning: however many callers come while it goes on, they hold up
 /// this instance for a second together.
@@ -178,7 +178,7 @@ impl KeySource for Jwks {
     async fn keys(
         &self,
         issuer: &IssuerName,
-        knows: impl Fn(&KeySet) -> bool,
+        knows: impl Fn(&KeySet) -> bool + Send,
     ) -> Result<Arc<KeySet>, KeysUnavailable> {
         let fetched = match self.of(issuer)? {
             Keys::Fixed(keys) => return Ok(Arc::clone(keys)),
@@ -237,9 +237,14 @@ impl Keys {
                 report(&issuer.name, &keys);
                 return Ok(Self::Fixed(Arc::new(keys)));
             }
-            JwksSource::Uri { uri, ca_pem } => Provider::at(uri, clients.with(ca_pem)?),
+            JwksSource::Uri { uri, ca_pem } => {
+                let client = clients.with(ca_pem, Protocol::of(is_loopback_http(&uri)))?;
+                Provider::at(uri, client)
+            }
             JwksSource::Discovery { ca_pem } => {
-                Provider::discovered_for(issuer.issuer.clone(), clients.with(ca_pem)?)
+                let is_loopback_http = Url::parse(&issuer.issuer).is_ok_and(|uri| is_loopback_http(&uri));
+                let client = clients.with(ca_pem, Protocol::of(is_loopback_http))?;
+                Provider::discovered_for(issuer.issuer.clone(), client)
             }
         };
         let (cache, ended) = (Mutex::default(), Notify::new());
@@ -247,17 +252,22 @@ impl Keys {
     }
 }
 
-/// One client for each set of roots: each parses them anew.
+/// One client for each set of roots, as its connections are kept apart.
 #[derive(Default)]
-struct Clients(BTreeMap<Option<Vec<u8>>, reqwest::Client>);
+struct Clients(BTreeMap<(Option<Vec<u8>>, Protocol), reqwest::Client>);
 
 impl Clients {
-    fn with(&mut self, ca_pem: Option<Vec<u8>>) -> Result<reqwest::Client, HttpSetupError> {
-        if let Some(client) = self.0.get(&ca_pem) {
+    fn with(
+        &mut self,
+        ca_pem: Option<Vec<u8>>,
+        protocol: Protocol,
+    ) -> Result<reqwest::Client, HttpSetupError> {
+        let key = (ca_pem, protocol);
+        if let Some(client) = self.0.get(&key) {
             return Ok(client.clone());
         }
-        let client = client(ca_pem.clone())?;
-        self.0.insert(ca_pem, client.clone());
+        let client = client(key.0.clone(), protocol)?;
+        self.0.insert(key, client.clone());
         Ok(client)
     }
 }

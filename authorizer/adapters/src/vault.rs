@@ -127,7 +127,7 @@ impl VaultMinter {
     async fn create(&self, order: &Order, token: &VaultToken) -> Result<VaultAnswer, MintError> {
         let call = Call::post(&order.creation_path).token(token).wrap_ttl_seconds(order.ttls.wrap_seconds);
         let call = call.body(&order.body()).map_err(MintError::Vault)?;
-        let once = async || {
+        let once = || async {
             let call = call.clone().timeout(time_for_a_call(order.deadline, self.clock.now())?);
             let mut asked = Asked { order, unknown: true };
             let answer = self.vault.send(call).await;
@@ -172,7 +172,7 @@ impl Minter for VaultMinter {
             Err(MintError::Vault(refused @ VaultError { kind: VaultErrorKind::TokenNotValid, .. })) => {
                 refused
             }
-            answer => return answer.inspect(|_| self.sessions.token_taken()),
+            answer => return answer.inspect(|_| self.sessions.token_taken(&token)),
         };
         // The token was revoked, or Vault forgot it: log in again, once.
         let Some(new) = self.sessions.instead_of(&token, order.deadline).await? else {
@@ -186,7 +186,7 @@ impl Minter for VaultMinter {
             Err(MintError::Vault(refused @ VaultError { kind: VaultErrorKind::TokenNotValid, .. })) => {
                 Err(MintError::NewTokenRefused(refused))
             }
-            answer => answer.inspect(|_| self.sessions.token_taken()),
+            answer => answer.inspect(|_| self.sessions.token_taken(&new)),
         }
     }
 

@@ -9,13 +9,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use sts_identity::Sts;
 
 use crate::{
     caller_limit::{Beyond, CallerLimit},
     clock::{Clock, UnixTime},
-    event::{self, CredentialSource, EventError, EventSummary, Request, Shape},
+    event::{self, CredentialSource, EventError, EventSummary, Json, Request, Shape},
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
     mint::{self, Minter, TokenMetadata},
@@ -63,7 +62,7 @@ pub struct Resolver<K, S> {
 /// What steps 1 to 3 found.
 pub struct Resolved<'a> {
     /// Step 1.
-    pub request: Request,
+    pub request: Request<'a>,
     /// The stage that the request is for.
     pub stage: &'a Stage,
     /// Step 2.
@@ -107,16 +106,17 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         };
         let outcome = tokio::time::timeout(time, walk).await.unwrap_or(Err(Refusal::DeadlineExceeded));
         record.decided(outcome.as_ref().map(|_| ()), stopwatch);
-        let shape = event.ok().and_then(|event| Shape::of(&event).ok());
-        let refuse =
-            |refusal: Refusal| response::refuse(refusal.code(), invocation.request_id, shape, self.answer);
+        let refuse = |refusal: Refusal| {
+            let shape = event.as_ref().ok().and_then(|event| Shape::of(event).ok());
+            response::refuse(refusal.code(), invocation.request_id, shape, self.answer)
+        };
         (outcome.unwrap_or_else(refuse), record)
     }
 
     /// event -> identity -> grant -> mint -> response.
     async fn walk(
         &self,
-        event: &Value,
+        event: &Json<'_>,
         request_id: &str,
         deadline: UnixTime,
         record: &mut Record,
@@ -176,11 +176,11 @@ impl<K: KeySource, S: Sts> Resolver<K, S> {
     /// # Errors
     ///
     /// The error of the step that ended the walk.
-    pub async fn resolve(
-        &self,
-        event: &Value,
+    pub async fn resolve<'a>(
+        &'a self,
+        event: &'a Json<'_>,
         observer: &mut impl Observer,
-    ) -> Result<Resolved<'_>, Refusal> {
+    ) -> Result<Resolved<'a>, Refusal> {
         let stopwatch = Stopwatch::start();
         let request = Request::parse(event)?;
         let stage = grant::stage(&self.stages, &request)?;

@@ -4,28 +4,28 @@
 //! and headers are checked and agree with each other, and its [`Credential`], still unverified. Leaves to others who the
 //! caller is ([`identity`](crate::identity)) and what they may do ([`grant`](crate::grant)).
 //!
-//! A `TOKEN` event is read by its type in `aws_lambda_events`. The other shapes are read field by field, and any field may be
-//! absent, null or of another kind: that crate's types fail as a whole there, and keep one of two spellings of a header.
+//! Every shape is read field by field, and any field may be absent, null or of another kind: the types of `aws_lambda_events`
+//! fail as a whole there, and keep one of two spellings of a header.
 //! Shapes: API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Control access to HTTP APIs with AWS
 //! Lambda authorizers", "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
 
 mod credential;
 mod fields;
+mod json;
 mod method_arn;
 mod route;
 mod sender;
 mod shape;
 mod summary;
 
-use std::fmt;
-
-use serde_json::Value;
+use std::{error::Error, fmt};
 
 use credential::Places;
 
 pub use credential::{
     BearerToken, Credential, CredentialError, CredentialSource, EncodedProof, MAX_CREDENTIAL_BYTES,
 };
+pub use json::Json;
 pub use method_arn::{InvalidMethodArn, MethodArn};
 pub use route::{InvalidRoute, Resource, Route};
 pub use sender::{CallerUrl, DpopHeader, Sender};
@@ -33,16 +33,16 @@ pub use shape::Shape;
 pub use summary::EventSummary;
 
 /// A call to the API, as far as it can be known before the caller is.
-pub struct Request {
+pub struct Request<'e> {
     shape: Shape,
     method_arn: MethodArn,
     resource: Resource,
-    places: Places,
+    places: Places<'e>,
     /// The `authorizationToken` of a `TOKEN` event.
-    token: Option<String>,
+    token: Option<&'e str>,
     caller_url: Option<CallerUrl>,
     /// In PEM.
-    certificate: Option<String>,
+    certificate: Option<&'e str>,
 }
 
 /// Reads the bytes of an event. Where a member stands twice, the last one counts, as for most readers of JSON: API Gateway
@@ -51,18 +51,21 @@ pub struct Request {
 /// # Errors
 ///
 /// [`EventError::Unreadable`], also for what is nested deeper than 127 levels.
-pub fn read(bytes: &[u8]) -> Result<Value, EventError> {
-    // Of a `Value` serde's text never quotes the input.
-    serde_json::from_slice(bytes).map_err(|error| EventError::Unreadable(error.to_string()))
+pub fn read(bytes: &[u8]) -> Result<Json<'_>, EventError> {
+    let unreadable = |error: &dyn Error| EventError::Unreadable(error.to_string());
+    // Once for the whole event, and not for each of its texts.
+    let text = str::from_utf8(bytes).map_err(|error| unreadable(&error))?;
+    // Of any JSON serde's text never quotes the input.
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
 }
 
-impl Request {
+impl<'e> Request<'e> {
     /// Reads an event.
     ///
     /// # Errors
     ///
     /// See [`EventError`].
-    pub fn parse(event: &Value) -> Result<Self, EventError> {
+    pub fn parse(event: &'e Json<'_>) -> Result<Self, EventError> {
         shape::read(event)
     }
 
@@ -79,7 +82,7 @@ impl Request {
             // API Gateway took the value from the header that the authorizer names as its token source.
             Shape::RestToken => {
                 let source = CredentialSource::Header("authorizationToken".to_owned());
-                Ok((source, Credential::of_token_event(self.token.as_deref().unwrap_or_default(), sources)?))
+                Ok((source, Credential::of_token_event(self.token.unwrap_or_default(), sources)?))
             }
             Shape::RestRequest | Shape::HttpV1 | Shape::HttpV2 | Shape::WebSocket => {
                 credential::find(&self.places, sources)
@@ -98,7 +101,7 @@ impl Request {
             url: self.caller_url.as_ref(),
             path_in_stage: self.method_arn.path().unwrap_or_default(),
             dpop: self.places.dpop(),
-            certificate: self.certificate.as_deref(),
+            certificate: self.certificate,
             shape: self.shape,
         }
     }
@@ -119,7 +122,7 @@ impl Request {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("shape", &self.shape)

@@ -22,12 +22,12 @@ use crate::{
 const REQUEST_ID: &str = "request_id";
 
 /// Asks Vault for tokens. Returns what Vault said, unproven.
-pub trait Minter {
+pub trait Minter: Send + Sync {
     /// `POST auth/token/create/<role>` with the wrap TTL of the order, by the authorizer's own token.
-    fn mint(&self, order: &Order) -> impl Future<Output = Result<VaultAnswer, MintError>>;
+    fn mint(&self, order: &Order) -> impl Future<Output = Result<VaultAnswer, MintError>> + Send;
 
     /// Gives back a token that must not be used: `revoke-self`, after an unwrap where it came wrapped.
-    fn undo(&self, token: Undo) -> impl Future<Output = Result<(), VaultError>>;
+    fn undo(&self, token: Undo) -> impl Future<Output = Result<(), VaultError>> + Send;
 }
 
 /// What is asked of Vault.
@@ -282,8 +282,9 @@ async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
     refused.why
 }
 
-/// Why nothing was delivered. Each is a fault, since the caller has a grant, but for a tenant that Vault has disabled.
-#[derive(Debug, thiserror::Error)]
+/// Why nothing was delivered. Each is a fault, since the caller has a grant, but for a tenant that Vault has disabled. A clone
+/// tells another request that waited for the same login.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum MintError {
     /// A denial: an operator of Vault has disabled the entity that has this alias.
     #[error(

@@ -17,6 +17,7 @@ use aws_lambda_events::{
     iam::{IamPolicyEffect, IamPolicyStatement},
 };
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use vault_api::{Namespace, VaultAddress};
 use vault_context::{Caller, VaultContext, Wrapped};
 
@@ -72,9 +73,10 @@ impl AnswerSettings {
     }
 }
 
-/// What the function returns: a decision, or an error with exactly this message. Only [`allow`] and [`refuse`] make one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Answer(Result<serde_json::Value, &'static str>);
+/// What the function returns: a decision, written once, or an error with exactly this message. Only [`allow`] and [`refuse`] make
+/// one.
+#[derive(Clone)]
+pub struct Answer(Result<Box<RawValue>, &'static str>);
 
 impl Answer {
     /// The policy, or `isAuthorized`, with the context, as JSON; or the error's message.
@@ -82,8 +84,8 @@ impl Answer {
     /// # Errors
     ///
     /// The message, where the answer is an error.
-    pub fn as_result(&self) -> Result<&serde_json::Value, &'static str> {
-        self.0.as_ref().map_err(|message| *message)
+    pub fn as_result(&self) -> Result<&str, &'static str> {
+        self.0.as_ref().map(|decision| decision.get()).map_err(|message| *message)
     }
 
     /// As [`Answer::as_result`], for whoever returns it.
@@ -91,7 +93,7 @@ impl Answer {
     /// # Errors
     ///
     /// The message, where the answer is an error.
-    pub fn into_result(self) -> Result<serde_json::Value, &'static str> {
+    pub fn into_result(self) -> Result<Box<RawValue>, &'static str> {
         self.0
     }
 }
@@ -155,7 +157,7 @@ pub fn allow(
     } else {
         policy(identity.caller_id(), IamPolicyEffect::Allow, request.method_arn().as_str(), &context)
     };
-    match json.to_string().len() {
+    match json.get().len() {
         bytes if bytes > MAX_ANSWER_BYTES => Err(bytes),
         _ => Ok(Answer(Ok(json))),
     }
@@ -186,12 +188,7 @@ type Context = BTreeMap<&'static str, String>;
 
 /// Of the two types for a policy, the one that all kinds of API take: a REST API's own also has `usageIdentifierKey`, which it
 /// writes as null where there is none.
-fn policy(
-    principal_id: &str,
-    effect: IamPolicyEffect,
-    resource: &str,
-    context: &Context,
-) -> serde_json::Value {
+fn policy(principal_id: &str, effect: IamPolicyEffect, resource: &str, context: &Context) -> Box<RawValue> {
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];
     statement.effect = effect;
@@ -204,15 +201,15 @@ fn policy(
     to_json(&answer)
 }
 
-fn simple(is_authorized: bool, context: &Context) -> serde_json::Value {
+fn simple(is_authorized: bool, context: &Context) -> Box<RawValue> {
     let mut answer = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
     answer.is_authorized = is_authorized;
     answer.context = to_json(context);
     to_json(&answer)
 }
 
-fn to_json(value: &impl Serialize) -> serde_json::Value {
-    serde_json::to_value(value).unwrap_or_default()
+fn to_json(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_default()
 }
 
 fn context(identity: &Identity, grant: &Grant<'_>, delivery: &Delivery, envelope: &Envelope) -> VaultContext {

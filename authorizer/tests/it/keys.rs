@@ -137,7 +137,7 @@ impl Corp {
         self.asked(|_| false).await
     }
 
-    async fn asked(&self, knows: impl Fn(&KeySet) -> bool) -> Result<usize, String> {
+    async fn asked(&self, knows: impl Fn(&KeySet) -> bool + Send) -> Result<usize, String> {
         let corp: IssuerName = "corp".parse().unwrap();
         self.keys.keys(&corp, knows).await.map(|keys| keys.len()).map_err(|error| error.reason)
     }

@@ -2,7 +2,7 @@
 //! release binary; these find it at the source.
 
 use authorizer_steps::{
-    event::{CredentialSource, Request},
+    event::{CredentialSource, Json, Request},
     mint::{Order, Undo},
 };
 use serde_json::json;
@@ -42,7 +42,10 @@ fn a_record_of_any_outcome_holds_no_secret() {
 
 #[test]
 fn debug_of_what_carries_a_secret_is_exactly_this() {
-    let request = Request::parse(&event("a.b.c")).unwrap();
+    let bearer = event("a.b.c");
+    let bearer = Json::from(&bearer);
+    assert_eq!(format!("{bearer:?}"), "Json(** redacted **)");
+    let request = Request::parse(&bearer).unwrap();
     assert_eq!(
         format!("{request:?}"),
         "Request { shape: RestRequest, method_arn: MethodArn(\"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders\"), \
@@ -50,7 +53,9 @@ fn debug_of_what_carries_a_secret_is_exactly_this() {
     );
     let (_, credential) = request.credential(&CredentialSource::default_list()).unwrap();
     assert_eq!(format!("{credential:?}"), "Bearer(BearerToken(** redacted **))");
-    let request = Request::parse(&event_with("AWS-Identity aHR0cHM")).unwrap();
+    let proof = event_with("AWS-Identity aHR0cHM");
+    let proof = Json::from(&proof);
+    let request = Request::parse(&proof).unwrap();
     let (_, credential) = request.credential(&CredentialSource::default_list()).unwrap();
     assert_eq!(format!("{credential:?}"), "AwsIdentity(EncodedProof(** redacted **))");
     let undo = [

@@ -1,6 +1,7 @@
 //! The authorizer's own token: one login shared, renewed in time by the wall clock, replaced when it is dead.
 
 mod hanging;
+mod many_at_once;
 mod trouble;
 
 use std::sync::{
@@ -35,6 +36,8 @@ struct FakeLogin {
     logins: Arc<AtomicU64>,
     refuses: Arc<AtomicBool>,
     hangs: Arc<AtomicBool>,
+    /// For one attempt.
+    short_of_time: Arc<AtomicBool>,
     ttl_seconds: u64,
     renewable: bool,
     /// How long a login takes, by the clock.
@@ -58,6 +61,9 @@ impl Login for FakeLogin {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if self.hangs.load(SeqCst) {
                 std::future::pending::<()>().await;
+            }
+            if self.short_of_time.swap(false, SeqCst) {
+                return Err(MintError::NoTime);
             }
             if let Some((clock, seconds)) = &self.takes {
                 clock.forward_seconds(*seconds);

@@ -267,7 +267,7 @@ fn filled(event: &Value, credentials: &BTreeMap<&str, String>) -> Value {
 
 /// What API Gateway makes of the answer, and thereby the form it must have.
 fn form(shape: &str, answer: &Answer) -> String {
-    match answer.as_result() {
+    match answer.as_result().map(parsed) {
         Err(message) => format!("error {message}"),
         Ok(decision) if shape == "http_v2_simple" => {
             assert!(decision.get("policyDocument").is_none(), "{decision}");
@@ -362,7 +362,7 @@ fn no_shape_answers_with_an_error_where_a_denial_is_asked_for() {
         let event = filled(&serde_json::from_str(&event).unwrap(), &credentials);
         let (answer, line) = call.bed(&table).decide_bytes(event.to_string().as_bytes());
         assert_eq!(form(shape, &answer), expected_form(shape, "permission"));
-        let answer = answer.into_result().unwrap();
+        let answer = parsed(answer.as_result().unwrap());
         assert_eq!(answer["context"]["reason"], "token_expired", "{shape}");
         assert_eq!(line["Code"], "token_expired");
     }

@@ -11,6 +11,8 @@ use sts_identity::{
     presign_get_caller_identity, sign_get_web_identity_token,
 };
 
+use vault_transport::http::Protocol;
+
 use crate::support::*;
 
 /// A proof for the STS at `url`, read as the authorizer reads it.
@@ -28,7 +30,7 @@ fn request(url: &str) -> StsRequest {
 }
 
 async fn call(request: &StsRequest) -> Result<StsAnswer, StsUnavailable> {
-    StsClient::new(identity_client().unwrap()).call(request).await
+    StsClient::new(identity_client(Protocol::Http).unwrap()).call(request).await
 }
 
 fn good_body() -> String {
@@ -96,7 +98,8 @@ async fn an_answer_without_end_is_not_held() {
 #[tokio::test]
 async fn a_connection_that_died_costs_no_caller_anything() {
     let server = RawServer::one_answer_for_each_connection(good_body());
-    let (request, client) = (request(&server.url()), StsClient::new(identity_client().unwrap()));
+    let (request, client) =
+        (request(&server.url()), StsClient::new(identity_client(Protocol::Http).unwrap()));
     for expected in [1, 2, 3] {
         assert_eq!(client.call(&request).await.unwrap().status, 200);
         assert_eq!(server.connections(), expected);
@@ -108,7 +111,10 @@ async fn an_sts_that_drops_every_connection_is_asked_twice_and_its_error_shows_n
     let dropping = RawServer::dropping();
     let errors = [
         call(&request(&dropping.url())).await.unwrap_err(),
-        StsClient::new(identity_client().unwrap()).send(&signed(&dropping.url())).await.unwrap_err(),
+        StsClient::new(identity_client(Protocol::Http).unwrap())
+            .send(&signed(&dropping.url()))
+            .await
+            .unwrap_err(),
     ];
     assert_eq!(dropping.connections(), 4);
     for error in errors {
@@ -134,7 +140,7 @@ async fn a_question_of_our_own_is_sent_as_it_was_signed_and_follows_no_redirect(
     let elsewhere = Server::giving(Reply::new(200, good_body())).await;
     let server = Server::giving(Reply::new(307, "").header("location", elsewhere.url.as_str())).await;
     let request = signed(&server.url);
-    let answer = StsClient::new(identity_client().unwrap()).send(&request).await.unwrap();
+    let answer = StsClient::new(identity_client(Protocol::Http).unwrap()).send(&request).await.unwrap();
     assert_eq!((answer.status, elsewhere.count()), (307, 0));
     let asked = asked(&server).concat();
     assert!(asked.starts_with("POST / accept: text/xml, "), "{asked}");

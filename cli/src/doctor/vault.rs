@@ -11,7 +11,7 @@ use authorizer_steps::{
     error_chain::with_causes,
 };
 use serde::Deserialize;
-use vault_transport::http::{self, HttpOptions, TransportError};
+use vault_transport::http::{self, HttpOptions, Protocol, TransportError};
 
 use super::finding::Finding;
 
@@ -62,7 +62,7 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
         timeout: TIMEOUT,
         ca_pem: settings.ca_pem.clone(),
         client_certificate: settings.client_certificate.clone(),
-        loopback_http: settings.address.is_loopback_http(),
+        protocol: Protocol::of(settings.address.is_loopback_http()),
         ..HttpOptions::default()
     };
     let client = http::client(&options).map_err(|error| with_causes(&error))?;

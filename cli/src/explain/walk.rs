@@ -8,7 +8,7 @@ use authorizer_steps::{
     authorize::Resolver,
     clock::UnixTime,
     error_chain::with_causes,
-    event::{Credential, CredentialSource, EventSummary, Request, Shape},
+    event::{Credential, CredentialSource, EventSummary, Json, Request, Shape},
     grant::{Grant, Rule, Stage},
     identity::Identity,
     mint::{self, TokenMetadata},
@@ -137,6 +137,7 @@ pub(super) struct TokenSeen {
 impl Walk {
     pub(super) async fn explain(&self, event: &Value) -> Explanation {
         let now = self.resolver.clock.now();
+        let event = &Json::from(event);
         let mut seen = Seen { now: Some(now), ..Seen::default() };
         let (outcome, refusal, answer) = match self.decide(event, &mut seen).await {
             Ok(answer) => (Outcome::Allowed, None, answer),
@@ -159,7 +160,7 @@ impl Walk {
             at: rfc3339(now),
             event: EventSeen::of(event),
             seen,
-            answer: match answer.into_result() {
+            answer: match answer.as_result() {
                 Ok(decision) => dry_run::shown(decision),
                 Err(message) => json!({"errorMessage": message}),
             },
@@ -167,7 +168,7 @@ impl Walk {
     }
 
     /// The function's own five steps; the fourth asks nobody.
-    async fn decide(&self, event: &Value, seen: &mut Seen) -> Result<Answer, Refusal> {
+    async fn decide(&self, event: &Json<'_>, seen: &mut Seen) -> Result<Answer, Refusal> {
         let resolved = self.resolver.resolve(event, seen).await?;
         let stage = resolved.stage.name.as_str();
         let metadata = TokenMetadata { stage, request_id: REQUEST_ID, caller_id: None };
@@ -223,7 +224,7 @@ impl GrantSeen {
 }
 
 impl EventSeen {
-    fn of(event: &Value) -> Self {
+    fn of(event: &Json<'_>) -> Self {
         let EventSummary { api_id, stage, method, route, .. } = EventSummary::of(event);
         let request = Request::parse(event).ok();
         let method_arn = request.map(|request| request.method_arn().as_str().to_owned());

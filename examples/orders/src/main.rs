@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod orders;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -22,20 +23,22 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{ConfigError, Stages};
 
-#[tokio::main(flavor = "current_thread")]
+/// Serves one event at a time, or as many at once as Lambda says (`AWS_LAMBDA_MAX_CONCURRENCY`, Lambda Managed Instances).
+#[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_log()?;
     // Bad configuration stops here, before the first request: everything in a request is compared with it.
     let stages = Stages::from_variables(|name| std::env::var(name).ok()).inspect_err(ConfigError::log)?;
-    let allow_origin = std::env::var("ALLOW_ORIGIN").ok();
-    let handler = |event: LambdaEvent<Value>| {
-        let (stages, allow_origin) = (&stages, allow_origin.as_deref());
+    let shared = Arc::new((stages, std::env::var("ALLOW_ORIGIN").ok()));
+    let handler = move |event: LambdaEvent<Value>| {
+        let shared = Arc::clone(&shared);
         async move {
+            let (stages, allow_origin) = &*shared;
             let outcome = orders::serve(stages, event.payload, now()).await;
-            Ok::<_, lambda_runtime::Error>(answer::to(&outcome, allow_origin))
+            Ok::<_, lambda_runtime::Error>(answer::to(&outcome, allow_origin.as_deref()))
         }
     };
-    lambda_runtime::run(service_fn(handler)).await
+    lambda_runtime::run_concurrent(service_fn(handler)).await
 }
 
 /// JSON lines, `info` unless `RUST_LOG` says otherwise (`warn,vault_context=info`). Never below `info`: at `trace` the

@@ -111,9 +111,9 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
   readonly timeout?: Duration;
 
   /**
-   * From 128 to 10240 MB.
+   * From 128 to 10240 MB, and with `capacityProvider` at least 2048.
    *
-   * @default 256
+   * @default 256, and 2048 with `capacityProvider`
    */
   readonly memorySize?: number;
 
@@ -131,6 +131,29 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
    * @default - none, and no alias
    */
   readonly provisionedConcurrentExecutions?: number;
+
+  /**
+   * Runs the function on the instances of this capacity provider, and in its network, where each environment serves many calls at
+   * once. Lambda then reserves no concurrency.
+   *
+   * @default - ordinary Lambda
+   */
+  readonly capacityProvider?: lambda.ICapacityProvider;
+
+  /**
+   * With `capacityProvider`, how many calls an environment serves at once, from 1 to 1600.
+   *
+   * @default - Lambda's own: 8 for each vCPU
+   */
+  readonly perExecutionEnvironmentMaxConcurrency?: number;
+
+  /**
+   * With `capacityProvider`, the most environments, from 1 to 15000. Times `perExecutionEnvironmentMaxConcurrency`, it limits the
+   * load on Vault.
+   *
+   * @default - no limit
+   */
+  readonly maxExecutionEnvironments?: number;
 
   /**
    * Layers, for a CA bundle that the document names as `/opt/…`, or for an extension that writes the login's JWT.
@@ -358,9 +381,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       handler: "bootstrap",
       code: props.code,
       architecture: props.architecture ?? lambda.Architecture.X86_64,
-      memorySize: props.memorySize ?? 256,
+      memorySize: props.memorySize ?? (props.capacityProvider === undefined ? 256 : LEAST_MANAGED_MEMORY),
       timeout: props.timeout ?? Duration.seconds(8),
-      reservedConcurrentExecutions: reserved === -1 ? undefined : reserved,
+      reservedConcurrentExecutions: reserved === -1 || props.capacityProvider !== undefined ? undefined : reserved,
       role: this.role,
       logGroup: this.logGroup,
       // CloudWatch makes metrics of the lines as the authorizer writes them.
@@ -376,7 +399,9 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
       securityGroups: props.securityGroups,
       ipv6AllowedForDualStack: props.ipv6AllowedForDualStack,
     });
-    if (isTraced) (this.function.node.defaultChild as lambda.CfnFunction).tracingConfig = { mode: tracing };
+    const resource = this.function.node.defaultChild as lambda.CfnFunction;
+    if (isTraced) resource.tracingConfig = { mode: tracing };
+    if (props.capacityProvider !== undefined) runOn(props.capacityProvider, resource, props);
     const called = this.called(props);
 
     const authorizer = this.authorizerOf(called, props);
@@ -575,6 +600,19 @@ function nameOf(api: rest.IRestApi): string | undefined {
   return api instanceof rest.RestApi || restApiName !== api.node.id ? restApiName : undefined;
 }
 
+function runOn(
+  { capacityProviderArn }: lambda.ICapacityProvider,
+  resource: lambda.CfnFunction,
+  { perExecutionEnvironmentMaxConcurrency, maxExecutionEnvironments }: VaultAuthorizerProps,
+): void {
+  resource.capacityProviderConfig = {
+    lambdaManagedInstancesCapacityProviderConfig: { capacityProviderArn, perExecutionEnvironmentMaxConcurrency },
+  };
+  // Else a grant that was removed would go on.
+  resource.publishToLatestPublished = true;
+  if (maxExecutionEnvironments !== undefined) resource.functionScalingConfig = { maxExecutionEnvironments };
+}
+
 function reservedOf({ reservedConcurrentExecutions = 20 }: VaultAuthorizerProps): number {
   return reservedConcurrentExecutions;
 }
@@ -584,7 +622,7 @@ function warningsOf(scope: Construct, props: VaultAuthorizerProps, document: Con
   const warnings = {
     "caller-over-grant": callerOverGrant(props),
     "no-reserved-concurrency":
-      reservedOf(props) !== -1
+      reservedOf(props) !== -1 || props.capacityProvider !== undefined
         ? undefined
         : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand " +
           "of Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
@@ -683,6 +721,34 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
     memorySize !== undefined && !Token.isUnresolved(memorySize) && !isWithin(memorySize, 128, 10240),
     "memorySize: must be from 128 to 10240 MB",
   );
+  const {
+    capacityProvider,
+    perExecutionEnvironmentMaxConcurrency: atOnce,
+    maxExecutionEnvironments: environments,
+  } = props;
+  refuse(
+    capacityProvider === undefined && (atOnce !== undefined || environments !== undefined),
+    "perExecutionEnvironmentMaxConcurrency, maxExecutionEnvironments: need a `capacityProvider`",
+  );
+  refuse(
+    atOnce !== undefined && !Token.isUnresolved(atOnce) && !isWithin(atOnce, 1, 1600),
+    "perExecutionEnvironmentMaxConcurrency: must be from 1 to 1600; leave it out for Lambda's own, 8 for each vCPU",
+  );
+  refuse(
+    environments !== undefined && !Token.isUnresolved(environments) && !isWithin(environments, 1, 15000),
+    "maxExecutionEnvironments: must be from 1 to 15000; leave it out for no limit",
+  );
+  refuse(
+    capacityProvider !== undefined &&
+      memorySize !== undefined &&
+      !Token.isUnresolved(memorySize) &&
+      memorySize < LEAST_MANAGED_MEMORY,
+    `memorySize: must be at least ${LEAST_MANAGED_MEMORY} MB with \`capacityProvider\``,
+  );
+  refuse(
+    capacityProvider !== undefined && (props.vpc !== undefined || props.provisionedConcurrentExecutions !== undefined),
+    "vpc, provisionedConcurrentExecutions: must be left out with `capacityProvider`, which has the network and keeps its instances",
+  );
   const reserved = "reservedConcurrentExecutions" in props ? props.reservedConcurrentExecutions : 20;
   refuse(
     reserved === undefined || (!Token.isUnresolved(reserved) && reserved !== -1 && !isWithin(reserved, 1, 1000)),
@@ -757,6 +823,8 @@ function problemsOf(scope: Construct, props: VaultAuthorizerProps): string[] {
   return problems;
 }
 
+/** What Lambda Managed Instances give a function at least, in MB. */
+const LEAST_MANAGED_MEMORY = 2048;
 const LEAST_TIMEOUT = 3;
 const MOST_TIMEOUT = 9;
 

@@ -11,9 +11,9 @@ use std::fmt;
 /// An implementation sends the request's method, URL and headers as they are, over TLS that it verifies (a loopback
 /// endpoint may have none), follows no redirect, and gives up after a time of its own. A response of any status is an
 /// answer; only where none came is STS unavailable.
-pub trait Sts {
+pub trait Sts: Send + Sync {
     /// STS's answer, or why there was none.
-    fn call(&self, request: &StsRequest) -> impl Future<Output = Result<StsAnswer, StsUnavailable>>;
+    fn call(&self, request: &StsRequest) -> impl Future<Output = Result<StsAnswer, StsUnavailable>> + Send;
 }
 
 /// What STS answered. Unproven: nothing of it was read yet.

@@ -4,14 +4,14 @@
 //! message, beside the path. What becomes of it (a retry, a new login, a 503) is left to the callers, who ask what the kind
 //! means: [`VaultErrorKind::meaning`] is the one table of that.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::message;
 
-/// Why a call to Vault gave no answer. Holds no token.
-#[derive(Debug)]
+/// Why a call to Vault gave no answer. Holds no token. A clone tells another who waited for the same call.
+#[derive(Debug, Clone)]
 pub struct VaultError {
     /// The call's path.
     pub path: String,
@@ -20,7 +20,7 @@ pub struct VaultError {
 }
 
 /// What happened to a call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum VaultErrorKind {
     /// The call was not sent: its path, its body or its wrap TTL is not one to send.
     CallInvalid {
@@ -32,7 +32,7 @@ pub enum VaultErrorKind {
         /// Whether the request may have gone out.
         sent: bool,
         /// The HTTP client's reason, without the URL.
-        source: Box<dyn Error + Send + Sync>,
+        source: Arc<dyn Error + Send + Sync>,
     },
     /// The time was up before the answer was complete. Vault may have done what it was asked.
     TimedOut,

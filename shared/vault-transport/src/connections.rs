@@ -34,8 +34,7 @@ impl Connections {
     }
 
     /// Has calls from now on connect anew. Calls under way keep their connections; of those that fail together, the first
-    /// is enough. The HTTP client cannot drop what it keeps, so it is built again, which takes as long as reading the
-    /// roots into a store of its own: under a millisecond.
+    /// is enough. The HTTP client cannot drop what it keeps, so it is built again.
     pub(crate) fn forget(&self, failed: &Generation) {
         let mut current = self.lock();
         if current.number != failed.number {
@@ -57,10 +56,11 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Protocol;
 
     #[test]
     fn calls_that_fail_together_renew_the_connections_once() {
-        let options = HttpOptions { loopback_http: true, ..HttpOptions::default() };
+        let options = HttpOptions { protocol: Protocol::Http, ..HttpOptions::default() };
         let connections = Connections::new(options).unwrap();
         let (one, other) = (connections.current(), connections.current());
         connections.forget(&one);

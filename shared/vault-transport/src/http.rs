@@ -6,13 +6,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Identity, Response};
-use rustls::RootCertStore;
-use zeroize::Zeroizing;
+use reqwest::{Client, Response};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
+use zeroize::Zeroize;
 
 /// How a client behaves. Start from `HttpOptions::default()` and change what differs.
 #[derive(Debug, Clone)]
@@ -25,9 +29,28 @@ pub struct HttpOptions {
     pub ca_pem: Option<Vec<u8>>,
     /// What this side shows of itself to a server that asks for a certificate.
     pub client_certificate: Option<ClientCertificate>,
-    /// Lets `http` through at all; [`checked_endpoint`](vault_api::checked_endpoint) then holds it to loopback hosts. For
-    /// development.
-    pub loopback_http: bool,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+/// What a client speaks. Plain http is for development: [`checked_endpoint`](vault_api::checked_endpoint) holds it to loopback
+/// hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// https alone.
+    Https,
+    /// https, or http to this machine.
+    HttpsOrHttp,
+    /// http to this machine. No root is read, and by https nobody is trusted but a bundle of its own.
+    Http,
+}
+
+impl Protocol {
+    /// What it takes to call one host.
+    #[must_use]
+    pub fn of(is_loopback_http: bool) -> Self {
+        if is_loopback_http { Self::Http } else { Self::Https }
+    }
 }
 
 impl Default for HttpOptions {
@@ -38,15 +61,14 @@ impl Default for HttpOptions {
             timeout: Duration::from_secs(5),
             ca_pem: None,
             client_certificate: None,
-            loopback_http: false,
+            protocol: Protocol::Https,
         }
     }
 }
 
-/// A certificate for TLS, with its private key. `Debug` shows neither; the key is wiped when the last clone is dropped, the
-/// TLS library's own copy excepted.
+/// A certificate for TLS, with its private key, which the TLS library holds. `Debug` shows neither.
 #[derive(Clone)]
-pub struct ClientCertificate(Zeroizing<Vec<u8>>);
+pub struct ClientCertificate(Arc<CertifiedKey>);
 
 impl ClientCertificate {
     /// Takes a certificate, with those that lead to its CA behind it if there are any, and its key, both in PEM. The key is
@@ -55,25 +77,14 @@ impl ClientCertificate {
     /// # Errors
     /// [`ClientCertificateError`].
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, ClientCertificateError> {
-        if !Certificate::from_pem_bundle(certificate).is_ok_and(|list| !list.is_empty()) {
-            return Err(ClientCertificateError::Certificate);
-        }
-        let length = certificate.len().saturating_add(key.len()).saturating_add(1);
-        let mut pem = Zeroizing::new(Vec::with_capacity(length));
-        pem.extend_from_slice(certificate);
-        pem.push(b'\n');
-        pem.extend_from_slice(key);
-        if Identity::from_pem(&pem).is_err() {
-            // Its error says no more: a certificate is there, so it is the key that is not.
-            return Err(ClientCertificateError::Key);
-        }
-        let pair = Self(pem);
-        // Only a client that is built compares the two. Roots are needed for that, any will do, and these need not be read
-        // from the system.
-        let ca_pem = Some(certificate.to_vec());
-        let trial = HttpOptions { ca_pem, client_certificate: Some(pair.clone()), ..HttpOptions::default() };
-        client(&trial).map_err(|error| ClientCertificateError::Pair(Box::new(error)))?;
-        Ok(pair)
+        let chain = certificates(certificate).ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or(ClientCertificateError::Certificate)?;
+        let mut der = PrivateKeyDer::from_pem_slice(key).map_err(|_| ClientCertificateError::Key)?;
+        let key = aws_lc_rs::sign::any_supported_type(&der);
+        der.zeroize();
+        let pair = CertifiedKey::new(chain, key.map_err(|_| ClientCertificateError::Key)?);
+        pair.keys_match().map_err(ClientCertificateError::Pair)?;
+        Ok(Self(Arc::new(pair)))
     }
 }
 
@@ -94,7 +105,7 @@ pub enum ClientCertificateError {
     Key,
     /// Each is one, but not of the other.
     #[error("the client key is not the certificate's own")]
-    Pair(#[source] Box<HttpSetupError>),
+    Pair(#[source] rustls::Error),
 }
 
 /// Why no client could be built: always the operator's to mend, always at start.
@@ -104,17 +115,17 @@ pub enum HttpSetupError {
     #[error("the CA bundle is not a list of PEM certificates")]
     CaInvalid {
         /// The parser's reason.
-        source: reqwest::Error,
+        source: pem::Error,
+    },
+    /// The PEM bundle parses, and one of its certificates cannot be a root.
+    #[error("the CA bundle contains a certificate that cannot be used")]
+    CaUnusable {
+        /// The TLS library's reason.
+        source: rustls::Error,
     },
     /// The PEM bundle parses, and holds no certificate: nothing would be trusted.
     #[error("the CA bundle contains no certificate")]
     CaEmpty,
-    /// The client certificate cannot be used.
-    #[error("the client certificate cannot be used")]
-    ClientCertificate {
-        /// The client's reason.
-        source: reqwest::Error,
-    },
     /// Nothing else was given to trust, and the system has nothing.
     #[error(
         "the system has no root certificates that can be read: install its `ca-certificates`, see that SSL_CERT_FILE and \
@@ -124,7 +135,13 @@ pub enum HttpSetupError {
         /// The first reason.
         source: Option<rustls_native_certs::Error>,
     },
-    /// The TLS set-up failed.
+    /// The TLS library's set-up failed.
+    #[error("TLS could not be set up")]
+    Tls {
+        /// The TLS library's reason.
+        source: rustls::Error,
+    },
+    /// The HTTP client's set-up failed.
     #[error("the HTTP client could not be set up")]
     Client {
         /// The client's reason.
@@ -205,8 +222,9 @@ impl Error for TransportError {
     }
 }
 
-/// Idle connections kept per host. A Lambda environment serves one request at a time.
-const IDLE_CONNECTIONS_PER_HOST: usize = 4;
+/// Idle connections kept per host: as many as a Lambda environment can serve requests at once, else a busy one would connect anew
+/// for many of its calls.
+const IDLE_CONNECTIONS_PER_HOST: usize = 1600;
 /// How long an idle connection is kept: shorter than any load balancer's own limit. A function's frozen time does not
 /// count, so what it finds may be dead all the same.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -217,23 +235,16 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// [`HttpSetupError`].
 pub fn client(options: &HttpOptions) -> Result<Client, HttpSetupError> {
     #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-    let mut builder = Client::builder();
-    builder = builder.tls_certs_only(match &options.ca_pem {
-        Some(pem) => roots(pem)?,
-        None => system_roots()?,
-    });
-    if let Some(ClientCertificate(pem)) = &options.client_certificate {
-        let identity = Identity::from_pem(pem);
-        builder = builder.identity(identity.map_err(|source| HttpSetupError::ClientCertificate { source })?);
-    }
+    let builder = Client::builder();
     builder
+        .tls_backend_preconfigured(tls(options)?)
         .user_agent(concat!("vault-context/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
         .http1_only()
-        .https_only(!options.loopback_http)
+        .https_only(options.protocol == Protocol::Https)
         .connect_timeout(options.connect_timeout)
         .timeout(options.timeout)
         .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
@@ -262,29 +273,53 @@ pub async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec
     Ok(body)
 }
 
-/// Read once: a system can keep its roots in hundreds of files, and each client would read all of them.
-fn system_roots() -> Result<Vec<Certificate>, HttpSetupError> {
-    static ROOTS: OnceLock<Vec<Certificate>> = OnceLock::new();
+fn tls(options: &HttpOptions) -> Result<ClientConfig, HttpSetupError> {
+    let roots = match (&options.ca_pem, options.protocol) {
+        (Some(pem), _) => Arc::new(bundled_roots(pem)?),
+        (None, Protocol::Http) => Arc::new(RootCertStore::empty()),
+        (None, Protocol::Https | Protocol::HttpsOrHttp) => system_roots()?,
+    };
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().map_err(|source| HttpSetupError::Tls { source })?;
+    let tls = tls.with_root_certificates(roots);
+    Ok(match &options.client_certificate {
+        Some(ClientCertificate(pair)) => {
+            tls.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(pair))))
+        }
+        None => tls.with_no_client_auth(),
+    })
+}
+
+/// Read once, into the one store of all clients: a system can keep its roots in hundreds of files.
+fn system_roots() -> Result<Arc<RootCertStore>, HttpSetupError> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     if let Some(roots) = ROOTS.get() {
-        return Ok(roots.clone());
+        return Ok(Arc::clone(roots));
     }
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "some of the system's root certificates could not be read");
     }
-    let mut store = RootCertStore::empty();
+    let mut roots = RootCertStore::empty();
     // One that is no certificate must not keep all others from use.
-    let usable = found.certs.into_iter().filter(|root| store.add(root.clone()).is_ok());
-    let roots: Vec<_> = usable.filter_map(|root| Certificate::from_der(&root).ok()).collect();
-    if roots.is_empty() {
+    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
         return Err(HttpSetupError::NoSystemRoots { source: found.errors.into_iter().next() });
     }
-    Ok(ROOTS.get_or_init(|| roots).clone())
+    Ok(Arc::clone(ROOTS.get_or_init(|| Arc::new(roots))))
 }
 
-fn roots(pem: &[u8]) -> Result<Vec<Certificate>, HttpSetupError> {
-    let roots = Certificate::from_pem_bundle(pem).map_err(|source| HttpSetupError::CaInvalid { source })?;
+fn bundled_roots(pem: &[u8]) -> Result<RootCertStore, HttpSetupError> {
+    let certificates = certificates(pem).map_err(|source| HttpSetupError::CaInvalid { source })?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|source| HttpSetupError::CaUnusable { source })?;
+    }
     if roots.is_empty() { Err(HttpSetupError::CaEmpty) } else { Ok(roots) }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
 }
 
 fn broken_off(error: reqwest::Error) -> BodyError {

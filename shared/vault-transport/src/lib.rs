@@ -26,7 +26,7 @@ use vault_api::{Namespace, VaultAddress, VaultAnswer, VaultError, VaultErrorKind
 use zeroize::Zeroizing;
 
 use crate::connections::Connections;
-use crate::http::{BodyError, HttpOptions, HttpSetupError, TransportError};
+use crate::http::{BodyError, HttpOptions, HttpSetupError, Protocol, TransportError};
 
 pub use crate::call::Call;
 pub use crate::options::{VariableError, VaultOptions};
@@ -64,14 +64,9 @@ impl Vault {
     pub fn new(options: VaultOptions) -> Result<Self, VaultSetupError> {
         let VaultOptions { address, namespace, ca_pem, client_certificate, connect_timeout, timeout } =
             options;
-        let loopback_http = address.is_loopback_http();
-        let connections = Connections::new(HttpOptions {
-            connect_timeout,
-            timeout,
-            ca_pem,
-            client_certificate,
-            loopback_http,
-        })?;
+        let protocol = Protocol::of(address.is_loopback_http());
+        let connections =
+            Connections::new(HttpOptions { connect_timeout, timeout, ca_pem, client_certificate, protocol })?;
         Ok(Self { inner: Arc::new(Inner { connections, address, namespace }) })
     }
 
@@ -190,7 +185,7 @@ fn failed(call: &Call, error: reqwest::Error) -> VaultError {
     } else {
         VaultErrorKind::Unreachable {
             sent: !error.is_connect(),
-            source: Box::new(TransportError::from(error)),
+            source: Arc::new(TransportError::from(error)),
         }
     };
     kind.at(call.path())

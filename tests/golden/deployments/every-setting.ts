@@ -36,6 +36,15 @@ const values: Record<string, (stack: Stack) => Props> = {
   timeout: () => ({ timeout: Duration.seconds(5) }),
   reservedConcurrentExecutions: () => ({ reservedConcurrentExecutions: 7 }),
   provisionedConcurrentExecutions: () => ({ provisionedConcurrentExecutions: 2 }),
+  capacityProvider: (stack) => ({
+    capacityProvider: lambda.CapacityProvider.fromCapacityProviderArn(
+      stack,
+      "Capacity",
+      `arn:aws:lambda:${here}capacity-provider:busy`,
+    ),
+  }),
+  perExecutionEnvironmentMaxConcurrency: () => ({ perExecutionEnvironmentMaxConcurrency: 64 }),
+  maxExecutionEnvironments: () => ({ maxExecutionEnvironments: 3 }),
   layers: (stack) => ({
     layers: [
       lambda.LayerVersion.fromLayerVersionArn(stack, "Layer", `arn:aws:lambda:${here}layer:private-ca:3`),

@@ -24,6 +24,7 @@ mod doctor;
 mod fake_context;
 mod iam_callers;
 mod logins;
+mod many_at_once;
 mod mutual_tls;
 mod package;
 mod providers;

@@ -24,7 +24,7 @@ use reqwest::{
 use serde_json::Value;
 use url::Url;
 use vault_api::is_loopback;
-use vault_transport::http::{self, BodyError, HttpOptions, HttpSetupError, TransportError};
+use vault_transport::http::{self, BodyError, HttpOptions, HttpSetupError, Protocol, TransportError};
 
 use crate::client::send_repeatable;
 
@@ -62,12 +62,12 @@ enum Place {
 }
 
 /// A client that trusts these roots, else the system's.
-pub(super) fn client(ca_pem: Option<Vec<u8>>) -> Result<Client, HttpSetupError> {
+pub(super) fn client(ca_pem: Option<Vec<u8>>, protocol: Protocol) -> Result<Client, HttpSetupError> {
     let options = HttpOptions {
         connect_timeout: CONNECT_TIMEOUT,
         timeout: FETCH_TIMEOUT,
         ca_pem,
-        loopback_http: true,
+        protocol,
         ..HttpOptions::default()
     };
     http::client(&options)
@@ -246,7 +246,7 @@ fn discovery_uri(issuer: &str) -> String {
 }
 
 /// Plain text is for development, where the provider runs on this machine.
-fn is_loopback_http(url: &Url) -> bool {
+pub(super) fn is_loopback_http(url: &Url) -> bool {
     url.scheme() == "http" && is_loopback(url)
 }
 
@@ -391,7 +391,7 @@ mod tests {
         let options = HttpOptions {
             connect_timeout: Duration::from_millis(100),
             timeout: Duration::from_millis(400),
-            loopback_http: true,
+            protocol: Protocol::HttpsOrHttp,
             ..HttpOptions::default()
         };
         let client = http::client(&options).unwrap();

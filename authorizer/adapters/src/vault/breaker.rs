@@ -3,6 +3,9 @@
 //! Receives what became of each call; says whether the next may be made. So callers are answered at once while Vault is
 //! down, and a Vault that comes back is not met by all who waited. Leaves what counts as a failure to `repeat`.
 //!
+//! Calls that are under way at once can fail for one reason, say a node that took all their connections along. Together that is
+//! one failure, unless Vault had all the time that a call is given and answered none of them.
+//!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back ends the pause.
 
 use std::time::Duration;
@@ -36,9 +39,22 @@ struct Open {
     trying_since: Option<UnixTime>,
 }
 
+/// How a call failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// For the operator.
+    pub(super) reason: String,
+    /// Vault said that it is sealed.
+    pub(super) sealed: bool,
+    /// Vault had all the time there was.
+    pub(super) hung: bool,
+}
+
 /// Leave to make one call; told apart by when it was given, where it is the one that tries a Vault that failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
+    /// Those that were counted when it was given.
+    failures: u32,
     trying_since: Option<UnixTime>,
 }
 
@@ -50,17 +66,26 @@ impl Breaker {
     /// [`MintError::NotAsked`].
     pub(super) fn begin(&mut self, now: UnixTime) -> Result<Turn, MintError> {
         let failures = self.failures;
-        let Some(open) = &mut self.open else { return Ok(Turn { trying_since: None }) };
+        let Some(open) = &mut self.open else { return Ok(Turn { failures, trying_since: None }) };
         let tried = open.trying_since.is_some_and(|since| within(since, LONGEST_TRY, now));
         if tried || within(open.since, open.pause, now) {
             return Err(MintError::NotAsked { failures, reason: open.reason.clone(), sealed: open.sealed });
         }
         open.trying_since = Some(now);
-        Ok(Turn { trying_since: Some(now) })
+        Ok(Turn { failures, trying_since: Some(now) })
     }
 
     /// Vault did not answer, or said that it cannot.
-    pub(super) fn failed(&mut self, reason: String, sealed: bool, now: UnixTime, chance: u8) {
+    pub(super) fn failed(&mut self, turn: Turn, failure: Failure, now: UnixTime, chance: u8) {
+        let Failure { reason, sealed, hung } = failure;
+        // Once it is left alone, only the call that tries it has news.
+        let is_news = match &self.open {
+            Some(open) => turn.trying_since.is_some() && turn.trying_since == open.trying_since,
+            None => hung || turn.failures == self.failures,
+        };
+        if !is_news {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_BEFORE_A_PAUSE {
             let pause = PAUSES.after(self.failures - FAILURES_BEFORE_A_PAUSE + 1, chance);
@@ -100,10 +125,18 @@ mod tests {
     fn open() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES_BEFORE_A_PAUSE {
-            assert!(breaker.begin(NOW).is_ok());
-            breaker.failed("connection refused".to_owned(), false, NOW, 255);
+            fails(&mut breaker, "connection refused", NOW, 255);
         }
         breaker
+    }
+
+    fn fails(breaker: &mut Breaker, reason: &str, now: UnixTime, chance: u8) {
+        let turn = breaker.begin(now).unwrap();
+        breaker.failed(turn, failure(reason), now, chance);
+    }
+
+    fn failure(reason: &str) -> Failure {
+        Failure { reason: reason.to_owned(), sealed: true, hung: false }
     }
 
     #[test]
@@ -119,6 +152,28 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_fail_together_are_one_failure_unless_vault_hung() {
+        let at_once = |breaker: &mut Breaker, hung| {
+            let turns: Vec<_> = (0..64).map_while(|_| breaker.begin(NOW).ok()).collect();
+            for turn in turns {
+                breaker.failed(turn, Failure { hung, ..failure("reset") }, NOW, 255);
+            }
+        };
+        let mut breaker = Breaker::default();
+        for _ in 1..FAILURES_BEFORE_A_PAUSE {
+            at_once(&mut breaker, false);
+            assert!(breaker.begin(NOW).is_ok());
+        }
+        at_once(&mut breaker, false);
+        assert!(breaker.begin(later(999)).is_err() && breaker.begin(later(1000)).is_ok());
+
+        let mut breaker = Breaker::default();
+        at_once(&mut breaker, true);
+        assert!(breaker.begin(later(999)).is_err(), "no answer to any of them");
+        assert!(breaker.begin(later(1000)).is_ok(), "the pause is that of the first");
+    }
+
+    #[test]
     fn one_call_tries_it_and_the_others_are_answered() {
         let mut breaker = open();
         assert!(breaker.begin(later(1000)).is_ok());
@@ -126,7 +181,7 @@ mod tests {
         assert!(breaker.begin(later(7000)).is_ok(), "the one that tried never came back");
         breaker.answered();
         assert!(breaker.begin(later(7000)).is_ok() && breaker.begin(later(7000)).is_ok());
-        breaker.failed("once more".to_owned(), false, later(7000), 0);
+        fails(&mut breaker, "once more", later(7000), 0);
         assert!(breaker.begin(later(7000)).is_ok(), "counted anew");
     }
 
@@ -135,8 +190,7 @@ mod tests {
         let mut breaker = open();
         let mut at = 1000;
         for seconds in [2, 4, 8, 8, 8] {
-            assert!(breaker.begin(later(at)).is_ok());
-            breaker.failed("down".to_owned(), true, later(at), 255);
+            fails(&mut breaker, "down", later(at), 255);
             at += seconds * 1000;
             assert!(breaker.begin(later(at - 1)).is_err());
         }

@@ -75,7 +75,7 @@ pub trait Login: Send + Sync {
 }
 
 /// What a login gives when it is done.
-pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Granted, MintError>> + 'a>>;
+pub type LoginFuture<'a> = Pin<Box<dyn Future<Output = Result<Granted, MintError>> + Send + 'a>>;
 
 /// Any login.
 pub type BoxedLogin = Box<dyn Login>;

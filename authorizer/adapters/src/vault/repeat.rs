@@ -28,7 +28,7 @@ use vault_api::{VaultError, VaultErrorKind};
 
 use super::{
     TIMEOUT,
-    breaker::{self, Breaker},
+    breaker::{Breaker, Failure, Turn},
     throttle::Throttled,
 };
 use crate::backoff::{Backoff, chance};
@@ -63,19 +63,22 @@ impl Repeating {
     /// # Errors
     ///
     /// The last attempt's; [`MintError::NotAsked`] or [`MintError::Throttled`] where there was none.
-    pub(super) async fn attempt<T>(
+    pub(super) async fn attempt<T, F>(
         &self,
         call: &str,
         deadline: UnixTime,
-        attempt: impl AsyncFn() -> Result<T, MintError>,
-    ) -> Result<T, MintError> {
+        attempt: impl Fn() -> F,
+    ) -> Result<T, MintError>
+    where
+        F: Future<Output = Result<T, MintError>>,
+    {
         self.throttled().begin(call, self.clock.now())?;
         let mut turn = self.turn()?;
         let mut attempts = 0;
         loop {
             attempts += 1;
             let outcome = attempt().await;
-            self.count(call, &outcome);
+            self.count(call, turn.turn, &outcome);
             drop(turn);
             let Err(error) = outcome else { return outcome };
             let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
@@ -99,12 +102,14 @@ impl Repeating {
     }
 
     /// Whatever Vault answered, it answered: only what says that it is away counts against it.
-    fn count<T>(&self, call: &str, outcome: &Result<T, MintError>) {
+    fn count<T>(&self, call: &str, turn: Turn, outcome: &Result<T, MintError>) {
         let now = self.clock.now();
         match outcome.as_ref().map_err(MintError::vault_error) {
             Err(Some(failure)) if failure.is_away() => {
                 let sealed = matches!(failure.kind, VaultErrorKind::Sealed);
-                self.breaker().failed(with_causes(failure), sealed, now, chance());
+                let hung = matches!(failure.kind, VaultErrorKind::TimedOut);
+                let failure = Failure { reason: with_causes(failure), sealed, hung };
+                self.breaker().failed(turn, failure, now, chance());
             }
             Err(Some(VaultError { path, kind: VaultErrorKind::Throttled { retry_after_seconds } })) => {
                 self.breaker().answered();
@@ -134,7 +139,7 @@ impl Repeating {
 /// more time than the refresh had, and what becomes of it counts.
 struct TurnGuard<'a> {
     of: &'a Repeating,
-    turn: breaker::Turn,
+    turn: Turn,
 }
 
 impl Drop for TurnGuard<'_> {
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn what_passes_is_waited_for_and_a_connection_that_broke_is_not() {
         let pause = |kind: VaultErrorKind, attempts| pause(&kind.at("auth/token/create/r"), attempts);
-        let unreachable = |sent| VaultErrorKind::Unreachable { sent, source: "reset".into() };
+        let unreachable = |sent| VaultErrorKind::Unreachable { sent, source: Arc::new(std::fmt::Error) };
         assert_eq!(pause(unreachable(true), 1), Some(Duration::ZERO));
         for (kind, attempts) in [(unreachable(true), 2), (unreachable(false), 1), (VaultErrorKind::Sealed, 1)]
         {

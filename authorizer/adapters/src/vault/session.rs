@@ -1,20 +1,17 @@
 //! The authorizer's own token: obtained once, shared by concurrent calls, renewed or obtained again before it ends.
 //!
-//! Receives a [`Login`](super::Login); produces a token that is good now. Leaves what is done with it to the [minter](super::VaultMinter).
-//!
-//! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
+//! Receives a [`Login`](super::Login); produces a token that is good now. Leaves whose turn it is to get one to
+//! [`single_flight`], and what is done with it to the [minter](super::VaultMinter).
 
-use std::{
-    sync::{self, Arc, MutexGuard, PoisonError},
-    time::Duration,
-};
+mod single_flight;
+
+use std::{sync::Arc, time::Duration};
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},
     error_chain::with_causes,
     mint::MintError,
 };
-use tokio::sync::Mutex;
 use vault_api::{Auth, VaultToken};
 use vault_transport::{Call, Vault};
 
@@ -22,47 +19,13 @@ use super::{
     login::{self, BoxedLogin, Granted},
     repeat::{Repeating, time_for_a_call},
 };
+use single_flight::{Flight, Session, SingleFlight, Turn};
 
-/// A session that could not be refreshed is used on, and refreshed again not before this many seconds have passed; after
-/// each further time twice as many. A login that was only slow is done all the same, and leaves a lease at Vault.
-const RETRY_SECONDS: u64 = 5;
-const LONGEST_RETRY_SECONDS: u64 = 160;
-/// A token that came in place of a refused one, and is refused as well, is not replaced before that. It is bound to other
-/// addresses, say; the next would be, too, and each login leaves a lease at Vault for as long as its token lives.
-const PAUSE_AFTER_A_REPLACEMENT: Duration = Duration::from_secs(10);
 /// How long a request waits for a refresh while the session is still good, at most.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const RENEW_SELF: &str = "auth/token/renew-self";
 /// What a rate limit of the login is remembered for: only the login method knows its path.
 const LOGIN: &str = "login";
-
-/// A token with its times.
-pub(super) struct Session {
-    token: VaultToken,
-    renewable: bool,
-    /// The life it had when it was obtained by login, in seconds.
-    first_ttl_seconds: u64,
-    /// When to renew or log in again.
-    due_at: UnixTime,
-    /// When it is of no use any more.
-    ends_at: UnixTime,
-    /// How long to wait after a refresh that came to nothing.
-    retry_seconds: u64,
-}
-
-impl Session {
-    fn new(granted: Granted, first_ttl_seconds: Option<u64>, now: UnixTime) -> Self {
-        const FOREVER: UnixTime = UnixTime::from_seconds(u64::MAX);
-        let (due_at, ends_at) = match granted.ttl_seconds {
-            // Two thirds: the rest is for trying again while Vault is away.
-            Some(ttl) => (now.plus_seconds(ttl / 3 * 2), now.plus_seconds(ttl)),
-            None => (FOREVER, FOREVER),
-        };
-        let first_ttl_seconds = first_ttl_seconds.or(granted.ttl_seconds).unwrap_or(u64::MAX);
-        let (token, renewable) = (granted.token, granted.renewable);
-        Self { token, renewable, first_ttl_seconds, due_at, ends_at, retry_seconds: RETRY_SECONDS }
-    }
-}
 
 /// The session of this process.
 pub(super) struct Sessions {
@@ -70,17 +33,13 @@ pub(super) struct Sessions {
     login: BoxedLogin,
     calls: Arc<Repeating>,
     clock: Arc<dyn Clock>,
-    /// Held through a login: whoever asks meanwhile waits for the same one.
-    current: Mutex<Option<Session>>,
-    /// When a login gave a token in place of one that Vault refused; `None` again once Vault took it. Not part of the
-    /// session, so that nobody who has a token waits for a login of others.
-    replaced_at: sync::Mutex<Option<UnixTime>>,
+    current: SingleFlight,
 }
 
 impl Sessions {
     /// No session yet.
     pub(super) fn new(vault: Vault, login: BoxedLogin, calls: Arc<Repeating>, clock: Arc<dyn Clock>) -> Self {
-        Self { vault, login, calls, clock, current: Mutex::new(None), replaced_at: sync::Mutex::new(None) }
+        Self { vault, login, calls, clock, current: SingleFlight::default() }
     }
 
     /// A token that is good now, from the session or from a new login, before the deadline.
@@ -89,31 +48,11 @@ impl Sessions {
     ///
     /// The login's, where there is no session left to use.
     pub(super) async fn token(&self, deadline: UnixTime) -> Result<VaultToken, MintError> {
-        self.token_of(&mut *self.current.lock().await, deadline).await
-    }
-
-    async fn token_of(
-        &self,
-        current: &mut Option<Session>,
-        deadline: UnixTime,
-    ) -> Result<VaultToken, MintError> {
-        let now = self.clock.now();
-        // The session stays in its place while it is refreshed: a call that is given up half-way must not lose it.
-        let session = match current.as_mut() {
-            Some(session) if now < session.due_at => return Ok(session.token.clone()),
-            Some(session) if now < session.ends_at => match self.refreshed(session, deadline).await {
-                Some(fresh) => fresh,
-                None => {
-                    session.due_at = now.plus_seconds(session.retry_seconds).min(session.ends_at);
-                    session.retry_seconds = LONGEST_RETRY_SECONDS.min(session.retry_seconds * 2);
-                    return Ok(session.token.clone());
-                }
-            },
-            Some(_) | None => self.log_in(deadline).await?,
-        };
-        let token = session.token.clone();
-        *current = Some(session);
-        Ok(token)
+        match self.current.take(&*self.clock).await? {
+            Turn::Good(token) => Ok(token),
+            Turn::Refresh(session, flight) => Ok(self.refresh(*session, flight, deadline).await),
+            Turn::LogIn(flight) => self.new_session(flight, deadline).await,
+        }
     }
 
     /// Another token in place of one that Vault refuses: by a login, or the one that another call has got meanwhile. The same
@@ -127,35 +66,36 @@ impl Sessions {
         refused: &VaultToken,
         deadline: UnixTime,
     ) -> Result<Option<VaultToken>, MintError> {
-        let is_refused = |token: &VaultToken| token.expose() == refused.expose();
-        let mut current = self.current.lock().await;
-        if !current.as_ref().is_some_and(|session| is_refused(&session.token)) {
-            return self.token_of(&mut current, deadline).await.map(Some);
+        if self.current.refuse(refused, self.clock.now()) {
+            self.token(deadline).await.map(Some)
+        } else {
+            Ok(None)
         }
-        if self.has_replaced_just_now() {
-            return Ok(None);
-        }
-        *current = None;
-        let token = self.token_of(&mut current, deadline).await?;
-        if !is_refused(&token) {
-            *self.replaced_at() = Some(self.clock.now());
-        }
-        Ok(Some(token))
     }
 
     /// Vault took the token: should it refuse it later, that has a new reason.
-    pub(super) fn token_taken(&self) {
-        *self.replaced_at() = None;
+    pub(super) fn token_taken(&self, token: &VaultToken) {
+        self.current.taken(token);
     }
 
-    fn has_replaced_just_now(&self) -> bool {
-        let now = self.clock.now();
-        self.replaced_at().is_some_and(|at| at <= now && now.duration_after(at) < PAUSE_AFTER_A_REPLACEMENT)
+    async fn refresh(&self, session: Session, flight: Flight<'_>, deadline: UnixTime) -> VaultToken {
+        match self.refreshed(&session, deadline).await {
+            Some(fresh) => landed(flight, fresh),
+            None => {
+                flight.not_refreshed();
+                session.token
+            }
+        }
     }
 
-    fn replaced_at(&self) -> MutexGuard<'_, Option<UnixTime>> {
-        // Each change is one assignment: a panic elsewhere leaves it whole.
-        self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn new_session(&self, flight: Flight<'_>, deadline: UnixTime) -> Result<VaultToken, MintError> {
+        match self.log_in(deadline).await {
+            Ok(session) => Ok(landed(flight, session)),
+            Err(error) => {
+                flight.failed(&error);
+                Err(error)
+            }
+        }
     }
 
     /// A new session in place of one that is due; `None` where neither renewal nor login works in the time that a
@@ -190,10 +130,8 @@ impl Sessions {
             return None;
         }
         let now = self.clock.now();
-        let renewed = self
-            .calls
-            .attempt(RENEW_SELF, deadline, async || self.renew_self(&session.token, deadline).await)
-            .await;
+        let renewed =
+            self.calls.attempt(RENEW_SELF, deadline, || self.renew_self(&session.token, deadline)).await;
         let auth = renewed
             .inspect_err(|error| tracing::warn!(reason = with_causes(error), "renewal failed"))
             .ok()?;
@@ -212,13 +150,19 @@ impl Sessions {
 
     /// The life counts from before the call: Vault starts it somewhere between.
     async fn log_in(&self, deadline: UnixTime) -> Result<Session, MintError> {
-        let once = async || {
+        let once = || async {
             let now = self.clock.now();
             let granted = self.login.login(&self.vault, deadline).await?;
             Ok(Session::new(granted, None, now))
         };
         self.calls.attempt(LOGIN, deadline, once).await
     }
+}
+
+fn landed(flight: Flight<'_>, session: Session) -> VaultToken {
+    let token = session.token.clone();
+    flight.got(session);
+    token
 }
 
 /// A refresh has half of what is left of its request's time, however little that is: the rest is for the mint, which can do

@@ -14,7 +14,7 @@
 //! Sec-WebSocket-Protocol: bearer, <JWT>               {websocket_protocol: bearer}
 //! ```
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use zeroize::Zeroizing;
 
@@ -205,14 +205,14 @@ fn check_size(value: &str) -> Result<(), CredentialError> {
 
 fn token(token: &str) -> Result<BearerToken, CredentialError> {
     // The alphabet of a JWS in compact serialization (RFC 7515, section 7.1).
-    if token.is_empty() || !token.bytes().all(|byte| is_base64url(byte) || byte == b'.') {
+    if token.is_empty() || !all(token, |byte| is_base64url(byte) | (byte == b'.')) {
         return Err(CredentialError::Malformed);
     }
     Ok(BearerToken(Zeroizing::new(token.to_owned())))
 }
 
 fn proof(encoded: &str) -> Result<Credential, CredentialError> {
-    if encoded.is_empty() || !encoded.bytes().all(is_base64url) {
+    if encoded.is_empty() || !all(encoded, is_base64url) {
         return Err(CredentialError::Malformed);
     }
     Ok(Credential::AwsIdentity(EncodedProof(Zeroizing::new(encoded.to_owned()))))
@@ -220,21 +220,26 @@ fn proof(encoded: &str) -> Result<Credential, CredentialError> {
 
 /// RFC 4648, section 5, without padding.
 fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_')
+}
+
+/// Without a branch for each byte, many of them are looked at together: a good text has to be read to its end in any case.
+fn all(text: &str, is_fine: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |fine, byte| fine & is_fine(byte))
 }
 
 /// The named values of a request among which a credential is looked for.
 #[derive(Default)]
-pub(super) struct Places {
-    pub(super) headers: Fields,
-    pub(super) query: Fields,
+pub(super) struct Places<'e> {
+    pub(super) headers: Fields<'e>,
+    pub(super) query: Fields<'e>,
     /// Where the event has cookies apart from their header.
-    pub(super) cookies: Option<Vec<String>>,
+    pub(super) cookies: Option<Vec<&'e str>>,
 }
 
 /// Every place is read, so that no two of them can hold different credentials.
 pub(super) fn find(
-    places: &Places,
+    places: &Places<'_>,
     sources: &[CredentialSource],
 ) -> Result<(CredentialSource, Credential), CredentialError> {
     let mut found = None;
@@ -255,7 +260,7 @@ pub(super) fn find(
     Ok((source.clone(), credential))
 }
 
-impl Places {
+impl Places<'_> {
     /// The headers with the name `DPoP`. None of their values has a comma, with which HTTP joins several.
     pub(super) fn dpop(&self) -> DpopHeader<'_> {
         match sole_value(&self.headers, "dpop") {
@@ -278,7 +283,7 @@ impl Places {
     }
 
     fn cookie(&self, name: &str) -> Result<Option<&str>, CredentialError> {
-        let apart = self.cookies.iter().flatten().map(String::as_str);
+        let apart = self.cookies.iter().flatten().copied();
         let in_header = every_value(&self.headers, "cookie")?.into_iter();
         sole(cookies(apart), cookies(in_header), name)
     }
@@ -305,14 +310,14 @@ fn cookies<'a>(headers: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (
 }
 
 /// One map keeps one value of a repeated name and the other keeps all: both must tell of the same one.
-fn sole_value<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, CredentialError> {
+fn sole_value<'a>(fields: &'a Fields<'_>, name: &str) -> Result<Option<&'a str>, CredentialError> {
     sole(pairs(&fields.single), pairs(&fields.multi), name)
 }
 
 /// Every value of a name of which several may stand: all of them where the event has all, among which must be the one
 /// that it kept elsewhere.
-fn every_value<'a>(fields: &'a Fields, name: &str) -> Result<Vec<&'a str>, CredentialError> {
-    let named = |fields: &'a [(String, String)]| -> Vec<&'a str> {
+fn every_value<'a>(fields: &'a Fields<'_>, name: &str) -> Result<Vec<&'a str>, CredentialError> {
+    let named = |fields: &'a [(Cow<'_, str>, &str)]| -> Vec<&'a str> {
         pairs(fields).filter(|(own, _)| *own == name).map(|(_, value)| value).collect()
     };
     let (kept, all) = (named(&fields.single), named(&fields.multi));
@@ -323,8 +328,8 @@ fn every_value<'a>(fields: &'a Fields, name: &str) -> Result<Vec<&'a str>, Crede
     }
 }
 
-fn pairs(fields: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-    fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+fn pairs<'a>(fields: &'a [(Cow<'_, str>, &str)]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    fields.iter().map(|(name, value)| (name.as_ref(), *value))
 }
 
 /// The one value of a name, of which two lists may tell. Names that differ in case alone count as two spellings of one. What is
@@ -388,13 +393,13 @@ pub enum CredentialError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
+    use crate::event::Json;
     use crate::table::{rows, tests_of_table};
 
-    fn places(event: &Value) -> Places {
-        let event = event.as_object().unwrap();
+    fn places<'e>(event: &'e Json<'_>) -> Places<'e> {
         Places {
             headers: Fields::headers(event).unwrap(),
             query: Fields::query(event).unwrap(),
@@ -447,7 +452,8 @@ mod tests {
     #[test]
     fn a_proof_is_found() {
         let event = json!({"headers": {"Authorization": "AWS-Identity aHR0cHM6Ly9z"}});
-        let (source, credential) = find(&places(&event), &CredentialSource::default_list()).unwrap();
+        let (source, credential) =
+            find(&places(&Json::from(&event)), &CredentialSource::default_list()).unwrap();
         assert_eq!([&source.to_string(), credential.scheme()], ["header authorization", "AWS-Identity"]);
     }
 

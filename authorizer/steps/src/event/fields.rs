@@ -4,44 +4,45 @@
 //! a repeated name in one map and all of them in another. Leaves which name carries a credential to
 //! [`credential`](super::credential).
 
-use serde_json::{Map, Value};
+use std::{borrow::Cow, slice};
 
-use super::EventError;
+use super::{EventError, Json};
 
 /// More headers than a request's 10,240 bytes of them can carry (API Gateway quotas): not API Gateway's event.
 pub(super) const MAX_FIELDS: usize = 10_240;
 
 /// One kind of named values, from the two maps that an event has for it.
 #[derive(Default)]
-pub(super) struct Fields {
+pub(super) struct Fields<'e> {
     /// From `headers` or `queryStringParameters`: one value a name. HTTP APIs join several with commas.
-    pub(super) single: Vec<(String, String)>,
+    pub(super) single: Vec<(Cow<'e, str>, &'e str)>,
     /// From `multiValueHeaders` or `multiValueQueryStringParameters`: every value.
-    pub(super) multi: Vec<(String, String)>,
+    pub(super) multi: Vec<(Cow<'e, str>, &'e str)>,
 }
 
-impl Fields {
+impl<'e> Fields<'e> {
     /// `headers` and `multiValueHeaders`, names in lower case.
-    pub(super) fn headers(event: &Map<String, Value>) -> Result<Self, EventError> {
-        Self::read(event, ["headers", "multiValueHeaders"], str::to_ascii_lowercase)
+    pub(super) fn headers(event: &'e Json<'_>) -> Result<Self, EventError> {
+        Self::read(event, ["headers", "multiValueHeaders"], lower_case)
     }
 
     /// `queryStringParameters` and `multiValueQueryStringParameters`, names as they are.
-    pub(super) fn query(event: &Map<String, Value>) -> Result<Self, EventError> {
-        Self::read(event, ["queryStringParameters", "multiValueQueryStringParameters"], str::to_owned)
+    pub(super) fn query(event: &'e Json<'_>) -> Result<Self, EventError> {
+        Self::read(event, ["queryStringParameters", "multiValueQueryStringParameters"], Cow::Borrowed)
     }
 
     fn read(
-        event: &Map<String, Value>,
+        event: &'e Json<'_>,
         [single, multi]: [&'static str; 2],
-        name: fn(&str) -> String,
+        name: fn(&'e str) -> Cow<'e, str>,
     ) -> Result<Self, EventError> {
         let mut fields = Self::default();
         for (own, value) in object(event, single)? {
             push(&mut fields.single, name(own), value)?;
         }
         for (own, values) in object(event, multi)? {
-            for value in values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice) {
+            let values = if let Json::List(values) = values { values } else { slice::from_ref(values) };
+            for value in values {
                 push(&mut fields.multi, name(own), value)?;
             }
         }
@@ -49,34 +50,44 @@ impl Fields {
     }
 }
 
-/// The names in a map of the event, with or without a value.
-pub(super) fn names<'a>(
-    event: &'a Map<String, Value>,
-    key: &'static str,
-) -> Result<impl Iterator<Item = &'a str>, EventError> {
-    Ok(object(event, key)?.map(|(name, _)| name.as_str()))
-}
-
-/// `cookies` of an HTTP API's event, each `name=value`.
-pub(super) fn cookies(event: &Map<String, Value>) -> Result<Option<Vec<String>>, EventError> {
-    let odd = || EventError::Unsupported("its cookies are not a list of texts");
-    match event.get("cookies") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(cookies)) if cookies.len() > MAX_FIELDS => Err(too_many()),
-        Some(Value::Array(cookies)) => cookies
-            .iter()
-            .map(|cookie| cookie.as_str().map(str::to_owned).ok_or_else(odd))
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(_) => Err(odd()),
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
     }
 }
 
-fn push(fields: &mut Vec<(String, String)>, name: String, value: &Value) -> Result<(), EventError> {
+/// The names in a map of the event, with or without a value.
+pub(super) fn names<'e>(
+    event: &'e Json<'_>,
+    key: &'static str,
+) -> Result<impl Iterator<Item = &'e str>, EventError> {
+    Ok(object(event, key)?.map(|(name, _)| name))
+}
+
+/// `cookies` of an HTTP API's event, each `name=value`.
+pub(super) fn cookies<'e>(event: &'e Json<'_>) -> Result<Option<Vec<&'e str>>, EventError> {
+    let odd = || EventError::Unsupported("its cookies are not a list of texts");
+    match event.get("cookies") {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::List(cookies)) if cookies.len() > MAX_FIELDS => Err(too_many()),
+        Some(Json::List(cookies)) => {
+            cookies.iter().map(|cookie| cookie.as_str().ok_or_else(odd)).collect::<Result<_, _>>().map(Some)
+        }
+        Some(Json::Text(_) | Json::Members(_) | Json::Other) => Err(odd()),
+    }
+}
+
+fn push<'e>(
+    fields: &mut Vec<(Cow<'e, str>, &'e str)>,
+    name: Cow<'e, str>,
+    value: &'e Json<'_>,
+) -> Result<(), EventError> {
     match value {
-        Value::Null => {}
-        Value::String(value) => fields.push((name, value.clone())),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+        Json::Null => {}
+        Json::Text(value) => fields.push((name, value)),
+        Json::Other | Json::List(_) | Json::Members(_) => {
             return Err(EventError::Unsupported("a header's or query parameter's value is not text"));
         }
     }
@@ -87,13 +98,16 @@ fn too_many() -> EventError {
     EventError::Unsupported("it has more headers, query parameters or cookies than API Gateway carries")
 }
 
-fn object<'a>(
-    event: &'a Map<String, Value>,
+fn object<'e, 'j>(
+    event: &'e Json<'j>,
     key: &str,
-) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, EventError> {
-    match event.get(key) {
-        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
-        Some(Value::Object(map)) => Ok(Some(map.iter()).into_iter().flatten()),
-        Some(_) => Err(EventError::Unsupported("its headers or query parameters are not an object")),
-    }
+) -> Result<impl Iterator<Item = (&'e str, &'e Json<'j>)>, EventError> {
+    let members = match event.get(key) {
+        None | Some(Json::Null) => &[],
+        Some(Json::Members(members)) => members.as_slice(),
+        Some(Json::Text(_) | Json::List(_) | Json::Other) => {
+            return Err(EventError::Unsupported("its headers or query parameters are not an object"));
+        }
+    };
+    Ok(members.iter().map(|(name, value)| (name.as_ref(), value)))
 }

@@ -11,13 +11,10 @@
 //! | HTTP API, payload 2.0 | `version` | `routeArn` | `routeKey` |
 //! | WebSocket `$connect` | `requestContext.eventType` | `methodArn` | none |
 
-use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequest;
-use serde::Deserialize;
-use serde_json::{Map, Value};
 use vault_context::is_reserved_header;
 
 use super::{
-    CallerUrl, EventError, InvalidMethodArn, MethodArn, Request, Resource,
+    CallerUrl, EventError, InvalidMethodArn, Json, MethodArn, Request, Resource,
     credential::Places,
     fields::{self, Fields},
     method_arn::path_is_literal,
@@ -44,10 +41,11 @@ impl Shape {
     /// # Errors
     ///
     /// [`EventError::Unsupported`].
-    pub fn of(event: &Value) -> Result<Self, EventError> {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-        let is_websocket = event.pointer("/requestContext/eventType").is_some();
-        match (text("/type"), event.get("version"), text("/version")) {
+    pub fn of(event: &Json<'_>) -> Result<Self, EventError> {
+        let text = |key: &str| event.get(key).and_then(Json::as_str);
+        let context = event.get("requestContext");
+        let is_websocket = context.is_some_and(|context| context.get("eventType").is_some());
+        match (text("type"), event.get("version"), text("version")) {
             (Some("TOKEN"), None, _) => Ok(Self::RestToken),
             (Some("REQUEST"), Some(_), Some("1.0")) => Ok(Self::HttpV1),
             (Some("REQUEST"), Some(_), Some("2.0")) => Ok(Self::HttpV2),
@@ -77,10 +75,9 @@ impl Shape {
     }
 }
 
-pub(super) fn read(event: &Value) -> Result<Request, EventError> {
+pub(super) fn read<'e>(event: &'e Json<'_>) -> Result<Request<'e>, EventError> {
     let shape = Shape::of(event)?;
-    let event = event.as_object().ok_or(EventError::Unsupported("it is not a JSON object"))?;
-    let event = Event { event, context: event.get("requestContext").and_then(Value::as_object) };
+    let event = Event { event, context: event.get("requestContext") };
     match shape {
         Shape::RestToken => event.rest_token(),
         Shape::RestRequest | Shape::HttpV1 => event.with_resource(shape),
@@ -90,27 +87,30 @@ pub(super) fn read(event: &Value) -> Result<Request, EventError> {
 }
 
 /// An event and its `requestContext`. A field that is absent or null says nothing.
-struct Event<'a> {
-    event: &'a Map<String, Value>,
-    context: Option<&'a Map<String, Value>>,
+struct Event<'e, 'j> {
+    event: &'e Json<'j>,
+    context: Option<&'e Json<'j>>,
 }
 
-impl Event<'_> {
-    fn rest_token(&self) -> Result<Request, EventError> {
-        // serde's own text would quote the token.
-        let event = ApiGatewayCustomAuthorizerRequest::deserialize(self.event)
-            .map_err(|_| EventError::Unsupported("its `authorizationToken` or `methodArn` is not text"))?;
-        let (method_arn, path) = method_arn_with_path(event.method_arn.as_deref())?;
+impl<'e, 'j> Event<'e, 'j> {
+    fn rest_token(&self) -> Result<Request<'e>, EventError> {
+        let token = match self.event.get("authorizationToken") {
+            None | Some(Json::Null) => None,
+            Some(token) => {
+                Some(token.as_str().ok_or(EventError::Unsupported("its `authorizationToken` is not text"))?)
+            }
+        };
+        let (method_arn, path) = method_arn_with_path(self.text("methodArn"))?;
         if !path_has_one_spelling(&path) {
             return Err(EventError::PathAmbiguous);
         }
-        let (shape, resource, token) = (Shape::RestToken, Resource::Path(path), event.authorization_token);
+        let (shape, resource) = (Shape::RestToken, Resource::Path(path));
         let (places, caller_url, certificate) = (Places::default(), None, None);
         Ok(Request { shape, method_arn, resource, places, token, caller_url, certificate })
     }
 
     /// REST `REQUEST`, and HTTP API payload 1.0, which is made after it.
-    fn with_resource(&self, shape: Shape) -> Result<Request, EventError> {
+    fn with_resource(&self, shape: Shape) -> Result<Request<'e>, EventError> {
         let (method_arn, path) = method_arn_with_path(self.text("methodArn"))?;
         let template = self.text("resource").ok_or(EventError::Unsupported("it has no `resource`"))?;
         // Payload 1.0 is not documented for `$default`: should it ever show the path here, no caller may spell a template.
@@ -133,24 +133,24 @@ impl Event<'_> {
     }
 
     /// `routeKey` is `GET /orders/{id}`, `ANY /orders/{id}` or `$default`. Its method is the route's, not the request's.
-    fn http_v2(&self) -> Result<Request, EventError> {
+    fn http_v2(&self) -> Result<Request<'e>, EventError> {
         let (method_arn, _) = method_arn_with_path(self.text("routeArn"))?;
         let key = self.text("routeKey").ok_or(EventError::Unsupported("it has no `routeKey`"))?;
         let (own_method, template) = key.split_once(' ').unwrap_or(("ANY", key));
         if own_method != "ANY" && own_method != method_arn.method() {
             return Err(EventError::RouteDisagrees);
         }
-        let http = self.in_context("http").and_then(Value::as_object);
+        let http = self.in_context("http");
         let http = |field: &str| http.and_then(|http| http.get(field));
         self.check_origin(&method_arn)?;
         self.check_route(&[(http("method"), method_arn.method()), (self.in_context("routeKey"), key)])?;
-        check_paths([self.text("rawPath"), http("path").and_then(Value::as_str)])?;
+        check_paths([self.text("rawPath"), http("path").and_then(Json::as_str)])?;
         self.request(Shape::HttpV2, method_arn, Resource::Template(template.to_owned()))
     }
 
-    fn websocket(&self) -> Result<Request, EventError> {
+    fn websocket(&self) -> Result<Request<'e>, EventError> {
         let method_arn = method_arn(self.text("methodArn"))?;
-        let opens = self.in_context("eventType").and_then(Value::as_str) == Some("CONNECT");
+        let opens = self.in_context("eventType").and_then(Json::as_str) == Some("CONNECT");
         if !opens || method_arn.path().is_some() {
             return Err(EventError::Unsupported("a WebSocket authorizer is called for `$connect` alone"));
         }
@@ -164,7 +164,7 @@ impl Event<'_> {
         shape: Shape,
         method_arn: MethodArn,
         resource: Resource,
-    ) -> Result<Request, EventError> {
+    ) -> Result<Request<'e>, EventError> {
         // By the event's own names, so that a header without a value is refused as well.
         let mut names =
             fields::names(self.event, "headers")?.chain(fields::names(self.event, "multiValueHeaders")?);
@@ -177,14 +177,14 @@ impl Event<'_> {
             cookies: fields::cookies(self.event)?,
         };
         let caller_url = self.caller_url(shape, &method_arn);
-        let certificate = self.certificate(shape).map(str::to_owned);
+        let certificate = self.certificate(shape);
         Ok(Request { shape, method_arn, resource, places, token: None, caller_url, certificate })
     }
 
     /// The URL that the caller used. Nothing is derived where reports of real events differ: of an HTTP API on a custom
     /// domain, the event may not tell the base path.
     fn caller_url(&self, shape: Shape, arn: &MethodArn) -> Option<CallerUrl> {
-        let in_context = |key| self.in_context(key).and_then(Value::as_str);
+        let in_context = |key| self.in_context(key).and_then(Json::as_str);
         let host = in_context("domainName").filter(|host| !host.is_empty())?;
         let is_own = host.to_ascii_lowercase().starts_with(&format!("{}.execute-api.", arn.api_id()));
         let path = match shape {
@@ -202,7 +202,7 @@ impl Event<'_> {
 
     /// The certificate that API Gateway verified for this connection (API Gateway developer guide, "Mutual TLS
     /// authentication"): in the request's own context, which no client writes.
-    fn certificate(&self, shape: Shape) -> Option<&str> {
+    fn certificate(&self, shape: Shape) -> Option<&'e str> {
         let holder = match shape {
             Shape::HttpV2 => "authentication",
             Shape::RestRequest | Shape::RestToken | Shape::HttpV1 | Shape::WebSocket => "identity",
@@ -225,16 +225,16 @@ impl Event<'_> {
         Ok(())
     }
 
-    fn check_route(&self, said: &[(Option<&Value>, &str)]) -> Result<(), EventError> {
+    fn check_route(&self, said: &[(Option<&Json<'_>>, &str)]) -> Result<(), EventError> {
         let agree = said.iter().all(|(value, expected)| agrees(*value, expected));
         if agree { Ok(()) } else { Err(EventError::RouteDisagrees) }
     }
 
-    fn text(&self, key: &str) -> Option<&str> {
-        self.event.get(key).and_then(Value::as_str)
+    fn text(&self, key: &str) -> Option<&'e str> {
+        self.event.get(key).and_then(Json::as_str)
     }
 
-    fn in_context(&self, key: &str) -> Option<&Value> {
+    fn in_context(&self, key: &str) -> Option<&'e Json<'j>> {
         self.context.and_then(|context| context.get(key))
     }
 }
@@ -250,8 +250,8 @@ fn method_arn_with_path(text: Option<&str>) -> Result<(MethodArn, String), Event
     Ok((arn, path))
 }
 
-fn agrees(said: Option<&Value>, expected: &str) -> bool {
-    said.is_none_or(|value| value.is_null() || value == expected)
+fn agrees(said: Option<&Json<'_>>, expected: &str) -> bool {
+    said.is_none_or(|value| matches!(value, Json::Null) || value.as_str() == Some(expected))
 }
 
 /// The ARN may hold the path in another encoding than these.
@@ -285,7 +285,7 @@ fn path_has_one_spelling(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     use super::*;
     use crate::event::{CredentialSource, fields::MAX_FIELDS};
@@ -353,7 +353,7 @@ mod tests {
     }
 
     fn error(event: &Value) -> EventError {
-        read(event).err().unwrap_or_else(|| panic!("{event}"))
+        read(&event.into()).err().unwrap_or_else(|| panic!("{event}"))
     }
 
     #[test]
@@ -366,6 +366,7 @@ mod tests {
             (http_v2(), Shape::HttpV2, template),
             (websocket(), Shape::WebSocket, Resource::Connect),
         ] {
+            let event = Json::from(&event);
             let request = read(&event).unwrap();
             assert_eq!((request.shape(), request.resource()), (shape, &resource));
             assert!(request.credential(&CredentialSource::default_list()).is_ok(), "{shape:?}");
@@ -380,10 +381,11 @@ mod tests {
         default["requestContext"]["stage"] = json!("$default");
         default["routeArn"] =
             json!("arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/$default/GET/");
+        let default = Json::from(&default);
         let request = read(&default).unwrap();
         assert_eq!((request.resource().as_str(), request.method_arn().stage()), ("$default", "$default"));
         assert_eq!(request.method_arn().path(), Some("/"));
-        assert!(read(&token("")).is_ok());
+        assert!(read(&Json::from(&token(""))).is_ok());
     }
 
     #[test]
@@ -400,7 +402,7 @@ mod tests {
             with(http_v2(), "/cookies", json!(null)),
             without(websocket(), &["multiValueHeaders"]),
         ] {
-            assert!(read(&event).is_ok(), "{event}");
+            assert!(read(&Json::from(&event)).is_ok(), "{event}");
         }
     }
 
@@ -452,7 +454,7 @@ mod tests {
         for template in
             ["/orders/{id}", "/orders/7", "/{area}/{id}", "/orders/{proxy+}", "/{proxy+}", "$default"]
         {
-            assert!(read(&moved(template)).is_ok(), "{template}");
+            assert!(read(&Json::from(&moved(template))).is_ok(), "{template}");
         }
         for template in
             ["/status", "/orders", "/orders/{id}/lines", "/admin/{proxy+}", "/{id}", "/orders/7/{proxy+}", ""]

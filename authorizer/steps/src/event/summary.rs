@@ -2,7 +2,7 @@
 //!
 //! Receives any JSON; produces short texts for reading logs. Nothing here is believed by any step.
 
-use serde_json::Value;
+use super::Json;
 
 /// What an event shows at first sight.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,45 +23,53 @@ pub struct EventSummary {
 
 impl EventSummary {
     /// Reads what is there, cutting what is too long for a log line.
-    pub fn of(event: &Value) -> Self {
-        const MAX_CHARS: usize = 256;
-        let cut = |value: &str| value.chars().take(MAX_CHARS).collect::<String>();
-        let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(cut);
+    pub fn of(event: &Json<'_>) -> Self {
+        let text = |key: &str| event.get(key).and_then(Json::as_str);
+        let context = event.get("requestContext");
+        let in_context = |key: &str| context.and_then(|context| context.get(key)).and_then(Json::as_str);
         // HTTP APIs with payload 2.0 call it `routeArn`.
-        let arn = field("/methodArn").or_else(|| field("/routeArn")).unwrap_or_default();
-        let mut arn = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(4, '/').map(str::to_owned);
+        let arn = text("methodArn").or_else(|| text("routeArn")).map(cut).unwrap_or_default();
+        let mut arn = arn.splitn(6, ':').nth(5).unwrap_or_default().splitn(4, '/');
         let (api_id, stage, method) = (arn.next(), arn.next(), arn.next());
+        // `resource`, or the path half of `routeKey`; `routeKey` alone for `$default` and `$connect`.
+        let route_key = || text("routeKey").or_else(|| in_context("routeKey"));
+        let template = text("resource")
+            .or_else(|| route_key().map(|key| key.split_once(' ').map_or(key, |(_, template)| template)));
         Self {
-            request_id: field("/requestContext/requestId"),
-            extended_request_id: field("/requestContext/extendedRequestId"),
-            route: template(event).map(cut).or_else(|| arn.next().map(|path| format!("/{path}"))),
-            api_id: api_id.filter(|id| !id.is_empty()),
-            stage,
-            method,
+            request_id: in_context("requestId").map(cut).map(str::to_owned),
+            extended_request_id: in_context("extendedRequestId").map(cut).map(str::to_owned),
+            route: template
+                .map(|template| cut(template).to_owned())
+                .or_else(|| arn.next().map(|path| format!("/{path}"))),
+            api_id: api_id.filter(|id| !id.is_empty()).map(str::to_owned),
+            stage: stage.map(str::to_owned),
+            method: method.map(str::to_owned),
         }
     }
 }
 
-/// `resource`, or the path half of `routeKey`; `routeKey` alone for `$default` and `$connect`.
-fn template(event: &Value) -> Option<&str> {
-    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    let route_key = || text("/routeKey").or_else(|| text("/requestContext/routeKey"));
-    text("/resource")
-        .or_else(|| route_key().map(|key| key.split_once(' ').map_or(key, |(_, template)| template)))
+/// What fits into a log line.
+fn cut(text: &str) -> &str {
+    const MAX_BYTES: usize = 256;
+    text.get(..text.floor_char_boundary(MAX_BYTES)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn of(event: &Value) -> EventSummary {
+        EventSummary::of(&event.into())
+    }
 
     #[test]
     fn any_event_shows_something_or_nothing() {
         let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7";
         let context = json!({"requestId": "r-1", "extendedRequestId": "x-1", "routeKey": "$connect"});
         let rest = json!({"methodArn": arn, "resource": "/orders/{id}", "requestContext": context});
-        let rest = EventSummary::of(&rest);
+        let rest = of(&rest);
         let seen = [rest.api_id, rest.stage, rest.method, rest.request_id, rest.extended_request_id];
         assert_eq!(seen.map(Option::unwrap), ["a1b2c3d4e5", "prod", "GET", "r-1", "x-1"]);
         assert_eq!(rest.route.as_deref(), Some("/orders/{id}"));
@@ -71,14 +79,14 @@ mod tests {
             (json!({"requestContext": context}), "$connect"),
             (json!({"methodArn": arn}), "/orders/7"),
         ] {
-            assert_eq!(EventSummary::of(&event).route.as_deref(), Some(route), "{event}");
+            assert_eq!(of(&event).route.as_deref(), Some(route), "{event}");
         }
-        assert_eq!(EventSummary::of(&json!("x")), EventSummary::default());
+        assert_eq!(of(&json!("x")), EventSummary::default());
     }
 
     #[test]
     fn what_is_too_long_for_a_line_is_cut() {
-        let seen = EventSummary::of(&json!({"resource": "/x".repeat(1000)}));
+        let seen = of(&json!({"resource": "/x".repeat(1000)}));
         assert_eq!(seen.route.unwrap().len(), 256);
     }
 }

@@ -94,7 +94,7 @@ impl AudienceClaim {
 }
 
 /// Where an issuer's keys come from. Returns what the provider published, parsed; whether it signed is decided here.
-pub trait KeySource {
+pub trait KeySource: Send + Sync {
     /// Keys by which a token can be judged: a set that `knows` the token's key; else one that was fetched after this call
     /// began, in which it is not. Only the latter shows that there is no such key. A set that was asked for earlier may be
     /// older than the key, so where the source cannot or may not fetch now, the keys are unavailable.
@@ -103,8 +103,8 @@ pub trait KeySource {
     fn keys(
         &self,
         issuer: &IssuerName,
-        knows: impl Fn(&KeySet) -> bool,
-    ) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>>;
+        knows: impl Fn(&KeySet) -> bool + Send,
+    ) -> impl Future<Output = Result<Arc<KeySet>, KeysUnavailable>> + Send;
 }
 
 /// An issuer's keys cannot be had.

@@ -1,14 +1,16 @@
 //! The line of one decision: names, accessors and times, and no place for a token.
 
-use std::io::{self, Write};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
-    metrics::Metrics,
+    metrics::{Metrics, Values},
     observer::{Observer, Step},
     stopwatch::Stopwatch,
 };
@@ -48,31 +50,55 @@ impl CallerIdInLog {
 /// What one invocation was, filled as the walk goes on.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Record {
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     lambda_request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     extended_request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     caller_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     caller_issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     caller_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     caller_binding: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     wrapped_accessor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     creation_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ttl_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     wrap_ttl_seconds: Option<u64>,
     cold_start: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     event_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     identity_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     grant_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     mint_micros: Option<u64>,
     decision_micros: u64,
     /// The stage as a metric's dimension: only a configured one, so that no caller can make up metrics.
@@ -138,38 +164,57 @@ impl Record {
         self.caller_id = unproven.owner.as_deref().and_then(|owner| self.caller_id_in_log.shown(owner));
     }
 
-    /// The line: the record and, beside it, its metrics in CloudWatch's embedded metric format.
-    pub fn line(&self, now: UnixTime) -> Value {
-        let mut line = serde_json::to_value(self).unwrap_or_default();
-        if let Value::Object(fields) = &mut line {
-            fields.retain(|_, value| !value.is_null());
-            fields.extend(self.metrics().fields(now));
-        }
-        line
+    /// The line, as JSON: the record and, beside it, its metrics in CloudWatch's embedded metric format.
+    pub fn line(&self, now: UnixTime) -> String {
+        let mut line = Vec::new();
+        self.append_to(&mut line, now);
+        String::from_utf8(line).unwrap_or_default()
     }
 
     /// Writes the line to standard output. A log that cannot be written does not stop a decision.
     pub fn write(&self, now: UnixTime) {
-        let mut line = self.line(now).to_string();
-        line.push('\n');
-        if io::stdout().lock().write_all(line.as_bytes()).is_err() {
+        thread_local! {
+            /// Each line is written where the one before it was.
+            static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        }
+        let mut line = LINE.take();
+        line.clear();
+        self.append_to(&mut line, now);
+        line.push(b'\n');
+        if io::stdout().lock().write_all(&line).is_err() {
             tracing::error!("the record could not be written");
+        }
+        LINE.set(line);
+    }
+
+    fn append_to(&self, line: &mut Vec<u8>, now: UnixTime) {
+        let written = serde_json::to_writer(line, &Line { record: self, metrics: self.metrics(now) });
+        if written.is_err() {
+            tracing::error!("the record could not be put into words");
         }
     }
 
-    fn metrics(&self) -> Metrics {
+    fn metrics(&self, now: UnixTime) -> Metrics<'_> {
         let count = |outcome| u64::from(self.outcome == Some(outcome));
-        let mut values = vec![
-            ("Allowed", "Count", count("allowed")),
-            ("Denied", "Count", count("denied")),
-            ("Faults", "Count", count("fault")),
-            ("ColdStarts", "Count", u64::from(self.cold_start)),
-            ("DecisionMicros", "Microseconds", self.decision_micros),
-        ];
-        values.extend(self.mint_micros.map(|micros| ("MintMicros", "Microseconds", micros)));
-        let stage = self.known_stage.as_deref().unwrap_or("unknown").to_owned();
-        Metrics { stage, code: self.code.unwrap_or("allowed"), values }
+        let values = Values {
+            allowed: count("allowed"),
+            denied: count("denied"),
+            faults: count("fault"),
+            cold_starts: u64::from(self.cold_start),
+            decision_micros: self.decision_micros,
+            mint_micros: self.mint_micros,
+        };
+        let stage = self.known_stage.as_deref().unwrap_or("unknown");
+        Metrics::of(values, stage, self.code.unwrap_or("allowed"), now)
     }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    #[serde(flatten)]
+    metrics: Metrics<'a>,
 }
 
 impl Observer for Record {

@@ -7,6 +7,7 @@ use authorizer_adapters::{
         AppRoleLogin, AppRoleLoginSettings, JwtLogin, JwtLoginSettings, JwtSource, LoginSecret, SecretId,
     },
 };
+use vault_transport::http::Protocol;
 
 use super::*;
 
@@ -107,7 +108,7 @@ async fn an_sts_that_hangs_during_a_login_ends_before_its_request() {
         },
     };
     let keys = aws_credential_types::Credentials::new("AKIAEXAMPLE", "secret", None, None, "test");
-    let (sts, clock) = (StsClient::new(identity_client().unwrap()), SetClock::at(NOW));
+    let (sts, clock) = (StsClient::new(identity_client(Protocol::Http).unwrap()), SetClock::at(NOW));
     let login = JwtLogin::new(settings, sts, Box::new(keys), clock.clone());
     // The client for STS would wait for three seconds.
     let error = hurried(&minter(&server.url, login, clock), 1, Duration::from_millis(2500)).await;

@@ -74,7 +74,7 @@ impl Bed {
 
     /// With these for Vault's first answers.
     pub fn vault_gives(self, answers: impl IntoIterator<Item = Result<VaultAnswer, MintError>>) -> Self {
-        self.authorizer.minter.answers.replace(answers.into_iter().collect());
+        *self.authorizer.minter.answers.lock().unwrap() = answers.into_iter().collect();
         self
     }
 
@@ -85,23 +85,23 @@ impl Bed {
 
     /// With a Vault that takes its time for each token.
     pub fn vault_takes_millis(self, millis: u64) -> Self {
-        self.authorizer.minter.takes_millis.set(millis);
+        self.authorizer.minter.takes_millis.store(millis, Ordering::SeqCst);
         self
     }
 
     /// Whether Vault takes an order and does not answer.
     pub fn vault_hangs(&self, hangs: bool) {
-        self.authorizer.minter.hangs.set(hangs);
+        self.authorizer.minter.hangs.store(hangs, Ordering::SeqCst);
     }
 
     /// What Vault was asked for since the last time.
     pub fn orders(&self) -> Vec<Order> {
-        self.authorizer.minter.orders.take()
+        std::mem::take(&mut self.authorizer.minter.orders.lock().unwrap())
     }
 
     /// What was given back since the last time.
     pub fn undone(&self) -> Vec<String> {
-        self.authorizer.minter.undone.take()
+        std::mem::take(&mut self.authorizer.minter.undone.lock().unwrap())
     }
 
     pub fn decide(&self, event: &Value) -> (Answer, Record) {
@@ -110,13 +110,14 @@ impl Bed {
 
     /// The answer where it is a decision and no error.
     pub fn decision(&self, event: &Value) -> Value {
-        self.decide(event).0.into_result().unwrap_or_else(|message| panic!("{message} for {event}"))
+        let (answer, _) = self.decide(event);
+        parsed(answer.as_result().unwrap_or_else(|message| panic!("{message} for {event}")))
     }
 
     /// The answer and the line for an event that may not be JSON.
     pub fn decide_bytes(&self, event: &[u8]) -> (Answer, Value) {
         let (answer, record) = block_on(self.decide_bytes_within(event, 8));
-        (answer, record.line(self.clock.now()))
+        (answer, parsed(&record.line(self.clock.now())))
     }
 
     pub async fn decide_within(&self, event: &Value, seconds: u64) -> (Answer, Record) {
@@ -131,7 +132,7 @@ impl Bed {
     }
 
     pub fn line(&self, event: &Value) -> Value {
-        self.decide(event).1.line(self.clock.now())
+        parsed(&self.decide(event).1.line(self.clock.now()))
     }
 
     /// `allowed`, or the code.
@@ -163,7 +164,7 @@ impl Bed {
     /// [`Bed::code_of`] with a deadline so many seconds from now.
     pub async fn code_within(&self, event: &Value, seconds: u64) -> String {
         let (_, record) = self.decide_within(event, seconds).await;
-        code_in(&record.line(self.clock.now()))
+        code_in(&parsed(&record.line(self.clock.now())))
     }
 
     /// The codes for these events at once.
@@ -175,6 +176,10 @@ impl Bed {
     pub fn codes_for(&self, token: &str, times: usize) -> Vec<String> {
         (0..times).map(|_| self.code_for(token)).collect()
     }
+}
+
+pub fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
 }
 
 fn code_in(line: &Value) -> String {

@@ -1,9 +1,11 @@
 //! A Vault below the trait, and its answers.
 
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
 };
 
 use authorizer_steps::mint::{MintError, Minter, Order, Undo};
@@ -18,24 +20,24 @@ pub const ACCESSOR: &str = "BJ2J7fl2ksKbSCQaYIgIx3cU";
 
 /// Gives the answers it was told to give, else the good one, and writes down what it was asked.
 pub struct FakeVault {
-    pub answers: RefCell<VecDeque<Result<VaultAnswer, MintError>>>,
-    pub orders: RefCell<Vec<Order>>,
-    pub undone: RefCell<Vec<String>>,
+    pub answers: Mutex<VecDeque<Result<VaultAnswer, MintError>>>,
+    pub orders: Mutex<Vec<Order>>,
+    pub undone: Mutex<Vec<String>>,
     /// How long each mint takes.
-    pub takes_millis: Cell<u64>,
+    pub takes_millis: AtomicU64,
     /// Whether it takes an order and does not answer.
-    pub hangs: Cell<bool>,
+    pub hangs: AtomicBool,
     clock: Arc<SetClock>,
 }
 
 impl FakeVault {
     pub fn new(clock: Arc<SetClock>) -> Self {
         Self {
-            answers: RefCell::default(),
-            orders: RefCell::default(),
-            undone: RefCell::default(),
-            takes_millis: Cell::default(),
-            hangs: Cell::default(),
+            answers: Mutex::default(),
+            orders: Mutex::default(),
+            undone: Mutex::default(),
+            takes_millis: AtomicU64::default(),
+            hangs: AtomicBool::default(),
             clock,
         }
     }
@@ -43,18 +45,18 @@ impl FakeVault {
 
 impl Minter for FakeVault {
     async fn mint(&self, order: &Order) -> Result<VaultAnswer, MintError> {
-        self.orders.borrow_mut().push(order.clone());
-        self.clock.forward_millis(self.takes_millis.get());
+        self.orders.lock().unwrap().push(order.clone());
+        self.clock.forward_millis(self.takes_millis.load(SeqCst));
         // Others come in between, as they do where there is a network.
         tokio::task::yield_now().await;
-        if self.hangs.get() {
+        if self.hangs.load(SeqCst) {
             std::future::pending::<()>().await;
         }
-        self.answers.borrow_mut().pop_front().unwrap_or_else(|| Ok(good_answer(order)))
+        self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(good_answer(order)))
     }
 
     async fn undo(&self, token: Undo) -> Result<(), VaultError> {
-        self.undone.borrow_mut().push(match token {
+        self.undone.lock().unwrap().push(match token {
             Undo::Clear(token) => format!("revoke {}", token.expose()),
             Undo::Wrapped(token) => format!("unwrap and revoke {}", token.expose()),
         });

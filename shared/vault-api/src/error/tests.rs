@@ -124,7 +124,7 @@ fn the_text_never_holds_the_token_that_was_sent() {
 #[test]
 fn each_kind_means_what_the_table_says() {
     use Cause::{Away, Call, Hanging, Lag, Node, Quota, Token};
-    let unreachable = |sent| VaultErrorKind::Unreachable { sent, source: "reset".into() };
+    let unreachable = |sent| VaultErrorKind::Unreachable { sent, source: Arc::new(fmt::Error) };
     let unavailable = |status| VaultErrorKind::Unavailable { status, message: String::new() };
     for (kind, effect, cause) in [
         (VaultErrorKind::CallInvalid { reason: "" }, Effect::NotSent, Call),

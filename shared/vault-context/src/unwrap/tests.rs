@@ -190,7 +190,8 @@ fn each_error_has_the_class_and_the_status_of_the_other_languages() {
         VaultDenied, VaultUnavailable,
     };
     let vault = |kind: VaultErrorKind| UnwrapError::from(kind.at(UNWRAP));
-    let unreachable = VaultErrorKind::Unreachable { sent: true, source: "broken".into() };
+    let unreachable =
+        VaultErrorKind::Unreachable { sent: true, source: std::sync::Arc::new(std::fmt::Error) };
     let refused = VaultErrorKind::Refused { status: 400, message: String::new() };
     let invalid = VaultErrorKind::AnswerInvalid { reason: String::new() };
     for (error, code, class, status) in [

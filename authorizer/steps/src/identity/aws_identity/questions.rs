@@ -4,7 +4,7 @@
 //! refusal means, to the scheme.
 //!
 //! Anybody can write proofs that only STS can tell from good ones. A flood of them must not become a flood of calls to STS, nor
-//! hold the instance, which serves one request at a time, for callers with JWTs. So questions are bounded in number and in
+//! hold the instance, which usually serves one request at a time, for callers with JWTs. So questions are bounded in number and in
 //! time, and what takes long leaves room for fewer.
 //!
 //! Access keys that STS has confirmed lately have an allowance each, which a flood under other names does not touch. The name is

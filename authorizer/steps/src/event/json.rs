@@ -1,0 +1,145 @@
+//! An event's JSON, in which the texts are the event's own bytes.
+//!
+//! Receives bytes; produces a tree whose texts are copied only where they hold an escape. Numbers and booleans are not told
+//! apart: no step asks for one. Leaves what a member means to the other modules of this step.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+
+/// A value of an event.
+pub enum Json<'e> {
+    /// `null`
+    Null,
+    /// A string.
+    Text(Cow<'e, str>),
+    /// An array.
+    List(Vec<Json<'e>>),
+    /// An object, with every member in its order, also one that stands twice.
+    Members(Vec<(Cow<'e, str>, Json<'e>)>),
+    /// A number, `true` or `false`.
+    Other,
+}
+
+impl Json<'_> {
+    /// The member with this name of an object: the last one, where it stands twice.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Members(members) = self else { return None };
+        members.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+
+    /// The text, of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+/// An event holds the caller's credential.
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json(** redacted **)")
+    }
+}
+
+impl<'e> From<&'e Value> for Json<'e> {
+    fn from(value: &'e Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::String(text) => Self::Text(text.into()),
+            Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| (name.into(), value.into()));
+                Self::Members(members.collect())
+            }
+            Value::Bool(_) | Value::Number(_) => Self::Other,
+        }
+    }
+}
+
+impl<'e> Deserialize<'e> for Json<'e> {
+    fn deserialize<D: Deserializer<'e>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyJson)
+    }
+}
+
+struct AnyJson;
+
+impl<'e> Visitor<'e> for AnyJson {
+    type Value = Json<'e>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json<'e>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Json<'e>, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Json<'e>, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Json<'e>, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Json<'e>, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'e str) -> Result<Json<'e>, E> {
+        Ok(Json::Text(text.into()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Json<'e>, E> {
+        Ok(Json::Text(text.to_owned().into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'e>>(self, mut items: A) -> Result<Json<'e>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'e>>(self, mut entries: A) -> Result<Json<'e>, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Name(name), value)) = entries.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(Json::Members(members))
+    }
+}
+
+/// A member's name. serde alone would copy every one.
+#[derive(Deserialize)]
+struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_without_an_escape_are_the_events_own() {
+        let json: Json = serde_json::from_str(r#"{"a":"x","b\n":["y\t", null, true, 1.5, -1]}"#).unwrap();
+        let Json::Members(members) = &json else { panic!() };
+        assert!(matches!(members.as_slice(), [
+            (Cow::Borrowed("a"), Json::Text(Cow::Borrowed("x"))), (Cow::Owned(name), Json::List(items)),
+        ] if name == "b\n" && matches!(items.as_slice(), [Json::Text(Cow::Owned(text)), Json::Null, Json::Other, Json::Other, Json::Other] if text == "y\t")));
+    }
+
+    #[test]
+    fn the_last_of_two_members_counts() {
+        let json: Json = serde_json::from_str(r#"{"a":"first","a":"last"}"#).unwrap();
+        assert_eq!(json.get("a").and_then(Json::as_str), Some("last"));
+    }
+}
