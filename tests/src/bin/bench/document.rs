@@ -61,6 +61,7 @@ fn markdown(results: &Results) -> String {
         ("warm", warm(results)),
         ("start_table", starts(results)),
         ("throttled", throttled(results)),
+        ("at_once", at_once(results)),
         ("instructions", instructions(results)),
         ("subjects", subjects()),
     ]
@@ -103,7 +104,7 @@ fn summary(results: &Results) -> String {
         let Some(warm) = results.warm(subject, call) else { continue };
         let start = results.start(subject).filter(|_| is_first(subject, call));
         let size = results.sizes.get(subject).filter(|_| is_first(subject, call));
-        let memory = results.warm.peak_memory.get(subject).filter(|_| is_first(subject, call));
+        let memory_used = results.warm.peak_memory.get(subject).filter(|_| is_first(subject, call));
         table.row([
             label.to_owned(),
             time(warm.latency.median),
@@ -113,7 +114,7 @@ fn summary(results: &Results) -> String {
             warm.cpu.map_or_else(none, time),
             start.map_or_else(none, |start| time(start.init.median)),
             start.map_or_else(none, |start| time(start.first.median)),
-            memory.map_or_else(none, |kib| format!("{:.1} MB", *kib as f64 * 1024.0 / 1e6)),
+            memory_used.map_or_else(none, |kib| memory(*kib)),
             size.map_or_else(none, |bytes| format!("{:.2} MB", *bytes as f64 / 1e6)),
         ]);
     }
@@ -174,7 +175,7 @@ fn starts(results: &Results) -> String {
         "peak memory, warm",
     ]);
     for Start { subject, init, first, cpu } in &results.starts {
-        let memory = results.warm.peak_memory.get(subject);
+        let memory_used = results.warm.peak_memory.get(subject);
         table.row([
             format!("`{subject}`"),
             time(init.median),
@@ -184,7 +185,7 @@ fn starts(results: &Results) -> String {
             time(first.p90),
             time(first.min),
             time(*cpu),
-            memory.map_or_else(none, |kib| format!("{:.1} MB", *kib as f64 * 1024.0 / 1e6)),
+            memory_used.map_or_else(none, |kib| memory(*kib)),
         ]);
     }
     table.0
@@ -213,6 +214,30 @@ fn throttled(results: &Results) -> String {
             time(first_after_full_init.median),
             time(warm.median),
             time(warm.p90),
+        ]);
+    }
+    table.0
+}
+
+fn at_once(results: &Results) -> String {
+    let mut table = Table::new(&[
+        "at once",
+        "processes",
+        "allowed a second",
+        "median",
+        "p99",
+        "peak memory",
+        "connections to Vault",
+    ]);
+    for measured in &results.at_once {
+        table.row([
+            measured.at_once.to_string(),
+            measured.processes.to_string(),
+            grouped(measured.allowed_per_second.round() as u64),
+            time(measured.latency.median),
+            time(measured.latency.p99),
+            memory(measured.peak_memory),
+            measured.connections.to_string(),
         ]);
     }
     table.0
@@ -270,6 +295,10 @@ impl Table {
     fn row<const N: usize>(&mut self, cells: [String; N]) {
         let _ = writeln!(self.0, "| {} |", cells.join(" | "));
     }
+}
+
+fn memory(kib: u64) -> String {
+    format!("{:.1} MB", kib as f64 * 1024.0 / 1e6)
 }
 
 /// Of microseconds: `86 µs`, `1,725 µs`, `52.3 ms`, `1.13 s`.

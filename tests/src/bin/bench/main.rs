@@ -15,6 +15,7 @@
     reason = "not shipped: it measures on the test bed, and a broken one should stop at once"
 )]
 
+mod at_once;
 mod call;
 mod document;
 mod figures;
@@ -67,33 +68,38 @@ async fn check() -> ExitCode {
 async fn all(results: Option<Results>) -> ExitCode {
     let mut results = results.unwrap_or_else(|| Results::new(Machine::this()));
     if results.sizes.is_empty() {
-        println!("1/5 sizes");
+        println!("1/6 sizes");
         results.sizes = size::sizes();
         results.keep();
     }
     if results.counts.is_none() {
-        println!("2/5 instructions");
+        println!("2/6 instructions");
         results.counts = Some(instructions::count().await);
         results.keep();
     }
     let names: Vec<&str> = SUBJECTS.iter().map(|(name, _)| *name).collect();
     if results.starts.is_empty() {
-        println!("3/5 starts");
+        println!("3/6 starts");
         let world = World::start().await;
         results.starts = timing::starts(&subjects(&names, &world).await).await;
         results.keep();
     }
     if results.warm.calls.is_empty() {
-        println!("4/5 warm requests");
+        println!("4/6 warm requests");
         let world = World::start().await;
         results.warm = timing::warm(&subjects(&names, &world).await).await;
         results.keep();
     }
     if results.throttled.is_none() {
-        println!("5/5 a share of a processor");
+        println!("5/6 a share of a processor");
         let world = World::start().await;
         let subjects = subjects(&timing::WITH_A_SHARE, &world).await;
         results.throttled = Some(timing::throttled(&subjects).await);
+        results.keep();
+    }
+    if results.at_once.is_empty() {
+        println!("6/6 many at once");
+        results.at_once = at_once::measure(&World::start().await).await;
         results.keep();
     }
     document::write(&results);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use test_bed::parts;
 
+use crate::at_once::AtOnce;
 use crate::instructions::Counts;
 use crate::machine::{self, Machine};
 use crate::timing::{Start, Throttled, Warm, Warmed};
@@ -22,6 +23,7 @@ pub(crate) struct Results {
     pub(crate) warm: Warmed,
     /// Empty, too, where the machine does not let itself be shared out.
     pub(crate) throttled: Option<Vec<Throttled>>,
+    pub(crate) at_once: Vec<AtOnce>,
 }
 
 impl Results {
@@ -34,6 +36,7 @@ impl Results {
             starts: Vec::new(),
             warm: Warmed::default(),
             throttled: None,
+            at_once: Vec::new(),
         }
     }
 

@@ -99,6 +99,21 @@ impl Subject {
         }
     }
 
+    /// The authorizer that takes so many invocations at once, and allowed calls of several callers.
+    pub(crate) fn at_once(most: usize, world: &World) -> Self {
+        let caller = |number: usize| {
+            let jwt = world.jwt(TokenSpec::reader().claim("sub", format!("caller-{number}")));
+            Call::new("allowed", bearer("/orders", &jwt), Due::Token)
+        };
+        let calls = (0..16).map(caller).collect();
+        let subject = Self::authorizer("authorizer", &world.configuration(world.vault()), world, calls);
+        if most == 1 {
+            subject
+        } else {
+            subject.with_environment("AWS_LAMBDA_MAX_CONCURRENCY", &most.to_string())
+        }
+    }
+
     /// The authorizer with this configuration.
     pub(crate) fn authorizer(
         name: &'static str,
@@ -196,11 +211,21 @@ impl Subject {
 impl Running {
     /// The right answer to a call. Any other ends the run.
     pub(crate) async fn answer(&mut self, call: &Call) -> Answer {
-        let answer = match self {
-            Self::RawMint(mint) => mint.mint().await,
-            Self::Function(function) => function.invoke(&call.event()).await,
-        };
-        call.judge(&answer).unwrap_or_else(|wrong| panic!("{wrong}\n{}", self.log()));
+        match self {
+            Self::RawMint(mint) => {
+                let answer = mint.mint().await;
+                call.judge(&answer).unwrap_or_else(|wrong| panic!("{wrong}"));
+                answer
+            }
+            Self::Function(_) => self.invoke(call).await,
+        }
+    }
+
+    /// The same of a function, of which several may be asked for at once.
+    pub(crate) async fn invoke(&self, call: &Call) -> Answer {
+        let function = self.function().expect("a function");
+        let answer = function.invoke(&call.event()).await;
+        call.judge(&answer).unwrap_or_else(|wrong| panic!("{wrong}\n{}", function.log()));
         answer
     }
 
@@ -209,10 +234,6 @@ impl Running {
             Self::RawMint(_) => None,
             Self::Function(function) => Some(function),
         }
-    }
-
-    fn log(&self) -> String {
-        self.function().map(Function::log).unwrap_or_default()
     }
 }
 
