@@ -204,29 +204,43 @@ fn check_size(value: &str) -> Result<(), CredentialError> {
 }
 
 fn token(token: &str) -> Result<BearerToken, CredentialError> {
-    // The alphabet of a JWS in compact serialization (RFC 7515, section 7.1).
-    if token.is_empty() || !all(token, |byte| is_base64url(byte) | (byte == b'.')) {
+    let is_jws = |byte: u8| JWS.get(usize::from(byte)).is_some_and(|is_jws| *is_jws);
+    if token.is_empty() || !token.bytes().all(is_jws) {
         return Err(CredentialError::Malformed);
     }
     Ok(BearerToken(Zeroizing::new(token.to_owned())))
 }
 
 fn proof(encoded: &str) -> Result<Credential, CredentialError> {
-    if encoded.is_empty() || !all(encoded, is_base64url) {
+    if encoded.is_empty() || !encoded.bytes().all(is_base64url) {
         return Err(CredentialError::Malformed);
     }
     Ok(Credential::AwsIdentity(EncodedProof(Zeroizing::new(encoded.to_owned()))))
 }
 
 /// RFC 4648, section 5, without padding.
-fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_')
+const fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// Without a branch for each byte, many of them are looked at together: a good text has to be read to its end in any case.
-fn all(text: &str, is_fine: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |fine, byte| fine & is_fine(byte))
-}
+/// The alphabet of a JWS in compact serialization (RFC 7515, section 7.1), as a table: a token has a thousand bytes of it.
+const JWS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = u8::MAX;
+    loop {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "every byte has its place, and it is looked up by the compiler alone"
+        )]
+        {
+            table[byte as usize] = is_base64url(byte) || byte == b'.';
+        }
+        if byte == 0 {
+            break table;
+        }
+        byte -= 1;
+    }
+};
 
 /// The named values of a request among which a credential is looked for.
 #[derive(Default)]
