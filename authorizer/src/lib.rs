@@ -6,5 +6,6 @@
 //!
 //! `authorizer/README.md` lists the steps in reading order, and says how to add an identity kind or a login method.
 
+pub mod between_answers;
 pub mod config;
 pub mod log;
