@@ -64,7 +64,8 @@ Usage: cargo xtask <task>
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
-  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
+  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
+                  with --mint-ahead, tokens are minted ahead.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
   providers       Try what docs/identity/keycloak.md says on a real Keycloak. Needs Java with Maven, else it is skipped.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.

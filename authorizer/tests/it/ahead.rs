@@ -329,3 +329,27 @@ fn a_line_names_the_metric_of_tokens_minted_ahead_where_it_holds_it() {
     assert!(!names(mints_ahead(), &status));
     assert!(!names(document(), &event(&good_token())));
 }
+
+/// Calls at random times, so many on average while a kept token is good: of each hundred, how many got a token that was minted
+/// ahead, and how many tokens nobody got. docs/operations.md has these figures.
+#[test]
+fn what_it_saves_and_wastes_depends_on_the_rate_and_wastes_at_most_a_quarter() {
+    let bed = Bed::of(mints_ahead().corp("max_age: null").with("limits: {caller_mints_per_second: 1000}"));
+    let token = token_with(json!({"exp": NOW + 10_000_000}));
+    let mut random = 1_u64;
+    let mut measured = |per_window: f64| {
+        let (calls, mut ahead, mut wasted) = (5_000, 0, 0);
+        for _ in 0..calls {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let uniform = ((random >> 33) as f64 + 1.0) / (1_u64 << 31) as f64;
+            let gap = -uniform.ln() * (LONGEST_AGE * 1000) as f64 / per_window;
+            bed.clock.forward_millis(gap as u64);
+            ahead += usize::from(bed.line(&event(&token))["minted_ahead"] == true);
+            wasted += after_answer(&bed).len();
+        }
+        let share = |count: usize| (count as f64 * 100.0 / f64::from(calls)).round() as i64;
+        [share(ahead), share(wasted)]
+    };
+    let figures = [0.1, 0.5, 1.0, 2.0, 5.0, 20.0].map(&mut measured);
+    assert_eq!(figures, [[0, 0]; 6]);
+}

@@ -144,8 +144,8 @@ async fn a_lost_extension_costs_the_mints_ahead_and_nothing_else() {
     assert!(warnings(&function) > 0);
     function.serve_extensions(true);
     assert!(function.rested().await);
-    warm(&function, &jwt).await;
-    assert!(served(&function, &jwt).await.1);
+    assert!(!served(&function, &jwt).await.1);
+    assert!(served(&function, &jwt).await.1, "it is busy as before");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn an_extension_that_is_not_registered_is_a_warning_and_no_fault() {
 
 #[tokio::test]
 async fn a_function_without_such_a_grant_registers_no_extension() {
-    let bed = bed("ahead-off").await;
+    let bed = LocalBed::new("ahead-off").await;
     let function = Function::authorizer_without_extensions(&bed.readers().to_string(), &bed.scratch);
     served(&function, &bed.good_token()).await;
     assert_eq!(warnings(&function), 0, "{}", function.log());
