@@ -102,6 +102,7 @@ pub async fn run(scenario: &Scenario, pace: Pace, tokens: Tokens, scratch: &Scra
     let served_again = load.served_since(mended, RECOVERY_LIMIT).await;
 
     let samples = load.finish().await;
+    assert_eq!(bed.minted_ahead(), tokens == Tokens::Ahead, "where the tokens came from");
     let leaders = watch.finish().await;
     let tokens_left = match pace.removal {
         Some(limit) => Some(bed.tokens_left(limit).await),

@@ -412,7 +412,8 @@ impl Lambda {
         let mut extensions = self.extensions.subscribe();
         let is_free = |extension: &Extension| !matches!(extension, Extension::Busy);
         let _ = extensions.wait_for(is_free).await;
-        let invoked = json!({"eventType": "INVOKE", "requestId": event.id, "deadlineMs": u64::try_from(event.deadline_ms).unwrap_or(u64::MAX)});
+        let deadline_ms = u64::try_from(event.deadline_ms).unwrap_or(u64::MAX);
+        let invoked = json!({"eventType": "INVOKE", "requestId": event.id, "deadlineMs": deadline_ms});
         self.extensions.send_if_modified(|extension| {
             let is_waiting = matches!(extension, Extension::Waiting(_));
             if is_waiting && let Extension::Waiting(waiting) = std::mem::replace(extension, Extension::Busy) {

@@ -114,6 +114,12 @@ impl Bed {
         ended
     }
 
+    /// Whether every function has handed out tokens that were minted ahead.
+    pub(super) fn minted_ahead(&self) -> bool {
+        let is_ahead = |line: &serde_json::Value| line["minted_ahead"] == true;
+        self.functions.iter().all(|function| function.decisions().iter().any(is_ahead))
+    }
+
     /// How often a function has said that it panicked, whether it lived on or not.
     pub(super) fn panics(&self) -> usize {
         let functions = self.functions.iter().chain(&self.integrations);

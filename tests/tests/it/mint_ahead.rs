@@ -69,6 +69,29 @@ async fn a_warm_request_asks_vault_for_nothing_and_its_token_opens() {
     assert!(line["mint_micros"].as_u64().unwrap() < 1_000, "{line}");
 }
 
+/// The middle of what the decisions took, refused ones and those with a token that was minted ahead. Both verify one signature.
+#[tokio::test]
+async fn a_token_that_was_minted_ahead_costs_a_request_little_more_than_a_refusal() {
+    let bed = bed("ahead-pace").await;
+    let function = bed.function(&configuration(&bed));
+    let (jwt, forged) = (bed.good_token(), bed.issuer.forged(&TokenSpec::reader()));
+    warm(&function, &jwt).await;
+    for _ in 0..200 {
+        function.get("/orders", &jwt).await.effect();
+        function.get("/orders", &forged).await.error();
+    }
+    let middle = |code: &str| {
+        let decisions = function.decisions().into_iter().skip(2).filter(|line| line["Code"] == code);
+        let mut micros: Vec<_> = decisions.filter_map(|line| line["decision_micros"].as_u64()).collect();
+        micros.sort_unstable();
+        micros[micros.len() / 2]
+    };
+    let (allowed, refused) = (middle("allowed"), middle("signature_invalid"));
+    println!("allowed {allowed} us, refused {refused} us");
+    // Of a mint in the way, it would be ten times as much.
+    assert!(allowed < 3 * refused, "{allowed} {refused}");
+}
+
 #[tokio::test]
 async fn each_of_many_requests_gets_a_token_of_its_own() {
     let bed = bed("ahead-many").await;

@@ -137,7 +137,7 @@ impl Ahead {
             Token::Kept(kept) if kept.fits(slot.offer.ttls, to_mint.credential_ends(), now) => {
                 Some(Minted { ahead: true, ..kept.minted })
             }
-            other => {
+            other @ (Token::None | Token::UnderWay | Token::Kept(_)) => {
                 slot.token = other;
                 None
             }
