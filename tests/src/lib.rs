@@ -99,7 +99,7 @@ pub use self::openbao::{AuditMark, Minted, OpenBao};
 pub use self::orders_database::{OrdersDatabase, TENANTS};
 pub use self::postgres::{Held, Postgres};
 pub use self::process::{Child, Scratch};
-pub use self::runtime_api::{Function, Invocation, proxied_event, request_event};
+pub use self::runtime_api::{ENVIRONMENT, Function, Invocation, proxied_event, request_event};
 pub use self::synthesis::Made;
 pub use self::terraform::Terraform;
 pub use self::vault_setup::{AUTHORIZER_POLICY, AUTHORIZER_ROLE, AppRole};

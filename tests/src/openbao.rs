@@ -20,6 +20,7 @@ pub struct OpenBao {
     folder: PathBuf,
     address: String,
     cluster_port: u16,
+    tls: Option<Tls>,
     storage: Storage,
     server: Option<Child>,
     unseal_key: String,
@@ -72,6 +73,14 @@ impl Minted {
     }
 }
 
+/// A second listener.
+#[derive(Debug)]
+struct Tls {
+    port: u16,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
 #[derive(Debug, Clone)]
 enum Storage {
     Memory,
@@ -85,19 +94,26 @@ enum Storage {
 impl OpenBao {
     /// Starts a server that keeps its data when it is stopped.
     pub async fn start(scratch: &Scratch) -> Self {
-        Self::initialised(scratch, Storage::Raft { name: "bed".to_owned(), advertised_port: None }).await
+        let storage = Storage::Raft { name: "bed".to_owned(), advertised_port: None };
+        Self::initialised(scratch, storage, None).await
     }
 
     /// Starts a server whose data ends with it.
     pub async fn start_in_memory(scratch: &Scratch) -> Self {
-        Self::initialised(scratch, Storage::Memory).await
+        Self::initialised(scratch, Storage::Memory, None).await
+    }
+
+    /// The same, which also listens at [`OpenBao::tls_address`], with this certificate and its key in PEM.
+    pub async fn start_in_memory_with_tls(scratch: &Scratch, certificate: PathBuf, key: PathBuf) -> Self {
+        let tls = Tls { port: 0, certificate, key };
+        Self::initialised(scratch, Storage::Memory, Some(tls)).await
     }
 
     /// Starts one node of a cluster, which the others reach at `advertised_port`. It has no data: [`OpenBao::initialise`] or
     /// [`OpenBao::join`] is next.
     pub(crate) async fn start_member(scratch: &Scratch, name: &str, advertised_port: u16) -> Self {
         let storage = Storage::Raft { name: name.to_owned(), advertised_port: Some(advertised_port) };
-        Self::launched(scratch, storage).await
+        Self::launched(scratch, storage, None).await
     }
 
     /// Joins the cluster of `first`, which is initialised, and shares its keys.
@@ -113,6 +129,11 @@ impl OpenBao {
     /// `http://127.0.0.1:<port>`, the same after a restart.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// `https://127.0.0.1:<port>`, where it was started with a certificate.
+    pub fn tls_address(&self) -> String {
+        format!("https://127.0.0.1:{}", self.tls.as_ref().expect("it has a certificate").port)
     }
 
     /// The token that may do everything.
@@ -348,18 +369,19 @@ impl OpenBao {
         fs::read_to_string(self.folder.join("openbao.log")).unwrap_or_default()
     }
 
-    async fn initialised(scratch: &Scratch, storage: Storage) -> Self {
-        let mut bao = Self::launched(scratch, storage).await;
+    async fn initialised(scratch: &Scratch, storage: Storage, tls: Option<Tls>) -> Self {
+        let mut bao = Self::launched(scratch, storage, tls).await;
         bao.initialise().await;
         bao
     }
 
     /// Starts a server without data, on free ports.
-    async fn launched(scratch: &Scratch, storage: Storage) -> Self {
+    async fn launched(scratch: &Scratch, storage: Storage, tls: Option<Tls>) -> Self {
         let mut bao = Self {
             folder: scratch.folder("openbao"),
             address: String::new(),
             cluster_port: 0,
+            tls,
             storage,
             server: None,
             unseal_key: String::new(),
@@ -406,9 +428,23 @@ impl OpenBao {
             let folder = plugin.parent().expect("a file lies in a folder");
             format!("plugin_directory = {:?}\n", folder.display().to_string())
         });
+        let tls = self.tls.as_mut().map_or_else(String::new, |tls| {
+            tls.port = free_port();
+            let Tls { port, certificate, key } = &*tls;
+            format!(
+                r#"listener "tcp" {{
+  address       = "127.0.0.1:{port}"
+  tls_cert_file = "{}"
+  tls_key_file  = "{}"
+}}
+"#,
+                certificate.display(),
+                key.display()
+            )
+        });
         let configuration = format!(
             r#"{storage}
-{plugin_directory}listener "tcp" {{
+{plugin_directory}{tls}listener "tcp" {{
   address         = "127.0.0.1:{port}"
   cluster_address = "127.0.0.1:{cluster_port}"
   tls_disable     = true

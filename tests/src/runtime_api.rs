@@ -142,19 +142,8 @@ impl Function {
         let server = Server::start(0, routes(&lambda));
         let task_root = scratch.folder("function");
         let mut command = Command::new(binary);
-        command.current_dir(&task_root).env_clear().envs([
-            ("AWS_LAMBDA_RUNTIME_API", server.url().trim_start_matches("http://")),
-            ("AWS_LAMBDA_FUNCTION_NAME", "authorizer"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/authorizer"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
-            ("_HANDLER", "bootstrap"),
-            ("TZ", ":UTC"),
-        ]);
+        command.current_dir(&task_root).env_clear().envs(ENVIRONMENT);
+        command.env("AWS_LAMBDA_RUNTIME_API", server.url().trim_start_matches("http://"));
         command.env("LAMBDA_TASK_ROOT", &task_root).envs(env.iter().copied());
         let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let started = Instant::now();
@@ -294,6 +283,20 @@ impl Function {
         self.child.into_inner().expect("not poisoned").kill();
     }
 }
+
+/// What Lambda sets in a function's environment, beside the places.
+pub const ENVIRONMENT: [(&str, &str); 10] = [
+    ("AWS_LAMBDA_FUNCTION_NAME", "authorizer"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+    ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/authorizer"),
+    ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0"),
+    ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+    ("_HANDLER", "bootstrap"),
+    ("TZ", ":UTC"),
+];
 
 #[derive(Debug)]
 struct Event {

@@ -61,6 +61,11 @@ pub(crate) const PRLIMIT: Tool = Tool {
     probe: &["prlimit", "--version"],
     remedy: "install util-linux, which most systems have",
 };
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    probe: &["valgrind", "--version"],
+    remedy: "install it, to count instructions; Debian and Ubuntu: apt-get install valgrind",
+};
 pub(crate) const COREUTILS: Tool = Tool {
     name: "sha256sum and date",
     probe: &["sha256sum", "--version"],

@@ -4,6 +4,7 @@
 //! what it is about to do.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod bench;
 mod cargo;
 mod chaos;
 mod demo;
@@ -43,6 +44,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             Ok(())
         }
         ["demo", rest @ ..] => demo::run(&Workspace::find()?, rest),
+        ["bench", rest @ ..] => bench::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
@@ -67,6 +69,12 @@ Usage: cargo xtask <task>
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
                   with --mint-ahead, tokens are minted ahead.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
+  bench [--resume | name…]
+                  Time the authorizer beside functions that do less, and the same in Node.js and Python; all subjects, or these.
+                  All of them take a quarter of an hour and write docs/benchmarks.md. --resume goes on after an interruption.
+                  Needs Node.js, npm and valgrind as well.
+  bench --check | --record
+                  Compare the instructions of a start and of a request with tests/bench/instructions.json, or write it anew.
   providers       Try what docs/identity/keycloak.md says on a real Keycloak. Needs Java with Maven, else it is skipped.
   fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.
   schema          Write the schema, the rules and the cases in infra/ anew, after the configuration's form has changed.

@@ -11,6 +11,8 @@
 //! <target>/test-bed/integrations/typescript  the package, built: integrations/typescript
 //! <target>/test-bed/orders-typescript        the sample, bundled: examples/orders-typescript
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
+//! <target>/test-bed/bench-node    the benchmarks' peer in Node.js: tests/bench/peers/node
+//! <target>/test-bed/bench-python  the one in Python: tests/bench/peers/python
 //! <target>/test-bed/keycloak    an identity provider: tests/clients/keycloak
 //! <target>/test-bed/cargo-deny  the judge of dependencies
 //! <target>/test-bed/*.stamp     what each was installed from, written last
@@ -95,6 +97,13 @@ fn virtual_environment(
 pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     npm(workspace, "node", "the Node.js clients", "tests/clients/node")?;
     npm(workspace, "cdk", "what the CDK package needs", "infra/cdk")
+}
+
+/// What the benchmarks compare the authorizer with, for `cargo xtask bench` alone.
+pub(crate) fn bench_peers(workspace: &Workspace) -> Result<(), Failure> {
+    npm(workspace, "bench-node", "the benchmarks' peer in Node.js", "tests/bench/peers/node")?;
+    let what = "the benchmarks' peer in Python";
+    virtual_environment(workspace, "bench-python", what, "tests/bench/peers/python/requirements.txt")
 }
 
 /// The judge of dependencies, in the version that `xtask/cargo-deny.version` pins. Built without optimisation, which takes

@@ -5,7 +5,7 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{demo, docs, fuzz, integrations, machine, package, parts, release, text};
+use crate::{bench, demo, docs, fuzz, integrations, machine, package, parts, release, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -63,6 +63,7 @@ const NEEDS: &[Tool] = &[
     machine::TERRAFORM,
     machine::GIT,
     machine::COREUTILS,
+    machine::VALGRIND,
 ];
 
 /// The steps: short ones first, then what others build on. What always takes its time is last.
@@ -84,6 +85,11 @@ const STEPS: &[Step] = &[
         ..Step::of("end-to-end tests", end_to_end_tests)
     },
     Step { needs: &["unit tests", "release binaries", "parts"], ..Step::of("demo", demo::show) },
+    Step {
+        needs: &["unit tests", "release binaries", "parts"],
+        quick: None,
+        ..Step::of("instructions", bench::check)
+    },
     Step { needs: &["release binaries"], quick: None, ..Step::of("package", package::authorizer_again) },
     Step { beside: true, quick: None, ..Step::of("fuzzing", fuzz::check) },
 ];

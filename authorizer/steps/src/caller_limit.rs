@@ -27,8 +27,8 @@ pub struct CallerLimit {
     /// So many a second, and twice that at once.
     per_second: NonZeroU32,
     /// Those seen lately. Whoever is forgotten has full buckets again. That is harmless: buckets fill in two seconds, in which
-    /// hardly an instance serves that many callers, even one that serves many at once. It holds for the caller seen longest ago: a newcomer who was forgotten at once
-    /// would find full buckets at each call.
+    /// hardly an instance serves that many callers, even one that serves many at once. It holds for the caller seen longest ago: a
+    /// newcomer who was forgotten at once would find full buckets at each call.
     callers: Cache<String, Arc<Mutex<Caller>>>,
 }
 

@@ -18,7 +18,7 @@ mod sender;
 mod shape;
 mod summary;
 
-use std::fmt;
+use std::{error::Error, fmt};
 
 use credential::Places;
 
@@ -52,8 +52,11 @@ pub struct Request<'e> {
 ///
 /// [`EventError::Unreadable`], also for what is nested deeper than 127 levels.
 pub fn read(bytes: &[u8]) -> Result<Json<'_>, EventError> {
+    let unreadable = |error: &dyn Error| EventError::Unreadable(error.to_string());
+    // Once for the whole event, and not for each of its texts.
+    let text = str::from_utf8(bytes).map_err(|error| unreadable(&error))?;
     // Of any JSON serde's text never quotes the input.
-    serde_json::from_slice(bytes).map_err(|error| EventError::Unreadable(error.to_string()))
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
 }
 
 impl<'e> Request<'e> {

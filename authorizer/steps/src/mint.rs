@@ -220,10 +220,10 @@ async fn minted<M: Minter>(
 ) -> Result<(Minted, Times), MintError> {
     let asked_at = clock.now();
     let answer = minter.mint(order).await?;
-    let times = Times { asked_at, answered_at: clock.now() };
+let times = Times { asked_at, answered_at: clock.now() };
     match check(answer, order, times) {
         Ok(minted) => Ok((minted, times)),
-        Err(refused) => Err(undo(refused, minter).await),
+        Err(refused) => Err(undo(refused, order, minter).await),
     }
 }
 
@@ -292,12 +292,13 @@ fn came_late(order: &Order, times: Times) -> Option<MintError> {
     order.credential_ends.filter(|credential_ends| token_ends > *credential_ends).map(|_| MintError::Late)
 }
 
-async fn undo<M: Minter>(refused: Refused, minter: &M) -> MintError {
+async fn undo<M: Minter>(refused: Refused, order: &Order, minter: &M) -> MintError {
     for token in refused.tokens {
         if let Err(error) = minter.undo(token).await {
             let reason = with_causes(&error);
             tracing::error!(
                 reason,
+                lambda_request_id = order.request_id(),
                 "a token that was not as ordered could not be revoked; it ends with its TTL"
             );
         }

@@ -46,7 +46,7 @@ fn an_event_that_no_reader_of_json_takes_is_a_fault_with_a_line_and_no_words_of_
         (with("\"\\ud800\""), "escape"),
         (with(&deep), "recursion limit"),
         (format!("{good}{good}").into_bytes(), "trailing"),
-        (not_utf8, "unicode"),
+        (not_utf8, "utf-8"),
         (number.into_bytes(), ""),
     ] {
         let (answer, line) = Bed::new().decide_bytes(&event);

@@ -664,7 +664,8 @@ function isMade(construct: IConstruct): boolean {
 
 /** What is said where one caller can have more than half of a grant's quota minted, as `vault-authorizer check` has it. */
 function callerOverGrant(props: VaultAuthorizerProps): string | undefined {
-  const instances = reservedOf(props);
+  // Without a limit, nothing is known of how many there are.
+  const instances = props.capacityProvider === undefined ? reservedOf(props) : (props.maxExecutionEnvironments ?? -1);
   const caller = props.limits?.caller_mints_per_second ?? 5;
   const grant = props.limits?.grant_mints_per_second ?? 200;
   const isKnown = ![instances, caller, grant].some((number) => Token.isUnresolved(number));

@@ -18,6 +18,7 @@ const NARROWS = "leave the key out, or give it a value; a narrowing that is drop
 const ROUNDED =
   "is beyond the whole numbers that JavaScript holds exactly, so another claim would be bound: write it as text if the claim is text";
 
+const CAPACITY = { capacityProviderArn: "arn:aws:lambda:us-east-1:123456789012:capacity-provider:busy" };
 const AWS_IDENTITY = { server_id: "orders.example.com", accounts: ["123456789012"], sts_regions: ["eu-west-1"] };
 const login = (changes: object) => vault({ login: { ...VAULT.login, ...changes } });
 const LOOPBACK =
@@ -25,7 +26,8 @@ const LOOPBACK =
 
 const KNOWN =
   "api, restApiName, name, code, architecture, type, resultsCacheTtl, apiIds, configurationInPackage, timeout, memorySize, " +
-  "reservedConcurrentExecutions, provisionedConcurrentExecutions, layers, codeSigningConfig, environment, environmentEncryption, " +
+  "reservedConcurrentExecutions, provisionedConcurrentExecutions, capacityProvider, perExecutionEnvironmentMaxConcurrency, " +
+  "maxExecutionEnvironments, layers, codeSigningConfig, environment, environmentEncryption, " +
   "tracing, role, rolePath, permissionsBoundary, vpc, vpcSubnets, securityGroups, ipv6AllowedForDualStack, logRetention, " +
   "logEncryptionKey, logRemovalPolicy, gatewayResponses, alarms, vault, issuers, aws_identity, credentials, answer, log, limits, " +
   "stages";
@@ -175,6 +177,23 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
     { memorySize },
     "memorySize: must be from 128 to 10240 MB",
   ]),
+  [
+    "many at once without a capacity provider",
+    { perExecutionEnvironmentMaxConcurrency: 64 },
+    "perExecutionEnvironmentMaxConcurrency, maxExecutionEnvironments: need a `capacityProvider`",
+  ],
+  [
+    "nothing at once, and no environment",
+    { capacityProvider: CAPACITY, perExecutionEnvironmentMaxConcurrency: 0, maxExecutionEnvironments: 0 },
+    "perExecutionEnvironmentMaxConcurrency: must be from 1 to 1600; leave it out for Lambda's own, 8 for each vCPU",
+    "maxExecutionEnvironments: must be from 1 to 15000; leave it out for no limit",
+  ],
+  [
+    "what managed instances have not",
+    { capacityProvider: CAPACITY, memorySize: 1024, provisionedConcurrentExecutions: 2 },
+    "memorySize: must be at least 2048 MB with `capacityProvider`",
+    "vpc, provisionedConcurrentExecutions: must be left out with `capacityProvider`, which has the network and keeps its instances",
+  ],
   [
     "a threshold that every period is above",
     { alarms: { thresholds: { faults: -1 } } },

@@ -1,0 +1,3 @@
+// A function that does nothing.
+
+exports.handler = async () => ({});
