@@ -220,7 +220,7 @@ async fn minted<M: Minter>(
 ) -> Result<(Minted, Times), MintError> {
     let asked_at = clock.now();
     let answer = minter.mint(order).await?;
-let times = Times { asked_at, answered_at: clock.now() };
+    let times = Times { asked_at, answered_at: clock.now() };
     match check(answer, order, times) {
         Ok(minted) => Ok((minted, times)),
         Err(refused) => Err(undo(refused, order, minter).await),
