@@ -58,7 +58,9 @@ async fn a_warm_request_asks_vault_for_nothing_and_its_token_opens() {
     let (context, ahead) = served(&function, &jwt).await;
     bed.openbao.resume();
     assert!(ahead);
-    let (status, unwrapped) = bed.openbao.unwrap(context["vaultWrappingToken"].as_str().unwrap()).await;
+    let wrapping_token = context["vaultWrappingToken"].as_str().unwrap();
+    assert!(!function.log().contains(wrapping_token));
+    let (status, unwrapped) = bed.openbao.unwrap(wrapping_token).await;
     assert_eq!(status, 200, "{unwrapped}");
     let auth = &unwrapped["auth"];
     assert_eq!(auth["accessor"], context["vaultWrappedAccessor"]);
