@@ -76,9 +76,18 @@ impl Pace {
     };
 }
 
+/// Where the functions' tokens come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    /// Each request mints its own.
+    Asked,
+    /// The grant says `mint_ahead`.
+    Ahead,
+}
+
 /// Runs one scenario on a bed of its own.
-pub async fn run(scenario: &Scenario, pace: Pace, scratch: &Scratch) -> Figures {
-    let mut bed = Bed::start(scenario, scratch).await;
+pub async fn run(scenario: &Scenario, pace: Pace, tokens: Tokens, scratch: &Scratch) -> Figures {
+    let mut bed = Bed::start(scenario, tokens, scratch).await;
     let watch = Watch::start(bed.cluster.nodes());
     let load = Load::start(&bed.functions, &bed.integrations, &bed.issuer);
     load.served_since(Instant::now(), RECOVERY_LIMIT).await;
@@ -93,6 +102,7 @@ pub async fn run(scenario: &Scenario, pace: Pace, scratch: &Scratch) -> Figures 
     let served_again = load.served_since(mended, RECOVERY_LIMIT).await;
 
     let samples = load.finish().await;
+    assert_eq!(bed.minted_ahead(), tokens == Tokens::Ahead, "where the tokens came from");
     let leaders = watch.finish().await;
     let tokens_left = match pace.removal {
         Some(limit) => Some(bed.tokens_left(limit).await),

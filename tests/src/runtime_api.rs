@@ -4,10 +4,13 @@
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
 //! POST /2018-06-01/runtime/invocation/{id}/response    its answer
 //! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
+//! POST /2020-01-01/extension/register                  {"events": ["INVOKE"]}
+//! GET  /2020-01-01/extension/event/next                waits for an invocation
 //! ```
 //!
-//! As Lambda does, it hands out one event to each who asks for the next, freezes nothing by itself (see [`Function::pause`]), and
-//! does not start a function again that has ended.
+//! As Lambda does, it hands out one event to each who asks for the next, tells an extension that registered, waits for it before it
+//! hands out another one, and does not start a function again that has ended. It freezes nothing by itself (see
+//! [`Function::pause`]).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,14 +25,17 @@ use axum::extract::{Path as Segment, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt as _, stream};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 
 use crate::{Child, Scratch, Server, parts};
 
 /// How long a function may take for one event unless the caller says otherwise: what HTTP APIs give an authorizer.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The identifier of the one extension that a function may have here.
+const EXTENSION: &str = "11111111-2222-4333-8444-555555555555";
 
 /// A running function. Dropping it ends the process.
 #[derive(Debug)]
@@ -113,14 +119,25 @@ impl Function {
         Self::start(&parts::binary("release", "bootstrap"), &env, scratch)
     }
 
+    /// [`Function::authorizer`] where the Extensions API answers nobody.
+    pub fn authorizer_without_extensions(configuration: &str, scratch: &Scratch) -> Self {
+        let binary = parts::binary("release", "bootstrap");
+        Self::start_with(&binary, &[("AUTHORIZER_CONFIG", configuration)], scratch, Extension::Refused)
+    }
+
     /// Starts `binary` with Lambda's environment and `env`, and nothing else of this process's environment. Its output
     /// goes to `function.log` in [`Function::task_root`].
     pub fn start(binary: &Path, env: &[(&str, &str)], scratch: &Scratch) -> Self {
+        Self::start_with(binary, env, scratch, Extension::None)
+    }
+
+    fn start_with(binary: &Path, env: &[(&str, &str)], scratch: &Scratch, extension: Extension) -> Self {
         let (events, queue) = mpsc::unbounded_channel();
         let lambda = Arc::new(Lambda {
             queue: AsyncMutex::new(queue),
             waiting: Mutex::default(),
             first_poll: Mutex::default(),
+            extensions: watch::Sender::new(extension),
         });
         let server = Server::start(0, routes(&lambda));
         let task_root = scratch.folder("function");
@@ -210,6 +227,20 @@ impl Function {
         }
     }
 
+    /// Waits until its extension has done what it does between answers. `false` where it has none, or not within five seconds.
+    pub async fn rested(&self) -> bool {
+        let mut extensions = self.lambda.extensions.subscribe();
+        let rested = extensions.wait_for(|extension| matches!(extension, Extension::Waiting(_)));
+        tokio::time::timeout(Duration::from_secs(5), rested).await.is_ok()
+    }
+
+    /// Whether the Extensions API answers. While it does not, Lambda waits for no extension.
+    pub fn serve_extensions(&self, serves: bool) {
+        self.lambda.extensions.send_modify(|extension| {
+            *extension = if serves { Extension::None } else { Extension::Refused };
+        });
+    }
+
     pub async fn exited(&self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.lock().expect("not poisoned").exited() {
@@ -279,6 +310,19 @@ struct Lambda {
     queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Invocation>>>,
     first_poll: Mutex<Option<Instant>>,
+    extensions: watch::Sender<Extension>,
+}
+
+/// The function's extension, if any.
+#[derive(Debug, Default)]
+enum Extension {
+    #[default]
+    None,
+    /// It has not asked for its next event.
+    Busy,
+    Waiting(oneshot::Sender<Value>),
+    /// The API is away.
+    Refused,
 }
 
 fn routes(lambda: &Arc<Lambda>) -> Router {
@@ -287,7 +331,47 @@ fn routes(lambda: &Arc<Lambda>) -> Router {
         .route("/invocation/{id}/response", post(response))
         .route("/invocation/{id}/error", post(error))
         .with_state(Arc::clone(lambda));
-    Router::new().nest("/2018-06-01/runtime", runtime)
+    let extension = Router::new()
+        .route("/register", post(register))
+        .route("/event/next", get(next_of_extension))
+        .with_state(Arc::clone(lambda));
+    Router::new().nest("/2018-06-01/runtime", runtime).nest("/2020-01-01/extension", extension)
+}
+
+async fn register(State(lambda): State<Arc<Lambda>>, body: Bytes) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let is_taken = lambda.extensions.send_if_modified(|extension| {
+        // An internal extension cannot register for more.
+        let is_taken = body["events"] == json!(["INVOKE"]) && !matches!(extension, Extension::Refused);
+        if is_taken {
+            *extension = Extension::Busy;
+        }
+        is_taken
+    });
+    if !is_taken {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let function =
+        json!({"functionName": "authorizer", "functionVersion": "$LATEST", "handler": "bootstrap"});
+    ([("lambda-extension-identifier", EXTENSION)], axum::Json(function)).into_response()
+}
+
+async fn next_of_extension(State(lambda): State<Arc<Lambda>>, headers: HeaderMap) -> Response {
+    if headers.get("lambda-extension-identifier").is_none_or(|identifier| identifier != EXTENSION) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let (sender, event) = oneshot::channel();
+    let is_served = lambda.extensions.send_if_modified(|extension| {
+        let is_served = !matches!(extension, Extension::Refused);
+        if is_served {
+            *extension = Extension::Waiting(sender);
+        }
+        is_served
+    });
+    match event.await {
+        Ok(event) if is_served => axum::Json(event).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
@@ -295,6 +379,7 @@ async fn next(State(lambda): State<Arc<Lambda>>) -> Response {
     let Some(event) = lambda.queue.lock().await.recv().await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    lambda.tell_extension(&event).await;
     let function = "arn:aws:lambda:us-east-1:123456789012:function:authorizer";
     let (epoch, rest) = event.id.split_once('-').expect("an id has five parts");
     let trace = format!("Root=1-{epoch}-{};Parent=0000000000000000;Sampled=0", rest.replace('-', ""));
@@ -325,6 +410,22 @@ async fn error(State(lambda): State<Arc<Lambda>>, Segment(id): Segment<String>, 
 }
 
 impl Lambda {
+    /// Waits for it, where it is busy.
+    async fn tell_extension(&self, event: &Event) {
+        let mut extensions = self.extensions.subscribe();
+        let is_free = |extension: &Extension| !matches!(extension, Extension::Busy);
+        let _ = extensions.wait_for(is_free).await;
+        let deadline_ms = u64::try_from(event.deadline_ms).unwrap_or(u64::MAX);
+        let invoked = json!({"eventType": "INVOKE", "requestId": event.id, "deadlineMs": deadline_ms});
+        self.extensions.send_if_modified(|extension| {
+            let is_waiting = matches!(extension, Extension::Waiting(_));
+            if is_waiting && let Extension::Waiting(waiting) = std::mem::replace(extension, Extension::Busy) {
+                let _ = waiting.send(invoked);
+            }
+            is_waiting
+        });
+    }
+
     fn complete(&self, id: &str, invocation: Invocation) -> StatusCode {
         let Some(waiting) = self.waiting.lock().expect("not poisoned").remove(id) else {
             return StatusCode::BAD_REQUEST;

@@ -66,7 +66,8 @@ Usage: cargo xtask <task>
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
-  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these.
+  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
+                  with --mint-ahead, tokens are minted ahead.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
   bench [--resume | name…]
                   Time the authorizer beside functions that do less, and the same in Node.js and Python; all subjects, or these.

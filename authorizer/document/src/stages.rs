@@ -48,6 +48,9 @@ pub struct WrittenGrant {
     /// `none`: the caller may pass, and there is no Vault token.
     #[schemars(extend("const" = "none"))]
     pub mode: Option<String>,
+    /// Have the next token minted before it is asked for, on instances that are asked for one often.
+    #[schemars(extend("default" = false))]
+    pub mint_ahead: Option<bool>,
 }
 
 /// Who vouches for the callers, and what must hold of them.

@@ -17,10 +17,10 @@ use crate::{
     event::{self, CredentialSource, EventError, EventSummary, Json, Request, Shape},
     grant::{self, Grant, Stage, Stages},
     identity::{Asked, Identity, KeySource, Schemes},
-    mint::{self, Minter, TokenMetadata},
+    mint::{self, Minter, TokenMetadata, ahead::Ahead},
     outcome::{Code, Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
-    telemetry::{CallerIdInLog, Observer, Record, Step, Stopwatch},
+    telemetry::{self, CallerIdInLog, Observer, Record, Step, Stopwatch},
 };
 
 /// Left for the answer to reach Lambda before the deadline.
@@ -35,6 +35,8 @@ pub struct Authorizer<K, S, M> {
     pub resolver: Resolver<K, S>,
     /// How often one caller may have something minted.
     pub caller_limit: CallerLimit,
+    /// What was minted before it was asked for.
+    pub ahead: Ahead,
     /// Who mints.
     pub minter: M,
     /// Where the integration finds Vault.
@@ -113,6 +115,18 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         (outcome.unwrap_or_else(refuse), record)
     }
 
+    /// What there is to do once an answer has gone, and no caller waits: mints ahead, and gives back what is too old.
+    pub async fn mint_ahead(&self, deadline: UnixTime) {
+        let clock = &*self.resolver.clock;
+        if !self.ahead.is_due(clock.now()) {
+            return;
+        }
+        let deadline = clock.now().plus(time_for_the_walk(deadline, clock.now()));
+        for wasted in self.ahead.renew(deadline, &self.minter, clock).await {
+            telemetry::write_wasted(&wasted, clock.now());
+        }
+    }
+
     /// event -> identity -> grant -> mint -> response.
     async fn walk(
         &self,
@@ -144,7 +158,7 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
         let caller_id = self.caller_id_in_log.shown(identity.caller_id());
         let metadata =
             TokenMetadata { stage: stage.name.as_str(), request_id, caller_id: caller_id.as_deref() };
-        let delivery = mint::deliver(&grant, metadata, deadline, &self.minter, clock).await;
+        let delivery = mint::deliver(&grant, metadata, deadline, &self.ahead, &self.minter, clock).await;
         if grant.to_mint().is_some() {
             record.timed(Step::Mint, stopwatch);
         }

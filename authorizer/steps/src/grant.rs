@@ -107,6 +107,8 @@ pub struct TokenRule {
     pub num_uses: Option<u64>,
     /// The claim that gives the token its entity alias.
     pub alias_claim: Option<String>,
+    /// Whether the next token may be minted before it is asked for: see [`mint::ahead`](crate::mint::ahead).
+    pub mint_ahead: bool,
 }
 
 /// The rule that decides for this caller and call. The proof that step 3 ran.
@@ -168,6 +170,11 @@ impl<'a> MintGrant<'a> {
     /// When the caller's credential ends, which the token must not outlive; `None` for an IAM proof.
     pub fn credential_ends(&self) -> Option<UnixTime> {
         self.credential_ends
+    }
+
+    /// Whether the token may have been minted before it was asked for.
+    pub fn mints_ahead(&self) -> bool {
+        self.rule.mint_ahead
     }
 
     /// Whose path a templated policy opens.

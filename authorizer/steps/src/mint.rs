@@ -6,6 +6,8 @@
 //! INVARIANT (never in clear): an answer without `wrap_info`, with `auth`, for another creation path or with a longer
 //! TTL is undone with the token itself and becomes a fault.
 
+pub mod ahead;
+
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -17,6 +19,7 @@ use crate::{
     grant::{Grant, MintGrant, Ttls},
     names::{GrantName, RoleName},
 };
+use ahead::Ahead;
 
 /// Lambda's request id in a token's metadata.
 const REQUEST_ID: &str = "request_id";
@@ -122,6 +125,7 @@ pub struct Minted {
     wrapped_accessor: String,
     creation_path: String,
     wrap_expires_at: UnixTime,
+    ahead: bool,
 }
 
 impl Minted {
@@ -138,6 +142,11 @@ impl Minted {
     /// `auth/token/create/<role>`.
     pub fn creation_path(&self) -> &str {
         &self.creation_path
+    }
+
+    /// Whether it was minted before it was asked for.
+    pub fn is_ahead(&self) -> bool {
+        self.ahead
     }
 
     /// When the wrapping token ends, at the latest.
@@ -173,7 +182,7 @@ pub struct TokenMetadata<'a> {
     pub caller_id: Option<&'a str>,
 }
 
-/// Has Vault mint what the grant gives.
+/// Gives what the grant gives: a token that was minted ahead and fits this caller, else one that Vault mints now.
 ///
 /// # Errors
 ///
@@ -182,10 +191,14 @@ pub async fn deliver<M: Minter>(
     grant: &Grant<'_>,
     metadata: TokenMetadata<'_>,
     deadline: UnixTime,
+    ahead: &Ahead,
     minter: &M,
     clock: &dyn Clock,
 ) -> Result<Delivery, MintError> {
     let Some(to_mint) = grant.to_mint() else { return Ok(Delivery(Delivered::None)) };
+    if let Some(minted) = ahead.take(grant, clock.now()) {
+        return Ok(Delivery(Delivered::Wrapped(minted)));
+    }
     let order = Order::new(to_mint, metadata.meta(grant.name()), deadline);
     mint(&order, minter, clock).await.map(|minted| Delivery(Delivered::Wrapped(minted)))
 }
@@ -197,10 +210,19 @@ pub async fn deliver<M: Minter>(
 ///
 /// See [`MintError`].
 pub async fn mint<M: Minter>(order: &Order, minter: &M, clock: &dyn Clock) -> Result<Minted, MintError> {
+    minted(order, minter, clock).await.map(|(minted, _)| minted)
+}
+
+async fn minted<M: Minter>(
+    order: &Order,
+    minter: &M,
+    clock: &dyn Clock,
+) -> Result<(Minted, Times), MintError> {
     let asked_at = clock.now();
     let answer = minter.mint(order).await?;
-    match check(answer, order, Times { asked_at, answered_at: clock.now() }) {
-        Ok(minted) => Ok(minted),
+    let times = Times { asked_at, answered_at: clock.now() };
+    match check(answer, order, times) {
+        Ok(minted) => Ok((minted, times)),
         Err(refused) => Err(undo(refused, order, minter).await),
     }
 }
@@ -215,7 +237,7 @@ impl TokenMetadata<'_> {
 }
 
 /// When Vault was asked and when it had answered. It starts to count a TTL somewhere between.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Times {
     asked_at: UnixTime,
     answered_at: UnixTime,
@@ -246,6 +268,7 @@ fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Ref
             wrapped_accessor: wrap.wrapped_accessor.unwrap_or_default(),
             creation_path: wrap.creation_path,
             wrap_expires_at: times.asked_at.plus_seconds(wrap.ttl),
+            ahead: false,
         }),
     }
 }

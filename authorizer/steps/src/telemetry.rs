@@ -7,7 +7,9 @@ mod metrics;
 mod observer;
 mod record;
 mod stopwatch;
+mod wasted;
 
 pub use self::observer::{Observer, Step};
 pub use self::record::{CallerIdInLog, Record};
 pub use self::stopwatch::Stopwatch;
+pub use self::wasted::{wasted_line, write_wasted};

@@ -12,6 +12,7 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod ahead;
 mod answers;
 mod aws_iam;
 mod aws_identity;

@@ -11,7 +11,7 @@ use authorizer_steps::{
     event::{Credential, CredentialSource, EventSummary, Json, Request, Shape},
     grant::{Grant, Rule, Stage},
     identity::Identity,
-    mint::{self, TokenMetadata},
+    mint::{self, TokenMetadata, ahead::Ahead},
     outcome::{Kind, Refusal},
     response::{self, Answer, AnswerSettings, Envelope},
     telemetry::Observer,
@@ -173,7 +173,8 @@ impl Walk {
         let stage = resolved.stage.name.as_str();
         let metadata = TokenMetadata { stage, request_id: REQUEST_ID, caller_id: None };
         let clock = &*self.resolver.clock;
-        let delivery = mint::deliver(&resolved.grant, metadata, clock.now(), &DryRun, clock).await?;
+        let delivery =
+            mint::deliver(&resolved.grant, metadata, clock.now(), &Ahead::default(), &DryRun, clock).await?;
         let (request, identity, grant) = (&resolved.request, &resolved.identity, &resolved.grant);
         response::allow(request, identity, grant, &delivery, &self.envelope, self.answer)
             .map_err(|bytes| Refusal::AnswerTooLarge { bytes })

@@ -116,22 +116,23 @@ impl<'a> AuditLog<'a> {
         Self { files }
     }
 
-    /// The tokens whose metadata has the request id; or the one with this accessor, where the log writes it in clear.
+    /// The tokens whose metadata has the request id, where one is given; or the one with this accessor, where the log writes it in clear.
     pub(super) fn accessors_of(
         &self,
-        request_id: &str,
+        request_id: Option<&str>,
         wrapped_accessor: Option<&str>,
     ) -> Result<Bearers, InputError> {
         let mut accessors = BTreeSet::new();
         let mut in_clear = false;
         let needles: Vec<String> =
-            [Some(request_id), wrapped_accessor].into_iter().flatten().map(str::to_owned).collect();
+            [request_id, wrapped_accessor].into_iter().flatten().map(str::to_owned).collect();
         let (unreadable, foreign) = self.scan(&needles, |entry| {
             let made = text(entry, "/response/wrap_info/wrapped_accessor");
             in_clear |= made.is_some() && made == wrapped_accessor;
             // A login may give its token the id as well: AppRole has it of a secret id, JWT of a claim.
             for auth in ["/auth", "/response/auth"] {
-                let bears_it = text(entry, &format!("{auth}/metadata/request_id")) == Some(request_id);
+                let borne = text(entry, &format!("{auth}/metadata/request_id"));
+                let bears_it = borne.is_some() && borne == request_id;
                 let accessor = text(entry, &format!("{auth}/accessor"));
                 in_clear |= accessor.is_some() && accessor == wrapped_accessor;
                 let accessor = accessor.filter(|_| bears_it);

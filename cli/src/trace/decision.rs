@@ -16,7 +16,7 @@ const IDS: [&str; 3] = ["lambda_request_id", "request_id", "extended_request_id"
 const FIELDS: &str = "\
     outcome code message lambda_request_id request_id extended_request_id trace_id api_id stage \
     route method caller_kind caller_issuer caller_id grant token_role \
-    wrapped_accessor creation_path ttl_seconds wrap_ttl_seconds decision_micros mint_micros";
+    wrapped_accessor creation_path minted_ahead ttl_seconds wrap_ttl_seconds decision_micros mint_micros";
 
 /// So many are kept where an id is not one request's.
 const MAX_DECISIONS: usize = 20;
@@ -132,9 +132,20 @@ impl Decision {
         }
     }
 
-    /// The id that the token's metadata has too.
+    /// The id that the token's metadata has too, unless the token was minted ahead.
     pub(super) fn lambda_request_id(&self) -> &str {
         self.fields.get("lambda_request_id").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The id in the metadata of the decision's token. One that was minted ahead has none, so whoever's token bears this
+    /// request's id, it is not the request's.
+    pub(super) fn id_in_metadata(&self) -> Option<&str> {
+        (!self.is_minted_ahead()).then(|| self.lambda_request_id())
+    }
+
+    /// Whether the token was minted before the request.
+    pub(super) fn is_minted_ahead(&self) -> bool {
+        self.fields.get("minted_ahead") == Some(&Value::Bool(true))
     }
 
     /// The accessor of the token that was given to the integration.

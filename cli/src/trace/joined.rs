@@ -12,7 +12,8 @@
 //! ```
 //!
 //! The left way needs no power and is taken where it leads to one token that was minted as the decision says. A token that
-//! nobody unwrapped shows no metadata: for that, and where another's token bears the id, the server is asked.
+//! nobody unwrapped shows no metadata, and one that was minted ahead has no request id: for those, and where another's token
+//! bears the id, the server is asked.
 
 use authorizer_steps::error_chain::with_causes;
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub(super) async fn follow(
     audit_log: &AuditLog<'_>,
     audit_device: Option<&str>,
 ) -> Result<Trace, InputError> {
-    let seen = audit_log.accessors_of(decision.lambda_request_id(), decision.wrapped_accessor())?;
+    let seen = audit_log.accessors_of(decision.id_in_metadata(), decision.wrapped_accessor())?;
     let (mut chain, mut joined_by) = match seen.accessors.as_slice() {
         [only] => {
             let joined_by = if seen.in_clear { JoinedBy::Accessor } else { JoinedBy::Metadata };
@@ -118,6 +119,11 @@ pub(super) async fn follow(
 /// tokens writes into it, and some auth methods take it from whoever logs in.
 #[derive(Debug, thiserror::Error)]
 enum Doubt {
+    /// No token can bear the id, and the accessor is hashed.
+    #[error(
+        "the token was minted ahead, before this request, so the audit log names it by its accessor alone"
+    )]
+    Ahead,
     /// No token bears the id.
     #[error(
         "the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log"
@@ -148,7 +154,11 @@ impl Doubt {
         // A decision without an accessor gave nobody a token.
         decision.wrapped_accessor()?;
         let Some(joined_by) = joined_by else {
-            return Some(if borne { Self::Ambiguous } else { Self::Unseen });
+            return Some(match borne {
+                true => Self::Ambiguous,
+                false if decision.is_minted_ahead() => Self::Ahead,
+                false => Self::Unseen,
+            });
         };
         if steps.is_empty() {
             return Some(Self::Unseen);

@@ -65,6 +65,10 @@ fn verdict(decision: &Decision) -> String {
         ("ttl", seconds("ttl_seconds")),
         ("wrap ttl", seconds("wrap_ttl_seconds")),
         ("accessor", decision.text("wrapped_accessor")),
+        (
+            "minted",
+            if decision.is_minted_ahead() { "ahead, before this request".to_owned() } else { String::new() },
+        ),
     ] {
         if !value.is_empty() {
             text += &field(name, &value);

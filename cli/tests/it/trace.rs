@@ -281,6 +281,61 @@ fn a_token_that_nobody_unwrapped_is_found_behind_a_foreign_one() {
     assert_eq!(trace["notes"], json!([foreign, "nobody unwrapped the token"]));
 }
 
+/// The recorded logs as they are where the token was minted ahead: its metadata has no request id.
+fn minted_ahead() -> [String; 2] {
+    let own = "\"wrapped_accessor\":\"vG9R06yF0tcJ5Q9G3h76MPUI\"";
+    let log = text_of("authorizer.log").replace(own, &format!("{own},\"minted_ahead\":true"));
+    let id = "\"request_id\":\"00000000-0000-4000-8000-000000000001\"";
+    let audit = text_of("audit.json");
+    assert!(log.contains("minted_ahead") && audit.contains(id));
+    [file("log", &log), file("json", &audit.replace(id, "\"minted_ahead\":\"true\""))]
+}
+
+/// The server tells what the audit log writes for its accessor.
+#[test]
+fn a_token_that_was_minted_ahead_is_found_by_its_accessor() {
+    let [log, audit] = minted_ahead();
+    let audit_text = fs::read_to_string(&audit).unwrap();
+    let entries = audit_text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let wrapped =
+        |entry: Value| entry["response"]["wrap_info"]["wrapped_accessor"].as_str().map(str::to_owned);
+    let hash = entries.filter_map(wrapped).next().unwrap();
+    let vault = Server::start(move |path| match path {
+        "/v1/sys/audit-hash/file" => (200, json!({"data": {"hash": hash}})),
+        _ => (403, json!({"errors": ["1 error occurred:\n\t* permission denied\n\n"]})),
+    });
+    let traced = trace_at(&operator(&vault), LIVED, [&log, &audit], &["--json"]).json(0);
+    assert_eq!((&traced["complete"], &traced["joined_by"]), (&json!(true), &json!("audit_hash")));
+    assert_eq!(traced["decision"]["minted_ahead"], true);
+    assert_eq!(traced["notes"], json!([]));
+    let steps = ["mint", "lookup", "unwrap"].map(|step| traced["steps"].to_string().contains(step));
+    assert_eq!(steps, [true; 3]);
+    let text = trace_at(&operator(&vault), LIVED, [&log, &audit], &[]).printed(0);
+    has(&text, &["minted      ahead, before this request", "joined by the accessor's HMAC"]);
+}
+
+#[test]
+fn what_cannot_be_told_of_a_token_that_was_minted_ahead_is_said() {
+    let [log, audit] = minted_ahead();
+    let told = trace_of(LIVED, &log, &audit, &["--json"]).json(3);
+    assert_eq!((&told["steps"], &told["joined_by"]), (&json!([]), &Value::Null));
+    has(
+        told["notes"][0].as_str().unwrap(),
+        &[
+            "the token was minted ahead, before this request, so the audit log names it by its accessor alone",
+            "VAULT_ADDR",
+        ],
+    );
+}
+
+/// A token that was minted ahead has no request id, so one that bears it is somebody else's, however it was made.
+#[test]
+fn rejects_a_token_that_bears_the_request_id_where_the_own_was_minted_ahead() {
+    let [log, _] = minted_ahead();
+    let told = trace_of(LIVED, &log, &recorded("audit.json"), &["--json"]).json(3);
+    assert_eq!((&told["complete"], &told["steps"]), (&json!(false), &json!([])));
+}
+
 /// What the audit log writes for the accessor of the token that nobody unwrapped.
 fn hash_of_the_last() -> Value {
     let entry: Value = serde_json::from_str(text_of("audit.json").lines().last().unwrap()).unwrap();

@@ -335,6 +335,10 @@ export interface Stage {
 export interface Grant {
   caller: Caller;
   /**
+   * Have the next token minted before it is asked for, on instances that are asked for one often.
+   */
+  mint_ahead?: boolean;
+  /**
    * `none`: the caller may pass, and there is no Vault token.
    */
   mode?: "none";

@@ -115,6 +115,7 @@ const EVERY_KEY: Omit<Configuration, "stages"> & { audiences: string[]; server_i
         bound_iam_principal_ids: ["AROAEXAMPLE123"],
       },
       token: { role: "batch", policies: ["batch"], ttl: "10m", wrap_ttl: "60s" },
+      mint_ahead: true,
     },
     { name: "status", mode: "none", routes: ["GET /status"], caller: { issuer: "corp", any: true } },
   ],

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{FUNCTIONS, Scenario, TOKEN_TTL};
+use super::{FUNCTIONS, Scenario, TOKEN_TTL, Tokens};
 use crate::http::port;
 use crate::load_balancer::Upstream;
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Bed {
 
 impl Bed {
     /// Starts everything that the scenario needs.
-    pub(super) async fn start(scenario: &Scenario, scratch: &Scratch) -> Self {
+    pub(super) async fn start(scenario: &Scenario, tokens: Tokens, scratch: &Scratch) -> Self {
         let cluster = Cluster::start(scratch).await;
         let active = cluster.node(cluster.leader().await);
         vault_setup::quickstart(active).await;
@@ -50,7 +50,8 @@ impl Bed {
         let load_balancer = LoadBalancer::start(&upstreams);
 
         let issuer = Issuer::start();
-        let configuration = configuration(&load_balancer.address(), &emulator.sts_url(), &issuer.url());
+        let configuration =
+            configuration(&load_balancer.address(), &emulator.sts_url(), &issuer.url(), tokens);
         let keys = &identity.credentials;
         let keys = [
             ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
@@ -113,6 +114,12 @@ impl Bed {
         ended
     }
 
+    /// Whether every function has handed out tokens that were minted ahead.
+    pub(super) fn minted_ahead(&self) -> bool {
+        let is_ahead = |line: &serde_json::Value| line["minted_ahead"] == true;
+        self.functions.iter().all(|function| function.decisions().iter().any(is_ahead))
+    }
+
     /// How often a function has said that it panicked, whether it lived on or not.
     pub(super) fn panics(&self) -> usize {
         let functions = self.functions.iter().chain(&self.integrations);
@@ -129,11 +136,12 @@ fn integrations(vault: &str, scratch: &Scratch) -> Vec<Arc<Function>> {
     (0..FUNCTIONS).map(|_| Arc::new(Function::start(&binary, &environment, scratch))).collect()
 }
 
-fn configuration(vault: &str, sts: &str, issuer: &str) -> String {
+fn configuration(vault: &str, sts: &str, issuer: &str, tokens: Tokens) -> String {
     let ttl = format!("{}s", TOKEN_TTL.as_secs());
     let login =
         json!({"method": "aws", "role": "api-authorizer", "server_id": SERVER_ID, "sts_endpoint": sts});
     let grant = Grant::reader().set("token.ttl", ttl.as_str()).set("token.wrap_ttl", ttl);
+    let grant = grant.set("mint_ahead", tokens == Tokens::Ahead);
     let configuration = Configuration::new(vault).login(login).issuer("corp", issuer).grant(grant);
     configuration.set("limits.caller_mints_per_second", 1000).to_string()
 }

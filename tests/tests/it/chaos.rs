@@ -1,10 +1,10 @@
 //! What goes wrong around the authorizer, short: four scenarios of `cargo xtask chaos`, whose bar but for the share of
-//! faults does not depend on the machine's speed. Tokens after their TTL are counted where a leader was lost, which is when
-//! Vault could forget one; the full run counts them everywhere.
+//! faults does not depend on the machine's speed. Two of them run with tokens minted ahead as well. Tokens after their TTL are
+//! counted where a leader was lost, which is when Vault could forget one; the full run counts them everywhere.
 
 use std::time::{Duration, Instant};
 
-use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample};
+use test_bed::chaos::{self, Election, MARGIN, Observed, Outcome, Pace, SCENARIOS, Sample, Tokens};
 use test_bed::{Cluster, NODES, Scratch, parts, vault_setup};
 
 use crate::stack;
@@ -12,9 +12,13 @@ use crate::stack;
 const WITHOUT_TOKENS: Pace = Pace { removal: None, ..Pace::SHORT };
 
 async fn holds(name: &str, pace: Pace) {
+    holds_with(name, pace, Tokens::Asked).await;
+}
+
+async fn holds_with(name: &str, pace: Pace, tokens: Tokens) {
     let scratch = Scratch::new(name);
     let scenario = chaos::scenario(name).unwrap();
-    let figures = chaos::run(scenario, pace, &scratch).await;
+    let figures = chaos::run(scenario, pace, tokens, &scratch).await;
     assert!(figures.missed.is_empty(), "{name}: {figures:#?}");
 }
 
@@ -31,6 +35,17 @@ async fn a_revoked_token_of_the_authorizers_own_is_replaced() {
 #[tokio::test]
 async fn a_function_stopped_for_longer_than_its_token_lives_goes_on() {
     holds("function-stopped", WITHOUT_TOKENS).await;
+}
+
+/// A token that was minted before the leader was lost, or before the freeze, is nobody's denial.
+#[tokio::test]
+async fn tokens_minted_ahead_change_nothing_where_a_leader_is_killed() {
+    holds_with("leader-killed", Pace::SHORT, Tokens::Ahead).await;
+}
+
+#[tokio::test]
+async fn tokens_minted_ahead_change_nothing_where_a_function_is_stopped() {
+    holds_with("function-stopped", WITHOUT_TOKENS, Tokens::Ahead).await;
 }
 
 /// The standby does not know a token yet that the other nodes know: no call is refused, and none is an alarm.

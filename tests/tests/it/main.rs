@@ -25,6 +25,7 @@ mod fake_context;
 mod iam_callers;
 mod logins;
 mod many_at_once;
+mod mint_ahead;
 mod mutual_tls;
 mod package;
 mod providers;

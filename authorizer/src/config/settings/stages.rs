@@ -48,7 +48,10 @@ impl Reader<'_> {
             None => Some(Callers::AwsIdentity),
         };
         let mode = match grant.token {
-            Some(token) => self.token(&format!("{at}.token"), token).map(Mode::Token),
+            Some(token) => {
+                let mint_ahead = grant.mint_ahead.unwrap_or_default();
+                self.token(&format!("{at}.token"), token, mint_ahead).map(Mode::Token)
+            }
             None => Some(Mode::None),
         };
         Some(Rule {
@@ -60,7 +63,7 @@ impl Reader<'_> {
         })
     }
 
-    fn token(&self, at: &str, token: Token) -> Option<TokenRule> {
+    fn token(&self, at: &str, token: Token, mint_ahead: bool) -> Option<TokenRule> {
         let role = self.parsed(format!("{at}.role"), &token.role);
         let policies = token.policies.iter().map(|policy| policy.0.as_str());
         let policies = self.each(&format!("{at}.policies"), policies);
@@ -72,6 +75,7 @@ impl Reader<'_> {
             wrap_ttl_seconds,
             num_uses: token.num_uses,
             alias_claim: token.entity_alias.map(|alias| alias.claim),
+            mint_ahead,
         })
     }
 

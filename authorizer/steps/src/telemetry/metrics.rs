@@ -34,11 +34,14 @@ pub(super) struct Values {
     pub(super) decision_micros: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mint_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) minted_ahead: Option<u64>,
 }
 
+/// What CloudWatch is to make of a line.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Directive {
+pub(super) struct Directive {
     timestamp: u64,
     cloud_watch_metrics: &'static RawValue,
 }
@@ -47,7 +50,7 @@ struct Directive {
 #[serde(rename_all = "PascalCase")]
 struct Definitions {
     namespace: &'static str,
-    dimensions: [&'static [&'static str]; 2],
+    dimensions: &'static [&'static [&'static str]],
     metrics: Vec<Metric>,
 }
 
@@ -58,27 +61,46 @@ struct Metric {
     unit: &'static str,
 }
 
-/// What every line says alike is written once. A metric that is defined must be in the line, so a decision with a mint has
-/// definitions of its own.
-static WITHOUT_A_MINT: LazyLock<Box<RawValue>> = LazyLock::new(|| definitions(&[]));
-static WITH_A_MINT: LazyLock<Box<RawValue>> = LazyLock::new(|| definitions(&["MintMicros"]));
+/// What every line says alike is written once. A metric that is defined must be in the line, so a decision with a mint, and one
+/// by a grant that mints ahead, have definitions of their own.
+static DECISIONS: LazyLock<[[Box<RawValue>; 2]; 2]> = LazyLock::new(|| {
+    let of = |ahead: &[&'static str]| [&[][..], &["MintMicros"]].map(|mint| decisions(ahead, mint));
+    [of(&[]), of(&["MintedAhead"])]
+});
+/// Of a token that was minted ahead and that nobody got.
+static WASTED: LazyLock<Box<RawValue>> =
+    LazyLock::new(|| definitions(&[&["Stage"]], counted(&["AheadUndone", "AheadLeft"]).collect()));
 
-fn definitions(also_measured: &[&'static str]) -> Box<RawValue> {
-    let counted = ["Allowed", "Denied", "Faults", "ColdStarts"].map(|name| Metric { name, unit: "Count" });
+fn decisions(also_counted: &[&'static str], also_measured: &[&'static str]) -> Box<RawValue> {
+    let all = counted(&["Allowed", "Denied", "Faults", "ColdStarts"]).chain(counted(also_counted));
     let measured = ["DecisionMicros"].iter().chain(also_measured);
-    let measured = measured.map(|name| Metric { name, unit: "Microseconds" });
-    let definitions = Definitions {
-        namespace: "VaultAuthorizer",
-        dimensions: [&["Stage"], &["Stage", "Code"]],
-        metrics: counted.into_iter().chain(measured).collect(),
-    };
-    to_raw_value(&[definitions]).unwrap_or_default()
+    let all = all.chain(measured.map(|name| Metric { name, unit: "Microseconds" }));
+    definitions(&[&["Stage"], &["Stage", "Code"]], all.collect())
+}
+
+fn counted(names: &[&'static str]) -> impl Iterator<Item = Metric> {
+    names.iter().map(|name| Metric { name, unit: "Count" })
+}
+
+fn definitions(dimensions: &'static [&'static [&'static str]], metrics: Vec<Metric>) -> Box<RawValue> {
+    to_raw_value(&[Definitions { namespace: "VaultAuthorizer", dimensions, metrics }]).unwrap_or_default()
+}
+
+impl Directive {
+    fn of(definitions: &'static RawValue, now: UnixTime) -> Self {
+        Self { timestamp: now.millis(), cloud_watch_metrics: definitions }
+    }
+
+    pub(super) fn of_wasted(now: UnixTime) -> Self {
+        Self::of(&WASTED, now)
+    }
 }
 
 impl<'a> Metrics<'a> {
     pub(super) fn of(values: Values, stage: &'a str, code: &'static str, now: UnixTime) -> Self {
-        let definitions = if values.mint_micros.is_some() { &WITH_A_MINT } else { &WITHOUT_A_MINT };
-        let directive = Directive { timestamp: now.millis(), cloud_watch_metrics: definitions };
-        Self { directive, stage, code, values }
+        let [without, with] = &*DECISIONS;
+        let [unmeasured, measured] = if values.minted_ahead.is_some() { with } else { without };
+        let definitions = if values.mint_micros.is_some() { measured } else { unmeasured };
+        Self { directive: Directive::of(definitions, now), stage, code, values }
     }
 }

@@ -88,6 +88,8 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     creation_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    minted_ahead: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ttl_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wrap_ttl_seconds: Option<u64>,
@@ -106,6 +108,9 @@ pub struct Record {
     known_stage: Option<String>,
     #[serde(skip)]
     caller_id_in_log: CallerIdInLog,
+    /// Whether the grant lets its tokens be minted ahead.
+    #[serde(skip)]
+    mints_ahead: bool,
 }
 
 impl Record {
@@ -135,6 +140,7 @@ impl Record {
         if let Some(minted) = delivery.minted() {
             self.wrapped_accessor = Some(minted.wrapped_accessor().to_owned());
             self.creation_path = Some(minted.creation_path().to_owned());
+            self.minted_ahead = minted.is_ahead().then_some(true);
         }
     }
 
@@ -203,6 +209,7 @@ impl Record {
             cold_starts: u64::from(self.cold_start),
             decision_micros: self.decision_micros,
             mint_micros: self.mint_micros,
+            minted_ahead: self.mints_ahead.then_some(u64::from(self.minted_ahead.is_some())),
         };
         let stage = self.known_stage.as_deref().unwrap_or("unknown");
         Metrics::of(values, stage, self.code.unwrap_or("allowed"), now)
@@ -235,6 +242,7 @@ impl Observer for Record {
             self.token_role = Some(to_mint.role().to_string());
             self.ttl_seconds = Some(to_mint.ttls().token_seconds);
             self.wrap_ttl_seconds = Some(to_mint.ttls().wrap_seconds);
+            self.mints_ahead = to_mint.mints_ahead();
         }
     }
 

@@ -15,7 +15,10 @@ use authorizer_steps::{
     caller_limit::CallerLimit,
     clock::Clock,
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
-    mint::{MintError, Order},
+    mint::{
+        MintError, Order,
+        ahead::{Ahead, Wasted},
+    },
     response::{Answer, Envelope},
     telemetry::Record,
 };
@@ -56,6 +59,7 @@ impl Bed {
         let aws_identity =
             config.aws_identity.map(|settings| AwsIdentityScheme::new(settings, sts.clone(), clock.clone()));
         let authorizer = Authorizer {
+            ahead: Ahead::of(&config.stages),
             resolver: Resolver {
                 schemes: Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity },
                 credentials: config.credentials,
@@ -129,6 +133,16 @@ impl Bed {
         let invocation =
             Invocation { request_id: "lambda-request-1", trace_id: Some("Root=1-2-3"), deadline };
         self.authorizer.decide(event, invocation).await
+    }
+
+    /// What runs after an answer: mints ahead, and says what was wasted.
+    pub fn renew(&self) -> Vec<Wasted> {
+        block_on(self.renew_within(8))
+    }
+
+    pub async fn renew_within(&self, seconds: u64) -> Vec<Wasted> {
+        let deadline = self.clock.now().plus_seconds(seconds);
+        self.authorizer.ahead.renew(deadline, &self.authorizer.minter, &*self.clock).await
     }
 
     pub fn line(&self, event: &Value) -> Value {

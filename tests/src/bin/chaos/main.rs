@@ -1,7 +1,8 @@
 //! The scenarios of [`test_bed::chaos`], one after the other, and what they came to.
 //!
 //! Receives names of scenarios, or none for all; prints a line for each and, after all of them, writes
-//! `docs/reliability.md`. The exit code is 1 where a promise was missed.
+//! `docs/reliability.md`. With `--mint-ahead`, the functions' tokens are minted ahead, and no document is written. The exit code is
+//! 1 where a promise was missed.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -14,11 +15,13 @@ mod document;
 
 use std::process::ExitCode;
 
-use test_bed::chaos::{self, Figures, Pace, SCENARIOS, Scenario};
+use test_bed::chaos::{self, Figures, Pace, SCENARIOS, Scenario, Tokens};
 use test_bed::{Scratch, parts};
 
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let (options, names): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument == "--mint-ahead");
+    let tokens = if options.is_empty() { Tokens::Asked } else { Tokens::Ahead };
     let chosen: Vec<&Scenario> = if names.is_empty() {
         SCENARIOS.iter().collect()
     } else {
@@ -35,7 +38,7 @@ fn main() -> ExitCode {
         println!("{}/{} {}: {}", index + 1, chosen.len(), scenario.name, scenario.injected);
         let mut scratch = Scratch::new(scenario.name);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let figures = runtime.block_on(chaos::run(scenario, Pace::FULL, &scratch));
+        let figures = runtime.block_on(chaos::run(scenario, Pace::FULL, tokens, &scratch));
         println!("    {}", document::line(&figures));
         for missed in &figures.missed {
             println!("    MISSED: {missed}");
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
         results.push((scenario, figures));
     }
 
-    if names.is_empty() {
+    if names.is_empty() && tokens == Tokens::Asked {
         let path = parts::repository().join("docs/reliability.md");
         std::fs::write(&path, document::of(&results)).expect("the document can be written");
         println!("written: docs/reliability.md");
