@@ -1,9 +1,6 @@
 //! The line of one decision: names, accessors and times, and no place for a token.
 
-use std::{
-    cell::Cell,
-    io::{self, Write},
-};
+use std::cell::Cell;
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,6 +10,7 @@ use super::{
     metrics::{Metrics, Values},
     observer::{Observer, Step},
     stopwatch::Stopwatch,
+    write_line,
 };
 use crate::{
     clock::UnixTime,
@@ -177,7 +175,7 @@ impl Record {
         String::from_utf8(line).unwrap_or_default()
     }
 
-    /// Writes the line to standard output. A log that cannot be written does not stop a decision.
+    /// Writes the line to standard output.
     pub fn write(&self, now: UnixTime) {
         thread_local! {
             /// Each line is written where the one before it was.
@@ -186,10 +184,7 @@ impl Record {
         let mut line = LINE.take();
         line.clear();
         self.append_to(&mut line, now);
-        line.push(b'\n');
-        if io::stdout().lock().write_all(&line).is_err() {
-            tracing::error!("the record could not be written");
-        }
+        write_line(&mut line);
         LINE.set(line);
     }
 

@@ -1,11 +1,9 @@
 //! The line of a token that was minted ahead and that nobody got, with its metrics. It belongs to no request, so it is no
 //! decision's line. With it, every token that was minted is in the log by its accessor.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
-use super::metrics::Directive;
+use super::{metrics::Directive, write_line};
 use crate::{
     clock::UnixTime,
     mint::ahead::{Fate, Wasted},
@@ -55,9 +53,5 @@ pub fn wasted_line(wasted: &Wasted, now: UnixTime) -> String {
 
 /// Writes the line to standard output.
 pub fn write_wasted(wasted: &Wasted, now: UnixTime) {
-    let mut line = wasted_line(wasted, now);
-    line.push('\n');
-    if io::stdout().lock().write_all(line.as_bytes()).is_err() {
-        tracing::error!("the line of a wasted token could not be written");
-    }
+    write_line(&mut wasted_line(wasted, now).into_bytes());
 }
