@@ -6,8 +6,8 @@
 use std::slice;
 
 use authorizer_steps::event::{
-    self, Credential, CredentialError, CredentialSource, EventSummary, Json, MAX_CREDENTIAL_BYTES,
-    MethodArn, Request, Resource, Shape,
+    self, Credential, CredentialError, CredentialSource, EventSummary, Json, MAX_CREDENTIAL_BYTES, MethodArn,
+    Request, Resource, Shape,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
