@@ -122,9 +122,8 @@ impl<K: KeySource, S: Sts, M: Minter> Authorizer<K, S, M> {
             return;
         }
         let deadline = clock.now().plus(time_for_the_walk(deadline, clock.now()));
-        for wasted in self.ahead.renew(deadline, &self.minter, clock).await {
-            telemetry::write_wasted(&wasted, clock.now());
-        }
+        let report = |wasted| telemetry::write_wasted(&wasted, clock.now());
+        self.ahead.renew(deadline, &self.minter, clock, report).await;
     }
 
     /// event -> identity -> grant -> mint -> response.

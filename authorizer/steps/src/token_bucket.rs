@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 
+/// Threads read the clock in one order and come to the bucket in another. A time that is earlier by less than this is no clock
+/// that was set back.
+const OUT_OF_ORDER: Duration = Duration::from_secs(1);
+
 /// So many at once, and one more each interval. Kept as time that is owed: each token costs an interval, the clock pays
 /// it back, and at most `capacity` intervals can be owed by taking tokens.
 #[derive(Debug, Clone)]
@@ -49,7 +53,8 @@ impl TokenBucket {
     /// Takes time instead of a token, also where that is more than the bucket holds.
     pub fn charge(&mut self, time: Duration, now: UnixTime) {
         self.owed = self.owed(now).saturating_add(time);
-        self.counted_at = Some(now);
+        let is_out_of_order = |last: &UnixTime| now < *last && last.duration_after(now) < OUT_OF_ORDER;
+        self.counted_at = Some(self.counted_at.filter(is_out_of_order).unwrap_or(now));
     }
 
     /// How long until it is full again.
@@ -83,6 +88,13 @@ mod tests {
             let taken = (0..tried_at.len()).filter(|n| bucket.take(at(tried_at[*n])));
             assert_eq!(taken.collect::<Vec<_>>(), taken_at, "{case}");
         }
+    }
+
+    #[test]
+    fn rejects_a_flood_whose_threads_read_the_clock_in_another_order() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        let taken = (0..100).filter(|_| bucket.take(at(1900)) | bucket.take(at(1000)));
+        assert_eq!(taken.count(), 1, "the two it held");
     }
 
     #[test]

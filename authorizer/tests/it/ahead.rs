@@ -269,6 +269,29 @@ fn a_hanging_vault_is_given_up_and_another_mint_may_follow() {
 }
 
 #[test]
+fn a_hanging_vault_holds_the_instance_up_once_for_all_that_is_given_back() {
+    let bed = Bed::of(many_grants(5));
+    keep_one_each(&bed, 5);
+    bed.vault_hangs(true);
+    bed.clock.forward_seconds(LONGEST_AGE + 1);
+    block_on(async { tokio::time::timeout(std::time::Duration::from_millis(20), bed.renew_within(8)).await })
+        .unwrap_err();
+    assert_eq!(bed.undone().len(), 5, "none waits for another");
+}
+
+#[test]
+fn nothing_is_begun_where_lambda_ends_the_call_before_vault_could_answer() {
+    let bed = bed();
+    warm(&bed);
+    bed.clock.forward_seconds(LONGEST_AGE + 1);
+    assert!(bed.line(&event(&good_token()))["minted_ahead"].is_null());
+    bed.orders();
+    assert!(block_on(bed.renew_within(0)).is_empty());
+    assert!(bed.undone().is_empty() && bed.orders().is_empty());
+    assert_eq!(after_answer(&bed), [("accessor-2".to_owned(), Fate::Undone)], "it is done the next time");
+}
+
+#[test]
 fn each_request_counts_for_its_caller_wherever_its_token_comes_from() {
     let bed = Bed::of(mints_ahead().with("limits: {caller_mints_per_second: 2}"));
     let code = || {
@@ -280,24 +303,28 @@ fn each_request_counts_for_its_caller_wherever_its_token_comes_from() {
     assert_eq!(codes, ["allowed", "allowed", "allowed", "allowed", "rate_limited"]);
 }
 
-#[test]
-fn one_instance_keeps_a_bounded_number() {
+fn many_grants(count: usize) -> Document {
     let grant = |nth: usize| {
         json!({"name": format!("grant-{nth}"), "routes": [format!("GET /{nth}")], "caller": {"issuer": "corp", "any": true},
             "mint_ahead": true, "token": {"role": format!("role-{nth}"), "policies": ["p"], "ttl": "2m", "wrap_ttl": "30s"}})
     };
-    let grants = Value::from((0..40).map(grant).collect::<Vec<_>>());
-    let bed = Bed::of(
-        document()
-            .at("/stages/prod/grants", &grants.to_string())
-            .with("limits: {caller_mints_per_second: 1000}"),
-    );
-    for nth in (0..40).chain(0..40) {
+    let grants = Value::from((0..count).map(grant).collect::<Vec<_>>());
+    document().at("/stages/prod/grants", &grants.to_string()).with("limits: {caller_mints_per_second: 1000}")
+}
+
+/// Returns how many were ordered.
+fn keep_one_each(bed: &Bed, grants: usize) -> usize {
+    for nth in (0..grants).chain(0..grants) {
         assert_eq!(bed.code(&event_on(&good_token(), "prod", "GET", &format!("/{nth}"))), "allowed");
     }
     bed.orders();
     bed.renew();
-    assert_eq!(bed.orders().len(), 32);
+    bed.orders().len()
+}
+
+#[test]
+fn one_instance_keeps_a_bounded_number() {
+    assert_eq!(keep_one_each(&Bed::of(many_grants(40)), 40), 32);
 }
 
 #[test]

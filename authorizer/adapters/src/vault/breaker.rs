@@ -4,7 +4,7 @@
 //! down, and a Vault that comes back is not met by all who waited. Leaves what counts as a failure to `repeat`.
 //!
 //! Calls that are under way at once can fail for one reason, say a node that took all their connections along. Together that is
-//! one failure, unless Vault had all the time that a call is given and answered none of them.
+//! one failure, unless Vault hangs: it had time, and answered none of them.
 //!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back ends the pause.
 
@@ -46,7 +46,7 @@ pub(super) struct Failure {
     pub(super) reason: String,
     /// Vault said that it is sealed.
     pub(super) sealed: bool,
-    /// Vault had all the time there was.
+    /// Vault had time to answer, and did not.
     pub(super) hung: bool,
 }
 

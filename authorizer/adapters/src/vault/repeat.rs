@@ -42,6 +42,8 @@ const PAUSES: Backoff =
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
 /// A call ends by so much before its request does: what came of it is still counted, logged and answered with.
 const END_MARGIN: Duration = Duration::from_millis(50);
+/// A Vault that has not answered a call in this time hangs. One that had less may only be slow.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
 
 /// Makes calls again, and stops making them.
 pub(super) struct Repeating {
@@ -77,8 +79,10 @@ impl Repeating {
         let mut attempts = 0;
         loop {
             attempts += 1;
+            let begun = self.clock.now();
             let outcome = attempt().await;
-            self.count(call, turn.turn, &outcome);
+            let had_time = time_for_a_call(deadline, begun).is_ok_and(|time| time >= HANGS_AFTER);
+            self.count(call, turn.turn, &outcome, had_time);
             drop(turn);
             let Err(error) = outcome else { return outcome };
             let Some(pause) = error.vault_error().and_then(|failure| pause(failure, attempts)) else {
@@ -102,12 +106,12 @@ impl Repeating {
     }
 
     /// Whatever Vault answered, it answered: only what says that it is away counts against it.
-    fn count<T>(&self, call: &str, turn: Turn, outcome: &Result<T, MintError>) {
+    fn count<T>(&self, call: &str, turn: Turn, outcome: &Result<T, MintError>, had_time: bool) {
         let now = self.clock.now();
         match outcome.as_ref().map_err(MintError::vault_error) {
             Err(Some(failure)) if failure.is_away() => {
                 let sealed = matches!(failure.kind, VaultErrorKind::Sealed);
-                let hung = matches!(failure.kind, VaultErrorKind::TimedOut);
+                let hung = had_time && matches!(failure.kind, VaultErrorKind::TimedOut);
                 let failure = Failure { reason: with_causes(failure), sealed, hung };
                 self.breaker().failed(turn, failure, now, chance());
             }

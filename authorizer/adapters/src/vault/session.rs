@@ -16,6 +16,7 @@ use vault_api::{Auth, VaultToken};
 use vault_transport::{Call, Vault};
 
 use super::{
+    TIMEOUT,
     login::{self, BoxedLogin, Granted},
     repeat::{Repeating, time_for_a_call},
 };
@@ -89,10 +90,11 @@ impl Sessions {
     }
 
     async fn new_session(&self, flight: Flight<'_>, deadline: UnixTime) -> Result<VaultToken, MintError> {
+        let time = time_for_a_call(deadline, self.clock.now());
         match self.log_in(deadline).await {
             Ok(session) => Ok(landed(flight, session)),
             Err(error) => {
-                flight.failed(&error);
+                flight.failed(&error, time.is_ok_and(|time| time == TIMEOUT));
                 Err(error)
             }
         }

@@ -18,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
+
 use super::{MintError, Minted, Minter, Order, Times, Undo, creation_path, minted};
 use crate::{
     clock::{Clock, UnixTime},
@@ -34,6 +36,8 @@ const MAX_KEPT: usize = 32;
 const AGE_PARTS: u32 = 3;
 /// What a mint ahead may take. Lambda sends no other event meanwhile.
 const LONGEST_MINT: Duration = Duration::from_secs(2);
+/// With less time nothing is begun: a mint would fail, and a token that is given back would be lost half-way.
+const SHORTEST_MINT: Duration = Duration::from_millis(100);
 /// After the first failure in a row; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -149,26 +153,33 @@ impl Ahead {
         self.grants().values().any(|slot| slot.is_wanted(now) || slot.is_stale(now))
     }
 
-    /// Mints what is wanted and gives back what is too old, before the deadline or not at all. A mint that fails is logged, and
-    /// the next request mints for itself.
-    pub async fn renew<M: Minter>(&self, deadline: UnixTime, minter: &M, clock: &dyn Clock) -> Vec<Wasted> {
+    /// Mints what is wanted and gives back what is too old, before the deadline or not at all. Reports each token that nobody
+    /// got as soon as it is known what became of it. A mint that fails is logged, and the next request mints for itself.
+    pub async fn renew<M: Minter>(
+        &self,
+        deadline: UnixTime,
+        minter: &M,
+        clock: &dyn Clock,
+        report: impl Fn(Wasted),
+    ) {
         let now = clock.now();
         let deadline = deadline.min(now.plus(LONGEST_MINT));
         let time = deadline.duration_after(now);
+        if time < SHORTEST_MINT {
+            return;
+        }
         let (stale, flights) = self.due(now);
-        let give_back = async {
-            let mut wasted = Vec::new();
-            for (offer, kept) in stale {
-                wasted.push(give_back(offer, kept, now, time, minter).await);
-            }
-            wasted
-        };
+        // All at once: a Vault that hangs holds the instance up for the time of one.
+        let report = &report;
+        let give_back = join_all(stale.into_iter().map(|(offer, kept)| async move {
+            report(give_back(offer, kept, now, time, minter).await);
+        }));
         let mint = async {
             for flight in flights {
                 flight.mint(deadline, minter, clock).await;
             }
         };
-        tokio::join!(give_back, mint).0
+        tokio::join!(give_back, mint);
     }
 
     /// What is too old, and a flight for each grant that wants a token and has none. A flight that is dropped is over.

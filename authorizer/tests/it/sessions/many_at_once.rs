@@ -62,6 +62,21 @@ async fn a_login_that_lacked_time_says_nothing_to_others() {
 }
 
 #[tokio::test]
+async fn a_login_that_a_hurried_call_gave_up_fails_nobody_who_has_more_time() {
+    let world = World::with(FakeLogin::lasting(60), wrapped).await;
+    world.login.refuses.store(true, SeqCst);
+    let hurried = async {
+        let error = world.mint_within(2).await.unwrap_err();
+        world.login.refuses.store(false, SeqCst);
+        error
+    };
+    let (hurried, minted) = tokio::join!(hurried, world.mint_at_once());
+    assert_matches!(hurried, MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. }));
+    assert!(minted.iter().all(Result::is_ok));
+    assert_eq!((world.attempts(), world.logins()), (2, 1));
+}
+
+#[tokio::test]
 async fn a_token_that_vault_has_forgotten_is_replaced_once_for_all() {
     let world = World::new(forgets(&Arc::new(1.into()))).await;
     assert!(world.mint_at_once().await.iter().all(Result::is_ok));

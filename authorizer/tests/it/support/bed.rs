@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     fs,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -93,7 +93,7 @@ impl Bed {
         self
     }
 
-    /// Whether Vault takes an order and does not answer.
+    /// Whether Vault takes what it is asked and does not answer.
     pub fn vault_hangs(&self, hangs: bool) {
         self.authorizer.minter.hangs.store(hangs, Ordering::SeqCst);
     }
@@ -142,7 +142,10 @@ impl Bed {
 
     pub async fn renew_within(&self, seconds: u64) -> Vec<Wasted> {
         let deadline = self.clock.now().plus_seconds(seconds);
-        self.authorizer.ahead.renew(deadline, &self.authorizer.minter, &*self.clock).await
+        let wasted = Mutex::new(Vec::new());
+        let report = |one| wasted.lock().unwrap().push(one);
+        self.authorizer.ahead.renew(deadline, &self.authorizer.minter, &*self.clock, report).await;
+        wasted.into_inner().unwrap()
     }
 
     pub fn line(&self, event: &Value) -> Value {

@@ -25,7 +25,7 @@ pub struct FakeVault {
     pub undone: Mutex<Vec<String>>,
     /// How long each mint takes.
     pub takes_millis: AtomicU64,
-    /// Whether it takes an order and does not answer.
+    /// Whether it takes what it is asked and does not answer.
     pub hangs: AtomicBool,
     clock: Arc<SetClock>,
 }
@@ -60,6 +60,9 @@ impl Minter for FakeVault {
             Undo::Clear(token) => format!("revoke {}", token.expose()),
             Undo::Wrapped(token) => format!("unwrap and revoke {}", token.expose()),
         });
+        if self.hangs.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl World {
     }
 
     /// A new session, unless Vault says no; alone, whatever else is going on.
-    async fn log_in(&self) -> Result<Session, MintError> {
+    async fn log_in(&self, had_all_the_time: bool) -> Result<Session, MintError> {
         let began_at = self.clock.now();
         self.vault().flights += 1;
         assert_eq!(self.vault().flights, 1, "another is under way");
@@ -95,7 +95,8 @@ impl World {
         let mut vault = self.vault();
         vault.flights -= 1;
         if one_in(4) {
-            return Err(MintError::Login(VaultErrorKind::TimedOut.at("auth/aws/login")));
+            let path = if had_all_the_time { "had all the time" } else { "had little time" };
+            return Err(MintError::Login(VaultErrorKind::TimedOut.at(path)));
         }
         vault.logins += 1;
         Ok(session(vault.logins, began_at))
@@ -103,22 +104,28 @@ impl World {
 
     /// One request: a token that was good when it was taken, the same until Vault refuses it, and another then.
     async fn request(&self) -> Result<(), MintError> {
-        let token = self.token().await?;
+        let had_all_the_time = !one_in(3);
+        let token = self.token(had_all_the_time).await?;
         if self.takes(&token) {
             self.flight.taken(&token);
             return Ok(());
         }
         if self.flight.refuse(&token, self.clock.now()) {
-            let other = self.token().await?;
+            let other = self.token(had_all_the_time).await?;
             assert_ne!(other.expose(), token.expose(), "refused, and handed out once more");
         }
         Ok(())
     }
 
-    async fn token(&self) -> Result<VaultToken, MintError> {
-        match self.flight.take(&self.clock).await? {
+    /// Where this call has all the time that a login may take, what it waited for was not cut short by another's lack of time.
+    async fn token(&self, had_all_the_time: bool) -> Result<VaultToken, MintError> {
+        let turn = self.flight.take(&self.clock).await.inspect_err(|error| {
+            let path = error.vault_error().map(|error| &*error.path);
+            assert_eq!(path, Some("had all the time"), "another's lack of time");
+        })?;
+        match turn {
             Turn::Good(token) => Ok(token),
-            Turn::Refresh(session, flight) => match self.log_in().await {
+            Turn::Refresh(session, flight) => match self.log_in(had_all_the_time).await {
                 Ok(fresh) => Ok(landed(flight, fresh)),
                 Err(_) => {
                     flight.not_refreshed();
@@ -127,10 +134,10 @@ impl World {
             },
             // Its request runs out of time, during the login or before.
             Turn::LogIn(_) if one_in(4) => Err(MintError::NoTime),
-            Turn::LogIn(flight) => match self.log_in().await {
+            Turn::LogIn(flight) => match self.log_in(had_all_the_time).await {
                 Ok(session) => Ok(landed(flight, session)),
                 Err(error) => {
-                    flight.failed(&error);
+                    flight.failed(&error, had_all_the_time);
                     Err(error)
                 }
             },
