@@ -61,9 +61,9 @@ pub struct BetweenAnswers {
 }
 
 impl BetweenAnswers {
-    /// Registers the extension, unless several events may be sent at once. `None` where Lambda does not take it, which is logged.
-    pub async fn prepare(several_at_once: bool) -> Option<(Invocations, Self)> {
-        let extension = if several_at_once { None } else { Some(Extension::register().await?) };
+    /// Registers the extension where Lambda freezes the function. `None` where Lambda does not take it, which is logged.
+    pub async fn prepare(is_frozen: bool) -> Option<(Invocations, Self)> {
+        let extension = if is_frozen { Some(Extension::register().await?) } else { None };
         let (invocations, over) = watch::channel(String::new());
         Some((Invocations(invocations), Self { over, extension }))
     }

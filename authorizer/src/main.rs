@@ -37,6 +37,8 @@ use vault_authorizer::{
     log,
 };
 
+/// Managed Instances alone set it, also where it is 1 (Lambda developer guide, "Defined runtime environment variables").
+const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 /// What init waits for the keys and the login. What takes longer is given up, and tried again by the first request.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -60,7 +62,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 fn several_at_once() -> bool {
-    let most = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|most| most.parse::<u32>().ok());
+    let most = env::var(MAX_CONCURRENCY).ok().and_then(|most| most.parse::<u32>().ok());
     most.is_some_and(|most| most > 1)
 }
 
@@ -84,8 +86,8 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let warm_up = async { tokio::join!(keys.warm(), minter.warm(WARM_UP)) };
     let ahead = Ahead::of(&config.stages);
     // Lambda takes extensions during init alone. Without a grant that mints ahead, there is none.
-    let prepare =
-        async { if ahead.is_empty() { None } else { BetweenAnswers::prepare(several_at_once()).await } };
+    let is_frozen = env::var_os(MAX_CONCURRENCY).is_none();
+    let prepare = async { if ahead.is_empty() { None } else { BetweenAnswers::prepare(is_frozen).await } };
     let (_unfinished, between_answers) = tokio::join!(tokio::time::timeout(WARM_UP, warm_up), prepare);
 
     let schemes = Schemes { jwt: JwtScheme::new(issuers, keys), aws_identity };

@@ -626,6 +626,11 @@ function warningsOf(scope: Construct, props: VaultAuthorizerProps, document: Con
         ? undefined
         : "reservedConcurrentExecutions: -1 reserves nothing, so nothing but the account's quota bounds what callers can demand " +
           "of Vault, and a flood of calls takes the concurrency of your other functions. Reserve some once the quota is raised",
+    "no-limit-of-environments":
+      props.capacityProvider === undefined || props.maxExecutionEnvironments !== undefined
+        ? undefined
+        : "capacityProvider: nothing but the capacity provider bounds what callers can demand of Vault. Set " +
+          "maxExecutionEnvironments",
     "stale-version":
       props.provisionedConcurrentExecutions === undefined ? undefined : staleVersion(scope, props, document),
   };

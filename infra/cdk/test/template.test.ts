@@ -292,6 +292,16 @@ test("without reserved concurrency, the consequence is a warning", () => {
   ]);
 });
 
+test("without a limit of environments, the consequence is a warning", () => {
+  const capacityProvider = { capacityProviderArn: "arn:aws:lambda:us-east-1:123456789012:capacity-provider:busy" };
+  const { stack } = restStack({ capacityProvider, memorySize: 2048 });
+  assert.deepEqual(warned(stack), [
+    "capacityProvider: nothing but the capacity provider bounds what callers can demand of Vault. Set " +
+      "maxExecutionEnvironments",
+  ]);
+  assert.deepEqual(warned(restStack({ capacityProvider, memorySize: 2048, maxExecutionEnvironments: 4 }).stack), []);
+});
+
 test("instances are kept warm behind an alias, which API Gateway calls and may call", () => {
   const { stack } = restStack({ provisionedConcurrentExecutions: 5 });
   const alias = only(stack, "AWS::Lambda::Alias");

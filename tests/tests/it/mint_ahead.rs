@@ -66,32 +66,7 @@ async fn a_warm_request_asks_vault_for_nothing_and_its_token_opens() {
     assert_eq!(auth["accessor"], context["vaultWrappedAccessor"]);
     let meta = json!({"grant": "orders-prod-reader", "stage": "prod", "minted_ahead": "true"});
     assert_eq!(auth["metadata"], meta);
-    let line = function.decisions().pop().unwrap();
-    assert_eq!(line["MintedAhead"], 1);
-    assert!(line["mint_micros"].as_u64().unwrap() < 1_000, "{line}");
-}
-
-/// The middle of what the decisions took, refused ones and those with a token that was minted ahead. Both verify one signature.
-#[tokio::test]
-async fn a_token_that_was_minted_ahead_costs_a_request_little_more_than_a_refusal() {
-    let bed = bed("ahead-pace").await;
-    let function = bed.function(&configuration(&bed));
-    let (jwt, forged) = (bed.good_token(), bed.issuer.forged(&TokenSpec::reader()));
-    warm(&function, &jwt).await;
-    for _ in 0..200 {
-        function.get("/orders", &jwt).await.effect();
-        function.get("/orders", &forged).await.error();
-    }
-    let middle = |code: &str| {
-        let decisions = function.decisions().into_iter().skip(2).filter(|line| line["Code"] == code);
-        let mut micros: Vec<_> = decisions.filter_map(|line| line["decision_micros"].as_u64()).collect();
-        micros.sort_unstable();
-        micros[micros.len() / 2]
-    };
-    let (allowed, refused) = (middle("allowed"), middle("signature_invalid"));
-    println!("allowed {allowed} us, refused {refused} us");
-    // Of a mint in the way, it would be ten times as much.
-    assert!(allowed < 3 * refused, "{allowed} {refused}");
+    assert_eq!(function.decisions().pop().unwrap()["MintedAhead"], 1);
 }
 
 #[tokio::test]
@@ -207,25 +182,29 @@ async fn a_vault_that_is_away_is_a_fault_once_the_kept_token_is_gone() {
     assert_eq!(function.invoke(&request_event("/orders", "")).await.error(), "Unauthorized");
 }
 
-/// Managed Instances send extensions no invocations.
+/// Managed Instances send extensions no invocations, however many events they send at once.
 #[tokio::test]
-async fn many_at_once_mint_ahead_without_an_extension() {
+async fn managed_instances_mint_ahead_without_an_extension() {
     let bed = bed("ahead-managed").await;
     let document = configuration(&bed).to_string();
-    let function = Function::authorizer(&document, &[("AWS_LAMBDA_MAX_CONCURRENCY", "8")], &bed.scratch);
-    let jwt = bed.good_token();
-    let mut accessors = BTreeSet::new();
-    let mut ahead = 0;
-    for _ in 0..10 {
-        let requests = (0..8).map(|_| served(&function, &jwt));
-        for (context, minted_ahead) in futures_util::future::join_all(requests).await {
-            accessors.insert(context["vaultWrappedAccessor"].to_string());
-            ahead += usize::from(minted_ahead);
+    for at_once in ["1", "8"] {
+        let env = [("AWS_LAMBDA_MAX_CONCURRENCY", at_once)];
+        let function = Function::authorizer(&document, &env, &bed.scratch);
+        let jwt = bed.good_token();
+        let mut accessors = BTreeSet::new();
+        let (mut answers, mut ahead) = (0, 0);
+        while ahead < 5 && answers < 800 {
+            let requests = (0..8).map(|_| served(&function, &jwt));
+            for (context, minted_ahead) in futures_util::future::join_all(requests).await {
+                accessors.insert(context["vaultWrappedAccessor"].to_string());
+                answers += 1;
+                ahead += usize::from(minted_ahead);
+            }
+            // What is not frozen mints on.
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        // What is not frozen mints on.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(accessors.len(), answers, "none twice");
+        assert!(ahead >= 5, "{ahead} of {answers}");
+        assert_eq!(warnings(&function), 0, "{}", function.log());
     }
-    assert_eq!(accessors.len(), 80, "none twice");
-    assert!(ahead >= 5, "{ahead}");
-    assert_eq!(warnings(&function), 0, "{}", function.log());
 }

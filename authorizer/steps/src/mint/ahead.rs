@@ -18,8 +18,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
-
 use super::{MintError, Minted, Minter, Order, Times, Undo, creation_path, minted};
 use crate::{
     clock::{Clock, UnixTime},
@@ -164,16 +162,15 @@ impl Ahead {
     ) {
         let now = clock.now();
         let deadline = deadline.min(now.plus(LONGEST_MINT));
-        let time = deadline.duration_after(now);
-        if time < SHORTEST_MINT {
+        if deadline.duration_after(now) < SHORTEST_MINT {
             return;
         }
         let (stale, flights) = self.due(now);
-        // All at once: a Vault that hangs holds the instance up for the time of one.
-        let report = &report;
-        let give_back = join_all(stale.into_iter().map(|(offer, kept)| async move {
-            report(give_back(offer, kept, now, time, minter).await);
-        }));
+        let give_back = async {
+            for (offer, kept) in stale {
+                report(give_back(offer, kept, deadline, minter, clock).await);
+            }
+        };
         let mint = async {
             for flight in flights {
                 flight.mint(deadline, minter, clock).await;
@@ -305,9 +302,21 @@ fn within(since: UnixTime, span: Duration, now: UnixTime) -> bool {
     since <= now && now.duration_after(since) <= span
 }
 
-async fn give_back<M: Minter>(offer: Offer, kept: Kept, now: UnixTime, time: Duration, minter: &M) -> Wasted {
+async fn give_back<M: Minter>(
+    offer: Offer,
+    kept: Kept,
+    deadline: UnixTime,
+    minter: &M,
+    clock: &dyn Clock,
+) -> Wasted {
+    let now = clock.now();
     if kept.minted.wrap_expires_at <= now {
         return offer.wasted(&kept.minted, Fate::Left);
+    }
+    // Of many, those that a slow Vault leaves no time for.
+    let time = deadline.duration_after(now);
+    if time < SHORTEST_MINT {
+        return offer.wasted(&kept.minted, Fate::NotUndone { reason: "no time was left".to_owned() });
     }
     let undone = tokio::time::timeout(time, minter.undo(Undo::Wrapped(kept.minted.token.clone()))).await;
     let fate = match undone {

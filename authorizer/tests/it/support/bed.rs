@@ -87,13 +87,13 @@ impl Bed {
         self.vault_gives((0..times).map(|_| Err(error())))
     }
 
-    /// With a Vault that takes its time for each token.
+    /// With a Vault that takes its time for each token, also to revoke it.
     pub fn vault_takes_millis(self, millis: u64) -> Self {
         self.authorizer.minter.takes_millis.store(millis, Ordering::SeqCst);
         self
     }
 
-    /// Whether Vault takes what it is asked and does not answer.
+    /// Whether Vault takes an order and does not answer.
     pub fn vault_hangs(&self, hangs: bool) {
         self.authorizer.minter.hangs.store(hangs, Ordering::SeqCst);
     }

@@ -23,9 +23,9 @@ pub struct FakeVault {
     pub answers: Mutex<VecDeque<Result<VaultAnswer, MintError>>>,
     pub orders: Mutex<Vec<Order>>,
     pub undone: Mutex<Vec<String>>,
-    /// How long each mint takes.
+    /// How long each mint and each revocation takes.
     pub takes_millis: AtomicU64,
-    /// Whether it takes what it is asked and does not answer.
+    /// Whether it takes an order and does not answer.
     pub hangs: AtomicBool,
     clock: Arc<SetClock>,
 }
@@ -60,9 +60,7 @@ impl Minter for FakeVault {
             Undo::Clear(token) => format!("revoke {}", token.expose()),
             Undo::Wrapped(token) => format!("unwrap and revoke {}", token.expose()),
         });
-        if self.hangs.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
+        self.clock.forward_millis(self.takes_millis.load(SeqCst));
         Ok(())
     }
 }

@@ -13,13 +13,14 @@ use crate::subject::SUBJECTS;
 use crate::timing::{Start, Throttled, Warm};
 
 /// The rows of the summary: a subject, one of its calls, and what a reader calls them.
-const SUMMARY: [(&str, &str, &str); 9] = [
+const SUMMARY: [(&str, &str, &str); 10] = [
     ("empty", "empty", "empty function"),
     ("raw-mint", "allowed", "raw mint, no function"),
     ("mint-only", "allowed", "mint only, checks nothing"),
     ("authorizer", "refused", "authorizer, refused"),
     ("authorizer", "mode: none", "authorizer, `mode: none`"),
     ("authorizer", "allowed", "authorizer, allowed"),
+    ("authorizer-mint-ahead", "allowed, minted ahead", "authorizer, allowed, minted ahead"),
     ("authorizer-tls", "allowed", "authorizer, allowed, Vault over TLS"),
     ("node", "allowed", "Node.js, allowed"),
     ("python", "allowed", "Python, allowed"),
@@ -64,6 +65,7 @@ fn markdown(results: &Results) -> String {
         ("at_once", at_once(results)),
         ("instructions", instructions(results)),
         ("subjects", subjects()),
+        ("ahead", ahead(results)),
     ]
     .into_iter()
     .fold(include_str!("benchmarks.txt").to_owned(), |text, (name, value)| {
@@ -130,6 +132,13 @@ fn floor(results: &Results, subject: &str) -> Option<f64> {
 /// Whether this call is the one that a start is measured with.
 fn is_first(subject: &str, call: &str) -> bool {
     call == "allowed" || subject == "empty"
+}
+
+/// What a token that was minted ahead costs a request, by a refusal.
+fn ahead(results: &Results) -> String {
+    let median = |call| results.median("authorizer-mint-ahead", call);
+    let allowed = median("allowed, minted ahead, 5 ms later");
+    allowed.map_or_else(none, |allowed| ratio(allowed, median("refused, 5 ms later")))
 }
 
 fn warm(results: &Results) -> String {

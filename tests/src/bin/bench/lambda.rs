@@ -7,22 +7,27 @@
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
 //! POST /2018-06-01/runtime/invocation/{id}/response    its answer
 //! POST /2018-06-01/runtime/invocation/{id}/error       {"errorType": …, "errorMessage": …}
+//! POST /2020-01-01/extension/register                  {"events": ["INVOKE"]}
+//! GET  /2020-01-01/extension/event/next                waits for an invocation
 //! ```
 //!
 //! It takes any number of connections. Each that waits at `next` gets an event of its own, so a function that asks for several at
-//! once is served, and [`Function::invoke`] may be called as often at the same time.
+//! once is served, and [`Function::invoke`] may be called as often at the same time. An extension that registered is told of each
+//! event, and the next one waits until it has asked for that, too.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde_json::json;
 use test_bed::{Child, ENVIRONMENT};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::share::Share;
@@ -73,6 +78,7 @@ impl Function {
             queue: AsyncMutex::new(queue),
             first_poll: Mutex::new(Some(polled)),
             invocations: Mutex::default(),
+            extension: Extension::new(),
         });
         let server = tokio::spawn(accept(listener, Arc::clone(&api)));
         let mut started = Instant::now();
@@ -103,7 +109,16 @@ impl Function {
         let id = format!("00000000-0000-4000-8000-{:012}", self.next_id.replace(self.next_id.get() + 1));
         let (answer, mut answered) = oneshot::channel();
         self.api.invocations().insert(id.clone(), Invocation { written: None, answer });
+        let extension = &self.api.extension;
+        let told = extension.registered.load(Ordering::Relaxed).then(|| id.clone());
+        if told.is_some() {
+            let rested = tokio::time::timeout(PATIENCE, extension.waits.acquire()).await;
+            rested.expect("it rests after each answer").expect("never closed").forget();
+        }
         self.events.send(Event::of(id, event)).expect("the Runtime API runs");
+        if let Some(id) = told {
+            extension.events.send(id).expect("the Extensions API runs");
+        }
         let begun = Instant::now();
         loop {
             // The answer wakes us; the process's end does not, so it is looked for now and then.
@@ -133,6 +148,42 @@ struct Api {
     queue: AsyncMutex<mpsc::UnboundedReceiver<Event>>,
     first_poll: Mutex<Option<oneshot::Sender<Instant>>>,
     invocations: Mutex<HashMap<String, Invocation>>,
+    extension: Extension,
+}
+
+/// The function's extension, if it registers one.
+struct Extension {
+    registered: AtomicBool,
+    /// A permit for each time that it asked for an event.
+    waits: Semaphore,
+    /// The ids of the invocations that it is told of.
+    events: mpsc::UnboundedSender<String>,
+    queue: AsyncMutex<mpsc::UnboundedReceiver<String>>,
+}
+
+impl Extension {
+    fn new() -> Self {
+        let (events, queue) = mpsc::unbounded_channel();
+        let queue = AsyncMutex::new(queue);
+        Self { registered: AtomicBool::new(false), waits: Semaphore::new(0), events, queue }
+    }
+
+    /// The whole answer to its `next`.
+    async fn next(&self) -> Option<String> {
+        self.waits.add_permits(1);
+        let id = self.queue.lock().await.recv().await?;
+        let event =
+            json!({"eventType": "INVOKE", "requestId": id, "deadlineMs": deadline_millis()}).to_string();
+        let length = event.len();
+        Some(format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{event}"
+        ))
+    }
+}
+
+fn deadline_millis() -> u64 {
+    let deadline = (SystemTime::now() + PATIENCE).duration_since(UNIX_EPOCH).expect("after 1970");
+    u64::try_from(deadline.as_millis()).expect("not so soon")
 }
 
 /// The whole answer to `next`, made before it is asked for.
@@ -154,7 +205,7 @@ impl Api {
 
 impl Event {
     fn of(id: String, body: &[u8]) -> Self {
-        let deadline = (SystemTime::now() + PATIENCE).duration_since(UNIX_EPOCH).expect("after 1970");
+        let deadline = deadline_millis();
         let head = format!(
             "HTTP/1.1 200 OK\r\n\
              content-type: application/json\r\n\
@@ -163,7 +214,7 @@ impl Event {
              lambda-runtime-trace-id: Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0\r\n\
              lambda-runtime-aws-request-id: {id}\r\n\
              content-length: {}\r\n\r\n",
-            deadline.as_millis(),
+            deadline,
             body.len()
         );
         Self { id, bytes: [head.as_bytes(), body].concat() }
@@ -185,9 +236,8 @@ async fn serve(mut connection: TcpStream, api: Arc<Api>) -> Option<()> {
     loop {
         let request = Message::read(&mut connection, &mut buffer).await?;
         let read = Instant::now();
-        let place = request.word.strip_prefix("/2018-06-01/runtime/").unwrap_or_default();
-        let reply = match place.split('/').collect::<Vec<_>>()[..] {
-            ["invocation", "next"] => {
+        let reply = match request.word.split('/').skip(1).collect::<Vec<_>>()[..] {
+            ["2018-06-01", "runtime", "invocation", "next"] => {
                 if let Some(polled) = api.first_poll.lock().expect("not poisoned").take() {
                     polled.send(read).expect("the start is waited for");
                 }
@@ -197,13 +247,21 @@ async fn serve(mut connection: TcpStream, api: Arc<Api>) -> Option<()> {
                 connection.write_all(&event.bytes).await.ok()?;
                 continue;
             }
-            ["invocation", id, end @ ("response" | "error")] => {
+            ["2018-06-01", "runtime", "invocation", id, end @ ("response" | "error")] => {
                 let invocation = api.invocations().remove(id).expect("one answer to each event");
                 let took = read - invocation.written.expect("an answer comes after its event");
                 let answer = Answer { took, is_error: end == "error", body: request.body };
                 // Whoever invoked it may have given up.
                 let _ = invocation.answer.send(answer);
                 "202 Accepted"
+            }
+            ["2020-01-01", "extension", "register"] => {
+                api.extension.registered.store(true, Ordering::Relaxed);
+                "200 OK\r\nLambda-Extension-Identifier: bench"
+            }
+            ["2020-01-01", "extension", "event", "next"] => {
+                connection.write_all(api.extension.next().await?.as_bytes()).await.ok()?;
+                continue;
             }
             _ => "404 Not Found",
         };

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use test_bed::{Configuration, Signing, TokenSpec, parts};
 
@@ -14,11 +15,12 @@ use crate::share::Share;
 use crate::world::{Vault, World};
 
 /// By which name `cargo xtask bench` knows them, and what they are; in the order of the report.
-pub(crate) const SUBJECTS: [(&str, &str); 14] = [
+pub(crate) const SUBJECTS: [(&str, &str); 15] = [
     ("empty", "Rust: `lambda_runtime`, and an empty object for an answer"),
     ("raw-mint", "no function: the driver sends the mint to Vault itself, over one connection that it keeps"),
     ("mint-only", "Rust: `lambda_runtime` and `reqwest`; mints and checks nothing"),
     ("authorizer", "the authorizer; a token for a login, the issuer's keys in a file, Vault over http"),
+    ("authorizer-mint-ahead", "the same with `mint_ahead`: Vault is asked between requests"),
     ("authorizer-tls", "the same with the same Vault over TLS 1.3"),
     ("authorizer-discovery", "the same over http, with the issuer's keys found by discovery at the start"),
     ("authorizer-aws-login", "the same with keys in a file, and a login by the AWS method at the start"),
@@ -30,6 +32,9 @@ pub(crate) const SUBJECTS: [(&str, &str); 14] = [
     ("mint-only-on-disk", "`mint-only` with Raft on disk"),
     ("authorizer-on-disk", "`authorizer` with Raft on disk"),
 ];
+
+/// Time for Vault to come to rest, on a machine that the function shares with it.
+const REST: Duration = Duration::from_millis(5);
 
 /// A program and its calls.
 pub(crate) struct Subject {
@@ -64,12 +69,23 @@ impl Subject {
     /// The subject of this name.
     pub(crate) async fn of(name: &'static str, world: &World) -> Self {
         let minted = || vec![allowed("allowed", world, Signing::Rs256)];
-        let checked = || vec![refused(world), allowed("allowed", world, Signing::Rs256)];
+        let checked = || vec![refused("refused", world), allowed("allowed", world, Signing::Rs256)];
         match name {
             "empty" => Self::rust(name, "empty", world, vec![empty()]),
             "raw-mint" => Self::raw_mint(name, world.vault()),
             "mint-only" => Self::rust(name, "mint-only", world, minted()),
             "authorizer" => Self::authorizer(name, &world.with_aws_identity(), world, credentials(world)),
+            "authorizer-mint-ahead" => {
+                let ahead = |name| allowed(name, world, Signing::Rs256);
+                let calls = vec![
+                    refused("refused", world),
+                    ahead("allowed, minted ahead"),
+                    refused("refused, 5 ms later", world).after(REST),
+                    ahead("allowed, minted ahead, 5 ms later").after(REST),
+                ];
+                let subject = Self::authorizer(name, &world.minting_ahead(), world, calls);
+                Self { first: None, ..subject }
+            }
             "authorizer-tls" => Self::authorizer(name, &world.over_tls(), world, minted()),
             "authorizer-discovery" => {
                 Self::authorizer(name, &world.discovering(world.vault()), world, minted())
@@ -241,7 +257,7 @@ impl Running {
 pub(crate) fn counted(world: &World) -> Vec<Call> {
     let stranger = world.jwt(TokenSpec::new());
     vec![
-        refused(world),
+        refused("refused", world),
         Call::new("mode: none", bearer("/status", &stranger), Due::Allow),
         allowed("allowed", world, Signing::Rs256),
     ]
@@ -265,8 +281,8 @@ fn empty() -> Call {
 }
 
 /// A good JWT without the scope that the grant asks for.
-fn refused(world: &World) -> Call {
-    Call::new("refused", bearer("/orders", &world.jwt(TokenSpec::new())), Due::Deny("no_grant"))
+fn refused(name: &'static str, world: &World) -> Call {
+    Call::new(name, bearer("/orders", &world.jwt(TokenSpec::new())), Due::Deny("no_grant"))
 }
 
 fn allowed(name: &'static str, world: &World, signing: Signing) -> Call {

@@ -97,6 +97,11 @@ impl World {
         configuration.set("limits.caller_mints_per_second", 1000)
     }
 
+    /// The same with a token that is minted before it is asked for.
+    pub(crate) fn minting_ahead(&self) -> Configuration {
+        self.configuration(&self.vault).set("stages.prod.grants.0.mint_ahead", true)
+    }
+
     /// The same with callers that prove an AWS identity to [`World::sts`].
     pub(crate) fn with_aws_identity(&self) -> Configuration {
         let identity =

@@ -16,9 +16,17 @@ async fn main() -> Result<(), Error> {
     )]
     let client = Client::new();
     let (client, url, token) = (&client, &url, &token);
+    // As long as the authorizer's: what Vault reads and keeps is part of what a mint costs.
+    let meta = json!({
+        "caller_id": "corp:alice",
+        "grant": "orders-prod-reader",
+        "request_id": "00000000-0000-4000-8000-000000000001",
+        "stage": "prod",
+    });
+    let body = &json!({"ttl": "120s", "meta": meta});
     run(service_fn(move |event: LambdaEvent<Value>| async move {
         let mint = client.post(url).header("X-Vault-Token", token).header("X-Vault-Wrap-TTL", "30s");
-        let answer = mint.json(&json!({"ttl": "120s"})).send().await?.error_for_status()?;
+        let answer = mint.json(body).send().await?.error_for_status()?;
         allow(&event.payload, &answer.json().await?)
     }))
     .await
