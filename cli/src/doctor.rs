@@ -76,7 +76,7 @@ Examples:
   vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
   AWS_PROFILE=the-functions-role vault-authorizer doctor --config authorizer.yaml --log-in
 
-With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency, lambda:GetPolicy and apigateway:GET.
+With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency (on Lambda Managed Instances lambda:GetFunctionScalingConfig), lambda:GetPolicy and apigateway:GET.
 
 Exit codes:
   0  nothing is wrong

@@ -44,12 +44,8 @@ impl Deployment<'_> {
             }
             Err(unseen) => return vec![unseen],
         };
-        let reserved = format!("2019-09-30/functions/{}/concurrency", self.function);
-        let reserved = api.get("function-concurrency", Service::Lambda, &reserved).await;
-        let reserved =
-            reserved.map(|found| concurrency(&found.unwrap_or_default(), self.limits, self.stages));
         let mut findings =
-            vec![timeout(&function), environment(&function), reserved.unwrap_or_else(|unseen| unseen)];
+            vec![timeout(&function), environment(&function), self.concurrency(api, &function).await];
         let policy = api.get("authorizer-permission", Service::Lambda, &format!("{path}/policy")).await;
         let policy = policy.map(|policy| {
             let document = policy.unwrap_or_default();
@@ -65,6 +61,18 @@ impl Deployment<'_> {
             findings.push(Finding::unseen("authorizer-caching", reason));
         }
         findings
+    }
+
+    async fn concurrency(&self, api: &AwsApi, function: &Value) -> Finding {
+        let (path, instances) = if function.get("CapacityProviderConfig").is_some_and(Value::is_object) {
+            let scaling = "function-scaling-config?Qualifier=%24LATEST.PUBLISHED";
+            (format!("2025-11-30/functions/{}/{scaling}", self.function), ENVIRONMENTS)
+        } else {
+            (format!("2019-09-30/functions/{}/concurrency", self.function), RESERVED)
+        };
+        let found = api.get(CONCURRENCY, Service::Lambda, &path).await;
+        let judged = found.map(|found| instances.judge(&found.unwrap_or_default(), self.limits, self.stages));
+        judged.unwrap_or_else(|unseen| unseen)
     }
 
     /// Each API with the stages that the configuration has for it: first those that it does not name.
@@ -323,23 +331,46 @@ fn environment(function: &Value) -> Finding {
     Finding::wrong(check, found, remedy)
 }
 
+const CONCURRENCY: &str = "function-concurrency";
+
 /// How many instances there may be decides what one caller can have: each counts by itself.
-fn concurrency(found: &Value, limits: Limits, stages: &Stages) -> Finding {
-    let check = "function-concurrency";
-    let Some(reserved) = found.get("ReservedConcurrentExecutions").and_then(Value::as_u64) else {
-        let reason = "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read";
-        return Finding::unseen(check, reason);
-    };
-    if reserved == 0 {
-        let found = "0 is reserved: every call is a 503";
-        let remedy = "reserve as much as callers need";
-        return Finding::wrong(check, found, remedy);
-    }
-    match one_caller_over_a_grant(limits, stages, u32::try_from(reserved).unwrap_or(u32::MAX)) {
-        Some((risk, instead)) => {
-            Finding::wrong(check, format!("with the {reserved} instances that are reserved {risk}"), instead)
+struct Instances {
+    /// Where AWS says how many.
+    place: &'static str,
+    none: &'static str,
+    allowed: &'static str,
+}
+
+const RESERVED: Instances = Instances {
+    place: "/ReservedConcurrentExecutions",
+    none: "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read",
+    allowed: "reserved",
+};
+
+/// Lambda Managed Instances reserve nothing.
+const ENVIRONMENTS: Instances = Instances {
+    place: "/AppliedFunctionScalingConfig/MaxExecutionEnvironments",
+    none: "`MaxExecutionEnvironments` is not set, so only the capacity provider bounds what callers can ask of Vault, and that is not read",
+    allowed: "allowed by `MaxExecutionEnvironments`",
+};
+
+impl Instances {
+    fn judge(&self, found: &Value, limits: Limits, stages: &Stages) -> Finding {
+        let Self { place, none, allowed } = self;
+        let Some(instances) = found.pointer(place).and_then(Value::as_u64) else {
+            return Finding::unseen(CONCURRENCY, *none);
+        };
+        if instances == 0 {
+            let found = format!("0 {allowed}: every call is a fault");
+            return Finding::wrong(CONCURRENCY, found, "allow as many as callers need");
         }
-        None => Finding::good(check, format!("{reserved} reserved, which fits `limits`")),
+        match one_caller_over_a_grant(limits, stages, u32::try_from(instances).unwrap_or(u32::MAX)) {
+            Some((risk, instead)) => {
+                let found = format!("with the {instances} instances that are {allowed} {risk}");
+                Finding::wrong(CONCURRENCY, found, instead)
+            }
+            None => Finding::good(CONCURRENCY, format!("{instances} {allowed}, which fits `limits`")),
+        }
     }
 }
 
@@ -395,6 +426,8 @@ fn escaped(stage: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use serde_json::json;
 
     use super::*;
@@ -533,6 +566,25 @@ mod tests {
             (environment, denied, "function-environment unseen"),
         ] {
             assert_eq!(told(&[check(&function)]), expected, "{function:.100}");
+        }
+    }
+
+    #[test]
+    fn a_function_without_a_limit_of_instances_is_not_good() {
+        let five = NonZeroU32::new(5).unwrap();
+        let limits = Limits { caller_mints_per_second: five, grant_mints_per_second: five };
+        let scaling =
+            |most: Value| json!({"AppliedFunctionScalingConfig": {"MaxExecutionEnvironments": most}});
+        for (instances, found, expected) in [
+            (RESERVED, json!({"ReservedConcurrentExecutions": 20}), ""),
+            (RESERVED, json!({"ReservedConcurrentExecutions": 0}), "function-concurrency wrong"),
+            (RESERVED, json!({}), "function-concurrency unseen"),
+            (ENVIRONMENTS, scaling(json!(4)), ""),
+            (ENVIRONMENTS, scaling(json!(0)), "function-concurrency wrong"),
+            (ENVIRONMENTS, scaling(Value::Null), "function-concurrency unseen"),
+            (ENVIRONMENTS, json!({"ReservedConcurrentExecutions": 20}), "function-concurrency unseen"),
+        ] {
+            assert_eq!(told(&[instances.judge(&found, limits, &Stages::new())]), expected, "{found}");
         }
     }
 
