@@ -100,7 +100,8 @@ fn lock_file(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 fn formatting(workspace: &Workspace) -> Result<(), Failure> {
-    workspace::run(&mut workspace.cargo(["fmt", "--all", "--check"]))
+    workspace::run(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
+    workspace::run(&mut workspace.cargo(["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))
 }
 
 fn dependencies(workspace: &Workspace) -> Result<(), Failure> {
