@@ -28,6 +28,7 @@ mod raw_mint;
 mod results;
 mod scale;
 mod scale_document;
+mod scale_site;
 mod share;
 mod size;
 mod subject;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use test_bed::{Cluster, OpenBao};
 
 use crate::figures::Figures;
-use crate::raw_mint::{self, Connection};
+use crate::scale_site::{Caller, LONG, MINT, Reading, Site, pid};
 use crate::subject::{Running, Subject};
 use crate::timing::{cpu_of, peak_memory};
-use crate::world::{self, Vault, World};
+use crate::world::{Vault, World};
 
 const AT_ONCE: [usize; 5] = [1, 2, 4, 8, 16];
 
@@ -25,11 +25,9 @@ const SPAN: Duration = Duration::from_millis(2500);
 const CALLS: usize = 200;
 const CALLERS: usize = 16;
 
-/// Long enough that no token ends while it is not wanted, and short enough to wait for.
-const LONG: &str = "600s";
+/// The TTL of tokens whose end is waited for.
 const SHORT: Duration = Duration::from_secs(15);
 
-const MINT: &str = "auth/token/create/orders-prod-reader";
 const QUOTA: &str = "sys/quotas/rate-limit/scale";
 
 /// All of it.
@@ -139,105 +137,6 @@ pub(crate) async fn measure() -> Scale {
         ends.push(end(&site, how, ttl).await);
     }
     Scale { throughput, operations, ends, namespaces }
-}
-
-/// One OpenBao or several as one, with the quickstart's role for tokens that live longer.
-struct Site<'o> {
-    storage: &'static str,
-    nodes: &'o [OpenBao],
-    leader: &'o OpenBao,
-    vault: Vault,
-}
-
-impl<'o> Site<'o> {
-    async fn of(storage: &'static str, nodes: &'o [OpenBao], leader: usize) -> Self {
-        let leader = &nodes[leader];
-        let vault = world::set_up(leader).await;
-        let role = "auth/token/roles/orders-prod-reader";
-        leader.write(role, json!({"token_explicit_max_ttl": LONG})).await;
-        // The peers' token may ask for any TTL.
-        let vault = Vault { token: vault.peer_token.clone(), ..vault };
-        Self { storage, nodes, leader, vault }
-    }
-
-    async fn callers(&self, count: usize) -> Vec<Caller<'_>> {
-        let connect = async |_| Caller {
-            connection: Connection::open(&self.vault.address).await,
-            vault: &self.vault,
-            namespace: String::new(),
-        };
-        join_all((0..count).map(connect)).await
-    }
-
-    async fn tokens(&self) -> usize {
-        let tokens = self.leader.as_root("LIST", "auth/token/accessors", Value::Null).await;
-        tokens["data"]["keys"].as_array().map_or(0, Vec::len)
-    }
-
-    async fn reading(&self) -> Reading {
-        let raft = self.leader.as_root("GET", "sys/leader", Value::Null).await;
-        let cpu = |node: &OpenBao| cpu_of(pid(node));
-        Reading {
-            at: Instant::now(),
-            entries: raft["raft_committed_index"].as_u64().unwrap_or(0),
-            bytes: written(pid(self.leader)),
-            leader_cpu: cpu(self.leader),
-            nodes_cpu: self.nodes.iter().map(cpu).sum(),
-        }
-    }
-
-    /// Work of each caller, one after the other until the time is up: how long each took, and what Vault did meanwhile.
-    async fn load<C>(
-        &self,
-        callers: &mut [C],
-        span: Duration,
-        work: impl AsyncFn(&mut C) -> Duration,
-    ) -> Load {
-        let before = self.reading().await;
-        let begun = Instant::now();
-        let repeat = async |caller: &mut C| {
-            let mut times = Vec::new();
-            while begun.elapsed() < span {
-                times.push(work(&mut *caller).await);
-            }
-            times
-        };
-        let times = join_all(callers.iter_mut().map(repeat)).await.concat();
-        let took = begun.elapsed();
-        let after = self.reading().await;
-        let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / times.len() as f64;
-        let rate = Rate {
-            per_second: times.len() as f64 / took.as_secs_f64(),
-            leader_cpu: each(after.leader_cpu - before.leader_cpu),
-            nodes_cpu: each(after.nodes_cpu - before.nodes_cpu),
-        };
-        Load { times, rate }
-    }
-}
-
-struct Load {
-    times: Vec<Duration>,
-    rate: Rate,
-}
-
-#[derive(Clone, Copy)]
-struct Reading {
-    at: Instant,
-    entries: u64,
-    bytes: u64,
-    leader_cpu: Duration,
-    nodes_cpu: Duration,
-}
-
-fn pid(node: &OpenBao) -> u32 {
-    node.pid().expect("it runs")
-}
-
-/// `write_bytes: 1234` in `/proc/<pid>/io`: what the process has made the disk write, in whole pages.
-fn written(pid: u32) -> u64 {
-    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("it runs");
-    let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    bytes.and_then(|bytes| bytes.parse().ok()).expect("Linux counts them")
 }
 
 /// So many functions, and so many connections that only mint.
@@ -426,84 +325,4 @@ async fn timed(work: impl AsyncFnOnce()) -> Duration {
     let begun = Instant::now();
     work().await;
     begun.elapsed()
-}
-
-/// Who asks Vault, as the authorizer and an integration do.
-struct Caller<'v> {
-    connection: Connection,
-    vault: &'v Vault,
-    /// With a slash at its end; empty for the root's.
-    namespace: String,
-}
-
-impl Caller<'_> {
-    /// All that follows an allowed request.
-    async fn request(&mut self, how: How, ttl: &str) {
-        let body = if how == How::Uses { json!({"num_uses": 2}) } else { json!({}) };
-        let wrap_ttl = if how == How::Unopened { ttl } else { LONG };
-        let wrapped = self.mint(ttl, wrap_ttl, body).await;
-        if how == How::Unopened {
-            return;
-        }
-        let wrapped = self.look_up(wrapped).await;
-        let token = self.open(wrapped).await;
-        let token = self.read(token).await;
-        match how {
-            How::Revoke => self.revoke(&token).await,
-            How::Uses => drop(self.read(token).await),
-            How::Unopened | How::Ttl => {}
-        }
-    }
-
-    /// The wrapping token.
-    async fn mint(&mut self, ttl: &str, wrap_ttl: &str, mut body: Value) -> String {
-        body["ttl"] = ttl.into();
-        body["meta"] = raw_mint::meta();
-        let path = format!("{}{MINT}", self.namespace);
-        let headers = [("x-vault-token", self.vault.token.as_str()), ("x-vault-wrap-ttl", wrap_ttl)];
-        let answer = self.ask("POST", &path, &headers, &body).await;
-        text(&answer["wrap_info"]["token"])
-    }
-
-    async fn look_up(&mut self, wrapped: String) -> String {
-        let answer = self.ask("POST", "sys/wrapping/lookup", &[], &json!({"token": wrapped})).await;
-        assert_eq!(answer["data"]["creation_path"], MINT, "{answer}");
-        wrapped
-    }
-
-    async fn open(&mut self, wrapped: String) -> String {
-        let answer =
-            self.ask("POST", "sys/wrapping/unwrap", &[("x-vault-token", &wrapped)], &Value::Null).await;
-        text(&answer["auth"]["client_token"])
-    }
-
-    async fn read(&mut self, token: String) -> String {
-        let answer =
-            self.ask("GET", "secret/data/prod/orders", &[("x-vault-token", &token)], &Value::Null).await;
-        assert_eq!(answer["data"]["data"]["username"], "orders-prod", "{answer}");
-        token
-    }
-
-    async fn revoke(&mut self, token: &str) {
-        self.ask("POST", "auth/token/revoke-self", &[("x-vault-token", token)], &Value::Null).await;
-    }
-
-    /// A mint that a quota may refuse.
-    async fn is_refused(&mut self) -> bool {
-        let headers = [("x-vault-token", self.vault.token.as_str()), ("x-vault-wrap-ttl", LONG)];
-        let request = raw_mint::request(&self.vault.address, "POST", MINT, &headers, &json!({"ttl": LONG}));
-        self.connection.ask(&request).await.word == "429"
-    }
-
-    async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Value {
-        let request = raw_mint::request(&self.vault.address, method, path, headers, body);
-        let answer = self.connection.ask(&request).await;
-        let text = String::from_utf8_lossy(&answer.body);
-        assert!(answer.word.starts_with('2'), "{method} {path}: {} {text}", answer.word);
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no token: {value}")).to_owned()
 }
