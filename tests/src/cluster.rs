@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::link::{Link, Wires};
+use crate::openbao::PATIENCE;
 use crate::{OpenBao, Scratch};
 
 pub const NODES: usize = 3;
@@ -34,11 +35,21 @@ pub struct Cluster {
 impl Cluster {
     /// Starts three nodes, joins them, and waits until each has a vote; about six seconds.
     pub async fn start(scratch: &Scratch) -> Self {
+        Self::start_with(PATIENCE, scratch).await
+    }
+
+    /// The same with nodes that wait ten times as long before they elect another leader: one that keeps the disk busy stays.
+    pub async fn start_patient(scratch: &Scratch) -> Self {
+        Self::start_with(10, scratch).await
+    }
+
+    async fn start_with(patience: u8, scratch: &Scratch) -> Self {
         let wires = Wires::new(NODES);
         let links: Vec<Link> = (0..NODES).map(|node| Link::start(node, &wires)).collect();
         let mut nodes: Vec<OpenBao> = Vec::new();
         for (index, link) in links.iter().enumerate() {
-            let mut node = OpenBao::start_member(scratch, &format!("node-{index}"), link.port()).await;
+            let name = format!("node-{index}");
+            let mut node = OpenBao::start_member(scratch, &name, link.port(), patience).await;
             wires.attach(index, node.pid(), node.cluster_port());
             match nodes.first() {
                 None => {

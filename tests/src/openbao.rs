@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use crate::process::free_port;
 use crate::{Child, Scratch, http, parts};
 
+/// Of the election that OpenBao's documentation recommends for production.
+pub(crate) const PATIENCE: u8 = 1;
+
 /// A running OpenBao, or a stopped one that can be started again.
 #[derive(Debug)]
 pub struct OpenBao {
@@ -88,13 +91,15 @@ enum Storage {
         name: String,
         /// The port of 127.0.0.1 where the other nodes reach it; `None` where there are none.
         advertised_port: Option<u16>,
+        /// How patient it is with the leader: 1 to 10 times the shortest timeouts.
+        patience: u8,
     },
 }
 
 impl OpenBao {
     /// Starts a server that keeps its data when it is stopped.
     pub async fn start(scratch: &Scratch) -> Self {
-        let storage = Storage::Raft { name: "bed".to_owned(), advertised_port: None };
+        let storage = Storage::Raft { name: "bed".to_owned(), advertised_port: None, patience: PATIENCE };
         Self::initialised(scratch, storage, None).await
     }
 
@@ -111,8 +116,14 @@ impl OpenBao {
 
     /// Starts one node of a cluster, which the others reach at `advertised_port`. It has no data: [`OpenBao::initialise`] or
     /// [`OpenBao::join`] is next.
-    pub(crate) async fn start_member(scratch: &Scratch, name: &str, advertised_port: u16) -> Self {
-        let storage = Storage::Raft { name: name.to_owned(), advertised_port: Some(advertised_port) };
+    pub(crate) async fn start_member(
+        scratch: &Scratch,
+        name: &str,
+        advertised_port: u16,
+        patience: u8,
+    ) -> Self {
+        let storage =
+            Storage::Raft { name: name.to_owned(), advertised_port: Some(advertised_port), patience };
         Self::launched(scratch, storage, None).await
     }
 
@@ -409,14 +420,13 @@ impl OpenBao {
         let folder = self.folder.display();
         let (storage, advertised_port) = match &self.storage {
             Storage::Memory => (r#"storage "inmem" {}"#.to_owned(), cluster_port),
-            // The election that OpenBao's documentation recommends for production. New nodes get their vote at once
-            // instead of after ten seconds.
-            Storage::Raft { name, advertised_port } => {
+            // New nodes get their vote at once instead of after ten seconds.
+            Storage::Raft { name, advertised_port, patience } => {
                 let storage = format!(
                     r#"storage "raft" {{
   path                         = "{folder}"
   node_id                      = "{name}"
-  performance_multiplier       = 1
+  performance_multiplier       = {patience}
   autopilot_reconcile_interval = "500ms"
   autopilot_update_interval    = "500ms"
 }}"#

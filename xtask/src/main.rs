@@ -69,9 +69,10 @@ Usage: cargo xtask <task>
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
                   with --mint-ahead, tokens are minted ahead.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
-  bench [--resume | name…]
+  bench [--resume | scale | name…]
                   Time the authorizer beside functions that do less, and the same in Node.js and Python; all subjects, or these.
-                  All of them take a quarter of an hour and write docs/benchmarks.md. --resume goes on after an interruption.
+                  All of them take twenty minutes and write docs/benchmarks.md and docs/scale.md. --resume goes on after an interruption.
+                  scale alone takes six minutes, and writes docs/scale.md.
                   Needs Node.js, npm and valgrind as well.
   bench --check | --record
                   Compare the instructions of a start and of a request with tests/bench/instructions.json, or write it anew.

@@ -44,7 +44,7 @@ pub(crate) async fn measure(world: &World) -> Vec<AtOnce> {
 }
 
 async fn in_processes(processes: usize, each: usize, world: &World) -> AtOnce {
-    let subject = Subject::at_once(each, world);
+    let subject = Subject::at_once(each, &world.configuration(world.vault()), world);
     let mut running = Vec::new();
     for _ in 0..processes {
         running.push(subject.start().await);

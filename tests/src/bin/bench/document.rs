@@ -294,24 +294,24 @@ fn starts_plot(results: &Results) -> String {
 }
 
 /// A table of Markdown.
-struct Table(String);
+pub(crate) struct Table(pub(crate) String);
 
 impl Table {
-    fn new(heads: &[&str]) -> Self {
+    pub(crate) fn new(heads: &[&str]) -> Self {
         Self(format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len())))
     }
 
-    fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         let _ = writeln!(self.0, "| {} |", cells.join(" | "));
     }
 }
 
-fn memory(kib: u64) -> String {
+pub(crate) fn memory(kib: u64) -> String {
     format!("{:.1} MB", kib as f64 * 1024.0 / 1e6)
 }
 
 /// Of microseconds: `86 µs`, `1,725 µs`, `52.3 ms`, `1.13 s`.
-fn time(micros: f64) -> String {
+pub(crate) fn time(micros: f64) -> String {
     match micros {
         ..10_000.0 => format!("{} µs", grouped(micros.round() as u64)),
         ..1_000_000.0 => format!("{:.1} ms", micros / 1e3),
@@ -324,7 +324,7 @@ fn ratio(micros: f64, of: Option<f64>) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -336,7 +336,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-fn none() -> String {
+pub(crate) fn none() -> String {
     "-".to_owned()
 }
 

@@ -1,7 +1,7 @@
 //! What the authorizer costs, beside functions that do less and functions that do the same in other languages.
 //!
-//! Receives names of subjects, whose times it prints; or none for all that is measured, which becomes `docs/benchmarks.md`;
-//! `--resume` takes up such a run. `--check` compares the instructions of a start and of a warm request with the baseline, and
+//! Receives names of subjects, whose times it prints; or none for all that is measured, which becomes `docs/benchmarks.md` and
+//! `docs/scale.md`; `--resume` takes up such a run. `scale` measures and writes the latter alone. `--check` compares the instructions of a start and of a warm request with the baseline, and
 //! exits with 1 where they are more; `--record` writes the baseline.
 #![allow(
     clippy::disallowed_methods,
@@ -26,6 +26,9 @@ mod plot;
 mod proofs;
 mod raw_mint;
 mod results;
+mod scale;
+mod scale_document;
+mod scale_site;
 mod share;
 mod size;
 mod subject;
@@ -51,6 +54,12 @@ async fn main() -> ExitCode {
         }
         [] => all(None).await,
         ["--resume"] => all(Results::of_last_run(&Machine::this())).await,
+        ["scale"] => {
+            let mut results = Results::new(Machine::this());
+            results.scale = Some(scale::measure().await);
+            scale_document::write(&results);
+            ExitCode::SUCCESS
+        }
         names => some(names).await,
     }
 }
@@ -68,41 +77,47 @@ async fn check() -> ExitCode {
 async fn all(results: Option<Results>) -> ExitCode {
     let mut results = results.unwrap_or_else(|| Results::new(Machine::this()));
     if results.sizes.is_empty() {
-        println!("1/6 sizes");
+        println!("1/7 sizes");
         results.sizes = size::sizes();
         results.keep();
     }
     if results.counts.is_none() {
-        println!("2/6 instructions");
+        println!("2/7 instructions");
         results.counts = Some(instructions::count().await);
         results.keep();
     }
     let names: Vec<&str> = SUBJECTS.iter().map(|(name, _)| *name).collect();
     if results.starts.is_empty() {
-        println!("3/6 starts");
+        println!("3/7 starts");
         let world = World::start().await;
         results.starts = timing::starts(&subjects(&names, &world).await).await;
         results.keep();
     }
     if results.warm.calls.is_empty() {
-        println!("4/6 warm requests");
+        println!("4/7 warm requests");
         let world = World::start().await;
         results.warm = timing::warm(&subjects(&names, &world).await).await;
         results.keep();
     }
     if results.throttled.is_none() {
-        println!("5/6 a share of a processor");
+        println!("5/7 a share of a processor");
         let world = World::start().await;
         let subjects = subjects(&timing::WITH_A_SHARE, &world).await;
         results.throttled = Some(timing::throttled(&subjects).await);
         results.keep();
     }
     if results.at_once.is_empty() {
-        println!("6/6 many at once");
+        println!("6/7 many at once");
         results.at_once = at_once::measure(&World::start().await).await;
         results.keep();
     }
+    if results.scale.is_none() {
+        println!("7/7 scale");
+        results.scale = Some(scale::measure().await);
+        results.keep();
+    }
     document::write(&results);
+    scale_document::write(&results);
     ExitCode::SUCCESS
 }
 

@@ -9,6 +9,7 @@ use test_bed::parts;
 use crate::at_once::AtOnce;
 use crate::instructions::Counts;
 use crate::machine::{self, Machine};
+use crate::scale::Scale;
 use crate::timing::{Start, Throttled, Warm, Warmed};
 
 /// All of it. What is empty was not measured yet.
@@ -24,6 +25,7 @@ pub(crate) struct Results {
     /// Empty, too, where the machine does not let itself be shared out.
     pub(crate) throttled: Option<Vec<Throttled>>,
     pub(crate) at_once: Vec<AtOnce>,
+    pub(crate) scale: Option<Scale>,
 }
 
 impl Results {
@@ -37,6 +39,7 @@ impl Results {
             warm: Warmed::default(),
             throttled: None,
             at_once: Vec::new(),
+            scale: None,
         }
     }
 

@@ -116,13 +116,13 @@ impl Subject {
     }
 
     /// The authorizer that takes so many invocations at once, and allowed calls of several callers.
-    pub(crate) fn at_once(most: usize, world: &World) -> Self {
+    pub(crate) fn at_once(most: usize, configuration: &Configuration, world: &World) -> Self {
         let caller = |number: usize| {
             let jwt = world.jwt(TokenSpec::reader().claim("sub", format!("caller-{number}")));
             Call::new("allowed", bearer("/orders", &jwt), Due::Token)
         };
         let calls = (0..16).map(caller).collect();
-        let subject = Self::authorizer("authorizer", &world.configuration(world.vault()), world, calls);
+        let subject = Self::authorizer("authorizer", configuration, world, calls);
         if most == 1 {
             subject
         } else {

@@ -211,10 +211,13 @@ async fn with_a_share(subject: &Subject, thousandths: u64, share: &Share) -> Thr
     }
 }
 
-/// What the process has had of the processors: the first figure of each thread's `schedstat`, in nanoseconds.
 fn cpu_time(running: &Running) -> Duration {
-    let Some(function) = running.function() else { return Duration::ZERO };
-    let threads = std::fs::read_dir(format!("/proc/{}/task", function.pid())).expect("the function runs");
+    running.function().map_or(Duration::ZERO, |function| cpu_of(function.pid()))
+}
+
+/// What the process has had of the processors: the first figure of each thread's `schedstat`, in nanoseconds.
+pub(crate) fn cpu_of(pid: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
     let time = |thread: &Path| {
         let stat = std::fs::read_to_string(thread.join("schedstat")).ok()?;
         Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))

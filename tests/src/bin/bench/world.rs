@@ -155,7 +155,7 @@ fn tls(file: &str) -> PathBuf {
 }
 
 /// The quickstart's roles without their quotas, which are for 200 tokens a second; and a token as the authorizer's login gives it.
-async fn set_up(openbao: &OpenBao) -> Vault {
+pub(crate) async fn set_up(openbao: &OpenBao) -> Vault {
     vault_setup::quickstart(openbao).await;
     let quotas = openbao.as_root("LIST", "sys/quotas/rate-limit", Value::Null).await;
     for quota in quotas["data"]["keys"].as_array().expect("the quickstart makes quotas") {
