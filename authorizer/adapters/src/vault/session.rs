@@ -12,7 +12,7 @@ use authorizer_steps::{
     error_chain::with_causes,
     mint::MintError,
 };
-use vault_api::{Auth, VaultToken};
+use vault_api::{Auth, VaultError, VaultErrorKind, VaultToken};
 use vault_transport::{Call, Vault};
 
 use super::{
@@ -90,11 +90,14 @@ impl Sessions {
     }
 
     async fn new_session(&self, flight: Flight<'_>, deadline: UnixTime) -> Result<VaultToken, MintError> {
-        let time = time_for_a_call(deadline, self.clock.now());
+        let had_all_the_time = time_for_a_call(deadline, self.clock.now()).is_ok_and(|time| time == TIMEOUT);
         match self.log_in(deadline).await {
             Ok(session) => Ok(landed(flight, session)),
             Err(error) => {
-                flight.failed(&error, time.is_ok_and(|time| time == TIMEOUT));
+                // A flight that is dropped is another call's turn, which may have the time that this one lacked.
+                if !lacked_time(&error, had_all_the_time) {
+                    flight.failed(&error);
+                }
                 Err(error)
             }
         }
@@ -165,6 +168,14 @@ fn landed(flight: Flight<'_>, session: Session) -> VaultToken {
     let token = session.token.clone();
     flight.got(session);
     token
+}
+
+fn lacked_time(error: &MintError, had_all_the_time: bool) -> bool {
+    let may_be_slow = matches!(
+        error,
+        MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. }) | MintError::LoginSts { .. }
+    );
+    matches!(error, MintError::NoTime) || (may_be_slow && !had_all_the_time)
 }
 
 /// A refresh has half of what is left of its request's time, however little that is: the rest is for the mint, which can do

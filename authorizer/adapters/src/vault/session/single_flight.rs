@@ -26,7 +26,7 @@ use authorizer_steps::{
 #[cfg(test)]
 use tests::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-use vault_api::{VaultError, VaultErrorKind, VaultToken};
+use vault_api::VaultToken;
 
 use super::super::login::Granted;
 
@@ -216,16 +216,9 @@ impl Flight<'_> {
         self.outcome = Outcome::NotRefreshed;
     }
 
-    /// There is none. Whoever waited gets this error, unless another call may have the time that this one lacked.
-    pub(super) fn failed(mut self, error: &MintError, had_all_the_time: bool) {
-        let may_be_slow = matches!(
-            error,
-            MintError::Login(VaultError { kind: VaultErrorKind::TimedOut, .. }) | MintError::LoginSts { .. }
-        );
-        let lacked_time = matches!(error, MintError::NoTime) || (may_be_slow && !had_all_the_time);
-        if !lacked_time {
-            self.outcome = Outcome::Failed(error.clone());
-        }
+    /// There is none. Whoever waited gets this error.
+    pub(super) fn failed(mut self, error: &MintError) {
+        self.outcome = Outcome::Failed(error.clone());
     }
 }
 

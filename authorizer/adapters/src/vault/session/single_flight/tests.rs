@@ -137,7 +137,9 @@ impl World {
             Turn::LogIn(flight) => match self.log_in(had_all_the_time).await {
                 Ok(session) => Ok(landed(flight, session)),
                 Err(error) => {
-                    flight.failed(&error, had_all_the_time);
+                    if had_all_the_time {
+                        flight.failed(&error);
+                    }
                     Err(error)
                 }
             },
