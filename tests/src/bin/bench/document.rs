@@ -53,9 +53,9 @@ fn markdown(results: &Results) -> String {
     let machine = &results.machine;
     let start = results.starts.first().map_or(0, |start| start.init.count);
     let calls = results.warm.calls.first().map_or(0, |warm| warm.latency.count as u64);
-    [
+    let values = [
         ("commit", machine.commit.clone()),
-        ("machine", machine_and_versions(results)),
+        ("machine", machine_and_versions(results, |_| true)),
         ("starts", start.to_string()),
         ("calls", grouped(calls)),
         ("summary", summary(results)),
@@ -66,14 +66,19 @@ fn markdown(results: &Results) -> String {
         ("instructions", instructions(results)),
         ("subjects", subjects()),
         ("ahead", ahead(results)),
-    ]
-    .into_iter()
-    .fold(include_str!("benchmarks.txt").to_owned(), |text, (name, value)| {
+    ];
+    filled(include_str!("benchmarks.txt"), &values)
+}
+
+/// The text with a value in each place `{name}`.
+pub(crate) fn filled(template: &str, values: &[(&str, String)]) -> String {
+    values.iter().fold(template.to_owned(), |text, (name, value)| {
         text.replace(&format!("{{{name}}}"), value.trim_end())
     })
 }
 
-fn machine_and_versions(results: &Results) -> String {
+/// What was measured on, and the versions of these programs.
+pub(crate) fn machine_and_versions(results: &Results, is_shown: impl Fn(&str) -> bool) -> String {
     let Machine { commit, processor, cores, memory, kernel, versions } = &results.machine;
     let mut table = Table::new(&["", ""]);
     table.row(["commit".to_owned(), commit.clone()]);
@@ -83,7 +88,9 @@ fn machine_and_versions(results: &Results) -> String {
     table.row(["load when it began".to_owned(), results.load.clone()]);
     for version in versions {
         let (name, version) = version.split_once(' ').unwrap_or((version, ""));
-        table.row([name.to_owned(), version.to_owned()]);
+        if is_shown(name) {
+            table.row([name.to_owned(), version.to_owned()]);
+        }
     }
     table.0
 }

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use crate::lambda::{Answer, Message};
 use crate::world::Vault;
 
+pub(crate) const MINT: &str = "auth/token/create/orders-prod-reader";
+
 /// A connection to Vault that is kept.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -75,8 +77,7 @@ impl RawMint {
         let connection = Connection::open(&vault.address).await;
         let headers = [("x-vault-token", vault.token.as_str()), ("x-vault-wrap-ttl", "30s")];
         let body = json!({"ttl": "120s", "meta": meta()});
-        let request =
-            request(&vault.address, "POST", "auth/token/create/orders-prod-reader", &headers, &body);
+        let request = request(&vault.address, "POST", MINT, &headers, &body);
         Self { connection, request }
     }
 

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use test_bed::{Cluster, OpenBao};
 
 use crate::figures::Figures;
-use crate::scale_site::{Caller, LONG, MINT, Reading, Site, pid};
+use crate::raw_mint::MINT;
+use crate::scale_site::{Caller, LONG, Reading, Site, pid};
 use crate::subject::{Running, Subject};
 use crate::timing::{cpu_of, peak_memory};
 use crate::world::{Vault, World};

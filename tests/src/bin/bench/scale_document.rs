@@ -2,8 +2,7 @@
 
 use test_bed::parts;
 
-use crate::document::{Table, grouped, memory, none, time};
-use crate::machine::Machine;
+use crate::document::{Table, filled, grouped, machine_and_versions, memory, none, time};
 use crate::results::Results;
 use crate::scale::{End, How, Operation, Scale, Throughput};
 
@@ -42,9 +41,9 @@ pub(crate) fn write(results: &Results) {
 
 fn markdown(results: &Results, scale: &Scale) -> String {
     let revoked = request(scale, REVOKED);
-    [
+    let values = [
         ("commit", results.machine.commit.clone()),
-        ("machine", machine(results)),
+        ("machine", machine_and_versions(results, |name| name == "OpenBao")),
         ("throughput", throughput(scale)),
         ("operations", costs("call", &scale.operations)),
         ("requests", costs("request", &REQUESTS.map(|(name, _)| request(scale, name)))),
@@ -60,25 +59,8 @@ fn markdown(results: &Results, scale: &Scale) -> String {
         ("vaults_medium", rounded(vaults(RATES[1], revoked.leader_cpu))),
         ("vaults_large", rounded(vaults(RATES[2], revoked.leader_cpu))),
         ("unopened", unopened(scale)),
-    ]
-    .into_iter()
-    .fold(include_str!("scale.txt").to_owned(), |text, (name, value)| {
-        text.replace(&format!("{{{name}}}"), value.trim_end())
-    })
-}
-
-fn machine(results: &Results) -> String {
-    let Machine { commit, processor, cores, memory, kernel, versions } = &results.machine;
-    let mut table = Table::new(&["", ""]);
-    table.row(["commit".to_owned(), commit.clone()]);
-    table.row(["processor".to_owned(), format!("{processor}, {cores} cores")]);
-    table.row(["memory".to_owned(), memory.clone()]);
-    table.row(["Linux".to_owned(), kernel.clone()]);
-    table.row(["load when it began".to_owned(), results.load.clone()]);
-    for version in versions.iter().filter_map(|version| version.strip_prefix("OpenBao ")) {
-        table.row(["OpenBao".to_owned(), version.to_owned()]);
-    }
-    table.0
+    ];
+    filled(include_str!("scale.txt"), &values)
 }
 
 fn throughput(scale: &Scale) -> String {
@@ -158,24 +140,24 @@ fn ends(scale: &Scale) -> String {
         "peak memory",
     ]);
     for End { storage, how, ttl_seconds, before, during, held, peak_memory } in &scale.ends {
-        let (how, expires) = match how {
-            How::Unopened => ("never opened", true),
-            How::Ttl => ("opened", true),
-            How::Revoke => ("opened, revoked", false),
-            How::Uses => ("opened, `num_uses: 2` used up", false),
+        let (how, ends_by_ttl) = match how {
+            // It and its wrapping token.
+            How::Unopened => ("never opened", Some(2.0)),
+            How::Ttl => ("opened", Some(1.0)),
+            How::Revoke => ("opened, revoked", None),
+            How::Uses => ("opened, `num_uses: 2` used up", None),
         };
-        let tokens = if how == "never opened" { 2.0 } else { 1.0 };
-        let due = rounded(during.per_second * *ttl_seconds as f64 * tokens);
+        let due = |tokens| rounded(during.per_second * *ttl_seconds as f64 * tokens);
         table.row([
             storage.clone(),
-            if expires { format!("{how}, TTL {ttl_seconds} s") } else { how.to_owned() },
+            ends_by_ttl.map_or_else(|| how.to_owned(), |_| format!("{how}, TTL {ttl_seconds} s")),
             rounded(before.per_second),
             rounded(during.per_second),
             format!("{:.2}", during.per_second / before.per_second),
             time(before.leader_cpu),
             time(during.leader_cpu),
             grouped(*held as u64),
-            if expires { due } else { "-".to_owned() },
+            ends_by_ttl.map_or_else(none, due),
             memory(*peak_memory),
         ]);
     }

@@ -6,15 +6,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use test_bed::OpenBao;
 
-use crate::raw_mint::{self, Connection};
+use crate::raw_mint::{self, Connection, MINT};
 use crate::scale::{How, Rate};
 use crate::timing::cpu_of;
 use crate::world::{self, Vault};
 
 /// The TTL of what shall not end: as long as the role allows here.
 pub(crate) const LONG: &str = "600s";
-
-pub(crate) const MINT: &str = "auth/token/create/orders-prod-reader";
 
 /// One OpenBao or several as one, with the quickstart's role for tokens that live longer.
 pub(crate) struct Site<'o> {
