@@ -45,12 +45,12 @@ pub struct Request<'e> {
     certificate: Option<&'e str>,
 }
 
-/// Reads the bytes of an event. Where a member stands twice, the last one counts, as for most readers of JSON: API Gateway
-/// writes the event from maps, in which none does.
+/// Reads the bytes of an event.
 ///
 /// # Errors
 ///
-/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels.
+/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels, and for a member that stands twice: API
+/// Gateway writes the event from maps, in which none does.
 pub fn read(bytes: &[u8]) -> Result<Json<'_>, EventError> {
     let unreadable = |error: &dyn Error| EventError::Unreadable(error.to_string());
     // Once for the whole event, and not for each of its texts.

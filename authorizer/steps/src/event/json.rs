@@ -1,9 +1,10 @@
 //! An event's JSON, in which the texts are the event's own bytes.
 //!
 //! Receives bytes; produces a tree whose texts are copied only where they hold an escape. Numbers and booleans are not told
-//! apart: no step asks for one. Leaves what a member means to the other modules of this step.
+//! apart: no step asks for one. An object that has a member twice is refused: readers of JSON differ in which of the two
+//! counts (RFC 8259, section 4). Leaves what a member means to the other modules of this step.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -19,17 +20,16 @@ pub enum Json<'e> {
     Text(Cow<'e, str>),
     /// An array.
     List(Vec<Json<'e>>),
-    /// An object, with every member in its order, also one that stands twice.
-    Members(Vec<(Cow<'e, str>, Json<'e>)>),
+    /// An object.
+    Members(BTreeMap<Cow<'e, str>, Json<'e>>),
     /// A number, `true` or `false`.
     Other,
 }
 
 impl Json<'_> {
-    /// The member with this name of an object: the last one, where it stands twice.
+    /// The member with this name, of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
-        let Self::Members(members) = self else { return None };
-        members.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+        if let Self::Members(members) = self { members.get(name) } else { None }
     }
 
     /// The text, of a string.
@@ -112,9 +112,11 @@ impl<'e> Visitor<'e> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'e>>(self, mut entries: A) -> Result<Json<'e>, A::Error> {
-        let mut members = Vec::new();
+        let mut members = BTreeMap::new();
         while let Some((Name(name), value)) = entries.next_entry()? {
-            members.push((name, value));
+            if members.insert(name, value).is_some() {
+                return Err(Error::custom("an object has a member twice"));
+            }
         }
         Ok(Json::Members(members))
     }
@@ -132,14 +134,23 @@ mod tests {
     fn texts_without_an_escape_are_the_events_own() {
         let json: Json = serde_json::from_str(r#"{"a":"x","b\n":["y\t", null, true, 1.5, -1]}"#).unwrap();
         let Json::Members(members) = &json else { panic!() };
-        assert!(matches!(members.as_slice(), [
-            (Cow::Borrowed("a"), Json::Text(Cow::Borrowed("x"))), (Cow::Owned(name), Json::List(items)),
-        ] if name == "b\n" && matches!(items.as_slice(), [Json::Text(Cow::Owned(text)), Json::Null, Json::Other, Json::Other, Json::Other] if text == "y\t")));
+        assert!(members.keys().map(|name| matches!(name, Cow::Borrowed(_))).eq([true, false]), "`a`, `b\n`");
+        assert!(matches!(json.get("a"), Some(Json::Text(Cow::Borrowed("x")))));
+        assert!(matches!(json.get("b\n"), Some(Json::List(items)) if matches!(
+            items.as_slice(),
+            [Json::Text(Cow::Owned(text)), Json::Null, Json::Other, Json::Other, Json::Other] if text == "y\t"
+        )));
     }
 
     #[test]
-    fn the_last_of_two_members_counts() {
-        let json: Json = serde_json::from_str(r#"{"a":"first","a":"last"}"#).unwrap();
-        assert_eq!(json.get("a").and_then(Json::as_str), Some("last"));
+    fn rejects_a_member_that_stands_twice() {
+        for twice in [
+            r#"{"headers":{"cookie":"session=a.b.c","cookie":null}}"#,
+            r#"{"headers":{"authorization":"Bearer a.b.c"},"headers":{}}"#,
+            r#"{"a":1,"\u0061":2}"#,
+        ] {
+            let error = serde_json::from_str::<Json>(twice).unwrap_err().to_string();
+            assert!(error.starts_with("an object has a member twice"), "{twice}: {error}");
+        }
     }
 }
