@@ -140,7 +140,7 @@ fn end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
 /// Without those of the packages, which are not made anew, and of what takes its time: failing parts, and the ways to deploy.
 fn quick_end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
     let slow =
-        ["package", "chaos", "terraform", "cdk", "cloudformation", "deployments", "settings", "readme"];
+        ["package", "chaos", "terraform", "cdk", "cloudformation", "deployments", "settings", "deploy_pages"];
     let modules = slow.map(|module| format!("{module}::"));
     let filter: Vec<&str> = modules.iter().flat_map(|module| ["--skip", module]).collect();
     end_to_end(workspace, &filter)

@@ -232,8 +232,8 @@ fn a_client_certificate_is_two_files_that_belong_together() {
     insta::assert_snapshot!(found[1..].join("\n"));
 }
 
-/// Every example of the README is a whole document, and every one of the identities' pages is but for its `vault`; those of
-/// the reference are one together.
+/// Every example of the README and of the concepts is a whole document, and every one of the identities' pages is but for its
+/// `vault`; those of the reference are one together.
 #[test]
 fn the_examples_of_the_documents_are_accepted() {
     const VAULT: &str =
@@ -247,6 +247,7 @@ fn the_examples_of_the_documents_are_accepted() {
         blocks
     };
     let mut documents = examples(&root.join("README.md"));
+    documents.extend(examples(&root.join("docs/concepts.md")));
     documents.push(examples(&root.join("docs/configuration.md")).concat());
     for page in fs::read_dir(root.join("docs/identity")).unwrap() {
         documents.extend(examples(&page.unwrap().path()).iter().map(|example| format!("{VAULT}{example}")));

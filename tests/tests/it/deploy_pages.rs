@@ -1,7 +1,7 @@
-//! The README's five steps to AWS, as they stand there, from nothing, in each of the three ways: its blocks of commands are
-//! read from it and given to a shell, whose `aws`, `vault` and `curl` lead to the test bed.
+//! The five steps of each page in `docs/deploy`, exactly as written and from nothing: the blocks of commands are read from the page
+//! and given to a shell, whose `aws`, `vault` and `curl` lead to the test bed.
 //!
-//! Not the README's own are: the values of its first block, an STS on this machine, and where the emulator serves an API.
+//! Not from the page: the values of its first block, an STS on this machine, and where the emulator serves an API.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,40 +12,25 @@ use serde_json::json;
 use test_bed::cloudformation::BUCKET;
 use test_bed::{AwsBed, REGION, parts};
 
-const WAYS: [&str; 3] = ["CloudFormation", "Terraform", "CDK"];
+const PAGES: [&str; 3] = ["cloudformation", "terraform", "cdk"];
 
-/// A block of commands, and the ways it is for.
-#[derive(Debug, PartialEq)]
-struct Block {
-    step: u32,
-    ways: Vec<&'static str>,
-    commands: String,
-}
-
-/// The blocks of the section "Deploy it to AWS". A bold `With <way>` narrows those that follow it in its step.
-fn blocks(readme: &str) -> Vec<Block> {
-    let (_, section) = readme.split_once("\n## Deploy it to AWS\n").expect("the section");
-    let section = section.split("\n## ").next().unwrap();
-    let (mut step, mut ways, mut blocks) = (0, WAYS.to_vec(), Vec::new());
-    let mut open: Option<String> = None;
-    for line in section.lines() {
+/// The blocks of commands of a page, each with the number of its step; 0 for the settings. What follows the steps is left out.
+fn blocks(page: &str) -> Vec<(u32, String)> {
+    let text = parts::text(&format!("docs/deploy/{page}.md"));
+    let (mut step, mut blocks, mut open) = (0, Vec::new(), None::<String>);
+    for line in text.lines() {
         if let Some(commands) = &mut open {
             if line == "```" {
-                let commands = open.take().unwrap();
-                blocks.push(Block { step, ways: ways.clone(), commands });
+                blocks.extend(open.take().map(|commands| (step, commands)));
             } else {
                 *commands += &format!("{line}\n");
             }
         } else if line == "```sh" {
             open = Some(String::new());
-        } else if let Some(bold) = line.strip_prefix("**") {
-            let bold = bold.split("**").next().unwrap();
-            if let Some(number) = bold.split('.').next().and_then(|number| number.parse().ok()) {
-                (step, ways) = (number, WAYS.to_vec());
-            } else if bold.starts_with("With ") {
-                let all = bold.starts_with("With all");
-                ways = WAYS.into_iter().filter(|way| all || bold.contains(way)).collect();
-                assert!(!ways.is_empty(), "{bold}: for none of the ways");
+        } else if let Some(heading) = line.strip_prefix("## ") {
+            match heading.split('.').next().and_then(|number| number.parse().ok()) {
+                Some(number) => step = number,
+                None => break,
             }
         }
     }
@@ -53,61 +38,56 @@ fn blocks(readme: &str) -> Vec<Block> {
 }
 
 #[test]
-fn each_way_has_its_five_steps() {
-    let blocks = blocks(&parts::text("README.md"));
-    for way in WAYS {
-        let steps: BTreeSet<_> = blocks.iter().filter(|b| b.ways.contains(&way)).map(|b| b.step).collect();
-        assert_eq!(steps, (0..=5).collect(), "{way}: settings, and five steps");
-        let own: Vec<_> = blocks.iter().filter(|b| b.ways == [way]).map(|b| b.step).collect();
-        assert!(own.contains(&3), "{way} has a way of its own to deploy: {own:?}");
+fn each_page_has_its_five_steps() {
+    for page in PAGES {
+        let steps: BTreeSet<_> = blocks(page).into_iter().map(|(step, _)| step).collect();
+        assert_eq!(steps, (0..=5).collect(), "{page}: settings, and five steps");
     }
 }
 
 #[tokio::test]
 async fn the_five_steps_with_cloudformation() {
-    Walk::new("CloudFormation").await.walk().await;
+    Walk::new("cloudformation").await.walk().await;
 }
 
 #[tokio::test]
 async fn the_five_steps_with_terraform() {
-    Walk::new("Terraform").await.walk().await;
+    Walk::new("terraform").await.walk().await;
 }
 
 #[tokio::test]
 async fn the_five_steps_with_cdk() {
-    Walk::new("CDK").await.walk().await;
+    Walk::new("cdk").await.walk().await;
 }
 
-/// Somebody with the README, an AWS account, a Vault and an identity provider.
+/// Somebody with a page, an AWS account, a Vault and an identity provider.
 struct Walk {
-    way: &'static str,
+    page: &'static str,
     bed: AwsBed,
 }
 
 impl Walk {
-    async fn new(way: &'static str) -> Self {
+    async fn new(page: &'static str) -> Self {
         // The stand-in, or the plugin, has what the script would write; `vault` only notes it.
-        Self { way, bed: AwsBed::without_setup(&format!("readme-{way}"), "orders-authorizer").await }
+        Self { page, bed: AwsBed::without_setup(&format!("deploy-{page}"), "orders-authorizer").await }
     }
 
     async fn walk(self) {
         let folder = self.folder();
         let bucket = json!({"Bucket": BUCKET});
         self.bed.emulator.aws().request("s3", "create_bucket", &bucket).await;
-        let blocks = blocks(&parts::text("README.md"));
-        let own = blocks.iter().filter(|block| block.ways.contains(&self.way));
         let mut script = String::from("set -euo pipefail\n");
-        for block in own {
-            if block.step == 0 {
-                script += &self.settings(&block.commands);
+        for (step, commands) in blocks(self.page) {
+            if step == 0 {
+                script += &self.settings(&commands);
             } else {
-                script += &format!("echo '=== step {}'\n{}", block.step, block.commands);
+                script += &format!("echo '=== step {step}'\n{commands}");
             }
         }
         let output = self.shell(&folder, &script).await;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{}:\n{printed}\n{complaint}", self.way);
+        assert!(output.status.success(), "{}:\n{printed}\n{complaint}", self.page);
 
         let step = |number: u32| {
             let begin = format!("=== step {number}\n");
@@ -148,9 +128,10 @@ impl Walk {
                 line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name),
             );
         }
-        let expected: BTreeSet<_> = values.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, expected, "the settings of the README");
-        values.map(|(name, value)| format!("export {name}='{value}'\n")).concat()
+        let known = |name: &&str| values.iter().any(|(known, _)| known == name);
+        assert!(names.len() >= 7 && names.iter().all(known), "{names:?}");
+        let own = values.iter().filter(|(name, _)| names.contains(name));
+        own.map(|(name, value)| format!("export {name}='{value}'\n")).collect()
     }
 
     /// A copy of what the commands work on: what they leave behind is not the repository's.
