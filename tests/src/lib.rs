@@ -60,6 +60,7 @@ pub mod cloudformation;
 mod cluster;
 pub mod command;
 pub mod configuration;
+mod deploy_pages;
 mod deployed_stack;
 mod emulator;
 pub mod fault_proxy;

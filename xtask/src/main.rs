@@ -17,6 +17,7 @@ mod package;
 mod parts;
 mod providers;
 mod release;
+mod sandbox;
 mod schema;
 mod test;
 mod text;
@@ -49,6 +50,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
+        ["sandbox"] => sandbox::run(&Workspace::find()?),
         ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
         ["parts"] => parts::run(&Workspace::find()?),
@@ -63,6 +65,7 @@ Usage: cargo xtask <task>
                   --stay leaves the parts running until Ctrl-C.
   test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
                   --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
+  sandbox         A shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.

@@ -10,7 +10,7 @@ use std::process::Output;
 
 use serde_json::json;
 use test_bed::cloudformation::BUCKET;
-use test_bed::{AwsBed, REGION, parts};
+use test_bed::{AwsBed, parts};
 
 const PAGES: [&str; 3] = ["cloudformation", "terraform", "cdk"];
 
@@ -110,17 +110,7 @@ impl Walk {
 
     /// The first block with the bed's values. Each of its names must be one that is known here.
     fn settings(&self, block: &str) -> String {
-        let (address, token) = (self.bed.vault.address(), self.bed.vault.openbao.root_token().to_owned());
-        let values = [
-            ("AWS_REGION", REGION.to_owned()),
-            ("VAULT_ADDR", address),
-            ("VAULT_TOKEN", token),
-            ("bucket", BUCKET.to_owned()),
-            ("issuer", self.bed.issuer.url()),
-            ("audience", "orders-api".to_owned()),
-            ("stack", "orders".to_owned()),
-            ("audit", "main".to_owned()),
-        ];
+        let values = self.bed.page_settings();
         let mut names = BTreeSet::new();
         for line in block.lines() {
             let line = line.split(" #").next().unwrap();
@@ -143,20 +133,10 @@ impl Walk {
     }
 
     async fn shell(&self, folder: &Path, script: &str) -> Output {
-        let programs = parts::client("readme");
-        let (url, notes) = (self.bed.emulator.url(), self.bed.scratch.path().join("aws-auth.log"));
-        let real = std::env::var("PATH").unwrap();
         let mut bash = tokio::process::Command::new("bash");
         bash.arg("-c").arg(script).current_dir(folder).kill_on_drop(true);
-        bash.envs(self.bed.emulator.aws().client_env()).env("PATH", format!("{}:{real}", programs.display()));
-        bash.env("REAL_PATH", &real)
-            .env("REAL_AWS", parts::venv().join("bin/aws"))
-            .env("REAL_BAO", parts::openbao());
-        bash.env("EMULATOR", &url).env("NOTES", notes).env("REPOSITORY", parts::repository());
-        bash.env("jwt", self.bed.good_token());
-        bash.env("TF_CLI_ARGS_apply", "-auto-approve").env("TF_IN_AUTOMATION", "1").env("AWS_PAGER", "");
-        bash.env("TF_VAR_sts_endpoint", &url).env("TF_VAR_sts_region", REGION);
-        bash.env("CDK_CONTEXT_JSON", json!({"stsEndpoint": url, "stsRegion": REGION}).to_string());
+        bash.envs(self.bed.page_environment(&["deploy-test"])).env("TF_IN_AUTOMATION", "1");
+        bash.env("TF_CLI_ARGS_apply", "-auto-approve");
         bash.output().await.unwrap()
     }
 }
