@@ -216,8 +216,12 @@ pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
 }
 
-/// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
+/// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`. A program that was built
+/// with the profile `demo` takes all of them from there.
 pub fn binary(profile: &str, name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows where it is");
+    let is_demo = own.parent().is_some_and(|folder| folder.ends_with("demo"));
+    let profile = if is_demo { "demo" } else { profile };
     let folder = if profile == "dev" { "debug" } else { profile };
     let path = target().join(folder).join(name);
     assert!(path.is_file(), "{} is not built: cargo build --profile {profile} --bin {name}", path.display());
