@@ -19,6 +19,7 @@ mod providers;
 mod release;
 mod sandbox;
 mod schema;
+mod site;
 mod test;
 mod text;
 mod workspace;
@@ -50,6 +51,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
+        ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
         ["sandbox"] => sandbox::run(&Workspace::find()?),
         ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
@@ -65,6 +67,7 @@ Usage: cargo xtask <task>
                   --stay leaves the parts running until Ctrl-C.
   test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
                   --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
+  docs [--serve]  The documentation as a site, in target/site; or served while you write it.
   sandbox         A shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
