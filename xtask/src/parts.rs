@@ -77,7 +77,12 @@ pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
 
 /// What the site of `docs/` is built with.
 pub(crate) fn site(workspace: &Workspace) -> Result<(), Failure> {
-    virtual_environment(workspace, "site", "what the documentation's site is built with", "docs/site/requirements.txt")
+    virtual_environment(
+        workspace,
+        "site",
+        "what the documentation's site is built with",
+        "docs/site/requirements.txt",
+    )
 }
 
 fn virtual_environment(

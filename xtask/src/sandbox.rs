@@ -10,7 +10,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("sandbox: installing the parts and building; a few minutes the first time, seconds after that");
     machine::require(&[machine::PYTHON])?;
     parts::python(workspace)?;
-    workspace::run(&mut workspace.cargo(["build", "--locked", "--package", "end-to-end", "--bin", "sandbox"]))?;
+    workspace::run(&mut workspace.cargo([
+        "build",
+        "--locked",
+        "--package",
+        "end-to-end",
+        "--bin",
+        "sandbox",
+    ]))?;
     let mut command = Command::new(workspace.target.join("debug").join("sandbox"));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     let failed = command.exec();

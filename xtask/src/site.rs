@@ -10,7 +10,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
     match arguments {
         [] => check(workspace),
         ["--serve"] => workspace::run(mkdocs(workspace)?.arg("serve")),
-        _ => Err(Failure::new(format!("docs takes `--serve` and nothing else, not `{}`", arguments.join(" ")))),
+        _ => {
+            Err(Failure::new(format!("docs takes `--serve` and nothing else, not `{}`", arguments.join(" "))))
+        }
     }
 }
 
