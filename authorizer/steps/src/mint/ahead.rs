@@ -4,8 +4,8 @@
 //! the time. [`Ahead::renew`] runs after an answer: it mints what the next request is likely to need, and revokes
 //! what is too old.
 //!
-//! A grant gets a token ahead only after two requests within the lifetime of such a token. So an instance with few
-//! requests wastes no token, and an instance that goes idle wastes one for each grant that was busy.
+//! A grant gets a token ahead only after two requests within the time for which such a token is good. So an instance
+//! with few requests wastes no token, and an instance that goes idle wastes one for each grant that was busy.
 //!
 //! INVARIANT (never in clear, never twice): a kept token is a [`Minted`], checked against its order when it came. Whoever takes
 //! it removes it under the lock.
