@@ -4,9 +4,9 @@
 //! comes from `VAULT_TOKEN` or `~/.vault-token`. It never comes from the command line, which others on the machine
 //! can read. The commands decide what to ask.
 //!
-//! Anybody can write a configuration: the author of a pull request, of a ticket, or an attacker. So its address and
-//! CA replace `VAULT_ADDR` and `VAULT_CACERT` only if the operator says so. Otherwise the document would choose who
-//! gets the token.
+//! Anybody can write a configuration: the author of a pull request or of a ticket, or an attacker. So its address and
+//! CA fill in for a missing `VAULT_ADDR` and `VAULT_CACERT` only if the operator says so. Otherwise the document
+//! would choose who gets the token.
 
 use std::{
     fs::File,
