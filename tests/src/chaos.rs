@@ -1,8 +1,8 @@
 //! What goes wrong around the authorizer, and what must not follow from it.
 //!
 //! Receives a [`Scenario`] and a [`Pace`]; produces [`Figures`], judged. Some functions answer callers at a steady
-//! rate, as Lambda's instances do. Some callers are good and some are forged. Something breaks in the middle and is
-//! repaired later. The binary `chaos` writes the document, and `tests/it/chaos.rs` says which scenarios CI runs.
+//! rate, as Lambda's instances do. Some callers are genuine and some are forged. Something breaks in the middle and
+//! is repaired later. The binary `chaos` writes the document, and `tests/it/chaos.rs` says which scenarios CI runs.
 //!
 //! ```text
 //! load ─▶ functions ─▶ load balancer ─▶ node 0 ─┐

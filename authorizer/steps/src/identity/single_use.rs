@@ -4,7 +4,7 @@
 //! what follows from it.
 //!
 //! This is a map and not a cache. A cache may drop entries, but a single-use proof must be remembered for as long as
-//! it is valid. A full map drops nothing and turns the newcomer away. Where the owner of the proofs is known, each
+//! it is valid. A full map drops nothing and turns the newcomer away. If the owner of the proofs is known, each
 //! caller has a share of the room, so a flood from one caller does not take the room of another.
 //!
 //! ```text
