@@ -8,8 +8,8 @@
 //! The types of `aws_lambda_events` print what they hold, and allow by default. So only two functions here use them.
 //! They set every field that is written, and return JSON.
 //!
-//! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an [`Identity`], a [`Grant`] and
-//! a [`Delivery`], which only the steps before can make.
+//! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an
+//! [`Identity`], a [`Grant`] and a [`Delivery`], which only the steps before can make.
 
 use std::{collections::BTreeMap, fmt};
 
