@@ -1,4 +1,4 @@
-//! An event, as API Gateway sends it and as it never does: what parses says one thing in one way.
+//! An event, as API Gateway sends it and as it never does. An event that parses has exactly one meaning.
 //!
 //! The input is JSON.
 #![no_main]

@@ -1,4 +1,4 @@
-//! The commands of `docs/deploy` on this machine: a shell whose `aws`, `vault` and `curl` lead to an [`AwsBed`].
+//! The commands of `docs/deploy` on this machine: a shell whose `aws`, `vault` and `curl` use an [`AwsBed`].
 
 use std::ffi::OsString;
 

@@ -1,7 +1,7 @@
 //! Where the parts of the bed are: the target folder, the Python environment, OpenBao, the functions' binaries.
 //!
-//! Nothing is searched on `PATH`: the versions are pinned in `tests/requirements.txt` and installed under the target
-//! folder by `cargo xtask parts`. What is missing stops the caller with that command's name.
+//! Nothing is searched on `PATH`. The versions are pinned in `tests/requirements.txt`, and `cargo xtask parts`
+//! installs them under the target folder. If a part is missing, the caller stops with the name of that command.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

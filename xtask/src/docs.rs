@@ -1,7 +1,7 @@
-//! What the documents claim, checked against the files they speak of.
+//! Checks the claims of the documents against the files that they mention.
 //!
-//! Links resolve; the tests that a document names exist; what it shows of a program is in that program. Codes, keys and log
-//! fields are checked by the tests of the crates that have them.
+//! Links resolve, the tests that a document names exist, and the code that it shows of a program is in that program.
+//! The crates that have codes, keys and log fields check these in their own tests.
 
 use crate::workspace::{Failure, Workspace};
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! The project's own tasks. Nothing here ships.
 //!
-//! Few dependencies, and none that needs a C compiler: on a new machine `cargo xtask` is built within half a minute, and says
-//! what it is about to do.
+//! It has few dependencies, and none that needs a C compiler. On a new machine `cargo xtask` builds within half a
+//! minute, and then says what it is about to do.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;

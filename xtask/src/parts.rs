@@ -20,7 +20,7 @@
 //! ```
 //!
 //! A part whose stamp equals its pins is left alone, so a second call is instant. A part that was interrupted has no
-//! stamp and starts over.
+//! stamp and starts again.
 
 use crate::machine::{self, Tool};
 use crate::workspace::{Failure, Stopwatch, Workspace, shown};

@@ -1,4 +1,4 @@
-//! `cargo xtask sandbox`: installs and builds what a deployment on this machine needs, then becomes the shell for it.
+//! `cargo xtask sandbox`: installs and builds what a deployment on this machine needs, then becomes a shell for it.
 
 use crate::workspace::{self, Failure, Workspace};
 use crate::{machine, parts};

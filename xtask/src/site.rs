@@ -1,4 +1,5 @@
-//! `cargo xtask docs [--serve]`: the site of `docs/`, in `<target>/site`. A broken link or a page without a place ends it.
+//! `cargo xtask docs [--serve]`: builds the site of `docs/` in `<target>/site`. A broken link, or a page that is not
+//! in the navigation, is an error.
 
 use crate::workspace::{self, Failure, Workspace};
 use crate::{machine, parts};

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every check the project has; with `--quick`, those that a developer waits for.
+//! `cargo xtask test`: every check of the project, or with `--quick` only those that a developer waits for.
 //!
-//! A step that fails does not stop the others, unless they build on it; the table at the end says what passed, what
-//! failed and what was not run. Only a table of passes is a pass.
+//! A step that fails stops only the steps that build on it. The table at the end says what passed, what failed and
+//! what did not run. The run passes only if all of its steps pass.
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};

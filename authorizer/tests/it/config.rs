@@ -1,4 +1,5 @@
-//! The document: what the rules take is read, what a file or the YAML makes wrong of it is told, and no secret with it.
+//! The document: what the rules accept is read, problems in a file or in the YAML are reported, and no secret is
+//! shown.
 
 use std::{fmt::Display, fs, path::Path};
 

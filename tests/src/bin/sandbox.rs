@@ -1,5 +1,5 @@
-//! `cargo xtask sandbox`: a shell in which the commands of `docs/deploy` work on this machine. An AWS emulator, OpenBao and an
-//! identity provider run until the shell ends.
+//! `cargo xtask sandbox`: a shell in which the commands of `docs/deploy` work on this machine. An AWS emulator,
+//! OpenBao and an identity provider run until the shell ends.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "not shipped: it runs the test bed")]
 
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
-//! The five steps of each page in `docs/deploy`, exactly as written and from nothing: the blocks of commands are read from the page
-//! and given to a shell, whose `aws`, `vault` and `curl` lead to the test bed.
+//! The five steps of each page in `docs/deploy`, exactly as written and from nothing. The tests read the command
+//! blocks from the page and give them to a shell whose `aws`, `vault` and `curl` use the test bed.
 //!
-//! Not from the page: the values of its first block, an STS on this machine, and where the emulator serves an API.
+//! These do not come from the page: the values of its first block, an STS on this machine, and where the emulator
+//! serves an API.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! End to end, on real parts. `cargo xtask parts` installs them; `cargo test -p end-to-end` runs all of it.
+//! End-to-end tests on real parts. `cargo xtask parts` installs the parts, and `cargo test -p end-to-end` runs
+//! everything.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

@@ -1,7 +1,8 @@
-//! An event's JSON, in which the texts are the event's own bytes.
+//! Parses an event's JSON without copying its strings.
 //!
-//! Receives bytes; produces a tree whose texts are copied only where they hold an escape. Numbers and booleans are not told
-//! apart: no step asks for one. Leaves what a member means to the other modules of this step.
+//! The tree borrows each string from the event's bytes, and copies only those that hold an escape. It does not tell
+//! numbers and booleans apart, because no step asks for one. The other modules of this step know what each member
+//! means.
 
 use std::{borrow::Cow, fmt};
 
