@@ -1,11 +1,12 @@
-//! What the function does between an answer and the next event, while no caller waits.
+//! Runs work between an answer and the next event, while no caller waits.
 //!
-//! Lambda freezes a function once it asks for the next event. An internal extension keeps it awake: Lambda sends the extension an
-//! event with each invocation, and neither freezes nor invokes before the extension asks for the next one, too (Lambda developer
-//! guide, "Lambda Extensions API"). Managed Instances send extensions no such events and freeze nothing, so there a task suffices.
+//! Lambda freezes a function once it asks for the next event. An internal extension keeps it awake: Lambda sends the
+//! extension an event with each invocation, and neither freezes the function nor invokes it again before the
+//! extension asks for the next event, too (Lambda developer guide, "Lambda Extensions API"). Managed Instances send
+//! extensions no such events and freeze nothing, so a task is enough there.
 //!
-//! The crate `lambda-extension` would bring a calendar, regular expressions and a second log set-up along. What is needed of the
-//! Extensions API is two calls, by the client that the runtime has anyway.
+//! The crate `lambda-extension` would add a calendar, regular expressions and a second log set-up. We need two calls
+//! of the Extensions API, and the client that the runtime already has can make them.
 
 use std::{error::Error, time::Duration};
 

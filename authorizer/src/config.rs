@@ -1,8 +1,9 @@
-//! The configuration: one YAML document, read at init, into the settings that each step defines for itself.
+//! Reads the configuration, one YAML document, at init, and turns it into the settings that each step defines.
 //!
-//! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check. The document is
-//! held to the rules first; where it keeps them, what it names outside of itself is looked at. Of each, everything wrong is reported
-//! together, each problem with its path, and the process ends at init: an authorizer that starts is one that can decide.
+//! Receives the document from the environment or a file; produces [`Config`], in which nothing is left to check. The
+//! rules come first. If the document keeps them, the files and other things that it names are checked. Each of these
+//! two checks reports all its problems together, each with its path, and the process ends at init. So an authorizer
+//! that starts can decide.
 
 mod settings;
 mod source;

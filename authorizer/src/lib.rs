@@ -1,8 +1,8 @@
 //! An API Gateway Lambda authorizer that turns *who is calling* into *one short-lived, single-use key to Vault*.
 //!
-//! The decision is in [`authorizer_steps`], in five steps. [`authorizer_adapters`] holds what the steps ask over the network.
-//! Here is what makes a function of both: [`config`] reads the document into the settings that they define, [`log`] starts
-//! the log, [`between_answers`] runs what is done while no caller waits, and the program `bootstrap` runs an
+//! [`authorizer_steps`] makes the decision, in five steps. [`authorizer_adapters`] makes the network calls for the
+//! steps. This crate joins both into a function. [`config`] reads the document into the settings of the steps,
+//! [`log`] starts the log, [`between_answers`] runs work while no caller waits, and the program `bootstrap` runs an
 //! [`Authorizer`](authorizer_steps::authorize::Authorizer) on Lambda.
 //!
 //! `authorizer/README.md` lists the steps in reading order, and says how to add an identity kind or a login method.

@@ -1,5 +1,5 @@
-//! The log of everything but decisions, as JSON on standard output. The decisions' own lines are
-//! [`telemetry`](authorizer_steps::telemetry)'s.
+//! The log of everything except decisions, as JSON on standard output. [`telemetry`](authorizer_steps::telemetry)
+//! writes the lines of the decisions.
 
 use std::io;
 

@@ -1,7 +1,6 @@
-//! The Lambda function `bootstrap`: configuration, adapters, run.
+//! The Lambda function `bootstrap`. It reads the configuration, builds the adapters and runs.
 //!
-//! Receives the environment; produces a running function, or every problem of its configuration and an end. Leaves every
-//! decision to the library.
+//! If the configuration has problems, it reports all of them and ends. The library makes every decision.
 
 use std::{
     cell::Cell,

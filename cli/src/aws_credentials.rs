@@ -1,7 +1,7 @@
-//! The AWS credentials of whoever runs the command.
+//! The AWS credentials of the person who runs the command.
 //!
-//! Receives a region; produces what every AWS tool on this machine would find. Leaves what is signed with them to the
-//! commands.
+//! Receives a region; produces the credentials that every AWS tool on this machine would find. The commands sign with
+//! them.
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::{

@@ -1,7 +1,7 @@
-//! `vault-authorizer check`: is this configuration good, and is it wise?
+//! `vault-authorizer check`: is this configuration valid, and is it wise?
 //!
-//! Receives a configuration; produces every problem of it, as the function would log them at init, or what [`lints`] think
-//! of a good one.
+//! Receives a configuration; produces every problem in it, as the function would log them at init, or what the
+//! [`lints`] say of a valid one.
 
 pub(crate) mod lints;
 

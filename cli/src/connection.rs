@@ -1,11 +1,12 @@
-//! Where Vault is, and with which token an operator asks it: as Vault's own command line finds both.
+//! Where Vault is, and which token an operator uses. Both are found as Vault's own command line finds them.
 //!
-//! Receives the environment, and the configuration's `vault`; produces the transport's options and a token. The token comes
-//! from `VAULT_TOKEN` or `~/.vault-token`, and never from the command line, which others on the machine can read. Leaves what
-//! is asked to the commands.
+//! Receives the environment, and the configuration's `vault`; produces the transport's options and a token. The token
+//! comes from `VAULT_TOKEN` or `~/.vault-token`. It never comes from the command line, which others on the machine
+//! can read. The commands decide what to ask.
 //!
-//! A configuration can come from anybody: a pull request, a ticket, an attacker. Its address and CA therefore stand in for
-//! `VAULT_ADDR` and `VAULT_CACERT` only where the operator says so; otherwise the document would choose who gets the token.
+//! Anybody can write a configuration: the author of a pull request or of a ticket, or an attacker. So its address and
+//! CA fill in for a missing `VAULT_ADDR` and `VAULT_CACERT` only if the operator says so. Otherwise the document
+//! would choose who gets the token.
 
 use std::{
     fs::File,

@@ -1,7 +1,8 @@
 //! `vault-authorizer doctor`: what is wrong with a live deployment, and what to do.
 //!
-//! Receives a configuration; looks at the Vault and the issuers that it names and, with AWS credentials, at the function and
-//! its APIs; produces findings. It reads, and changes nothing. A check that could not be made says why: it never passes.
+//! Receives a configuration. Looks at the Vault and the issuers that it names and, with AWS credentials, at the
+//! function and its APIs. Produces findings. It reads, and changes nothing. A check that could not run says why, and
+//! never passes.
 
 mod aws;
 mod aws_api;

@@ -1,7 +1,8 @@
-//! `vault-authorizer explain`: what the function makes of one event, step by step.
+//! `vault-authorizer explain`: what the function does with one event, step by step.
 //!
-//! Receives a configuration, an event or the call that it would be of, and a time; produces an [`Explanation`](walk::Explanation), which [`text`] words for
-//! people and serde for programs. The walk is the function's own: [`walk`] only watches it. Vault is never called.
+//! Receives a configuration, an event or the call that would cause it, and a time. Produces an
+//! [`Explanation`](walk::Explanation), which [`text`] words for people and serde for programs. The walk is the
+//! function's own, and [`walk`] only watches it. Vault is never called.
 
 pub(crate) mod call;
 mod dry_run;

@@ -1,7 +1,7 @@
-//! How a command ends that has no result: what it says, and its exit code.
+//! How a command ends that has no result: its message, and its exit code.
 //!
-//! Each command has an error of its own, and implements [`Failure`] for it; `main` knows no more of them. What a command
-//! finds out is no failure: a denial explained is a success with an exit code of its own.
+//! Each command has its own error and implements [`Failure`] for it. `main` knows no more of them. A command's
+//! finding is not a failure: a denial explained is a success with its own exit code.
 
 use std::error::Error;
 

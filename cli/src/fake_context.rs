@@ -1,8 +1,9 @@
 //! `vault-authorizer fake-context`: what an integration gets for a grant, without AWS.
 //!
-//! Mints a real wrapped token in a development Vault and puts the context around it: an event for a Lambda function, or headers
-//! for a container. Order, mint and checks are the function's own; the caller is made up, and the token that mints is the
-//! operator's. It could mint without this command as well, so nothing here opens a way around the authorizer.
+//! Mints a real wrapped token in a development Vault and puts the context around it: an event for a Lambda function,
+//! or headers for a container. The order, the mint and the checks are the function's own code. The caller is made up,
+//! and the mint uses the operator's token. That token could mint without this command as well, so nothing here opens
+//! a way around the authorizer.
 
 mod event;
 

@@ -1,6 +1,6 @@
-//! What a command reads: a file, or standard input where it is called `-`.
+//! Reads a command's input: a file, or standard input if the name is `-`.
 //!
-//! Receives the argument; produces its text, bounded. Leaves what is in it to the command.
+//! Receives the argument; produces its text, bounded. The command knows what is in it.
 
 use std::{
     convert::Infallible,

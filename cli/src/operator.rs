@@ -1,7 +1,7 @@
-//! Vault as an operator asks it: one call, and what is missing where it is refused.
+//! Calls Vault as an operator and, if Vault refuses, says what is missing.
 //!
-//! Receives paths and bodies; produces answers, or errors that say which capability on which path is missing. Where Vault is
-//! and who asks comes from [`connection`]. Leaves to the commands what to call.
+//! Receives paths and bodies; produces answers, or errors that say which capability on which path is missing.
+//! [`connection`] knows where Vault is and who asks. The commands decide what to call.
 
 use std::{sync::Arc, time::Duration};
 

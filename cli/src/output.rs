@@ -1,10 +1,10 @@
-//! The one place that prints.
+//! The only place that prints.
 //!
-//! Receives finished text; writes results to standard output and complaints to standard error. Colour shows on a terminal
-//! only, and nowhere where `NO_COLOR` is set.
+//! Receives finished text; writes results to standard output and complaints to standard error. Colour appears only on
+//! a terminal, and never if `NO_COLOR` is set.
 //!
-//! A terminal obeys escape sequences, whoever wrote them: a caller, a document, a provider, AWS. So whatever leaves here has
-//! none but those of our own styles (`harmless`), and text from outside has not even these ([`plain`]).
+//! A terminal obeys escape sequences from anybody: a caller, a document, a provider, AWS. So all output has only the
+//! escape sequences of our own styles (`harmless`), and text from outside has none at all ([`plain`]).
 
 use std::{
     fmt::Display,

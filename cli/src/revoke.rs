@@ -1,9 +1,9 @@
-//! `vault-authorizer revoke`: ends tokens that were minted, at once.
+//! `vault-authorizer revoke`: ends minted tokens at once.
 //!
-//! Receives what is to end: a grant's tokens, a stage's, a token role's, or one by its accessor; and for the first two a
-//! configuration, which the others do without, since it may be what is broken. Says what it is about to do, asks, does it with
-//! the operator's own power, and says what it did not do. That new tokens stop is left to others: the authorizer's policy and
-//! the function's concurrency.
+//! Receives what to end: the tokens of a grant, a stage or a token role, or one token by its accessor. The first two
+//! need a configuration. The others do without one, because the configuration may be what is broken. The command says
+//! what it is about to do, asks, does it with the operator's own power, and says what it did not do. It does not stop
+//! new tokens. The authorizer's policy and the function's concurrency do that.
 //!
 //! ```text
 //! POST sys/leases/revoke-prefix/auth/token/create/<role>   {"sync": true}
@@ -11,9 +11,9 @@
 //!      auth/token/create/<role>/<lease>                    a wrapping token, which has no path_suffix
 //! ```
 //!
-//! So the role's own path ends what was opened and what was not. Its path_suffix would leave the second kind, and whatever
-//! was minted before the suffix was changed. A role whose name only begins the same is not touched: Vault compares whole
-//! segments.
+//! So revoking the role's own path ends both the opened and the unopened tokens. Its path_suffix would miss the
+//! unopened ones, and all tokens minted before the suffix was changed. A role whose name only begins the same is not
+//! touched, because Vault compares whole segments.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! `vault-authorizer schema`: the configuration's form, for editors and for what renders it.
+//! `vault-authorizer schema`: the configuration's form, for editors and for programs that render it.
 //!
-//! Receives nothing; produces the JSON Schema beside the function's own reader.
+//! Produces the JSON Schema that belongs to the function's own reader.
 
 use std::process::ExitCode;
 

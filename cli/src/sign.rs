@@ -1,7 +1,9 @@
-//! `vault-authorizer sign`: the header that proves an IAM identity to an API; and `sign dpop`, the proof beside a token.
+//! `vault-authorizer sign`: the header that proves an IAM identity to an API; and `sign dpop`, the proof beside a
+//! token.
 //!
-//! Receives a server id and a region; finds credentials where the AWS command line does, and produces the `Authorization`
-//! header. The signing is `sts-identity`'s. Nothing is sent to STS here, and nothing but the header is printed.
+//! Receives a server id and a region; finds credentials where the AWS command line does, and produces the
+//! `Authorization` header. `sts-identity` does the signing. Nothing is sent to STS, and nothing but the header is
+//! printed.
 
 mod dpop;
 

@@ -1,8 +1,8 @@
-//! `vault-authorizer trace`: what became of one request, from both logs.
+//! `vault-authorizer trace`: what happened to one request, from both logs.
 //!
-//! Receives the authorizer's log, Vault's audit log and a request's id; produces the chain: decision, mint, unwrap, each use,
-//! revocation. [`decision`] finds the authorizer's line, [`chain`] the entries of its token, [`joined`] puts the two together,
-//! [`lines`] reads, [`text`] words it for people and serde for programs.
+//! Receives the authorizer's log, Vault's audit log and a request's id. Produces the chain: decision, mint, unwrap,
+//! each use, revocation. [`decision`] finds the authorizer's line, and [`chain`] the entries of its token. [`joined`]
+//! puts the two together. [`lines`] reads the logs, [`text`] words the chain for people, and serde for programs.
 
 mod chain;
 mod container;

@@ -1,8 +1,9 @@
-//! `vault-authorizer vault plan` and `vault apply`: what Vault must hold, made from the configuration.
+//! `vault-authorizer vault plan` and `vault apply`: make Vault hold what the configuration needs.
 //!
-//! Receives a configuration; [`desired`] derives from it everything that Vault must hold, the [`login`] among it, [`server`]
-//! looks at what a server has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it out step by step. [`script`] is the same
-//! for those who would rather run it themselves. Only [`server`] makes calls.
+//! Receives a configuration. [`desired`] derives from it everything that Vault must hold, including the [`login`].
+//! [`server`] looks at what a server has, [`compare`] finds the difference, [`text`] words it, and `apply` carries it
+//! out step by step. [`script`] does the same for people who would rather run it themselves. Only [`server`] makes
+//! calls.
 
 pub(crate) mod compare;
 pub(crate) mod desired;

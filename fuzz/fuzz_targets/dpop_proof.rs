@@ -1,7 +1,9 @@
-//! A DPoP proof beside a good bound token: none is believed but one that the token's key made for this very call.
+//! A DPoP proof beside a valid bound token. The only proof that may be accepted is one that the token's key made for
+//! this very call.
 //!
-//! The input is a proof as it travels; or members to set in its header (`h`) and its claims (`c`), each with a value in JSON,
-//! of a good proof, which is then signed; and the path in the event (`e`), or a public URL (`u`):
+//! The input is a proof as it travels. Or it changes a good call, with a value in JSON for each member: members of
+//! the header (`h`) and the claims (`c`) of the proof, which is then signed, and the path in the event (`e`) or a
+//! public URL (`u`):
 //!
 //! ```text
 //! h typ "dpop+jwt"

@@ -1,4 +1,4 @@
-//! An event, as API Gateway sends it and as it never does: what parses says one thing in one way.
+//! An event, as API Gateway sends it and as it never does. An event that parses has exactly one meaning.
 //!
 //! The input is JSON.
 #![no_main]
@@ -15,10 +15,10 @@ use serde_json::Value;
 fuzz_target!(
     init: assert!(SEEDS.into_iter().all(has_a_credential), "a target that accepts nothing checks nothing"),
     |input: &[u8]| -> Corpus {
-        // What one reader of JSON takes, another does, but for members that stand twice.
+        // What one reader of JSON takes, another does, except for duplicate members.
         let (read, event) = (event::read(input), serde_json::from_slice(input));
         if let (Err(error), Ok(_)) = (&read, &event) {
-            assert!(format!("{error:?}").contains("a member twice"), "{error}");
+            assert!(format!("{error:?}").contains("a duplicate member"), "{error}");
         }
         let Ok(read) = read else { return Corpus::Reject };
         let event = event.expect("what is read is JSON");

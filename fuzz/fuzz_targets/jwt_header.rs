@@ -1,7 +1,7 @@
-//! A bearer token: none is believed but one that our key signed, and of that one only what it says.
+//! A bearer token. The only token that may be accepted is one that our key signed, and only for what it says.
 //!
-//! The input is a token as it travels. Or, so that base64 and signature keep nobody from what stands behind them, its
-//! parts in clear:
+//! The input is a token as it travels. Or it is the token's parts in clear, so that base64 and the signature do not
+//! keep the fuzzer from the code behind them:
 //!
 //! ```text
 //! {"alg":"EdDSA","kid":"ed"}       the header
@@ -9,7 +9,7 @@
 //! c2lnbmF0dXJl                     the signature in base64url; without this line, the target signs
 //! ```
 //!
-//! Or members to set in the header (`h`) and the claims (`c`) of a good token, which is then signed:
+//! Or it is members to set in the header (`h`) and the claims (`c`) of a good token, which is then signed:
 //!
 //! ```text
 //! h typ "at+jwt"

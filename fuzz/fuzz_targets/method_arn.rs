@@ -1,6 +1,6 @@
-//! A method ARN, and the route that a grant writes: no caller may turn "exactly this call" into a pattern.
+//! A method ARN, and the route of a grant. No caller may turn "exactly this call" into a pattern.
 //!
-//! The input is two lines: a `methodArn` as API Gateway writes it, and a route.
+//! The input has two lines: a `methodArn` as API Gateway writes it, and a route.
 #![no_main]
 
 use authorizer_steps::event::{MethodArn, Resource, Route};

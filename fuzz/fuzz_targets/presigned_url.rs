@@ -1,4 +1,5 @@
-//! A presigned GetCallerIdentity URL: whatever is sent to STS goes to a host of the operator's and asks who signed it.
+//! A presigned GetCallerIdentity URL. Whatever is sent to STS goes to a host that the operator listed, and asks who
+//! signed it.
 #![no_main]
 
 use std::sync::LazyLock;

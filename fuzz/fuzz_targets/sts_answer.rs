@@ -1,5 +1,5 @@
-//! What answers as STS: an identity comes out of STS's own words alone, and so does a JWT; an outage never looks like a
-//! denial.
+//! An answer that claims to be from STS. An identity, and likewise a JWT, comes only from STS's own words, and an
+//! outage never looks like a denial.
 //!
 //! The input is a line with the status and the content type, and then the body.
 #![no_main]

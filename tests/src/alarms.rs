@@ -1,8 +1,9 @@
-//! CloudWatch as far as our alarms need it: lines become metrics, metrics raise alarms.
+//! The part of CloudWatch that our alarms need: lines become metrics, and metrics raise alarms.
 //!
-//! Alarms and metric filters are read out of what a deployment makes, so that a changed threshold, window or pattern is judged
-//! as it would be on AWS. The rules are those of CloudWatch's guides: "Filter pattern syntax", "Embedded metric format" and "Alarm
-//! evaluation". An alarm is looked at each minute, on the periods that end then. What the guides leave open is refused.
+//! Alarms and metric filters are read from what a deployment creates, so a changed threshold, window or pattern is
+//! judged as on AWS. The rules come from CloudWatch's guides: "Filter pattern syntax", "Embedded metric format" and
+//! "Alarm evaluation". An alarm is evaluated each minute, on the periods that end then. Anything that the guides
+//! leave open is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! One API of each kind in the emulator, each with the authorizer in front of a function that gives back what it was
-//! given.
+//! One API of each kind in the emulator. In each, the authorizer protects a function that returns what it received.
 //!
 //! ```text
 //! GET /   GET /orders   GET /orders/{id}   GET /status   GET /batch   ANY /files/{proxy+}    REST and HTTP APIs

@@ -1,4 +1,4 @@
-//! Vault's AWS auth method in front of an OpenBao, which has it only as a plugin.
+//! Vault's AWS auth method in front of an OpenBao, which has this method only as a plugin.
 //!
 //! [`AwsAuth`] is a reverse proxy that counts logins. It answers `POST /v1/auth/<mount>/login` in one of two ways:
 //!
@@ -6,8 +6,8 @@
 //!   token on the OpenBao behind it;
 //! - by the real plugin, where `VAULT_AUTH_AWS_PLUGIN` names it: OpenBao runs it, and logins pass through unchanged.
 //!
-//! Every other request goes through unchanged. [`VaultWithAwsAuth`] is OpenBao and the proxy together, so that they go down and
-//! come back as one.
+//! Every other request goes through unchanged. [`VaultWithAwsAuth`] is OpenBao and the proxy together, so that they
+//! stop and come back as one.
 
 mod stand_in;
 

@@ -1,5 +1,5 @@
-//! What most tests start with, as one value: [`LocalBed`] for the functions' binaries and the command, [`AwsBed`] for what is
-//! deployed.
+//! The usual parts of a test as one value: [`LocalBed`] for the functions' binaries and the command, [`AwsBed`] for
+//! deployments.
 
 use serde_json::{Value, json};
 

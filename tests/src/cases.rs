@@ -1,6 +1,6 @@
 //! `authorizer/tests/cases.json`: what each kind of authorizer decides, call by call.
 //!
-//! The file says what its members mean. The authorizer's own tests hand it events; here the same calls go over the wire.
+//! The file explains its members. The authorizer's own tests give it events. Here the same calls go over the wire.
 
 use std::collections::BTreeMap;
 use std::fs;

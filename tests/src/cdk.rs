@@ -1,4 +1,5 @@
-//! `infra/cdk` as a CDK user has it: a copy of the package with what its lock file pins, its checks, and its examples.
+//! `infra/cdk` as a CDK user has it: a copy of the package with the dependencies that its lock file pins, its checks,
+//! and its examples.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,8 +1,8 @@
 //! What goes wrong around the authorizer, and what must not follow from it.
 //!
-//! Receives a [`Scenario`] and a [`Pace`]; produces [`Figures`], judged. Some functions, as Lambda's instances are, answer
-//! callers at a steady rate, good ones and forged ones; something is broken in the middle and mended later. Leaves the
-//! document to the binary `chaos`, and which scenarios CI runs to `tests/it/chaos.rs`.
+//! Receives a [`Scenario`] and a [`Pace`]; produces [`Figures`], judged. Some functions answer callers at a steady
+//! rate, as Lambda's instances do. Some callers are genuine and some are forged. Something breaks in the middle and
+//! is repaired later. The binary `chaos` writes the document, and `tests/it/chaos.rs` says which scenarios CI runs.
 //!
 //! ```text
 //! load ─▶ functions ─▶ load balancer ─▶ node 0 ─┐

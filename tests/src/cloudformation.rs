@@ -1,4 +1,4 @@
-//! Templates of `infra/cloudformation/`, or any other, deployed into the emulator as CloudFormation deploys them.
+//! Deploys templates of `infra/cloudformation/`, or any other, into the emulator as CloudFormation does.
 
 use std::collections::BTreeMap;
 use std::fs;

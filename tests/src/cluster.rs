@@ -1,12 +1,12 @@
-//! A highly available OpenBao: three nodes with one Raft log. One of them can be killed, paused, sealed, cut off from the
-//! others, far from them, or left without room on its disk; the other two are a quorum.
+//! A highly available OpenBao: three nodes with one Raft log. You can kill, pause or seal one of them, cut it off
+//! from the others, move it far from them, or leave no room on its disk. The other two are a quorum.
 //!
 //! ```text
 //! node 0 ──▶ link 1 ──▶ node 1        every node reaches every other through that one's link, and a link knows by whom
 //!        └─▶ link 2 ──▶ node 2        it was called: a node that is cut off neither hears nor is heard
 //! ```
 //!
-//! Leaves to [`LoadBalancer`](crate::load_balancer::LoadBalancer) how callers find a node.
+//! [`LoadBalancer`](crate::load_balancer::LoadBalancer) is how callers find a node.
 
 mod link;
 

@@ -1,4 +1,4 @@
-//! The command `vault-authorizer`, as an operator runs it beside the parts of the bed.
+//! The command `vault-authorizer`, run as an operator runs it, beside the parts of the bed.
 
 use std::process::{self, Output};
 

@@ -1,5 +1,5 @@
-//! The configuration document that a test gives to the authorizer or to the command, so that the test shows only what is particular
-//! to it. It is JSON, which is YAML.
+//! The configuration document that a test gives to the authorizer or the command, so that the test shows only its own
+//! differences. It is JSON, which is YAML.
 //!
 //! ```
 //! use test_bed::configuration::{Configuration, Grant};

@@ -1,4 +1,4 @@
-//! `infra/cloudformation/quickstart.yaml`, deployed into the emulator as a user deploys it: code in S3, then a stack.
+//! `infra/cloudformation/quickstart.yaml`, deployed into the emulator as a user does: code in S3, then a stack.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};

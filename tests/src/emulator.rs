@@ -1,9 +1,9 @@
 //! The AWS emulator: API Gateway, Lambda, STS, CloudFormation, CloudWatch Logs, S3 and IAM on one loopback port.
 //!
-//! It runs a `provided.al2023` function as a process of its own, with the credentials of the function's role, and keeps
-//! it between calls. `AUTH=true` has it check signatures, except those of the root user's keys ([`ROOT_KEY`],
-//! [`ROOT_ACCESS_KEY_ID`]), which it accepts unchecked: a test of a wrong signature signs with the keys of a role or a
-//! user.
+//! It runs a `provided.al2023` function as a separate process, with the credentials of the function's role, and keeps
+//! it between calls. With `AUTH=true` it checks signatures, except those of the root user's keys ([`ROOT_KEY`],
+//! [`ROOT_ACCESS_KEY_ID`]), which it accepts unchecked. So a test of a wrong signature must sign with the keys of a
+//! role or a user.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! What stands between an integration and Vault in the conformance suite: a proxy for HTTP/1.1 that does what a case says to the
-//! next calls, and remembers all of them.
+//! A proxy for HTTP/1.1 between an integration and Vault in the conformance suite. It does to the next calls what a
+//! case says, and remembers all of them.
 //!
-//! Receives [`Fault`]s, as `integrations/conformance/cases.json` writes them; answers in Vault's place, loses an answer, or lets
-//! somebody else be quicker. Whatever no fault is for reaches the real server.
+//! Receives [`Fault`]s, as `integrations/conformance/cases.json` writes them. It answers in Vault's place, loses an
+//! answer, or lets somebody else be faster. All other calls reach the real server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

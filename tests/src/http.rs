@@ -1,4 +1,5 @@
-//! The bed's own HTTP: one client constructor, a server that its own thread runs, and what a reverse proxy does with a request.
+//! The bed's own HTTP: one client constructor, a server with its own thread, and what a reverse proxy does with a
+//! request.
 
 use std::time::Duration;
 

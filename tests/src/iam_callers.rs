@@ -1,7 +1,7 @@
-//! Callers with an AWS identity: IAM users with access keys, and assumed roles, in this account or in another one.
+//! Callers with an AWS identity: IAM users with access keys, and assumed roles, in this account or another.
 //!
-//! The emulator's STS checks their signatures as AWS does, and answers 403 to any other. It never checks those of an
-//! account's root key, so whoever tests a signature takes one of these.
+//! The emulator's STS checks their signatures as AWS does, and answers 403 to a wrong one. It never checks those of
+//! an account's root key, so a test of a signature must use one of these callers.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
-//! An OpenID Connect issuer: discovery, a JWKS, and tokens of every kind, the malformed ones above all. It can also play
+//! An OpenID Connect issuer: discovery, a JWKS, and tokens of every kind, above all malformed ones. It can also play
 //! the issuer that each AWS account has for `sts:GetWebIdentityToken`: [`Issuer::start_as_aws_account`].
 //!
-//! It signs with `aws-lc-rs` and writes JOSE by hand: the code under test verifies with another library, so a mistake
+//! It signs with `aws-lc-rs` and writes JOSE by hand. The code under test verifies with another library, so a mistake
 //! of that library cannot hide here.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The test bed: the product's neighbours as real parts, each a value that a test holds and drops.
+//! The test bed: the product's neighbours as real parts. Each is a value that a test holds and drops.
 //!
 //! | value | stands for | is |
 //! |---|---|---|
@@ -23,8 +23,8 @@
 //! A test that needs the usual parts starts them as a [`LocalBed`] or an [`AwsBed`].
 //!
 //! Every part listens on a free port of 127.0.0.1, so beds run side by side. A part that does not start stops the
-//! test at once, with the end of its log. Whatever a child prints goes to a file of the bed's [`Scratch`]
-//! folder, so that one test can read everything that every process has said.
+//! test at once, with the end of its log. The output of every child process goes to a file in the bed's [`Scratch`]
+//! folder, so that one test can read everything that every process said.
 //!
 //! ```no_run
 //! # use test_bed::{Issuer, OpenBao, Scratch, TokenSpec, vault_setup};
@@ -60,6 +60,7 @@ pub mod cloudformation;
 mod cluster;
 pub mod command;
 pub mod configuration;
+mod deploy_pages;
 mod deployed_stack;
 mod emulator;
 pub mod fault_proxy;

@@ -1,12 +1,12 @@
-//! The one address of a cluster: what a load balancer on TCP is, and what goes wrong on the way to Vault.
+//! The single address of a cluster: a TCP load balancer, and what goes wrong on the way to Vault.
 //!
-//! Receives connections; gives each to one of the nodes that are healthy, in turn. It looks at each node every half second,
-//! and resets the connections of one that is not healthy any more. It repeats nothing. The faults are the bed's:
+//! Receives connections, and gives each to a healthy node in turn. It checks each node every half second, and resets
+//! the connections of a node that is no longer healthy. It repeats nothing. The test bed adds the faults:
 //! [`LoadBalancer::delay`], [`LoadBalancer::reset_some`], [`LoadBalancer::cut_off`], [`LoadBalancer::lose_answer`].
 //!
-//! It knows where a request begins, since a client that waits for each answer speaks first. So it can delay an answer or
-//! lose one; and it can send a login to the stand-in beside that node (see [`AwsAuth`](crate::aws_auth::AwsAuth)), which
-//! shares the node's fate that way.
+//! It knows where a request begins, because a client that waits for each answer speaks first. So it can delay an
+//! answer or lose it. It can also send a login to the stand-in beside that node (see
+//! [`AwsAuth`](crate::aws_auth::AwsAuth)), so that the stand-in shares the node's fate.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,8 @@
 //! OpenBao, the real server: initialised, unsealed, with a file audit device, on loopback without TLS.
 //!
-//! [`OpenBao::start`] keeps its data on disk (raft, one node) over [`OpenBao::stop`] and [`OpenBao::start_again`]; it
-//! takes about two seconds. [`OpenBao::start_in_memory`] takes a quarter of one, mints eight times as fast, and forgets.
-//! Three of them as one are a [`Cluster`](crate::cluster::Cluster).
+//! [`OpenBao::start`] keeps its data on disk (raft, one node) over [`OpenBao::stop`] and [`OpenBao::start_again`],
+//! and takes about two seconds. [`OpenBao::start_in_memory`] takes a quarter of a second, mints eight times as fast,
+//! and forgets. A [`Cluster`](crate::cluster::Cluster) is three of them that act as one.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! The sample's database: PostgreSQL as `examples/orders/database.sql` makes it, and a Vault that gives each tenant's callers a
-//! user of their own there.
+//! The sample's database: PostgreSQL as `examples/orders/database.sql` creates it, and a Vault that gives each
+//! tenant's callers their own user there.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Where the parts of the bed are: the target folder, the Python environment, OpenBao, the functions' binaries.
 //!
-//! Nothing is searched on `PATH`: the versions are pinned in `tests/requirements.txt` and installed under the target
-//! folder by `cargo xtask parts`. What is missing stops the caller with that command's name.
+//! Nothing is searched on `PATH`. The versions are pinned in `tests/requirements.txt`, and `cargo xtask parts`
+//! installs them under the target folder. If a part is missing, the caller stops with the name of that command.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -216,8 +216,12 @@ pub fn cdk() -> PathBuf {
     present(target().join("test-bed/cdk"))
 }
 
-/// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`.
+/// A binary of this workspace, for example `binary("release", "bootstrap")`. `dev` builds lie in `debug`. A program that was built
+/// with the profile `demo` takes all of them from there.
 pub fn binary(profile: &str, name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows where it is");
+    let is_demo = own.parent().is_some_and(|folder| folder.ends_with("demo"));
+    let profile = if is_demo { "demo" } else { profile };
     let folder = if profile == "dev" { "debug" } else { profile };
     let path = target().join(folder).join(name);
     assert!(path.is_file(), "{} is not built: cargo build --profile {profile} --bin {name}", path.display());

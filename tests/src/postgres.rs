@@ -1,6 +1,7 @@
-//! PostgreSQL, the real server, on loopback without TLS. It is a new one each time; three seconds.
+//! PostgreSQL, the real server, on loopback without TLS. Each start makes a new server and takes three seconds.
 //!
-//! The server refuses to run as root. There it runs as `nobody`, who must be able to reach the target folder.
+//! The server refuses to run as root. If the tests run as root, it runs as `nobody`, who must be able to reach the
+//! target folder.
 
 use std::fs;
 use std::os::unix::fs::chown;

@@ -1,4 +1,4 @@
-//! Child processes, the folder they write to, and the promise that none outlives this process.
+//! Child processes, the folder that they write to, and the promise that none outlives this process.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 as it stands on the wire: header names in their own case, a header twice, any path; and the WebSocket
+//! HTTP/1.1 as it is on the wire: header names in their own case, a repeated header, any path, and the WebSocket
 //! upgrade (RFC 6455) with one message each way. An HTTP client would tidy all of that up.
 
 use std::time::Duration;

@@ -8,9 +8,9 @@
 //! GET  /2020-01-01/extension/event/next                waits for an invocation
 //! ```
 //!
-//! As Lambda does, it hands out one event to each who asks for the next, tells an extension that registered, waits for it before it
-//! hands out another one, and does not start a function again that has ended. It freezes nothing by itself (see
-//! [`Function::pause`]).
+//! As Lambda does, it gives one event to each client that asks for the next. It tells a registered extension and
+//! waits for it before it gives out another event. It does not restart a function that has ended. It freezes nothing
+//! by itself (see [`Function::pause`]).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! What CloudFormation, Terraform and CDK would make, as data that tests can compare.
+//! What CloudFormation, Terraform and CDK would create, as data that tests can compare.
 //!
-//! A template is resolved as CloudFormation resolves it: parameters, conditions, functions. What only AWS knows, such as the id
-//! of an API, stays as the name of the resource. A Terraform plan is read from `terraform show -json`.
+//! A template is resolved as CloudFormation does: parameters, conditions, functions. Values that only AWS knows, such
+//! as the id of an API, stay as the name of the resource. A Terraform plan is read from `terraform show -json`.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! TCP below HTTP: a loopback listener on a thread of its own, so that it serves whatever runtime its callers use or block; and a
-//! connection that ends as a broken one does.
+//! TCP below HTTP: a loopback listener on its own thread, so that it works whichever runtime its callers use or
+//! block, and a connection that ends like a broken one.
 
 use std::net::Ipv4Addr;
 use std::thread::JoinHandle;

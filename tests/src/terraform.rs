@@ -1,8 +1,8 @@
 //! The `terraform` of this machine, and the modules of `infra/terraform` as a user runs them.
 //!
-//! Terraform writes beside what it works on, so every test has a copy of `infra`. The provider comes from wherever the
-//! machine's own configuration says: `TF_CLI_CONFIG_FILE` names one with a mirror. Of the developer's AWS configuration nothing
-//! is seen.
+//! Terraform writes into the folder that it works on, so every test has a copy of `infra`. The machine's own
+//! configuration says where the provider comes from: `TF_CLI_CONFIG_FILE` names one with a mirror. The developer's
+//! AWS configuration is hidden from it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! What an operator configures in Vault: secrets, policies, token roles, the authorizer's own policy and login.
 //!
-//! [`quickstart`] runs the script that users run. [`configure`] has `vault apply` make the same, and what more grants need.
+//! [`quickstart`] runs the script that users run. [`configure`] has `vault apply` create the same, and what more
+//! grants need.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! A stand-in for the one call of STS that the emulator cannot serve for our purpose: `GetWebIdentityToken`. The emulator
-//! signs its JWTs with a fixed HMAC key, which no verifier takes.
+//! A stand-in for `GetWebIdentityToken`, the only call of STS that the emulator cannot serve for our purpose. The
+//! emulator signs its JWTs with a fixed HMAC key, which no verifier accepts.
 //!
 //! ```text
 //! POST /                                       signed with signature version 4, for `sts`
 //! Action=GetWebIdentityToken&Version=2011-06-15&Audience.member.1=…&SigningAlgorithm=ES384&DurationSeconds=60
 //! ```
 //!
-//! It computes the signature itself, from what arrived, and not with the library that the code under test signs with. The
-//! JWT is one of an account's issuer ([`Issuer::start_as_aws_account`]), for the role whose credentials signed. Left out:
-//! tags, several audiences, and the age of a signature.
+//! It computes the signature itself from the request, and does not use the library that the code under test signs
+//! with. The JWT is one of an account's issuer ([`Issuer::start_as_aws_account`]), for the role whose credentials
+//! signed. It leaves out tags, several audiences, and the age of a signature.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

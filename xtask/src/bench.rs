@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: installs and builds what is measured, then becomes the program that measures it.
+//! `cargo xtask bench`: installs and builds the measured programs, then becomes the program that measures them.
 
 use crate::workspace::{self, Failure, Workspace};
 use crate::{machine, parts, release};

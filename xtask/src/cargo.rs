@@ -1,4 +1,4 @@
-//! What Cargo and the compiler say of the workspace: its packages, its lock file, the toolchain.
+//! Asks Cargo and the compiler about the workspace: its packages, its lock file, the toolchain.
 
 use crate::workspace::{Failure, Workspace, said};
 use cargo_metadata::{Metadata, MetadataCommand};

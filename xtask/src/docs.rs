@@ -1,7 +1,7 @@
-//! What the documents claim, checked against the files they speak of.
+//! Checks the claims of the documents against the files that they mention.
 //!
-//! Links resolve; the tests that a document names exist; what it shows of a program is in that program. Codes, keys and log
-//! fields are checked by the tests of the crates that have them.
+//! Links resolve, the tests that a document names exist, and the code that it shows of a program is in that program.
+//! The crates that have codes, keys and log fields check these in their own tests.
 
 use crate::workspace::{Failure, Workspace};
 use std::collections::BTreeSet;
@@ -82,20 +82,14 @@ impl Documents<'_> {
         Ok(found)
     }
 
-    /// What a document shows of a program is in that program: the README's Rust block is vault-context's, which is compiled
-    /// as a documentation test; each line of the others is one of a program that the end-to-end tests run, or the package's own.
+    /// What a document shows of a program is in that program: each line is one of a program that the end-to-end tests run, or of a
+    /// package's own README, whose examples are compiled or run.
     fn excerpts(&self) -> Result<Vec<String>, Failure> {
-        let document = "README.md";
-        let text = self.read(document)?;
         let mut found = Vec::new();
-        let rust = |text: &str| between(text, "```rust,no_run\n", "```").to_owned();
-        if rust(&text).is_empty() || rust(&text) != rust(&self.read("shared/vault-context/README.md")?) {
-            found
-                .push(format!("{document}: its Rust block is not the one of shared/vault-context/README.md"));
-        }
         for (document, language, program) in [
-            (document, "python", "integrations/python/README.md"),
-            (document, "ts", "integrations/typescript/README.md"),
+            ("README.md", "python", "integrations/python/README.md"),
+            ("README.md", "ts", "integrations/typescript/README.md"),
+            ("README.md", "rust", "shared/vault-context/README.md"),
             ("docs/identity/aws-identity.md", "python", "tests/clients/aws_identity.py"),
             ("docs/identity/aws-identity.md", "js", "tests/clients/aws_identity.cjs"),
             ("docs/identity/aws-identity.md", "sh", "tests/clients/aws_identity.sh"),
@@ -137,12 +131,13 @@ impl Documents<'_> {
         Ok(found)
     }
 
-    /// The README quotes a task's own message about what is missing.
+    /// The page for contributors quotes a task's own message about what is missing.
     fn remedy(&self) -> Result<Vec<String>, Failure> {
-        let (text, source) = (self.read("README.md")?, self.read("xtask/src/machine.rs")?);
+        let document = "CONTRIBUTING.md";
+        let (text, source) = (self.read(document)?, self.read("xtask/src/machine.rs")?);
         let quoted = between(&text, "this machine lacks:\n  Terraform: ", "\n");
         let good = source.contains(&format!("remedy: \"{quoted}\""));
-        Ok(if good { Vec::new() } else { vec![format!("README.md: no task says `{quoted}`")] })
+        Ok(if good { Vec::new() } else { vec![format!("{document}: no task says `{quoted}`")] })
     }
 
     fn read(&self, name: impl AsRef<Path>) -> Result<String, Failure> {

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz [seconds]`: for so long, ever new input for each parser of what a stranger sends.
+//! `cargo xtask fuzz [seconds]`: feeds ever new input to each parser of untrusted input, each for this time.
 //!
-//! `fuzz/` holds the targets, which say what must hold for every input, their first inputs (`seeds/<name>/`) and the words
-//! to build more from (`dictionaries/<name>.dict`). What a run makes lies under the target folder:
+//! `fuzz/` holds the targets, which say what must hold for every input, their first inputs (`seeds/<name>/`) and the
+//! words to build more from (`dictionaries/<name>.dict`). A run writes below the target folder:
 //!
 //! ```text
 //! <target>/fuzz/<triple>/release/<name>   the target

@@ -1,6 +1,6 @@
-//! Which GLIBC a binary needs, read from its ELF version requirements.
+//! Finds out which GLIBC a binary needs, from its ELF version requirements.
 //!
-//! Lambda's `provided.al2023` runtime has GLIBC 2.34; a binary that needs a newer one builds here and fails to start
+//! Lambda's `provided.al2023` runtime has GLIBC 2.34. A binary that needs a newer one builds here and fails to start
 //! there.
 
 use crate::workspace::Failure;

@@ -1,7 +1,7 @@
-//! The packages of the integrations, checked as their own developers check them: form, types, and tests on a real OpenBao. Each is
-//! also packed; the packages of the other languages are used from the packed file.
+//! Checks the packages of the integrations as their own developers do: form, types, and tests on a real OpenBao. Each
+//! is also packed, and the packages of the other languages are used from the packed file.
 //!
-//! What they must do alike is in `integrations/conformance`, which the end-to-end tests run.
+//! `integrations/conformance` says what they must do alike, and the end-to-end tests run it.
 
 use crate::workspace::{self, Failure, Workspace};
 use std::path::{Path, PathBuf};

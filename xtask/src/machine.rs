@@ -1,4 +1,4 @@
-//! What a task needs of the machine. All that is missing is reported at once, before anything is built.
+//! What a task needs of the machine. Everything that is missing is reported at once, before anything is built.
 
 use crate::workspace::Failure;
 use std::process::{Command, Stdio};

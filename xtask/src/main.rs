@@ -1,7 +1,7 @@
 //! The project's own tasks. Nothing here ships.
 //!
-//! Few dependencies, and none that needs a C compiler: on a new machine `cargo xtask` is built within half a minute, and says
-//! what it is about to do.
+//! It has few dependencies, and none that needs a C compiler. On a new machine `cargo xtask` builds within half a
+//! minute, and then says what it is about to do.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
@@ -17,7 +17,9 @@ mod package;
 mod parts;
 mod providers;
 mod release;
+mod sandbox;
 mod schema;
+mod site;
 mod test;
 mod text;
 mod workspace;
@@ -49,6 +51,8 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
+        ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
+        ["sandbox"] => sandbox::run(&Workspace::find()?),
         ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
         ["parts"] => parts::run(&Workspace::find()?),
@@ -63,6 +67,8 @@ Usage: cargo xtask <task>
                   --stay leaves the parts running until Ctrl-C.
   test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
                   --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
+  docs [--serve]  The documentation as a site, in target/site; or served while you write it.
+  sandbox         A shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.

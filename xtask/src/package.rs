@@ -1,4 +1,4 @@
-//! `cargo xtask package`: what is uploaded to Lambda, and what says what it is.
+//! `cargo xtask package`: builds what you upload to Lambda, and the files that describe it.
 //!
 //! ```text
 //! <target>/package/vault-authorizer-<architecture>.zip        bootstrap, and its licences

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! A part whose stamp equals its pins is left alone, so a second call is instant. A part that was interrupted has no
-//! stamp and starts over.
+//! stamp and starts again.
 
 use crate::machine::{self, Tool};
 use crate::workspace::{Failure, Stopwatch, Workspace, shown};
@@ -73,6 +73,16 @@ pub(crate) fn for_demo(workspace: &Workspace) -> Result<(), Failure> {
 pub(crate) fn python(workspace: &Workspace) -> Result<(), Failure> {
     let what = "OpenBao, the AWS emulator and Python clients";
     virtual_environment(workspace, "venv", what, "tests/requirements.txt")
+}
+
+/// What the site of `docs/` is built with.
+pub(crate) fn site(workspace: &Workspace) -> Result<(), Failure> {
+    virtual_environment(
+        workspace,
+        "site",
+        "what the documentation's site is built with",
+        "docs/site/requirements.txt",
+    )
 }
 
 fn virtual_environment(

@@ -1,5 +1,5 @@
-//! `cargo xtask providers`: installs Keycloak and builds what it is tried with, then becomes the program that runs its page's
-//! examples on it.
+//! `cargo xtask providers`: installs Keycloak, builds the programs that are tried with it, then becomes the program
+//! that runs the examples of Keycloak's page on it.
 
 use crate::workspace::{self, Failure, Workspace};
 use crate::{machine, parts, release};

@@ -1,7 +1,8 @@
-//! How everything in release is built: one way for the packages, the tests and the demo, so that what is tested is what ships.
+//! Builds everything in release the same way for the packages, the tests and the demo, so that the tests run what
+//! ships.
 //!
-//! The same commit gives the same bytes in every folder. So no path of this machine may reach the compiler's output, and
-//! no flag of its user: `RUSTFLAGS` and `CFLAGS` are left out.
+//! The same commit gives the same bytes in every folder. So no path of this machine may reach the compiler's output,
+//! and no flag of its user may either: `RUSTFLAGS` and `CFLAGS` are left out.
 
 use crate::cargo;
 use crate::workspace::{self, Failure, Workspace};

@@ -1,7 +1,7 @@
-//! `cargo xtask schema`: writes the files anew that are made from the configuration's types and rules: its schema, the table of
-//! rules, and the cases that hold the three readers of it together.
+//! `cargo xtask schema`: writes the files again that are generated from the configuration's types and rules. These
+//! are its schema, the table of rules, and the cases that keep its three readers in agreement.
 //!
-//! The document's own tests write them, and fail where one is stale.
+//! The document's own tests write them, and fail if one is stale.
 
 use crate::workspace::{self, Failure, Workspace};
 

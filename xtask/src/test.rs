@@ -1,11 +1,11 @@
-//! `cargo xtask test`: every check the project has; with `--quick`, those that a developer waits for.
+//! `cargo xtask test`: every check of the project, or with `--quick` only those that a developer waits for.
 //!
-//! A step that fails does not stop the others, unless they build on it; the table at the end says what passed, what
-//! failed and what was not run. Only a table of passes is a pass.
+//! A step that fails stops only the steps that build on it. The table at the end says what passed, what failed and
+//! what did not run. The run passes only if all of its steps pass.
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{bench, demo, docs, fuzz, integrations, machine, package, parts, release, text};
+use crate::{bench, demo, docs, fuzz, integrations, machine, package, parts, release, site, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -75,6 +75,7 @@ const STEPS: &[Step] = &[
     Step::of("lints", lints),
     Step { beside: true, ..Step::of("parts", parts::run) },
     Step { beside: true, ..Step::of("dependencies", dependencies) },
+    Step::of("site", site::check),
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
     Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
@@ -140,7 +141,7 @@ fn end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
 /// Without those of the packages, which are not made anew, and of what takes its time: failing parts, and the ways to deploy.
 fn quick_end_to_end_tests(workspace: &Workspace) -> Result<(), Failure> {
     let slow =
-        ["package", "chaos", "terraform", "cdk", "cloudformation", "deployments", "settings", "readme"];
+        ["package", "chaos", "terraform", "cdk", "cloudformation", "deployments", "settings", "deploy_pages"];
     let modules = slow.map(|module| format!("{module}::"));
     let filter: Vec<&str> = modules.iter().flat_map(|module| ["--skip", module]).collect();
     end_to_end(workspace, &filter)

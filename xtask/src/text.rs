@@ -1,4 +1,4 @@
-//! What no file of the repository may say, whatever tool would read it.
+//! Text that no file of the repository may contain, whatever tool would read it.
 
 use crate::workspace::{Failure, Workspace};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The HTTP client of the adapters, and how often a request is sent.
+//! The HTTP client for STS, and the rule for sending a request twice.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The function's own credentials, by which it logs in where AWS vouches for it.
+//! The AWS credentials of the function, which it uses to log in where AWS vouches for it.
 //!
-//! Receives nothing; produces what Lambda gave the function: in the environment, or at the container endpoint where a runtime with
-//! SnapStart has them (AWS Lambda developer guide, "Defined runtime environment variables"; SDKs and tools reference guide,
-//! "Container credential provider"). No other place is looked in, and neither before a login asks. Leaves signing to the logins.
+//! They come from the environment or, for a runtime with SnapStart, from the container endpoint (AWS Lambda developer
+//! guide, "Defined runtime environment variables"; SDKs and tools reference guide, "Container credential provider").
+//! No other place is searched, and nothing is read before a login asks. The logins do the signing.
 
 use std::env;
 

@@ -1,10 +1,10 @@
-//! The issuers' keys, fetched and kept.
+//! Fetches the issuers' keys and caches them.
 //!
-//! Receives each issuer's source: a file's keys, a URI, or OIDC discovery; produces key sets, unproven, for
-//! [`identity::jwt`](authorizer_steps::identity::jwt). One fetch at a time for each issuer, and nobody whose key is known waits for
-//! another's. A fetch is a task of its own, which goes on when every caller has given up the wait: were it dropped with
-//! them, a provider that takes longer than they do would never be heard. Leaves when to ask to `key_cache`, and how to
-//! `provider`.
+//! Receives the source of each issuer: a file's keys, a URI, or OIDC discovery. Produces unproven key sets for
+//! [`identity::jwt`](authorizer_steps::identity::jwt). Each issuer has at most one fetch at a time, and a request
+//! whose key is known never waits for another key. A fetch runs in its own task, which continues when all its callers
+//! have given up. If it were dropped with them, a provider slower than their patience would never deliver its keys.
+//! `key_cache` decides when to ask, and `provider` knows how.
 
 mod key_cache;
 mod provider;

@@ -1,5 +1,5 @@
-//! The only modules of the function that open a connection. Each implements a trait of the step that calls it, returns
-//! unproven data and decides nothing about a caller.
+//! The only modules of the function that open a connection. Each implements a trait of the step that calls it,
+//! returns unproven data, and decides nothing about a caller.
 
 mod backoff;
 mod client;

@@ -1,8 +1,9 @@
-//! The calls to STS: the one that a caller's proof asks for, and the authorizer's own for its login.
+//! Calls STS: with a caller's proof, and for the authorizer's own login.
 //!
-//! Receives a request that `sts-identity` rebuilt or signed; sends it, once more where the connection breaks, and produces
-//! whatever was answered, bounded. Leaves to [`identity::aws_identity`](authorizer_steps::identity::aws_identity) what the answer to a
-//! proof proves, and the rest to `sts-identity`.
+//! Receives a request that `sts-identity` rebuilt or signed. Sends it, and sends it once more if the connection
+//! breaks. Produces the answer as it came, bounded.
+//! [`identity::aws_identity`](authorizer_steps::identity::aws_identity) decides what the answer to a proof proves,
+//! and `sts-identity` reads the other answers.
 
 use authorizer_steps::error_chain::with_causes;
 use reqwest::RequestBuilder;

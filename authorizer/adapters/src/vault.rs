@@ -1,7 +1,7 @@
 //! Vault: the authorizer's own login, and the mint.
 //!
-//! Receives the settings; produces a [`Minter`] that keeps a login warm. Whether an answer is what was asked for is
-//! decided in [`mint`](authorizer_steps::mint).
+//! Receives the settings; produces a [`Minter`] that keeps a login warm. [`mint`](authorizer_steps::mint) decides
+//! whether an answer is what was ordered.
 
 mod breaker;
 mod login;

@@ -1,4 +1,5 @@
-//! `answer`, `log` and `limits`: how callers are answered, how the log names them, and how much they may have.
+//! The sections `answer`, `log` and `limits`: how callers are answered, how the log names them, and how much they may
+//! have.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,5 @@
-//! `issuers`, `aws_identity` and `credentials`: whom the authorizer believes, and where it looks for their credentials.
+//! The sections `issuers`, `aws_identity` and `credentials`: whom the authorizer trusts, and where it looks for their
+//! credentials.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

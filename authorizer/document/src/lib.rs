@@ -1,10 +1,12 @@
-//! The configuration as it is written: its types, its JSON Schema, and the rules that it must keep.
+//! The configuration document: its types, its JSON Schema, and its rules.
 //!
-//! Receives the document's text; produces a [`Document`], or every [`Problem`] in it, each with its path. Knows no file, no
-//! network and no cryptography: whether a file is there and what is in it, the function looks at when it starts.
+//! Receives the document's text; produces a [`Document`], or every [`Problem`] in it, each with its path. It uses no
+//! file, no network and no cryptography. When the function starts, it checks itself that the named files exist and
+//! what is in them.
 //!
-//! One table says what a document must be: `authorizer.rules.json`, which `cargo xtask schema` writes from the types here and
-//! from `rules.yaml`. [`rules`] reads it, and so do the CDK construct and the Terraform module, so all three say the same.
+//! One table says what a document must be: `authorizer.rules.json`. `cargo xtask schema` writes it from the types
+//! here and from `rules.yaml`. [`rules`] reads it, and so do the CDK construct and the Terraform module, so that all
+//! three say the same.
 //!
 //! INVARIANT: what keeps the rules can be read: no document is taken by the table and refused by the types.
 

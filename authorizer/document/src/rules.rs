@@ -1,7 +1,7 @@
-//! The rules of a document, read from one table, and what a document does wrong by them.
+//! The rules of a document, read from one table, and how a document breaks them.
 //!
-//! Receives a parsed document; produces its problems. The table is data: what it says here, the CDK construct and the Terraform
-//! module say in the same words. What a section means is nowhere here but in messages.
+//! Receives a parsed document; produces its problems. The table is data, and the CDK construct and the Terraform
+//! module report its problems in the same words. This module knows the meaning of a section only in messages.
 //!
 //! INVARIANT (one rulebook): each word has one meaning in all three readers; `cases.json` has documents with their exact problems,
 //! and all three are tested with it.

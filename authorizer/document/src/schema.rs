@@ -1,6 +1,6 @@
-//! The document's form as a JSON Schema, for editors and for whatever renders a document.
+//! The JSON Schema of the document, for editors and for programs that render a document.
 //!
-//! Receives the types; produces their schema. What a schema cannot say, `rules.yaml` does.
+//! It is made from the types. `rules.yaml` says what a schema cannot say.
 
 use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Value, json};

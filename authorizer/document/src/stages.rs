@@ -1,4 +1,4 @@
-//! `stages`: which APIs each is for, and its grants in order.
+//! The section `stages`: which APIs each stage is for, and its grants in order.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `vault`: where it is, and how the authorizer logs in.
+//! The section `vault`: where Vault is, and how the authorizer logs in.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,8 +1,8 @@
-//! The document as it was read, made into the settings that each step defines for itself.
+//! Turns the document into the settings that each step defines.
 //!
-//! Receives a [`Document`], which has kept the rules; produces a [`Config`], or every problem that only shows here: files that are
-//! missing or hold something else, certificates that trust nobody, and the few things that no rule can say. The larger sections
-//! have a file each.
+//! Receives a [`Document`] that has kept the rules; produces a [`Config`], or every problem that only shows here.
+//! These are files that are missing or have the wrong content, certificates that trust nobody, and the few things
+//! that no rule can say. Each of the larger sections has its own file.
 
 mod issuers;
 mod stages;

@@ -1,7 +1,7 @@
-//! Where the document comes from, and what it may be packed in.
+//! Finds the document, and unpacks it if it is packed.
 //!
-//! Receives the environment, or a document as it was found; produces the document's text, bounded. Leaves what is in it to
-//! `authorizer-document`.
+//! Receives the environment, or a document as it was found; produces the document's text, bounded.
+//! `authorizer-document` reads it.
 
 use std::{fs, io::Read, path::Path};
 

@@ -1,7 +1,7 @@
-//! The five steps in one function: the only place that knows their order.
+//! Runs the five steps. No other module knows their order.
 //!
-//! Receives the raw event of one invocation; produces the answer for API Gateway, and one [`Record`]. Everything that
-//! waits does so within the deadline that Lambda gives.
+//! Receives the raw event of one invocation; produces the answer for API Gateway, and one [`Record`]. Every wait ends
+//! before the deadline that Lambda sets.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! What may be forgotten: a bounded cache.
+//! A bounded cache, for values that may be forgotten.
 
 use std::hash::Hash;
 

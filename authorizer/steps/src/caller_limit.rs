@@ -1,13 +1,13 @@
-//! How often one caller may have a token minted by one instance.
+//! Limits how often one caller can have a token minted by one instance.
 //!
-//! Receives caller ids and the time; says yes or no. A caller who loops, or whose credential was stolen, must not use up
-//! what Vault can mint for everybody. Leaves all callers together to Vault's own quota.
+//! Receives caller ids and the time; says yes or no. A caller who loops, or whose credential was stolen, must not use
+//! up what Vault can mint for everybody. Vault's own quota limits all callers together.
 //!
-//! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries while Vault
-//! is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's answer depend on how many
-//! others there are. But a caller can force some faults, and Vault works for each: those have a limit of their own, beyond
-//! which the answer is a fault again. Where Vault refuses to mint for a grant, it is the same one: an honest caller of a role that is
-//! not as it should be is told so each time.
+//! INVARIANT (an outage is never a 401 or 403): a request that ends in a fault does not count. A caller who retries
+//! while Vault is down would otherwise use up their own limit, and be told that they may not. Nor does a caller's
+//! answer depend on how many others there are. But a caller can force some faults, and Vault works for each: those
+//! have a limit of their own, beyond which the answer is a fault again. Where Vault refuses to mint for a grant, it
+//! is the same one: an honest caller of a role that is not as it should be is told so each time.
 
 use std::{
     num::NonZeroU32,

@@ -1,7 +1,7 @@
-//! The one wall clock.
+//! The only wall clock of this crate.
 //!
-//! Receives nothing; produces the time as a value; the steps take that value as an argument and stay pure. Nothing else in this crate asks
-//! the operating system for the time.
+//! It returns the time as a value. The steps take that value as an argument and stay pure. Nothing else in this crate
+//! asks the operating system for the time.
 //!
 //! INVARIANT (wall clock): every expiry is compared in Unix seconds of this clock. A frozen Lambda's monotonic clock
 //! stands still, so a deadline kept as `Instant` would still hold hours later.

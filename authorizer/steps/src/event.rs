@@ -1,13 +1,14 @@
 //! Step 1: from API Gateway's raw event to a [`Request`].
 //!
-//! Receives the event's bytes, JSON of a shape this process does not choose; produces a [`Request`] whose method ARN, route
-//! and headers are checked and agree with each other, and its [`Credential`], still unverified. Leaves to others who the
-//! caller is ([`identity`](crate::identity)) and what they may do ([`grant`](crate::grant)).
+//! Receives the bytes of an event, whose JSON can have several shapes. Produces a [`Request`] with a method ARN,
+//! route and headers that are checked and agree with each other, and its [`Credential`], still unverified. Who the
+//! caller is follows in [`identity`](crate::identity), and what they may do in [`grant`](crate::grant).
 //!
-//! Every shape is read field by field, and any field may be absent, null or of another kind: the types of `aws_lambda_events`
-//! fail as a whole there, and keep one of two spellings of a header.
-//! Shapes: API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Control access to HTTP APIs with AWS
-//! Lambda authorizers", "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
+//! Each shape is read field by field, because any field can be absent, null or of another type. The types of
+//! `aws_lambda_events` reject the whole event in that case, and keep only one of two spellings of a header. The
+//! shapes are documented in the API Gateway developer guide: "Input to an API Gateway Lambda authorizer", "Control
+//! access to HTTP APIs with AWS Lambda authorizers", "Control access to WebSocket APIs with AWS Lambda REQUEST
+//! authorizers".
 
 mod credential;
 mod fields;
@@ -49,8 +50,8 @@ pub struct Request<'e> {
 ///
 /// # Errors
 ///
-/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels, and for a member that stands twice: API
-/// Gateway writes the event from maps, in which none does.
+/// [`EventError::Unreadable`], also for what is nested deeper than 127 levels, and for a duplicate member: API
+/// Gateway writes the event from maps, which have none.
 pub fn read(bytes: &[u8]) -> Result<Json<'_>, EventError> {
     let unreadable = |error: &dyn Error| EventError::Unreadable(error.to_string());
     // Once for the whole event, and not for each of its texts.

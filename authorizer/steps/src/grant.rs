@@ -1,10 +1,11 @@
 //! Step 3: from an [`Identity`] and a [`Request`] to a [`Grant`].
 //!
-//! Receives the verified identity, the request and the stage's rules; produces the grant that decides, with the TTLs
-//! to ask Vault for. Pure: three values and `now` in, one out. Leaves the minting to [`mint`](crate::mint).
+//! Receives the verified identity, the request and the stage's rules; produces the grant that applies, with the TTLs
+//! to ask Vault for. It is pure: these three values and `now` go in, one value comes out. [`mint`](crate::mint) asks
+//! Vault.
 //!
-//! The first rule whose route and caller match decides, and what fails later is final: a caller never falls through to
-//! a weaker rule.
+//! The first rule whose route and caller match decides. If a later check fails, the request is refused. A caller
+//! never falls through to a weaker rule.
 
 mod alias;
 mod bounds;

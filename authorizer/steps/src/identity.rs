@@ -1,10 +1,10 @@
 //! Step 2: from a [`Credential`] to an [`Identity`].
 //!
-//! Receives the unverified credential and what the stage asks of it; produces the one type that says who is calling.
-//! Leaves to [`grant`](crate::grant) what that identity may do. Network lies behind [`KeySource`] and [`Sts`]; everything
-//! that decides is synchronous and takes `now` as a value.
+//! Receives the unverified credential and what the stage asks of it; produces the only type that says who is calling.
+//! [`grant`](crate::grant) decides what that identity may do. The network is behind [`KeySource`] and [`Sts`]. All
+//! decisions are synchronous and take `now` as a value.
 //!
-//! How to add an identity kind is in `authorizer/README.md`.
+//! `authorizer/README.md` says how to add an identity kind.
 
 pub mod aws_identity;
 mod claims;

@@ -1,7 +1,7 @@
 //! The five steps of vault-authorizer, an API Gateway Lambda authorizer that turns *who is calling* into *one short-lived,
 //! single-use key to Vault*.
 //!
-//! Data walks one way and changes its type at each step; each type is the proof that the step before it ran:
+//! Data flows in one direction and changes its type at each step. Each type proves that the step before it ran:
 //!
 //! ```text
 //! raw event ─▶ event::Request ─▶ identity::Identity ─▶ grant::Grant ─▶ mint::Delivery ─▶ response::Answer
@@ -13,12 +13,14 @@
 //! 4. [`mint`] has Vault make one wrapped token, and proves that it is the one asked for.
 //! 5. [`response`] writes the policy, for exactly this call, with the token in its context.
 //!
-//! [`authorize`] is the only place that knows this order. [`outcome`] says what each step's error means to the caller.
-//! [`clock`] is the only module that knows the time, [`telemetry`] the only one that writes the line of a decision.
+//! [`authorize`] is the only place that knows this order. [`outcome`] says what each step's error means to the
+//! caller. [`clock`] is the only module that knows the time, and [`telemetry`] the only one that writes the line of a
+//! decision.
 //!
-//! Nothing here opens a connection. What a step asks over the network is a trait beside it ([`identity::KeySource`],
-//! [`sts_identity::Sts`], [`mint::Minter`]); the crate `authorizer-adapters` implements them, and what they return is unproven.
-//! How to add an identity kind is in `authorizer/README.md`.
+//! Nothing here opens a connection. A step that needs the network calls a trait: [`identity::KeySource`] and
+//! [`mint::Minter`] are declared beside their steps, [`sts_identity::Sts`] in the crate `sts-identity`. The crate
+//! `authorizer-adapters` implements them, and the steps verify what they return. `authorizer/README.md` says how to
+//! add an identity kind.
 //!
 //! # What holds, and where
 //!

@@ -1,7 +1,7 @@
 //! Step 4: from a [`Grant`] to a [`Delivery`].
 //!
-//! Receives the grant; asks Vault, through a [`Minter`], for one wrapped token; produces the proof that what came back
-//! is what was asked for. Leaves login, transport and retries to the adapter.
+//! Receives the grant; asks Vault, through a [`Minter`], for one wrapped token; produces the proof that the answer is
+//! what was ordered. The adapter does the login, the transport and the retries.
 //!
 //! INVARIANT (never in clear): an answer without `wrap_info`, with `auth`, for another creation path or with a longer
 //! TTL is undone with the token itself and becomes a fault.

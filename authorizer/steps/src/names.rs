@@ -1,6 +1,7 @@
-//! The names a configuration gives: each a checked text that can stand in a log line, a header and a path as it is.
+//! The names that a configuration gives. Each is checked text that is safe in a log line, a header and a path as it
+//! is.
 //!
-//! Receives text; produces a name of its kind. Leaves what is called by it to the steps.
+//! Receives text; produces a name of its kind. The steps know what each name refers to.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 

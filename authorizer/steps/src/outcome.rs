@@ -1,7 +1,8 @@
-//! What the steps' errors mean to the caller and to the operator.
+//! What the errors of the steps mean to the caller and to the operator.
 //!
-//! Receives the error of whichever step ended the walk; produces its [`Code`] and with it the one decision between
-//! denial and fault. Each `match` here is exhaustive: a new error asks its author whether the caller or we are at fault.
+//! Receives the error of the step that failed; produces its [`Code`], and decides between denial and fault. No other
+//! module makes that decision. Each `match` here is exhaustive, so a new error asks its author whether the caller or
+//! we are at fault.
 //!
 //! INVARIANT (an outage is never a 401 or 403): whatever comes from Vault, an identity provider or AWS is a fault, but for
 //! Vault's word that a tenant is disabled. So is a credential that nobody has judged, since a flood of made-up ones left no

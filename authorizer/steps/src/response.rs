@@ -1,14 +1,15 @@
 //! Step 5: the answer to API Gateway.
 //!
-//! Receives the proofs of the steps before, or the code of the refusal; produces the IAM policy with the context, the
-//! simple form of it, or the error that API Gateway turns into a status. Forms: API Gateway developer guide, "Output from
-//! an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda authorizers".
+//! Receives the proofs of the steps before, or the code of the refusal. Produces the IAM policy with the context, its
+//! simple form, or the error that API Gateway turns into a status. The forms are documented in the API Gateway
+//! developer guide: "Output from an API Gateway Lambda authorizer" and "Control access to HTTP APIs with AWS Lambda
+//! authorizers".
 //!
-//! The types of `aws_lambda_events` print what they hold and allow by default. So they live in two functions here, which set
-//! every field that is written and hand out JSON.
+//! The types of `aws_lambda_events` print what they hold, and allow by default. So only two functions here use them.
+//! They set every field that is written, and return JSON.
 //!
-//! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an [`Identity`], a [`Grant`] and
-//! a [`Delivery`], which only the steps before can make.
+//! INVARIANT (fail closed): [`allow`] is the one place that writes `Allow` or `isAuthorized: true`, and it needs an
+//! [`Identity`], a [`Grant`] and a [`Delivery`], which only the steps before can make.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -1,4 +1,4 @@
-//! How text from outside is shown in a message, where a reader may meet it in a log or on a terminal.
+//! Prepares text from outside for a message that somebody reads in a log or on a terminal.
 //!
 //! Receives any text; produces printable ASCII of bounded length.
 

@@ -1,7 +1,7 @@
 //! What an operator sees of a decision: one line for each invocation, with its metrics in the same line.
 //!
-//! Receives what the steps found out; produces JSON on standard output, which Lambda carries to CloudWatch. A [`Record`]
-//! takes names, accessors and times, and has no place for a token.
+//! Receives what the steps found out; writes JSON to standard output, which Lambda carries to CloudWatch. A
+//! [`Record`] holds names, accessors and times, and has no field for a token.
 
 mod metrics;
 mod observer;

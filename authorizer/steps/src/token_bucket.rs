@@ -1,6 +1,6 @@
-//! How often something may happen: a token bucket on the wall clock.
+//! A token bucket on the wall clock, which limits how often something can happen.
 //!
-//! Receives the time as a value; says yes or no. Leaves what is limited, and what a refusal means, to its user.
+//! Receives the time as a value; says yes or no. Its user decides what is limited, and what a refusal means.
 
 use std::time::Duration;
 

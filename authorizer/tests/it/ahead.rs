@@ -1,4 +1,4 @@
-//! Tokens that are minted before they are asked for: whom they are handed to and when, and what becomes of the others.
+//! Tokens that are minted ahead: who gets them and when, and what happens to the others.
 
 use authorizer_steps::{
     clock::{Clock, UnixTime},

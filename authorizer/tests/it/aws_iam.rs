@@ -1,4 +1,5 @@
-//! IAM callers by a JWT of `sts:GetWebIdentityToken`: an issuer of AWS for each account, and what its claims are worth.
+//! IAM callers with a JWT of `sts:GetWebIdentityToken`: an issuer of AWS for each account, and which of its claims
+//! count.
 
 use serde_json::{Value, json};
 

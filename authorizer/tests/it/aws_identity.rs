@@ -1,5 +1,5 @@
-//! IAM callers by proof: whom a presigned GetCallerIdentity proves, for how long, and every attack on the way. What the
-//! proof itself may look like is tested in `sts-identity`; here are the scheme, its memory and its limits.
+//! IAM callers by proof: whom a presigned GetCallerIdentity proves, for how long, and every attack on the way.
+//! `sts-identity` tests what the proof itself may look like. These tests cover the scheme, its memory and its limits.
 
 mod floods;
 mod replays;

@@ -1,7 +1,8 @@
-//! Sender-constrained tokens: a stolen one opens nothing, and its holder's opens what it should, in each shape of event.
+//! Sender-constrained tokens: a stolen one opens nothing, and its holder's opens what it should, in each shape of
+//! event.
 //!
-//! The table says what is changed of a good call; `$jkt` stands for the thumbprint of the key that the token is bound to, `$proof`
-//! for the proof, `$cert` for the certificate's and `$pem` for the certificate.
+//! The table says how each case changes a good call. `$jkt` stands for the thumbprint of the key that the token is
+//! bound to, `$proof` for the proof, `$cert` for the certificate's thumbprint and `$pem` for the certificate.
 
 use std::sync::OnceLock;
 

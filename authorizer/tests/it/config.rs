@@ -1,4 +1,5 @@
-//! The document: what the rules take is read, what a file or the YAML makes wrong of it is told, and no secret with it.
+//! The document: what the rules accept is read, problems in a file or in the YAML are reported, and no secret is
+//! shown.
 
 use std::{fmt::Display, fs, path::Path};
 
@@ -232,8 +233,8 @@ fn a_client_certificate_is_two_files_that_belong_together() {
     insta::assert_snapshot!(found[1..].join("\n"));
 }
 
-/// Every example of the README is a whole document, and every one of the identities' pages is but for its `vault`; those of
-/// the reference are one together.
+/// Every example of the README and of the concepts is a whole document, and every one of the identities' pages is but for its
+/// `vault`; those of the reference are one together.
 #[test]
 fn the_examples_of_the_documents_are_accepted() {
     const VAULT: &str =
@@ -247,6 +248,7 @@ fn the_examples_of_the_documents_are_accepted() {
         blocks
     };
     let mut documents = examples(&root.join("README.md"));
+    documents.extend(examples(&root.join("docs/concepts.md")));
     documents.push(examples(&root.join("docs/configuration.md")).concat());
     for page in fs::read_dir(root.join("docs/identity")).unwrap() {
         documents.extend(examples(&page.unwrap().path()).iter().map(|example| format!("{VAULT}{example}")));

@@ -1,4 +1,4 @@
-//! The documents name every code, key and log field that there is, and no code that there is not.
+//! The documents name every code, key and log field that exists, and no code that does not.
 
 use std::collections::BTreeSet;
 use std::path::Path;

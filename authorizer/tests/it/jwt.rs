@@ -1,4 +1,5 @@
-//! Every check of a JWT: one that accepts, one that refuses with the exact code. Attacks by their names.
+//! Every check of a JWT: a test that accepts, and a test that refuses with the exact code. Attacks have their usual
+//! names.
 
 mod claims;
 mod entries;

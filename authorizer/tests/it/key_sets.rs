@@ -1,5 +1,5 @@
-//! JWK sets: which keys of a set can verify, and which sets are none. Each by what a provider, or who sits in its place,
-//! could publish.
+//! JWK sets: which keys of a set can verify, and which sets are invalid. Each case is something that a provider, or
+//! an attacker in its place, could publish.
 
 use authorizer_steps::identity::jwt::{Algorithm, InvalidKeySet, KeySet, Unusable};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

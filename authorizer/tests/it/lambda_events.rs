@@ -1,5 +1,5 @@
-//! The crate `aws_lambda_events` beside our reader: events like each of its own fixtures, the events that its types fail on or
-//! shorten, and the answers that they write.
+//! The crate `aws_lambda_events` beside our reader: events like each of its own fixtures, the events that its types
+//! reject or shorten, and the answers that they write.
 
 use authorizer_steps::event::{
     Credential, CredentialError, CredentialSource, EventError, InvalidMethodArn, Json, Request, Shape,

@@ -1,5 +1,5 @@
-//! The steps together, in process: real configuration, real signatures, a clock that stands still, and a Vault that is
-//! a fake below the [`Minter`](authorizer_steps::mint::Minter) trait, for what a real one cannot be made to answer.
+//! The steps together, in process: real configuration, real signatures, a clock that stands still, and a fake Vault
+//! behind the [`Minter`](authorizer_steps::mint::Minter) trait, for answers that a real Vault cannot be made to give.
 
 #![allow(
     clippy::clone_on_ref_ptr,

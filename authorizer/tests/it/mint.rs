@@ -1,4 +1,4 @@
-//! Answers that a real Vault cannot be made to give, and what is sent to it.
+//! Answers that a real Vault cannot be made to give, and what Vault is asked.
 
 use authorizer_steps::mint::MintError;
 use serde_json::{Value, json};

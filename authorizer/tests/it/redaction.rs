@@ -1,5 +1,5 @@
-//! No secret in a record or in the `Debug` of anything that passes by. The end-to-end tests search the output of the
-//! release binary; these find it at the source.
+//! No secret in a record or in the `Debug` of any value on the way. The end-to-end tests search the output of the
+//! release binary, and these find a secret at its source.
 
 use authorizer_steps::{
     event::{CredentialSource, Json, Request},

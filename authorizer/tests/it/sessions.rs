@@ -1,4 +1,5 @@
-//! The authorizer's own token: one login shared, renewed in time by the wall clock, replaced when it is dead.
+//! The authorizer's own token: one login for all requests, renewed in time by the wall clock, replaced when it is
+//! dead.
 
 mod hanging;
 mod many_at_once;

@@ -1,8 +1,8 @@
-//! The table of cases, `cases.json`, as the events that API Gateway makes of each call: every shape, also what the
-//! emulator cannot carry. The file says what its members mean.
+//! The table of cases, `cases.json`, as the events that API Gateway makes of each call. It covers every shape,
+//! including those that the emulator cannot carry. The file explains its members.
 //!
 //! The events are written as AWS documents them (API Gateway developer guide, "Input to an API Gateway Lambda
-//! authorizer" and the pages for HTTP and WebSocket APIs). Credentials stand in the golden files by their names.
+//! authorizer" and the pages for HTTP and WebSocket APIs). The golden files refer to credentials by their names.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! The call to STS, made to servers that misbehave: what is sent, and what is carried back unread. What an answer proves is
-//! tested in `sts-identity`.
+//! The call to STS, made to servers that misbehave: what is sent, and what is passed on unread. `sts-identity` tests
+//! what an answer proves.
 
 use std::time::{Duration, UNIX_EPOCH};
 

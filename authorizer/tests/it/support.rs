@@ -1,5 +1,5 @@
-//! What the tests stand on: a configuration to change, an authorizer with everything real but Vault, STS and the clock, an
-//! issuer's keys with the tokens they sign, the events of API Gateway, and servers that misbehave.
+//! What the tests share: a configuration to change, an authorizer with everything real except Vault, STS and the
+//! clock, an issuer's keys with the tokens they sign, the events of API Gateway, and servers that misbehave.
 
 mod bed;
 mod clock;

@@ -1,8 +1,8 @@
-//! What a good configuration may still do that its author did not mean.
+//! Finds what a valid configuration does that its author may not have meant.
 //!
-//! Receives the settings that the function would run by; produces findings, in the order of the document, each with its
-//! place, what may go wrong, and what to write instead. A lint has a name, so that people can talk about it. It fires
-//! only where the settings alone show the matter.
+//! Receives the settings that the function would run with. Produces findings in the order of the document, each with
+//! its place, what may go wrong, and what to write instead. Each lint has a name, so that people can talk about it.
+//! It fires only if the settings alone show the problem.
 
 pub(crate) mod bindings;
 mod claims;

@@ -1,7 +1,8 @@
 //! The function and its APIs: what in AWS would break a promise, or an answer.
 //!
-//! Receives the JSON of AWS's own APIs; produces findings. Each check is a function of the JSON alone. What is right comes
-//! from the API Gateway developer guide ("Use API Gateway Lambda authorizers", quotas) and the Lambda developer guide.
+//! Receives the JSON of AWS's own APIs; produces findings. Each check is a function of the JSON alone. The expected
+//! values come from the API Gateway developer guide ("Use API Gateway Lambda authorizers", quotas) and the Lambda
+//! developer guide.
 
 use authorizer_steps::{
     grant::{Apis, Pattern, Stage, Stages},

@@ -1,7 +1,7 @@
-//! AWS's APIs, read with signed requests: no SDK for each service.
+//! Reads AWS's APIs with signed requests, without an SDK for each service.
 //!
-//! Receives a service and a path; produces the JSON that it answers, or nothing where AWS knows no such thing. Leaves what
-//! the JSON means to the checks.
+//! Receives a service and a path; produces the JSON of the answer, or nothing if AWS does not know the resource. The
+//! checks know what the JSON means.
 
 use std::time::Duration;
 

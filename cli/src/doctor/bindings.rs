@@ -1,7 +1,8 @@
-//! The proofs that the configuration asks of callers' tokens, and whether they can reach the function through an API.
+//! Checks whether the proofs that the configuration requires of callers' tokens can reach the function through an
+//! API.
 //!
-//! Receives what is asked, and the JSON of AWS's own APIs; produces findings, none where nothing is asked. What an event tells
-//! of the caller's URL is in the documentation of sender-constrained tokens.
+//! Receives the requirements, and the JSON of AWS's own APIs; produces findings, or none if nothing is required. The
+//! documentation of sender-constrained tokens says what an event tells of the caller's URL.
 
 use authorizer_steps::{
     grant::Stage,

@@ -1,7 +1,7 @@
-//! What a check found, and how it is told.
+//! What a check found, and how it is shown.
 //!
-//! Receives findings; produces text for people or JSON for programs. A finding names its check, so that people can talk
-//! about it and a pipeline can look for it.
+//! Receives findings; produces text for people or JSON for programs. A finding names its check, so that people can
+//! talk about it and a pipeline can look for it.
 
 use serde::Serialize;
 

@@ -1,7 +1,8 @@
 //! Logs in to Vault with the function's own code, and says whether the token could mint.
 //!
-//! A login can succeed and be of no use: Vault lets a batch token, or one with a limit of uses, mint nothing. The login's own
-//! answer says so. The token is revoked at once. Where Vault refuses the login, its words decide the remedy.
+//! A login can succeed and still be useless, because Vault lets a batch token, or a token with a limit of uses, mint
+//! nothing. The login's own answer shows this. The token is revoked at once. If Vault refuses the login, its message
+//! decides the remedy.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! What Vault must hold for the configuration: whether it does.
+//! Checks whether Vault holds what the configuration needs.
 //!
-//! Receives the configuration; produces findings, from the same comparison as `vault plan`. It needs an operator's token,
-//! and where there is none, it says so.
+//! Receives the configuration; produces findings, from the same comparison as `vault plan`. It needs an operator's
+//! token, and says so if there is none.
 
 use authorizer_steps::{error_chain::with_causes, names::PolicyName};
 use vault_authorizer::config::Config;

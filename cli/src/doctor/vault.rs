@@ -1,7 +1,7 @@
-//! Vault, seen from here: whether it answers, is open, and goes by the same time.
+//! Vault, seen from this machine: whether it answers, is unsealed, and agrees on the time.
 //!
-//! Receives the configuration's `vault`; produces findings. It asks `sys/health`, which needs no token. What the function
-//! itself can reach from its subnet, it cannot tell.
+//! Receives the configuration's `vault`; produces findings. It asks `sys/health`, which needs no token. It cannot
+//! tell what the function itself can reach from its subnet.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A call that nobody made yet: a JWT, a route and a stage in place of an event.
 //!
-//! Receives them and the configuration; produces the event that API Gateway would send, with the JWT where the configuration
-//! looks for one. What becomes of it is left to the walk, as for every other event.
+//! Receives them and the configuration; produces the event that API Gateway would send, with the JWT where the
+//! configuration looks for one. The walk then treats it like any other event.
 
 use std::str::FromStr;
 

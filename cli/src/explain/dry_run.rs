@@ -1,8 +1,8 @@
-//! A minter that asks nobody.
+//! A minter that does not ask Vault.
 //!
-//! Receives an order; answers it as a Vault would that does what it is told, with placeholders in place of what only Vault
-//! can say. So the answer that is shown is made by the code that makes the real one. It is of the command line alone: the
-//! function mints at Vault or not at all.
+//! Receives an order, and answers it like a Vault that does as it is told, with placeholders for what only Vault can
+//! say. So the code that makes the real answer also makes the answer that is shown. Only the command line has this
+//! minter. The function mints at Vault or not at all.
 
 use authorizer_steps::mint::{MintError, Minter, Order, Undo};
 use serde_json::{Value, json};

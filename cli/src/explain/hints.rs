@@ -1,6 +1,6 @@
-//! What to try next, where the outcome alone does not say it.
+//! What to try next, if the outcome alone does not say it.
 //!
-//! Receives an explanation and what was given; produces a sentence or none. Nothing here decides.
+//! Receives an explanation and the arguments; produces a sentence or nothing. Nothing here decides.
 
 use authorizer_steps::{clock::UnixTime, grant::Stages, names::StageName, outcome::Code};
 use serde_json::Value;

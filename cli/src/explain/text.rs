@@ -1,6 +1,6 @@
-//! An explanation in words, for whoever is on call: first how it ended and why, then what was found on the way.
+//! An explanation in words, for the person on call: first how it ended and why, then what was found on the way.
 //!
-//! Receives an explanation; produces its text. What came from the event is made harmless here.
+//! Receives an explanation; produces its text. Text from the event is made harmless here.
 
 use super::walk::{CallerSeen, EventSeen, Explanation, GrantSeen, Outcome, TokenSeen};
 use crate::output::{BAD, CAUTION, GOOD, HEADING, field, json, plain, styled};

@@ -1,7 +1,7 @@
-//! The time that an event is judged at.
+//! The time at which an event is judged.
 //!
-//! Receives the argument; produces a clock that stands still at that time, so that every check of one run goes by the time
-//! that is printed.
+//! Receives the argument; produces a clock that stands still at that time, so that every check of one run uses the
+//! time that is printed.
 
 use std::str::FromStr;
 

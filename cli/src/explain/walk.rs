@@ -1,7 +1,7 @@
-//! The walk, and what was seen on it.
+//! Runs the steps on an event and records what they found.
 //!
-//! Receives an event; has the function's own steps decide about it, and writes down what each of them found, also where a
-//! later one refuses. Nothing here holds a credential: an [`Explanation`] has no field for one.
+//! Receives an event. The function's own steps decide about it, and this module records what each of them found, even
+//! if a later one refuses. Nothing here holds a credential, because an [`Explanation`] has no field for one.
 
 use authorizer_adapters::{jwks::Jwks, sts::StsClient};
 use authorizer_steps::{

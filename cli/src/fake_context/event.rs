@@ -1,4 +1,4 @@
-//! The event of a call that nobody made, as each kind of API gives it to a Lambda proxy integration.
+//! The event of a made-up call, as each kind of API gives it to a Lambda proxy integration.
 //!
 //! API Gateway developer guide, "Input format of a Lambda function for proxy integration" and "AWS Lambda proxy integrations for
 //! HTTP APIs".

@@ -1,7 +1,7 @@
 //! `vault-authorizer sign dpop`: the proof that a sender-constrained token needs beside it (RFC 9449, section 4.2).
 //!
-//! Receives a private key, a method, a URL and the token; produces one proof. Nothing is sent, and nothing but the proof is
-//! printed.
+//! Receives a private key, a method, a URL and the token; produces one proof. Nothing is sent, and nothing but the
+//! proof is printed.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! The entries of one token in Vault's audit log.
 //!
-//! Receives the log's files and what the authorizer's line says of the token; produces its [`Chain`], each call to Vault one
-//! [`Step`]. It reads the files three times and holds nothing but what it found: first who bears the request id, then what
-//! stands for the token and its wrapping, then every entry with one of these.
+//! Receives the log's files and what the authorizer's line says of the token; produces its [`Chain`], in which each
+//! call to Vault is one [`Step`]. It reads the files three times and keeps only what it found. The first pass finds
+//! who bears the request id, the second what stands for the token and its wrapping, and the third every entry with
+//! one of these.
 //!
 //! ```text
 //! mint    response.wrap_info   token, accessor: the wrapping's own     wrapped_accessor: the token's
@@ -14,7 +15,7 @@
 //! other's request.data         token, accessor: of either, where somebody else revokes it or looks at it
 //! ```
 //!
-//! The device writes all of these as HMACs, or in clear where it is told to, so none of them leaves this module.
+//! The device writes all of these as HMACs, or in clear if it is configured to, so none of them leaves this module.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,7 @@
-//! Lines as a container's runtime or a log shipper stores them, put together again.
+//! Reassembles lines that a container's runtime or a log shipper has split.
 //!
-//! Docker, fluent-bit and containerd wrap each line, and split a long one, mostly of more than 16 KiB, into several records:
+//! Docker, fluent-bit and containerd wrap each line, and split a long line, usually one of more than 16 KiB, into
+//! several records:
 //!
 //! ```text
 //! Docker      {"log":"{\"time\":…","stream":"stdout","time":"…"}      a line's last record ends with \n
@@ -8,8 +9,8 @@
 //! containerd  2026-11-24T20:00:00.1Z stdout P {"time":…               P: more follows, F: the last
 //! ```
 //!
-//! Where a record does not say whether more follows, its length does: all pieces of a line are as long as the first, and the
-//! last is shorter. A short line that only looks like a first piece takes no other line with it.
+//! If a record does not say whether more follows, its length does. All pieces of a line are as long as the first, and
+//! the last is shorter. A short line that only looks like a first piece takes no other line with it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

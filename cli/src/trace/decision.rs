@@ -1,6 +1,6 @@
-//! The authorizer's line on one request.
+//! The authorizer's line for one request.
 //!
-//! Receives its log and an id; produces the one [`Decision`] that has it. What Vault did is left to the chain.
+//! Receives its log and an id; produces the one [`Decision`] with that id. The chain knows what Vault did.
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use serde::{Serialize, Serializer};

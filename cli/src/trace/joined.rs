@@ -1,7 +1,7 @@
-//! The two logs, joined: the decision, and what Vault did for it.
+//! Joins the two logs: the decision, and what Vault did for it.
 //!
-//! Receives the decision and the audit log; produces the [`Trace`], with what whoever reads it should not have to find out
-//! alone.
+//! Receives the decision and the audit log; produces the [`Trace`], with conclusions that the reader should not have
+//! to draw alone.
 //!
 //! ```text
 //! authorizer's log   lambda_request_id   wrapped_accessor
@@ -11,9 +11,9 @@
 //!                    unwrap on
 //! ```
 //!
-//! The left way needs no power and is taken where it leads to one token that was minted as the decision says. A token that
-//! nobody unwrapped shows no metadata, and one that was minted ahead has no request id: for those, and where another's token
-//! bears the id, the server is asked.
+//! The left path needs no power. It is taken if it leads to one token that was minted as the decision says. A token
+//! that nobody unwrapped shows no metadata, and a token that was minted ahead has no request id. For these, and if
+//! another token bears the id, the command asks the server.
 
 use authorizer_steps::error_chain::with_causes;
 use serde::Serialize;

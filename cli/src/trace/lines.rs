@@ -1,9 +1,9 @@
-//! A log, line by line, however long it is.
+//! Reads a log line by line, however long it is.
 //!
-//! Receives a reader and the texts that a line must hold to matter; hands out the JSON objects of such lines, counts the
-//! lines that are damaged, and says whether the log is of the kind that was asked for at all. Around an object stands what
-//! CloudWatch, a container's runtime or an audit device's `prefix` puts there; whole lines may be of other kinds. Which object
-//! is meant is left to the callers.
+//! Receives a reader and the texts that a relevant line must contain. Returns the JSON objects of these lines, counts
+//! the damaged lines, and says whether the log is of the requested kind at all. CloudWatch, a container's runtime or
+//! an audit device's `prefix` may put text around an object, and whole lines may be of other kinds. The callers know
+//! which object they want.
 
 use std::io::{self, BufRead};
 

@@ -1,7 +1,7 @@
 //! The JSON objects in one line of a log.
 //!
-//! Receives a line; hands out its objects, freed of what CloudWatch or a log shipper has put around them. Which line it is,
-//! and which object is meant, is left to the callers.
+//! Receives a line; returns its objects without what CloudWatch or a log shipper put around them. The callers know
+//! which line and which object they want.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,7 @@
-//! A trace in words, for whoever is on call: first the decision, then what Vault did, then what to make of it.
+//! A trace in words, for the person on call: first the decision, then what Vault did, then what to make of it.
 //!
-//! Receives a trace; produces its text. What came from the logs is made harmless here: a caller chooses much of it.
+//! Receives a trace; produces its text. A caller chooses much of what is in the logs, so text from them is made
+//! harmless here.
 
 use super::{
     chain::{Kind, Step},

@@ -1,4 +1,4 @@
-//! What a server lacks of what it must hold, whose the things are that are there, and what to do in which order.
+//! Compares what a server has with what it must hold, decides who owns what is there, and puts the changes in order.
 //!
 //! Receives [`Desired`], what was [`Found`], and how much is [`Allowed`]; produces a [`Plan`]. Pure.
 //!

@@ -1,7 +1,8 @@
 //! Everything that Vault must hold for one configuration: policies, token roles, quotas, the authorizer's login.
 //!
-//! Receives the configuration and the few [`Choices`] that it does not make; produces [`Desired`]. Pure. Leaves to
-//! [`compare`](super::compare) what a server has of it, and to [`server`](super::server) the calls.
+//! Receives the configuration and the few [`Choices`] that it does not make; produces [`Desired`]. Pure.
+//! [`compare`](super::compare) decides what a server already has of it, and [`server`](super::server) makes the
+//! calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 

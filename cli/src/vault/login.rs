@@ -1,7 +1,8 @@
 //! The authorizer's own login at Vault: the role of the auth method that the configuration names.
 //!
 //! Receives the configuration's login and whom the operator [trusts](Trusted) with it, which no configuration says;
-//! produces the [`Login`]. Leaves to the user what a mount itself trusts: the issuer of a JWT auth method, for one.
+//! produces the [`Login`]. The user configures what a mount itself trusts, for example the issuer of a JWT auth
+//! method.
 
 use std::{collections::BTreeSet, fmt};
 

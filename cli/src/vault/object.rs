@@ -1,4 +1,4 @@
-//! One thing at the server, field by field.
+//! One object on the server, field by field.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
-//! Where something lies at the server, and which of these places are ours to change.
+//! Where an object is on the server, and which of these places we may change.
 //!
-//! Receives names; produces API paths, names for people, and from a line of the manifest the place it speaks of.
+//! Receives names; produces API paths, names for people and, from a line of the manifest, the place that it names.
 
 use std::fmt;
 

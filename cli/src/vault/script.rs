@@ -1,7 +1,7 @@
-//! Everything that Vault must hold, as a shell script: for those who review first and run it themselves.
+//! Everything that Vault must hold, as a shell script for people who review first and run it themselves.
 //!
-//! Receives [`Desired`]; produces commands of Vault's own command line, policies in HCL and the rest in the JSON that the
-//! API takes. Asks no server: what is there is looked at by the script itself, which stops where others rely on it.
+//! Receives [`Desired`]; produces commands of Vault's own command line, with policies in HCL and the rest in the JSON
+//! of the API. It asks no server. The script itself looks at what is there, and stops if others rely on it.
 
 use std::{collections::BTreeSet, fmt::Write};
 

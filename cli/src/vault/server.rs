@@ -1,7 +1,8 @@
-//! The calls: what a server has, and one step of what is to be done.
+//! Calls Vault: reads what a server has, and carries out one step of a plan.
 //!
-//! Receives [`Desired`] and [`Step`]s; produces [`Found`], or an error that says what to do about it. Leaves every
-//! decision to [`compare`](super::compare). All calls may be repeated: a write says what is to be, and not what to add.
+//! Receives [`Desired`] and [`Step`]s; produces [`Found`], or an error that says what to do about it.
+//! [`compare`](super::compare) makes every decision. All calls may be repeated, because a write says what should be
+//! there and not what to add.
 
 use std::collections::BTreeSet;
 

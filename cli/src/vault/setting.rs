@@ -1,7 +1,7 @@
-//! One field of something at the server, compared by what it means: seconds are seconds, a list has no order, and what is
-//! absent has its default.
+//! One field of an object, compared by its meaning: seconds are seconds, a list has no order, and an absent field has
+//! its default.
 //!
-//! Receives what is wanted and what a server answered; produces the difference, and the forms to send and to print.
+//! Receives the wanted value and the server's answer; produces the difference, and the forms to send and to print.
 
 use std::{collections::BTreeSet, fmt};
 

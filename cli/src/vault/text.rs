@@ -1,7 +1,7 @@
 //! A plan in words.
 //!
-//! Receives a [`Plan`]; produces its text: what is made, changed, removed and in the way, each with its differences, and
-//! last the sum of it.
+//! Receives a [`Plan`]; produces its text: what is created, changed, removed and in the way, each with its
+//! differences, and last the totals.
 
 use super::{
     compare::{Difference, Entry, Fate, Missing, Plan, Step},

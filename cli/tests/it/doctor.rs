@@ -1,4 +1,4 @@
-//! `doctor` of a Vault, issuers and an AWS that each have one thing wrong with them: it is named.
+//! `doctor` on a Vault, issuers and an AWS that each have one thing wrong with them. It must name that thing.
 
 use std::{
     io::{Read, Write},

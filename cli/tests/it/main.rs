@@ -1,4 +1,4 @@
-//! The command as it is run: real files, real signatures, real exit codes. What it prints is compared to the letter, since
+//! The command as you run it: real files, real signatures, real exit codes. Its output must match exactly, because
 //! people read it at night.
 
 #![allow(

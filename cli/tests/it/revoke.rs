@@ -1,4 +1,4 @@
-//! `revoke` without a Vault, and at one that fails; what it does at a real one is tested end to end.
+//! `revoke` without a Vault, and with a Vault that fails. The end-to-end tests cover a real Vault.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! The schema that is kept is the one that the reader has.
+//! The stored schema matches the reader's.
 
 use serde_json::Value;
 

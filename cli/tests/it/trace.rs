@@ -1,4 +1,5 @@
-//! `trace` over logs that were recorded: `trace/authorizer.log` by the release binary, `trace/audit.json` by OpenBao 2.7.2.
+//! `trace` over recorded logs: `trace/authorizer.log` is from the release binary, `trace/audit.json` from OpenBao
+//! 2.7.2.
 
 use std::{fs, io::Write as _, path::PathBuf};
 

@@ -1,6 +1,7 @@
-//! From the outcome to API Gateway's proxy response (`statusCode`, `headers`, `body`), the same for REST and HTTP APIs.
+//! Turns the outcome into API Gateway's proxy response (`statusCode`, `headers`, `body`), the same for REST and HTTP
+//! APIs.
 //!
-//! A failure's answer holds its code alone; what Vault said is for the log.
+//! The answer to a failure holds only its code. Vault's message goes to the log.
 
 use std::collections::BTreeMap;
 

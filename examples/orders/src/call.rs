@@ -1,7 +1,8 @@
-//! What this integration takes of an event: the API's stage and the authorizer's context.
+//! What this integration reads from an event: the API's stage and the authorizer's context.
 //!
-//! Receives the event of a REST API, or of an HTTP API with payload 2.0; produces a [`Call`]. The types of `aws_lambda_events`
-//! and their errors print what the event holds, a wrapping token included, so neither leaves this module.
+//! Receives the event of a REST API, or of an HTTP API with payload 2.0; produces a [`Call`]. The types of
+//! `aws_lambda_events` and their errors print what the event holds, including a wrapping token, so neither leaves
+//! this module.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use serde::de::DeserializeOwned;

@@ -1,7 +1,7 @@
-//! What this integration knows for itself, read once at start.
+//! This integration's own settings, read once at start.
 //!
-//! Receives environment variables; produces one [`Stage`] for each stage of the API: the Vault tokens it accepts, and the
-//! secret or the database that each leads to. Every problem is reported at once.
+//! Receives environment variables; produces one [`Stage`] for each stage of the API: the Vault tokens that it
+//! accepts, and the secret or the database that each token leads to. Every problem is reported at once.
 //!
 //! ```text
 //! VAULT_ADDR=https://vault.example.com:8200   VAULT_NAMESPACE=platform   VAULT_CACERT=/var/task/vault-ca.pem
@@ -12,9 +12,9 @@
 //!                         {"creation_path": "auth/token/create/orders-globex", "database": {…}}]}
 //! ```
 //!
-//! A stage that several grants lead to has a list, here one grant for each tenant. The creation path of the token that passed every
-//! check says which member counts. A database is reached without TLS, so its host must be a loopback address: a proxy on the
-//! function's own machine, or a test.
+//! A stage with several grants has a list, here one grant for each tenant. The creation path of the token that passed
+//! every check says which member counts. A database is reached without TLS, so its host must be a loopback address: a
+//! proxy on the function's own machine, or a test.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

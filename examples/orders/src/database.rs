@@ -1,7 +1,8 @@
 //! The orders in PostgreSQL, queried with credentials that live as long as the request.
 //!
-//! Receives where the database is, and the credentials that Vault made; produces the rows that these may see. Neither the query nor
-//! this code names a tenant: Vault decides whose credentials a token can get, and row-level security which rows they show.
+//! Receives the database's location, and the credentials that Vault made; produces the rows that they may see.
+//! Neither the query nor this code names a tenant. Vault decides whose credentials a token can get, and row-level
+//! security decides which rows they show.
 
 use std::time::Duration;
 

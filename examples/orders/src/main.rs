@@ -1,9 +1,9 @@
-//! The sample integration behind `vault-authorizer`: reads one secret with the Vault token it was handed, or asks a database with
-//! credentials that Vault makes for this one request.
+//! The sample integration behind `vault-authorizer`. It reads one secret with the Vault token that it was given, or
+//! queries a database with credentials that Vault makes for this one request.
 //!
-//! Receives API Gateway's events (REST, or HTTP API with payload 2.0); answers with what it did, never with a token or
-//! a secret's value. [`config`] says which Vault and which tokens to expect, [`call`] reads the event, [`orders`] serves one
-//! request, [`database`] queries PostgreSQL, [`answer`] turns the outcome into a response.
+//! Receives API Gateway's events (REST, or HTTP API with payload 2.0); answers with what it did, never with a token
+//! or a secret's value. [`config`] says which Vault and which tokens to expect, [`call`] reads the event, [`orders`]
+//! serves one request, [`database`] queries PostgreSQL, and [`answer`] turns the outcome into a response.
 
 mod answer;
 mod call;

@@ -1,7 +1,7 @@
-//! One request: find the stage, open the authorizer's context, get the orders, give the token back.
+//! One request: find the stage, open the authorizer's context, get the orders, revoke the token.
 //!
-//! Receives an event and the time; produces an [`Orders`] or an [`OrdersError`]. Neither holds a token, credentials or a value of
-//! a secret.
+//! Receives an event and the time; produces an [`Orders`] or an [`OrdersError`]. Neither holds a token, credentials
+//! or a value of a secret.
 
 use std::time::SystemTime;
 

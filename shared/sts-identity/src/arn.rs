@@ -1,7 +1,7 @@
 //! The ARN of an IAM principal.
 //!
-//! Receives text, from STS or from an operator's list; produces a [`PrincipalArn`] whose every part was checked. Leaves
-//! to others what the principal may do.
+//! Receives text from STS or from an operator's list; produces a [`PrincipalArn`] with every part checked. Others
+//! decide what the principal may do.
 
 use crate::partition::Partition;
 use std::fmt;

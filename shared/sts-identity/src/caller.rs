@@ -1,7 +1,7 @@
 //! Reads STS's answer to a proof.
 //!
-//! Receives a [`StsAnswer`] and the [`StsRequest`] that it answers; produces the [`CallerIdentity`], or says whether the
-//! caller's credential was refused or STS gave no answer that can be used. It does not decide what the caller may do.
+//! Receives a [`StsAnswer`] and the [`StsRequest`] that it answers. Produces the [`CallerIdentity`], or says whether
+//! STS refused the caller's credential or gave no usable answer. It does not decide what the caller may do.
 
 use crate::arn::{self, Kind};
 use crate::xml::{self, is_named, members, value};

@@ -1,4 +1,5 @@
-//! `X-Amz-Date`. Receives its text; produces the time, or nothing where the text is no date. Knows no window.
+//! Parses `X-Amz-Date`. Receives its text; produces the time, or nothing if the text is not a date. It does not check
+//! whether the time is in a window.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,10 +1,10 @@
 //! Which STS a request is for.
 //!
-//! The URL, the `Host` header and the region in the signature's scope must agree, else STS answers
-//! `Credential should be scoped to a valid region`. So all three come from one value here, [`StsEndpoint`], and none of
+//! The URL, the `Host` header and the region in the signature's scope must agree. Otherwise STS answers
+//! `Credential should be scoped to a valid region`. So all three come from one value, [`StsEndpoint`], and none of
 //! them can be set alone.
 //!
-//! Receives a region, or a loopback URL for development; produces the endpoint. Leaves signing to `sign`.
+//! Receives a region, or a loopback URL for development; produces the endpoint. `sign` does the signing.
 
 use crate::partition::Partition;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What the tests of several modules stand on: AWS's documented example credentials, one time, and the requests that
-//! botocore made of them (see `golden/README.md`).
+//! Shared test data: AWS's documented example credentials, one time, and the requests that botocore made of them (see
+//! `golden/README.md`).
 
 use crate::{
     Region, ServerId, SignedRequest, SigningRequest, StsEndpoint, StsHosts, presign_get_caller_identity,

@@ -1,7 +1,7 @@
-//! Which STS a proof may be for.
+//! Which STS hosts a proof may be for.
 //!
-//! Receives the operator's regions; produces every host that AWS's own clients use there. Who answers as STS decides who
-//! the caller is, so the list is made of whole names and a proof's host must be one of them.
+//! Receives the operator's regions; produces every host that AWS's own clients use there. Whoever answers as STS
+//! decides who the caller is, so the list holds whole host names, and a proof's host must be one of them.
 
 use crate::{Region, StsEndpoint};
 

@@ -1,11 +1,12 @@
 //! Proves an AWS IAM identity with a signed `sts:GetCallerIdentity` request, and verifies such a proof.
 //!
-//! Whoever holds AWS credentials signs a request to STS and hands it over unsent. Whoever receives it sends it to STS,
-//! which checks the signature and answers with the signer's ARN. The secret key never leaves its owner, and AWS itself
+//! The holder of AWS credentials signs a request to STS and hands it over unsent. The receiver sends it to STS, which
+//! checks the signature and answers with the signer's ARN. The secret key never leaves its owner, and AWS itself
 //! vouches for the identity.
 //!
-//! Everything here is pure: credentials, texts and `now` come in as values, and nothing is sent. The network begins at
-//! one trait, [`Sts`]. The crate knows neither API Gateway nor Vault's API; what carries a proof is its user's business.
+//! Everything here is pure: credentials, texts and `now` come in as values, and nothing is sent. The network is
+//! behind one trait, [`Sts`]. The crate knows neither API Gateway nor Vault's API, and its user decides what carries
+//! a proof.
 //!
 //! # The signer's half
 //!
@@ -40,9 +41,9 @@
 //!
 //! # A JWT in place of a proof
 //!
-//! A receiver that verifies JWTs and asks no STS can be given one: [`sign_get_web_identity_token`] signs the request for it,
-//! its user sends that, and [`WebIdentityToken::read`] takes the JWT from the answer. What the JWT says is for the receiver
-//! to verify.
+//! A receiver that verifies JWTs and does not ask STS can take a JWT instead. [`sign_get_web_identity_token`] signs
+//! the request for it, the crate's user sends that request, and [`WebIdentityToken::read`] takes the JWT from the
+//! answer. The receiver verifies the JWT.
 //!
 //! # The verifier's half
 //!
@@ -56,8 +57,9 @@
 //! 4. [`CallerIdentity`]: what STS answered, read strictly. A refused credential and an outage are never mixed up.
 //! 5. [`PrincipalArn`]: the identity's name, as it was written and as it is compared.
 //!
-//! A proof is a bearer credential until it ends. To accept each one once, remember [`StsRequest::url`] (hashed: it is a
-//! secret) with the server id until [`StsRequest::ends_at`]: one proof has one spelling there.
+//! A proof is a bearer credential until it ends. To accept each proof once, remember [`StsRequest::url`] (hashed,
+//! because it is a secret) with the server id until [`StsRequest::ends_at`]. Each proof has exactly one spelling
+//! there.
 //!
 //! ```
 //! # use aws_credential_types::Credentials;

@@ -1,6 +1,6 @@
-//! AWS's partitions: worlds apart, with their own accounts, regions and domain names.
+//! AWS's partitions, which are separate worlds with their own accounts, regions and domain names.
 //!
-//! Holds the table that region names, STS hosts and ARNs are checked against. Decides nothing.
+//! Holds the table that region names, STS hosts and ARNs are checked against. It decides nothing.
 
 /// One partition. Its domain names all belong to AWS.
 #[derive(Debug, Eq, PartialEq)]

@@ -1,5 +1,5 @@
-//! Presigns GetCallerIdentity: the same proof as `sign`'s, as one URL. Receives what `sign` does and a lifetime; produces
-//! the URL. Sends nothing.
+//! Presigns GetCallerIdentity: the same proof that `sign` makes, as one URL. Receives the same input as `sign`, and a
+//! lifetime; produces the URL. It sends nothing.
 
 use crate::query::{self, Query};
 use crate::sign::{check_access_key_id, check_time};

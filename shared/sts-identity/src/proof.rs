@@ -1,8 +1,8 @@
 //! Reads a caller's proof: a presigned GetCallerIdentity URL.
 //!
-//! Receives the URL as the caller sent it, and what is expected of it; produces a [`StsRequest`] that holds nothing which
-//! was not checked. It cannot tell whether the signature is good: STS does, when it is asked (see [`Sts`](crate::Sts)).
-//! Nothing here reads a clock or sends anything.
+//! Receives the URL as the caller sent it, and what is expected of it; produces a [`StsRequest`] that holds only
+//! checked parts. It cannot tell whether the signature is valid. STS does that when it is asked (see
+//! [`Sts`](crate::Sts)). Nothing here reads a clock or sends anything.
 
 use crate::query::{self, Query, UnknownName};
 use crate::{Region, ServerId, StsEndpoint, StsHosts, date};

@@ -1,7 +1,7 @@
-//! The query of a presigned GetCallerIdentity URL: nine parameters at most, and one way to write them.
+//! The query of a presigned GetCallerIdentity URL. It has at most nine parameters, and exactly one spelling.
 //!
-//! Receives a query's text, or names and values; produces [`Query`]. It knows the parameters' names and how they are
-//! encoded. What a value must be is the caller's to say.
+//! Receives a query's text, or names and values; produces a [`Query`]. It knows the names of the parameters and how
+//! they are encoded. The caller decides what a value must be.
 //!
 //! ```text
 //! Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256

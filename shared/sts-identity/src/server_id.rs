@@ -1,7 +1,7 @@
 //! The server id: a name that the receiver of a signed request chose for itself.
 //!
 //! A signed GetCallerIdentity request is a bearer credential for fifteen minutes: whoever sees it can present it
-//! elsewhere. With a server id among the signed headers it is good for one receiver only.
+//! elsewhere. With a server id among the signed headers, it is valid for one receiver only.
 
 use std::fmt;
 use std::str::FromStr;

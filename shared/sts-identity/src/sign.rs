@@ -1,5 +1,5 @@
-//! Signs a GetCallerIdentity request. Receives credentials, an endpoint, a server id and the time; produces the request,
-//! ready to be handed over. Sends nothing. `web_identity` has its form signed here as well.
+//! Signs a GetCallerIdentity request. Receives credentials, an endpoint, a server id and the time; produces the
+//! request, ready to be handed over. It sends nothing. `web_identity` uses it to sign its form, too.
 
 use crate::{ServerId, StsEndpoint};
 use aws_credential_types::Credentials;

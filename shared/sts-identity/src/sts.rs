@@ -1,7 +1,7 @@
-//! The one place where the network begins: what is asked of STS, and what comes back.
+//! The only place where the network begins: the request to STS, and its answer.
 //!
-//! Whoever implements [`Sts`] sends a [`StsRequest`] and returns the [`StsAnswer`] as it came, unproven. What it means is
-//! for [`CallerIdentity::verify`](crate::CallerIdentity::verify) to say.
+//! An implementation of [`Sts`] sends a [`StsRequest`] and returns the [`StsAnswer`] as it came, unproven.
+//! [`CallerIdentity::verify`](crate::CallerIdentity::verify) decides what the answer means.
 
 use crate::StsRequest;
 use std::fmt;

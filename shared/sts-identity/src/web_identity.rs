@@ -1,7 +1,8 @@
 //! Asks STS for a JWT that names the signer: `sts:GetWebIdentityToken`.
 //!
-//! Receives credentials, an endpoint, the audience and the time, and produces the signed request; receives STS's answer,
-//! and produces the JWT in it. Sends nothing, and verifies nothing of the JWT: that is for whoever it is meant for.
+//! Receives credentials, an endpoint, the audience and the time, and produces the signed request. Receives STS's
+//! answer, and produces the JWT in it. It sends nothing, and does not verify the JWT, because the receiver of the JWT
+//! does that.
 
 use crate::sign::{Form, sign_form};
 use crate::xml::{self, is_named, members, value};

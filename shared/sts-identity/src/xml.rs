@@ -1,7 +1,7 @@
-//! STS's answers as the XML that they must be: strictly, and nothing beside it.
+//! A strict reader of STS's XML answers. It accepts the expected elements and nothing else.
 //!
-//! Receives a [`StsAnswer`]; produces its text, its elements, or the code of its error. What an answer means is left to
-//! `caller` and `web_identity`.
+//! Receives a [`StsAnswer`]; produces its text, its elements, or its error code. `caller` and `web_identity` know
+//! what an answer means.
 
 use crate::{MAX_ANSWER_BYTES, StsAnswer};
 use roxmltree::{Document, Node, ParsingOptions};

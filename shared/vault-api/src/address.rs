@@ -1,7 +1,7 @@
 //! Where Vault is: [`VaultAddress`] and [`Namespace`], parsed once and compared exactly.
 //!
-//! Receives configuration; produces newtypes that are fit to be dialled and sent. Reading configuration is left to
-//! `options` and to the callers.
+//! Receives configuration; produces newtypes that are safe to connect to and to send. `options` and the callers read
+//! the configuration.
 
 use std::fmt;
 

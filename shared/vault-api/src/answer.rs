@@ -1,8 +1,8 @@
 //! Vault's answer to one call: [`VaultAnswer`] and its parts.
 //!
-//! Receives the body of a successful answer; produces typed parts, tolerant of `null` where Vault writes it. Whether
-//! the parts are the ones asked for is left to the callers. `Debug` of all of them is written by hand: tokens never
-//! show, `data` never shows, and neither will a field someone adds.
+//! Receives the body of a successful answer; produces typed parts, and tolerates `null` where Vault writes it. The
+//! callers check that the parts are those that they asked for. Every `Debug` is written by hand, so that tokens,
+//! `data` and any field added later never show.
 //!
 //! ```text
 //! {"request_id":"…","lease_id":"","renewable":false,"lease_duration":0,"data":…,"warnings":null,

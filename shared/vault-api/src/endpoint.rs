@@ -1,6 +1,6 @@
 //! Addresses that credentials may be sent to.
 //!
-//! Receives text; produces a URL, or why it is not one to send credentials to.
+//! Receives text; produces a URL, or the reason why credentials may not be sent there.
 
 use std::net::IpAddr;
 

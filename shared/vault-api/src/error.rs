@@ -1,8 +1,8 @@
-//! What can go wrong with one call to Vault: [`VaultError`], in the terms of who has to act.
+//! What can go wrong with one call to Vault: [`VaultError`], sorted by who must act.
 //!
-//! Receives Vault's refusals, and what the transport found; produces a kind whose text holds the status and a sanitised
-//! message, beside the path. What becomes of it (a retry, a new login, a 503) is left to the callers, who ask what the kind
-//! means: [`VaultErrorKind::meaning`] is the one table of that.
+//! Receives Vault's refusals, and what the transport found. Produces a kind whose text holds the status and a
+//! sanitised message, beside the path. The callers decide what follows (a retry, a new login, a 503). They ask what
+//! the kind means, and [`VaultErrorKind::meaning`] is the only table of that.
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 

@@ -1,6 +1,6 @@
-//! One line of text for an error and everything behind it.
+//! Writes an error and all its causes as one line of text.
 //!
-//! Receives any error; produces what an operator reads. Leaves to the errors themselves that no secret is in them.
+//! Receives any error; produces what an operator reads. The errors themselves must hold no secret.
 
 use std::error::Error;
 

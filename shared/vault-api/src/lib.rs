@@ -1,7 +1,7 @@
-//! What Vault's HTTP API says, as types: tokens, answers, errors and addresses. Opens no connection.
+//! Vault's HTTP API as types: tokens, answers, errors and addresses. It opens no connection.
 //!
-//! Receives what came over the wire; produces values that were checked, or errors in the terms of who has to act. Sending is
-//! left to `vault-transport`, and what becomes of an answer to whoever asked.
+//! Receives what came over the wire; produces checked values, or errors that are sorted by who must act.
+//! `vault-transport` sends the calls, and the callers use the answers.
 
 mod address;
 mod answer;

@@ -1,8 +1,8 @@
-//! Vault's error texts, made fit for a log.
+//! Makes Vault's error texts safe for a log.
 //!
 //! Receives a text from the network and the token that was sent; produces at most [`MAX_CHARS`] characters of its
-//! first line without anything that looks like a secret. It removes too much rather than too little: the path and the
-//! status beside it say where to look, and Vault's audit log has the rest.
+//! first line, without anything that looks like a secret. It removes too much rather than too little. The path and
+//! the status beside the text say where to look, and Vault's audit log has the rest.
 
 /// The longest message kept, in characters. `IAM Principal "…" does not belong to the role "…"` has up to 370.
 const MAX_CHARS: usize = 400;

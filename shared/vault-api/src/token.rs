@@ -1,10 +1,10 @@
 //! The two tokens of the contract, as types that cannot be printed by accident.
 //!
-//! Receives strings from Vault's answers and from API Gateway's context; produces [`WrappingToken`] and [`VaultToken`].
-//! What is done with a token is left to the transport and to `vault-context`.
+//! Receives strings from Vault's answers and from API Gateway's context; produces [`WrappingToken`] and
+//! [`VaultToken`]. The transport and `vault-context` use them.
 //!
-//! A token's buffer is shared by its clones and zeroized when the last one is dropped. Copies made below this crate
-//! (the HTTP client's write buffer, the process's TLS records) are out of its reach.
+//! The clones of a token share one buffer, which is zeroized when the last clone is dropped. Copies made below this
+//! crate (the HTTP client's write buffer, the process's TLS records) are not zeroized.
 
 use std::fmt;
 use std::sync::Arc;

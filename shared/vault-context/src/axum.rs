@@ -1,7 +1,7 @@
-//! A request's Vault token in a handler of axum: [`RequestToken`], and [`UnwrapError`] as an answer.
+//! A request's Vault token in an axum handler: [`RequestToken`], and [`UnwrapError`] as an answer.
 //!
-//! The answer to a request without a usable token is [`UnwrapError::status`] with the error's code as JSON; a 503 asks the client
-//! to come back in a second. What happened goes to the log.
+//! A request without a usable token is answered with [`UnwrapError::status`] and the error's code as JSON. A 503 asks
+//! the client to come back in a second. The log says what happened.
 
 use axum_core::extract::{FromRef, FromRequestParts};
 use axum_core::response::{IntoResponse, Response};

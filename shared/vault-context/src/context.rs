@@ -1,8 +1,8 @@
 //! The envelope: what the authorizer tells the integration, as API Gateway carries it.
 //!
-//! Receives API Gateway's flat context, a whole integration event, or request headers; produces [`VaultContext`]; and
-//! the same backwards. Nothing here trusts what it carries: comparing it with the integration's own configuration is
-//! left to `unwrap`.
+//! Receives API Gateway's flat context, a whole integration event, or request headers, and produces [`VaultContext`].
+//! It also does the reverse. Nothing here trusts what it carries. `unwrap` compares it with the integration's own
+//! configuration.
 //!
 //! ```text
 //! REST, WebSocket, payload 1.0:  event.requestContext.authorizer.<key>

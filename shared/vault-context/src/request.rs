@@ -1,4 +1,4 @@
-//! An HTTP request of a container: its headers and its time.
+//! An HTTP request to a container: its headers and its time.
 
 use std::time::SystemTime;
 

@@ -1,11 +1,11 @@
-//! A layer for HTTP services: each request gets a [`LazyToken`], which opens the Vault token when it is first wanted, once, and is
-//! revoked behind the answer.
+//! A layer for HTTP services. Each request gets a [`LazyToken`], which opens the Vault token once, when it is first
+//! needed, and revokes it after the answer.
 //!
-//! The token is revoked when the body of the answer has ended, and before the client hears of that end where the server reads the
-//! body to it. So a handler may stream what it reads with leased credentials. Where the service fails, panics, is cancelled, or its
-//! answer is dropped half-way, a task of its own revokes the token. It does not wait for anybody: where the runtime is shut down or
-//! the process ends first, or AWS Lambda freezes it, the token ends by its TTL. An answer of known length counts as dropped with
-//! some servers, which do not ask for more than its last byte.
+//! The token is revoked when the body of the answer has ended. If the server reads the body to its end, this happens
+//! before the client hears of that end. So a handler may stream what it reads with leased credentials. If the service
+//! fails, panics or is cancelled, or its answer is dropped half-way, a separate task revokes the token. Nobody waits
+//! for this task: if the runtime is shut down, the process ends first, or AWS Lambda freezes it, the token ends by
+//! its TTL. Some servers read an answer of known length only up to its last byte, and then it counts as dropped.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,8 +1,9 @@
-//! The integration's side: from the envelope to a Vault token it may use, in steps that cannot be left out.
+//! The integration's side: from the envelope to a usable Vault token, in steps that cannot be left out.
 //!
 //! Receives a [`VaultContext`] or the event that carries it, and the integration's own configuration; produces an
-//! [`Unwrapped`] token. The envelope is compared with the configuration, never believed: no address in it is dialled.
-//! Each step consumes the one before, so a token can be used only after every check, and unwrapped only once.
+//! [`Unwrapped`] token. The envelope is compared with the configuration and never trusted. No address in it is
+//! dialled. Each step consumes the one before it, so a token can be used only after every check, and unwrapped only
+//! once.
 //!
 //! ```text
 //! Integration ── receive(context, now) ──▶ Received ── inspect() ──▶ Inspected ── unwrap() ──▶ Unwrapped
@@ -10,8 +11,8 @@
 //!                creation path, expiry                 creation path              policies, lease    revoke
 //! ```
 //!
-//! The steps are Vault's own advice for response wrapping, and two checks more: the accessor the authorizer sent beside
-//! the token must be the unwrapped token's, and the token must not bring more than it was made with
+//! The steps follow Vault's own advice for response wrapping, with two more checks. The accessor that the authorizer
+//! sent beside the token must be the unwrapped token's, and the token must not bring more than it was made with
 //! (<https://developer.hashicorp.com/vault/docs/concepts/response-wrapping#response-wrapping-token-validation>).
 
 mod creation_path;

@@ -1,6 +1,6 @@
 //! One request to Vault, before it is sent: [`Call`].
 //!
-//! Receives a path, a token, a body; produces the parts of an HTTP request. Sending it is left to [`Vault`](crate::Vault).
+//! Receives a path, a token and a body; produces the parts of an HTTP request. [`Vault`](crate::Vault) sends it.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! The HTTP client of one Vault, and with it the connections that are kept between calls.
+//! The HTTP client of one Vault, with the connections that it keeps between calls.
 //!
-//! Receives what the client is built from; produces the client to send with. Which failure makes kept connections
-//! worthless is left to the transport.
+//! Receives the options of the client; produces the client to send with. The transport decides which failure makes
+//! kept connections useless.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

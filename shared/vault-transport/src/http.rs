@@ -1,8 +1,8 @@
-//! The one place that builds an HTTP client, and the check that every answer's size goes through.
+//! The only place that builds an HTTP client, and the size check that every answer passes.
 //!
-//! Receives options; produces a [`reqwest::Client`] that follows no redirect (the token would follow it to
-//! any host), asks no proxy, speaks HTTP/1.1 over rustls, repeats nothing and gives up in time. Which requests to send
-//! is left to the callers: the Vault transport here, the authorizer's JWKS and STS adapters.
+//! Receives options; produces a [`reqwest::Client`] that follows no redirect (the token would follow it to any host),
+//! asks no proxy, speaks HTTP/1.1 over rustls, repeats nothing and has timeouts. The callers decide which requests to
+//! send: the Vault transport here, and the authorizer's JWKS and STS adapters.
 
 use std::error::Error;
 use std::fmt;

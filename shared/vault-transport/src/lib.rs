@@ -1,8 +1,8 @@
-//! The one Vault transport: one [`Call`] in, one [`VaultAnswer`] or one [`VaultError`] out.
+//! The only Vault transport: one [`Call`] in, one [`VaultAnswer`] or one [`VaultError`] out.
 //!
 //! Receives calls; produces answers whose status, size and shape were checked, or errors that say what happened in
-//! Vault's terms without a word that could be a secret. It repeats nothing, follows no redirect, holds no token, and keeps no
-//! connection to a node that failed. When to log in, to retry or to give up is left to the callers.
+//! Vault's terms, without a word that could be a secret. It repeats nothing, follows no redirect, holds no token, and
+//! keeps no connection to a node that failed. The callers decide when to log in, to retry or to give up.
 //!
 //! ```text
 //! POST <address>/v1/<path>

@@ -1,7 +1,7 @@
-//! What it takes to reach Vault: [`VaultOptions`], by hand or from the environment variables of Vault's own clients.
+//! How to reach Vault: [`VaultOptions`], built by hand or from the environment variables of Vault's own clients.
 //!
-//! Receives values or a way to look variables up; produces options, or every problem with them. Leaves connecting to
-//! [`Vault`](crate::Vault).
+//! Receives values, or a function that looks variables up; produces options, or every problem with them.
+//! [`Vault`](crate::Vault) connects.
 
 use std::time::Duration;
 

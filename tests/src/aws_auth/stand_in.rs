@@ -1,5 +1,5 @@
-//! Vault's AWS auth method as Vault documents it, for one login: the request that the client signed is checked, STS is asked, and a
-//! token is made.
+//! Vault's AWS auth method for one login, as Vault documents it. It checks the request that the client signed, asks
+//! STS, and creates a token.
 //!
 //! ```text
 //! {"role": "api-authorizer", "iam_http_request_method": "POST",
@@ -8,7 +8,8 @@
 //!  "iam_request_headers": base64 {"Authorization": "AWS4-HMAC-SHA256 …", …} or that object; values: a string or a list}
 //! ```
 //!
-//! The stand-in leaves out: unique ids (`resolve_aws_unique_ids=false`), wildcards in principals, EC2, wrapped logins.
+//! The stand-in does not support unique ids (`resolve_aws_unique_ids=false`), wildcards in principals, EC2, or
+//! wrapped logins.
 
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! The parts of a run: the cluster, the load balancer before it, and the functions.
+//! The parts of a run: the cluster, the load balancer in front of it, and the functions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The bar: what was seen becomes [`Figures`], with every promise that was missed.
+//! The bar: turns what was seen into [`Figures`], with every promise that was broken.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
-//! The callers: for each function one after the other, with a pause between them.
+//! The callers: one after the other for each function, with a pause between them.
 //!
-//! Receives functions, and perhaps the integration that follows each; produces a [`Sample`] of each request. Leaves what they
-//! mean to [`figures`](super::figures).
+//! Receives functions, and perhaps the integration behind each; produces a [`Sample`] of each request.
+//! [`figures`](super::figures) decides what the samples mean.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The list of what is broken, each with how, and what may follow from it.
+//! The list of the scenarios: what is broken, how, and what may follow from it.
 
 use std::time::Duration;
 

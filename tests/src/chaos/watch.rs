@@ -1,4 +1,4 @@
-//! Which node is active, ten times a second: what an election is here is measured and not assumed.
+//! Records ten times a second which node is active, so that elections are measured and not assumed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

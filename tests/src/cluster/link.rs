@@ -1,6 +1,7 @@
-//! The wires between the nodes: each node is reached through a proxy that knows which node calls, and can be silent or slow.
+//! The wires between the nodes. Each node is reached through a proxy that knows which node calls, and that can be
+//! silent or slow.
 //!
-//! Who calls is read from the system: `/proc/net/tcp` names the socket of a port, `/proc/<pid>/fd` its owner (proc(5)).
+//! The system says who calls: `/proc/net/tcp` names the socket of a port, `/proc/<pid>/fd` its owner (proc(5)).
 
 use std::fs;
 use std::io;

@@ -1,6 +1,6 @@
-//! Every alarm on data that should raise it and data that should not, as CloudFormation, Terraform and CDK make it.
+//! Every alarm on data that must raise it and data that must not, as CloudFormation, Terraform and CDK create it.
 //!
-//! The lines are the release binary's own, and those of the Lambda runtime as AWS documents them.
+//! The lines come from the release binary, and from the Lambda runtime as AWS documents them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
-//! The authorizer's release binary on a Lambda Runtime API in this process, with a real OpenBao and a real issuer: what
-//! it asks of Vault, counted at the server, and what it does while its neighbours are away.
+//! The authorizer's release binary on a Lambda Runtime API in this process, with a real OpenBao and a real issuer.
+//! The tests count its calls at the server, and see what it does while its neighbours are unreachable.
 //!
-//! It logs in with a token of the configuration, so that every call at Vault is one of a request.
+//! It logs in with a token from the configuration, so that every call to Vault belongs to a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Tests of the test bed itself: that its parts are what the other tests take them for.
+//! Tests of the test bed itself: its parts are what the other tests take them for.
 
 mod apis;
 mod aws_auth;

@@ -1,6 +1,7 @@
-//! What goes wrong around the authorizer, short: four scenarios of `cargo xtask chaos`, whose bar but for the share of
-//! faults does not depend on the machine's speed. Two of them run with tokens minted ahead as well. Tokens after their TTL are
-//! counted where a leader was lost, which is when Vault could forget one; the full run counts them everywhere.
+//! What goes wrong around the authorizer, in short: four scenarios of `cargo xtask chaos`. Apart from the share of
+//! faults, their bar does not depend on the machine's speed. Two of them also run with tokens minted ahead. Tokens
+//! that outlive their TTL are counted where a leader was lost, because that is when Vault could forget one. The full
+//! run counts them everywhere.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `infra/cloudformation/authorizer.yaml` beside an API that is there already, and `container.yaml` in front of a container.
+//! `infra/cloudformation/authorizer.yaml` beside an existing API, and `container.yaml` in front of a container.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

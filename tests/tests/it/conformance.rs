@@ -1,5 +1,6 @@
-//! The conformance suite of the integrations: `integrations/conformance/cases.json`, each case in each language, on a real OpenBao
-//! behind a [`FaultProxy`]. `integrations/conformance/README.md` says what a case may hold, and what a runner is.
+//! Runs the conformance suite of the integrations. It is `integrations/conformance/cases.json`: each case in each
+//! language, on a real OpenBao behind a [`FaultProxy`]. `integrations/conformance/README.md` says what a case may
+//! hold, and what a runner is.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};

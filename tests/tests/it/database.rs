@@ -1,5 +1,5 @@
-//! Dynamic credentials of PostgreSQL: each sample answers a tenant's rows with a user that Vault has made for the request, and that
-//! is gone when the token is.
+//! Dynamic credentials of PostgreSQL: each sample answers a tenant's rows with a user that Vault made for the
+//! request. The user is gone when the token is.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! One configuration, three ways to deploy: what the function is given is the same document, whichever of them gives it.
+//! One configuration, three ways to deploy: each of them gives the function the same document.
 
 use std::fs;
 use std::path::PathBuf;

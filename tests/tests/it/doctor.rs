@@ -1,4 +1,4 @@
-//! `vault-authorizer doctor` on the deployed quickstart: each fault is made where an operator would make it.
+//! `vault-authorizer doctor` on the deployed quickstart. Each fault is made where an operator would make it.
 
 use serde_json::{Value, json};
 use test_bed::configuration::with;

@@ -1,4 +1,5 @@
-//! `vault-authorizer fake-context` on a real OpenBao: an integration opens what it prints, once; and what is refused, and how.
+//! `vault-authorizer fake-context` on a real OpenBao. An integration opens what it prints, once. The tests also show
+//! what is refused, and how.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

@@ -1,5 +1,5 @@
-//! Proofs of an AWS identity, judged by the emulator's STS, which checks signatures as AWS does: those of the clients
-//! that the documents show, and every way to tamper with one.
+//! Proofs of an AWS identity. The emulator's STS judges them and checks signatures as AWS does. The proofs come from
+//! the clients that the documents show, and include every way to tamper with one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -1,6 +1,6 @@
-//! The authorizer's own login by each method that a real OpenBao serves: what logs in, what is taken up when it changes
-//! under the running function, and that a login that fails is a fault and never a denial. The method `aws` runs on OpenBao's
-//! plugin where `VAULT_AUTH_AWS_PLUGIN` names it, else on a [stand-in](test_bed::aws_auth).
+//! The authorizer's own login by each method that a real OpenBao serves: what logs in, which changes a running
+//! function notices, and that a failed login is a fault and never a denial. The method `aws` runs on OpenBao's plugin
+//! where `VAULT_AUTH_AWS_PLUGIN` names it, and otherwise on a [stand-in](test_bed::aws_auth).
 
 use std::fs;
 use std::ops::Deref;

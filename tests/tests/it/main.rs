@@ -1,4 +1,5 @@
-//! End to end, on real parts. `cargo xtask parts` installs them; `cargo test -p end-to-end` runs all of it.
+//! End-to-end tests on real parts. `cargo xtask parts` installs the parts, and `cargo test -p end-to-end` runs
+//! everything.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -19,6 +20,7 @@ mod chaos;
 mod cloudformation;
 mod conformance;
 mod database;
+mod deploy_pages;
 mod deployments;
 mod doctor;
 mod fake_context;
@@ -30,7 +32,6 @@ mod mutual_tls;
 mod package;
 mod providers;
 mod quickstart;
-mod readme;
 mod revoke;
 mod settings;
 mod shapes;

@@ -1,5 +1,5 @@
-//! The authorizer's release binary where Lambda sends 64 events at once (Lambda Managed Instances): each gets its own verdict and
-//! its own line, and all together get one login and one set of keys.
+//! The authorizer's release binary where Lambda sends 64 events at once (Lambda Managed Instances). Each gets its own
+//! verdict and its own line, and all of them share one login and one set of keys.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The example of mutual TLS in each front: `examples/mutual-tls` of Terraform and CDK, and `mutual-tls.yaml`.
 //!
-//! The emulator serves the custom domain, but neither asks for a certificate nor disables an endpoint. So what is asked of it is
-//! looked at, and the calls show what the authorizer answers where API Gateway has verified none.
+//! The emulator serves the custom domain, but neither asks for a certificate nor disables an endpoint. So the tests
+//! inspect what is requested of it, and the calls show what the authorizer answers when API Gateway has verified no
+//! certificate.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The packages of `cargo xtask package`: they hold the very binaries that all other tests run, and say what is in them.
+//! The packages of `cargo xtask package`: they hold the same binaries that all other tests run, and say what is in
+//! them.
 
 use std::fs;
 use std::io::{Cursor, Read as _};

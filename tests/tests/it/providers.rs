@@ -1,5 +1,6 @@
-//! Tokens of a real OpenID provider, npm's `oidc-provider`, at the release binary: those that an API must take, and those that are
-//! bound to a key or a certificate of their sender's. Keycloak's are `cargo xtask providers`'.
+//! Tokens of a real OpenID provider, npm's `oidc-provider`, against the release binary: those that an API must
+//! accept, and those that are bound to a key or a certificate of their sender. `cargo xtask providers` tests
+//! Keycloak's tokens.
 
 mod api;
 

@@ -1,6 +1,6 @@
 //! The CloudFormation quickstart: what the template promises, and that it deploys and answers.
 //!
-//! What the emulator cannot show is asserted on the template itself; `docs/not-verified-on-aws.md` lists it.
+//! What the emulator cannot show is asserted on the template itself. `docs/not-verified-on-aws.md` lists it.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

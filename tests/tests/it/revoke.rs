@@ -1,4 +1,5 @@
-//! `vault-authorizer revoke` on a real OpenBao: which tokens die, which live, and what an operator without the power is told.
+//! `vault-authorizer revoke` on a real OpenBao: which tokens die, which live, and what an operator without the
+//! necessary power is told.
 
 use serde_json::{Value, json};
 use test_bed::process::with_input;

@@ -1,7 +1,7 @@
 //! `infra/README.md`: every setting of its table does the same in CloudFormation, Terraform and CDK.
 //!
-//! The table is read from the page. A row without a case in `tests/golden/deployments/settings.json` fails, and so does a name
-//! that a deployment does not have.
+//! The table is read from the page. A row without a case in `tests/golden/deployments/settings.json` fails, and so
+//! does a name that a deployment does not have.
 
 mod numbers;
 mod templates;

@@ -1,5 +1,5 @@
-//! The table of cases, `authorizer/tests/cases.json`, called over the wire: one API of each kind in the emulator, the
-//! authorizer's release binary behind all of them, a real OpenBao and a real STS.
+//! The table of cases, `authorizer/tests/cases.json`, called over the wire. There is one API of each kind in the
+//! emulator, and the authorizer's release binary behind all of them, with a real OpenBao and a real STS.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

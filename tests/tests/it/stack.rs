@@ -1,5 +1,5 @@
-//! The deployed quickstart: a request with a real JWT through the emulated API Gateway, the authorizer with its IAM role,
-//! a real OpenBao, and the integrations that unwrap what comes of it.
+//! The deployed quickstart: a request with a real JWT through the emulated API Gateway, the authorizer with its IAM
+//! role, a real OpenBao, and the integrations that unwrap the result.
 
 use std::process::{Child, Command, Stdio};
 

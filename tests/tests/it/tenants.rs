@@ -1,4 +1,4 @@
-//! `entity_alias`: one grant and one templated policy, and each tenant reads what is theirs alone.
+//! `entity_alias`: one grant and one templated policy, and each tenant can read only its own data.
 
 use serde_json::{Value, json};
 use test_bed::{Configuration, Function, Grant, Issuer, LocalBed, TokenSpec};

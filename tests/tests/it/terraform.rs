@@ -1,5 +1,5 @@
-//! The Terraform modules: their form, their own tests, what they say of a configuration; and the examples, applied to an
-//! emulator, called, and destroyed.
+//! The Terraform modules: their form, their own tests, and what they say of a configuration. Their examples are
+//! applied to an emulator, called, and destroyed.
 //!
 //! What the emulator cannot show is asserted on plans in `infra/terraform/tests`.
 

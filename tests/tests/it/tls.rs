@@ -1,4 +1,5 @@
-//! The authorizer and a Vault that speaks TLS with a certificate of a private CA, and one that asks its clients for theirs.
+//! The authorizer with a Vault that has a TLS certificate of a private CA, and with one that asks its clients for
+//! theirs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

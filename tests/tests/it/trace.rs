@@ -1,5 +1,5 @@
-//! `vault-authorizer trace` over the logs that the release binary and a real OpenBao have written: every request's chain is
-//! exactly what happened to its token, whatever happened beside it.
+//! `vault-authorizer trace` over the logs that the release binary and a real OpenBao wrote. Each request's chain is
+//! exactly what happened to its token, whatever else happened at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,8 @@
 //! What `docs/vault-clients.md` says of Java, which has no package of its own, and of Vault's command line.
 //!
-//! A client talks to a real OpenBao through a [tap](LoadBalancer::tap), which sees what it sends and can lose an answer. That the
-//! sample in Java does the whole job is in `stack`, and that it waits for a standby that lags behind in `chaos`.
+//! A client talks to a real OpenBao through a [tap](LoadBalancer::tap), which sees what it sends and can lose an
+//! answer. `stack` tests that the sample in Java does the whole job, and `chaos` that it waits for a standby that
+//! lags behind.
 
 use std::ffi::{OsStr, OsString};
 use std::process::Command;

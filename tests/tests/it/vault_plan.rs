@@ -1,4 +1,5 @@
-//! `vault-authorizer vault plan` and `vault apply` on a real OpenBao: what they make, what they leave, what they say.
+//! `vault-authorizer vault plan` and `vault apply` on a real OpenBao: what they create, what they leave alone, what
+//! they say.
 
 mod changes;
 mod logins;

@@ -1,4 +1,5 @@
-//! A zip file with the same bytes for the same content: no clock, no owner, the order of the calls.
+//! Writes a zip file that has the same bytes for the same content: no clock, no owner, entries in the order of the
+//! calls.
 
 use crate::workspace::Failure;
 use std::io::{Cursor, Write};

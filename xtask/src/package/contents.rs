@@ -1,7 +1,7 @@
-//! What a binary contains, in Cargo's own words.
+//! What a binary contains, as Cargo reports it.
 //!
-//! `cargo tree` resolves features as `cargo build --package` does, and leaves out what runs at build time only. `cargo
-//! metadata` alone would not do: it takes the features that all members want together.
+//! `cargo tree` resolves features as `cargo build --package` does, and leaves out what runs at build time only.
+//! `cargo metadata` alone is not enough, because it takes the union of the features of all members.
 
 use super::ARCHITECTURES;
 use crate::cargo::{self, Locked};

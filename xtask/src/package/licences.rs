@@ -1,4 +1,4 @@
-//! Under which licences a binary's packages are, with the texts that they ask to be handed on.
+//! The licences of a binary's packages, with the texts that they require you to pass on.
 
 use super::contents::{Cargo, Id, Rust, licence};
 use crate::workspace::Failure;

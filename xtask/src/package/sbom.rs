@@ -1,6 +1,7 @@
 //! What a binary contains, as a CycloneDX document: <https://cyclonedx.org/docs/1.5/json/>.
 //!
-//! The standard library is a component as well. The C library, which the runtime brings, is not in the package.
+//! The standard library is a component as well. The C library is not, because it comes with the runtime and is not in
+//! the package.
 
 use super::contents::{Cargo, Contents, Id, licence};
 use super::{Function, Source, sha256};

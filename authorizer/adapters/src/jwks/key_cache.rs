@@ -1,7 +1,8 @@
-//! What is kept of one issuer's keys, and when the provider is asked again. Knows neither the network nor the clock.
+//! What is cached of one issuer's keys, and when to ask the provider again. It knows neither the network nor the
+//! clock.
 //!
-//! Receives `now`, chance, and what came of each attempt; produces the keys that may be used now, and why the
-//! last attempt failed.
+//! Receives `now`, a random number, and the result of each attempt; produces the keys that are usable now, and why
+//! the last attempt failed.
 //!
 //! INVARIANT (wall clock): keys age by the wall clock, frozen time included. A clock that was set back makes keys of the
 //! future stale and ends every pause: it can cost a fetch, and cannot prevent one.

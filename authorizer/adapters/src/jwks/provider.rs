@@ -1,10 +1,11 @@
-//! One issuer's provider: where its keys are, and how they are asked for.
+//! One issuer's provider: where its keys are, and how to fetch them.
 //!
-//! Receives a URI, or an issuer whose discovery document names one; produces a key set with what the provider said of its
-//! age, or the news that nothing changed. Every answer is bounded and checked: what is not a usable key set is an error.
-//! Logs each key of a set that cannot verify. Leaves what becomes of the keys that are kept to `key_cache`.
+//! Receives a URI, or an issuer whose discovery document names one. Produces a key set with what the provider said of
+//! its age, or the news that nothing changed. Every answer is bounded and checked, and an unusable key set is an
+//! error. A key that cannot verify is logged. `key_cache` decides what happens to the cached keys.
 //!
-//! URLs come from the configuration, and from the discovery document of an issuer named there; never from a token.
+//! URLs come from the configuration, or from the discovery document of an issuer named there. They never come from a
+//! token.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -1,10 +1,13 @@
-//! Whether Vault is asked at all: after some failures in a row it is left alone for a moment, and then one call tries it.
+//! A circuit breaker for Vault. After some failures in a row it stops all calls for a moment, and then lets one call
+//! try.
 //!
-//! Receives what became of each call; says whether the next may be made. So callers are answered at once while Vault is
-//! down, and a Vault that comes back is not met by all who waited. Leaves what counts as a failure to `repeat`.
+//! Receives the result of each call; says whether the next call may be made. So callers get an answer at once while
+//! Vault is down, and a Vault that comes back is not flooded by everybody who waited. `repeat` decides what counts as
+//! a failure.
 //!
-//! Calls that are under way at once can fail for one reason, say a node that took all their connections along. Together that is
-//! one failure, unless Vault hangs: it had time, and answered none of them.
+//! Calls that run at the same time can fail for one reason, such as a node that took all their connections down with
+//! it. Together they count as one failure, unless Vault hangs. A Vault that hangs had enough time and answered none
+//! of them.
 //!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back ends the pause.
 

@@ -1,8 +1,9 @@
-//! How the authorizer logs in at Vault: what every method has in common, `POST auth/<mount>/login`, and what Vault granted.
+//! How the authorizer logs in to Vault. This part is common to all methods: `POST auth/<mount>/login`, and what Vault
+//! granted.
 //!
-//! Receives the mount, the body and how long it may take; sends it once and produces what was granted. Says of a renewal's
-//! answer, too, whether it grants anything. Leaves the proof in the body to the methods, and trying again to
-//! [`repeat`](super::repeat).
+//! Receives the mount, the body and the time limit. Sends the login once and produces what was granted. It also says
+//! whether the answer to a renewal grants anything. The methods write the proof in the body, and
+//! [`repeat`](super::repeat) tries again.
 
 mod approle;
 mod aws;

@@ -1,8 +1,8 @@
-//! Calls to Vault that are made again where the failure passes, and not made at all while Vault is down or wants to be left
+//! Repeats calls to Vault after a failure that may pass, and makes no call while Vault is down or asks to be left
 //! alone.
 //!
-//! Receives an attempt and the time by which its answer is needed; produces what came of it, and says how long a call may
-//! last. Leaves which calls may be sent twice to those who make them: a login and a mint may, an unwrap never comes here.
+//! Receives an attempt and the time by which its answer is needed; produces its result, and says how long a call may
+//! last. The caller decides whether a call may be sent twice. A login and a mint may, and an unwrap never comes here.
 //!
 //! | failure | made again |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | a quota (429) | no, and the next call of the kind not before its `Retry-After`: see `throttle` |
 //! | no answer in time, and every refusal | no |
 //!
-//! After all of these but a quota and a refusal the transport connects anew, so that behind a load balancer the next attempt
-//! may come to another node.
+//! After all of these except a quota and a refusal, the transport opens a new connection, so that behind a load
+//! balancer the next attempt may reach another node.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

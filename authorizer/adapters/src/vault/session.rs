@@ -1,7 +1,8 @@
-//! The authorizer's own token: obtained once, shared by concurrent calls, renewed or obtained again before it ends.
+//! The authorizer's own token. It is obtained once, shared by concurrent calls, and renewed or replaced before it
+//! ends.
 //!
-//! Receives a [`Login`](super::Login); produces a token that is good now. Leaves whose turn it is to get one to
-//! [`single_flight`], and what is done with it to the [minter](super::VaultMinter).
+//! Receives a [`Login`](super::Login); produces a token that is valid now. [`single_flight`] decides which call gets
+//! the next token, and the [minter](super::VaultMinter) uses it.
 
 mod single_flight;
 

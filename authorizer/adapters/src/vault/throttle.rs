@@ -1,12 +1,12 @@
-//! Which calls Vault refused for a rate limit, and until when they are not made again.
+//! Remembers which calls Vault refused for a rate limit, and until when not to make them again.
 //!
-//! Receives each refusal with its `Retry-After`; says whether the next call of the kind may be made. So a caller beyond the
-//! quota of one grant holds nobody up: neither this call nor any other waits for the quota.
+//! Receives each refusal with its `Retry-After`; says whether the next call of the kind may be made. So a caller who
+//! is over the quota of one grant delays nobody, because neither this call nor any other waits for the quota.
 //!
-//! A refusal counts for the call that it was given to: a token role, the login, the renewal. Vault's text names the path of
-//! the call and not the path of the quota, and a load balancer before Vault names nothing. If the limit is a wider one, other
-//! calls get a refusal of their own, which costs Vault next to nothing. If a narrow limit were taken for a wide one, the
-//! callers of one grant could shut out those of another.
+//! A refusal counts only for the call that was refused: a token role, the login or the renewal. Vault's text names
+//! the path of the call, not the path of the quota, and a load balancer in front of Vault names nothing. If the limit
+//! is wider, other calls get their own refusals, which cost Vault next to nothing. If we took a narrow limit for a
+//! wide one, the callers of one grant could shut out those of another.
 //!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back ends the wait.
 

@@ -1,6 +1,6 @@
 //! The files that the deployments share: the schema, the table of rules, and documents with their exact problems.
 //!
-//! `cargo xtask schema` sets `WRITE` and has them written anew.
+//! `cargo xtask schema` sets `WRITE`, and the tests write the files again.
 
 #![allow(
     clippy::indexing_slicing,

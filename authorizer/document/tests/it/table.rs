@@ -1,7 +1,7 @@
 //! The table of rules: what the schema says, and then what `rules.yaml` says.
 //!
-//! A place in the table is the schema's: `issuers.*.jwks.uri`. Where the schema has a choice by a key (`method`, `kind`), a rule names
-//! the kinds that it is for.
+//! A place in the table uses the schema's path: `issuers.*.jwks.uri`. If the schema has a choice by a key (`method`,
+//! `kind`), a rule names the kinds that it is for.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! `issuers`: whose JWTs are accepted, and where their keys come from.
+//! The section `issuers`: whose JWTs are accepted, and where their keys come from.
 
 use authorizer_adapters::jwks::JwksSource;
 use authorizer_document::{

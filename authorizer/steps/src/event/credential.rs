@@ -1,8 +1,8 @@
-//! What the caller presents, bounded and redacted, before anything in it is believed.
+//! Finds the caller's credential in a request. It is bounded and redacted before anything in it is trusted.
 //!
-//! Receives the request's headers, cookies and query, and the places the configuration names; produces one [`Credential`]
-//! of a known scheme. Two values, two spellings or two credentials are refused: whichever one this process read, another
-//! hop might read the other. An empty value is none.
+//! Receives the request's headers, cookies and query, and the places that the configuration names; produces one
+//! [`Credential`] of a known scheme. Two values, two spellings or two credentials are refused, because another hop
+//! might read a different one than this process. An empty value counts as no credential.
 //!
 //! ```text
 //! Authorization: Bearer <JWT>                         {header: Authorization}, and the token of a TOKEN event

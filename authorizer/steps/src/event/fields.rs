@@ -1,8 +1,8 @@
-//! The named values of an event: headers, query parameters and cookies, every one with every value.
+//! The headers, query parameters and cookies of an event, each name with all its values.
 //!
-//! Receives the event's maps, of whichever shape; produces lists in which nothing is lost: API Gateway keeps one value of
-//! a repeated name in one map and all of them in another. Leaves which name carries a credential to
-//! [`credential`](super::credential).
+//! API Gateway puts one value of a repeated name in one map and all of them in another. This module merges the maps
+//! of any shape into lists, so no value is lost. [`credential`](super::credential) decides which name carries a
+//! credential.
 
 use std::{borrow::Cow, slice};
 

@@ -1,8 +1,9 @@
-//! An event's JSON, in which the texts are the event's own bytes.
+//! Parses an event's JSON without copying its strings.
 //!
-//! Receives bytes; produces a tree whose texts are copied only where they hold an escape. Numbers and booleans are not told
-//! apart: no step asks for one. An object that has a member twice is refused: readers of JSON differ in which of the two
-//! counts (RFC 8259, section 4). Leaves what a member means to the other modules of this step.
+//! The tree borrows each string from the event's bytes, and copies only those that hold an escape. It does not tell
+//! numbers and booleans apart, because no step asks for one. An object with a duplicate member is an error, because JSON
+//! parsers differ in which of the two they keep (RFC 8259, section 4). The other modules of this step know what each
+//! member means.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -115,7 +116,7 @@ impl<'e> Visitor<'e> for AnyJson {
         let mut members = BTreeMap::new();
         while let Some((Name(name), value)) = entries.next_entry()? {
             if members.insert(name, value).is_some() {
-                return Err(Error::custom("an object has a member twice"));
+                return Err(Error::custom("an object has a duplicate member"));
             }
         }
         Ok(Json::Members(members))
@@ -143,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_member_that_stands_twice() {
+    fn rejects_a_duplicate_member() {
         for twice in [
             r#"{"headers":{"cookie":"session=a.b.c","cookie":null}}"#,
             r#"{"headers":{"authorization":"Bearer a.b.c"},"headers":{}}"#,
             r#"{"a":1,"\u0061":2}"#,
         ] {
             let error = serde_json::from_str::<Json>(twice).unwrap_err().to_string();
-            assert!(error.starts_with("an object has a member twice"), "{twice}: {error}");
+            assert!(error.starts_with("an object has a duplicate member"), "{twice}: {error}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The ARN of the method that is being called.
+//! The ARN of the method that the caller calls.
 //!
-//! Receives the event's `methodArn`; produces its parts, checked, and the text itself for the policy.
+//! Receives the event's `methodArn`; produces its checked parts, and the original text for the policy.
 //!
 //! ```text
 //! arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/GET/orders/7
@@ -10,8 +10,8 @@
 //! arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect      (WebSocket APIs: no method and no path)
 //! ```
 //!
-//! The path is the caller's: it may hold `:` and `/`, so only the first five colons and the first three slashes
-//! separate. The prefix is copied into the policy as it came, never built.
+//! The path comes from the caller and may contain `:` and `/`, so only the first five colons and the first three
+//! slashes separate parts. The policy gets a copy of the prefix as it came. The prefix is never built from the parts.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! Routes: what a grant writes (`GET /orders/{id}`) and what a request was routed to.
+//! Routes: the ones that a grant writes (`GET /orders/{id}`) and the one that a request matched.
 //!
-//! Receives the configuration's text, and a request's method with the template API Gateway matched; says whether the
-//! one covers the other. The template is the API owner's, so a caller cannot bend it; only a `TOKEN` event, which has
-//! none, is compared by its path.
+//! Receives the configuration's text, and a request's method with the template that API Gateway matched; says whether
+//! the grant's route covers the request. The API's owner writes the template, so a caller cannot bend it. Only a
+//! `TOKEN` event has no template and is compared by its path.
 
 use std::{fmt, str::FromStr};
 

@@ -1,10 +1,10 @@
-//! What a request shows of its sender beside the credential.
+//! What a request shows of its sender, apart from the credential.
 //!
-//! Receives a [`Request`](super::Request)'s parts; produces what the proofs of a sender-constrained token are compared with:
-//! the method and the URL of the call, the `DPoP` header, and the client certificate that API Gateway verified. Leaves to
-//! [`identity`](crate::identity) what must hold of them.
+//! Receives the parts of a [`Request`](super::Request). Produces what the proofs of a sender-constrained token are
+//! compared with: the method and URL of the call, the `DPoP` header, and the client certificate that API Gateway
+//! verified. [`identity`](crate::identity) makes the comparison.
 //!
-//! A certificate is never read from a header, which anybody can write.
+//! A certificate is never read from a header, because anybody can write a header.
 
 use std::fmt;
 

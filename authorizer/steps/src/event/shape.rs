@@ -1,7 +1,7 @@
-//! The five shapes of event, each read into the one [`Request`].
+//! Reads each of the five event shapes into the same [`Request`].
 //!
-//! Receives the event; finds out which authorizer it is from, takes what that shape has, and refuses an event that says
-//! the same thing twice in two ways. Leaves the credential to [`credential`](super::credential).
+//! Finds out which kind of authorizer sent the event, takes the fields of that shape, and refuses an event whose
+//! fields contradict each other. [`credential`](super::credential) reads the credential.
 //!
 //! | shape | told by | ARN | template |
 //! |---|---|---|---|

@@ -1,6 +1,6 @@
-//! What the log may say of an event, readable or not.
+//! What the log may say of an event, even of one that cannot be read.
 //!
-//! Receives any JSON; produces short texts for reading logs. Nothing here is believed by any step.
+//! Receives any JSON; produces short texts for people who read logs. No step trusts any of it.
 
 use super::Json;
 

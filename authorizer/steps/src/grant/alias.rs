@@ -1,14 +1,16 @@
-//! The entity alias of a caller's token: how one static, templated Vault policy keeps each tenant to its own path.
+//! The entity alias of a caller's token. With it, one static, templated Vault policy limits each tenant to its own
+//! path.
 //!
-//! Receives a verified identity and the claim that a grant names; produces `<value>@<issuer name>`, in an alphabet that
-//! cannot leave its place in a policy's path. Leaves to Vault whether the token role allows it (`allowed_entity_aliases`).
+//! Receives a verified identity and the claim that a grant names. Produces `<value>@<issuer name>`, in an alphabet
+//! that cannot escape its segment of a policy's path. Vault decides whether the token role allows the alias
+//! (`allowed_entity_aliases`).
 //!
 //! ```hcl
 //! path "secret/data/tenants/{{identity.entity.aliases.auth_token_0a1b2c.name}}/*" { capabilities = ["read"] }
 //! ```
 //!
-//! Vault compares aliases without case, so an upper-case value is refused rather than folded into another's. The issuer's
-//! name keeps the same value of two issuers apart.
+//! Vault compares aliases without case. An upper-case value is therefore refused, and not lowered to a value that may
+//! be somebody else's. The issuer's name separates equal values of two issuers.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! What must hold of a caller: `bound_subject` and `bound_claims`, as Vault's JWT auth method names them (Vault
-//! documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`), and `bound_iam_principal_arns` and
-//! `bound_iam_principal_ids`, after Vault's AWS auth method.
+//! The conditions that a caller must meet. `bound_subject` and `bound_claims` work as in Vault's JWT auth method
+//! (Vault documentation, "JWT/OIDC auth method (API)", `bound_claims`, `bound_claims_type`);
+//! `bound_iam_principal_arns` and `bound_iam_principal_ids` follow Vault's AWS auth method.
 //!
-//! Receives an identity; says which bounds it does not meet. Leaves routes and issuers to the rule.
+//! Receives an identity and says which conditions it does not meet. The rule checks routes and issuers.
 
 use std::fmt;
 

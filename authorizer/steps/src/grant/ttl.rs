@@ -1,10 +1,10 @@
-//! Which TTLs are asked for.
+//! Chooses the TTLs to ask Vault for.
 //!
-//! Vault's `allowed_parameters` matches values literally, so the authorizer's policy lists every TTL it may send. That
-//! only works with few of them: a ladder of steps, from which the largest one is taken that fits.
+//! Vault's `allowed_parameters` matches values literally, so the authorizer's policy lists every TTL that it may
+//! send. This only works with few values. They form a ladder of steps, and the largest step that fits is taken.
 //!
-//! Receives the grant's TTLs and what is left of the credential; produces the TTLs to send. Leaves what "left" means to
-//! the grant.
+//! Receives the grant's TTLs and the time that the credential has left; produces the TTLs to send. The grant decides
+//! how much time is left.
 
 /// No token and no wrapping token lives shorter, in seconds.
 pub const MIN_TTL_SECONDS: u64 = 15;

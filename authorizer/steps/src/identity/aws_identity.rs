@@ -1,11 +1,11 @@
-//! IAM callers by proof: a presigned GetCallerIdentity, which STS is asked about once.
+//! Verifies IAM callers by proof: a presigned GetCallerIdentity that is sent to STS once.
 //!
-//! Receives `AWS-Identity <base64url of the URL>`; produces an [`Identity`] with the principal that STS names. What is sent
-//! to STS is rebuilt by `sts-identity` from checked parts, to a host of the configuration's list. Leaves the call to an
-//! [`Sts`], and which principal may do what to the grant.
+//! Receives `AWS-Identity <base64url of the URL>`; produces an [`Identity`] with the principal that STS names.
+//! `sts-identity` rebuilds the request from checked parts, for a host of the configuration's list. An [`Sts`] sends
+//! it, and the grant decides which principal may do what.
 //!
-//! A proof is a bearer credential for as long as its window is open: whoever sees it can present it. So the window is
-//! short, the server id binds it to this API, and a proof that was verified is remembered only until its window ends.
+//! A proof is a bearer credential while its window is open: whoever sees it can present it. So the window is short,
+//! the server id binds the proof to this API, and a verified proof is remembered only until its window ends.
 
 mod questions;
 

@@ -1,7 +1,7 @@
-//! The claims of a verified token, as a grant's bounds see them.
+//! The claims of a verified token, as a grant's conditions see them.
 //!
-//! Receives a JSON object whose signature held; produces its values by name or JSON pointer. Leaves what they must be to
-//! the scheme and the grant.
+//! Receives a JSON object whose signature is valid; returns its values by name or JSON pointer. The scheme and the
+//! grant decide which values are right.
 
 use std::fmt;
 

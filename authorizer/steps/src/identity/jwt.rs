@@ -1,8 +1,9 @@
-//! JWTs of the configured issuers: RFC 7519 claims in an RFC 7515 signature, checked as RFC 8725 advises.
+//! Verifies JWTs of the configured issuers: RFC 7519 claims in an RFC 7515 signature, checked as RFC 8725 advises.
 //!
-//! Receives a token; produces an [`Identity`]. The order is the proof: shape, issuer, algorithm, key, signature, claims,
-//! binding. Nothing in the claims is read before the signature holds but `iss`, and the audience where several entries have
-//! that `iss`: both only choose among the entries that are configured. Leaves fetching the keys to a [`KeySource`].
+//! Receives a token; produces an [`Identity`]. The checks run in this order: shape, issuer, algorithm, key,
+//! signature, claims, binding. Before the signature is verified, only two claims are read: `iss`, and the audience
+//! where several entries have that `iss`. Both only choose among the configured entries. A [`KeySource`] fetches the
+//! keys.
 
 mod algorithm;
 mod audience;

@@ -1,11 +1,11 @@
-//! The proofs that one instance has seen where each is good once, until their window ends.
+//! Remembers the single-use proofs that one instance has seen, until their window ends.
 //!
-//! Receives keys, each a hash of what tells one proof from another; says what is known of one. Leaves to the scheme what
-//! follows from it.
+//! Receives keys, each a hash of what tells one proof from another; says what is known of a key. The scheme decides
+//! what follows from it.
 //!
-//! A map of our own and no cache: a cache may drop what it likes, and a proof that may be used once must not be forgotten
-//! while it is good. Where there is no room, nothing is dropped; the newcomer is turned away. Where it is known whose the
-//! proofs are, each caller has a share of the room, so that nobody's flood takes another's.
+//! This is a map and not a cache. A cache may drop entries, but a single-use proof must be remembered for as long as
+//! it is valid. A full map drops nothing and turns the newcomer away. If the owner of the proofs is known, each
+//! caller has a share of the room, so a flood from one caller does not take the room of another.
 //!
 //! ```text
 //!            reserve         keep                spend
@@ -16,8 +16,9 @@
 //!      or a refusal
 //! ```
 //!
-//! While a proof is `Asked` or `InUse`, nobody can tell whether the next call with it is a replay: the first may yet end in a
-//! fault, and then the next is the retry of an honest caller. So the next one waits for the first.
+//! While a proof is `Asked` or `InUse`, nobody can tell whether a second call with it is a replay. The first call may
+//! still end in a fault, and then the second is the retry of an honest caller. So the second call waits for the
+//! first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,10 +1,11 @@
-//! The next token of a grant, minted before it is asked for (`mint_ahead`).
+//! Mints the next token of a grant before a request needs it (`mint_ahead`).
 //!
-//! Keeps at most one token for each grant that allows it. [`Ahead::take`] hands one out where it fits the caller and the time;
-//! [`Ahead::renew`] runs after an answer, mints what the next request is likely to want, and gives back what is too old.
+//! Keeps at most one token for each grant that allows it. [`Ahead::take`] hands a token out if it fits the caller and
+//! the time. [`Ahead::renew`] runs after an answer: it mints what the next request is likely to need, and revokes
+//! what is too old.
 //!
-//! A grant gets a token ahead once it was asked for twice within the time that such a token is good for. So an instance that is
-//! asked seldom wastes none, and one that goes idle wastes one for each grant it was busy with.
+//! A grant gets a token ahead only after two requests within the time for which such a token is good. So an instance
+//! with few requests wastes no token, and an instance that goes idle wastes one for each grant that was busy.
 //!
 //! INVARIANT (never in clear, never twice): a kept token is a [`Minted`], checked against its order when it came. Whoever takes
 //! it removes it under the lock.

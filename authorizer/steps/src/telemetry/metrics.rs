@@ -1,5 +1,5 @@
-//! The metrics of one decision, in the line that records it: Amazon CloudWatch user guide, "Specification: Embedded metric
-//! format".
+//! The metrics of one decision, in the line that records it (Amazon CloudWatch user guide, "Specification: Embedded
+//! metric format").
 
 use std::sync::LazyLock;
 

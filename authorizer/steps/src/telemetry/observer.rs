@@ -1,4 +1,4 @@
-//! Who is told what each step found.
+//! Observers of a walk through the steps, who are told what each step found.
 
 use super::stopwatch::Stopwatch;
 use crate::{

@@ -1,4 +1,4 @@
-//! The line of one decision: names, accessors and times, and no place for a token.
+//! The line of one decision. It has names, accessors and times, and no field for a token.
 
 use std::cell::Cell;
 

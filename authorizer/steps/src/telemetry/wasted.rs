@@ -1,6 +1,6 @@
-//! The line of a token that was minted ahead and that nobody got, with its metrics. It belongs to no request, so it is no
-//! decision's line. With it, the log has the accessor of every token that was minted, but of those that an instance kept when
-//! Lambda ended it.
+//! The line of a token that was minted ahead and that nobody got, with its metrics. It belongs to no request, so it
+//! is not the line of a decision. With it, the log has the accessor of every minted token, except those that an
+//! instance still kept when Lambda ended it.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Proofs that cost their sender nothing: who has a place in the queue for STS.
+//! Proofs that cost their sender nothing, and who still gets a place in the queue for STS.
 
 use super::*;
 

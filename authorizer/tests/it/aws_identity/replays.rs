@@ -1,4 +1,4 @@
-//! Where each proof is good once: what uses it up, and what does not.
+//! Single-use proofs: what uses one up, and what does not.
 
 use authorizer_steps::mint::MintError;
 use vault_api::VaultErrorKind;

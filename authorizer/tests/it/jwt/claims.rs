@@ -1,4 +1,4 @@
-//! Whose token it is, for whom, and from when to when.
+//! Whose token it is, whom it is for, and when it is valid.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Several entries of one issuer: which of them a token is for.
+//! Several entries of one issuer, and which of them a token belongs to.
 
 use serde_json::{Value, json};
 

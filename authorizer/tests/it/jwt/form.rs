@@ -1,4 +1,4 @@
-//! The form of a token: three canonical parts, no member twice, nothing that two readers read differently.
+//! The form of a token: three canonical parts, no repeated member, and nothing that two parsers read differently.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What the log says of a refused token: what it has and what is configured. Whoever sends it chooses the first, and neither log
-//! nor terminal obeys it.
+//! What the log says of a refused token: what it has and what is configured. The sender chooses the former, so
+//! neither the log nor a terminal may obey it.
 
 use std::fmt::Write;
 

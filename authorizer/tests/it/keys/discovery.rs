@@ -1,4 +1,4 @@
-//! Keys that are found by the issuer's discovery document.
+//! Keys that are found through the issuer's discovery document.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a provider answers: what is taken, and for how long.
+//! What a provider answers: what is accepted, and for how long.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A Vault or an STS that takes a question and does not answer it, and a function whose time is short.
+//! A Vault or an STS that accepts a request and does not answer it, and a function whose time is short.
 
 use authorizer_adapters::{
     identity_client,

@@ -1,4 +1,4 @@
-//! A Vault that says no, that is down, or that has had enough: what is repeated, and who is asked no more.
+//! A Vault that refuses, is down, or limits the rate: which calls are repeated, and which are no longer made.
 
 use authorizer_adapters::vault::{AwsLogin, AwsLoginSettings};
 

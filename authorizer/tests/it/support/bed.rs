@@ -1,4 +1,4 @@
-//! An authorizer with everything real but Vault, STS and the clock.
+//! An authorizer with everything real except Vault, STS and the clock.
 
 use std::{
     fmt::Display,

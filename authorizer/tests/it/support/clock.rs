@@ -1,4 +1,4 @@
-//! A clock that is set.
+//! A clock that a test can set.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! The configuration's document: the usual one, and what a test changes of it.
+//! The configuration document: the usual one, and what a test changes in it.
 
 use std::{
     fmt::{Display, Formatter, Result},

@@ -1,4 +1,4 @@
-//! The tokens of the usual caller, and what a test changes of them.
+//! The tokens of the usual caller, and what a test changes in them.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Servers on loopback, each with its own way to be no help.
+//! Servers on loopback, each with its own way to misbehave.
 
 use std::{
     io::{Read, Write},

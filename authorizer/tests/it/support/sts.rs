@@ -1,4 +1,4 @@
-//! An STS below the trait, and its answers.
+//! A fake STS behind the trait, and its answers.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Tables in golden files: a part for each test, under its name, and a line for each case.
+//! Tables in golden files: each test has a part under its name, with a line for each case.
 
 /// The lines of a test's part, each in its columns.
 pub(crate) fn rows<const N: usize>(table: &'static str, test: &str) -> Vec<[&'static str; N]> {

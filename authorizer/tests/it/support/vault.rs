@@ -1,4 +1,4 @@
-//! A Vault below the trait, and its answers.
+//! A fake Vault behind the trait, and its answers.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,5 @@
-//! Lints of sender-constrained tokens: where a proof that is asked for can never come, or depends on how the API is set up.
+//! Lints of sender-constrained tokens: a required proof that can never arrive, or that depends on how the API is set
+//! up.
 
 use authorizer_steps::{
     event::CredentialSource,

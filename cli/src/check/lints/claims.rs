@@ -1,4 +1,4 @@
-//! Lints of the claims that are bound or named: what no token's claim can ever be.
+//! Lints of bound or named claims: values that no token's claim can have.
 
 use authorizer_steps::grant::{Bounds, Pattern};
 use vault_authorizer::config::quoted;

@@ -1,6 +1,6 @@
 //! What a lint found.
 //!
-//! Receives words; produces a finding. How it is shown is left to the command.
+//! Receives texts; produces a finding. The command decides how to show it.
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Lints of one stage's grants: which of them never decides, and tokens that do not fit what takes them.
+//! Lints of one stage's grants: grants that never decide, and tokens that do not fit the integration that takes them.
 
 use authorizer_steps::{
     grant::{Callers, Mode, Rule, Stage, TokenRule},

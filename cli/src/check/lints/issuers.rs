@@ -1,4 +1,4 @@
-//! Lints of issuers: tokens that pass and were not meant to, and tokens that were meant to and do not pass.
+//! Lints of issuers: tokens that are accepted by mistake, and tokens that are refused by mistake.
 
 use authorizer_steps::{
     grant::Rule,

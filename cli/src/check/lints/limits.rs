@@ -1,6 +1,7 @@
-//! Lints of limits: whether one caller can use up what a grant has for everybody.
+//! Lints of limits: can one caller use up what a grant has for everybody?
 //!
-//! The configuration does not say how many instances the function may have. `check` is told so, and `doctor` asks AWS.
+//! The configuration does not say how many instances the function may have. `check` takes the number as an option,
+//! and `doctor` asks AWS.
 
 use authorizer_steps::grant::{Mode, Stages};
 use vault_authorizer::config::{Config, Limits};

@@ -1,4 +1,4 @@
-//! Lints of issuers that are known by their URL: where what a provider's tokens hold is not what the entry waits for.
+//! Lints of well-known issuers, recognised by their URL: entries that expect what this provider's tokens do not hold.
 
 use authorizer_steps::{
     grant::{Callers, Pattern, Rule, Stage},

@@ -1,4 +1,4 @@
-//! Lints of routes: templates that no API has, since a framework or a URL writes them so.
+//! Lints of routes: templates that no API has, copied from the syntax of a framework or a URL.
 
 use authorizer_steps::{event::Route, grant::Stage};
 

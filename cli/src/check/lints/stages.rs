@@ -1,4 +1,4 @@
-//! Lints of stages: what holds two of them apart, and the APIs they are for.
+//! Lints of stages: what separates two stages, and the APIs they are for.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Each lint where it fires, and beside it the nearest document on which it is silent.
+//! Each lint on a document where it fires, and on the nearest document where it is silent.
 
 use std::path::Path;
 

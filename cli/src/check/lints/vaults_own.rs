@@ -1,4 +1,4 @@
-//! Lints of what must hold callers' credentials and the authorizer's own login at Vault apart.
+//! Lints of the separation between callers' credentials and the authorizer's own login at Vault.
 
 use authorizer_adapters::vault::{JwtSource, LoginSettings};
 use authorizer_steps::identity::jwt::{Issuer, IssuerKind};

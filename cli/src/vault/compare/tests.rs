@@ -1,4 +1,5 @@
-//! Whole plans against servers that are written down here; what a real one makes of them is tested end to end.
+//! Whole plans against servers that are written down here. The end-to-end tests show what a real server makes of
+//! them.
 
 use std::path::Path;
 

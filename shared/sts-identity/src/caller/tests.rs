@@ -1,4 +1,4 @@
-//! Answers that prove an identity, answers that refuse one, and everything else, which is an outage.
+//! Answers that prove an identity, answers that refuse one, and all other answers, which count as an outage.
 
 use super::*;
 use crate::{Expected, MAX_ANSWER_BYTES, StsHosts, fixture};

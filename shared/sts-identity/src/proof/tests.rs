@@ -1,4 +1,4 @@
-//! One test a trick that a proof could play, beside the proofs that are accepted.
+//! One test for each trick that a proof could play, and the proofs that are accepted.
 
 use super::*;
 use crate::fixture;

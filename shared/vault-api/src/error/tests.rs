@@ -1,4 +1,4 @@
-//! Each refusal Vault and OpenBao are known to give, and the variant it becomes.
+//! Each known refusal of Vault and OpenBao, and the variant that it becomes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is kept of a text and, above all, what is not.
+//! What remains of a text and, above all, what does not.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
-//! The context in the types of `aws_lambda_events`, which print all they hold: no error here quotes one of them.
+//! The context in the types of `aws_lambda_events`. These types print all they hold, so no error here quotes one of
+//! them.
 
 use std::collections::HashMap;
 

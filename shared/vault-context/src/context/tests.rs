@@ -1,4 +1,4 @@
-//! The envelope there and back, in every form it travels in.
+//! The envelope there and back, in every form in which it travels.
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Where a token was made: [`CreationPath`], parsed once and compared exactly.
 //!
-//! Receives the integration's configuration; produces a path that only a token's maker can have. Leaves the comparison to
-//! the steps.
+//! Receives the integration's configuration; produces a path that only the maker of a token can have. The steps
+//! compare it.
 
 /// Why a string cannot be the creation path of one of the authorizer's tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! What integrations read most: a KV version 2 secret ([`Kv`]), and credentials of a database ([`Database`]).
 //!
-//! Receives an [`Unwrapped`] token and names; produces the secret in the form it is used in. Other engines are reached by
-//! [`Unwrapped::read`] and [`Unwrapped::write`].
+//! Receives an [`Unwrapped`] token and names; produces the secret in the form in which you use it. Use
+//! [`Unwrapped::read`] and [`Unwrapped::write`] for other engines.
 
 use std::fmt;
 

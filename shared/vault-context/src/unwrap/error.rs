@@ -1,7 +1,7 @@
-//! Why the integration has no Vault token: [`UnwrapError`], each text written for the one who is called at night.
+//! Why the integration has no Vault token: [`UnwrapError`], with texts for the person who is called at night.
 //!
-//! Each has a stable code, the class that the other languages' integrations name it by ([`ErrorClass`]), and the HTTP status to
-//! answer the caller of the API with.
+//! Each error has a stable code, a class that the integrations in other languages share ([`ErrorClass`]), and the
+//! HTTP status for the caller of the API.
 
 use std::fmt;
 

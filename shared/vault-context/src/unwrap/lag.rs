@@ -1,9 +1,11 @@
-//! Asking again where a node of Vault does not know a token yet: [`Patience`].
+//! Asks again if a node of Vault does not know a token yet: [`Patience`].
 //!
-//! The active node makes a token, and a standby that serves reads (OpenBao's, Vault Enterprise's performance standbys) hears of
-//! it some milliseconds later. Until then it says that there is no such token, in the words for a spent one; some say 412.
-//! Receives how long the token lives; produces pauses, and says when to stop. Which calls may be sent again is left to the
-//! steps: a lookup always, an unwrap only where it was refused and a lookup still shows the token.
+//! The active node makes a token. A standby that serves reads (OpenBao's, Vault Enterprise's performance standbys)
+//! hears of it some milliseconds later. Until then the standby says that there is no such token, in the same words as
+//! for a spent one; some say 412.
+//!
+//! Receives the lifetime of the token; produces pauses, and says when to stop. The steps decide which calls may be
+//! sent again. A lookup always may, and an unwrap only if it was refused and a lookup still shows the token.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The checks that need no network, one accepting case and one rejecting case each.
+//! The checks that need no network, each with one case that it accepts and one that it rejects.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! The token after all checks: [`Unwrapped`], and what is read with it: [`Secret`].
+//! The token after all checks: [`Unwrapped`], and what you read with it: [`Secret`].
 //!
-//! Receives what [`super::Inspected::unwrap`] proved; produces secrets. Using them, and saying when they are no longer
-//! used, is left to the integration.
+//! Receives what [`super::Inspected::unwrap`] proved; produces secrets. The integration uses them, and says when it
+//! no longer needs them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

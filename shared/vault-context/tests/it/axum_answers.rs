@@ -1,4 +1,4 @@
-//! The extractor in a router: what a handler gets, and what a client is answered that brings no token.
+//! The extractor in a router: what a handler gets, and what a client without a token is answered.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! The documents name every code of the integration's refusals.
+//! The documents name every error code of the integration.
 
 use vault_context::context::ContextError;
 use vault_context::unwrap::{SeenAt, UnwrapError};

@@ -1,4 +1,4 @@
-//! The example of the documentation: what it asks Vault for, and what it makes of the answers.
+//! The example of the documentation: what it asks Vault for, and what it does with the answers.
 
 use serde_json::{Value, json};
 use vault_context::unwrap::Unwrapped;

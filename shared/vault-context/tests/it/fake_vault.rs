@@ -1,4 +1,4 @@
-//! A loopback HTTP server that remembers every request and answers by a script.
+//! A loopback HTTP server that remembers every request and answers from a script.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The layer: one token for each request, opened when it is wanted, and revoked whatever became of the request.
+//! The layer: one token for each request, opened when it is needed, and revoked whatever happens to the request.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -1,5 +1,5 @@
-//! The transport and the integration's client against a server that answers whatever a test tells it to.
-//! What the real Vault answers is proved elsewhere, on a real one; here are the answers no real one gives on demand.
+//! The transport and the integration's client, against a server that answers whatever a test tells it to. The
+//! end-to-end tests use a real Vault. These tests cover the answers that no real Vault gives on demand.
 
 #[cfg(test)]
 #[cfg(feature = "axum")]

@@ -1,4 +1,4 @@
-//! The steps of the integration on the wire: what each sends, how often, and what it does with a wrong answer.
+//! The steps of the integration on the wire: what each sends, how often, and how it handles a wrong answer.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The client's set-up. What the client does on the wire is tested in `vault-context`, on its fake Vault.
+//! The set-up of the client. `vault-context` tests what the client does on the wire, with its fake Vault.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Many invocations at once: in one process, as Lambda Managed Instances send them, and in as many processes, as Lambda does
-//! elsewhere.
+//! Many invocations at once: in one process, as Lambda Managed Instances send them, and in as many processes, as
+//! Lambda does elsewhere.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

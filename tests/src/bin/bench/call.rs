@@ -1,4 +1,4 @@
-//! One kind of call: the event that API Gateway would send for it, and the verdict that is due.
+//! One kind of call: the event that API Gateway would send for it, and the expected verdict.
 
 use std::time::Duration;
 

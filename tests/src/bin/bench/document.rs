@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md` and its pictures, from the results of a run.
+//! Writes `docs/benchmarks.md` and its pictures from the results of a run.
 
 use std::fmt::Write as _;
 

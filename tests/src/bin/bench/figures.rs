@@ -1,4 +1,5 @@
-//! Times become figures: the median, what nine and ninety-nine in a hundred stay below, and the shortest.
+//! Turns times into figures: the median, the limits that nine in ten and ninety-nine in a hundred stay below, and the
+//! shortest time.
 
 use std::time::Duration;
 

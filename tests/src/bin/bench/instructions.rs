@@ -1,9 +1,11 @@
-//! How many instructions the authorizer needs to start and to answer a warm request, counted by callgrind.
+//! Counts with callgrind how many instructions the authorizer needs to start and to answer a warm request.
 //!
-//! A count hardly differs from run to run and from machine to machine, so it can be a check: [`check`] compares it with
-//! `tests/bench/instructions.json`, by architecture. Counts are of the process alone; what the kernel and Vault do is not in them.
+//! A count hardly differs between runs and between machines, so it can be a check. [`check`] compares it with
+//! `tests/bench/instructions.json`, by architecture. Only the process itself is counted, without the work of the
+//! kernel and of Vault.
 //!
-//! A warm request is the difference between two runs, one of which has more of them, divided by how many more.
+//! The cost of a warm request is the difference between two runs, one of which has more requests, divided by how many
+//! more.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

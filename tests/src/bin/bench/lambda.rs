@@ -1,7 +1,8 @@
-//! AWS Lambda for one function, on one thread and without a web framework, so that little but the function is measured.
+//! AWS Lambda for one function, on one thread and without a web framework, so that it measures little but the
+//! function.
 //!
-//! Receives a program and its environment. Produces two times: until it asked for its first event, and from each event to its
-//! answer. Leaves to the caller whether the answer is right.
+//! Receives a program and its environment. Produces two times: from the start until the program asks for its first
+//! event, and from each event to its answer. The caller decides whether the answer is right.
 //!
 //! ```text
 //! GET  /2018-06-01/runtime/invocation/next             waits for an event
@@ -11,9 +12,9 @@
 //! GET  /2020-01-01/extension/event/next                waits for an invocation
 //! ```
 //!
-//! It takes any number of connections. Each that waits at `next` gets an event of its own, so a function that asks for several at
-//! once is served, and [`Function::invoke`] may be called as often at the same time. An extension that registered is told of each
-//! event, and the next one waits until it has asked for that, too.
+//! It accepts any number of connections. Each connection that waits at `next` gets its own event, so a function may
+//! ask for several events at once, and you may call [`Function::invoke`] as often at the same time. A registered
+//! extension is told of each event, and the next event waits until the extension has asked for it, too.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Of which commit, on which machine and with which versions the figures are.
+//! The commit, the machine and the versions that the figures belong to.
 
 use std::process::Command;
 

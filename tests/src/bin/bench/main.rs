@@ -1,9 +1,10 @@
-//! What the authorizer costs, beside functions that do less and functions that do the same in other languages.
+//! Measures what the authorizer costs, beside functions that do less and functions that do the same in other
+//! languages.
 //!
-//! Receives names of subjects, whose times it prints; or none for all that is measured, which becomes `docs/benchmarks.md` and
-//! `docs/scale.md`; `--resume` takes up such a run. `scale` measures and writes the latter alone. `--check` compares the
-//! instructions of a start and of a warm request with the baseline, and exits with 1 where they are more; `--record` writes the
-//! baseline.
+//! With names of subjects, it prints their times. Without names, it measures everything and writes
+//! `docs/benchmarks.md` and `docs/scale.md`; `--resume` continues such a run. `scale` measures and writes only
+//! `docs/scale.md`. `--check` compares the instructions of a start and of a warm request with the baseline, and exits
+//! 1 if there are more. `--record` writes the baseline.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

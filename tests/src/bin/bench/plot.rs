@@ -1,4 +1,4 @@
-//! Bars as SVG, by hand: a picture that a reader opens beside the table. Text follows the reader's light or dark theme.
+//! Draws bars as SVG, by hand, for a picture beside the table. Text follows the reader's light or dark theme.
 
 use std::fmt::Write as _;
 

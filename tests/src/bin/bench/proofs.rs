@@ -1,4 +1,5 @@
-//! Credentials that are made anew for each call: DPoP proofs and proofs of an AWS identity; and the STS that is asked about those.
+//! Credentials that are made again for each call: DPoP proofs and proofs of an AWS identity. It also has the STS that
+//! judges the latter.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,6 +1,7 @@
-//! The mint and nothing else: the driver itself asks Vault, over one connection that it keeps. No function can be faster.
+//! The mint and nothing else. The driver itself asks Vault, over one connection that it keeps, so no function can be
+//! faster.
 //!
-//! [`Connection`] asks Vault for anything else.
+//! [`Connection`] makes all other calls to Vault.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What a run has measured so far. It is kept after each part, so that a run that was interrupted can be taken up.
+//! What a run has measured so far. It is saved after each part, so that you can continue an interrupted run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
-//! What one OpenBao and three nodes with one Raft log can take: of functions, of an integration's calls, and of tokens that end.
+//! Measures how much one OpenBao, and three nodes with one Raft log, can take: from functions, from an integration's
+//! calls, and from tokens that end.
 //!
-//! Times fail nothing. An answer that is wrong ends the run. [`scale_document`](crate::scale_document) writes what it means.
+//! A slow run never fails, but a wrong answer ends the run. [`scale_document`](crate::scale_document) writes what the
+//! times mean.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

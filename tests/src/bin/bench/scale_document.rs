@@ -1,4 +1,4 @@
-//! `docs/scale.md`: the figures of [`scale`](crate::scale), and the arithmetic that follows from them.
+//! Writes `docs/scale.md`: the figures of [`scale`](crate::scale), and the arithmetic that follows from them.
 
 use test_bed::parts;
 

@@ -1,4 +1,4 @@
-//! A Vault that is measured, and who asks it: what the authorizer and an integration ask, each answer checked.
+//! A measured Vault and its clients, which ask what the authorizer and an integration ask. Each answer is checked.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! A share of a processor, as Lambda gives a function with little memory: a control group of this machine, where one may be made.
+//! A share of a processor, as Lambda gives it to a function with little memory. It is a control group of this
+//! machine, if one can be created.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! How large each function is as the zip file that one uploads.
+//! The size of each function's zip file, which you upload.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};

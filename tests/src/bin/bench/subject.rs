@@ -1,4 +1,4 @@
-//! What is measured: programs that a Lambda environment would start, and the calls that each of them answers.
+//! The measured programs, which a Lambda environment would start, and the calls that each of them answers.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
-//! The times of all subjects, taken in turn: what slows the machine down for a while slows all of them down.
+//! Measures the times of all subjects in turn, so that anything that slows the machine down for a while slows all of
+//! them down.
 //!
-//! Times fail nothing. An answer that is wrong ends the run.
+//! A slow run never fails, but a wrong answer ends the run.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What the functions meet: OpenBao in memory and on disk, the callers' issuer, AWS, and the files that both sides read.
+//! The surroundings of the functions: OpenBao in memory and on disk, the callers' issuer, AWS, and the files that
+//! both sides read.
 
 use std::path::{Path, PathBuf};
 

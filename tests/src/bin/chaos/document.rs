@@ -1,5 +1,5 @@
-//! `docs/reliability.md`: what was broken, the bar, the figures. No date and no path, so that two runs differ in figures
-//! alone.
+//! Writes `docs/reliability.md`: what was broken, the bar, the figures. It has no date and no path, so two runs
+//! differ only in their figures.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

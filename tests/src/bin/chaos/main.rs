@@ -1,8 +1,8 @@
-//! The scenarios of [`test_bed::chaos`], one after the other, and what they came to.
+//! Runs the scenarios of [`test_bed::chaos`] one after the other, and reports the results.
 //!
-//! Receives names of scenarios, or none for all; prints a line for each and, after all of them, writes
-//! `docs/reliability.md`. With `--mint-ahead`, the functions' tokens are minted ahead, and no document is written. The exit code is
-//! 1 where a promise was missed.
+//! Receives names of scenarios, or none for all. Prints a line for each and, after all of them, writes
+//! `docs/reliability.md`. With `--mint-ahead`, the functions mint tokens ahead, and no document is written. The exit
+//! code is 1 if a promise was broken.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

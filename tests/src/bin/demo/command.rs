@@ -1,4 +1,5 @@
-//! The command `vault-authorizer` on what the demo has made: lines to paste into a shell, each of which has been run.
+//! Runs the command `vault-authorizer` on what the demo made, and shows lines to paste into a shell. Each line has
+//! been run.
 
 use std::fs;
 use std::path::Path;

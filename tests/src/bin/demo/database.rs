@@ -1,6 +1,7 @@
-//! Credentials of a database that live as long as a request: two tenants, one table, and the sample in each language.
+//! Database credentials that live as long as a request: two tenants, one table, and the sample in each language.
 //!
-//! Each query finds the table held until `pg_roles` has been looked at: so the user is seen that Vault made for it.
+//! Each query waits on a locked table until the demo has looked at `pg_roles`, so that it sees the user that Vault
+//! made for the query.
 
 pub(crate) mod tenants;
 

@@ -1,9 +1,10 @@
-//! The demo: one API, two stages, and what each call is worth in Vault. `cargo xtask demo [--stay]` builds and runs it.
+//! The demo: one API, two stages, and what each call may do in Vault. `cargo xtask demo [--stay]` builds and runs it.
 //!
-//! The chapters are told in this order, each in its own file: [`world`] starts the parts, configures Vault and deploys
-//! the API; [`stages`], [`refusals`], [`single_use`] and [`outage`] call it; [`trail`] reads the logs; [`database`] has a second API,
-//! which asks PostgreSQL; [`command`] runs `vault-authorizer` on all of it; [`yourself`] hands the API over. Whatever a chapter says has been checked before it is printed:
-//! one thing that is not as promised ends the demo, with exit code 1 and the logs left behind.
+//! The chapters come in this order, each in its own file. [`world`] starts the parts, configures Vault and deploys
+//! the API. [`stages`], [`refusals`], [`single_use`] and [`outage`] call it. [`trail`] reads the logs. [`database`]
+//! has a second API, which asks PostgreSQL. [`command`] runs `vault-authorizer` on all of it. [`yourself`] hands the
+//! API over. Everything that a chapter says is checked before it is printed. Any mismatch ends the demo with exit
+//! code 1, and leaves the logs behind.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

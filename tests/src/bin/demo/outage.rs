@@ -1,4 +1,5 @@
-//! Vault stops, and comes back: callers who may call are told to try again, and others still that they may not.
+//! Vault stops and comes back. Callers who may call are told to try again, and the other callers are still told that
+//! they may not.
 
 use crate::promise;
 use crate::refusals::{self, told};

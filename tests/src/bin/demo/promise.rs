@@ -1,4 +1,4 @@
-//! What the demo checks: a promise is kept, or the demo ends with what was promised and what came.
+//! What the demo checks. Either a promise is kept, or the demo ends and says what was promised and what came.
 
 use std::fmt::Display;
 

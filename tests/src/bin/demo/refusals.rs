@@ -1,4 +1,4 @@
-//! Calls that are refused, and that never reach Vault.
+//! Calls that are refused without reaching Vault.
 
 use crate::api::Answer;
 use crate::promise;

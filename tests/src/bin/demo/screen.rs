@@ -1,4 +1,4 @@
-//! What the person in front of it sees: at most 100 columns, colour only on a terminal that wants it.
+//! What the person at the terminal sees: at most 100 columns, and colour only on a terminal that wants it.
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write as _};

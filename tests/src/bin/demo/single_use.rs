@@ -1,5 +1,5 @@
-//! A wrapping token opens once. The authorizer is invoked as API Gateway does it, so that the token stays here and the
-//! sample function does not open it.
+//! A wrapping token opens once. The demo invokes the authorizer as API Gateway does, so that it gets the token itself
+//! and the sample function does not open it.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! One caller with one JWT: what a call is worth in Vault depends on the stage.
+//! One caller with one JWT: the stage decides what a call may do in Vault.
 
 use serde_json::Value;
 

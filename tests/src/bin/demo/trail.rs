@@ -1,7 +1,7 @@
 //! One call in two logs: the authorizer's line, and what Vault's audit log has on the same token.
 //!
-//! The audit log writes secrets and accessors as HMACs. `sys/audit-hash` says which HMAC stands for an accessor, so that
-//! whoever may ask Vault for it can follow a token from the authorizer's line, and nobody else can.
+//! The audit log writes secrets and accessors as HMACs. `sys/audit-hash` says which HMAC stands for an accessor. So
+//! only people who may ask Vault for it can follow a token from the authorizer's line.
 
 use serde_json::Value;
 

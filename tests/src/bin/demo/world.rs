@@ -1,4 +1,4 @@
-//! The parts: started at once, then Vault is configured and the API deployed, as a user does both.
+//! Starts all parts at once, then configures Vault and deploys the API as a user does.
 
 use std::fs;
 

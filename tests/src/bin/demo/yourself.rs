@@ -1,4 +1,4 @@
-//! The API, handed over: lines to paste into another terminal, and each decision as it is made.
+//! Hands the API over: lines to paste into another terminal, and each decision as it is made.
 
 use std::fs;
 use std::io::Write as _;

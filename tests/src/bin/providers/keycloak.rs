@@ -1,4 +1,5 @@
-//! A real Keycloak with one realm, `orders`: a client for each thing that a client can have other than the rest, and the user Alice.
+//! A real Keycloak with one realm, `orders`. It has a client for each setting in which clients can differ, and the
+//! user Alice.
 
 use std::process::Command;
 use std::time::Duration;

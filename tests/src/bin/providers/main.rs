@@ -1,7 +1,7 @@
-//! What `docs/identity/keycloak.md` says, on a real Keycloak: its configurations at the release binary, with the tokens that it
-//! speaks of. `cargo xtask providers` builds and runs it.
+//! Tries `docs/identity/keycloak.md` on a real Keycloak: runs the page's configurations in the release binary, with
+//! the tokens that the page describes. `cargo xtask providers` builds and runs it.
 //!
-//! Prints a line for each token. The exit code is 1 where one was judged otherwise than the page says.
+//! Prints a line for each token. The exit code is 1 if the authorizer judged a token differently from the page.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

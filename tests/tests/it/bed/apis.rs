@@ -1,5 +1,5 @@
-//! What the emulator makes of each kind of API: the events that it sends, and what it makes of each answer. Where it
-//! differs from AWS, `docs/not-verified-on-aws.md` says so; these tests notice when it no longer does.
+//! What the emulator does with each kind of API: the events that it sends, and what it makes of each answer. Where it
+//! differs from AWS, `docs/not-verified-on-aws.md` says so, and these tests notice when it no longer does.
 
 use serde_json::{Value, json};
 use test_bed::cases::Shape;

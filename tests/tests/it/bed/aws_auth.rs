@@ -1,4 +1,5 @@
-//! The AWS auth method, by the stand-in or by the real plugin, with requests that botocore signs and the emulator's STS checks.
+//! The AWS auth method, by the stand-in or the real plugin, with requests that botocore signs and the emulator's STS
+//! checks.
 
 use std::process::Command;
 

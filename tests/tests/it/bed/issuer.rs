@@ -1,4 +1,4 @@
-//! The issuer, judged by a verifier that neither it nor the authorizer is built on: OpenBao's JWT auth method.
+//! The issuer, judged by a verifier that neither the issuer nor the authorizer uses: OpenBao's JWT auth method.
 
 use serde_json::{Value, json};
 use test_bed::{AUTHORIZER_ROLE, Issuer, OpenBao, Scratch, Signing, TokenSpec, vault_setup};

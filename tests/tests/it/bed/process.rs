@@ -1,4 +1,4 @@
-//! Children end with their parent, however that ends.
+//! Children end with their parent, however the parent ends.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The Runtime API, with a function that is a few lines of Python.
+//! The Runtime API, with a function of a few lines of Python.
 
 use std::time::Duration;
 

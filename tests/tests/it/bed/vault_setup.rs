@@ -1,4 +1,4 @@
-//! What operators run and what it leaves behind: the quickstart script, the authorizer's least privilege.
+//! What operators run, and the result: the quickstart script, and the authorizer's least privilege.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Bound tokens over the wire: an API of each kind in the emulator, and clients that send the header `DPoP` as they do elsewhere,
-//! those of `docs/identity/sender-constrained.md` among them.
+//! Bound tokens over the wire: an API of each kind in the emulator, and clients that send the `DPoP` header as they
+//! do elsewhere. Those of `docs/identity/sender-constrained.md` are among them.
 
 use std::path::Path;
 use std::process;

@@ -1,4 +1,4 @@
-//! What the templates alone say: their rules, and that the quickstart has the same settings.
+//! The templates alone: their rules, and that the quickstart has the same settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What is made, changed, adopted and removed, and what is not.
+//! What is created, changed, adopted and removed, and what is not.
 
 use std::time::Duration;
 

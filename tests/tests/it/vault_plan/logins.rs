@@ -1,4 +1,4 @@
-//! The authorizer's own login: who may, written only on request, and nobody forgotten.
+//! The authorizer's own login: who may log in. It is written only on request, and nobody who may log in is forgotten.
 
 use serde_json::json;
 use test_bed::{Issuer, TokenSpec, vault_setup};

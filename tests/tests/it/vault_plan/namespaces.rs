@@ -1,4 +1,4 @@
-//! Namespaces: where the roles lie, and where the quotas.
+//! Namespaces: where the roles are, and where the quotas.
 
 use serde_json::json;
 use test_bed::vault_setup;

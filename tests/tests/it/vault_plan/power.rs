@@ -1,4 +1,4 @@
-//! Whose power it is, and what is said where it is not enough.
+//! Whose power the command uses, and what it says if that is not enough.
 
 use serde_json::json;
 

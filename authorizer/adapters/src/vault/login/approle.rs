@@ -1,6 +1,6 @@
 //! Vault's AppRole auth method: a role id and a secret id.
 //!
-//! Receives the settings; produces what Vault granted. Keeping the token is left to the session.
+//! Receives the settings; produces what Vault granted. The session keeps the token.
 //!
 //! Vault documentation, "AppRole auth method (API)", `POST /auth/approle/login`.
 

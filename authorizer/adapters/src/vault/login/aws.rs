@@ -1,7 +1,7 @@
-//! Vault's AWS auth method: a signed GetCallerIdentity as proof of the function's role. No secret is stored.
+//! Vault's AWS auth method: a signed GetCallerIdentity proves the function's role. No secret is stored.
 //!
-//! Receives the settings and, at each login, credentials; produces what Vault granted. Leaves the signature to
-//! `sts-identity`, and keeping the token to the session.
+//! Receives the settings and, at each login, credentials; produces what Vault granted. `sts-identity` makes the
+//! signature, and the session keeps the token.
 //!
 //! Vault documentation, "AWS auth method (API)", `POST /auth/aws/login` with the `iam_*` parameters.
 

@@ -1,7 +1,7 @@
 //! Vault's JWT auth method: a JWT that somebody signed for the function, from a file or from AWS.
 //!
-//! Receives the settings and, at each login, a JWT; produces what Vault granted. Leaves what the JWT says to Vault, the
-//! signature of the question to AWS to `sts-identity`, and keeping the token to the session.
+//! Receives the settings and, at each login, a JWT; produces what Vault granted. Vault judges the content of the JWT,
+//! `sts-identity` signs the request that asks AWS for one, and the session keeps the token.
 //!
 //! Vault documentation, "JWT/OIDC auth method (API)", `POST /auth/jwt/login`.
 

@@ -1,7 +1,8 @@
-//! What a login sends to prove who logs in: a JWT, or an AppRole's ids.
+//! The secret of a login: a JWT, or an AppRole's ids.
 //!
-//! Receives text of the configuration or of a file; produces a [`LoginSecret`], which is not printed by accident. Files
-//! are read anew at each login, so whoever renews them need not start the function again. Sending it is left to the logins.
+//! Receives text from the configuration or a file; produces a [`LoginSecret`], which cannot be printed by accident.
+//! Files are read again at each login, so you can renew them without restarting the function. The logins send the
+//! secret.
 
 use std::{
     fmt, fs,

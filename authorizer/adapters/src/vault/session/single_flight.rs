@@ -1,8 +1,8 @@
-//! The authorizer's token between the requests that use it: one of them gets the next token, and the others go on with the
-//! one that is still good, or wait.
+//! Shares the authorizer's token between requests. One of them gets the next token, while the others use the token
+//! that is still good, or wait.
 //!
-//! Receives `now`, and what came of each login or refresh; produces a token, or the turn to get one. Knows neither the
-//! network nor what a login is.
+//! Receives `now`, and the result of each login or refresh; produces a token, or the turn to get one. It knows
+//! neither the network nor what a login is.
 //!
 //! | the session | while another call gets the next one | else |
 //! |---|---|---|
@@ -10,8 +10,8 @@
 //! | due | `Good` | `Refresh` |
 //! | over, refused, or none yet | waits for it | `LogIn` |
 //!
-//! Whoever waited for a login that failed gets the same error: a Vault that refuses a login is asked once, however many
-//! requests want it, and one that hangs holds them all up once.
+//! All who waited for a failed login get the same error. A Vault that refuses a login is asked once, however many
+//! requests want the login, and a Vault that hangs delays all of them once.
 //!
 //! INVARIANT (wall clock): a session ends by the wall clock. Time that the function spent frozen counts.
 

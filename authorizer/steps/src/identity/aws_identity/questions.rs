@@ -1,15 +1,16 @@
-//! How much one instance asks STS: so often, and for so much of its time.
+//! Limits how many questions one instance asks STS, and how much time it spends on them.
 //!
-//! Receives the access key id that a new proof names; says whether STS may be asked about it now. Leaves the call, and what a
-//! refusal means, to the scheme.
+//! Receives the access key id that a new proof names; says whether STS may be asked about it now. The scheme makes
+//! the call, and decides what a refusal means.
 //!
-//! Anybody can write proofs that only STS can tell from good ones. A flood of them must not become a flood of calls to STS, nor
-//! hold the instance, which usually serves one request at a time, for callers with JWTs. So questions are bounded in number and in
-//! time, and what takes long leaves room for fewer.
+//! Anybody can write proofs that only STS can tell from good ones. A flood of them must not become a flood of calls
+//! to STS. It must also not keep the instance, which usually serves one request at a time, from callers with JWTs. So
+//! both the number of questions and their time are bounded, and slow answers leave room for fewer questions.
 //!
-//! Access keys that STS has confirmed lately have an allowance each, which a flood under other names does not touch. The name is
-//! not verified when it chooses the allowance, and need not be: it decides whether STS is asked, and never what STS
-//! answers. Whoever writes the name of somebody else's key uses up that one's allowance, and gains nothing by it.
+//! Each access key that STS has confirmed lately has its own allowance, which a flood under other names does not
+//! touch. The name is not verified when it selects the allowance, and it need not be. It decides whether STS is
+//! asked, and never what STS answers. Whoever writes the name of somebody else's key uses up that key's allowance,
+//! and gains nothing by it.
 //!
 //! INVARIANT (wall clock): time that the function spent frozen counts, and a clock that was set back makes every key a new one.
 

@@ -1,7 +1,7 @@
-//! The signature algorithms of this version (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864).
+//! The supported signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864).
 //!
-//! Receives a name; produces one of `jsonwebtoken`'s algorithms that a public key verifies. Leaves to the issuer's
-//! configuration which of them may be used.
+//! Receives a name; produces one of `jsonwebtoken`'s algorithms that a public key verifies. The issuer's
+//! configuration says which of them are allowed.
 
 use std::{fmt, str::FromStr};
 

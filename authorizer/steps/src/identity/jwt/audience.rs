@@ -1,4 +1,4 @@
-//! For whom a token is.
+//! Whom a token is for.
 
 use serde_json::{Map, Value};
 

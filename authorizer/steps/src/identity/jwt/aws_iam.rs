@@ -1,7 +1,8 @@
-//! JWTs of `sts:GetWebIdentityToken` (AWS IAM user guide, "Understanding token claims" of outbound identity federation).
+//! Reads the AWS principal from JWTs of `sts:GetWebIdentityToken` (AWS IAM user guide, "Understanding token claims"
+//! of outbound identity federation).
 //!
-//! Receives claims that passed every check of a JWT; produces the principal that AWS vouches for. Leaves which principal
-//! may do what to the grant.
+//! Receives claims that passed every check of a JWT; produces the principal that AWS vouches for. The grant decides
+//! which principal may do what.
 //!
 //! ```text
 //! {"iss": "https://….tokens.sts.global.api.aws", "sub": "arn:aws:iam::123456789012:role/team/batch", "aud": …, "exp": …,

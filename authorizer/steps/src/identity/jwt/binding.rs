@@ -1,9 +1,9 @@
-//! Sender-constrained tokens: a token whose `cnf` (RFC 7800) names a key is worth something to whoever holds that key, and to
-//! nobody else.
+//! Sender-constrained tokens: a token whose `cnf` (RFC 7800) names a key is useful only to the holder of that key.
 //!
-//! Receives a token's signed `cnf` and what the request shows of its sender; produces the [`Binding`], which an identity cannot
-//! do without. `jkt` is proven by a DPoP proof (RFC 9449), `x5t#S256` by the client certificate that API Gateway verified (RFC
-//! 8705); a token with both needs both. Pure, but for the memory of proofs. Leaves to the grant whether a binding is wanted.
+//! Receives a token's signed `cnf` and what the request shows of its sender; produces the [`Binding`] that every
+//! identity needs. A DPoP proof (RFC 9449) proves `jkt`, and the client certificate that API Gateway verified proves
+//! `x5t#S256` (RFC 8705). A token with both needs both. Apart from the memory of used proofs, this module is pure.
+//! The grant decides whether a binding is required.
 //!
 //! INVARIANT (a bound token is no bearer token): whatever `cnf` holds that is not proven here, the token is refused.
 

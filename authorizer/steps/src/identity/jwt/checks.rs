@@ -1,7 +1,7 @@
-//! The claims of a signed token, checked against its issuer, the stage and the clock.
+//! Checks the claims of a signed token against its issuer, the stage and the clock.
 //!
-//! Receives signed claims; produces the [`Identity`] once their binding is proven. Leaves what only AWS's own tokens have to
-//! [`aws_iam`], the binding to [`binding`](super::binding), and what the caller may do to the grant.
+//! Receives signed claims; produces the [`Identity`] once their binding is proven. [`aws_iam`] reads what only AWS's
+//! own tokens have, [`binding`](super::binding) proves the binding, and the grant decides what the caller may do.
 
 use serde_json::Value;
 

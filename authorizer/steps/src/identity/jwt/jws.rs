@@ -1,8 +1,8 @@
-//! A JWS in compact serialization (RFC 7515, section 7.1), read strictly: whatever two readers could read differently is
-//! refused.
+//! A strict parser for a JWS in compact serialization (RFC 7515, section 7.1). It refuses any input that two parsers
+//! could read differently.
 //!
-//! Receives the text of a token or of a proof; produces its header and its payload, both unverified. Leaves to
-//! [`unverified`](super::unverified) and [`binding`](super::binding) which key has to have signed it.
+//! Receives the text of a token or a proof; produces its header and its payload, both unverified.
+//! [`unverified`](super::unverified) and [`binding`](super::binding) decide which key must have signed it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};

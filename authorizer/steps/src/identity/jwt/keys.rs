@@ -1,8 +1,8 @@
-//! The keys an issuer publishes: a JWK set (RFC 7517, section 5) as far as it can verify.
+//! The keys that an issuer publishes: the usable part of its JWK set (RFC 7517, section 5).
 //!
-//! Receives the provider's document, bounded; produces the keys that fit an algorithm of ours, and for each of the others
-//! why it does not. Such a key never fails the set, since a provider may publish keys for other purposes beside it. Leaves
-//! what its numbers must be, and the signature, to `public_key`.
+//! Receives the provider's document, bounded. Produces the keys that fit a supported algorithm, and for each other
+//! key the reason why it does not fit. An unusable key never fails the set, because a provider may publish keys for
+//! other purposes too. `public_key` checks the numbers of a key, and the signatures.
 
 use std::fmt::{self, Write};
 

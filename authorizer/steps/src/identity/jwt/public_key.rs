@@ -1,7 +1,8 @@
-//! A public key and what it has signed.
+//! A public key, and the check of what it signed.
 //!
-//! Receives a JWK's numbers; produces a key of `jsonwebtoken`, which checks the signature. That crate takes any numbers for
-//! a key, so what RFC 7518, RFC 8037 and FIPS 186-5 demand of them is checked here. Leaves to `keys` which key is asked.
+//! Receives a JWK's numbers; produces a key of `jsonwebtoken`, which checks the signature. That crate accepts any
+//! numbers as a key, so this module checks what RFC 7518, RFC 8037 and FIPS 186-5 demand of them. `keys` chooses the
+//! key.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm,

@@ -1,9 +1,10 @@
 //! JSON objects in which no member occurs twice, at any depth.
 //!
-//! Receives bytes; produces one object. Leaves what is in it to those who read tokens and key sets.
+//! Receives bytes; produces one object. The readers of tokens and key sets know what belongs in it.
 //!
-//! RFC 7515 section 4, RFC 7517 section 4 and RFC 7519 section 4 let a parser keep the last of two members of one name.
-//! Two parsers that keep different ones see two tokens under one signature, so here a second member ends the parse.
+//! RFC 7515 section 4, RFC 7517 section 4 and RFC 7519 section 4 let a parser keep the last of two members with the
+//! same name. Two parsers that keep different ones see two tokens under one signature. So a second member is an error
+//! here.
 
 use std::{cell::RefCell, fmt};
 

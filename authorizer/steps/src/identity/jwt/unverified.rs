@@ -1,7 +1,7 @@
 //! A token before its signature is checked.
 //!
-//! Receives the text; produces the header and the claims that choose issuer and key, all named `unverified`, and the rest
-//! of the claims once the signature holds. Nothing else may be read from it.
+//! Receives the text; produces the header and the claims that choose issuer and key, all named `unverified`, and the
+//! other claims once the signature is valid. Nothing else may be read from the token.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,8 @@
-//! What others have signed, and what others were fooled by: the examples of the RFCs, and the vectors of the project
-//! Wycheproof. Each goes the way of a real one: a JWK set is read, a key found, a signature verified.
+//! Test vectors that others made: the examples of the RFCs, and the attacks that the project Wycheproof collects.
+//! Each takes the way of a real token: a JWK set is read, a key found, a signature verified.
 //!
-//! The RFCs' examples are no tokens of ours (one payload is `Payload`), so they stop where the claims would begin.
+//! The RFCs' examples are not tokens that we accept (the payload of one is `Payload`), so these tests stop before the
+//! claims.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

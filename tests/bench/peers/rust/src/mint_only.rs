@@ -1,4 +1,5 @@
-//! A function that mints a wrapped token for whoever calls and checks nothing: the practical floor for an authorizer that does.
+//! A function that mints a wrapped token for every caller and checks nothing: the practical floor for an authorizer
+//! that does.
 
 use std::env;
 

@@ -1,4 +1,5 @@
-//! The second API: the sample in three languages behind one authorizer, with a grant for each tenant. `template.yaml` deploys it.
+//! The second API: the sample in three languages behind one authorizer, with a grant for each tenant. `template.yaml`
+//! deploys it.
 
 use std::path::Path;
 

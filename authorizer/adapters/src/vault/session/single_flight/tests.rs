@@ -1,5 +1,5 @@
-//! Many requests for one token, in thousands of the orders in which their threads can run. `shuttle` chooses the order, at each lock
-//! and each wait, and stops where all of them wait for each other. [`Notify`] is the real one.
+//! Many requests for one token, in thousands of the orders in which their threads can run. `shuttle` chooses the
+//! order at each lock and each wait, and fails when all threads wait for each other. [`Notify`] is the real one.
 
 use std::{
     ops::{Deref, DerefMut},

@@ -1,7 +1,7 @@
 //! The client certificate of mutual TLS (RFC 8705, section 3).
 //!
-//! Receives the PEM that API Gateway verified; says whether it is the token's. Chain and dates are API Gateway's; nobody
-//! checks revocation.
+//! Receives the PEM that API Gateway verified; says whether the token is bound to it. API Gateway checks the chain
+//! and the dates. Nobody checks revocation.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls_pki_types::{CertificateDer, pem::PemObject};

@@ -1,7 +1,8 @@
 //! A DPoP proof: a JWT that the holder of a key makes for one request (RFC 9449, sections 4.2 and 4.3).
 //!
-//! Receives the value of the header `DPoP` and what it has to be for; produces what the memory of proofs keeps of it. The
-//! order is the proof's own: shape, type, algorithm, key, signature; then whose key, which request, which token, when.
+//! Receives the value of the `DPoP` header and what it must be for; produces what the memory of proofs keeps of it.
+//! The checks run in this order: shape, type, algorithm, key and signature, and then whose key, which request, which
+//! token and when.
 //!
 //! ```text
 //! {"typ":"dpop+jwt","alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":"…","y":"…"}}

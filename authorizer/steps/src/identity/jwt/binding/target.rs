@@ -1,7 +1,9 @@
-//! A URL without its query, so that two spellings of one compare as equal (RFC 3986, sections 6.2.2 and 6.2.3).
+//! A URL without its query, normalised so that equivalent spellings compare as equal (RFC 3986, sections 6.2.2 and
+//! 6.2.3).
 //!
-//! Receives `htu`, a configured URL, or the host and path of an event; produces a [`Target`]. Case of scheme and host,
-//! percent-encoding, dot segments and the default port do not count. A slash at the end does: only the API knows what it means.
+//! Receives `htu`, a configured URL, or the host and path of an event; produces a [`Target`]. It ignores the case of
+//! scheme and host, percent-encoding, dot segments and the default port. A slash at the end counts, because only the
+//! API knows what it means.
 
 use std::{fmt, fmt::Write as _, str::FromStr};
 
