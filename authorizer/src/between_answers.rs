@@ -93,7 +93,10 @@ impl BetweenAnswers {
                 }
                 Err(error) => {
                     let reason = with_causes(&*error);
-                    tracing::warn!(reason, "Lambda sent the extension no event, so no token is minted ahead");
+                    tracing::warn!(
+                        reason,
+                        "Lambda sent no event to the extension, so no token is minted ahead"
+                    );
                     time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }

@@ -127,9 +127,9 @@ impl std::error::Error for InvalidConfig {}
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
-            [only] => write!(f, "the configuration is not usable: {only}"),
+            [only] => write!(f, "the configuration is invalid: {only}"),
             problems => {
-                write!(f, "the configuration is not usable, {} problems:", problems.len())?;
+                write!(f, "the configuration is invalid, {} problems:", problems.len())?;
                 problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }

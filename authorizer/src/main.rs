@@ -69,7 +69,7 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = Config::from_env(|name| env::var(name).ok())?;
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
         tracing::info!(
-            "the configuration is good; this program runs as an AWS Lambda function, and here it ends"
+            "the configuration is valid; this program runs as an AWS Lambda function, so it ends here"
         );
         return Ok(());
     }

@@ -47,7 +47,7 @@ pub(crate) enum ConnectionError {
         address: String,
     },
     /// Neither the variable nor the file.
-    #[error("there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token")]
+    #[error("there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token")]
     TokenMissing,
     /// It could not be sent.
     #[error("the token in {place} is refused")]

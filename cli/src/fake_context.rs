@@ -153,7 +153,8 @@ pub(crate) enum FakeContextError {
     AliasUnasked,
     /// The function would refuse the caller.
     #[error(
-        "the value of `--entity-alias` {why}: it must be 1 to 128 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first"
+        "the value of `--entity-alias` {why}: an alias is 1 to 128 of a-z, 0-9, `.`, `_` and `-`, and begins with a \
+         letter or digit"
     )]
     Alias {
         /// What is wrong with it.

@@ -91,7 +91,7 @@ impl Source {
         if !u64::try_from(bytes.len()).is_ok_and(|bytes| bytes <= most_bytes) {
             return Err(InputError::TooLarge { name: self.to_string(), most_bytes });
         }
-        String::from_utf8(bytes).map_err(|_| not_text("is not text in UTF-8"))
+        String::from_utf8(bytes).map_err(|_| not_text("is not UTF-8 text"))
     }
 
     /// Its bytes as they come, for a log that is too long to hold; unpacked where it is gzip.

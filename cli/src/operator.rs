@@ -135,7 +135,8 @@ pub(crate) enum OperatorError {
     Setup(#[from] VaultSetupError),
     /// 403 for the token.
     #[error(
-        "{place} does not know your token, or not any more (`{path}`; token from {token}): log in again, and mind the namespace"
+        "{place} does not know your token, or it has expired (`{path}`; token from {token}): log in again, and \
+         check the namespace"
     )]
     TokenNotValid {
         /// Which Vault.

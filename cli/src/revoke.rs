@@ -123,7 +123,7 @@ pub(crate) enum RevokeError {
     #[error("`--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token")]
     Accessor,
     /// Nobody to ask.
-    #[error("there is no terminal to ask on: say `--yes`")]
+    #[error("there is no terminal to confirm on: add `--yes`")]
     NobodyToAsk,
     /// Asked, and not confirmed.
     #[error("not confirmed: nothing was revoked")]

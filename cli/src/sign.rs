@@ -104,7 +104,8 @@ pub(crate) enum SignError {
     StsMissing,
     /// The chain has nothing.
     #[error(
-        "no AWS credentials can be had: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY"
     )]
     Credentials(#[source] CredentialsError),
     /// The credentials do not sign.
@@ -115,7 +116,8 @@ pub(crate) enum SignError {
     Dpop(#[from] dpop::DpopError),
     /// No API would take it.
     #[error(
-        "the proof has {bytes} bytes and the authorizer takes {most}: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)"
+        "the proof has {bytes} bytes, but the authorizer accepts at most {most}: use credentials with a shorter \
+         session token (a role with a smaller session policy, or fewer session tags)"
     )]
     ProofTooLarge {
         /// Of the header's value.

@@ -206,7 +206,7 @@ pub(crate) enum SetUpError {
     MountMissing,
     /// A step failed.
     #[error(
-        "{done} done, and then this failed; run it again to go on. Not done: {}", undone.join("; ")
+        "{done} done, then this failed; run it again to continue. Not done: {}", undone.join("; ")
     )]
     Unfinished {
         /// How many steps went well before.

@@ -436,7 +436,7 @@ variable "alarm_thresholds" {
 
   validation {
     condition     = length(setsubtract(keys(var.alarm_thresholds), ["faults", "vault_answer_invalid", "signature_invalid", "algorithm_refused", "header_reserved", "throttles", "start_failures", "api_5xx"])) == 0
-    error_message = "alarm_thresholds: known are faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles, start_failures, api_5xx."
+    error_message = "alarm_thresholds: expected one of faults, vault_answer_invalid, signature_invalid, algorithm_refused, header_reserved, throttles, start_failures, api_5xx."
   }
 
   validation {

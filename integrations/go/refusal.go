@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	whyNotKnown     = "it expired, was used up or revoked, or has not reached this node"
-	anotherServer   = "the answer is not Vault's, so another server may stand at its address"
+	whyNotKnown     = "it expired, was used up or was revoked, or this node does not know it yet"
+	anotherServer   = "the answer is not Vault's, so another server may be at this address"
 	maxMessageRunes = 400
 	removed         = "…"
 )

@@ -117,7 +117,7 @@ func (v *vault) roundTrip(ctx context.Context, transport *http.Transport, c call
 	case status == http.StatusTemporaryRedirect:
 		return nil, unavailableNow(c, status, "a standby names another node; redirects are not followed")
 	case status < 200 || status > 299:
-		return nil, answerInvalid(c.path, fmt.Sprintf("status %d is not one Vault answers with; redirects are not followed", status))
+		return nil, answerInvalid(c.path, fmt.Sprintf("Vault does not answer with status %d; redirects are not followed", status))
 	case err != nil:
 		return nil, v.failed(ctx, limited, c, err, true)
 	case len(body) > maxAnswerBytes:

@@ -204,7 +204,7 @@ impl KeySource for Jwks {
                     Ok(fetch) => confirmed = fetch.is_ok_and(|succeeded| succeeded),
                     Err(_) if known => tracing::warn!(
                         issuer = issuer.as_str(),
-                        "the issuer's keys are used on: newer ones take too long"
+                        "the issuer's cached keys stay in use, because newer ones take too long to fetch"
                     ),
                     Err(_) => {}
                 }
@@ -285,12 +285,12 @@ impl Fetched {
         }
         let why = match begin {
             Begin::Anothers { .. } if has_keys => {
-                "the token's key is not among those kept, and the fetch that may find it began before this request"
+                "the token's key is not cached, and a fetch that may find it began before this request"
             }
             Begin::Own | Begin::Anothers { .. } => "no answer yet; the fetch goes on",
-            Begin::Pausing => "it failed a moment ago, and is asked again soon",
+            Begin::Pausing => "the last fetch failed a moment ago, and the next one follows soon",
             Begin::Spent => {
-                "the token's key is not among those kept, and the provider was asked too often for unknown keys to be asked now"
+                "the token's key is not cached, and too many recent fetches were for unknown keys"
             }
         };
         format!("{}: {why}", self.provider.shown())

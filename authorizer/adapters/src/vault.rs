@@ -159,7 +159,7 @@ impl Drop for Asked<'_> {
                 creation_path = self.order.creation_path,
                 lambda_request_id = self.order.request_id(),
                 ttl_seconds = self.order.ttls.token_seconds,
-                "it is not known whether Vault minted a token: if it did, nobody can read it, and it ends with its TTL"
+                "Vault may have minted a token: if it did, nobody can read it, and it expires with its TTL"
             );
         }
     }

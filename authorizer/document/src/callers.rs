@@ -66,7 +66,7 @@ pub enum WrittenIssuer {
         #[schemars(length(min = 1), inner(length(min = 1)), extend("examples" = [["orders-api"]]))]
         audiences: Vec<String>,
         /// AWS names the audience in `aud` alone.
-        #[schemars(extend("const" = "aud", "errorMessage" = "must be `aud`: AWS names the audience nowhere else"))]
+        #[schemars(extend("const" = "aud", "errorMessage" = "must be `aud`, the only claim in which AWS names the audience"))]
         audience_claim: Option<WrittenAudienceClaim>,
         /// What a signature may be made with; both where it is not written.
         #[schemars(length(min = 1))]
@@ -108,7 +108,7 @@ pub struct WrittenBinding {
     #[schemars(length(min = 1), extend("default" = DEFAULT_DPOP_ALGORITHMS))]
     pub dpop_algorithms: Option<Vec<WrittenAlgorithm>>,
     /// `elsewhere`: something in front of the API verifies what `cnf` holds, and here nothing is looked at.
-    #[schemars(extend("const" = "elsewhere", "errorMessage" = "must be `elsewhere` where it is written"))]
+    #[schemars(extend("const" = "elsewhere", "errorMessage" = "must be `elsewhere` if it is set"))]
     pub verify: Option<String>,
 }
 
@@ -224,11 +224,11 @@ pub struct WrittenCredentialSource {
     /// Its name, neither `DPoP` nor `x-vault-…`. Its value is `Bearer <JWT>`, `DPoP <JWT>` or `AWS-Identity <proof>`.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9_-]+$"),
-        extend("patternErrorMessage" = "must be a header's name that does not start with `x-vault-`")
+        extend("patternErrorMessage" = "must be a header name that does not start with `x-vault-`")
     )]
     pub header: Option<String>,
     /// `none`: the header's value is the JWT alone.
-    #[schemars(extend("const" = "none", "errorMessage" = "must be `none` where it is written: without it, the value begins with `Bearer`, `DPoP` or `AWS-Identity`"))]
+    #[schemars(extend("const" = "none", "errorMessage" = "must be `none` if it is set; otherwise the value begins with `Bearer`, `DPoP` or `AWS-Identity`"))]
     pub scheme: Option<String>,
     /// The JWT alone.
     #[schemars(regex(pattern = TOKEN), extend("patternErrorMessage" = NOT_A_TOKEN))]

@@ -81,8 +81,7 @@ impl Document {
     }
 }
 
-const TEMPLATE: &str = "this is a CloudFormation template: give the document in it, which is the parameter `Configuration` or, in \
-                        the quickstart, the variable `AUTHORIZER_CONFIG`";
+const TEMPLATE: &str = "this is a CloudFormation template: pass the document inside it, which is the parameter `Configuration` or, in the quickstart, the variable `AUTHORIZER_CONFIG`";
 
 fn whole(message: String) -> Vec<Problem> {
     vec![Problem { path: String::new(), message }]
@@ -93,7 +92,7 @@ fn reason(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
     if line.contains("budget breached") {
-        return "it has more values, aliases or levels than any configuration".to_owned();
+        return "it has more values, aliases or levels than any configuration needs".to_owned();
     }
     // Advice to whoever calls the parser, not to whoever writes the document.
     let line = line.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
@@ -135,7 +134,7 @@ impl Seconds {
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom("not a span of time"))
+        Self::parse(&text).ok_or_else(|| de::Error::custom("not a duration"))
     }
 }
 
@@ -168,13 +167,13 @@ const NOT_HTTPS: &str = "must start with https:// (http:// is for a loopback hos
 const NOT_A_SPAN: &str = "must be a whole number with a unit: `30s`, `2m` or `1h`";
 const ISSUER_NAME: &str = r"^[a-z0-9][a-z0-9._-]{0,63}$";
 const NOT_AN_ISSUER_NAME: &str =
-    "its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first; and not `arn`";
+    "its name must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, begin with a letter or digit, and not be `arn`";
 const STAGE_NAME: &str = r"^([$]default|[A-Za-z0-9_-]{1,128})$";
 const NOT_A_STAGE_NAME: &str =
-    "its name must be a stage's name: 1 to 128 letters, digits, `_` and `-`, or `$default`";
+    "its name must be a stage name: 1 to 128 letters, digits, `_` and `-`, or `$default`";
 const ROLE_NAME: &str = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$";
 const NOT_A_ROLE_NAME: &str =
-    "must be a Vault role's name: 1 to 128 letters, digits, `.`, `_` and `-`, no `..`";
+    "must be a Vault role name: 1 to 128 letters, digits, `.`, `_` and `-`, no `..`";
 const SERVER_ID: &str = r"^[!-~]{1,256}$";
 const NOT_A_SERVER_ID: &str = "must be 1 to 256 visible ASCII characters, without spaces";
 const REGION: &str = r"^[a-z]+(-[a-z]+)+-[0-9]{1,2}$";

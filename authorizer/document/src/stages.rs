@@ -63,7 +63,7 @@ pub struct WrittenCaller {
     #[schemars(length(min = 1))]
     pub issuer: Option<String>,
     /// Callers that prove an IAM identity.
-    #[schemars(extend("const" = true, "errorMessage" = "must be true where it is written"))]
+    #[schemars(extend("const" = true, "errorMessage" = "must be true if it is set"))]
     pub aws_identity: Option<bool>,
     /// `sub`, compared to the letter.
     #[schemars(length(min = 1))]
@@ -194,9 +194,9 @@ pub struct PrincipalId(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Policy(
-    #[schemars(regex(pattern = r"^[a-z0-9._/-]{1,128}$"), extend("patternErrorMessage" = "must be a Vault policy's name in lower case, not `root`"))]
+    #[schemars(regex(pattern = r"^[a-z0-9._/-]{1,128}$"), extend("patternErrorMessage" = "must be a Vault policy name in lower case, not `root`"))]
     pub String,
 );
 
-const NOT_A_CLAIM: &str = "must be text, a number or a boolean";
-const NOT_EXACT: &str = "must be a whole number from -9223372036854775808 to 18446744073709551615: no other can be compared exactly. Put it in quotes if the claim is text";
+const NOT_A_CLAIM: &str = "must be a string, a number or a boolean";
+const NOT_EXACT: &str = "must be a whole number from -9223372036854775808 to 18446744073709551615: no other can be compared exactly. Put it in quotes if the claim is a string";

@@ -41,7 +41,7 @@ pub(super) fn unpack(document: &str) -> Result<String, String> {
         return if fits { Ok(document.to_owned()) } else { Err(too_large()) };
     };
     let packed = STANDARD.decode(packed.trim()).map_err(|error| format!("is not base64: {error}"))?;
-    bounded(GzDecoder::new(packed.as_slice())).map_err(|reason| format!("does not unpack: {reason}"))
+    bounded(GzDecoder::new(packed.as_slice())).map_err(|reason| format!("cannot be unpacked: {reason}"))
 }
 
 fn file(path: &Path) -> Result<String, String> {

@@ -137,32 +137,33 @@ impl fmt::Debug for Request<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// A fault: not JSON, or not of a form that can be held.
-    #[error("the event cannot be read, so it is not one of API Gateway's: {0}")]
+    #[error("the event cannot be parsed, so it does not come from API Gateway: {0}")]
     Unreadable(String),
     /// A fault: the function is attached to something it does not serve.
-    #[error("the event is not one this authorizer serves: {0}")]
+    #[error("this authorizer does not support the event: {0}")]
     Unsupported(&'static str),
     /// A denial, or a fault where the ARN itself is malformed.
     #[error(transparent)]
     MethodArn(#[from] InvalidMethodArn),
     /// A path that could be read in two ways, where the path says what is called.
     #[error(
-        "the path could be read in two ways: it holds `%`, an empty or dot segment or a trailing slash where a TOKEN event has no template to go by, or it is spelt like a template"
+        "the path is ambiguous: a TOKEN event, which has no route template, has `%`, an empty segment, a dot \
+         segment or a trailing slash in its path; or the path looks like a template"
     )]
     PathAmbiguous,
     /// `accountId` and the ARN differ.
-    #[error("the event's account and its method ARN differ")]
+    #[error("the event's account id does not match its method ARN")]
     AccountDisagrees,
     /// `apiId` and the ARN differ.
-    #[error("the event's API id and its method ARN differ")]
+    #[error("the event's API id does not match its method ARN")]
     ApiDisagrees,
     /// `stage` and the ARN differ.
-    #[error("the event's stage and its method ARN differ")]
+    #[error("the event's stage does not match its method ARN")]
     StageDisagrees,
     /// `httpMethod`, `resourcePath` or `routeKey` differs from the ARN or from `resource`.
-    #[error("the event names two methods or two resources")]
+    #[error("the event names two different methods or resources")]
     RouteDisagrees,
     /// A header that only the authorizer may set.
-    #[error("the request carries a header that starts with `x-vault-`, which only this authorizer may set")]
+    #[error("the request has a header that starts with `x-vault-`, and only this authorizer may set those")]
     HeaderReserved,
 }

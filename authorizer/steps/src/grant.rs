@@ -298,7 +298,7 @@ impl fmt::Display for Callers {
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 pub enum Mismatch<'a> {
     /// No route covers the call.
-    #[error("none of its `routes` covers the call")]
+    #[error("none of its `routes` matches the call")]
     Route,
     /// The caller was vouched for by another.
     #[error("it is for {0}")]
@@ -318,14 +318,15 @@ pub enum GrantError {
     #[error("the API id is not in the stage's `api_ids`")]
     ApiUnknown,
     /// The credential was good when it was looked at, and ended while its issuer's keys were fetched.
-    #[error("the credential ended while it was verified")]
+    #[error("the credential expired while it was being verified")]
     Ended,
     /// No rule covers this route and caller.
     #[error("no grant of the stage matches both the route and the caller")]
     NoGrant,
     /// The claim that gives the entity alias is absent, or could stand for something else in a policy's path.
     #[error(
-        "the claim `{claim}` gives no entity alias, since it {why}: it must be 1 to 128 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first"
+        "the claim `{claim}` cannot be an entity alias because it {why}: an alias is 1 to 128 of a-z, 0-9, `.`, `_` \
+         and `-`, and begins with a letter or digit"
     )]
     AliasRefused {
         /// The claim.
@@ -335,7 +336,8 @@ pub enum GrantError {
     },
     /// Less of the credential is left than the shortest token lives.
     #[error(
-        "the credential ends in {seconds_left} s, and the shortest token lives {MIN_TTL_SECONDS} s from its mint"
+        "the credential expires in {seconds_left} s, too soon for the shortest token, which lives {MIN_TTL_SECONDS} \
+         s from its mint"
     )]
     Expiring {
         /// Whole seconds until the credential ends.

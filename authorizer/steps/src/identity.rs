@@ -278,7 +278,7 @@ pub enum IdentityError {
     #[error("the token is malformed")]
     Malformed(#[from] jwt::MalformedJws),
     /// `iss` is none of the configured issuers'.
-    #[error("the token's `iss` is `{unverified}`, and the configured issuers are {configured}")]
+    #[error("the token's `iss` is `{unverified}`, but the configured issuers are {configured}")]
     IssuerUnknown {
         /// `iss`, made harmless.
         unverified: String,
@@ -286,7 +286,7 @@ pub enum IdentityError {
         configured: String,
     },
     /// `alg` is not in the issuer's list.
-    #[error("the token's `alg` is {unverified}, and `issuers.{issuer}.algorithms` has {accepted}")]
+    #[error("the token's `alg` is {unverified}, but `issuers.{issuer}.algorithms` accepts {accepted}")]
     AlgorithmRefused {
         /// The issuer's name.
         issuer: IssuerName,
@@ -296,7 +296,7 @@ pub enum IdentityError {
         accepted: String,
     },
     /// `typ` is not in the issuer's list.
-    #[error("the token's `typ` is {unverified}, and `issuers.{issuer}.types` has {accepted}")]
+    #[error("the token's `typ` is {unverified}, but `issuers.{issuer}.types` accepts {accepted}")]
     TypeRefused {
         /// The issuer's name.
         issuer: IssuerName,
@@ -323,19 +323,19 @@ pub enum IdentityError {
         seconds_ago: u64,
     },
     /// `nbf` or `iat` lies in the future, by more than the leeway.
-    #[error("the token is valid only from {seconds_ahead} s from now; check both clocks")]
+    #[error("the token becomes valid in {seconds_ahead} s; check both clocks")]
     NotYetValid {
         /// Whole seconds until then.
         seconds_ahead: u64,
     },
     /// `iat` lies further back than `max_age`.
-    #[error("the token was issued {age_seconds} s ago, longer than `max_age`")]
+    #[error("the token was issued {age_seconds} s ago, which exceeds `max_age`")]
     TooOld {
         /// Whole seconds since `iat`.
         age_seconds: u64,
     },
     /// No audience in common with the issuer's, or with the stage's.
-    #[error("the token's `{claim}` is {named}, and the `audiences` of the {whose} are {accepted}")]
+    #[error("the token's `{claim}` is {named}, but the `audiences` of the {whose} are {accepted}")]
     AudienceMismatch {
         /// The claim that was compared.
         claim: &'static str,
@@ -350,21 +350,21 @@ pub enum IdentityError {
     #[error(transparent)]
     Unproven(#[from] Box<Unproven>),
     /// Several entries have the token's `iss`, and it is for none of them.
-    #[error("the token names no audience of the issuers that have its `iss`: {entries}")]
+    #[error("the token's audience matches none of the issuers with its `iss`: {entries}")]
     AudienceOfNone {
         /// Their names, each with the claim that it looks at.
         entries: String,
     },
     /// Several entries have the token's `iss`, and it is for more than one of them.
     #[error(
-        "the token names audiences of several issuers with its `iss`, and must be for one of them alone: {entries}"
+        "the token's audiences match several issuers with its `iss`, but must match exactly one: {entries}"
     )]
     AudienceOfSeveral {
         /// The names of those it is for, each with the claim that it looks at.
         entries: String,
     },
     /// A claim that is required is absent or of another type.
-    #[error("the token's claim `{claim}` is {found}, and it must be {wanted}")]
+    #[error("the token's claim `{claim}` is {found}, but must be {wanted}")]
     ClaimMissing {
         /// The claim.
         claim: String,
@@ -374,9 +374,7 @@ pub enum IdentityError {
         wanted: &'static str,
     },
     /// The caller's name is too long for a header or a log line.
-    #[error(
-        "the caller's name, the claim `{claim}`, has {bytes} bytes, and at most {MAX_USER_BYTES} are accepted"
-    )]
+    #[error("the caller's name (claim `{claim}`) has {bytes} bytes; the limit is {MAX_USER_BYTES}")]
     NameTooLong {
         /// The claim that names the caller.
         claim: String,
@@ -384,7 +382,7 @@ pub enum IdentityError {
         bytes: usize,
     },
     /// The caller's name cannot stand in a header or a log line.
-    #[error("the caller's name, the claim `{claim}`, must be printable ASCII without a space at its end")]
+    #[error("the caller's name (claim `{claim}`) must be printable ASCII without a trailing space")]
     NameUnprintable {
         /// The claim that names the caller.
         claim: String,
@@ -401,30 +399,30 @@ pub enum IdentityError {
     #[error(transparent)]
     PrincipalRefused(#[from] PrincipalArnError),
     /// The IAM proof is not even a text.
-    #[error("the IAM proof is not the base64url of a URL, without padding")]
+    #[error("the IAM proof must be a URL in base64url without padding")]
     ProofMalformed,
     /// The IAM proof is not a request that we would send, or not at this time.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// STS says that the proof is not good.
-    #[error("STS refuses the IAM proof with `{code}`; a proof for another server id is refused so, too")]
+    #[error("STS rejected the IAM proof with `{code}`, as it does with a proof for another server id")]
     SignatureRefused {
         /// STS's error code.
         code: &'static str,
     },
     /// The proof was presented to this instance before, and `single_use` is on.
-    #[error("the IAM proof was used before, and `aws_identity.single_use` is on")]
+    #[error("the IAM proof was already used, and `aws_identity.single_use` is on")]
     ProofReplayed,
     /// This instance has no question to STS left now. Nobody knows whether the proof is good: a fault.
     #[error(
-        "STS was not asked about the IAM proof: this instance asks about so many new proofs at most, and more come, or STS is slow. \
-         The caller may try again"
+        "the IAM proof was not verified: too many requests of this instance wait for STS, because many new proofs \
+         arrive or STS is slow. The caller may retry"
     )]
     TooManyProofs,
     /// With `single_use`, every proof is remembered until its window ends, and there is no room for one more. A fault as well.
     #[error(
-        "STS was not asked about the IAM proof: this instance remembers as many as it can (`aws_identity.single_use`), until the \
-         windows of some have closed; a shorter `max_age` makes room sooner"
+        "the IAM proof was not verified: this instance's memory of used proofs (`aws_identity.single_use`) is full \
+         until some of them expire. A shorter `max_age` makes room sooner"
     )]
     TooManyOpenProofs,
     /// The caller's account is not among those accepted.
@@ -434,7 +432,7 @@ pub enum IdentityError {
         account: String,
     },
     /// AWS names two accounts in one token.
-    #[error("the token's `sub` is of account {principal}, and its `aws_account` is `{claimed}`")]
+    #[error("the token's `sub` is in account {principal}, but its `aws_account` is `{claimed}`")]
     AccountsDiffer {
         /// The account of the principal.
         principal: String,
@@ -442,7 +440,7 @@ pub enum IdentityError {
         claimed: String,
     },
     /// STS cannot be asked: a fault, never the caller's.
-    #[error("STS could not be asked about the IAM proof: {reason}")]
+    #[error("STS could not verify the IAM proof: {reason}")]
     StsUnavailable {
         /// What went wrong, for the operator.
         reason: String,

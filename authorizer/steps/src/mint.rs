@@ -254,12 +254,12 @@ fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Ref
     if let Some(auth) = answer.auth {
         let mut tokens = vec![Undo::Clear(auth.client_token)];
         tokens.extend(answer.wrap_info.map(|wrap| Undo::Wrapped(wrap.token)));
-        return Err(Refused { why: invalid("it carries a token in clear"), tokens });
+        return Err(Refused { why: invalid("it carries a token in clear text"), tokens });
     }
     let Some(wrap) = answer.wrap_info else {
         return Err(Refused { why: invalid("it carries no `wrap_info`"), tokens: Vec::new() });
     };
-    let odd_form = answer.malformed.then_some("it is not of Vault's documented form");
+    let odd_form = answer.malformed.then_some("it does not have the form that Vault documents");
     let why = odd_form.or_else(|| objection(&wrap, order)).map(invalid).or_else(|| came_late(order, times));
     match why {
         Some(why) => Err(Refused { why, tokens: vec![Undo::Wrapped(wrap.token)] }),
@@ -275,10 +275,10 @@ fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Ref
 
 fn objection(wrap: &WrapInfo, order: &Order) -> Option<&'static str> {
     if wrap.creation_path != order.creation_path {
-        return Some("its creation path is not the one asked for");
+        return Some("its creation path is not the requested one");
     }
     if wrap.ttl == 0 || wrap.ttl > order.ttls.wrap_seconds {
-        return Some("its wrapping token lives longer than asked for, or not at all");
+        return Some("its wrapping token lives longer than requested, or not at all");
     }
     if wrap.wrapped_accessor.as_deref().unwrap_or_default().is_empty() {
         return Some("it names no `wrapped_accessor`: is the role's token_type `service`?");
@@ -299,7 +299,7 @@ async fn undo<M: Minter>(refused: Refused, order: &Order, minter: &M) -> MintErr
             tracing::error!(
                 reason,
                 lambda_request_id = order.request_id(),
-                "a token that was not as ordered could not be revoked; it ends with its TTL"
+                "a token that did not match the request could not be revoked; it expires with its TTL"
             );
         }
     }
@@ -312,12 +312,12 @@ async fn undo<M: Minter>(refused: Refused, order: &Order, minter: &M) -> MintErr
 pub enum MintError {
     /// A denial: an operator of Vault has disabled the entity that has this alias.
     #[error(
-        "Vault has disabled the entity with this caller's alias, so this tenant gets no tokens: \
-         if it should, set `disabled=false` on that entity in Vault"
+        "the Vault entity with this caller's alias is disabled, so this tenant gets no tokens: to allow them, set \
+         `disabled=false` on that entity in Vault"
     )]
     TenantDisabled,
     /// The authorizer has no token of its own.
-    #[error("the authorizer's login at Vault failed")]
+    #[error("the authorizer could not log in to Vault")]
     Login(#[source] VaultError),
     /// The authorizer's credentials for the login cannot be had or cannot sign.
     #[error("the authorizer has no credentials to log in to Vault with: {reason}")]
@@ -326,7 +326,7 @@ pub enum MintError {
         reason: String,
     },
     /// STS, which vouches for the authorizer at the login, could not be asked.
-    #[error("STS could not be asked for the JWT to log in to Vault with: {reason}")]
+    #[error("STS did not issue the JWT for the login to Vault: {reason}")]
     LoginSts {
         /// What came instead of an answer.
         reason: String,
@@ -336,14 +336,12 @@ pub enum MintError {
     Vault(#[source] VaultError),
     /// Vault gave the authorizer a token in place of one that it refused, and refuses that one, too.
     #[error(
-        "Vault refuses the token that it gave the authorizer at its login, so there is no other login for some seconds: see \
-         `token_bound_cidrs` of the login's role, and whether the address leads to one cluster"
+        "Vault rejects the token from the authorizer's own login, so the authorizer waits some seconds before the \
+         next login: check the login role's `token_bound_cidrs`, and that the address leads to a single cluster"
     )]
     NewTokenRefused(#[source] VaultError),
     /// Vault was not asked, since it did not answer lately.
-    #[error(
-        "Vault is left alone for a moment, since it failed {failures} times in a row, the last time so: {reason}"
-    )]
+    #[error("calls to Vault are paused after {failures} failures in a row; the last one: {reason}")]
     NotAsked {
         /// How many calls.
         failures: u32,
@@ -353,7 +351,7 @@ pub enum MintError {
         sealed: bool,
     },
     /// Vault was not asked, since it refused an earlier call of the kind for its rate limit, and said when to come back.
-    #[error("Vault's rate limit refused `{path}` a moment ago; it is asked again in {seconds_left} s")]
+    #[error("Vault's rate limit refused `{path}` a moment ago; the next try is in {seconds_left} s")]
     Throttled {
         /// The path that was refused.
         path: String,
@@ -361,15 +359,13 @@ pub enum MintError {
         seconds_left: u64,
     },
     /// Vault was not asked, since its answer could not have come in time.
-    #[error("too little time was left to ask Vault")]
+    #[error("too little time was left to call Vault")]
     NoTime,
     /// Vault answered so late that the token could have outlived the caller's credential. It was undone.
-    #[error(
-        "Vault's answer came so late that the token could outlive the caller's credential; it was undone"
-    )]
+    #[error("Vault answered so late that the token could outlive the caller's credential, so it was revoked")]
     Late,
     /// Vault's answer was not what was asked for, and was undone.
-    #[error("Vault's answer to the mint was refused and undone: {reason}")]
+    #[error("Vault's answer to the mint was rejected, and any token in it revoked: {reason}")]
     AnswerInvalid {
         /// What was wrong with it.
         reason: &'static str,
@@ -379,7 +375,7 @@ pub enum MintError {
 /// Vault's own words do not say whose token it is, and the caller has one, too.
 fn not_minted(error: &VaultError) -> &'static str {
     if matches!(error.kind, VaultErrorKind::Forbidden) {
-        return "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks)";
+        return "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy is missing)";
     }
     "Vault did not mint a token"
 }

@@ -51,7 +51,7 @@ macro_rules! name {
 name!(
     /// The name of an issuer: the first half of a caller id, and of an entity alias the second. `arn` is not one: with it, a
     /// claim could make a caller id that reads like an IAM principal's.
-    IssuerName, "1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first; and not `arn`",
+    IssuerName, "1 to 64 of a-z, 0-9, `.`, `_` and `-`, begin with a letter or digit, and not be `arn`",
     |text| text.len() <= 64
         && text != "arn"
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())

@@ -155,31 +155,31 @@ pub enum Refusal {
     #[error(transparent)]
     Grant(#[from] GrantError),
     /// Before step 4.
-    #[error("the caller has more tokens minted than `limits.caller_mints_per_second` lets one instance mint")]
+    #[error("the caller exceeded `limits.caller_mints_per_second` on this instance")]
     RateLimited,
     /// The same.
     #[error(
-        "Vault worked for this caller too often of late and nothing came of it, so it was not asked: \
-         the faults before this one say why"
+        "Vault was not called because too many recent calls for this caller failed: the faults logged before this \
+         one say why"
     )]
     TooManyFaults,
     /// The same, and why is known.
     #[error(
-        "Vault refused to mint this grant's tokens for this caller too often of late, so it was not asked: \
-         the faults before this one have its message"
+        "Vault was not called because it recently refused this grant's tokens to this caller too often: the faults \
+         logged before this one have Vault's message"
     )]
     RefusedOfLate,
     /// Step 4.
     #[error(transparent)]
     Mint(#[from] MintError),
     /// Step 5.
-    #[error("the answer has {bytes} bytes, more than API Gateway takes")]
+    #[error("the answer has {bytes} bytes, more than API Gateway accepts")]
     AnswerTooLarge {
         /// Its size.
         bytes: usize,
     },
     /// Any step.
-    #[error("the time that Lambda gives this call is up")]
+    #[error("this invocation's time limit was reached")]
     DeadlineExceeded,
 }
 

@@ -46,7 +46,7 @@ fn a_stage_whose_audiences_no_token_can_name_is_refused() {
         let document = document.at("/stages/narrow/audiences", stage_audiences);
         problems(document.at("/stages/narrow/grants/0/caller/issuer", "partner"))
     };
-    let none = "stages.narrow.audiences: no token of issuer `partner` can be for this stage: its `client_id` names one audience, and none of the issuer's `audiences` is among these";
+    let none = "stages.narrow.audiences: no token of issuer `partner` can match this stage: its `client_id` names one audience, and none of the issuer's `audiences` is among these";
     assert_eq!(found("[orders-api-narrow]", "client_id"), [none]);
     assert_eq!(found("[orders-api-narrow, orders-api]", "client_id"), [""; 0]);
     assert_eq!(found("[orders-api-narrow]", "aud"), [""; 0], "a list may name both");
@@ -104,7 +104,7 @@ fn rejects_a_ca_bundle_that_trusts_nobody_or_is_of_no_use() {
         (fetched("nowhere.pem"), "issuers.corp.ca_file: "),
         (
             with("good-ca.pem"),
-            "issuers.corp.ca_file: is of no use: `jwks` names a file, so no keys are fetched",
+            "issuers.corp.ca_file: has no effect: `jwks` names a file, so no keys are fetched",
         ),
     ] {
         let found = problem(document);
@@ -264,7 +264,7 @@ fn rejects_an_alias_bomb() {
     for n in 1..9 {
         bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
     }
-    let bombs = "not a YAML document: it has more values, aliases or levels than any configuration";
+    let bombs = "not a YAML document: it has more values, aliases or levels than any configuration needs";
     assert_eq!(problems(&bomb), [bombs]);
 }
 

@@ -82,7 +82,7 @@ fn rejects_a_tenants_number_that_only_rounds_to_the_bound_one() {
             problems(with_level(bound)),
             [
                 "stages.prod.grants[1].caller.bound_claims.level: must be a whole number from -9223372036854775808 to \
-                 18446744073709551615: no other can be compared exactly. Put it in quotes if the claim is text"
+                 18446744073709551615: no other can be compared exactly. Put it in quotes if the claim is a string"
             ],
             "{bound}"
         );

@@ -244,7 +244,7 @@ fn a_mint_that_vaults_policies_forbid_says_whose_they_are_and_what_compares_them
     assert_eq!(
         authorizer_steps::error_chain::with_causes(&forbidden),
         format!(
-            "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks): \
+            "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy is missing): \
              the token's policies do not allow `{PATH}`"
         )
     );

@@ -66,7 +66,7 @@ fn every_problem_is_printed_with_its_path() {
     assert_snapshot!(check(&bad(), &[]).printed(1), @r"
     error: stages.prod.grants[0].caller.issuer: is not among `issuers`, which are: corp
     error: stages.prod.grants[0].token.ttl: must be a whole number with a unit: `30s`, `2m` or `1h`
-    error: vault.login.server_id: is missing
+    error: vault.login.server_id: missing
     3 problems in standard input: the function would not start with it
     ");
     for (document, problem) in [
@@ -130,7 +130,7 @@ fn a_file_that_is_no_document_is_called_what_it_is() {
         (&zip[..], "is a zip file: give the document in it"),
         (b"\x1f\x8b\x08\0\xff", "is a gzip file: give the document in it"),
         (b"\xff\xfev\0a\0", "is text in UTF-16: save it as UTF-8"),
-        (b"vault: \xff", "is not text in UTF-8"),
+        (b"vault: \xff", "is not UTF-8 text"),
     ] {
         let path = file("bin", "");
         std::fs::write(&path, bytes).unwrap();
@@ -143,8 +143,7 @@ fn a_file_that_is_no_document_is_called_what_it_is() {
     ] {
         assert_eq!(
             check(template, &[]).printed(1),
-            "error: this is a CloudFormation template: give the document in it, which is the parameter `Configuration` or, in the \
-             quickstart, the variable `AUTHORIZER_CONFIG`
+            "error: this is a CloudFormation template: pass the document inside it, which is the parameter `Configuration` or, in the quickstart, the variable `AUTHORIZER_CONFIG`
 1 problem in standard input: the function would not start with it
 "
         );

@@ -118,7 +118,8 @@ fn a_request_for_another_stage_or_with_a_header_of_ours_is_told_so() {
     event["headers"]["X-Vault-Context-Grant"] = "admin".into();
     assert_eq!(
         told(&event),
-        "DENIED header_reserved\n  the request carries a header that starts with `x-vault-`, which only this authorizer may set"
+        "DENIED header_reserved\n  the request has a header that starts with `x-vault-`, and only this authorizer \
+         may set those"
     );
     let mut event = orders(&token(json!({})));
     event["methodArn"] =
@@ -173,11 +174,11 @@ fn what_cannot_be_explained_is_said_in_one_line() {
     has(&route, &["must be one method and the API's own template"]);
     let bad = file("yaml", "vault: {}");
     assert_snapshot!(run(&["explain", "--config", &bad, "--event", "-"], "{}", &[]).complained(1), @r"
-    error: the configuration is not usable, 4 problems:
-      issuers: is missing: there must be `issuers` or `aws_identity`
-      stages: is missing
-      vault.address: is missing
-      vault.login: is missing
+    error: the configuration is invalid, 4 problems:
+      issuers: missing; there must be `issuers` or `aws_identity`
+      stages: missing
+      vault.address: missing
+      vault.login: missing
     ");
 }
 

@@ -47,7 +47,7 @@ fn nothing_is_done_without_a_confirmation_or_to_more_than_one_thing() {
     for what in
         [["--grant", "orders-reader"], ["--stage", "prod"], ["--accessor", "BJ2J7fl2ksKbSCQaYIgIx3cU"]]
     {
-        assert_eq!(revoke(&what).complained(2), "error: there is no terminal to ask on: say `--yes`\n");
+        assert_eq!(revoke(&what).complained(2), "error: there is no terminal to confirm on: add `--yes`\n");
     }
     revoke(&["--yes"]).complained(2);
     revoke(&["--grant", "orders-reader", "--stage", "prod", "--yes"]).complained(2);
@@ -232,7 +232,7 @@ fn what_is_missing_without_a_configuration_is_told() {
     let told = plainly(&["--config", &config, "--grant", "chat", "--yes"], &[]).complained(1);
     let way_out = "error: nothing was revoked; `--role` and `--accessor` need no configuration: ";
     assert!(
-        told.starts_with(way_out) && told.contains("the configuration is not usable: vault.address: "),
+        told.starts_with(way_out) && told.contains("the configuration is invalid: vault.address: "),
         "{told}"
     );
     for what in [["--grant", "chat"], ["--stage", "prod"]] {

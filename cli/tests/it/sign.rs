@@ -109,7 +109,7 @@ fn a_profile_with_sso_asks_for_its_login() {
 #[test]
 fn what_cannot_be_signed_is_said_in_one_line() {
     assert_snapshot!(sign(&["--region", "eu-west-1"], &[]).complained(1), @r"
-    error: no AWS credentials can be had: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the credential provider was not enabled: no credentials found in chain. Attempted:
+    error: no AWS credentials were found: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the credential provider was not enabled: no credentials found in chain. Attempted:
       Environment: the credential provider was not enabled: environment variable not set
       Profile: the credential provider was not enabled
       WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
@@ -118,7 +118,7 @@ fn what_cannot_be_signed_is_said_in_one_line() {
     ");
     let long = "/".repeat(4000);
     let env = [KEYS[0], KEYS[1], ("AWS_SESSION_TOKEN", long.as_str())];
-    assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes and the authorizer takes 10240: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
+    assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes, but the authorizer accepts at most 10240: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
     assert_snapshot!(sign(&["--sts-endpoint", "https://sts.example.com/"], &KEYS).complained(2), @"error: `--sts-endpoint` is refused: an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost");
     for options in
         [&["--region", "west"][..], &[], &["--region", "eu-west-1", "--sts-endpoint", "http://127.0.0.1:1/"]]

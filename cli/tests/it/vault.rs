@@ -99,7 +99,7 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     let trusting = ["--trust-config-address"];
     assert_eq!(
         plan(&trusting, &[]).complained(1),
-        "error: there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token\n"
+        "error: there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token\n"
     );
     let told = plan(&trusting, &[("VAULT_TOKEN", "s.secretOfTheOperator secret")]).complained(1);
     assert!(
@@ -108,7 +108,7 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     );
     let plain_http = [("VAULT_ADDR", "http://vault.example.com:8200"), ("VAULT_TOKEN", "s.x")];
     let told = plan(&[], &plain_http).complained(1);
-    assert!(told.starts_with("error: Vault cannot be addressed: VAULT_ADDR is not usable: "), "{told}");
+    assert!(told.starts_with("error: Vault cannot be addressed: VAULT_ADDR is invalid: "), "{told}");
     let root = ["--aws-principal", "arn:aws:iam::123456789012:root"];
     assert!(plan(&root, &[]).complained(2).contains("root user"));
     let (one, two) = ("arn:aws:iam::123456789012:role/orders-eu", "arn:aws:iam::123456789012:role/orders-us");

@@ -85,8 +85,8 @@ function unknown(path: string, given: object, known: string[]): string[] {
   return strangers.map((key) => {
     const near = known.map((name) => ({ name, edits: edits(key, name) })).sort((a, b) => a.edits - b.edits)[0];
     const isMeant = near !== undefined && near.edits <= 3 && near.edits * 2 < key.length;
-    const remedy = isMeant ? `: did you mean \`${near.name}\`?` : `; known are: ${known.join(", ")}`;
-    return `${path}${key}: is not a known prop${remedy}`;
+    const remedy = isMeant ? `: did you mean \`${near.name}\`?` : `; expected one of ${known.join(", ")}`;
+    return `${path}${key}: unknown prop${remedy}`;
   });
 }
 

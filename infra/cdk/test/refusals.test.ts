@@ -38,9 +38,9 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   [
     "an unknown key",
     { grants: token({ tll: "2m" }) },
-    "stages.prod.grants[0].token.tll: is not a known key; known are: entity_alias, num_uses, policies, role, ttl, wrap_ttl",
+    "stages.prod.grants[0].token.tll: unknown key; expected one of entity_alias, num_uses, policies, role, ttl, wrap_ttl",
   ],
-  ["a missing key", { grants: token({ ttl: undefined }) }, "stages.prod.grants[0].token.ttl: is missing"],
+  ["a missing key", { grants: token({ ttl: undefined }) }, "stages.prod.grants[0].token.ttl: missing"],
   ["null", { log: null }, "log: must be a mapping"],
   [
     "a claim that is null",
@@ -114,7 +114,7 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   [
     "a key of another login",
     vault({ login: { method: "token", token: "t", role: "r" } }),
-    "vault.login.role: is not a known key; known are: method, token",
+    "vault.login.role: unknown key; expected one of method, token",
   ],
   [
     "an STS that is not on this machine",
@@ -141,24 +141,24 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   [
     "a misspelt prop that a spread takes past the compiler",
     { stage: "prod", aws_idenity: {}, resultCacheTtl: Duration.minutes(5) },
-    "stage: is not a known prop: did you mean `stages`?",
-    "aws_idenity: is not a known prop: did you mean `aws_identity`?",
-    "resultCacheTtl: is not a known prop: did you mean `resultsCacheTtl`?",
+    "stage: unknown prop: did you mean `stages`?",
+    "aws_idenity: unknown prop: did you mean `aws_identity`?",
+    "resultCacheTtl: unknown prop: did you mean `resultsCacheTtl`?",
   ],
   [
     "a prop that resembles none, and says nothing",
     { bound_claims: undefined },
-    `bound_claims: is not a known prop; known are: ${KNOWN}`,
+    `bound_claims: unknown prop; expected one of ${KNOWN}`,
   ],
   [
     "a misspelt setting of the alarms",
     { alarms: { action: [] } },
-    "alarms.action: is not a known prop: did you mean `actions`?",
+    "alarms.action: unknown prop: did you mean `actions`?",
   ],
   [
     "a misspelt threshold",
     { alarms: { thresholds: { fault: 1 } } },
-    "alarms.thresholds.fault: is not a known prop: did you mean `faults`?",
+    "alarms.thresholds.fault: unknown prop: did you mean `faults`?",
   ],
   [
     "a cached result",
@@ -245,7 +245,7 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
         staging: { audience: ["a"], grants: token({ role: "other" }).map((grant) => ({ ...grant, name: "other" })) },
       },
     },
-    "stages.staging.audience: is not a known key; known are: api_ids, audiences, grants, server_id",
+    "stages.staging.audience: unknown key; expected one of api_ids, audiences, grants, server_id",
   ],
   [
     "a name whose role's would be too long",
@@ -293,7 +293,7 @@ const REFUSED_ON_REST: [string, Record<string, unknown>, string][] = [
   [
     "a misspelt origin, which would be every origin",
     { gatewayResponses: { allowOrigins: "https://shop.example.com" } },
-    "gatewayResponses.allowOrigins: is not a known prop: did you mean `allowOrigin`?",
+    "gatewayResponses.allowOrigins: unknown prop: did you mean `allowOrigin`?",
   ],
   [
     "a TOKEN authorizer with two places",

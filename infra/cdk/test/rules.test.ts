@@ -85,14 +85,14 @@ test("that a value is there is known, and whether it is text, a number or a list
   const vault = { address: NUMBER, client_cert_file: TEXT, login };
   assert.deepEqual(told({ vault, issuers: { corp: { ...CORP, audiences: TEXT } }, stages }), [
     "issuers.corp.audiences: must be a list",
-    "stages.prod.api_ids: must hold nothing beside `*`, which is any API",
-    "stages.prod.grants[0].caller.any: cannot stand beside a bound",
-    "stages.prod.grants[0].caller.bound_iam_principal_ids: never holds: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
+    "stages.prod.api_ids: must not list anything besides `*`, which means any API",
+    "stages.prod.grants[0].caller.any: cannot be combined with a bound",
+    "stages.prod.grants[0].caller.bound_iam_principal_ids: never matches: a JWT of a `kind: jwt` issuer names no IAM principal, whatever its claims say",
     "stages.prod.grants[0].token: must be a mapping",
     "stages.prod.server_id: needs the section `aws_identity` at the top of the document",
-    "vault.address: must be text: put it in quotes",
-    "vault.client_key_file: is missing: `client_cert_file` is of no use without it",
-    "vault.login.role: is not a known key; known are: method, token",
-    "vault.login.token: must be text",
+    "vault.address: must be a string: put it in quotes",
+    "vault.client_key_file: missing; `client_cert_file` has no effect without it",
+    "vault.login.role: unknown key; expected one of method, token",
+    "vault.login.token: must be a string",
   ]);
 });

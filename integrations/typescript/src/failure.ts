@@ -96,8 +96,8 @@ export function refusal(call: Call, { status, retryAfter, body }: Reply): CallFa
   return new CallFailure("vault_refused", `Vault refused \`${path}\` (status ${status}): ${message}`);
 }
 
-const NOT_KNOWN = "it expired, was used up or revoked, or has not reached this node";
-const ANOTHER_SERVER = "the answer is not Vault's, so another server may stand at its address";
+const NOT_KNOWN = "it expired, was used up or was revoked, or this node does not know it yet";
+const ANOTHER_SERVER = "the answer is not Vault's, so another server may be at this address";
 
 /** A node that lags behind says it with 412, or with a 429 without a word. */
 function unavailable(path: string, status: number, message: string): CallFailure {

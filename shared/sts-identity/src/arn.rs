@@ -46,9 +46,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PrincipalArnError {
     /// It is no ARN of a principal.
-    #[error(
-        "an IAM principal is written like `arn:aws:iam::123456789012:role/name`, or `user/name` at its end"
-    )]
+    #[error("an IAM principal looks like `arn:aws:iam::123456789012:role/name`, or `user/name` at its end")]
     Malformed,
     /// It is an account's root user, who may do everything in the account and stands for no one in particular.
     #[error("an account's root user is not accepted as a principal")]
@@ -57,7 +55,7 @@ pub enum PrincipalArnError {
     #[error("a federated user is not accepted as a principal")]
     FederatedUser,
     /// It is a session that AWS made for a machine, such as `assumed-role/aws:ec2-instance/i-…`: no role of the account's.
-    #[error("a session that AWS itself made for a machine is not accepted as a principal")]
+    #[error("a session that AWS created for a machine is not accepted as a principal")]
     Machine,
 }
 

@@ -25,7 +25,7 @@ pub struct Region(String);
 
 /// The text is not the name of an AWS region.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("an AWS region is written like `eu-west-1`")]
+#[error("an AWS region looks like `eu-west-1`")]
 pub struct RegionError;
 
 /// Why a development endpoint was refused.
@@ -33,7 +33,7 @@ pub struct RegionError;
 #[non_exhaustive]
 pub enum StsEndpointError {
     /// It is no absolute `http` or `https` URL.
-    #[error("an STS endpoint is written like `http://127.0.0.1:4566/`")]
+    #[error("an STS endpoint looks like `http://127.0.0.1:4566/`")]
     NotAUrl,
     /// It is on another machine.
     #[error("an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost")]

@@ -51,7 +51,7 @@ pub enum ProofError {
     #[error("the proof is refused: {0}")]
     Refused(ProofDefect),
     /// Its time is over.
-    #[error("the proof ended {seconds_ago} s ago")]
+    #[error("the proof expired {seconds_ago} s ago")]
     Expired {
         /// Seconds since its end, rounded up.
         seconds_ago: u64,
@@ -78,7 +78,7 @@ pub enum ProofDefect {
     #[error("it is not for one of the configured STS hosts, or not written as `https://<host>/?<query>`")]
     Endpoint,
     /// There is a parameter that GetCallerIdentity does not need, or one in another spelling.
-    #[error("it has the query parameter {0}, and a GetCallerIdentity proof does not have that")]
+    #[error("it has the query parameter {0}, which a GetCallerIdentity proof never has")]
     UnknownParameter(UnknownName),
     /// A parameter is there twice.
     #[error("it has `{0}` twice")]
@@ -90,7 +90,7 @@ pub enum ProofDefect {
     #[error("its `{0}` is not percent-encoded")]
     Encoding(&'static str),
     /// A value is not the one that a proof has, or not of its form.
-    #[error("its `{0}` is not what a GetCallerIdentity proof has there")]
+    #[error("its `{0}` is wrong for a GetCallerIdentity proof")]
     Value(&'static str),
     /// The signature does not cover the server id, or covers headers that nobody will send.
     #[error("its signed headers are not exactly `{SIGNED_HEADERS}`")]

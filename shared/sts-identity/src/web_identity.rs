@@ -91,7 +91,7 @@ pub struct WebIdentityToken(Zeroizing<String>);
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum WebIdentityError {
     /// STS answered that it gives none: a permission, a setting of the account, a signature.
-    #[error("STS refused to give a web identity token: `{code}`")]
+    #[error("STS refused to issue a web identity token: `{code}`")]
     Refused {
         /// STS's error code.
         code: String,

@@ -11,7 +11,7 @@ use crate::endpoint::{EndpointError, checked_endpoint};
 
 /// Why a string is not Vault's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Vault address is refused")]
+#[error("the Vault address is invalid")]
 pub struct AddressError {
     /// What is wrong with it.
     #[from]

@@ -166,8 +166,11 @@ fn salvaged(body: &[u8]) -> Option<VaultAnswer> {
 
 /// Says where the body went wrong and not how: serde's own text quotes values, and a value can be a token.
 fn invalid(path: &str, error: &serde_json::Error) -> VaultError {
-    let what =
-        if error.is_data() { "the answer has not the form of Vault's" } else { "the answer is not JSON" };
+    let what = if error.is_data() {
+        "the answer does not have the form of Vault's"
+    } else {
+        "the answer is not JSON"
+    };
     let reason = format!("{what}, at line {} column {}", error.line(), error.column());
     VaultErrorKind::AnswerInvalid { reason }.at(path)
 }

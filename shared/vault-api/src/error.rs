@@ -295,8 +295,8 @@ struct Refusal {
     errors: Vec<String>,
 }
 
-const NOT_KNOWN: &str = "it expired, was used up or revoked, or has not reached this node";
-const ANOTHER_SERVER: &str = "the answer is not Vault's, so another server may stand at its address";
+const NOT_KNOWN: &str = "it expired, was used up or was revoked, or this node does not know it yet";
+const ANOTHER_SERVER: &str = "the answer is not Vault's, so another server may be at this address";
 
 fn no_reason(body: &[u8]) -> &'static str {
     if is_json(body) { "no reason given" } else { ANOTHER_SERVER }

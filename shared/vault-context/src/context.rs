@@ -209,7 +209,7 @@ impl fmt::Debug for Wrapped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
     /// Nothing of the contract is there: the authorizer did not run, or another one did.
-    #[error("the request carries no context of vault-authorizer")]
+    #[error("the request has no vault-authorizer context")]
     Missing,
     /// Part of the contract is there, but not this key.
     #[error("the authorizer's context has no `{key}`")]

@@ -211,7 +211,7 @@ impl Drop for GiveBack {
                 runtime.spawn(give_back(opening));
             }
             Err(_no_runtime) => {
-                tracing::warn!("a token is not revoked, since no runtime is left; it ends by its TTL");
+                tracing::warn!("a token is not revoked because the runtime is gone; it expires with its TTL");
             }
         }
     }
@@ -224,7 +224,7 @@ async fn give_back(opening: Opening) {
         tracing::warn!(
             code = error.code(),
             accessor = token.accessor(),
-            "a token could not be revoked; it ends by its TTL"
+            "a token could not be revoked; it expires with its TTL"
         );
     }
 }

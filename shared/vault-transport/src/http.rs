@@ -104,7 +104,7 @@ pub enum ClientCertificateError {
     #[error("the client key is not a private key in PEM, unencrypted")]
     Key,
     /// Each is one, but not of the other.
-    #[error("the client key is not the certificate's own")]
+    #[error("the client key does not match the client certificate")]
     Pair(#[source] rustls::Error),
 }
 
@@ -128,8 +128,8 @@ pub enum HttpSetupError {
     CaEmpty,
     /// Nothing else was given to trust, and the system has nothing.
     #[error(
-        "the system has no root certificates that can be read: install its `ca-certificates`, see that SSL_CERT_FILE and \
-         SSL_CERT_DIR are right where they are set, or name a CA file"
+        "no root certificates could be read from this system: install `ca-certificates`, check SSL_CERT_FILE and \
+         SSL_CERT_DIR if they are set, or name a CA file"
     )]
     NoSystemRoots {
         /// The first reason.
@@ -159,7 +159,7 @@ pub enum BodyError {
         limit_bytes: usize,
     },
     /// The connection broke, or the time was up, before the body ended.
-    #[error("the answer broke off")]
+    #[error("the answer ended early")]
     Read {
         /// The client's reason, without the URL.
         source: reqwest::Error,

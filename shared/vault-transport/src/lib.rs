@@ -152,13 +152,13 @@ async fn read(call: &Call, response: Response) -> Result<VaultAnswer, VaultError
         };
     }
     if status == StatusCode::TEMPORARY_REDIRECT {
-        let message = "a standby that cannot pass the call on names another node; redirects are not followed";
+        let message = "a standby that cannot forward the call names another node; redirects are not followed";
         let (status, message) = (status.as_u16(), message.to_owned());
         return Err(VaultErrorKind::Unavailable { status, message }.at(call.path()));
     }
     if !status.is_client_error() && !status.is_server_error() {
         let reason =
-            format!("status {} is not one Vault answers with; redirects are not followed", status.as_u16());
+            format!("Vault does not answer with status {}; redirects are not followed", status.as_u16());
         return Err(VaultErrorKind::AnswerInvalid { reason }.at(call.path()));
     }
     let retry_after_seconds = retry_after(&response);

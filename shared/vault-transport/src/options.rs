@@ -37,10 +37,10 @@ pub enum VariableError {
     #[error("VAULT_ADDR is not set")]
     AddressMissing,
     /// `VAULT_ADDR` is not an address.
-    #[error("VAULT_ADDR is not usable")]
+    #[error("VAULT_ADDR is invalid")]
     Address(#[source] AddressError),
     /// `VAULT_NAMESPACE` is not a namespace.
-    #[error("VAULT_NAMESPACE is not usable")]
+    #[error("VAULT_NAMESPACE is invalid")]
     Namespace(#[source] InvalidNamespace),
     /// The file `VAULT_CACERT` names cannot be read.
     #[error("the file VAULT_CACERT names cannot be read")]
@@ -57,7 +57,7 @@ pub enum VariableError {
     #[error("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together: set both, or neither")]
     ClientHalf,
     /// What the two name is no client certificate.
-    #[error("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are not usable")]
+    #[error("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are invalid")]
     Client(#[source] ClientCertificateError),
 }
 

@@ -174,7 +174,7 @@ async fn a_wrong_token_or_policy_at_vault_is_a_fault_that_names_the_path() {
     let function = bed.function(&bed.readers());
     assert_eq!(function.get("/orders", &bed.good_token()).await.error(), "vault_mint_refused");
     let message = function.decisions().remove(0)["message"].as_str().unwrap().to_owned();
-    let expected = "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy lacks): \
+    let expected = "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy is missing): \
                     the token's policies do not allow `auth/token/create/orders-prod-reader`";
     assert_eq!(message, expected);
 }

@@ -369,7 +369,7 @@ async fn a_web_identity_of_aws_logs_in_without_a_stored_secret() {
 
     let other = bed.function_with(&login("another.example.com"), &environment);
     let message = bed.login_refused(&other).await;
-    assert!(message.contains("STS refused to give a web identity token: `AccessDenied`"), "{message}");
+    assert!(message.contains("STS refused to issue a web identity token: `AccessDenied`"), "{message}");
     let wrong = [environment[0], ("AWS_SECRET_ACCESS_KEY", "wrong"), environment[2]];
     let forger = bed.function_with(&login(AUDIENCE), &wrong);
     let message = bed.login_refused(&forger).await;

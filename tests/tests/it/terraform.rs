@@ -154,7 +154,7 @@ async fn an_unknown_key_is_refused_wherever_it_stands() {
     for (case, paths) in expected {
         let messages = unknown[&case]["unknown_keys"].as_array().unwrap();
         let told = |message: &Value| {
-            let path = message.as_str()?.split_once(": is not a known key; known are: ")?.0;
+            let path = message.as_str()?.split_once(": unknown key; expected one of ")?.0;
             Some(path.to_owned())
         };
         let found: Option<BTreeSet<String>> = messages.iter().map(told).collect();
@@ -199,7 +199,7 @@ async fn a_misspelt_bound_stops_the_plan_of_a_whole_api() {
     fs::write(terraform.folder(example).join("test.auto.tfvars.json"), variables.to_string()).unwrap();
     terraform.init(example, &[]).await;
     let ran = terraform.run(example, &["plan", "-input=false"]).await;
-    let told = "stages.prod.grants[0].caller.bound_claim: is not a known key; known are: any,";
+    let told = "stages.prod.grants[0].caller.bound_claim: unknown key; expected one of any,";
     assert!(ran.code != 0 && ran.all().contains(told), "{}", ran.all());
 }
 

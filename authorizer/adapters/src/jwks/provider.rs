@@ -227,10 +227,7 @@ async fn discover(client: &Client, issuer: &str) -> Result<Url, String> {
             return Err(format!("{uri}: its `issuer` is `{theirs}`, the configured one is `{issuer}`"));
         }
         None => {
-            return Err(format!(
-                "{}: it has no `issuer`, so it is not known whose keys these are",
-                shown_uri(&uri)
-            ));
+            return Err(format!("{}: it has no `issuer`, so the keys could be anybody's", shown_uri(&uri)));
         }
     }
     let jwks_uri = document.get("jwks_uri").and_then(Value::as_str).and_then(|text| Url::parse(text).ok());
@@ -309,7 +306,7 @@ fn reason(error: reqwest::Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    format!("{}: {deepest}", if error.is_body() { "the answer broke off" } else { "not reachable" })
+    format!("{}: {deepest}", if error.is_body() { "the answer ended early" } else { "not reachable" })
 }
 
 fn no_answer() -> String {

@@ -158,6 +158,8 @@ pub(super) fn unusable(error: &(dyn Error + 'static)) -> MintError {
 
 /// The `auth` of an answer, if it is whole: of a malformed one only the token is left, and its life would be without end.
 pub(super) fn auth(answer: VaultAnswer, path: String) -> Result<Auth, MintError> {
-    let odd = || VaultErrorKind::AnswerInvalid { reason: "it holds no whole `auth`".to_owned() }.at(path);
+    let odd = || {
+        VaultErrorKind::AnswerInvalid { reason: "its `auth` is missing or incomplete".to_owned() }.at(path)
+    };
     answer.auth.filter(|_| !answer.malformed).ok_or_else(odd).map_err(MintError::Login)
 }

@@ -125,7 +125,7 @@ impl Sessions {
         };
         tracing::warn!(
             reason,
-            "the authorizer's Vault token could not be refreshed; it is used on until it ends"
+            "the authorizer's Vault token could not be refreshed; it stays in use until it expires"
         );
         None
     }

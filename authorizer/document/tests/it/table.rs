@@ -59,7 +59,7 @@ impl Walk<'_> {
             let kind = |variant: &Value| variant["properties"][tag]["const"].clone();
             self.own(at, of, json!({"rule": "type", "types": ["mapping"]}), "must be a mapping");
             self.kinds.insert(at.to_owned(), tag.to_owned());
-            self.between(at, of, json!({"rule": "has", "key": tag}), "is missing");
+            self.between(at, of, json!({"rule": "has", "key": tag}), "missing");
             let kinds: Vec<Value> = variants.iter().map(kind).collect();
             self.place(&below(at, tag), of, &json!({"type": "string", "enum": kinds}));
             for variant in variants {
@@ -76,8 +76,8 @@ impl Walk<'_> {
                 "text" if words(one).is_some() => error.unwrap_or(&choice),
                 "text" => {
                     let unquoted = json!({"rule": "type", "types": ["text", "null", "list", "mapping"]});
-                    self.own(at, of, unquoted, error.unwrap_or("must be text: put it in quotes"));
-                    error.unwrap_or("must be text")
+                    self.own(at, of, unquoted, error.unwrap_or("must be a string: put it in quotes"));
+                    error.unwrap_or("must be a string")
                 }
                 "boolean" => error.unwrap_or("must be true or false"),
                 "whole" => "must be a whole number",
@@ -151,14 +151,14 @@ impl Walk<'_> {
         }
         let Some(properties) = schema["properties"].as_object() else { return };
         let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
-        let unknown = format!("is not a known key; known are: {}", keys.join(", "));
+        let unknown = format!("unknown key; expected one of {}", keys.join(", "));
         self.between(at, of, json!({"rule": "keys", "keys": keys}), &unknown);
         for key in texts(&schema["required"]).filter(|key| Some(*key) != tag) {
-            self.between(at, of, json!({"rule": "has", "key": key}), "is missing");
+            self.between(at, of, json!({"rule": "has", "key": key}), "missing");
         }
         for (other, needed) in schema["dependentRequired"].as_object().into_iter().flatten() {
             for key in texts(needed) {
-                let missing = format!("is missing: `{other}` is of no use without it");
+                let missing = format!("missing; `{other}` has no effect without it");
                 self.between(at, of, json!({"rule": "beside", "key": key, "other": other}), &missing);
             }
         }

@@ -97,7 +97,8 @@ impl Reader<'_> {
             });
             for issuer in hopeless {
                 let message = format!(
-                    "no token of issuer `{}` can be for this stage: its `{}` names one audience, and none of the issuer's `audiences` is among these",
+                    "no token of issuer `{}` can match this stage: its `{}` names one audience, and none of the \
+                     issuer's `audiences` is among these",
                     issuer.name,
                     issuer.audience_claim.as_str()
                 );

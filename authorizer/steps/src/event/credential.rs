@@ -376,22 +376,24 @@ fn sole_spelling<'a>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// None of the configured places carries one.
-    #[error("the request carries no credential in any of the places that `credentials` names")]
+    #[error("the request has no credential in any of the places listed in `credentials`")]
     Missing,
     /// More than one value, spelling or place.
     #[error(
-        "the request carries more than one credential: in two places, or in one place twice or in two spellings"
+        "the request has more than one credential: in two places, twice in one place, or under two spellings of one \
+         name"
     )]
     Duplicate,
     /// Not what its scheme asks for.
     #[error(
-        "the credential does not have its form: expected `Bearer` or `DPoP` and a JWT, or `AWS-Identity` and base64url without padding"
+        "the credential is malformed: expected `Bearer` or `DPoP` and a JWT, or `AWS-Identity` and base64url \
+         without padding"
     )]
     Malformed,
     /// Where only a JWT may stand.
     #[error(
-        "the value begins with a scheme, but this place takes the JWT alone: send it without `Bearer`, or remove `scheme: none` \
-         where it is a header's"
+        "the value begins with a scheme, but this place takes only the JWT: send it without `Bearer` or, for a \
+         header, remove `scheme: none`"
     )]
     SchemeUnexpected,
     /// Over [`MAX_CREDENTIAL_BYTES`].
@@ -399,8 +401,8 @@ pub enum CredentialError {
     TooLarge,
     /// No scheme of ours.
     #[error(
-        "the credential's scheme is not `Bearer`, `DPoP` or `AWS-Identity`; a header that carries a JWT alone needs `scheme: none` in \
-         `credentials`"
+        "the credential's scheme is not `Bearer`, `DPoP` or `AWS-Identity`; a header that carries only a JWT needs \
+         `scheme: none` in `credentials`"
     )]
     SchemeUnsupported,
 }

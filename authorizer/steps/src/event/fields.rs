@@ -68,7 +68,7 @@ pub(super) fn names<'e>(
 
 /// `cookies` of an HTTP API's event, each `name=value`.
 pub(super) fn cookies<'e>(event: &'e Json<'_>) -> Result<Option<Vec<&'e str>>, EventError> {
-    let odd = || EventError::Unsupported("its cookies are not a list of texts");
+    let odd = || EventError::Unsupported("its cookies are not a list of strings");
     match event.get("cookies") {
         None | Some(Json::Null) => Ok(None),
         Some(Json::List(cookies)) if cookies.len() > MAX_FIELDS => Err(too_many()),
@@ -88,14 +88,14 @@ fn push<'e>(
         Json::Null => {}
         Json::Text(value) => fields.push((name, value)),
         Json::Other | Json::List(_) | Json::Members(_) => {
-            return Err(EventError::Unsupported("a header's or query parameter's value is not text"));
+            return Err(EventError::Unsupported("the value of a header or query parameter is not a string"));
         }
     }
     if fields.len() > MAX_FIELDS { Err(too_many()) } else { Ok(()) }
 }
 
 fn too_many() -> EventError {
-    EventError::Unsupported("it has more headers, query parameters or cookies than API Gateway carries")
+    EventError::Unsupported("it has more headers, query parameters or cookies than API Gateway allows")
 }
 
 fn object<'e, 'j>(

@@ -170,7 +170,7 @@ pub enum InvalidMethodArn {
     MethodUnknown,
     /// The path holds `*`, `?`, `${` or a control character.
     #[error(
-        "the path holds a control character, or `*`, `?` or `${{`, which a policy would read as a pattern"
+        "the path contains a control character, or `*`, `?` or `${{`, which a policy would read as a pattern"
     )]
     PathIsPattern,
 }

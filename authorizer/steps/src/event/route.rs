@@ -156,11 +156,14 @@ pub enum InvalidRoute {
     #[error("the method must be `*` or one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT in capitals")]
     Method,
     /// API Gateway's own word for every method.
-    #[error("`ANY` is written `*` here, which leaves out OPTIONS: browsers send that without a credential")]
+    #[error(
+        "write `*` instead of `ANY`; it does not include OPTIONS, which browsers send without a credential"
+    )]
     Any,
     /// Not a template.
     #[error(
-        "the template must be `$default` or start with `/`; `*` may stand only as its last segment, and no segment may be empty, so that no slash stands at the end"
+        "the template must be `$default` or start with `/`; `*` may only be the last segment, and no segment may be \
+         empty, so it cannot end in a slash"
     )]
     Template,
 }

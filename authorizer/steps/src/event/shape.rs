@@ -96,9 +96,9 @@ impl<'e, 'j> Event<'e, 'j> {
     fn rest_token(&self) -> Result<Request<'e>, EventError> {
         let token = match self.event.get("authorizationToken") {
             None | Some(Json::Null) => None,
-            Some(token) => {
-                Some(token.as_str().ok_or(EventError::Unsupported("its `authorizationToken` is not text"))?)
-            }
+            Some(token) => Some(
+                token.as_str().ok_or(EventError::Unsupported("its `authorizationToken` is not a string"))?,
+            ),
         };
         let (method_arn, path) = method_arn_with_path(self.text("methodArn"))?;
         if !path_has_one_spelling(&path) {

@@ -205,13 +205,13 @@ impl fmt::Display for Unmet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Subject { bound, found } => {
-                write!(f, "`sub` {}, and `bound_subject` is {}", is(*found), quoted(bound))
+                write!(f, "`sub` {}, but `bound_subject` is {}", is(*found), quoted(bound))
             }
             Self::Claim { bound, found } => {
                 let wanted = wanted(bound.any_of.iter().map(ToString::to_string));
                 write!(
                     f,
-                    "the claim `{}` {}, and `bound_claims` wants {wanted}",
+                    "the claim `{}` {}, but `bound_claims` requires {wanted}",
                     shown(&bound.name),
                     is(*found)
                 )
@@ -219,16 +219,19 @@ impl fmt::Display for Unmet<'_> {
             Self::PrincipalArn { any_of, found } => {
                 let wanted = wanted(any_of.iter().map(ToString::to_string));
                 let found = found.map_or_else(|| "is absent".to_owned(), |arn| format!("is {}", quoted(arn)));
-                write!(f, "the principal's ARN {found}, and `bound_iam_principal_arns` wants {wanted}")
+                write!(f, "the principal's ARN {found}, but `bound_iam_principal_arns` requires {wanted}")
             }
             Self::PrincipalId { any_of, found } => {
                 let wanted = wanted(any_of.iter().map(|id| quoted(id)));
                 let found = found.map_or_else(|| "is absent".to_owned(), |id| format!("is {}", quoted(id)));
-                write!(f, "the principal's unique id {found}, and `bound_iam_principal_ids` wants {wanted}")
+                write!(
+                    f,
+                    "the principal's unique id {found}, but `bound_iam_principal_ids` requires {wanted}"
+                )
             }
             Self::Binding { bound, found } => {
                 let (found, bound) = (found.as_str(), bound.as_str());
-                write!(f, "the credential's binding is `{found}`, and `binding` wants `{bound}`")
+                write!(f, "the credential's binding is `{found}`, but `binding` requires `{bound}`")
             }
         }
     }

@@ -351,7 +351,8 @@ impl Flight<'_> {
                 tracing::warn!(
                     grant = self.offer.grant.as_str(),
                     reason = with_causes(&error),
-                    "a token could not be minted ahead; requests mint for themselves, and after a pause it is tried again"
+                    "a token could not be minted ahead; requests mint their own, and the next attempt follows after \
+                     a pause"
                 );
                 Landed::Failed { at: clock.now() }
             }

@@ -191,7 +191,7 @@ impl Record {
     fn append_to(&self, line: &mut Vec<u8>, now: UnixTime) {
         let written = serde_json::to_writer(line, &Line { record: self, metrics: self.metrics(now) });
         if written.is_err() {
-            tracing::error!("the record could not be put into words");
+            tracing::error!("the record could not be serialized");
         }
     }
 

@@ -75,7 +75,8 @@ fn rejects_a_token_that_is_for_two_entries() {
     assert_eq!(caller(&bed, json!({"aud": "admin"})), "second:alice");
     assert_eq!(
         bed.line(&pool_event(json!({"aud": ["app", "admin"]})))["message"],
-        "the token names audiences of several issuers with its `iss`, and must be for one of them alone: `first` (`aud`), `second` (`aud`)"
+        "the token's audiences match several issuers with its `iss`, but must match exactly one: `first` (`aud`), \
+         `second` (`aud`)"
     );
 }
 
@@ -95,7 +96,7 @@ fn rejects_a_token_that_is_for_none_of_an_issuers_entries() {
     }
     assert_eq!(
         bed.line(&pool_event(json!({"aud": "other"})))["message"],
-        "the token names no audience of the issuers that have its `iss`: `first` (`aud`), `second` (`client_id`)"
+        "the token's audience matches none of the issuers with its `iss`: `first` (`aud`), `second` (`client_id`)"
     );
 }
 

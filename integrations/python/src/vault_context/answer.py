@@ -13,8 +13,8 @@ from typing import Any
 from . import errors
 from .message import harmless
 
-_NOT_KNOWN = "it expired, was used up or revoked, or has not reached this node"
-_ANOTHER_SERVER = "the answer is not Vault's, so another server may stand at its address"
+_NOT_KNOWN = "it expired, was used up or was revoked, or this node does not know it yet"
+_ANOTHER_SERVER = "the answer is not Vault's, so another server may be at this address"
 _OUTAGES = ("vault_unreachable", "vault_timed_out", "vault_sealed", "vault_throttled", "vault_unavailable")
 
 

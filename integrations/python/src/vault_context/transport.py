@@ -270,7 +270,7 @@ def _outcome(request: _Request, response: _Response) -> Answer | Failure:
             secrets=request.secrets,
         )
     if status == 307:
-        reason = "a standby that cannot pass the call on names another node; redirects are not followed"
+        reason = "a standby that cannot forward the call names another node; redirects are not followed"
         return Failure("vault_unavailable", f"Vault cannot answer `{path}` now (status 307): {reason}")
     if not 200 <= status < 300:
         return answer_invalid(path, f"status {status} is not one that Vault answers with; redirects are not followed")

@@ -84,7 +84,8 @@ fn rejects_a_404_of_another_server_as_an_answer_of_vaults() {
         let error = refusal(404, body);
         assert_eq!(
             error.to_string(),
-            "Vault cannot answer `auth/token/create/x` now (status 404): the answer is not Vault's, so another server may stand at its address"
+            "Vault cannot answer `auth/token/create/x` now (status 404): the answer is not Vault's, so another \
+             server may be at this address"
         );
         assert!(
             matches!(error.kind, VaultErrorKind::Unavailable { .. }) && error.is_outage(),

@@ -30,7 +30,7 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     let unknown = told("s.nobodysToken0123456789", "apply");
     assert!(unknown.contains("does not know your token, or not any more"), "{unknown}");
     let absent = Operator::nobody(&configuration).run("plan", &[]).complained(1);
-    let how = "error: there is no token for Vault: set VAULT_TOKEN, or `vault login`, which writes ~/.vault-token\n";
+    let how = "error: there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token\n";
     assert_eq!(absent, how);
 
     // Half way: everything but the quotas may be written.
@@ -68,7 +68,7 @@ async fn a_quota_by_another_name_is_said() {
     openbao.write("sys/quotas/rate-limit/theirs", theirs).await;
     let told = operator.fails(&[]);
     let begins =
-        "error: 3 done, and then this failed; run it again to go on. Not done: create rate limit quota";
+        "error: 3 done, then this failed; run it again to continue. Not done: create rate limit quota";
     assert!(told.starts_with(begins), "{told}");
     for words in ["there is one for this path by another name", "`--no-quotas`", "exists under the name"] {
         assert!(told.contains(words), "{told}");

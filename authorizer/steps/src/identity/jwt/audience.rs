@@ -14,8 +14,8 @@ pub(super) fn names_an_audience(claims: &Map<String, Value>, issuer: &Issuer) ->
 /// The audiences that a claim names.
 pub(super) fn audiences(value: Option<&Value>, claim: AudienceClaim) -> Result<Vec<&str>, IdentityError> {
     let wanted = match claim {
-        AudienceClaim::Aud => "text or a list of texts",
-        AudienceClaim::ClientId | AudienceClaim::Azp => "text",
+        AudienceClaim::Aud => "a string or a list of strings",
+        AudienceClaim::ClientId | AudienceClaim::Azp => "a string",
     };
     let one = value.and_then(Value::as_str).map(|name| vec![name]);
     let many =

@@ -48,7 +48,7 @@ pub(super) fn proven(issuer: IssuerName, claims: Claims, binding: Binding) -> Re
     let account = aws.get("aws_account");
     let account = account
         .and_then(Value::as_str)
-        .ok_or_else(|| IdentityError::claim("aws_account", account, "text"))?;
+        .ok_or_else(|| IdentityError::claim("aws_account", account, "a string"))?;
     // AWS says it twice; where the two differ, neither is believed.
     if account != arn.account() {
         return Err(IdentityError::AccountsDiffer {

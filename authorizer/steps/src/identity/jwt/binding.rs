@@ -242,7 +242,7 @@ impl<'a> Confirmation<'a> {
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, BindingError> {
-    let not_text = || BindingError::Confirmation { found: format!("`{name}` that is not text") };
+    let not_text = || BindingError::Confirmation { found: format!("`{name}` that is not a string") };
     members.get(name).map(|value| value.as_str().ok_or_else(not_text)).transpose()
 }
 
@@ -262,30 +262,30 @@ fn digest(bytes: &[u8]) -> aws_lc_rs::digest::Digest {
 pub enum BindingError {
     /// Bound to a key, and sent as if it were not (RFC 9449, section 7.2).
     #[error(
-        "the token is bound to a key (`cnf` has `jkt`), so it is refused as a bearer token: send `Authorization: DPoP <token>`, and a \
-         proof made for this request in the header `DPoP` (RFC 9449, section 7.1)"
+        "the token is bound to a key (`cnf` has `jkt`), so it is refused as a bearer token: send `Authorization: \
+         DPoP <token>`, and a `DPoP` header with a proof for this request (RFC 9449, section 7.1)"
     )]
     Bearer,
     /// Bound to a key, and no proof.
     #[error(
-        "the token is bound to a key (`cnf` has `jkt`), and the request has no header `DPoP`: send a proof made for this request in it \
-         (RFC 9449, section 4)"
+        "the token is bound to a key (`cnf` has `jkt`), but the request has no `DPoP` header: send one with a proof \
+         for this request (RFC 9449, section 4)"
     )]
     NoProof,
     /// Bound to a certificate, and none was verified.
     #[error(
-        "the token is bound to a client certificate (`cnf` has `x5t#S256`), and API Gateway verified none: call the API at its domain \
-         name with mutual TLS (RFC 8705, section 3)"
+        "the token is bound to a client certificate (`cnf` has `x5t#S256`), but API Gateway verified none: call the \
+         API at its custom domain with mutual TLS (RFC 8705, section 3)"
     )]
     NoCertificate,
     /// Bound, where nothing can be proven.
     #[error(
-        "the token is sender-constrained (it has `cnf`), and the event of a TOKEN authorizer carries no proof: make it a REQUEST \
-         authorizer"
+        "the token is sender-constrained (it has `cnf`), but a TOKEN authorizer's event carries no proof: use a \
+         REQUEST authorizer"
     )]
     TokenEvent,
     /// The issuer's settings ask for a binding that the token does not have.
-    #[error("the token is not bound as `issuers.{issuer}.binding.require: {}` asks: its `cnf` has no {}", .required.as_str(), .required.member())]
+    #[error("`issuers.{issuer}.binding.require: {}` requires a bound token, but this token's `cnf` has no {}", .required.as_str(), .required.member())]
     NotBound {
         /// The issuer's name.
         issuer: IssuerName,
@@ -293,21 +293,20 @@ pub enum BindingError {
         required: RequiredBinding,
     },
     /// `cnf` holds what cannot be proven here.
-    #[error(
-        "the token's `cnf` has {found}, and only `jkt` (DPoP) and `x5t#S256` (mutual TLS) can be proven, so it is refused"
-    )]
+    #[error("the token's `cnf` has {found}, but only `jkt` (DPoP) and `x5t#S256` (mutual TLS) are supported")]
     Confirmation {
         /// What is there.
         found: String,
     },
     /// Sent with a proof, and bound to no key (RFC 9449, section 7.1).
     #[error(
-        "the token came with the scheme `DPoP`, and it is bound to no key: its `cnf` has no `jkt`. Send it as `Bearer`"
+        "the token was sent with the scheme `DPoP` but is not bound to a key (its `cnf` has no `jkt`): send it as \
+         `Bearer`"
     )]
     NoKey,
     /// More than one `DPoP` header.
     #[error(
-        "the request has more than one header `DPoP`, or one with several values (RFC 9449, section 4.3)"
+        "the request has more than one `DPoP` header, or one with several values (RFC 9449, section 4.3)"
     )]
     SeveralProofs,
     /// The proof is no JWS, or too long.
@@ -323,7 +322,7 @@ pub enum BindingError {
     },
     /// The proof is signed with what is not accepted.
     #[error(
-        "the DPoP proof's `alg` is {unverified}, and `issuers.{issuer}.binding.dpop_algorithms` has {accepted}"
+        "the DPoP proof's `alg` is {unverified}, but `issuers.{issuer}.binding.dpop_algorithms` accepts {accepted}"
     )]
     ProofAlgorithm {
         /// The issuer's name.
@@ -340,10 +339,10 @@ pub enum BindingError {
     #[error("the DPoP proof's signature does not verify with its `jwk`")]
     ProofSignature,
     /// The proof is of another key than the token's.
-    #[error("the DPoP proof is made with another key than the one that the token is bound to (`cnf.jkt`)")]
+    #[error("the DPoP proof's key is not the one that the token is bound to (`cnf.jkt`)")]
     OtherKey,
     /// The proof is for another method.
-    #[error("the DPoP proof's `htm` is `{found}`, and the request's method is {expected}")]
+    #[error("the DPoP proof's `htm` is `{found}`, but the request's method is {expected}")]
     OtherMethod {
         /// `htm`, made harmless.
         found: String,
@@ -351,7 +350,7 @@ pub enum BindingError {
         expected: String,
     },
     /// The proof is for another URL.
-    #[error("the DPoP proof's `htu` is {found}, and {expected}{remedy}")]
+    #[error("the DPoP proof's `htu` is {found}, but {expected}{remedy}")]
     OtherUrl {
         /// `htu` without its query, made harmless.
         found: String,
@@ -362,7 +361,7 @@ pub enum BindingError {
     },
     /// Which URL the caller used is not known.
     #[error(
-        "the event does not tell which URL the caller used, so `issuers.{}.binding.public_urls` must; the DPoP proof's `htu` is {found}\
+        "the event does not say which URL the caller used, so set `issuers.{}.binding.public_urls`; the DPoP proof's `htu` is {found}\
          {remedy}",
         remedy.issuer
     )]
@@ -373,39 +372,41 @@ pub enum BindingError {
         remedy: Remedy,
     },
     /// The proof is for another token.
-    #[error("the DPoP proof is made for another token: its `ath` is not the hash of this one")]
+    #[error("the DPoP proof is for another token: its `ath` is not the hash of this one")]
     OtherToken,
     /// The proof's window is closed.
-    #[error("the DPoP proof was made {seconds_ago} s ago, and it is good for {} s", dpop::MAX_AGE_SECONDS)]
+    #[error("the DPoP proof was made {seconds_ago} s ago, but is valid for {} s", dpop::MAX_AGE_SECONDS)]
     ProofExpired {
         /// Whole seconds since `iat`.
         seconds_ago: u64,
     },
     /// The proof's window is not open yet.
     #[error(
-        "the DPoP proof was made {seconds_ahead} s from now; check both clocks, and that `iat` is in seconds"
+        "the DPoP proof is dated {seconds_ahead} s in the future; check both clocks, and that `iat` is in seconds"
     )]
     ProofNotYetValid {
         /// Whole seconds until `iat`.
         seconds_ahead: u64,
     },
     /// The proof has served another call on this instance.
-    #[error("the DPoP proof was used before: make a new one for each request")]
+    #[error("the DPoP proof was already used: make a new one for each request")]
     Replayed,
     /// Nothing may be forgotten before its time, and the caller has all the room of one.
     #[error(
-        "this instance remembers {} DPoP proofs of this caller, and no more, until the windows of some have closed",
+        "this instance already remembers {} DPoP proofs of this caller, which is its limit, until some of them \
+         expire",
         MOST.of_one
     )]
     TooManyProofsOfCaller,
     /// Nothing may be forgotten before its time, and there is no room. A fault: others have filled it.
     #[error(
-        "this instance remembers {} DPoP proofs, and no more, until the windows of some have closed; the caller may try again",
+        "this instance already remembers {} DPoP proofs, which is its limit, until some of them expire; the caller \
+         may retry",
         MOST.in_all
     )]
     TooManyProofs,
     /// What API Gateway has as certificate is not one in PEM.
-    #[error("the event's client certificate is not exactly one certificate in PEM")]
+    #[error("the event's client certificate must be exactly one certificate in PEM")]
     CertificateUnreadable,
     /// Another certificate.
     #[error("the client certificate is not the one that the token is bound to (`cnf.x5t#S256`)")]
@@ -424,7 +425,8 @@ impl fmt::Display for Remedy {
         let Self { issuer, public_url: Some(url) } = self else { return Ok(()) };
         write!(
             f,
-            ". If that is where callers reach the API, through a custom domain or a proxy, add {url} to `issuers.{issuer}.binding.public_urls`"
+            ". If callers reach the API there, through a custom domain or a proxy, add {url} to \
+             `issuers.{issuer}.binding.public_urls`"
         )
     }
 }

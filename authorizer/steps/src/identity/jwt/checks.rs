@@ -100,5 +100,7 @@ fn check_audience(claims: &Claims, issuer: &Issuer, stage: Option<&[String]>) ->
 fn user<'a>(claims: &'a Claims, issuer: &Issuer) -> Result<&'a str, IdentityError> {
     let value = claims.get(&issuer.user_claim);
     let user = value.and_then(Value::as_str).filter(|user| !user.is_empty());
-    user.ok_or_else(|| IdentityError::claim(&issuer.user_claim, value, "text, since it names the caller"))
+    user.ok_or_else(|| {
+        IdentityError::claim(&issuer.user_claim, value, "a string, because it names the caller")
+    })
 }

@@ -90,7 +90,7 @@ pub enum MalformedJws {
     #[error("it is longer than {MAX_CREDENTIAL_BYTES} bytes")]
     TooLong,
     /// Not `header.payload.signature`.
-    #[error("it must have three parts with dots between them")]
+    #[error("it must have three parts separated by dots")]
     NotThreeParts,
     /// A part in another encoding, or in a second spelling of this one.
     #[error("each of its parts must be base64url without padding")]
@@ -107,6 +107,6 @@ pub enum MalformedJws {
     #[error("the header has `crit` or `b64`")]
     Extension,
     /// Of no use as a name.
-    #[error("`kid` is not a short text")]
+    #[error("`kid` is not a short string")]
     Kid,
 }

@@ -320,7 +320,7 @@ pub enum InvalidKeySet {
     #[error("the JWK set is larger than {MAX_JWKS_BYTES} bytes")]
     TooLarge,
     /// Not `{"keys": [...]}`, or a member is there twice.
-    #[error("it is not a JWK set: a JSON object with a list `keys`, and no member twice")]
+    #[error("it is not a JWK set: a JSON object with a list `keys` and no duplicate members")]
     NotAKeySet,
     /// Over the most keys considered.
     #[error("the JWK set has more than {MAX_KEYS} keys")]

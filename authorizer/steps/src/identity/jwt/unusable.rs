@@ -18,7 +18,7 @@ pub enum Unusable {
     #[error("its `{0}` is missing")]
     Missing(&'static str),
     /// A member of another type.
-    #[error("its `{0}` is not text")]
+    #[error("its `{0}` is not a string")]
     NotText(&'static str),
     /// A number in another encoding.
     #[error("its `{0}` is not base64url without padding")]
@@ -47,7 +47,7 @@ pub enum Unusable {
         bits: usize,
     },
     /// A signature on another curve can be forged.
-    #[error("its `x` and `y` are not a point of its curve")]
+    #[error("its `x` and `y` are not a point on its curve")]
     Point,
     /// Ed25519 alone: the curves of NIST have no such point.
     #[error("its `x` is a point of small order, so anybody can sign with it")]

@@ -35,7 +35,7 @@ impl<'a> Unverified<'a> {
     /// `iss`, to choose among the configured issuers and for nothing else.
     pub(super) fn unverified_issuer(&self) -> Result<&str, IdentityError> {
         let iss = self.0.payload.get("iss");
-        iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "text"))
+        iss.and_then(Value::as_str).ok_or_else(|| IdentityError::claim("iss", iss, "a string"))
     }
 
     /// Whether the token names an audience of this entry, to choose among entries of one `iss` and for nothing else. The

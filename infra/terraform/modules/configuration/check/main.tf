@@ -37,7 +37,7 @@ locals {
           of      = [for kind in try(rule.of, []) : jsonencode(kind)]
           keys    = [for key in try(rule.keys, [rule.key, rule.other], []) : key if var.has_api_ids || key != "api_ids"]
           tell    = try({ some = try(rule.tell, ""), single = "", fits = try(rule.when, "") }[rule.rule], try(rule.key, ""))
-          message = var.has_api_ids ? rule.message : replace(rule.message, "known are: api_ids, ", "known are: ")
+          message = var.has_api_ids ? rule.message : replace(rule.message, "expected one of api_ids, ", "expected one of ")
         }) if var.has_api_ids || try(rule.key, "") != "api_ids"
       ]
     }

@@ -15,7 +15,7 @@ run "every_case_has_its_exact_problems" {
   assert {
     # A key that is null was not given, in Terraform.
     condition = jsonencode(output.different) == jsonencode({
-      "rejects an address that is null" = { expected = ["vault.address: must be text"], found = ["vault.address: is missing"] }
+      "rejects an address that is null" = { expected = ["vault.address: must be a string"], found = ["vault.address: missing"] }
       "rejects a section that is null"  = { expected = ["log: must be a mapping"], found = [] }
     })
     error_message = "These differ: ${jsonencode(output.different)}"

@@ -25,8 +25,8 @@ run "what_only_terraform_has_is_refused_as_well" {
 
   assert {
     condition = jsonencode(output.unknown_keys) == jsonencode([
-      "stages.prod.api_ids: is not a known key; known are: audiences, grants, server_id",
-      "vault.login.mount: is not a known key; known are: method, token",
+      "stages.prod.api_ids: unknown key; expected one of audiences, grants, server_id",
+      "vault.login.mount: unknown key; expected one of method, token",
     ])
     error_message = "The unknown keys are ${join("\n", output.unknown_keys)}"
   }
@@ -38,8 +38,8 @@ run "what_only_terraform_has_is_refused_as_well" {
       "issuers.corp.binding: must not be empty",
       "issuers.none: must be a mapping",
       "stages.prod.grants[0].caller.bound_claims.\"a.b\": must not be empty",
-      "stages.prod.grants[0].caller.bound_claims.tenant: must be text, a number or a boolean",
-      "vault.address: is missing",
+      "stages.prod.grants[0].caller.bound_claims.tenant: must be a string, a number or a boolean",
+      "vault.address: missing",
     ])
     error_message = "The problems are ${join("\n", output.problems)}"
   }
@@ -53,7 +53,7 @@ run "an_unknown_key_is_told_while_values_are_not_known_yet" {
   }
 
   assert {
-    condition     = length(output.unknown_keys) == 1 && startswith(output.unknown_keys[0], "stages.prod.grants[0].caller.bound_subjct: is not a known key; known are: any,")
+    condition     = length(output.unknown_keys) == 1 && startswith(output.unknown_keys[0], "stages.prod.grants[0].caller.bound_subjct: unknown key; expected one of any,")
     error_message = "The unknown keys are ${join("\n", output.unknown_keys)}"
   }
 }

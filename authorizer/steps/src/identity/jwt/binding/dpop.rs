@@ -80,7 +80,7 @@ pub(super) fn verify(proof: &str, expected: &Expected<'_>) -> Result<Proof, Bind
     let ends_at = verify_time(claims, expected.now)?;
     let jti = text(claims, "jti")?;
     if jti.is_empty() || jti.len() > MAX_JTI_BYTES {
-        return Err(BindingError::ProofIncomplete { name: "jti", wanted: "text of 1 to 256 bytes" });
+        return Err(BindingError::ProofIncomplete { name: "jti", wanted: "a string of 1 to 256 bytes" });
     }
     Ok(Proof { key: key(&[&thumbprint, jti]), ends_at })
 }
@@ -184,5 +184,5 @@ fn verify_time(claims: &Map<String, Value>, now: UnixTime) -> Result<UnixTime, B
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, BindingError> {
     let value = claims.get(name).and_then(Value::as_str);
-    value.ok_or(BindingError::ProofIncomplete { name, wanted: "text" })
+    value.ok_or(BindingError::ProofIncomplete { name, wanted: "a string" })
 }

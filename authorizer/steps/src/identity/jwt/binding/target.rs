@@ -112,6 +112,7 @@ impl FromStr for PublicUrl {
 /// The text is no URL that callers could use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be an https URL without user, query and fragment, such as `https://api.example.com/v1`; http only for a loopback host"
+    "must be an https URL without a user, query or fragment, such as `https://api.example.com/v1`; http only for a \
+     loopback host"
 )]
 pub struct InvalidPublicUrl;
