@@ -1,4 +1,4 @@
-//! Writes `docs/reliability.md`: what was broken, the bar, the figures. It has no date and no path, so two runs
+//! Writes `docs/reliability.md`: the outages, the pass criteria, the figures. It has no date and no path, so two runs
 //! differ only in their figures.
 
 use std::collections::BTreeMap;
@@ -41,14 +41,14 @@ pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
     let mut scenarios = String::from("| scenario | | faults may be |\n|---|---|---|\n");
     let mut missed = String::new();
     for (scenario, figures) in results {
-        let bar = if figures.missed.is_empty() { "met" } else { "**missed**" };
+        let criteria = if figures.missed.is_empty() { "met" } else { "**missed**" };
         let row = row(figures);
         if table.is_empty() {
             let heads = row.each_ref().map(|(head, _)| *head).join(" | ");
-            table = format!("| scenario | {heads} | bar |\n|{}\n", "---|".repeat(row.len() + 2));
+            table = format!("| scenario | {heads} | criteria |\n|{}\n", "---|".repeat(row.len() + 2));
         }
         let _ =
-            writeln!(table, "| `{}` | {} | {bar} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
+            writeln!(table, "| `{}` | {} | {criteria} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
         let faults = match scenario.faults {
             FaultsAllowed::DuringElections => "in an election",
             FaultsAllowed::WhileBroken => "while it is broken",
