@@ -41,18 +41,14 @@ pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
     let mut scenarios = String::from("| scenario | | faults allowed |\n|---|---|---|\n");
     let mut missed = String::new();
     for (scenario, figures) in results {
-        let criteria = if figures.missed.is_empty() { "met" } else { "**missed**" };
+        let met = if figures.missed.is_empty() { "met" } else { "**missed**" };
         let row = row(figures);
         if table.is_empty() {
             let heads = row.each_ref().map(|(head, _)| *head).join(" | ");
             table = format!("| scenario | {heads} | criteria |\n|{}\n", "---|".repeat(row.len() + 2));
         }
-        let _ = writeln!(
-            table,
-            "| `{}` | {} | {criteria} |",
-            scenario.name,
-            row.map(|(_, cell)| cell).join(" | ")
-        );
+        let _ =
+            writeln!(table, "| `{}` | {} | {met} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
         let faults = match scenario.faults {
             FaultsAllowed::DuringElections => "during an election",
             FaultsAllowed::WhileBroken => "during the outage",
