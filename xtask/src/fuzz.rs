@@ -1,12 +1,12 @@
-//! `cargo xtask fuzz [seconds]`: feeds ever new input to each parser of untrusted input, each for this time.
+//! `cargo xtask fuzz [seconds]`: fuzzes each parser of untrusted input for this time.
 //!
 //! `fuzz/` holds the targets, which say what must hold for every input, their first inputs (`seeds/<name>/`) and the
 //! words to build more from (`dictionaries/<name>.dict`). A run writes below the target folder:
 //!
 //! ```text
 //! <target>/fuzz/<triple>/release/<name>   the target
-//! <target>/fuzz/corpus/<name>/            the inputs that reached something new, where the next run goes on
-//! <target>/fuzz/crashes/<name>-…          the inputs that broke a promise
+//! <target>/fuzz/corpus/<name>/            the inputs that reached new code, from which the next run continues
+//! <target>/fuzz/crashes/<name>-…          the inputs that broke a property
 //! <target>/fuzz/logs/<name>.log           what libFuzzer said
 //! ```
 

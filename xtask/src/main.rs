@@ -63,28 +63,29 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
 const USAGE: &str = "\
 Usage: cargo xtask <task>
 
-  demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
+  demo [--stay]   Build everything and run one request end to end on this machine, with real parts. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
-                  --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
-  docs [--serve]  The documentation as a site, in target/site; or served while you write it.
-  sandbox         A shell in which the commands of docs/deploy work on this machine, without an AWS account.
+  test [--quick]  Run every check of the project, in order. Also needs Node.js, Go, Java, Terraform and a C++ compiler.
+                  --quick leaves out fuzzing, packages, outages and deployments.
+  docs [--serve]  Build the documentation site in target/site, or serve it while you write.
+  sandbox         Open a shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
-                  The zip files for Lambda, what is in them and under which licences, with their checksums.
-                  --twice builds them again in a fresh clone, and compares the bytes.
-  chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
-                  with --mint-ahead, tokens are minted ahead.
-                  All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.
+                  Build the zip files for Lambda, with their SBOMs, licences and checksums.
+                  --twice builds them again in a fresh clone and compares the bytes.
+  chaos [name…]   Run outages of Vault, the network and the functions, and check what callers see: all scenarios, or these.
+                  --mint-ahead runs them with tokens minted ahead.
+                  All scenarios take twenty minutes and write docs/reliability.md. Also needs prlimit (util-linux).
   bench [--resume | scale | name…]
-                  Time the authorizer beside functions that do less, and the same in Node.js and Python; all subjects, or these.
-                  All of them take twenty minutes and write docs/benchmarks.md and docs/scale.md. --resume goes on after an interruption.
-                  scale alone takes six minutes, and writes docs/scale.md.
-                  Needs Node.js, npm and valgrind as well.
+                  Compare the authorizer with smaller functions, and with the same in Node.js and Python: all subjects, or these.
+                  All subjects take twenty minutes and write docs/benchmarks.md and docs/scale.md.
+                  --resume continues an interrupted run. scale alone takes six minutes and writes docs/scale.md.
+                  Also needs Node.js, npm and valgrind.
   bench --check | --record
-                  Compare the instructions of a start and of a request with tests/bench/instructions.json, or write it anew.
-  providers       Try what docs/identity/keycloak.md says on a real Keycloak. Needs Java with Maven, else it is skipped.
-  fuzz [seconds]  Ever new input for each parser of what a stranger sends, 30 s each. Needs a C++ compiler.
-  schema          Write the schema, the rules and the cases in infra/ anew, after the configuration's form has changed.
+                  Count the instructions of a start and of a request, and compare them with tests/bench/instructions.json,
+                  or rewrite that file.
+  providers       Test docs/identity/keycloak.md with a real Keycloak. Skipped without Java and Maven.
+  fuzz [seconds]  Fuzz each parser of untrusted input, 30 s each. Needs a C++ compiler.
+  schema          Regenerate the schema, the rules and the cases in infra/ after a change to the configuration's form.
   parts           Only install the pinned parts of the test bed (OpenBao, the AWS emulator, clients).
 
-Everything is written under Cargo's target folder.";
+All output goes below Cargo's target folder, except for the files that a task is said to write.";

@@ -14,7 +14,7 @@
 //! <target>/test-bed/bench-node    the benchmarks' peer in Node.js: tests/bench/peers/node
 //! <target>/test-bed/bench-python  the one in Python: tests/bench/peers/python
 //! <target>/test-bed/keycloak    an identity provider: tests/clients/keycloak
-//! <target>/test-bed/cargo-deny  the judge of dependencies
+//! <target>/test-bed/cargo-deny  checks the dependencies
 //! <target>/test-bed/*.stamp     what each was installed from, written last
 //! <target>/test-bed/*.log       what each installer printed
 //! ```
@@ -116,8 +116,8 @@ pub(crate) fn bench_peers(workspace: &Workspace) -> Result<(), Failure> {
     virtual_environment(workspace, "bench-python", what, "tests/bench/peers/python/requirements.txt")
 }
 
-/// The judge of dependencies, in the version that `xtask/cargo-deny.version` pins. Built without optimisation, which takes
-/// a minute and not five, and runs for two seconds.
+/// `cargo deny`, which checks the dependencies, in the version that `xtask/cargo-deny.version` pins. Built without
+/// optimisation, which takes a minute and not five, and runs for two seconds.
 pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let pin = workspace.root.join("xtask/cargo-deny.version");
     let part = Part { name: "cargo-deny", what: "cargo-deny", pins: vec![pin.clone()] };

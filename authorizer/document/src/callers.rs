@@ -24,7 +24,7 @@ pub const DEFAULT_MAX_AGE: Seconds = Seconds(60);
 pub enum WrittenIssuer {
     /// An OpenID provider, or whoever else signs JWTs.
     Jwt {
-        /// `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
+        /// `iss`, which must match exactly; mind a slash at the end. Two entries may share one, if no audience is in both.
         #[schemars(length(min = 1), extend("examples" = ["https://login.example.com/"]))]
         issuer: String,
         /// A token must name one of these.

@@ -65,7 +65,7 @@ pub struct WrittenCaller {
     /// Callers that prove an IAM identity.
     #[schemars(extend("const" = true, "errorMessage" = "must be true if it is set"))]
     pub aws_identity: Option<bool>,
-    /// `sub`, compared to the letter.
+    /// `sub`, which must match exactly.
     #[schemars(length(min = 1))]
     pub bound_subject: Option<String>,
     /// Claims that must all hold; of a list, one item will do. A name that begins with `/` is a JSON pointer.
@@ -80,7 +80,7 @@ pub struct WrittenCaller {
     /// Unique ids, of which one will do: `AROA…` of a role, `AIDA…` of a user.
     #[schemars(length(min = 1))]
     pub bound_iam_principal_ids: Option<Vec<PrincipalId>>,
-    /// What the token must be bound to. It says nothing of who the caller is, so it stands beside the others, or beside `any`.
+    /// What the token must be bound to. It does not say who the caller is, so it needs another bound, or `any`.
     pub binding: Option<WrittenCallerBinding>,
     /// Any caller of the issuer. Required where nothing is bound.
     #[schemars(extend("default" = false))]

@@ -11,7 +11,7 @@ use crate::Confidential;
 #[schemars(extend("dependentRequired" = {"client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]}))]
 #[schemars(rename = "Vault")]
 pub struct WrittenVault {
-    /// Vault's URL: `https`, or `http` to a loopback host. The integration compares it to the letter.
+    /// Vault's URL: `https`, or `http` to a loopback host. It must match the integration's exactly.
     #[schemars(regex(pattern = super::HTTP_URL), extend("patternErrorMessage" = super::NOT_HTTPS, "examples" = ["https://vault.example.com:8200"]))]
     pub address: String,
     /// Sent with every call, the login included.

@@ -27,7 +27,7 @@ export type Issuer =
        */
       ca_file?: string;
       /**
-       * `iss`, compared to the letter; mind a slash at the end. Two entries may have one, if no audience is in both.
+       * `iss`, which must match exactly; mind a slash at the end. Two entries may share one, if no audience is in both.
        */
       issuer: string;
       /**
@@ -367,7 +367,7 @@ export interface Caller {
    */
   aws_identity?: true;
   /**
-   * What the token must be bound to. It says nothing of who the caller is, so it stands beside the others, or beside `any`.
+   * What the token must be bound to. It does not say who the caller is, so it needs another bound, or `any`.
    */
   binding?: "dpop" | "mtls" | "any";
   /**
@@ -393,7 +393,7 @@ export interface Caller {
    */
   bound_iam_principal_ids?: string[];
   /**
-   * `sub`, compared to the letter.
+   * `sub`, which must match exactly.
    */
   bound_subject?: string;
   /**
@@ -443,7 +443,7 @@ export interface EntityAlias {
  */
 export interface Vault {
   /**
-   * Vault's URL: `https`, or `http` to a loopback host. The integration compares it to the letter.
+   * Vault's URL: `https`, or `http` to a loopback host. It must match the integration's exactly.
    */
   address: string;
   /**

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, CallFailure } from "./failure.js";
 import type { Answer, Transport } from "./transport.js";
 
-/** How long one step goes on asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more. */
+/** How long one step keeps asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more. */
 const PATIENCE_MS = 2000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 400;

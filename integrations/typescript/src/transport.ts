@@ -34,7 +34,7 @@ export class Transport {
     this.#agent = this.#newAgent();
   }
 
-  /** Sends one call, once. Where another node might have answered otherwise, later calls connect anew. */
+  /** Sends one call, once. Where another node might have answered otherwise, later calls open a new connection. */
   async send(call: Call): Promise<Answer | CallFailure> {
     const agent = this.#agent;
     const outcome = await this.#exchange(call, agent);

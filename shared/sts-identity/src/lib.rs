@@ -52,7 +52,7 @@
 //! ```
 //!
 //! 1. [`StsHosts`]: which hosts a proof may be for. Who answers as STS decides who the caller is.
-//! 2. [`StsRequest`]: a caller's URL, checked against [`Expected`] and built anew. Nothing of the caller's is forwarded.
+//! 2. [`StsRequest`]: a caller's URL, checked against [`Expected`] and rebuilt. Nothing of the caller's is forwarded.
 //! 3. [`Sts`]: sends it. The adapter is its user's.
 //! 4. [`CallerIdentity`]: what STS answered, read strictly. A refused credential and an outage are never mixed up.
 //! 5. [`PrincipalArn`]: the identity's name, as it was written and as it is compared.

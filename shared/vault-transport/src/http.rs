@@ -108,7 +108,7 @@ pub enum ClientCertificateError {
     Pair(#[source] rustls::Error),
 }
 
-/// Why no client could be built: always the operator's to mend, always at start.
+/// Why no client could be built: always the operator's to fix, always at start.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSetupError {
     /// The PEM bundle does not parse.
@@ -222,7 +222,7 @@ impl Error for TransportError {
     }
 }
 
-/// Idle connections kept per host: as many as a Lambda environment can serve requests at once, else a busy one would connect anew
+/// Idle connections kept per host: as many as a Lambda environment can serve requests at once, else a busy one would reconnect
 /// for many of its calls.
 const IDLE_CONNECTIONS_PER_HOST: usize = 1600;
 /// How long an idle connection is kept: shorter than any load balancer's own limit. A function's frozen time does not

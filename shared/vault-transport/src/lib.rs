@@ -82,7 +82,7 @@ impl Vault {
         self.inner.namespace.as_ref()
     }
 
-    /// Sends one call, once. Where the answer is one that another node might not have given, later calls connect anew.
+    /// Sends one call, once. Where the answer is one that another node might not have given, later calls open a new connection.
     ///
     /// # Errors
     /// [`VaultError`]; see [`VaultError::request_not_sent`] for what may be repeated.

@@ -1,4 +1,4 @@
-# One protected route, GET /orders, for an HTTP API that is there already and is managed elsewhere.
+# One protected route, GET /orders, for an existing HTTP API that is managed elsewhere.
 #
 #   terraform apply -var api_id=… -var authorizer_zip=… -var orders_zip=… -var vault_address=… -var vault_server_id=… -var issuer=…
 

@@ -20,7 +20,7 @@ variable "vault_server_id" {
 }
 
 variable "issuer" {
-  description = "The iss of the callers' JWTs, to the letter."
+  description = "The iss of the callers' JWTs, exactly."
   type        = string
 }
 

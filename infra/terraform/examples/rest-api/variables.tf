@@ -31,13 +31,13 @@ variable "vault_server_id" {
 }
 
 variable "sts_endpoint" {
-  description = "Development only: a loopback address that stands in for STS."
+  description = "Development only: a loopback address that replaces STS."
   type        = string
   default     = null
 }
 
 variable "issuer" {
-  description = "The iss of the callers' JWTs, to the letter."
+  description = "The iss of the callers' JWTs, exactly."
   type        = string
 }
 

@@ -78,7 +78,7 @@ class Vault:
         self._connections = _Connections(self._new_connection)
 
     def send(self, method: str, path: str, *, token: Hidden | None = None, body: object = None) -> Answer | Failure:
-        """Send one call, once. Where another node might have answered differently, later calls connect anew."""
+        """Send one call, once. Where another node might have answered differently, later calls open a new connection."""
         request = self._request(method, path, token, body)
         if isinstance(request, Failure):
             return request
@@ -197,7 +197,7 @@ class _Connections:
         connection.close()
 
     def forget(self, generation: int) -> None:
-        """Connect anew from now on, unless another call has already caused that."""
+        """Open new connections from now on, unless another call has already caused that."""
         with self._lock:
             if generation != self._generation:
                 return

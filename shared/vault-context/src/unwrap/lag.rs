@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::vault::{Call, Vault, VaultAnswer, VaultError, VaultErrorKind};
 
-/// How long one step goes on asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
+/// How long one step keeps asking. Standbys lag by milliseconds, and a Lambda function has 3 s unless it is given more.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Before the second try; twice as long before each further one. Half of it is chance.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

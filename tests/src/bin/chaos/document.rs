@@ -1,4 +1,4 @@
-//! Writes `docs/reliability.md`: what was broken, the bar, the figures. It has no date and no path, so two runs
+//! Writes `docs/reliability.md`: the outages, the pass criteria, the figures. It has no date and no path, so two runs
 //! differ only in their figures.
 
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ fn row(figures: &Figures) -> [(&'static str, String); 10] {
         ("requests", figures.requests.to_string()),
         ("allowed", figures.allowed.to_string()),
         ("forged, denied", figures.denied.to_string()),
-        ("faults where they may be", codes(&figures.faults_within)),
-        ("faults elsewhere", outside),
+        ("allowed faults", codes(&figures.faults_within)),
+        ("other faults", outside),
         ("longest answer", seconds(figures.longest)),
         ("without a leader", or_none(figures.election)),
         ("last fault after", or_none(figures.last_fault)),
@@ -38,20 +38,20 @@ pub(crate) fn line(figures: &Figures) -> String {
 /// The document.
 pub(crate) fn of(results: &[(&Scenario, Figures)]) -> String {
     let mut table = String::new();
-    let mut scenarios = String::from("| scenario | | faults may be |\n|---|---|---|\n");
+    let mut scenarios = String::from("| scenario | | faults allowed |\n|---|---|---|\n");
     let mut missed = String::new();
     for (scenario, figures) in results {
-        let bar = if figures.missed.is_empty() { "met" } else { "**missed**" };
+        let met = if figures.missed.is_empty() { "met" } else { "**missed**" };
         let row = row(figures);
         if table.is_empty() {
             let heads = row.each_ref().map(|(head, _)| *head).join(" | ");
-            table = format!("| scenario | {heads} | bar |\n|{}\n", "---|".repeat(row.len() + 2));
+            table = format!("| scenario | {heads} | criteria |\n|{}\n", "---|".repeat(row.len() + 2));
         }
         let _ =
-            writeln!(table, "| `{}` | {} | {bar} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
+            writeln!(table, "| `{}` | {} | {met} |", scenario.name, row.map(|(_, cell)| cell).join(" | "));
         let faults = match scenario.faults {
-            FaultsAllowed::DuringElections => "in an election",
-            FaultsAllowed::WhileBroken => "while it is broken",
+            FaultsAllowed::DuringElections => "during an election",
+            FaultsAllowed::WhileBroken => "during the outage",
         };
         let _ = writeln!(scenarios, "| `{}` | {} | {faults} |", scenario.name, scenario.injected);
         missed.extend(figures.missed.iter().map(|missed| format!("- `{}`: {missed}\n", scenario.name)));

@@ -69,7 +69,7 @@ struct Run<'b> {
 }
 
 impl Run<'_> {
-    /// The table "Which tokens pass".
+    /// The table "Which tokens are accepted".
     async fn kinds_of_tokens(&mut self, here: &Example, keycloak: &mut Keycloak) {
         let documented = text(&documented_request(keycloak), "access_token");
         self.token("access token of a client", here, &documented, "allowed").await;
@@ -222,7 +222,7 @@ fn sign(arguments: &[&str], token: &str) -> String {
     ran.told(0, &[]).trim_end().to_owned()
 }
 
-/// What the page's own command gets, "For a test".
+/// What the page's own command gets, "Get a token for testing".
 fn documented_request(keycloak: &Keycloak) -> Value {
     let command = parts::blocks(PAGE, "sh").remove(0).replace(REALM, &keycloak.issuer("orders"));
     let mut bash = process::Command::new("bash");
