@@ -134,7 +134,7 @@ fn rejects_tags_that_the_caller_asked_for() {
     let user = "/https:~1~1sts.amazonaws.com~1/request_tags/name";
     let named = document_with(WORKLOADS).with(&format!("issuers: {{workloads: {{user_claim: '{user}'}}}}"));
     let named = problems(named).concat();
-    assert!(named.contains("they name nobody"), "{named}");
+    assert!(named.contains("they identify nobody"), "{named}");
 }
 
 /// IAM gives a path 512 characters.

@@ -97,7 +97,7 @@ fn the_configuration_may_stand_without_its_option() {
         assert!(told.starts_with("error: `/nowhere/a.yaml` cannot be read"), "{command:?}: {told}");
     }
     let revoke = ["revoke", &good, "--grant", "orders-reader", "--yes", "--trust-config-address"];
-    assert!(run(&revoke, "", &[]).complained(1).contains("there is no token for Vault"));
+    assert!(run(&revoke, "", &[]).complained(1).contains("there is no Vault token"));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
         "{told}"
     );
     for (proof, why) in [
-        (proof("POST", &bound), "`htm` is `POST`, and the request's method is GET"),
+        (proof("POST", &bound), "`htm` is `POST`, but the request's method is GET"),
         (proof("GET", "another.token.here"), "its `ath` is not the hash of this one"),
     ] {
         let told = explained(&proof).printed(3);

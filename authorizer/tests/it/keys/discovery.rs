@@ -15,7 +15,7 @@ async fn rejects_a_discovery_document_that_names_another_issuer_or_a_user_or_has
             "its `issuer` is `https://sts.windows.net/tenant/`, the configured one is `",
         ),
         (json!({"issuer": "a\u{202e}\n"}), "its `issuer` is `a\\u{202e}\\u{a}`, the configured one is `"),
-        (json!({"issuer": 7}), "it has no `issuer`, so it is not known whose keys these are"),
+        (json!({"issuer": 7}), "it has no `issuer`, so the keys could be anybody's"),
         (json!({"issuer": OWN, "jwks_uri": "https://user:secret@127.0.0.1/keys"}), no_url),
         (json!({"issuer": OWN, "jwks_uri": "http://keys.example.com/keys"}), no_url),
         (json!({"issuer": OWN, "jwks_uri": "file:///etc/passwd"}), no_url),

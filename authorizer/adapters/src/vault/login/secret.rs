@@ -100,7 +100,7 @@ pub enum SecretFileError {
         source: io::Error,
     },
     /// What it holds cannot log in.
-    #[error("what is in {path} {reason}")]
+    #[error("the content of {path} {reason}")]
     Content {
         /// The file.
         path: String,

@@ -70,7 +70,7 @@ pub(super) fn as_found(value: Option<&Value>) -> String {
     match value {
         None => "absent".to_owned(),
         Some(Value::String(text)) => format!("`{}`", shown(text)),
-        Some(_) => "not text".to_owned(),
+        Some(_) => "not a string".to_owned(),
     }
 }
 
