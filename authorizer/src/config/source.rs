@@ -99,6 +99,6 @@ mod tests {
         let error = read(|_| None, Path::new("/nowhere")).unwrap_err().to_string();
         assert!(error.contains("AUTHORIZER_CONFIG") && error.contains("/nowhere/authorizer.yaml"), "{error}");
         assert!(inline("base64gzip:!").unwrap_err().to_string().contains("not base64"));
-        assert!(inline("base64gzip:aGVsbG8=").unwrap_err().to_string().contains("does not unpack"));
+        assert!(inline("base64gzip:aGVsbG8=").unwrap_err().to_string().contains("cannot be unpacked"));
     }
 }
