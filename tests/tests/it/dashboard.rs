@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 use test_bed::alarms::CloudWatch;
+use test_bed::synthesis::refused_by_rules;
 use test_bed::{Made, REGION, cloudformation, parts};
 
 use crate::alarms::{FUNCTION, Lines, Settings, every_deployment};
@@ -44,9 +45,11 @@ async fn every_way_to_deploy_creates_the_same_dashboard() {
         assert_eq!(dashboards(&deployment.made), [expected], "{} {}", deployment.name, deployment.api);
     }
     // `settings` looks for it in what the others create by default.
-    let beside = json!({"ApiType": "REST", "Api": "orders", "Stage": "prod", "FunctionName": FUNCTION});
-    let beside = Made::of_template(&cloudformation::template("alarms.yaml"), FUNCTION, &beside);
-    assert_eq!(dashboards(&beside), []);
+    let beside = cloudformation::template("alarms.yaml");
+    let mut parameters = json!({"ApiType": "REST", "Api": "orders", "Stage": "prod"});
+    assert_eq!(dashboards(&Made::of_template(&beside, FUNCTION, &parameters)), []);
+    parameters["Dashboard"] = json!("yes");
+    assert_eq!(refused_by_rules(&beside, &parameters), ["FunctionName is missing, which Dashboard needs"]);
 }
 
 #[tokio::test]
