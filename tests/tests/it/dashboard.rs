@@ -44,7 +44,7 @@ async fn every_way_to_deploy_creates_the_same_dashboard() {
         let expected = (format!("{FUNCTION}-{REGION}"), body(FUNCTION));
         assert_eq!(dashboards(&deployment.made), [expected], "{} {}", deployment.name, deployment.api);
     }
-    // `settings` looks for it in what the others create by default.
+    // `settings` asserts that the other deployments have none by default.
     let beside = cloudformation::template("alarms.yaml");
     let mut parameters = json!({"ApiType": "REST", "Api": "orders", "Stage": "prod"});
     assert_eq!(dashboards(&Made::of_template(&beside, FUNCTION, &parameters)), []);
