@@ -1,10 +1,11 @@
-// Makes src/configuration.ts of the configuration's schema, and src/authorizer.rules.json: npm run generate.
+// Makes src/configuration.ts of the configuration's schema, and copies of the rules and the dashboard: npm run generate.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
 
 const SCHEMA = new URL("../authorizer.schema.json", import.meta.url);
-const RULES = new URL("../authorizer.rules.json", import.meta.url);
+/** What the package carries along, from the folder above. */
+const COPIED = ["authorizer.rules.json", "dashboard.json"];
 
 /** The files that are made, by their names, with what must be in them. */
 export async function generated(): Promise<Record<string, string>> {
@@ -17,8 +18,9 @@ export async function generated(): Promise<Record<string, string>> {
   });
   return {
     "src/configuration.ts": types,
-    // The package carries the rules along.
-    "src/authorizer.rules.json": readFileSync(RULES, "utf8"),
+    ...Object.fromEntries(
+      COPIED.map((name) => [`src/${name}`, readFileSync(new URL(`../${name}`, import.meta.url), "utf8")]),
+    ),
   };
 }
 

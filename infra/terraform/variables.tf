@@ -456,3 +456,12 @@ variable "treat_missing_data" {
     error_message = "treat_missing_data: must be notBreaching, breaching, ignore or missing."
   }
 }
+
+# --- Dashboard -------------------------------------------------------------------------------------------------------------
+
+variable "dashboard" {
+  description = "Whether to create a CloudWatch dashboard for the function, called `<name>-<region>`."
+  type        = bool
+  default     = false
+  nullable    = false
+}

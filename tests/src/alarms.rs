@@ -191,6 +191,14 @@ impl CloudWatch {
         self.points.push((at, (namespace.to_owned(), name.to_owned(), dimensions.collect()), value));
     }
 
+    /// The metrics that have data: namespace, name and names of the dimensions.
+    pub fn metrics(&self) -> BTreeSet<(String, String, BTreeSet<String>)> {
+        let metrics = self.points.iter().map(|(_, (namespace, name, dimensions), _)| {
+            (namespace.clone(), name.clone(), dimensions.keys().cloned().collect())
+        });
+        metrics.collect()
+    }
+
     /// Whether an alarm is raised at any minute up to that second.
     pub fn raises(&self, alarm: &Alarm, until: u64) -> bool {
         let points: Vec<(u64, f64)> = self

@@ -28,6 +28,7 @@ impl Package {
             "infra/authorizer.schema.json",
             "infra/authorizer.rules.json",
             "infra/authorizer.cases.json",
+            "infra/dashboard.json",
             "shared/vault-context/src/context.rs",
         ] {
             copy(&repository.join(file), &root.join(file));

@@ -184,6 +184,7 @@ impl Aws {
             ("iam", "list_roles", "Roles", "RoleName"),
             ("logs", "describe_log_groups", "logGroups", "logGroupName"),
             ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+            ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
             ("apigateway", "get_rest_apis", "items", "name"),
             ("apigatewayv2", "get_apis", "Items", "Name"),
         ] {

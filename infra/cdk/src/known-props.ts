@@ -40,6 +40,7 @@ const PROPS = Object.keys({
   logRemovalPolicy: true,
   gatewayResponses: true,
   alarms: true,
+  dashboard: true,
   vault: true,
   issuers: true,
   aws_identity: true,

@@ -34,6 +34,7 @@ import { alarms, type AlarmSettings, type Watched } from "./alarms";
 import { AttachmentCheck } from "./attachment";
 import type { Configuration, CredentialSource } from "./configuration";
 import { HttpBackendIntegration, RestBackendIntegration, type HttpBackend, type RestBackend } from "./containers";
+import { dashboard } from "./dashboard";
 import {
   API_ID,
   configurationOf,
@@ -274,6 +275,13 @@ export interface VaultAuthorizerProps extends ConfigurationParts {
    * @default - alarms without actions
    */
   readonly alarms?: AlarmSettings | false;
+
+  /**
+   * Whether to create a CloudWatch dashboard for the function, called `<name>-<region>`.
+   *
+   * @default false
+   */
+  readonly dashboard?: boolean;
 }
 
 /**
@@ -428,6 +436,7 @@ export class VaultAuthorizer extends rest.Authorizer implements http.IHttpRouteA
     }
     Aspects.of(this).add(new AttachmentCheck(this, () => this.deployed));
     this.alarms = props.alarms === false ? [] : alarms(this, this.watched(props), props.alarms ?? {});
+    if (props.dashboard) dashboard(this, name);
   }
 
   /**

@@ -29,8 +29,8 @@ const KNOWN =
   "reservedConcurrentExecutions, provisionedConcurrentExecutions, capacityProvider, perExecutionEnvironmentMaxConcurrency, " +
   "maxExecutionEnvironments, layers, codeSigningConfig, environment, environmentEncryption, " +
   "tracing, role, rolePath, permissionsBoundary, vpc, vpcSubnets, securityGroups, ipv6AllowedForDualStack, logRetention, " +
-  "logEncryptionKey, logRemovalPolicy, gatewayResponses, alarms, vault, issuers, aws_identity, credentials, answer, log, limits, " +
-  "stages";
+  "logEncryptionKey, logRemovalPolicy, gatewayResponses, alarms, dashboard, vault, issuers, aws_identity, credentials, answer, log, " +
+  "limits, stages";
 
 /** What is given, and each line of the refusal. */
 const REFUSED: [string, Record<string, unknown>, ...string[]][] = [

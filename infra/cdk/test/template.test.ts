@@ -647,6 +647,17 @@ test("a function that does not start is counted, and nothing that a caller sends
   }
 });
 
+test("a dashboard is created where it is wanted, for this function and region", () => {
+  Template.fromStack(restStack().stack).resourceCountIs("AWS::CloudWatch::Dashboard", 0);
+  const its = only(restStack({ dashboard: true }).stack, "AWS::CloudWatch::Dashboard");
+  assert.equal(filledIn(its.DashboardName), `${AUTHORIZER}-{AWS::Region}`);
+  const [body, values] = its.DashboardBody["Fn::Sub"];
+  assert.deepEqual(values, { region: { Ref: "AWS::Region" }, function: AUTHORIZER });
+  const names = [...body.matchAll(/\$\{([^}]*)\}/g)].map(([, name]: string[]) => name);
+  assert.deepEqual([...new Set(names)].sort(), Object.keys(values).sort());
+  assert.ok(JSON.parse(body).widgets.length > 0);
+});
+
 test("alarms tell whom they are told to tell, also when they are over", () => {
   const stack = new Stack();
   const topic = (id: string) =>

@@ -765,6 +765,24 @@ run "alarms_can_be_left_out" {
   }
 }
 
+run "a_dashboard_is_created_where_it_is_wanted" {
+  variables {
+    dashboard = true
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this[0].dashboard_name == "orders-us-gov-west-1" && strcontains(aws_cloudwatch_dashboard.this[0].dashboard_body, "SOURCE '/aws/lambda/orders' |") && length(regexall("[$]{", aws_cloudwatch_dashboard.this[0].dashboard_body)) == 0
+    error_message = aws_cloudwatch_dashboard.this[0].dashboard_body
+  }
+}
+
+run "no_dashboard_is_created_by_default" {
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "None."
+  }
+}
+
 run "the_access_log_of_an_http_api_names_no_token" {
   variables {
     api = { type = "HTTP", id = "h1b2c3d4e5" }

@@ -16,6 +16,7 @@ new VaultAuthorizer(stack, "Authorizer", {
   api: HttpApi.fromHttpApiAttributes(stack, "Api", { httpApiId: given("api") }),
   name: "by-cdk",
   code: Code.fromBucket(Bucket.fromBucketName(stack, "Code", given("bucket")), given("key")),
+  dashboard: true,
   ...parts,
 });
 app.synth();

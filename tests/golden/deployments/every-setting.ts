@@ -117,6 +117,7 @@ const values: Record<string, (stack: Stack) => Props> = {
       },
     },
   }),
+  dashboard: () => ({ dashboard: true }),
   // No settings of the construct: what the other tests need.
   minusOne: () => ({ reservedConcurrentExecutions: -1 }),
   "Tags.of": () => ({}),

@@ -31,4 +31,5 @@ module "authorizer" {
   log          = try(local.parts.log, null)
   limits       = try(local.parts.limits, null)
   stages       = local.parts.stages
+  dashboard    = true
 }

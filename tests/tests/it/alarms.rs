@@ -13,13 +13,13 @@ use test_bed::{
 
 use crate::settings::{self, by_template};
 
-const FUNCTION: &str = "orders-authorizer";
+pub(crate) const FUNCTION: &str = "orders-authorizer";
 const HOURS: u64 = 3600;
 
 /// What the function writes.
-struct Lines {
+pub(crate) struct Lines {
     /// A line by the code of its decision.
-    by_code: BTreeMap<String, String>,
+    pub(crate) by_code: BTreeMap<String, String>,
     /// What callers have put into the lines of their denials.
     of_attackers: Vec<String>,
     /// Of a function with a configuration that is not usable.
@@ -27,7 +27,7 @@ struct Lines {
 }
 
 impl Lines {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let scratch = Scratch::new("alarms");
         let issuer = Issuer::start();
         // Nothing listens on the discard port.
@@ -121,18 +121,18 @@ fn of_runtime(line: &str) -> String {
 }
 
 /// What one deployment makes for one API.
-struct Deployment {
-    name: &'static str,
-    made: Made,
+pub(crate) struct Deployment {
+    pub(crate) name: &'static str,
+    pub(crate) made: Made,
     /// `REST` or `HTTP`.
-    api: &'static str,
+    pub(crate) api: &'static str,
 }
 
 /// With these settings besides those that are required: of templates, of Terraform, of CDK.
-struct Settings {
-    template: Value,
-    terraform: Value,
-    cdk: Value,
+pub(crate) struct Settings {
+    pub(crate) template: Value,
+    pub(crate) terraform: Value,
+    pub(crate) cdk: Value,
 }
 
 fn by_default() -> Settings {
@@ -351,7 +351,7 @@ async fn every_alarm_is_raised_by_what_it_is_for_and_by_nothing_else() {
     }
 }
 
-async fn every_deployment(settings: &Settings) -> Vec<Deployment> {
+pub(crate) async fn every_deployment(settings: &Settings) -> Vec<Deployment> {
     let mut all = by_cloudformation(settings);
     all.extend(by_terraform(settings).await);
     all.extend(by_cdk(settings));

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use test_bed::cloudformation::{self, BUCKET};
 use test_bed::configuration::at;
 use test_bed::process::with_input;
-use test_bed::{Code, Emulator, Package, Scratch, Terraform, parts};
+use test_bed::{Code, Emulator, Package, REGION, Scratch, Terraform, parts};
+
+use crate::dashboard;
 
 /// Of the emulator's API, which must exist; an id of AWS's own form, so that sizes are what they are there.
 const ROOT: &str = "deployments";
@@ -70,7 +72,7 @@ impl Bed {
         };
         let parameters = json!({
             "CodeBucket": BUCKET, "CodeKey": self.code.key(), "ApiType": "HTTP", "ApiId": self.api,
-            "Stage": "$default", "Configuration": text,
+            "Stage": "$default", "Configuration": text, "Dashboard": "yes",
         });
         let template = cloudformation::file("authorizer.yaml");
         let code = std::slice::from_ref(&self.code);
@@ -115,6 +117,12 @@ impl Bed {
         };
         (value, serde_json::from_str(&text).unwrap())
     }
+
+    async fn dashboard(&self, function: &str) -> Value {
+        let name = json!({"DashboardName": format!("{function}-{REGION}")});
+        let dashboard = self.emulator.aws().request("cloudwatch", "get_dashboard", &name).await;
+        serde_json::from_str(dashboard["DashboardBody"].as_str().unwrap()).unwrap()
+    }
 }
 
 fn fixture() -> Value {
@@ -142,7 +150,7 @@ fn gzip(options: &str, input: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_document_is_the_same_by_all_three_and_compressed_above_4_kb() {
+async fn a_document_is_the_same_by_all_three_and_compressed_above_4_kb_and_so_is_a_dashboard() {
     let bed = Bed::new("deployments-same").await;
     // The one with every key, and one that is too long as it is.
     for (fixture, begins) in
@@ -157,6 +165,7 @@ async fn a_document_is_the_same_by_all_three_and_compressed_above_4_kb() {
             let (value, given) = bed.given(function).await;
             assert!(value.starts_with(begins), "{function}: {value:.20}");
             assert_eq!(given, document, "{function}");
+            assert_eq!(bed.dashboard(function).await, dashboard::body(function));
         }
     }
 }

@@ -19,6 +19,7 @@ mod cdk;
 mod chaos;
 mod cloudformation;
 mod conformance;
+mod dashboard;
 mod database;
 mod deploy_pages;
 mod deployments;

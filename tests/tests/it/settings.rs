@@ -16,6 +16,8 @@ use test_bed::configuration::with;
 use test_bed::synthesis::refused_by_rules;
 use test_bed::{Configuration, Emulator, Grant, Made, Package, Scratch, Terraform, cloudformation, parts};
 
+use crate::dashboard::dashboards;
+
 /// A row of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,7 +172,15 @@ pub(crate) fn synthesised(scratch: &Scratch, cases: &Value) -> BTreeMap<String, 
 async fn every_setting_is_found_in_what_terraform_plans() {
     let scratch = Scratch::new("settings-terraform");
     // Those that change nothing but the place where they are found share one instance: a plan of thirty takes minutes.
-    let alone = ["environment variables", "tracing", "an existing role", "VPC", "IPv6 in the VPC", "alarms"];
+    let alone = [
+        "environment variables",
+        "tracing",
+        "an existing role",
+        "VPC",
+        "IPv6 in the VPC",
+        "alarms",
+        "dashboard",
+    ];
     let cases = cases();
     let mut modules = json!({
         "minus_one": module(json!({"reserved_concurrent_executions": -1})),
@@ -395,6 +405,7 @@ fn assert_rest(setting: &str, made: &Made) {
     assert_eq!(roles, usize::from(setting != "an existing role"), "{setting}");
     let alarms = alarms(made);
     assert_eq!(alarms.len(), if setting == "alarms" { 0 } else { 8 }, "{setting}");
+    assert_eq!(dashboards(made).len(), usize::from(setting == "dashboard"), "{setting}");
 }
 
 /// For each way to deploy.
