@@ -13,10 +13,11 @@ mod fuzz;
 mod glibc;
 mod integrations;
 mod machine;
+mod optimized;
 mod package;
 mod parts;
 mod providers;
-mod release;
+
 mod sandbox;
 mod schema;
 mod site;

@@ -15,7 +15,7 @@ mod contents;
 mod licences;
 mod sbom;
 
-use crate::release::{self, FUNCTIONS, Places};
+use crate::optimized::{self, FUNCTIONS, Places};
 use crate::workspace::{self, Failure, Stopwatch, Workspace, said};
 use crate::{cargo, glibc, machine};
 use archive::Archive;
@@ -144,8 +144,8 @@ fn again(workspace: &Workspace) -> Result<(), Failure> {
 /// compares all files.
 pub(crate) fn authorizer_again(workspace: &Workspace) -> Result<(), Failure> {
     let (place, elsewhere) = elsewhere(workspace)?;
-    let (package, binary) = release::AUTHORIZER;
-    release::build(&elsewhere, &["--package", package, "--bin", binary])?;
+    let (package, binary) = optimized::AUTHORIZER;
+    optimized::build(&elsewhere, &["--package", package, "--bin", binary])?;
     let (one, other) = (workspace.release_binary(binary), elsewhere.release_binary(binary));
     if read(&one)? != read(&other)? {
         return Err(Failure::new(format!("{} and {} have other bytes", one.display(), other.display())));
@@ -228,7 +228,7 @@ fn build(workspace: &Workspace) -> Result<Vec<Function>, Failure> {
             functions.extend(FUNCTIONS.map(of));
         };
         if triple == host {
-            release::functions(workspace)?;
+            optimized::functions(workspace)?;
             add(&workspace.target.join("release"));
             continue;
         }
@@ -236,7 +236,7 @@ fn build(workspace: &Workspace) -> Result<Vec<Function>, Failure> {
             Ok(linker) => {
                 for (package, binary) in FUNCTIONS {
                     let what = ["--package", package, "--bin", binary, "--target", triple];
-                    workspace::run(linker.set(&mut release::cargo_build(workspace, &what)?))?;
+                    workspace::run(linker.set(&mut optimized::cargo_build(workspace, &what)?))?;
                 }
                 add(&workspace.target.join(triple).join("release"));
             }

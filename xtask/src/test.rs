@@ -5,7 +5,7 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{bench, demo, docs, fuzz, integrations, machine, package, parts, release, site, text};
+use crate::{bench, demo, docs, fuzz, integrations, machine, optimized, package, parts, site, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -78,7 +78,7 @@ const STEPS: &[Step] = &[
     Step::of("site", site::check),
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
-    Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
+    Step { quick: Some(optimized::functions), ..Step::of("release binaries", package::package) },
     Step { needs: &["parts"], beside: true, ..Step::of("integrations", integrations::check) },
     Step {
         needs: &["unit tests", "release binaries", "parts"],
