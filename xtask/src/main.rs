@@ -17,7 +17,7 @@ mod optimized;
 mod package;
 mod parts;
 mod providers;
-
+mod release;
 mod sandbox;
 mod schema;
 mod site;
@@ -50,6 +50,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["bench", rest @ ..] => bench::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
+        ["release", rest @ ..] => release::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
@@ -73,6 +74,11 @@ Usage: cargo xtask <task>
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
                   --twice builds them again in a fresh clone, and compares the bytes.
+  release --dry-run [--key FILE]
+                  Everything that a release consists of: versions, notes, packages, command line, provenance, checksums, signature.
+                  It publishes nothing. A real one is made by --build, then --sign --key FILE. Without any, it says what that needs.
+                  --align writes the version and the address of Cargo.toml to all files that state them.
+                  Needs Python 3, Node.js and npm as well.
   chaos [name…]   Break what is around the authorizer, and compare what callers see with a bar; all scenarios, or these;
                   with --mint-ahead, tokens are minted ahead.
                   All of them take twenty minutes and write docs/reliability.md. Needs prlimit (util-linux) as well.

@@ -20,10 +20,16 @@ pub(crate) fn functions(workspace: &Workspace) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Package and binary of each function: the authorizer and the sample integration.
-pub(crate) const FUNCTIONS: [(&str, &str); 2] = [AUTHORIZER, ("orders", "orders")];
+/// The name of a package, and of its binary.
+pub(crate) type Binary = (&'static str, &'static str);
 
-pub(crate) const AUTHORIZER: (&str, &str) = ("vault-authorizer", "bootstrap");
+/// The authorizer and the sample integration.
+pub(crate) const FUNCTIONS: [Binary; 2] = [AUTHORIZER, ("orders", "orders")];
+
+pub(crate) const AUTHORIZER: Binary = ("vault-authorizer", "bootstrap");
+
+/// The command line.
+pub(crate) const COMMAND: Binary = ("vault-authorizer-cli", "vault-authorizer");
 
 /// One build for this machine, into `<target>/release`.
 pub(crate) fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {

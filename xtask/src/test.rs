@@ -5,7 +5,7 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{bench, demo, docs, fuzz, integrations, machine, optimized, package, parts, site, text};
+use crate::{bench, demo, docs, fuzz, integrations, machine, optimized, package, parts, release, site, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -72,6 +72,7 @@ const STEPS: &[Step] = &[
     Step::of("formatting", formatting),
     Step::of("text", text::check),
     Step::of("documents", docs::check),
+    Step::of("release", release::check),
     Step::of("lints", lints),
     Step { beside: true, ..Step::of("parts", parts::run) },
     Step { beside: true, ..Step::of("dependencies", dependencies) },
