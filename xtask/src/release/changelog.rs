@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn takes_the_versions_own_section_and_no_more() {
-        let changelog = "# C\n\n## [Unreleased]\n\n## [0.2.0] - 2026-11-30\n\n### Added\n\n- A.\n\n## [0.1.0] - 2026-10-01\n\n- B.\n";
+        let changelog = "# C\n\n## [Unreleased]\n\n## [0.2.0] - 2026-11-30\n\n### Added\n\n- A.\n\n\
+                         ## [0.1.0] - 2026-10-01\n\n- B.\n";
         let section = Section::find(changelog, "0.2.0").unwrap();
         assert_eq!(section, Section { text: "### Added\n\n- A.".to_owned(), is_released: true });
         assert_eq!(Section::find(changelog, "0.1.0").unwrap().text, "- B.");
