@@ -122,7 +122,7 @@ fn crates(workspace: &Workspace, work: &Path, folder: &Path) -> Result<(), Failu
     package::write(&consumer.join("Cargo.toml"), manifest.as_bytes())?;
     package::write(
         &consumer.join("src/main.rs"),
-        b"fn main() {\n    println!(\"{}\", std::any::type_name::<vault_context::Integration>());\n}\n",
+        b"fn main() {\n    println!(\"{}\", std::any::type_name::<vault_context::VaultToken>());\n}\n",
     )?;
     let (from, to) = (workspace.root.join("Cargo.lock"), consumer.join("Cargo.lock"));
     fs::copy(&from, &to).map_err(Failure::because(from.display()))?;
