@@ -157,7 +157,7 @@ func TestEachCallCarriesWhatItMustAndNoMore(t *testing.T) {
 		t.Error("the unwrap does not carry the token in its header alone")
 	}
 	for _, request := range w.Requests("") {
-		if request.Header.Get("X-Vault-Request") != "true" || request.Header.Get("User-Agent") != "vault-context-go/0.1.0" {
+		if request.Header.Get("X-Vault-Request") != "true" || request.Header.Get("User-Agent") != "vault-context-go/"+Version {
 			t.Errorf("got %v", request.Header)
 		}
 	}

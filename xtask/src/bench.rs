@@ -1,20 +1,20 @@
 //! `cargo xtask bench`: installs and builds the measured programs, then becomes the program that measures them.
 
 use crate::workspace::{self, Failure, Workspace};
-use crate::{machine, parts, release};
+use crate::{machine, optimized, parts};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Returns only if something failed: its exit code is the task's.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
-    let (package, binary) = release::AUTHORIZER;
+    let (package, binary) = optimized::AUTHORIZER;
     let authorizer = ["--package", package, "--bin", binary];
     let driver = match arguments {
         ["--check" | "--record"] => {
             machine::require(&[machine::PYTHON, machine::VALGRIND])?;
             parts::python(workspace)?;
-            release::build(workspace, &authorizer)?;
+            optimized::build(workspace, &authorizer)?;
             workspace::run(&mut workspace.cargo([
                 "build",
                 "--locked",
@@ -29,9 +29,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
             machine::require(&[machine::PYTHON, machine::NODE, machine::NPM, machine::VALGRIND])?;
             parts::python(workspace)?;
             parts::bench_peers(workspace)?;
-            release::build(workspace, &authorizer)?;
-            release::build(workspace, &["--package", "bench-peers", "--bins"])?;
-            release::build(workspace, &["--package", "end-to-end", "--bin", "bench"])?;
+            optimized::build(workspace, &authorizer)?;
+            optimized::build(workspace, &["--package", "bench-peers", "--bins"])?;
+            optimized::build(workspace, &["--package", "end-to-end", "--bin", "bench"])?;
             workspace.release_binary("bench")
         }
     };

@@ -1,7 +1,7 @@
 //! `cargo xtask chaos`: installs and builds what the scenarios need, then becomes the program that runs them.
 
 use crate::workspace::{Failure, Workspace};
-use crate::{machine, parts, release};
+use crate::{machine, optimized, parts};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -9,8 +9,8 @@ use std::process::Command;
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
     machine::require(&[machine::PYTHON, machine::PRLIMIT])?;
     parts::python(workspace)?;
-    release::functions(workspace)?;
-    release::build(workspace, &["--package", "end-to-end", "--bin", "chaos"])?;
+    optimized::functions(workspace)?;
+    optimized::build(workspace, &["--package", "end-to-end", "--bin", "chaos"])?;
     let mut command = Command::new(workspace.release_binary("chaos"));
     command.args(arguments).current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     let failed = command.exec();

@@ -12,19 +12,19 @@ const NODES: [&str; 2] = ["22", "24"];
 
 /// Fails with the first check that does. The parts are in place.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    rust(workspace)?;
+    crates(workspace)?;
     python(workspace)?;
     go(workspace)?;
     typescript(workspace)
 }
 
-/// Packs the crate of the integrations and those it needs. No registry has them, so Cargo is told where the other two are. What is
-/// packed is not built once more, which would take minutes.
-fn rust(workspace: &Workspace) -> Result<(), Failure> {
-    for package in ["vault-api", "vault-transport", "vault-context"] {
+/// Packs the crate of the integrations and those it needs, and answers the files. No registry has them, so Cargo is told where the
+/// other two are. What is packed is not built once more, which would take minutes.
+pub(crate) fn crates(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
+    for package in CRATES {
         let mut cargo =
             workspace.cargo(["package", "--quiet", "--no-verify", "--allow-dirty", "--package", package]);
-        for needed in ["vault-api", "vault-transport"].iter().filter(|needed| **needed != package) {
+        for needed in CRATES.iter().filter(|needed| !["vault-context", package].contains(needed)) {
             let folder = workspace.root.join("shared").join(needed);
             cargo
                 .arg("--config")
@@ -32,8 +32,13 @@ fn rust(workspace: &Workspace) -> Result<(), Failure> {
         }
         workspace::run(&mut cargo)?;
     }
-    Ok(())
+    let version = env!("CARGO_PKG_VERSION");
+    let file = |package| workspace.target.join(format!("package/{package}-{version}.crate"));
+    Ok(CRATES.map(file).to_vec())
 }
+
+/// Each after those that it needs.
+pub(crate) const CRATES: [&str; 3] = ["vault-api", "vault-transport", "vault-context"];
 
 fn python(workspace: &Workspace) -> Result<(), Failure> {
     let environment = workspace.test_bed().join("integrations/python");

@@ -13,6 +13,7 @@ mod fuzz;
 mod glibc;
 mod integrations;
 mod machine;
+mod optimized;
 mod package;
 mod parts;
 mod providers;
@@ -49,6 +50,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["bench", rest @ ..] => bench::run(&Workspace::find()?, rest),
         ["chaos", rest @ ..] => chaos::run(&Workspace::find()?, rest),
         ["package", rest @ ..] => package::run(&Workspace::find()?, rest),
+        ["release", rest @ ..] => release::run(&Workspace::find()?, rest),
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
@@ -72,6 +74,11 @@ Usage: cargo xtask <task>
   package [--twice]
                   Build the zip files for Lambda, with their SBOMs, licences and checksums.
                   --twice builds them again in a fresh clone and compares the bytes.
+  release --dry-run [--key FILE]
+                  Build and check all that a release consists of: packages, command line, notes, provenance, checksums, signature.
+                  Nothing is published. A real release is --build, then --sign --key FILE. Without an option, it says what that needs.
+                  --align writes the version and the address of Cargo.toml to all files that state them.
+                  Also needs Python 3, Node.js and npm.
   chaos [name…]   Run outages of Vault, the network and the functions, and check what callers see: all scenarios, or these.
                   --mint-ahead runs them with tokens minted ahead.
                   All scenarios take twenty minutes and write docs/reliability.md. Also needs prlimit (util-linux).

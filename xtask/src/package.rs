@@ -15,7 +15,7 @@ mod contents;
 mod licences;
 mod sbom;
 
-use crate::release::{self, FUNCTIONS, Places};
+use crate::optimized::{self, Binary, COMMAND, FUNCTIONS, Places};
 use crate::workspace::{self, Failure, Stopwatch, Workspace, said};
 use crate::{cargo, glibc, machine};
 use archive::Archive;
@@ -42,12 +42,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
 pub(crate) fn package(workspace: &Workspace) -> Result<(), Failure> {
     let source = Source::find(workspace)?;
     println!("package: of {}", if source.commit.is_empty() { "no commit" } else { &source.commit });
-    let functions = build(workspace)?;
-    let places = Places::find(workspace)?;
-    for function in &functions {
-        glibc::check(&function.file)?;
-        check_paths(&places, &function.file)?;
-    }
+    let functions = build(workspace, &FUNCTIONS)?;
     let folder = workspace.target.join("package");
     renew(&folder)?;
     write_all(workspace, &folder, &source, &functions)?;
@@ -67,26 +62,35 @@ pub(crate) fn package(workspace: &Workspace) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Packs the command line into a folder: the binary with its licences, and what it contains.
+pub(crate) fn command(workspace: &Workspace, folder: &Path) -> Result<(), Failure> {
+    let source = Source::find(workspace)?;
+    let programs = build(workspace, &[COMMAND])?;
+    let cargo = Cargo::read(workspace)?;
+    let texts = texts(&cargo, &[COMMAND])?;
+    let (package, name) = COMMAND;
+    for program in &programs {
+        let binary = read(&program.file)?;
+        let contents = cargo.contents(package, program.architecture.triple)?;
+        let sbom = sbom::cyclonedx(&cargo, &contents, program, &sha256(&binary)?, &source)?;
+        write(&folder.join(format!("{}.cdx.json", program.name())), sbom.as_bytes())?;
+        let mut files = vec![(name, archive::PROGRAM, binary.as_slice())];
+        files.extend(texts.iter().map(|(name, text)| (*name, archive::TEXT, text.as_slice())));
+        let archive = archive::tar_gz(&program.name(), &files)?;
+        write(&folder.join(format!("{}.tar.gz", program.name())), &archive)?;
+    }
+    Ok(())
+}
+
 /// The texts, and for each function its zip file and what it contains.
 fn write_all(
     workspace: &Workspace,
     folder: &Path,
     source: &Source,
-    functions: &[Function],
+    functions: &[Program],
 ) -> Result<(), Failure> {
     let cargo = Cargo::read(workspace)?;
-    // Of every architecture, built here or not: so the texts are the same on every machine.
-    let mut used = BTreeSet::new();
-    for (package, _) in FUNCTIONS {
-        for architecture in &ARCHITECTURES {
-            used.extend(cargo.contents(package, architecture.triple)?.packages);
-        }
-    }
-    let texts = [
-        ("LICENSE", read(&workspace.root.join("LICENSE"))?),
-        ("RUST-STANDARD-LIBRARY.html", licences::of_the_standard_library(&cargo.rust)?),
-        ("THIRD-PARTY-LICENSES.txt", licences::of_packages(&cargo, &used)?.into_bytes()),
-    ];
+    let texts = texts(&cargo, &FUNCTIONS)?;
     for (name, text) in texts.iter().filter(|(name, _)| *name != "LICENSE") {
         write(&folder.join(name), text)?;
     }
@@ -105,7 +109,22 @@ fn write_all(
     Ok(())
 }
 
-const SUMS: &str = "SHA256SUMS";
+/// The licences of binaries. Of every architecture, built here or not: so the texts are the same on every machine.
+fn texts(cargo: &Cargo, binaries: &[Binary]) -> Result<[(&'static str, Vec<u8>); 3], Failure> {
+    let mut used = BTreeSet::new();
+    for (package, _) in binaries {
+        for architecture in &ARCHITECTURES {
+            used.extend(cargo.contents(package, architecture.triple)?.packages);
+        }
+    }
+    Ok([
+        ("LICENSE", read(&cargo.workspace.root.join("LICENSE"))?),
+        ("RUST-STANDARD-LIBRARY.html", licences::of_the_standard_library(&cargo.rust)?),
+        ("THIRD-PARTY-LICENSES.txt", licences::of_packages(cargo, &used)?.into_bytes()),
+    ])
+}
+
+pub(crate) const SUMS: &str = "SHA256SUMS";
 
 /// What a cold start has to fetch.
 const LARGEST_ZIP: usize = 4_000_000;
@@ -144,8 +163,8 @@ fn again(workspace: &Workspace) -> Result<(), Failure> {
 /// compares all files.
 pub(crate) fn authorizer_again(workspace: &Workspace) -> Result<(), Failure> {
     let (place, elsewhere) = elsewhere(workspace)?;
-    let (package, binary) = release::AUTHORIZER;
-    release::build(&elsewhere, &["--package", package, "--bin", binary])?;
+    let (package, binary) = optimized::AUTHORIZER;
+    optimized::build(&elsewhere, &["--package", package, "--bin", binary])?;
     let (one, other) = (workspace.release_binary(binary), elsewhere.release_binary(binary));
     if read(&one)? != read(&other)? {
         return Err(Failure::new(format!("{} and {} have other bytes", one.display(), other.display())));
@@ -203,50 +222,58 @@ static ARCHITECTURES: [Architecture; 2] = [
     Architecture { name: "arm64", triple: "aarch64-unknown-linux-gnu", debian: "arm64" },
 ];
 
-/// A function that is built.
-struct Function {
+/// A binary that is built.
+struct Program {
     package: &'static str,
     architecture: &'static Architecture,
     file: PathBuf,
 }
 
-impl Function {
+impl Program {
     /// As the files about it are called.
     fn name(&self) -> String {
         format!("{}-{}", self.package, self.architecture.name)
     }
 }
 
-/// Each function for each architecture that this machine can build for. What it cannot is said, and nothing stands for it.
-fn build(workspace: &Workspace) -> Result<Vec<Function>, Failure> {
+/// Each binary for each architecture that this machine can build for, checked. What it cannot is said, and nothing stands for it.
+fn build(workspace: &Workspace, binaries: &[Binary]) -> Result<Vec<Program>, Failure> {
     let host = cargo::rustc_field("host")?;
-    let mut functions = Vec::new();
+    let mut programs = Vec::new();
     for architecture in &ARCHITECTURES {
         let triple = architecture.triple;
         let mut add = |folder: &Path| {
-            let of = |(package, binary)| Function { package, architecture, file: folder.join(binary) };
-            functions.extend(FUNCTIONS.map(of));
+            let of =
+                |&(package, binary): &Binary| Program { package, architecture, file: folder.join(binary) };
+            programs.extend(binaries.iter().map(of));
         };
         if triple == host {
-            release::functions(workspace)?;
+            for (package, binary) in binaries {
+                optimized::build(workspace, &["--package", package, "--bin", binary])?;
+            }
             add(&workspace.target.join("release"));
             continue;
         }
         match Linker::find(architecture) {
             Ok(linker) => {
-                for (package, binary) in FUNCTIONS {
+                for (package, binary) in binaries {
                     let what = ["--package", package, "--bin", binary, "--target", triple];
-                    workspace::run(linker.set(&mut release::cargo_build(workspace, &what)?))?;
+                    workspace::run(linker.set(&mut optimized::cargo_build(workspace, &what)?))?;
                 }
                 add(&workspace.target.join(triple).join("release"));
             }
             Err(lack) => println!("package: LEFT OUT: {}: {lack}", architecture.name),
         }
     }
-    if functions.is_empty() {
+    if programs.is_empty() {
         return Err(Failure::new("this machine can build for neither of Lambda's architectures"));
     }
-    Ok(functions)
+    let places = Places::find(workspace)?;
+    for program in &programs {
+        glibc::check(&program.file)?;
+        check_paths(&places, &program.file)?;
+    }
+    Ok(programs)
 }
 
 /// What links for another architecture.
@@ -293,16 +320,16 @@ fn check_paths(places: &Places, file: &Path) -> Result<(), Failure> {
 }
 
 /// What the packages are made of.
-struct Source {
+pub(crate) struct Source {
     /// In RFC 3339, when it was committed.
-    time: String,
+    pub(crate) time: String,
     /// Empty where no git knows it.
-    commit: String,
+    pub(crate) commit: String,
 }
 
 impl Source {
     /// `SOURCE_DATE_EPOCH`, which is everyone's word for it, else the commit's time.
-    fn find(workspace: &Workspace) -> Result<Self, Failure> {
+    pub(crate) fn find(workspace: &Workspace) -> Result<Self, Failure> {
         let known = said(&mut workspace.git(&["rev-parse", "HEAD"]));
         let seconds = match (std::env::var("SOURCE_DATE_EPOCH"), &known) {
             (Ok(seconds), _) => seconds,
@@ -325,12 +352,12 @@ impl Source {
 }
 
 /// What in the tree is not as committed.
-fn changes(workspace: &Workspace) -> Result<String, Failure> {
+pub(crate) fn changes(workspace: &Workspace) -> Result<String, Failure> {
     said(&mut workspace.git(&["status", "--porcelain"]))
 }
 
 /// By the command, which takes the bytes on its standard input.
-fn sha256(bytes: &[u8]) -> Result<String, Failure> {
+pub(crate) fn sha256(bytes: &[u8]) -> Result<String, Failure> {
     let mut sum = Command::new("sha256sum");
     let mut sum =
         sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Failure::because("sha256sum"))?;
@@ -344,16 +371,16 @@ fn sha256(bytes: &[u8]) -> Result<String, Failure> {
     sum.map(str::to_owned).ok_or_else(|| Failure::new(format!("sha256sum says `{line}`")))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(Failure::because(path.display()))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     fs::write(path, bytes).map_err(Failure::because(path.display()))
 }
 
 /// The names of a folder's files.
-fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
     let entries = fs::read_dir(folder).map_err(Failure::because(folder.display()))?;
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -362,7 +389,7 @@ fn files(folder: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// An empty folder, whatever was there.
-fn renew(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn renew(folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(Failure::because(folder.display()))?;
     }
@@ -398,7 +425,7 @@ mod tests {
     #[test]
     fn a_function_is_named_as_lambda_names_its_architecture() {
         let [_, architecture] = &ARCHITECTURES;
-        let function = Function { package: "orders", architecture, file: PathBuf::new() };
+        let function = Program { package: "orders", architecture, file: PathBuf::new() };
         assert_eq!(function.name(), "orders-arm64");
     }
 }

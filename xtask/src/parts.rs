@@ -10,6 +10,7 @@
 //! <target>/test-bed/integrations/go          the runner of the conformance suite, built: integrations/go
 //! <target>/test-bed/integrations/typescript  the package, built: integrations/typescript
 //! <target>/test-bed/orders-typescript        the sample, bundled: examples/orders-typescript
+//! <target>/test-bed/release     what a release is packed with: xtask/release-requirements.txt
 //! <target>/test-bed/java        the libraries of the Java client: tests/clients/java
 //! <target>/test-bed/bench-node    the benchmarks' peer in Node.js: tests/bench/peers/node
 //! <target>/test-bed/bench-python  the one in Python: tests/bench/peers/python
@@ -85,6 +86,22 @@ pub(crate) fn site(workspace: &Workspace) -> Result<(), Failure> {
     )
 }
 
+/// What a release is packed with. The modules of the npm packages are in [`cdk_modules`] and [`typescript_modules`].
+pub(crate) fn for_release(workspace: &Workspace) -> Result<(), Failure> {
+    let what = "what a release is packed with";
+    virtual_environment(workspace, "release", what, "xtask/release-requirements.txt")?;
+    cdk(workspace)?;
+    typescript_package(workspace)
+}
+
+pub(crate) fn cdk_modules(workspace: &Workspace) -> PathBuf {
+    workspace.test_bed().join("cdk/node_modules")
+}
+
+pub(crate) fn typescript_modules(workspace: &Workspace) -> PathBuf {
+    workspace.test_bed().join("integrations/typescript/node_modules")
+}
+
 fn virtual_environment(
     workspace: &Workspace,
     name: &'static str,
@@ -106,6 +123,10 @@ fn virtual_environment(
 /// The Node.js clients, and what the CDK package is built and tested with. Tests only.
 pub(crate) fn node(workspace: &Workspace) -> Result<(), Failure> {
     npm(workspace, "node", "the Node.js clients", "tests/clients/node")?;
+    cdk(workspace)
+}
+
+fn cdk(workspace: &Workspace) -> Result<(), Failure> {
     npm(workspace, "cdk", "what the CDK package needs", "infra/cdk")
 }
 
@@ -199,7 +220,7 @@ fn orders_typescript(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Copies files to the places below `folder` that they have below `source`.
-fn copy(files: &[PathBuf], source: &Path, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn copy(files: &[PathBuf], source: &Path, folder: &Path) -> Result<(), Failure> {
     for file in files {
         let copy = folder.join(file.strip_prefix(source).unwrap_or(file));
         fs::create_dir_all(copy.parent().unwrap_or(folder)).map_err(Failure::because(folder.display()))?;
@@ -220,7 +241,7 @@ fn npm_build(installer: &mut Installer, folder: &Path) -> Result<(), Failure> {
 }
 
 /// The folder of a package, and its tracked files.
-fn package(workspace: &Workspace, folder: &str) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
+pub(crate) fn package(workspace: &Workspace, folder: &str) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
     let files = workspace.tracked_files()?.into_iter().filter(|name| Path::new(name).starts_with(folder));
     let files = files.map(|name| workspace.root.join(name)).filter(|file| file.exists()).collect();
     Ok((workspace.root.join(folder), files))

@@ -2,7 +2,7 @@
 //! that runs the examples of Keycloak's page on it.
 
 use crate::workspace::{self, Failure, Workspace};
-use crate::{machine, parts, release};
+use crate::{machine, optimized, parts};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -16,7 +16,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     machine::require(&[machine::PYTHON, machine::OPENSSL])?;
     parts::python(workspace)?;
     parts::keycloak(workspace)?;
-    release::functions(workspace)?;
+    optimized::functions(workspace)?;
     let mut cargo = workspace.cargo(["build", "--locked", "--package", "end-to-end", "--bin", "providers"]);
     workspace::run(cargo.args(["--package", "vault-authorizer-cli", "--bin", "vault-authorizer"]))?;
     let mut command = Command::new(workspace.target.join("debug").join("providers"));

@@ -1,123 +1,323 @@
-//! Builds everything in release the same way for the packages, the tests and the demo, so that the tests run what
-//! ships.
+//! `cargo xtask release`: makes and checks everything that a release consists of. It publishes nothing.
 //!
-//! The same commit gives the same bytes in every folder. So no path of this machine may reach the compiler's output,
-//! and no flag of its user may either: `RUSTFLAGS` and `CFLAGS` are left out.
+//! ```text
+//! <target>/release-<version>/*.zip, *.cdx.json, …         as `cargo xtask package` makes them
+//! <target>/release-<version>/vault-authorizer-cli-<architecture>.tar.gz, .cdx.json   the command line
+//! <target>/release-<version>/*.whl, *.tar.gz, *.tgz, *.crate   the packages for integrations, and the CDK construct
+//! <target>/release-<version>/provenance.intoto.json       what they were built from
+//! <target>/release-<version>/SHA256SUMS, .minisig         of all of these, and its signature
+//! <target>/release-<version>/NOTES.md                     the text of the release
+//! ```
+//!
+//! `.github/workflows/release.yml` runs it and publishes the folder.
 
-use crate::cargo;
-use crate::workspace::{self, Failure, Workspace};
-use cargo_metadata::Metadata;
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+mod changelog;
+mod files;
+mod installed;
+mod provenance;
+mod signature;
+mod stated;
+#[cfg(test)]
+mod workflow;
+
+use crate::package::{self, SUMS, Source};
+use crate::workspace::{Failure, Stopwatch, Workspace, said};
+use crate::{machine, parts};
+use changelog::Section;
+use signature::{Key, Public};
+use stated::Stated;
+use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
-/// The functions, each alone, as it ships: so no other package's features reach it.
-pub(crate) fn functions(workspace: &Workspace) -> Result<(), Failure> {
-    for (package, binary) in FUNCTIONS {
-        build(workspace, &["--package", package, "--bin", binary])?;
+/// `cargo xtask release`.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    match Task::parse(arguments)? {
+        Task::Explain => explain(workspace),
+        Task::Align => stated::align(workspace),
+        Task::DryRun { key } => {
+            let key = key.map_or_else(Key::for_a_dry_run, |file| Key::read(&file))?;
+            let stopwatch = Stopwatch::start();
+            let release = Release::build(workspace, Strictness::DryRun)?;
+            release.sign(&key)?;
+            let public = release.work.join(PUBLIC_KEY);
+            package::write(&public, key.public.text()?.as_bytes())?;
+            println!("release: dry run: the public key of this signature is {}", public.display());
+            release.list()?;
+            println!("release: dry run done in {:.0} s. Nothing was published.", stopwatch.seconds());
+            warn(&release.warnings);
+            Ok(())
+        }
+        Task::Build => Release::build(workspace, Strictness::Release)?.list(),
+        Task::Sign { key } => {
+            let release = Release::built(workspace)?;
+            let key = Key::read(&key)?;
+            let public = workspace.root.join(PUBLIC_KEY);
+            if Public::read(&public)?.line() != key.public.line() {
+                return Err(Failure::new(format!(
+                    "this is not the secret half of {}, with which users verify",
+                    public.display()
+                )));
+            }
+            release.sign(&key)
+        }
     }
+}
+
+/// What is cheap to check of a release, as one of the checks.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
+    stated::check(workspace)?;
+    Section::read(workspace, &Stated::read(workspace)?.version)?;
     Ok(())
 }
 
-/// Package and binary of each function: the authorizer and the sample integration.
-pub(crate) const FUNCTIONS: [(&str, &str); 2] = [AUTHORIZER, ("orders", "orders")];
-
-pub(crate) const AUTHORIZER: (&str, &str) = ("vault-authorizer", "bootstrap");
-
-/// One build for this machine, into `<target>/release`.
-pub(crate) fn build(workspace: &Workspace, what: &[&str]) -> Result<(), Failure> {
-    workspace::run(&mut cargo_build(workspace, what)?)
+#[derive(Debug, Eq, PartialEq)]
+enum Task {
+    Explain,
+    Align,
+    DryRun { key: Option<PathBuf> },
+    Build,
+    Sign { key: PathBuf },
 }
 
-/// One build, to which a target may still be added.
-pub(crate) fn cargo_build(workspace: &Workspace, what: &[&str]) -> Result<Command, Failure> {
-    let places = Places::find(workspace)?;
-    let mut cargo = workspace.cargo(["build", "--release", "--locked"]);
-    cargo.args(what).env("CARGO_ENCODED_RUSTFLAGS", places.rustflags());
-    // aws-lc-sys leaves the paths out of its C code itself.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_a_flag(&name.to_string_lossy())) {
-        cargo.env_remove(name);
+impl Task {
+    fn parse(arguments: &[&str]) -> Result<Self, Failure> {
+        match arguments {
+            [] => Ok(Self::Explain),
+            ["--align"] => Ok(Self::Align),
+            ["--dry-run"] => Ok(Self::DryRun { key: None }),
+            ["--dry-run", "--key", key] => Ok(Self::DryRun { key: Some(key.into()) }),
+            ["--build"] => Ok(Self::Build),
+            ["--sign", "--key", key] => Ok(Self::Sign { key: key.into() }),
+            _ => Err(Failure::new(format!(
+                "release takes `--dry-run [--key FILE]`, `--build`, `--sign --key FILE` or `--align`, not `{}`",
+                arguments.join(" ")
+            ))),
+        }
     }
-    Ok(cargo)
 }
 
-/// Whether a variable changes what a compiler makes: of the C compiler's, with a target's name in it or not; Cargo's profile;
-/// how aws-lc is built. Which compiler it is stays the user's choice.
-fn is_a_flag(variable: &str) -> bool {
-    let name = variable.trim_start_matches("TARGET_").trim_start_matches("HOST_");
-    ["CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CARGO_PROFILE_", "AWS_LC_SYS_"]
-        .iter()
-        .any(|flag| name.starts_with(flag))
+/// Says what a release needs and which commands make it.
+fn explain(workspace: &Workspace) -> Result<(), Failure> {
+    let stated = Stated::read(workspace)?;
+    let Stated { version, .. } = &stated;
+    println!(
+        "To see what a release of {version} would consist of:\n\n  cargo xtask release --dry-run\n\n\
+         To release it, push the tags of a commit that `cargo xtask test` passes. The workflow does the rest:\n\n  \
+         git tag v{version} && git tag integrations/go/v{version}\n  \
+         git push origin v{version} integrations/go/v{version}\n\n\
+         By hand, without the workflow:\n\n  cargo xtask release --build\n  \
+         cargo xtask release --sign --key /path/to/the/secret/key\n\n\
+         Then upload every file of {} but NOTES.md, which is the text of the release.\n",
+        folder(workspace, version).display()
+    );
+    check(workspace)?;
+    let warnings = warnings(workspace, &stated, &Section::read(workspace, version)?)?;
+    if warnings.is_empty() { Ok(()) } else { Err(not_ready(&warnings)) }
 }
 
-/// The folders of this machine that the compiler sees.
-pub(crate) struct Places {
-    workspace: PathBuf,
-    target: PathBuf,
-    /// Of the registry's packages: the folders that theirs lie in.
-    sources: Vec<PathBuf>,
-    sysroot: PathBuf,
-    /// The commit of the compiler, under which its standard library's paths are known.
+/// Whether what keeps this from being a release is an error.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Strictness {
+    DryRun,
+    Release,
+}
+
+/// A release in its folder.
+struct Release<'w> {
+    workspace: &'w Workspace,
+    stated: Stated,
     commit: String,
+    folder: PathBuf,
+    /// What is built and installed on the way.
+    work: PathBuf,
+    /// Why it is only a dry run.
+    warnings: Vec<String>,
 }
 
-impl Places {
-    pub(crate) fn find(workspace: &Workspace) -> Result<Self, Failure> {
-        // Downloads what is missing: before that, nothing says where it will lie.
-        let metadata = cargo::metadata(workspace, &[&cargo::rustc_field("host")?])?;
-        Ok(Self {
-            workspace: workspace.root.clone(),
-            target: workspace.target.clone(),
-            sources: sources(&metadata),
-            sysroot: cargo::sysroot()?,
-            commit: cargo::rustc_field("commit-hash")?,
+impl<'w> Release<'w> {
+    /// Builds everything but the signature.
+    fn build(workspace: &'w Workspace, strictness: Strictness) -> Result<Self, Failure> {
+        machine::require(&[machine::PYTHON, machine::NODE, machine::NPM, machine::GIT, machine::COREUTILS])?;
+        check(workspace)?;
+        let stated = Stated::read(workspace)?;
+        let section = Section::read(workspace, &stated.version)?;
+        println!("release: changelog: {} lines for {}", section.text.lines().count(), stated.version);
+        let warnings = warnings(workspace, &stated, &section)?;
+        if strictness == Strictness::Release && !warnings.is_empty() {
+            return Err(not_ready(&warnings));
+        }
+        warn(&warnings);
+        let source = Source::find(workspace)?;
+        let (folder, work) = (folder(workspace, &stated.version), workspace.target.join("release-work"));
+        let release = Self { workspace, stated, commit: source.commit.clone(), folder, work, warnings };
+        package::renew(&release.folder)?;
+        package::renew(&release.work)?;
+        release.files()?;
+        let statement =
+            provenance::statement(workspace, &release.stated, &source, &release.sums()?, &release.warnings)?;
+        package::write(&release.folder.join("provenance.intoto.json"), statement.as_bytes())?;
+        println!("release: provenance: of {}", release.commit);
+        let sums = lines(&release.sums()?);
+        package::write(&release.folder.join(SUMS), sums.as_bytes())?;
+        let notes = notes(&release.stated, &section, &release.warnings, &sums);
+        package::write(&release.folder.join(NOTES), notes.as_bytes())?;
+        Ok(release)
+    }
+
+    fn files(&self) -> Result<(), Failure> {
+        let Self { workspace, folder, work, .. } = self;
+        step("packages for Lambda", || {
+            package::package(workspace)?;
+            let packed = workspace.target.join("package");
+            for name in package::files(&packed)?.iter().filter(|name| *name != SUMS) {
+                let file = packed.join(name);
+                fs::copy(&file, folder.join(name)).map_err(Failure::because(file.display()))?;
+            }
+            Ok(())
+        })?;
+        step("command line", || {
+            package::command(workspace, folder)?;
+            installed::command(work, folder)
+        })?;
+        step("packages for integrations", || {
+            parts::for_release(workspace)?;
+            files::pack(workspace, work, folder)?;
+            files::pack_again(workspace, work, folder)?;
+            installed::packages(workspace, work, folder)
         })
     }
 
-    /// As `CARGO_ENCODED_RUSTFLAGS` has them, which no flag of the user's is added to.
-    fn rustflags(&self) -> OsString {
-        let standard_library = self.sysroot.join("lib/rustlib/src/rust");
-        // The last that matches counts: what lies in another folder stands after it.
-        let mut mapped = vec![(self.workspace.as_path(), "/vault-authorizer".to_owned())];
-        mapped.push((&self.target, "/target".to_owned()));
-        mapped.extend(self.sources.iter().map(|folder| (folder.as_path(), "/crates".to_owned())));
-        mapped.push((&standard_library, format!("/rustc/{}", self.commit)));
-        let mut flags = OsString::new();
-        for (folder, name) in mapped {
-            if !flags.is_empty() {
-                flags.push("\x1f");
-            }
-            flags.push("--remap-path-prefix=");
-            flags.push(folder);
-            flags.push(format!("={name}"));
+    /// One that was built by the same commit, and not touched since.
+    fn built(workspace: &'w Workspace) -> Result<Self, Failure> {
+        let stated = Stated::read(workspace)?;
+        let folder = folder(workspace, &stated.version);
+        if !folder.join(SUMS).is_file() {
+            return Err(Failure::new(format!(
+                "{}: no release to sign. Build it first: cargo xtask release --build",
+                folder.display()
+            )));
         }
-        flags
+        let commit = said(&mut workspace.git(&["rev-parse", "HEAD"]))?.trim_end().to_owned();
+        let work = workspace.target.join("release-work");
+        Ok(Self { workspace, stated, commit, folder, work, warnings: Vec::new() })
     }
 
-    /// What of these folders stands in a binary. The user's own folder counts as one.
-    pub(crate) fn found_in(&self, binary: &[u8]) -> Vec<String> {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let folders = [&self.workspace, &self.target, &self.sysroot].into_iter().chain(&self.sources);
-        // `/src` is in every path of a source: only what has two words tells one folder from another.
-        let folders = folders.chain(&cargo_home).filter(|folder| folder.components().count() > 2);
-        let folders = folders.chain(home.iter().filter(|folder| folder.components().count() > 1));
-        let mut found: Vec<String> = folders
-            .map(|folder| format!("{}/", folder.display()))
-            .filter(|folder| binary.windows(folder.len()).any(|bytes| bytes == folder.as_bytes()))
-            .collect();
-        found.sort();
-        found.dedup();
-        found
+    /// Signs the checksums, and verifies the signature and the checksums as a user does.
+    fn sign(&self, key: &Key) -> Result<(), Failure> {
+        let sums = package::read(&self.folder.join(SUMS))?;
+        if sums != lines(&self.sums()?).as_bytes() {
+            return Err(Failure::new(format!(
+                "{}: a file is not the one in {SUMS}. Build the release again",
+                self.folder.display()
+            )));
+        }
+        let comment = format!("vault-authorizer {}, commit {}", self.stated.version, self.commit);
+        let file = self.folder.join(SIGNATURE);
+        package::write(&file, key.sign(&sums, &comment)?.as_bytes())?;
+        let signature = fs::read_to_string(&file).map_err(Failure::because(file.display()))?;
+        key.public.verify(&sums, &signature)?;
+        println!("release: signed and verified: {SIGNATURE}, key {}", key.public.line());
+        Ok(())
+    }
+
+    /// The name and the SHA-256 of each file that is downloaded.
+    fn sums(&self) -> Result<Vec<(String, String)>, Failure> {
+        let names = package::files(&self.folder)?.into_iter();
+        let names = names.filter(|name| ![SUMS, SIGNATURE, NOTES].contains(&name.as_str()));
+        let sum = |name: String| {
+            let sum = package::sha256(&package::read(&self.folder.join(&name))?)?;
+            Ok((name, sum))
+        };
+        names.map(sum).collect()
+    }
+
+    fn list(&self) -> Result<(), Failure> {
+        println!("release: in {}", self.folder.display());
+        for name in package::files(&self.folder)? {
+            let size = package::read(&self.folder.join(&name))?.len();
+            println!("{size:>10}  {name}");
+        }
+        Ok(())
     }
 }
 
-/// The folders that the packages of a registry lie in. A member has no source.
-fn sources(metadata: &Metadata) -> Vec<PathBuf> {
-    let strangers = metadata.packages.iter().filter(|package| package.source.is_some());
-    let folders = strangers.filter_map(|package| package.manifest_path.parent()?.parent());
-    folders.map(PathBuf::from).collect::<BTreeSet<_>>().into_iter().collect()
+const SIGNATURE: &str = "SHA256SUMS.minisig";
+const NOTES: &str = "NOTES.md";
+
+/// In the repository's root: what users verify with.
+const PUBLIC_KEY: &str = "minisign.pub";
+
+fn folder(workspace: &Workspace, version: &str) -> PathBuf {
+    workspace.target.join(format!("release-{version}"))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    let stopwatch = Stopwatch::start();
+    work().map_err(Failure::because(name))?;
+    println!("release: {name}: done in {:.0} s", stopwatch.seconds());
+    Ok(())
+}
+
+/// What keeps the tree from being released.
+fn warnings(workspace: &Workspace, stated: &Stated, section: &Section) -> Result<Vec<String>, Failure> {
+    let Stated { version, address } = stated;
+    let mut warnings = Vec::new();
+    if !package::changes(workspace)?.is_empty() {
+        warnings.push("the tree has uncommitted changes: commit them, or remove them".to_owned());
+    }
+    if !section.is_released {
+        warnings.push(format!(
+            "CHANGELOG.md: {version} is still [Unreleased]: write `## [{version}] - YYYY-MM-DD` below that heading"
+        ));
+    }
+    if stated.address_is_a_placeholder() {
+        warnings.push(format!("{address} is a placeholder: docs/versions.md says how to change it"));
+    }
+    if !workspace.root.join(PUBLIC_KEY).is_file() {
+        warnings.push(format!(
+            "no {PUBLIC_KEY}: make a key with `minisign -G -W -p {PUBLIC_KEY} -s /path/to/the/secret/key`, and commit {PUBLIC_KEY}"
+        ));
+    }
+    let commit_of = |name: &str| {
+        said(&mut workspace.git(&["rev-parse", "--quiet", "--verify", &format!("{name}^{{commit}}")])).ok()
+    };
+    let head = commit_of("HEAD");
+    // Go finds the version of a module in a folder by a tag with the folder's name.
+    for tag in [format!("v{version}"), format!("integrations/go/v{version}")] {
+        if head.is_none() || commit_of(&format!("refs/tags/{tag}")) != head {
+            warnings.push(format!("the tag {tag} is not on this commit: git tag {tag}"));
+        }
+    }
+    Ok(warnings)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        println!("release: NOT READY: {warning}");
+    }
+}
+
+fn not_ready(warnings: &[String]) -> Failure {
+    Failure::new(format!("not ready for a release:\n  {}", warnings.join("\n  ")))
+}
+
+/// As `sha256sum` writes and reads them.
+fn lines(sums: &[(String, String)]) -> String {
+    sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect()
+}
+
+/// The text of the release: what changed, and how to verify a download.
+fn notes(stated: &Stated, section: &Section, warnings: &[String], sums: &str) -> String {
+    let Stated { version, address } = stated;
+    let dry_run = if warnings.is_empty() { "" } else { "\n**This is a dry run, and no release.**\n" };
+    format!(
+        "# vault-authorizer {version}\n{dry_run}\n{changes}\n\n## Verify a download\n\n\
+         Take `{PUBLIC_KEY}` from [the repository]({address}), and not from the place of the download:\n\n\
+         ```sh\nminisign -Vm {SUMS} -p {PUBLIC_KEY}\nsha256sum --check --ignore-missing {SUMS}\n```\n\n\
+         `docs/packages.md` says what each file is, and how to build the same bytes.\n\n\
+         ## Checksums\n\n```\n{sums}```\n",
+        changes = section.text
+    )
 }
 
 #[cfg(test)]
@@ -125,60 +325,68 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_flags_do_not_reach_a_package() {
-        for flag in
-            ["CFLAGS", "CFLAGS_x86_64_unknown_linux_gnu", "TARGET_CXXFLAGS", "CARGO_PROFILE_RELEASE_LTO"]
-        {
-            assert!(is_a_flag(flag), "{flag}");
-        }
-        for other in ["CC", "PATH", "CARGO_HOME", "CARGO_TARGET_DIR", "HOSTNAME"] {
-            assert!(!is_a_flag(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_registrys_folder_is_found_and_a_members_is_not_taken_for_one() {
-        let workspace = Workspace::find().unwrap();
-        let metadata = cargo::metadata(&workspace, &[]).unwrap();
-        let sources = sources(&metadata);
-        assert!(!sources.is_empty());
-        for package in &metadata.packages {
-            let is_member = package.manifest_path.starts_with(&workspace.root);
-            let is_below = sources.iter().any(|folder| package.manifest_path.starts_with(folder));
-            assert_ne!(is_member, is_below, "{}", package.manifest_path);
+    fn accepts_only_whole_tasks() {
+        let parse = |arguments: &[&str]| Task::parse(arguments).ok();
+        assert_eq!(parse(&[]), Some(Task::Explain));
+        assert_eq!(parse(&["--dry-run"]), Some(Task::DryRun { key: None }));
+        assert_eq!(parse(&["--dry-run", "--key", "k"]), Some(Task::DryRun { key: Some("k".into()) }));
+        assert_eq!(parse(&["--sign", "--key", "k"]), Some(Task::Sign { key: "k".into() }));
+        for wrong in [&["--sign"][..], &["--build", "--key", "k"], &["--dryrun"], &["--dry-run", "--build"]] {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
-    fn every_folder_has_another_name_and_the_inner_one_counts() {
-        let flags = places().rustflags().into_string().unwrap();
-        let flags: Vec<&str> = flags.split('\x1f').collect();
-        assert_eq!(
-            flags,
-            [
-                "--remap-path-prefix=/home/me/a clone=/vault-authorizer",
-                "--remap-path-prefix=/home/me/a clone/target=/target",
-                "--remap-path-prefix=/mirror/src/r-1=/crates",
-                "--remap-path-prefix=/opt/rust/lib/rustlib/src/rust=/rustc/abc",
-            ]
-        );
+    fn a_flipped_byte_of_a_file_stops_the_signature() {
+        let workspace = Workspace { root: "/".into(), target: scratch("flipped") };
+        let release = release(&workspace);
+        let file = release.folder.join("a.zip");
+        package::write(&file, b"content").unwrap();
+        package::write(&release.folder.join(NOTES), b"text").unwrap();
+        let sums = lines(&release.sums().unwrap());
+        package::write(&release.folder.join(SUMS), sums.as_bytes()).unwrap();
+        let key = Key::for_a_dry_run().unwrap();
+        release.sign(&key).unwrap();
+        // The signature is none of the files that are summed up.
+        release.sign(&key).unwrap();
+
+        package::write(&file, b"cOntent").unwrap();
+        assert!(release.sign(&key).unwrap_err().to_string().contains("Build the release again"));
+        package::write(&file, b"content").unwrap();
+        package::write(&release.folder.join("added"), b"").unwrap();
+        assert!(release.sign(&key).is_err());
+        fs::remove_dir_all(&workspace.target).unwrap();
     }
 
     #[test]
-    fn a_folder_of_this_machine_is_found_among_the_bytes() {
-        let found = |bytes: &[u8]| places().found_in(bytes);
-        assert_eq!(found(b"\0x/mirror/src/r-1/b-1.0.0/src/lib.rs\0"), ["/mirror/src/r-1/"]);
-        assert_eq!(found(b"/home/me/a clone/cli"), ["/home/me/a clone/"]);
-        assert_eq!(found(b"/crates/b-1.0.0/src/lib.rs /rustc/abc/library /home/me/a cloned"), [""; 0]);
+    fn the_notes_say_what_changed_how_to_verify_and_whether_it_is_a_release() {
+        let section = Section { text: "- A.".to_owned(), is_released: true };
+        let sums = lines(&[("a.zip".to_owned(), "00ff".to_owned())]);
+        let text = |warnings: &[String]| notes(&stated(), &section, warnings, &sums);
+        assert!(text(&[]).starts_with("# vault-authorizer 0.2.0\n\n- A.\n\n## Verify a download\n"));
+        assert!(text(&[]).contains("minisign -Vm SHA256SUMS -p minisign.pub\n"));
+        assert!(text(&[]).ends_with("```\n00ff  a.zip\n```\n"));
+        assert!(text(&["dirty".to_owned()]).contains("dry run, and no release"));
     }
 
-    fn places() -> Places {
-        Places {
-            workspace: "/home/me/a clone".into(),
-            target: "/home/me/a clone/target".into(),
-            sources: vec!["/mirror/src/r-1".into()],
-            sysroot: "/opt/rust".into(),
+    fn release(workspace: &Workspace) -> Release<'_> {
+        let folder = folder(workspace, "0.2.0");
+        package::renew(&folder).unwrap();
+        Release {
+            workspace,
+            stated: stated(),
             commit: "abc".to_owned(),
+            folder,
+            work: PathBuf::new(),
+            warnings: Vec::new(),
         }
+    }
+
+    fn stated() -> Stated {
+        Stated { version: "0.2.0".to_owned(), address: "https://git.example.org/x".to_owned() }
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("xtask-release-{}-{name}", std::process::id()))
     }
 }

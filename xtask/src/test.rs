@@ -5,7 +5,7 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{bench, demo, docs, fuzz, integrations, machine, package, parts, release, site, text};
+use crate::{bench, demo, docs, fuzz, integrations, machine, optimized, package, parts, release, site, text};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -72,13 +72,14 @@ const STEPS: &[Step] = &[
     Step::of("formatting", formatting),
     Step::of("text", text::check),
     Step::of("documents", docs::check),
+    Step::of("release", release::check),
     Step::of("lints", lints),
     Step { beside: true, ..Step::of("parts", parts::run) },
     Step { beside: true, ..Step::of("dependencies", dependencies) },
     Step::of("site", site::check),
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
-    Step { quick: Some(release::functions), ..Step::of("release binaries", package::package) },
+    Step { quick: Some(optimized::functions), ..Step::of("release binaries", package::package) },
     Step { needs: &["parts"], beside: true, ..Step::of("integrations", integrations::check) },
     Step {
         needs: &["unit tests", "release binaries", "parts"],

@@ -256,7 +256,8 @@ async fn the_readmes_additions_are_short_and_valid() {
     let of_http = [rest, "\n", &http.replacen("\"authorizer\"", "\"of_http\"", 1)].concat();
     let renamed = renamed.replace("module.new", "module.authorizer");
     let root = [api, &of_http, &renamed, container, moved].concat();
-    let root = root.replace("git::https://git.example.com/vault-authorizer//infra/terraform", "../..");
+    let published = concat!("git::", env!("CARGO_PKG_REPOSITORY"), "//infra/terraform");
+    let root = root.replace(published, "../..").replace(concat!("?ref=v", env!("CARGO_PKG_VERSION")), "");
     let folder = "terraform/examples/readme";
     fs::create_dir(terraform.folder(folder)).unwrap();
     fs::write(terraform.folder(folder).join("main.tf"), root).unwrap();

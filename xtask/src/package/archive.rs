@@ -1,8 +1,10 @@
-//! Writes a zip file that has the same bytes for the same content: no clock, no owner, entries in the order of the
+//! Writes archives that have the same bytes for the same content: no clock, no owner, entries in the order of the
 //! calls.
 
 use crate::workspace::Failure;
+use flate2::{Compression, GzBuilder};
 use std::io::{Cursor, Write};
+use tar::{Builder, Header};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -33,9 +35,31 @@ impl Archive {
     }
 }
 
+/// An archive for `tar -xzf`, with all files in one folder: a name, a mode and the content of each.
+pub(crate) fn tar_gz(folder: &str, files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>, Failure> {
+    // Without a time or a name, which gzip would put into its header.
+    let gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+    let mut archive = Builder::new(gzip);
+    for (name, mode, content) in files {
+        let mut header = Header::new_ustar();
+        header.set_size(content.len().try_into().map_err(Failure::because(name))?);
+        header.set_mode(*mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        // 1980, as in a zip file.
+        header.set_mtime(315_532_800);
+        archive
+            .append_data(&mut header, format!("{folder}/{name}"), *content)
+            .map_err(Failure::because(name))?;
+    }
+    let gzip = archive.into_inner().map_err(Failure::because(folder))?;
+    gzip.finish().map_err(Failure::because(folder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::read::GzDecoder;
     use std::io::Read;
     use zip::ZipArchive;
 
@@ -65,5 +89,29 @@ mod tests {
         let mut zip = ZipArchive::new(Cursor::new(archive())).unwrap();
         let time = zip.by_index(0).unwrap().last_modified().unwrap();
         assert_eq!((time.year(), time.month(), time.day(), time.hour()), (1980, 1, 1, 0));
+    }
+
+    #[test]
+    fn a_tar_file_holds_nothing_of_the_machine_or_the_moment() {
+        let files: [(&str, u32, &[u8]); 2] = [("program", PROGRAM, &[7; 10_000]), ("LICENSE", TEXT, b"text")];
+        let bytes = tar_gz("a-folder", &files).unwrap();
+        assert_eq!(bytes, tar_gz("a-folder", &files).unwrap());
+        assert!(bytes.len() < 1_000, "{} bytes: it is not compressed", bytes.len());
+        // RFC 1952: no flags, and so no name; no time.
+        assert_eq!(bytes[3..8], [0; 5]);
+
+        let mut archive = tar::Archive::new(GzDecoder::new(bytes.as_slice()));
+        let mut found = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            let header = entry.header();
+            assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0));
+            assert_eq!(header.mtime().unwrap(), 315_532_800);
+            found.push((entry.path().unwrap().display().to_string(), header.mode().unwrap(), content));
+        }
+        let program = ("a-folder/program".to_owned(), 0o755, vec![7; 10_000]);
+        assert_eq!(found, [program, ("a-folder/LICENSE".to_owned(), 0o644, b"text".to_vec())]);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn of_packages(cargo: &Cargo, used: &BTreeSet<Id>) -> Result<String, 
 }
 
 const HEAD: &str = "\
-The functions contain these packages. Each is under the licence that is named, whose texts have the numbers in brackets
+The binaries contain these packages. Each is under the licence that is named, whose texts have the numbers in brackets
 and follow below, as they stand in the package. Of a package that comes without one, it is the licence's standard text.
 The Rust standard library is in them as well; its licences are in RUST-STANDARD-LIBRARY.html.
 ";

@@ -4,7 +4,7 @@
 //! the package.
 
 use super::contents::{Cargo, Contents, Id, licence};
-use super::{Function, Source, sha256};
+use super::{Program, Source, sha256};
 use crate::workspace::Failure;
 use cargo_metadata::Package;
 use serde_json::{Map, Value, json};
@@ -15,14 +15,14 @@ const OURSELVES: &str = "The vault-authorizer authors";
 pub(crate) fn cyclonedx(
     cargo: &Cargo,
     contents: &Contents,
-    function: &Function,
+    program: &Program,
     sha256: &str,
     source: &Source,
 ) -> Result<String, Failure> {
     let mut own = component(cargo, contents, &contents.own)?;
     own.insert("type".to_owned(), "application".into());
     own.insert("hashes".to_owned(), json!([{"alg": "SHA-256", "content": sha256}]));
-    let mut properties = vec![json!({"name": "target", "value": function.architecture.triple})];
+    let mut properties = vec![json!({"name": "target", "value": program.architecture.triple})];
     if !source.commit.is_empty() {
         properties.push(json!({"name": "commit", "value": source.commit}));
     }
@@ -153,7 +153,7 @@ mod tests {
     fn holds_every_package_with_its_hash_and_every_reference_leads_somewhere() {
         let cargo = cargo();
         let [architecture, _] = &ARCHITECTURES;
-        let function = Function { package: "vault-authorizer", architecture, file: "/bootstrap".into() };
+        let function = Program { package: "vault-authorizer", architecture, file: "/bootstrap".into() };
         let contents = cargo.contents(function.package, architecture.triple).unwrap();
         let of_commit = |commit: &str| {
             let source = Source { time: "2026-01-02T03:04:05Z".to_owned(), commit: commit.to_owned() };
