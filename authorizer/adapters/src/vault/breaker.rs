@@ -146,7 +146,10 @@ mod tests {
     fn calls_are_paused_after_some_failures_in_a_row() {
         let mut breaker = open();
         let refused = breaker.begin(later(999)).unwrap_err().to_string();
-        assert!(refused.contains("5 failures in a row") && refused.contains("connection refused"), "{refused}");
+        assert!(
+            refused.contains("5 failures in a row") && refused.contains("connection refused"),
+            "{refused}"
+        );
         assert!(breaker.begin(later(1000)).is_ok());
         assert!(
             open().begin(UnixTime::from_seconds(1_700_000_000)).is_ok(),
