@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
+mod browser;
 mod cargo;
 mod chaos;
 mod demo;
@@ -52,6 +53,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
+        ["browser"] => browser::run(&Workspace::find()?),
         ["sandbox"] => sandbox::run(&Workspace::find()?),
         ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
@@ -65,9 +67,10 @@ Usage: cargo xtask <task>
 
   demo [--stay]   Build everything and show the whole story on real parts, on this machine. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform and a C++ compiler as well.
+  test [--quick]  Every check the project has, in order. Needs Node.js, Go, Java, Terraform, Chromium and a C++ compiler as well.
                   --quick leaves out fuzzing, packages, failing parts and the ways to deploy.
   docs [--serve]  The documentation as a site, in target/site; or served while you write it.
+  browser         Open that site and the pages of `trace --html` in Chromium, as wide as a phone. Needs Node.js as well.
   sandbox         A shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
                   The zip files for Lambda, what is in them and under which licences, with their checksums.
