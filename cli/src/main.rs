@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod fake_context;
 mod input;
+mod next;
 mod operator;
 mod output;
 mod revoke;

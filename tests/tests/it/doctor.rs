@@ -86,7 +86,11 @@ async fn credentials(stack: &Stack, arn: &str) -> Vec<(&'static str, String)> {
 fn wrong(ran: &Ran, unseen: &[&str]) -> Vec<String> {
     let findings: Value =
         serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
-    let findings = findings.as_array().unwrap();
+    assert!(
+        findings["next"].as_str().is_some_and(|next| next.starts_with("vault-authorizer ")),
+        "{findings}"
+    );
+    let findings = findings["findings"].as_array().unwrap();
     let with = |verdict: &'static str| findings.iter().filter(move |finding| finding["verdict"] == verdict);
     let word = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     let checks: Vec<String> = with("unseen").map(|finding| word(finding, "check")).collect();
