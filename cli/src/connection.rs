@@ -77,6 +77,11 @@ impl AddressArguments {
     /// For what only the operator's own variables may say.
     pub(crate) const UNTRUSTED: Self = Self { trust_config_address: false };
 
+    /// As it was given, for another command.
+    pub(crate) fn given(&self) -> Option<String> {
+        self.trust_config_address.then(|| "--trust-config-address".to_owned())
+    }
+
     /// What the transport needs, by `VAULT_ADDR`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CLIENT_CERT` and
     /// `VAULT_CLIENT_KEY`. The configuration stands in for the namespace; where it is trusted and `VAULT_ADDR` is not set, also
     /// for each of the others.

@@ -10,6 +10,7 @@ mod bindings;
 mod finding;
 mod issuers;
 mod login;
+mod next;
 mod objects;
 mod vault;
 
@@ -132,7 +133,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
             )),
         }
     }
-    output.print(&report(&findings, arguments.json))?;
+    output.print(&report(&findings, &next::of(&findings, arguments), arguments.json))?;
     Ok(match () {
         () if findings.iter().any(Finding::is_wrong) => ExitCode::FAILURE,
         () if findings.iter().any(Finding::is_unseen) => ExitCode::from(INCOMPLETE),

@@ -7,6 +7,7 @@
 pub(crate) mod call;
 mod dry_run;
 mod hints;
+mod next;
 mod text;
 mod time;
 mod walk;
@@ -166,6 +167,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
     let given =
         Given { event: &event, time: arguments.at.is_some(), route_covered, stages: &walk.resolver.stages };
     explanation.hints = hints::of(&explanation, given);
+    explanation.next = next::of(explanation.outcome, explanation.code, arguments, &event);
     output.print(&worded(&explanation, arguments.json))?;
     Ok(match explanation.outcome {
         Outcome::Allowed => ExitCode::SUCCESS,

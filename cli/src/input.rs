@@ -14,7 +14,7 @@ use clap::{ArgGroup, Args};
 use flate2::bufread::MultiGzDecoder;
 use vault_authorizer::config::{Config, InvalidConfig, MAX_DOCUMENT_BYTES};
 
-use crate::{failure::Failure, output::Output};
+use crate::{failure::Failure, next::option, output::Output};
 
 /// Logs are read in pieces of this size.
 const READ_BYTES: usize = 64 * 1024;
@@ -57,6 +57,16 @@ impl ConfigArguments {
     /// Where it is. The parser of the command line refuses none and two.
     pub(crate) fn source(&self) -> Result<&Source, ConfigError> {
         self.document.as_ref().or(self.config.as_ref()).ok_or(ConfigError::Missing)
+    }
+
+    /// As it was given, for another command.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let document = self.source().ok().map(|source| match source {
+            Source::Stdin => "-".to_owned(),
+            Source::File(path) => path.to_string_lossy().into_owned(),
+        });
+        let task_root = self.task_root.iter().flat_map(|folder| option("--task-root", folder.display()));
+        document.into_iter().chain(task_root).collect()
     }
 
     /// Reads it exactly as the function would.

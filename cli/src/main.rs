@@ -1,8 +1,9 @@
 //! The command `vault-authorizer`: what an operator does by hand, with the code that the Lambda runs.
 //!
 //! Receives the command line; produces text and an exit code. Each command has one module, which leaves every
-//! decision to the libraries. Only [`output`] prints, only [`input`] reads the files that are named on the command
-//! line, only [`connection`] finds the operator's token, and only [`operator`] calls Vault with it.
+//! decision to the libraries. Only [`output`] prints, only [`trace`] writes a file, only [`input`] reads the files that
+//! are named on the command line, only [`connection`] finds the operator's token, and only [`operator`] calls Vault
+//! with it.
 //!
 //! A command never logs, whatever `RUST_LOG` says. No subscriber is installed, so a secret has nowhere to go.
 
@@ -14,6 +15,7 @@ mod explain;
 mod failure;
 mod fake_context;
 mod input;
+mod next;
 mod operator;
 mod output;
 mod revoke;

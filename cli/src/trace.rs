@@ -2,17 +2,20 @@
 //!
 //! Receives the authorizer's log, Vault's audit log and a request's id. Produces the chain: decision, mint, unwrap,
 //! each use, revocation. [`decision`] finds the authorizer's line, and [`chain`] the entries of its token. [`joined`]
-//! puts the two together. [`lines`] reads the logs, [`text`] words the chain for people, and serde for programs.
+//! puts the two together, and [`held`] says who had the token. [`lines`] reads the logs, [`text`] words the chain for people,
+//! [`html`] shows it to them on a page, and serde tells programs.
 
 mod chain;
 mod container;
 mod decision;
+mod held;
+mod html;
 mod joined;
 mod lines;
 mod objects;
 mod text;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
@@ -23,6 +26,7 @@ use crate::{
 };
 use chain::AuditLog;
 use decision::FindError;
+use html::PageError;
 
 /// Shows what became of one request: the decision, the mint, the unwrap, each use, the revocation
 ///
@@ -48,6 +52,9 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the trace into a new file as well: one page with everything in it, for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -62,7 +69,7 @@ What your token needs in Vault, for a token that nobody unwrapped:
 
 Exit codes:
   0  the request was found, and what Vault did for it
-  1  no request has this id, more than one has it, or a log cannot be read
+  1  no request has this id, more than one has it, a log cannot be read, or the page cannot be written
   2  the command line is wrong
   3  the request was found, and its token was not found in the audit log, or by metadata alone and not its mint, or another's token was; or something is missing and a part of the audit log was not read";
 
@@ -80,6 +87,9 @@ pub(crate) enum TraceError {
     /// Standard output.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The page.
+    #[error(transparent)]
+    Page(#[from] PageError),
 }
 
 impl Failure for TraceError {
@@ -90,9 +100,13 @@ impl Failure for TraceError {
 
 /// Traces.
 pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, TraceError> {
+    arguments.html.as_deref().map_or(Ok(()), html::refuse_existing)?;
     let (decision, unreadable) = decision::find(&arguments.authorizer_log, &arguments.request_id)?;
     let audit_log = AuditLog::new(&arguments.audit_log);
     let trace = joined::follow(decision, unreadable, &audit_log, arguments.audit_device.as_deref()).await?;
+    if let Some(path) = &arguments.html {
+        html::write(&trace, path)?;
+    }
     output.print(&if arguments.json { output::json(&trace) + "\n" } else { text::of(&trace) })?;
     Ok(if trace.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }

@@ -30,6 +30,7 @@ use crate::{
     connection::{self, AddressArguments, ConnectionError, OwnToken},
     failure::Failure,
     input::{ConfigArguments, ConfigError},
+    next::option,
     output::{Output, OutputError},
 };
 
@@ -113,6 +114,15 @@ pub(crate) struct Quotas {
     /// The namespace that keeps the rate limit quotas: `admin` on HCP Vault [default: the root namespace]
     #[arg(long, value_name = "NAMESPACE", value_parser = Namespace::parse, conflicts_with = "no_quotas")]
     quota_namespace: Option<Namespace>,
+}
+
+impl Quotas {
+    /// As it was given, for another command.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let namespace = self.quota_namespace.iter();
+        let namespace = namespace.flat_map(|namespace| option("--quota-namespace", namespace.as_str()));
+        self.no_quotas.then(|| "--no-quotas".to_owned()).into_iter().chain(namespace).collect()
+    }
 }
 
 /// Who may log in, of which the configuration says nothing. One of them, by `vault.login`.

@@ -66,6 +66,11 @@ pub(crate) const VALGRIND: Tool = Tool {
     probe: &["valgrind", "--version"],
     remedy: "install it, to count instructions; Debian and Ubuntu: apt-get install valgrind",
 };
+pub(crate) const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    probe: &["chromium", "--version"],
+    remedy: "install it, to open pages as readers do; Debian: apt-get install chromium",
+};
 pub(crate) const COREUTILS: Tool = Tool {
     name: "sha256sum and date",
     probe: &["sha256sum", "--version"],

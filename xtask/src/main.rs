@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
+mod browser;
 mod cargo;
 mod chaos;
 mod demo;
@@ -54,6 +55,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["test", rest @ ..] => test::run(&Workspace::find()?, rest),
         ["fuzz", rest @ ..] => fuzz::run(&Workspace::find()?, rest),
         ["docs", rest @ ..] => site::run(&Workspace::find()?, rest),
+        ["browser"] => browser::run(&Workspace::find()?),
         ["sandbox"] => sandbox::run(&Workspace::find()?),
         ["providers"] => providers::run(&Workspace::find()?),
         ["schema"] => schema::run(&Workspace::find()?),
@@ -67,9 +69,10 @@ Usage: cargo xtask <task>
 
   demo [--stay]   Build everything and run one request end to end on this machine, with real parts. Needs Rust and Python 3.
                   --stay leaves the parts running until Ctrl-C.
-  test [--quick]  Run every check of the project, in order. Also needs Node.js, Go, Java, Terraform and a C++ compiler.
+  test [--quick]  Run every check of the project, in order. Also needs Node.js, Go, Java, Terraform, Chromium and a C++ compiler.
                   --quick leaves out fuzzing, packages, outages and deployments.
   docs [--serve]  Build the documentation site in target/site, or serve it while you write.
+  browser         Open that site and the pages of `trace --html` in Chromium, at phone width. Also needs Node.js.
   sandbox         Open a shell in which the commands of docs/deploy work on this machine, without an AWS account.
   package [--twice]
                   Build the zip files for Lambda, with their SBOMs, licences and checksums.

@@ -5,7 +5,9 @@
 
 use crate::machine::Tool;
 use crate::workspace::{self, Failure, Stopwatch, Workspace};
-use crate::{bench, demo, docs, fuzz, integrations, machine, optimized, package, parts, release, site, text};
+use crate::{
+    bench, browser, demo, docs, fuzz, integrations, machine, optimized, package, parts, release, site, text,
+};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -64,6 +66,7 @@ const NEEDS: &[Tool] = &[
     machine::GIT,
     machine::COREUTILS,
     machine::VALGRIND,
+    machine::CHROMIUM,
 ];
 
 /// The steps: short ones first, then what others build on. What always takes its time is last.
@@ -79,6 +82,7 @@ const STEPS: &[Step] = &[
     Step::of("site", site::check),
     Step::of("unit tests", unit_tests),
     Step::of("documentation", documentation),
+    Step { needs: &["site", "unit tests"], beside: true, ..Step::of("browser", browser::check) },
     Step { quick: Some(optimized::functions), ..Step::of("release binaries", package::package) },
     Step { needs: &["parts"], beside: true, ..Step::of("integrations", integrations::check) },
     Step {

@@ -5,7 +5,10 @@
 
 use serde::Serialize;
 
-use crate::output::{self, BAD, CAUTION, GOOD, plain, styled};
+use crate::{
+    next::Next,
+    output::{self, BAD, CAUTION, GOOD, plain, styled},
+};
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,10 +67,10 @@ impl Finding {
     }
 }
 
-/// All findings, and the sum of them.
-pub(super) fn report(findings: &[Finding], json: bool) -> String {
+/// All findings, the sum of them, and the command to run next.
+pub(super) fn report(findings: &[Finding], next: &Next, json: bool) -> String {
     if json {
-        return output::json(findings) + "\n";
+        return output::json(&Report { findings, next }) + "\n";
     }
     let lines: String = findings.iter().map(Finding::text).collect();
     let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();
@@ -79,12 +82,20 @@ pub(super) fn report(findings: &[Finding], json: bool) -> String {
         (more, _) => styled(BAD, format_args!("{more} things are wrong")),
     };
     let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be looked at") };
-    format!("{lines}{verdict}: {} checks{not_made}\n", findings.len())
+    format!("{lines}{verdict}: {} checks{not_made}\n{}", findings.len(), next.line())
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    findings: &'a [Finding],
+    next: &'a Next,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::HEADING;
 
     /// A provider's answer, or the name of an API.
     #[test]
@@ -95,13 +106,14 @@ mod tests {
             Finding::wrong("jwks", hostile, hostile),
             Finding::unseen("jwks", hostile),
         ];
+        let next = Next::new(["doctor"], vec![hostile.to_owned()]);
         for json in [false, true] {
-            let text = report(&findings, json).replace(['\n'], "");
-            let own = [GOOD, BAD, CAUTION].map(|style| style.render().to_string());
+            let text = report(&findings, &next, json).replace(['\n'], "");
+            let own = [GOOD, BAD, CAUTION, HEADING].map(|style| style.render().to_string());
             let text = own.iter().fold(text, |text, style| text.replace(style, "")).replace("\u{1b}[0m", "");
             assert!(text.contains("[2J"), "{text}");
             assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
         }
-        assert!(serde_json::from_str::<serde_json::Value>(&report(&findings, true)).is_ok());
+        assert!(serde_json::from_str::<serde_json::Value>(&report(&findings, &next, true)).is_ok());
     }
 }

@@ -25,7 +25,7 @@ use vault_transport::{Call, Vault, VaultOptions};
 use super::finding::Finding;
 use crate::connection::ConnectionError;
 
-const CHECK: &str = "vault-login";
+pub(super) const CHECK: &str = "vault-login";
 /// Longer than the function's own limits for STS and for Vault together: here they decide.
 const LONGEST_LOGIN: Duration = Duration::from_secs(10);
 const NOT_TRIED: &str = "not tried: `--log-in` does, with what the function logs in with";

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-const CHECK: &str = "vault-objects";
+pub(super) const CHECK: &str = "vault-objects";
 
 /// One finding; or two, since what `vault apply` mends and what is the user's to write have two remedies.
 pub(super) async fn examine(

@@ -27,7 +27,8 @@ pub(super) fn of(explanation: &Explanation) -> String {
     }
     let answer = json(answer);
     let lines: Vec<String> = answer.lines().map(line).collect();
-    text + &section("answer to API Gateway", &lines)
+    text += &section("answer to API Gateway", &lines);
+    text + &explanation.next.iter().map(|next| format!("\n{}", next.line())).collect::<String>()
 }
 
 fn verdict(explanation: &Explanation) -> String {

@@ -19,6 +19,8 @@ use authorizer_steps::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::next::Next;
+
 use super::{
     dry_run::{self, DryRun},
     time::rfc3339,
@@ -59,6 +61,8 @@ pub(super) struct Explanation {
     pub(super) seen: Seen,
     /// What API Gateway gets.
     pub(super) answer: Value,
+    /// The command to run next.
+    pub(super) next: Option<Next>,
 }
 
 /// The end of a walk.
@@ -157,6 +161,7 @@ impl Walk {
             message: refusal.as_ref().map(|refusal| with_causes(refusal)),
             client_sees: client_sees(outcome, &answer),
             hints: Vec::new(),
+            next: None,
             at: rfc3339(now),
             event: EventSeen::of(event),
             seen,

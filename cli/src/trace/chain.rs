@@ -309,10 +309,9 @@ fn without_tokens(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// For the order alone; what is no time comes first.
-fn instant(time: &str) -> Option<(i64, u32)> {
-    let time = DateTime::from_str(time, Format::DateTimeWithOffset).ok()?;
-    Some((time.secs(), time.subsec_nanos()))
+/// In nanoseconds. In an order, what is no time comes first.
+pub(super) fn instant(time: &str) -> Option<i128> {
+    DateTime::from_str(time, Format::DateTimeWithOffset).ok().map(|time| time.as_nanos())
 }
 
 #[cfg(test)]

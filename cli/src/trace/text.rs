@@ -34,18 +34,29 @@ pub(super) fn of(trace: &Trace) -> String {
 }
 
 fn verdict(decision: &Decision) -> String {
-    let outcome = decision.text("outcome");
-    let style = match outcome.as_str() {
+    let style = match decision.text("outcome").as_str() {
         "allowed" => GOOD,
         "denied" => BAD,
         _ => CAUTION,
     };
-    let words = format!("{} {}", plain(&outcome.to_uppercase()), plain(&decision.text("code")));
-    let mut text = format!("{}\n", styled(style, words.trim()));
+    let mut text = format!("{}\n", styled(style, plain(&headline(decision))));
     let message = decision.text("message");
     if !message.is_empty() {
         text += &format!("  {}\n", plain(&message));
     }
+    for (name, value) in facts(decision) {
+        text += &field(name, &value);
+    }
+    text
+}
+
+/// The outcome, and its code.
+pub(super) fn headline(decision: &Decision) -> String {
+    format!("{} {}", decision.text("outcome").to_uppercase(), decision.text("code")).trim().to_owned()
+}
+
+/// What the decision says of itself, as far as it does.
+pub(super) fn facts(decision: &Decision) -> Vec<(&'static str, String)> {
     let call = format!("{} {}", decision.text("method"), decision.text("route"));
     let stage = match decision.text("api_id") {
         api if api.is_empty() => decision.text("stage"),
@@ -55,7 +66,7 @@ fn verdict(decision: &Decision) -> String {
         seconds if seconds.is_empty() => seconds,
         seconds => format!("{seconds}s"),
     };
-    for (name, value) in [
+    let facts = [
         ("decided at", decision.time.as_deref().map(in_millis).unwrap_or_default()),
         ("request", decision.lambda_request_id().to_owned()),
         ("call", call.trim().to_owned()),
@@ -70,15 +81,11 @@ fn verdict(decision: &Decision) -> String {
             "minted",
             if decision.is_minted_ahead() { "ahead, before this request".to_owned() } else { String::new() },
         ),
-    ] {
-        if !value.is_empty() {
-            text += &field(name, &value);
-        }
-    }
-    text
+    ];
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-fn word(step: &Step) -> &'static str {
+pub(super) fn word(step: &Step) -> &'static str {
     match (step.kind, step.error.is_some()) {
         (Kind::Mint, _) => "minted",
         (Kind::Lookup, false) => "looked up",
@@ -113,14 +120,14 @@ fn line(step: &Step, word: &str, width: usize) -> String {
 }
 
 /// `…:00.088835552Z` as `…:00.088Z`.
-fn in_millis(time: &str) -> String {
+pub(super) fn in_millis(time: &str) -> String {
     let Some((seconds, fraction)) = time.split_once('.') else { return time.to_owned() };
     let digits: String = fraction.chars().take_while(char::is_ascii_digit).take(3).collect();
     let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
     format!("{seconds}.{digits:0<3}{zone}")
 }
 
-fn means(joined_by: JoinedBy) -> &'static str {
+pub(super) fn means(joined_by: JoinedBy) -> &'static str {
     match joined_by {
         JoinedBy::Metadata => "the request id in the token's metadata",
         JoinedBy::Accessor => "the accessor, which this audit device writes in clear",

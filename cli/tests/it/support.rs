@@ -173,7 +173,10 @@ pub fn explain(document: &str, event: &Value, options: &[&str]) -> Ran {
 /// The same as of now, unless the options say otherwise.
 pub fn explain_at(document: &str, event: &Value, options: &[&str], env: &[(&str, &str)]) -> Ran {
     let config = file("yaml", document);
-    run(&[&["explain", "--config", &config, "--event", "-"], options].concat(), &event.to_string(), env)
+    let mut ran =
+        run(&[&["explain", "--config", &config, "--event", "-"], options].concat(), &event.to_string(), env);
+    ran.stdout = ran.stdout.replace(&config, "authorizer.yaml");
+    ran
 }
 
 /// A new file beside the issuer's keys.

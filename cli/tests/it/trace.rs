@@ -154,6 +154,109 @@ fn rejects_escape_sequences_and_secrets_from_the_logs() {
     }
 }
 
+/// The page that `--html` writes, and what it looks like without its style.
+fn page_of(id: &str, authorizer_log: &str, audit_log: &str, code: i32) -> String {
+    let path = file("html", "");
+    fs::remove_file(&path).unwrap();
+    let printed = trace_of(id, authorizer_log, audit_log, &["--html", &path]).printed(code);
+    assert_eq!(printed, trace_of(id, authorizer_log, audit_log, &[]).printed(code));
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<style>").unwrap();
+    let (_, after) = rest.split_once("</style>").unwrap();
+    format!("{before}{after}").replace("><", ">\n<")
+}
+
+#[test]
+fn a_page_shows_both_logs_on_one_axis_and_who_held_what() {
+    for (name, id) in [("lived", LIVED), ("unwrapped_twice", UNWRAPPED_TWICE), ("denied", DENIED)] {
+        assert_snapshot!(
+            format!("page_of_{name}"),
+            page_of(id, &recorded("authorizer.log"), &recorded("audit.json"), 0)
+        );
+    }
+}
+
+/// Whoever intercepted the wrapping token unwraps it from elsewhere.
+#[test]
+fn a_page_names_the_address_of_an_interception() {
+    let audit = text_of("audit.json");
+    let (before, line, after) = {
+        let at = audit.find("19:45:47.332997012Z").unwrap();
+        let (start, end) = (audit[..at].rfind('\n').unwrap(), at + audit[at..].find('\n').unwrap());
+        (&audit[..start], &audit[start..end], &audit[end..])
+    };
+    let audit = format!("{before}{}{after}", line.replace("127.0.0.1", "10.0.0.66"));
+    let page = page_of(UNWRAPPED_TWICE, &recorded("authorizer.log"), &file("json", &audit), 0);
+    let told = "10.0.0.66 could not unwrap the token (not the address that unwrapped it)";
+    has(&page, &["Possible interception", told, "one unwrap succeeded and another was refused"]);
+    let lived = page_of(LIVED, &recorded("authorizer.log"), &recorded("audit.json"), 0);
+    assert!(!lived.contains("interception"), "{lived}");
+}
+
+/// What is not known to be the request's is shown with its doubt, and nothing is concluded from it.
+#[test]
+fn a_page_of_an_incomplete_trace_says_so_and_names_no_holder() {
+    let page = page_of(NEVER_UNWRAPPED, &recorded("authorizer.log"), &recorded("audit.json"), 3);
+    has(&page, &["The trace is not complete", "the audit log does not name this request"]);
+    assert!(!page.contains("Who held what"), "{page}");
+}
+
+/// The page goes to colleagues and into tickets, where a browser would run what a log smuggles in.
+#[test]
+fn rejects_a_script_and_a_secret_from_the_logs_in_the_page() {
+    let attack = r#"\"'></script></title></style><img src=x onerror=alert(1)>&lt;"#;
+    let token = "hvs.CAESIJ0mlWcdwLPLXy3cPoCbMLBJm3oqfcDcJ9cGdSkvqYQ7Gh4KHGh2cy5GSmVsZ";
+    let replaced = |log: &str, values: &[&str], attack: &str| {
+        values.iter().fold(text_of(log), |log, value| {
+            assert!(log.contains(value), "{value}");
+            log.replace(value, &format!("{value}{attack}"))
+        })
+    };
+    let decided =
+        ["corp:alice", "GET", "\"/orders", "\"grant\":\"orders-prod-reader", "3h76MPUI", "\"allowed"];
+    let authorizer_log = replaced("authorizer.log", &decided, attack);
+    let called = ["secret/data/prod/orders", "\"127.0.0.1", "permission denied", "\"read"];
+    let audit_log = replaced("audit.json", &called, &format!("{attack}/\\u001b[2J\\u202e"));
+    let audit_log = audit_log.replace("permission denied", &format!("permission {token} denied"));
+    let audit_log =
+        audit_log.replace("secret/data/prod/orders", &format!("auth/token/lookup/{token}/orders"));
+    let page = page_of(LIVED, &file("log", &authorizer_log), &file("json", &audit_log), 0);
+    // Every tag is one of the page's own, with nothing in it that loads or runs.
+    let (head, shown) = page.split_once("<title>").unwrap();
+    let policy =
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\"";
+    has(head, &[policy]);
+    let known =
+        "title head html body main header section h1 h2 p dl dt dd svg line text ol ul li time span code b";
+    for tag in shown.split('<').skip(1) {
+        let (inside, _) = tag.split_once('>').unwrap();
+        let name = inside.trim_start_matches('/').split(' ').next().unwrap();
+        assert!(known.split(' ').any(|known| known == name), "<{tag}");
+        let names: String = inside.split('"').step_by(2).collect();
+        assert!(![" on", "src", "href", "style", "http"].iter().any(|acts| names.contains(acts)), "<{tag}");
+    }
+    has(&page, &["&lt;img src=x onerror=alert(1)&gt;&amp;lt;", "&quot;&#39;&gt;&lt;/script&gt;"]);
+    let acting = ['\u{1b}', '\u{9b}', '\u{202e}'];
+    assert!(!page.contains(acting) && !page.contains("hmac-sha256"), "{page}");
+    // As in the text: an error may quote anything, and an old call has a token in its path.
+    assert_eq!(page.matches("CAESIJ").count(), 0, "{page}");
+}
+
+#[test]
+fn a_page_overwrites_no_file() {
+    let there = file("html", "mine");
+    let logs =
+        |authorizer_log: &str| trace_of(LIVED, authorizer_log, &recorded("audit.json"), &["--html", &there]);
+    let told = logs(&recorded("authorizer.log")).complained(1).replace(&there, "PAGE");
+    assert_snapshot!(told, @"error: `PAGE` exists and is not overwritten: remove it, or give `--html` another name");
+    assert_eq!(fs::read_to_string(&there).unwrap(), "mine");
+    // Before the logs are read, which may take its time.
+    assert_eq!(logs("/nonexistent").complained(1).replace(&there, "PAGE"), told);
+    let nowhere = ["--html", "/nonexistent/page.html"];
+    let told = trace_of(LIVED, &recorded("authorizer.log"), &recorded("audit.json"), &nowhere).complained(1);
+    assert_snapshot!(told, @"error: `/nonexistent/page.html` cannot be written (give `--html` a new file in a folder that exists): No such file or directory (os error 2)");
+}
+
 /// The `lambda_request_id` of [`NEVER_UNWRAPPED`].
 const NEVER_UNWRAPPED_LAMBDA: &str = "00000000-0000-4000-8000-000000000004";
 

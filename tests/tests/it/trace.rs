@@ -83,6 +83,16 @@ impl World {
         told(command.env("VAULT_TOKEN", self.openbao().root_token()).run(), 0)
     }
 
+    /// As a page, with the server's help.
+    fn page(&self, request_id: &str) -> String {
+        let path = self.bed.file(&format!("{request_id}.html"), "");
+        fs::remove_file(&path).unwrap();
+        let command =
+            self.command(request_id, &["--html", &path]).env("VAULT_ADDR", self.openbao().address());
+        command.env("VAULT_TOKEN", self.openbao().root_token()).run().printed(0);
+        fs::read_to_string(&path).unwrap()
+    }
+
     /// In words; nothing in it is a token or an HMAC.
     fn words(&self, request_id: &str) -> String {
         let printed = self.command(request_id, &[]).run().printed(0);
@@ -304,6 +314,43 @@ async fn a_thief_is_seen_by_the_unwrap_that_was_refused() {
     assert_eq!(world.unwrap(&call).await, Err(400));
     let trace = world.trace_with_server("burnt");
     assert_eq!(steps(&trace), [MINT, "misuse auth/token/lookup-self refused", refused.as_str()]);
+}
+
+/// The page goes into tickets, so that a secret in it would be everybody's.
+#[tokio::test]
+async fn rejects_a_secret_in_the_page_which_holds_each_chain() {
+    let world = Arc::new(World::new("trace-page", 1).await);
+    let mut secrets = vec![world.openbao().root_token().to_owned()];
+    let mut expected = Vec::new();
+    for n in 0..6 {
+        let Happened { request_id, call, token, steps } = life(Arc::clone(&world), n).await;
+        secrets.extend([call.wrapping_token, token]);
+        expected.push((request_id, steps));
+    }
+    let call = world.call(0, "unopened").await;
+    secrets.push(call.wrapping_token);
+    expected.push(("unopened".to_owned(), vec![MINT]));
+    let call = world.call(0, "burnt").await;
+    world.read(&call.wrapping_token, "auth/token/lookup-self").await;
+    secrets.push(call.wrapping_token);
+    expected.push(("burnt".to_owned(), vec![MINT, "misuse auth/token/lookup-self refused"]));
+    for (request_id, steps) in expected {
+        let page = world.page(&request_id);
+        let items: Vec<&str> = page.split("<li><p><b class=").skip(1).collect();
+        // The decision beside the steps, each with its path and in their order.
+        let paths = items.iter().filter(|item| !item.contains(">authorizer</span>"));
+        let paths = paths.map(|item| item.split_once("<code>").unwrap().1.split(' ').nth(1).unwrap());
+        let expected = steps.iter().map(|step| step.split(' ').nth(1).unwrap());
+        assert_eq!(paths.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{request_id}: {page}");
+        assert_eq!(items.len(), steps.len() + 1, "{request_id}: {page}");
+        let refused = steps.iter().filter(|step| step.ends_with(" refused")).count();
+        assert_eq!(page.matches("<p class=\"why\">").count(), refused, "{page}");
+        let intercepted = page.contains("Possible interception");
+        assert_eq!(intercepted, request_id == "burnt", "{page}");
+        assert_eq!(page.contains("<dt>Token</dt>"), steps.contains(&UNWRAP), "{page}");
+        let shown = secrets.iter().find(|secret| page.contains(&***secret));
+        assert!(shown.is_none() && !page.contains("hmac-sha256"), "{page}");
+    }
 }
 
 #[tokio::test]
