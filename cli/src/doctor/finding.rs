@@ -67,10 +67,10 @@ impl Finding {
     }
 }
 
-/// All findings, the sum of them, and the command to run next.
+/// All findings. For people also their sum, and the command to run next.
 pub(super) fn report(findings: &[Finding], next: &Next, json: bool) -> String {
     if json {
-        return output::json(&Report { findings, next }) + "\n";
+        return output::json(&findings) + "\n";
     }
     let lines: String = findings.iter().map(Finding::text).collect();
     let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();
@@ -83,13 +83,6 @@ pub(super) fn report(findings: &[Finding], next: &Next, json: bool) -> String {
     };
     let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be looked at") };
     format!("{lines}{verdict}: {} checks{not_made}\n{}", findings.len(), next.line())
-}
-
-/// For programs.
-#[derive(Serialize)]
-struct Report<'a> {
-    findings: &'a [Finding],
-    next: &'a Next,
 }
 
 #[cfg(test)]

@@ -147,8 +147,7 @@ fn wrong_of(document: &str, options: &[&str]) -> Vec<String> {
     let ran = doctor_of(document, &[&["--json"], options].concat());
     let code = ran.code;
     let findings = ran.json(code);
-    let wrong =
-        findings["findings"].as_array().unwrap().iter().filter(|finding| finding["verdict"] == "wrong");
+    let wrong = findings.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "wrong");
     let wrong: Vec<String> = wrong.map(|finding| finding["check"].as_str().unwrap().to_owned()).collect();
     // Without an operator's token, what Vault must hold is not looked at.
     assert_eq!(code, if wrong.is_empty() { 3 } else { 1 }, "{findings}");
@@ -343,7 +342,7 @@ fn of_bindings(binding: &str, changes: Vec<(&'static str, Value)>) -> String {
     let code = ran.code;
     let findings = ran.json(code);
     let checks = ["binding-authorizer", "binding-endpoint", "binding-urls"];
-    let of_bindings = findings["findings"]
+    let of_bindings = findings
         .as_array()
         .unwrap()
         .iter()

@@ -81,19 +81,12 @@ async fn credentials(stack: &Stack, arn: &str) -> Vec<(&'static str, String)> {
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(values).collect()
 }
 
-/// All findings. The command to run next is beside them.
-#[track_caller]
-fn findings(ran: &Ran) -> Vec<Value> {
-    let mut report: Value =
-        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
-    assert!(report["next"].as_str().is_some_and(|next| next.starts_with("vault-authorizer ")), "{report}");
-    serde_json::from_value(report["findings"].take()).unwrap()
-}
-
 /// Each finding that is wrong as `check: found: remedy`. What could not be seen must be expected.
 #[track_caller]
 fn wrong(ran: &Ran, unseen: &[&str]) -> Vec<String> {
-    let findings = findings(ran);
+    let findings: Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
+    let findings = findings.as_array().unwrap();
     let with = |verdict: &'static str| findings.iter().filter(move |finding| finding["verdict"] == verdict);
     let word = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     let checks: Vec<String> = with("unseen").map(|finding| word(finding, "check")).collect();
@@ -251,7 +244,9 @@ const ROLE: &str = "auth/approle/role/api-authorizer";
 fn login_finding(bed: &LocalBed, login: &Value, options: &[&str]) -> Value {
     let configuration = bed.configuration().login(login.clone()).grant(Grant::reader()).to_string();
     let ran = command(&[&["--log-in"], options].concat()).stdin(&configuration).run();
-    findings(&ran).into_iter().find(|finding| finding["check"] == "vault-login").unwrap()
+    let findings: Vec<Value> =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{} {}", ran.stdout, ran.stderr));
+    findings.into_iter().find(|finding| finding["check"] == "vault-login").unwrap()
 }
 
 /// That the login is good, or what is wrong with it and how to mend it, in these words.
