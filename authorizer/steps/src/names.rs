@@ -64,7 +64,7 @@ name!(
 );
 name!(
     /// The name of an API's stage (`$default` on HTTP APIs).
-    StageName, "a stage's name: 1 to 128 letters, digits, `_` and `-`, or `$default`",
+    StageName, "a stage name: 1 to 128 letters, digits, `_` and `-`, or `$default`",
     |text| text == "$default" || is_word(text, 128, b"_-")
 );
 name!(
@@ -74,12 +74,12 @@ name!(
 );
 name!(
     /// The name of a Vault token role.
-    RoleName, "a Vault role's name: 1 to 128 letters, digits, `.`, `_` and `-`, no `..`",
+    RoleName, "a Vault role name: 1 to 128 letters, digits, `.`, `_` and `-`, no `..`",
     |text| is_word(text, 128, b"._-") && !text.starts_with('.') && !text.contains("..")
 );
 name!(
     /// The name of a Vault policy, in lower case as Vault keeps it.
-    PolicyName, "a Vault policy's name in lower case, not `root`",
+    PolicyName, "a Vault policy name in lower case, not `root`",
     |text| text != "root" && is_word(text, 128, b"._-/") && !text.bytes().any(|b| b.is_ascii_uppercase())
 );
 name!(

@@ -252,7 +252,7 @@ fn what_is_missing_without_a_configuration_is_told() {
 fn rejects_what_is_no_token_roles_name() {
     for role in ["", "/", "chat/", "chat/v01", "..", "../../login", "chat?", "*"] {
         let told = plainly(&["--role", role, "--yes"], &[("VAULT_ADDR", "http://127.0.0.1:9")]).complained(2);
-        let named = told.contains("for '--role <NAME>': must be a Vault role's name");
+        let named = told.contains("for '--role <NAME>': must be a Vault role name");
         assert!(named || role.is_empty(), "{told}");
     }
 }

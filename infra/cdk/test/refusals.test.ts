@@ -228,7 +228,7 @@ const REFUSED: [string, Record<string, unknown>, ...string[]][] = [
   [
     "a stage's name",
     { stageName: "a b" },
-    'stages."a b": its name must be a stage\'s name: 1 to 128 letters, digits, `_` and `-`, or `$default`',
+    'stages."a b": its name must be a stage name: 1 to 128 letters, digits, `_` and `-`, or `$default`',
   ],
   ["stages that are none", { stages: "prod" }, "stages: must be a mapping"],
   ["a stage that is none", { stages: { prod: [] } }, "stages.prod: must be a mapping"],
