@@ -44,7 +44,7 @@ Examples:
   terraform output -raw configuration | vault-authorizer check -
 
 Exit codes:
-  0  the configuration is good
+  0  the configuration is valid
   1  the function would not start with it, or `--strict` and there are warnings, or it cannot be read
   2  the command line is wrong";
 

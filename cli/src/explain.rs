@@ -89,7 +89,7 @@ proof that is older than 15 minutes.
 
 Exit codes:
   0  allowed
-  1  the configuration is not usable, or a file cannot be read
+  1  the configuration is invalid, or a file cannot be read
   2  the command line is wrong, or the event is not JSON
   3  denied
   4  a fault: the function, the issuer's keys or STS, not the caller";

@@ -22,7 +22,7 @@ pub(crate) struct Lines {
     pub(crate) by_code: BTreeMap<String, String>,
     /// What callers have put into the lines of their denials.
     of_attackers: Vec<String>,
-    /// Of a function with a configuration that is not usable.
+    /// Of a function with an invalid configuration.
     bad_start: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Lines {
         let broken = Function::authorizer("vault: {address: \"http://x\"}", &[], &scratch);
         assert!(!broken.exited().await.success());
         let bad_start: Vec<String> = broken.log().lines().map(str::to_owned).collect();
-        let told = bad_start.iter().any(|line| line.contains("the configuration is not usable"));
+        let told = bad_start.iter().any(|line| line.contains("the configuration is invalid"));
         assert!(told, "{bad_start:?}");
         Self { by_code, of_attackers, bad_start }
     }
@@ -306,7 +306,7 @@ fn assert_every_alarm_is_proved(deployment: &Deployment, lines: &Lines) {
     for line in &lines.bad_start {
         start = start.logs([300], line);
     }
-    start.raises("a configuration that is not usable", &["start-failures"]);
+    start.raises("an invalid configuration", &["start-failures"]);
     for line in OF_DEAD {
         world().logs([300], &of_runtime(line)).raises(line, &["start-failures"]);
     }

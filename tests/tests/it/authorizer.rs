@@ -259,7 +259,7 @@ fn outside_lambda_a_configuration_is_checked_and_nobody_is_called() {
         configuration.issuer("corp", "https://login.example.com").grant(grant).to_string()
     };
     let (accepted, printed) = check(&with_ttl("2m"));
-    assert!(accepted && printed.contains("the configuration is good"), "{printed}");
+    assert!(accepted && printed.contains("the configuration is valid"), "{printed}");
     assert!(!printed.contains("WARN"), "{printed}");
     let (accepted, printed) = check(&with_ttl("1s"));
     assert!(!accepted && printed.contains("stages.prod.grants[0].token.ttl: "), "{printed}");

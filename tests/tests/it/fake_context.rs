@@ -228,7 +228,7 @@ async fn what_is_missing_is_said_with_what_to_run() {
         (&["--grant", READER, "--caller", "corp:a\u{e9}"], "printable ASCII"),
         (&["--grant", READER, "--entity-alias", "blue"], "has none"),
         (&["--grant", "tenants"], "the claim `tenant`: give its value with `--entity-alias`"),
-        (&["--grant", "tenants", "--entity-alias", "../blue"], "a letter or digit first"),
+        (&["--grant", "tenants", "--entity-alias", "../blue"], "begins with a letter or digit"),
     ] {
         let told = world.refused(2, arguments);
         assert!(told.contains(words), "{words}: {told}");

@@ -388,7 +388,7 @@ async fn an_sts_that_is_away_is_a_fault_that_says_so() {
         "sts_endpoint": "http://127.0.0.1:9"});
     let function = bed.function_with(&login, &WebIdentitySts::environment());
     let message = bed.login_fails(&function, "sts_unavailable").await;
-    assert!(message.contains("STS could not be asked for the JWT"), "{message}");
+    assert!(message.contains("STS did not issue the JWT"), "{message}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ output "document" {
   precondition {
     condition     = length(module.check.problems) == 0
     error_message = <<-EOT
-      The configuration is not usable, ${length(module.check.problems)} problem(s):
+      The configuration is invalid, ${length(module.check.problems)} problem(s):
         ${join("\n  ", module.check.problems)}
     EOT
   }

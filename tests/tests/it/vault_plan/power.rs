@@ -28,7 +28,7 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     let reads = needs("read policy `vault-authorizer`", "`read`", POLICY);
     assert_eq!(told(&list, "plan"), format!("error: {reads}"));
     let unknown = told("s.nobodysToken0123456789", "apply");
-    assert!(unknown.contains("does not know your token, or not any more"), "{unknown}");
+    assert!(unknown.contains("does not know your token, or it has expired"), "{unknown}");
     let absent = Operator::nobody(&configuration).run("plan", &[]).complained(1);
     let how = "error: there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token\n";
     assert_eq!(absent, how);
