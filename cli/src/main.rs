@@ -11,6 +11,8 @@ mod aws_credentials;
 mod check;
 mod connection;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod explain;
 mod failure;
 mod fake_context;

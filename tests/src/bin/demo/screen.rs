@@ -36,8 +36,9 @@ impl Screen {
         );
         self.line("");
         self.paragraph(
-            "All of this runs on your machine, on real parts: both functions as release builds, OpenBao, and the \
-             CloudFormation template and Vault policies that ship. AWS is an emulator, and the identity provider a small one of the demo's own.",
+            "All of this runs on your machine, with real parts: both functions, OpenBao, PostgreSQL, and the \
+             CloudFormation template and Vault policies that ship. AWS is an emulator, and the identity provider a \
+             small one of the demo's own.",
         );
     }
 
