@@ -10,15 +10,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("sandbox: installing the parts and building; a few minutes the first time, seconds after that");
     machine::require(&[machine::PYTHON])?;
     parts::python(workspace)?;
-    workspace::run(&mut workspace.cargo([
-        "build",
-        "--locked",
-        "--package",
-        "end-to-end",
-        "--bin",
-        "sandbox",
-    ]))?;
-    let mut command = Command::new(workspace.target.join("debug").join("sandbox"));
+    // The demo's profile, whose builds it shares.
+    let build = ["build", "--profile", "demo", "--locked", "--package", "end-to-end", "--bin", "sandbox"];
+    workspace::run(&mut workspace.cargo(build))?;
+    let mut command = Command::new(workspace.target.join("demo").join("sandbox"));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     let failed = command.exec();
     Err(Failure::because(command.get_program().display())(failed))
