@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
             // Said at once: the builds may run for minutes more.
             parts::for_demo(workspace).inspect_err(|failure| eprintln!("parts: {failure}"))
         });
-        build_binaries(workspace)?;
+        build(workspace, DRIVER)?;
         parts.join().unwrap_or_else(|_| Err(Failure::new("the installation of the parts panicked")))
     })?;
     println!("demo: ready in {:.0} s", stopwatch.seconds());
@@ -36,19 +36,22 @@ pub(crate) fn show(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 fn driver(workspace: &Workspace, folder: &str) -> Command {
-    let mut command = Command::new(workspace.target.join(folder).join("demo"));
+    let mut command = Command::new(workspace.target.join(folder).join(DRIVER));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     command
 }
 
-/// Both functions, the command, and the demo's driver, with a profile that builds fast.
-fn build_binaries(workspace: &Workspace) -> Result<(), Failure> {
+const DRIVER: &str = "demo";
+
+/// Both functions, the command, and a driver of the test bed, with a profile that builds fast. Always all of them, so that
+/// every driver finds the others' dependencies built, with the same features.
+pub(crate) fn build(workspace: &Workspace, driver: &str) -> Result<(), Failure> {
     let mut cargo = workspace.cargo(["build", "--profile", "demo", "--locked"]);
     for (package, binary) in [
         ("vault-authorizer", "bootstrap"),
         ("orders", "orders"),
         ("vault-authorizer-cli", "vault-authorizer"),
-        ("end-to-end", "demo"),
+        ("end-to-end", driver),
     ] {
         cargo.args(["--package", package, "--bin", binary]);
     }

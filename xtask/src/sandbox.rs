@@ -1,7 +1,7 @@
 //! `cargo xtask sandbox`: installs and builds what a deployment on this machine needs, then becomes a shell for it.
 
-use crate::workspace::{self, Failure, Workspace};
-use crate::{machine, parts};
+use crate::workspace::{Failure, Workspace};
+use crate::{demo, machine, parts};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -10,9 +10,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     println!("sandbox: installing the parts and building; a few minutes the first time, seconds after that");
     machine::require(&[machine::PYTHON])?;
     parts::python(workspace)?;
-    // The demo's profile, whose builds it shares.
-    let build = ["build", "--profile", "demo", "--locked", "--package", "end-to-end", "--bin", "sandbox"];
-    workspace::run(&mut workspace.cargo(build))?;
+    demo::build(workspace, "sandbox")?;
     let mut command = Command::new(workspace.target.join("demo").join("sandbox"));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     let failed = command.exec();
