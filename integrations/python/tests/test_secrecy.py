@@ -156,7 +156,7 @@ def test_a_message_of_vaults_is_made_harmless(text: str, shown: str) -> None:
         (b'{"errors": []}', "no reason given"),
         (b'{"errors": [1]}', "no reason given"),
         (b'{"data": {"password": "hunter2"}}', "no reason given"),
-        (b"", "another server may stand at its address"),
+        (b"", "another server may be at this address"),
         (b"\xff\xfe", "\ufffd\ufffd"),
     ],
 )
