@@ -18,6 +18,7 @@ use authorizer_adapters::{identity_client, jwks::Jwks, sts::StsClient};
 use authorizer_steps::{
     authorize::Resolver,
     clock::{Clock, SystemClock},
+    event::{self, EventError},
     identity::{AwsIdentityScheme, JwtScheme, Schemes},
     names::StageName,
     response::Envelope,
@@ -137,6 +138,9 @@ pub(crate) enum ExplainError {
         /// And there.
         column: usize,
     },
+    /// The function refuses it before it looks at the caller.
+    #[error("the function refuses this event as `event_unsupported`")]
+    EventRefused(#[source] EventError),
     /// No HTTP client for the issuers or STS.
     #[error("this machine's TLS roots cannot be used")]
     Http(#[from] HttpSetupError),
@@ -151,7 +155,7 @@ impl Failure for ExplainError {
             Self::Config(error) => error.is_usage(),
             Self::Input(_) | Self::Http(_) | Self::Output(_) => false,
             Self::TwoFromStdin { .. } | Self::EventMissing | Self::JwtAsArgument => true,
-            Self::NotAJwt { .. } | Self::EventNotJson { .. } => true,
+            Self::NotAJwt { .. } | Self::EventNotJson { .. } | Self::EventRefused(_) => true,
         }
     }
 }
@@ -196,9 +200,12 @@ impl Arguments {
         if let (Some(jwt), Some((route, stage))) = (&self.jwt, self.call()) {
             return Ok(route.event(stage, bare_jwt(&read_jwt(jwt)?), config));
         }
-        let event = self.event.as_ref().ok_or(ExplainError::EventMissing)?.read(MAX_EVENT_BYTES)?;
-        serde_json::from_str(&event)
-            .map_err(|error| ExplainError::EventNotJson { line: error.line(), column: error.column() })
+        let text = self.event.as_ref().ok_or(ExplainError::EventMissing)?.read(MAX_EVENT_BYTES)?;
+        let event = serde_json::from_str(&text)
+            .map_err(|error| ExplainError::EventNotJson { line: error.line(), column: error.column() })?;
+        // The function reads more strictly: what it refuses is not explained by what one of two members says.
+        event::read(text.as_bytes()).map_err(ExplainError::EventRefused)?;
+        Ok(event)
     }
 
     fn call(&self) -> Option<(&CalledRoute, &StageName)> {

@@ -313,7 +313,7 @@ fn notes(stated: &Stated, section: &Section, warnings: &[String], sums: &str) ->
     format!(
         "# vault-authorizer {version}\n{dry_run}\n{changes}\n\n## Verify a download\n\n\
          Take `{PUBLIC_KEY}` from [the repository]({address}), and not from the place of the download:\n\n\
-         ```sh\nminisign -Vm {SUMS} -p {PUBLIC_KEY}\nsha256sum --check --ignore-missing {SUMS}\n```\n\n\
+         ```sh\nminisign -Vm {SUMS} -p {PUBLIC_KEY} &&\n    sha256sum --check --ignore-missing {SUMS}\n```\n\n\
          `docs/packages.md` says what each file is, and how to build the same bytes.\n\n\
          ## Checksums\n\n```\n{sums}```\n",
         changes = section.text
@@ -364,7 +364,7 @@ mod tests {
         let sums = lines(&[("a.zip".to_owned(), "00ff".to_owned())]);
         let text = |warnings: &[String]| notes(&stated(), &section, warnings, &sums);
         assert!(text(&[]).starts_with("# vault-authorizer 0.2.0\n\n- A.\n\n## Verify a download\n"));
-        assert!(text(&[]).contains("minisign -Vm SHA256SUMS -p minisign.pub\n"));
+        assert!(text(&[]).contains("minisign -Vm SHA256SUMS -p minisign.pub &&\n    sha256sum --check"));
         assert!(text(&[]).ends_with("```\n00ff  a.zip\n```\n"));
         assert!(text(&["dirty".to_owned()]).contains("dry run, and no release"));
     }

@@ -362,10 +362,10 @@ pub enum MintError {
     #[error("too little time was left to call Vault")]
     NoTime,
     /// Vault answered so late that the token could have outlived the caller's credential. It was undone.
-    #[error("Vault answered so late that the token could outlive the caller's credential, so it was revoked")]
+    #[error("Vault answered so late that the token could outlive the caller's credential, so nobody got it")]
     Late,
     /// Vault's answer was not what was asked for, and was undone.
-    #[error("Vault's answer to the mint was rejected, and any token in it revoked: {reason}")]
+    #[error("Vault's answer to the mint was rejected: {reason}")]
     AnswerInvalid {
         /// What was wrong with it.
         reason: &'static str,
@@ -377,7 +377,7 @@ fn not_minted(error: &VaultError) -> &'static str {
     if matches!(error.kind, VaultErrorKind::Forbidden) {
         return "the authorizer's own token may not mint (`vault-authorizer vault plan` shows what its policy is missing)";
     }
-    "Vault did not mint a token"
+    "the mint did not succeed"
 }
 
 impl MintError {

@@ -286,6 +286,16 @@ impl Step {
         step
     }
 
+    /// Whether Vault did it. Without an answer in the log, nobody knows.
+    pub(super) fn succeeded(&self) -> bool {
+        self.answered && self.error.is_none()
+    }
+
+    /// Whether the wrapping token was exchanged for another one, whose holder the log does not show.
+    pub(super) fn is_rewrap(&self) -> bool {
+        self.path == "sys/wrapping/rewrap"
+    }
+
     /// Takes the other entry of the same call.
     fn add(&mut self, entry: &Value) {
         // What a plugin answered may quote anything.

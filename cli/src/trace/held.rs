@@ -21,34 +21,37 @@ pub(super) struct Held {
     pub(super) told: String,
 }
 
-/// The wrapping token's, and then the token's.
+/// The wrapping token's, and then the token's. Of a decision that gave nobody a token, nothing is known but that.
 pub(super) fn of(trace: &Trace) -> [Option<Held>; 2] {
-    if trace.complete { [wrapping(trace), token(trace)] } else { [None, None] }
+    let is_known = trace.complete && trace.decision.wrapped_accessor().is_some();
+    if is_known { [wrapping(trace), token(trace)] } else { [None, None] }
 }
 
 fn wrapping(trace: &Trace) -> Option<Held> {
     let from = instant(&first(trace, Kind::Mint)?.time)?;
-    let ended = trace.steps.iter().filter(|step| match step.kind {
-        Kind::Unwrap | Kind::RevokeWrapping => step.error.is_none(),
+    let end = trace.steps.iter().filter_map(|step| Some((step, ending(step)?)));
+    let end = end.min_by_key(|(step, _)| instant(&step.time));
+    held(
+        trace,
+        from,
+        end,
+        "wrap_ttl_seconds",
+        "Held by API Gateway and the integration, in the authorizer's answer",
+    )
+}
+
+/// How a step ended the wrapping token, if it did.
+fn ending(step: &Step) -> Option<&'static str> {
+    match step.kind {
+        Kind::Unwrap => step.succeeded().then_some("unwrapped it"),
+        Kind::RevokeWrapping => step.succeeded().then_some("revoked it"),
+        Kind::Misuse if step.is_rewrap() => {
+            step.succeeded().then_some("wrapped the token again, and holds the new wrapping token")
+        }
         // Whatever Vault answers.
-        Kind::Misuse => true,
-        Kind::Mint | Kind::Lookup | Kind::Use | Kind::Revoke | Kind::Inquiry => false,
-    });
-    let end = ended.min_by_key(|step| instant(&step.time)).map(|step| {
-        let ended = match step.kind {
-            Kind::Unwrap => "unwrapped it",
-            Kind::Misuse => "used it for something else, which burned it",
-            Kind::Mint | Kind::Lookup | Kind::Use | Kind::Revoke | Kind::RevokeWrapping | Kind::Inquiry => {
-                "revoked it"
-            }
-        };
-        (step, ended)
-    });
-    let holder = match trace.decision.wrapped_accessor() {
-        Some(_) => "Held by API Gateway and the integration, in the authorizer's answer",
-        None => "Held by the authorizer, which gave it to nobody",
-    };
-    held(trace, from, end, "wrap_ttl_seconds", holder)
+        Kind::Misuse => Some("used it for something else, which burned it"),
+        Kind::Mint | Kind::Lookup | Kind::Use | Kind::Revoke | Kind::Inquiry => None,
+    }
 }
 
 fn token(trace: &Trace) -> Option<Held> {
@@ -73,45 +76,51 @@ fn held(trace: &Trace, from: i128, end: Option<(&Step, &str)>, lifetime: &str, h
     Some(Held { from, until, told })
 }
 
-/// The first of this kind that Vault did not refuse.
+/// The first of this kind that Vault did.
 fn first(trace: &Trace, kind: Kind) -> Option<&Step> {
-    trace.steps.iter().find(|step| step.kind == kind && step.error.is_none())
+    trace.steps.iter().find(|step| step.kind == kind && step.succeeded())
 }
 
 fn who(step: &Step) -> &str {
     step.remote_address.as_deref().unwrap_or("somebody whose address is not in the log")
 }
 
-/// What an interception looks like in the audit log: each call that only somebody else, or a retry, makes.
+/// What an interception looks like in the audit log: each call that only somebody else, or a retry, makes. Nothing where the
+/// token may be another's.
 pub(super) fn suspicions(trace: &Trace) -> Vec<String> {
-    let unwrap = first(trace, Kind::Unwrap);
-    let suspicion = |step: &Step| {
-        let at = in_millis(&step.time);
-        let other = match unwrap {
-            Some(unwrap) if unwrap.remote_address == step.remote_address => {
-                "the same address that unwrapped it"
-            }
-            Some(_) => "not the address that unwrapped it",
-            None => "nobody unwrapped it",
-        };
-        match step.kind {
-            Kind::Unwrap if step.error.is_some() => {
-                Some(format!("{at}: {} could not unwrap the token ({other})", who(step)))
-            }
-            Kind::Misuse => {
-                Some(format!("{at}: {} used the wrapping token itself, which burns it ({other})", who(step)))
-            }
-            Kind::Use if unwrap.is_some_and(|unwrap| unwrap.remote_address != step.remote_address) => {
-                Some(format!("{at}: {} sent the token ({other})", who(step)))
-            }
+    if trace.is_anothers {
+        return Vec::new();
+    }
+    let unwrapped = trace.steps.iter().position(|step| step.kind == Kind::Unwrap && step.succeeded());
+    let unwrap = unwrapped.and_then(|place| trace.steps.get(place));
+    let from_elsewhere = |step: &Step| {
+        let address = unwrap?.remote_address.as_ref()?;
+        Some(address != step.remote_address.as_ref()?)
+    };
+    let suspicion = |(place, step): (usize, &Step)| {
+        let is_late = unwrapped.is_some_and(|unwrapped| unwrapped < place);
+        let what = match step.kind {
+            Kind::Unwrap if step.error.is_some() => "could not unwrap the token",
+            Kind::Lookup if step.error.is_some() && is_late => "could not look up the wrapping token",
+            Kind::Misuse if step.is_rewrap() && step.error.is_some() => "tried to wrap the token again",
+            Kind::Misuse if step.is_rewrap() => "wrapped the token again, and holds the new wrapping token",
+            Kind::Misuse => "used the wrapping token itself, which burns it",
+            Kind::Use if from_elsewhere(step) == Some(true) => "sent the token",
             Kind::Mint
             | Kind::Lookup
             | Kind::Unwrap
             | Kind::Use
             | Kind::Revoke
             | Kind::RevokeWrapping
-            | Kind::Inquiry => None,
-        }
+            | Kind::Inquiry => return None,
+        };
+        let other = match from_elsewhere(step) {
+            Some(false) => "the same address that unwrapped it",
+            Some(true) => "not the address that unwrapped it",
+            None if unwrap.is_none() => "nobody unwrapped it",
+            None => "an address is missing from the log",
+        };
+        Some(format!("{}: {} {what} ({other})", in_millis(&step.time), who(step)))
     };
-    trace.steps.iter().filter_map(suspicion).collect()
+    trace.steps.iter().enumerate().filter_map(suspicion).collect()
 }

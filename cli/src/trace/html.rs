@@ -108,7 +108,7 @@ fn interception(trace: &Trace) -> Markup {
         return Markup::default();
     }
     let items = suspicions.iter().map(|suspicion| element("li", "", [text(suspicion)]));
-    let advice = "A retry comes from the address that unwrapped the token. Any other address means that somebody else had it: revoke the tokens of the grant.";
+    let advice = "It was a client's own retry only if the addresses are the same and the token was never used. Otherwise assume that somebody else had the token, and revoke the tokens of the grant.";
     section("alarm", "Possible interception", [element("ul", "", items), element("p", "", [text(advice)])])
 }
 

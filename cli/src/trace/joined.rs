@@ -39,6 +39,9 @@ pub(super) struct Trace {
     pub(super) decision: Decision,
     pub(super) steps: Vec<Step>,
     pub(super) notes: Vec<String>,
+    /// Whether the steps may be of a token that somebody else gave this request id.
+    #[serde(skip)]
+    pub(super) is_anothers: bool,
 }
 
 /// What stands in both logs.
@@ -107,6 +110,7 @@ pub(super) async fn follow(
         format!("{file} was not read: no line of it is an audit entry. Give the log of a device with `format=json`, as text or gzip")
     }));
     Ok(Trace {
+        is_anothers: matches!(doubt, Some(Doubt::Anothers { .. } | Doubt::MintUnseen)),
         complete: doubt.is_none() && !withheld,
         joined_by,
         decision,
@@ -229,7 +233,7 @@ struct Remarks {
 fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remarks {
     let (mut seen, mut missing) = (Vec::new(), Vec::new());
     let of = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
-    let went_well = |kind: Kind| of(kind).any(|step| step.error.is_none());
+    let went_well = |kind: Kind| of(kind).any(Step::succeeded);
     if decision.wrapped_accessor().is_none() {
         match steps {
             [] => missing.push(NOTHING_MINTED),
@@ -252,6 +256,10 @@ fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remark
         } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
             seen.push(REFUSED_BEFORE);
         }
+        let after_unwrap = steps.iter().skip_while(|step| step.kind != Kind::Unwrap || !step.succeeded());
+        if after_unwrap.into_iter().any(|step| step.kind == Kind::Lookup && step.error.is_some()) {
+            seen.push(LOOKED_UP_TOO_LATE);
+        }
         if of(Kind::Misuse).next().is_some() {
             seen.push("the wrapping token was used for something else than an unwrap, which burns it");
         }
@@ -268,6 +276,8 @@ const NOTHING_MINTED: &str = "no token was minted, and the audit log has none of
 const GIVEN_BACK: &str = "the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id";
 const UNWRAPPED_TWICE: &str = "one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses";
 const REFUSED_BEFORE: &str = "an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token";
+/// The integration does not unwrap what it cannot look up, so a theft may show only here.
+const LOOKED_UP_TOO_LATE: &str = "a lookup was refused after the unwrap. An integration looks the token up before it unwraps it, so somebody else may have had the token. Compare the addresses";
 
 fn damage(log: &str, lines: u64) -> Option<String> {
     (lines > 0).then(|| format!("{log}{}", unread(lines).replacen(';', ":", 1)))

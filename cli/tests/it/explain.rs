@@ -150,6 +150,13 @@ fn json_says_the_same_to_programs() {
 }
 
 #[test]
+fn rejects_an_event_that_says_two_things_of_one_header() {
+    let event = r#"{"headers": {"authorization": "Bearer a.b.c"}, "headers": {}}"#;
+    let ran = run(&["explain", "--config", &file("yaml", &plain_config()), "--event", "-"], event, &[]);
+    assert_snapshot!(ran.complained(2), @"error: the function refuses this event as `event_unsupported`: the event cannot be parsed, so it does not come from API Gateway: an object has a duplicate member at line 1 column 61");
+}
+
+#[test]
 fn what_cannot_be_explained_is_said_in_one_line() {
     let config = file("yaml", &plain_config());
     let with = |event: &str| run(&["explain", "--config", &config, "--event", event], "{\"a\": tru", &[]);

@@ -316,6 +316,22 @@ async fn a_thief_is_seen_by_the_unwrap_that_was_refused() {
     assert_eq!(steps(&trace), [MINT, "misuse auth/token/lookup-self refused", refused.as_str()]);
 }
 
+/// The integration looks the wrapping token up before it unwraps it, and stops there.
+#[tokio::test]
+async fn a_thief_is_seen_by_the_lookup_that_was_refused() {
+    let world = World::new("trace-late-lookup", 1).await;
+    let call = world.call(0, "stolen").await;
+    let stolen = world.unwrap(&call).await.unwrap();
+    assert_eq!(world.read(&stolen, SECRET).await, 200);
+    let about = json!({"token": call.wrapping_token});
+    assert_eq!(world.openbao().api("POST", "sys/wrapping/lookup", None, about).await.0, 400);
+    let trace = world.trace("stolen");
+    assert_eq!(steps(&trace), [MINT, UNWRAP, USE, &format!("{LOOKUP} refused")]);
+    assert!(notes(&trace)[0].contains("somebody else may have had the token"), "{trace}");
+    let page = world.page("stolen");
+    assert!(page.contains("Possible interception") && page.contains("could not look up"), "{page}");
+}
+
 /// The page goes into tickets, so that a secret in it would be everybody's.
 #[tokio::test]
 async fn rejects_a_secret_in_the_page_which_holds_each_chain() {

@@ -73,7 +73,7 @@ async fn a_vault_that_hangs_is_unreachable_and_counts_however_short_the_function
         assert_eq!(error.code(), Code::VaultUnreachable);
         assert_eq!(
             with_causes(&error),
-            "Vault did not mint a token: Vault did not answer `auth/token/create/r` in time"
+            "the mint did not succeed: Vault did not answer `auth/token/create/r` in time"
         );
     }
     assert_matches!(hurry().await, MintError::NotAsked { failures: 5, .. });
