@@ -20,10 +20,10 @@ use lints::{
     lint,
 };
 
-/// Says what is wrong with a configuration, or may go wrong with it
+/// Reports what is wrong with a configuration, or may go wrong with it
 ///
-/// Reads the configuration exactly as the function does at init. Calls nobody: whether Vault and the issuers agree, it
-/// cannot tell.
+/// Reads the configuration exactly as the function does at init. It makes no calls, so it cannot tell whether Vault and the
+/// issuers match the configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -45,7 +45,7 @@ Examples:
 
 Exit codes:
   0  the configuration is valid
-  1  the function would not start with it, or `--strict` and there are warnings, or it cannot be read
+  1  the function would not start with it; or there are warnings and `--strict` is set; or it cannot be read
   2  the command line is wrong";
 
 /// Why nothing was checked.

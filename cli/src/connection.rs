@@ -28,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     /// Every problem with the variables.
-    #[error("Vault cannot be addressed: {}", .0.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; "))]
+    #[error("cannot connect to Vault: {}", .0.iter().map(|problem| with_causes(problem)).collect::<Vec<_>>().join("; "))]
     Variables(Vec<VariableError>),
     /// Only the document says where Vault is.
     #[error(
@@ -40,7 +40,7 @@ pub(crate) enum ConnectionError {
     },
     /// The operator's Vault is not the one that is looked at.
     #[error(
-        "VAULT_ADDR or VAULT_NAMESPACE names another Vault (`{address}`) than the configuration, and your token may belong to that one: set both to the configuration's Vault"
+        "VAULT_ADDR or VAULT_NAMESPACE names a different Vault (`{address}`) from the configuration's, and your token may belong to that one: set both to the configuration's Vault"
     )]
     AnotherVault {
         /// The environment's.
@@ -50,7 +50,7 @@ pub(crate) enum ConnectionError {
     #[error("there is no Vault token: set VAULT_TOKEN, or run `vault login`, which writes ~/.vault-token")]
     TokenMissing,
     /// It could not be sent.
-    #[error("the token in {place} is refused")]
+    #[error("the token in {place} is invalid")]
     Token {
         /// The variable or the file.
         place: &'static str,
@@ -65,8 +65,8 @@ pub(crate) enum ConnectionError {
 /// Whether a document may say where the operator's token goes.
 #[derive(Debug, Args)]
 pub(crate) struct AddressArguments {
-    /// Where VAULT_ADDR is not set, send your token to the Vault that the configuration names. Its CA and client certificate then
-    /// stand in for VAULT_CACERT, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY
+    /// If VAULT_ADDR is not set, send your token to the Vault that the configuration names. Its CA and client certificate
+    /// then replace VAULT_CACERT, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY
     #[arg(long)]
     trust_config_address: bool,
 }

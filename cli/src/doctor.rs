@@ -34,10 +34,10 @@ use aws::Deployment;
 use aws_api::AwsApi;
 use finding::{Finding, report};
 
-/// Says what is wrong with a live deployment, and what to do
+/// Reports what is wrong with a live deployment, and how to fix it
 ///
-/// Looks at Vault and the issuers as the function would. With --function also at AWS: the function, who may invoke it, and
-/// how its APIs cache, log and let proofs of callers through. It only reads.
+/// Checks Vault and the issuers as the function would see them. With --function it also checks AWS: the function, who may
+/// invoke it, and how its APIs cache, log and pass on callers' proofs. It only reads.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -45,16 +45,16 @@ pub(crate) struct Arguments {
     config: ConfigArguments,
     #[command(flatten)]
     address: AddressArguments,
-    /// The authorizer's Lambda function, to look at it and at its APIs
+    /// The authorizer's Lambda function, to check it and its APIs
     #[arg(long, value_name = "NAME", requires = "region")]
     function: Option<String>,
     /// The region of the function and its APIs
     #[arg(long, value_name = "REGION")]
     region: Option<Region>,
-    /// APIs to look at, where the configuration says `api_ids: ["*"]`
+    /// APIs to check, if the configuration says `api_ids: ["*"]`
     #[arg(long = "api", value_name = "ID", requires = "function")]
     apis: Vec<String>,
-    /// For development: an AWS on this machine
+    /// For development: an AWS emulator on this machine
     #[arg(long, value_name = "URL", requires = "function")]
     aws_endpoint: Option<String>,
     /// The name of the authorizer's own policy in Vault
@@ -62,9 +62,9 @@ pub(crate) struct Arguments {
     policy: PolicyName,
     #[command(flatten)]
     quotas: Quotas,
-    /// Log in to Vault as the function does, say whether that token could mint, and revoke it at once. Needs what the function
-    /// logs in with: for a login by AWS, credentials of the function's role. Like your token, the login goes only to a Vault
-    /// that VAULT_ADDR names
+    /// Log in to Vault as the function does, report whether that token could mint, and revoke it at once. Needs the
+    /// function's login credentials: for the AWS login, credentials of the function's role. Like your token, the login goes
+    /// only to the Vault that VAULT_ADDR names
     #[arg(long)]
     log_in: bool,
     /// Print JSON
@@ -78,13 +78,13 @@ Examples:
   vault-authorizer doctor --config authorizer.yaml --function orders-authorizer --region eu-west-1
   AWS_PROFILE=the-functions-role vault-authorizer doctor --config authorizer.yaml --log-in
 
-With VAULT_TOKEN or ~/.vault-token it also compares what Vault must hold, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency (on Lambda Managed Instances lambda:GetFunctionScalingConfig), lambda:GetPolicy and apigateway:GET.
+With VAULT_TOKEN or ~/.vault-token it also compares Vault with what the configuration needs, as `vault plan` does. For AWS it needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency (on Lambda Managed Instances lambda:GetFunctionScalingConfig), lambda:GetPolicy and apigateway:GET.
 
 Exit codes:
-  0  nothing is wrong
-  1  something is; or the configuration cannot be used
+  0  no problem found
+  1  a problem was found, or the configuration cannot be used
   2  the command line is wrong
-  3  nothing is wrong as far as could be seen: some checks could not be made";
+  3  no problem found in what could be checked: some checks could not be made";
 
 /// Some checks could not be made.
 const INCOMPLETE: u8 = 3;
@@ -129,7 +129,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
             Ok(api) => findings.extend(deployment.examine(&api).await),
             Err(reason) => findings.push(Finding::unseen(
                 "aws-credentials",
-                format!("no AWS credentials can be had: set AWS_PROFILE, or run `aws sso login` ({reason})"),
+                format!("no AWS credentials were found: set AWS_PROFILE, or run `aws sso login` ({reason})"),
             )),
         }
     }

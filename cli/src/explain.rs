@@ -48,10 +48,11 @@ const MAX_JWT_FILE_BYTES: u64 = 64 * 1024;
 const DENIED: u8 = 3;
 const FAULT: u8 = 4;
 
-/// Says what the function makes of an event, and why
+/// Shows what the function decides about an event, and why
 ///
-/// Takes an event, or a caller's JWT with a route and a stage. Runs the function's own code on it: fetches the issuer's keys, asks STS about an IAM proof. Vault is not called: what
-/// it would mint is marked. No credential is ever printed.
+/// Takes an event, or a caller's JWT with a route and a stage, and runs the function's own code on it: it fetches the
+/// issuer's keys, and asks STS about an IAM proof. It does not call Vault, and marks the values that Vault would mint. It
+/// never prints a credential.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -60,16 +61,16 @@ pub(crate) struct Arguments {
     /// The event as the function got it, in JSON, or `-` for standard input
     #[arg(long, value_name = "FILE", required_unless_present = "jwt")]
     event: Option<Source>,
-    /// In place of an event: a file with the caller's JWT, or `-` for standard input. Needs --route and --stage
+    /// Instead of an event: a file with the caller's JWT, or `-` for standard input. Needs --route and --stage
     #[arg(long, value_name = "FILE", conflicts_with = "event", requires_all = ["route", "stage"])]
     jwt: Option<Source>,
-    /// The route of the API that is called, such as `GET /orders/{id}`
+    /// The route of the call, such as `GET /orders/{id}`
     #[arg(long, value_name = "ROUTE", requires = "jwt")]
     route: Option<CalledRoute>,
-    /// The stage that is called
+    /// The stage of the call
     #[arg(long, value_name = "NAME", requires = "jwt")]
     stage: Option<StageName>,
-    /// Judge the event as of this time: RFC 3339, or Unix seconds [default: now]
+    /// Decide as of this time: RFC 3339, or Unix seconds [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<At>,
     /// Print JSON
@@ -85,15 +86,15 @@ Examples:
   vault-authorizer explain --config authorizer.yaml --event event.json --at 2027-01-15T08:00:00Z
   pbpaste | vault-authorizer explain --config authorizer.yaml --event - --json
 
-Keys and STS are asked now, whatever `--at` says: a key that the issuer has withdrawn since is unknown, and STS takes no
-proof that is older than 15 minutes.
+The issuer's keys and STS answer as of now, whatever `--at` says: a key that the issuer has withdrawn since is unknown, and
+STS accepts no proof that is older than 15 minutes.
 
 Exit codes:
   0  allowed
   1  the configuration is invalid, or a file cannot be read
   2  the command line is wrong, or the event is not JSON
   3  denied
-  4  a fault: the function, the issuer's keys or STS, not the caller";
+  4  a fault: a problem with the function, the issuer's keys or STS, not with the caller";
 
 /// Why nothing is explained.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,7 @@ pub(crate) enum ExplainError {
     EventMissing,
     /// A JWT where its file should be.
     #[error(
-        "`--jwt` takes a file or `-` for standard input, not the JWT: others on this machine can read a command's arguments, and your shell keeps them. Write `printf %s \"$jwt\" | vault-authorizer explain --jwt - …`"
+        "`--jwt` takes a file or `-` for standard input, not the JWT itself: others on this machine can read a command's arguments, and your shell saves them. Write `printf %s \"$jwt\" | vault-authorizer explain --jwt - …`"
     )]
     JwtAsArgument,
     /// Another option takes it, or none.
@@ -130,7 +131,7 @@ pub(crate) enum ExplainError {
     },
     /// Not what a Lambda function is given.
     #[error(
-        "the event is not JSON: line {line}, column {column}; give the event as the function got it, without the log line around it, or a JWT as `--jwt`"
+        "the event is not JSON: line {line}, column {column}; pass the event as the function got it, without the log line around it, or a JWT with `--jwt`"
     )]
     EventNotJson {
         /// Where reading stopped.
@@ -233,8 +234,8 @@ fn instead_of_a_jwt(text: &str) -> Option<&'static str> {
         text.contains("AWS-Identity ") || ["http", "aHR0c"].iter().any(|url| text.starts_with(url));
     match () {
         () if text.is_empty() => Some("is empty"),
-        () if is_proof => Some("is an IAM proof: put it into an event, and give that with `--event`"),
-        () if text.starts_with('{') => Some("is JSON: an event goes to `--event`"),
+        () if is_proof => Some("is an IAM proof: put it into an event, and pass that with `--event`"),
+        () if text.starts_with('{') => Some("is JSON: pass an event with `--event`"),
         () => None,
     }
 }

@@ -35,16 +35,16 @@ use event::{Call, Method, RequestPath};
 
 /// Prints an event or headers with a real wrapped token, to try an integration without AWS
 ///
-/// Makes one token of the grant in a development Vault, as the function would, and prints the context with it. The Vault is that
-/// of VAULT_ADDR, which the context names as well: configure your integration with it. VAULT_NAMESPACE and VAULT_CACERT count
-/// too; the token is VAULT_TOKEN's or ~/.vault-token's. Nothing of the caller is verified. A grant with `mode: none` needs no
-/// Vault.
+/// Creates one token of the grant in a development Vault, as the function would, and prints the context with it. VAULT_ADDR
+/// says which Vault, and the context names it too: configure your integration with it. VAULT_NAMESPACE and VAULT_CACERT are
+/// used as well; your own token comes from VAULT_TOKEN or ~/.vault-token. The caller is not verified. A grant with
+/// `mode: none` needs no Vault.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// The grant whose token to make
+    /// The grant to create a token of
     #[arg(long, value_name = "NAME")]
     grant: String,
     /// What to print: the event of a Lambda proxy integration, or a container's headers
@@ -56,13 +56,13 @@ pub(crate) struct Arguments {
     /// The path of the event's call, such as `/orders/42` [default: that of the grant's first route]
     #[arg(long, value_name = "PATH")]
     path: Option<RequestPath>,
-    /// The caller: `<issuer>:<name>`, or an ARN for a grant of IAM proofs [default: one made up]
+    /// The caller: `<issuer>:<name>`, or an ARN for a grant of IAM proofs [default: a made-up one]
     #[arg(long, value_name = "ID")]
     caller: Option<String>,
     /// For a grant with `entity_alias`: the value of that claim
     #[arg(long, value_name = "VALUE")]
     entity_alias: Option<String>,
-    /// Use a Vault that is not on this machine: the token printed is as good there as any
+    /// Use a Vault that is not on this machine, where the printed token is a real one
     #[arg(long)]
     allow_remote: bool,
 }
@@ -86,7 +86,7 @@ enum Form {
 const HELP: &str = "\
 Examples:
   export VAULT_ADDR=http://127.0.0.1:8200 VAULT_TOKEN=root       bao server -dev -dev-root-token-id=root
-  vault-authorizer vault apply --config authorizer.yaml          once: makes the grants' token roles
+  vault-authorizer vault apply --config authorizer.yaml          once: creates the grants' token roles
   vault-authorizer fake-context --config authorizer.yaml --grant orders-prod-reader > event.json
   vault-authorizer fake-context --config authorizer.yaml --grant orders-prod-reader --as headers |
       curl --header @- http://127.0.0.1:8080/orders
@@ -95,7 +95,7 @@ The token opens once, before its `wrap_ttl` is up: make one for each call.
 
 Exit codes:
   0  the event or the headers are on standard output
-  1  there is no token: the configuration, the connection, Vault, or a Vault that is not on this machine
+  1  there is no token, because of the configuration, the connection, Vault, or a Vault that is not on this machine
   2  the command line is wrong, or the grant is not in the configuration";
 
 /// In the token's metadata, in the place of Lambda's request id: Vault's audit log then tells these tokens from others.
@@ -138,7 +138,7 @@ pub(crate) enum FakeContextError {
     #[error("`--caller` must be printable ASCII, at most {MAX_CALLER_BYTES} bytes")]
     CallerUnprintable,
     /// No caller of this grant has this id.
-    #[error("`--caller` must be the ARN of an IAM principal, because the grant's callers prove one")]
+    #[error("`--caller` must be the ARN of an IAM principal, because the grant's callers are IAM principals")]
     CallerNotAnArn(#[from] PrincipalArnError),
     /// The grant's tokens have an alias.
     #[error(
@@ -167,7 +167,7 @@ pub(crate) enum FakeContextError {
     AddressMissing,
     /// A token there is a real one.
     #[error(
-        "VAULT_ADDR names `{address}`, which is not this machine, and the token would be as good there as any: set VAULT_ADDR to a development Vault, or add `--allow-remote`"
+        "VAULT_ADDR names `{address}`, which is not this machine, and the token would be a real one there: set VAULT_ADDR to a development Vault, or add `--allow-remote`"
     )]
     Remote {
         /// The environment's.
@@ -175,7 +175,7 @@ pub(crate) enum FakeContextError {
     },
     /// Nobody has set this Vault up.
     #[error(
-        "{place} has no token role `{role}`: make it with `vault-authorizer vault apply`, with the same configuration, VAULT_ADDR and VAULT_TOKEN"
+        "{place} has no token role `{role}`: create it with `vault-authorizer vault apply`, with the same configuration, VAULT_ADDR and VAULT_TOKEN"
     )]
     RoleMissing {
         /// Which Vault.
@@ -391,12 +391,12 @@ fn note(wrapped: &Option<Wrapped>, rule: &Rule, caller_id: &str) -> String {
     let (grant, caller_id) = (&rule.name, plain(caller_id));
     match (wrapped, &rule.mode) {
         (Some(wrapped), Mode::Token(token)) => format!(
-            "a token of grant `{grant}` at `{}`, which opens once within {} s; nobody verified the caller `{caller_id}`\n",
+            "a token of grant `{grant}` at `{}`, which opens once within {} s; the caller `{caller_id}` was not verified\n",
             plain(&wrapped.address),
             token.longest_ttls(&rule.callers).wrap_seconds
         ),
         _ => format!(
-            "grant `{grant}` has `mode: none`, so there is no token; nobody verified the caller `{caller_id}`\n"
+            "grant `{grant}` has `mode: none`, so there is no token; the caller `{caller_id}` was not verified\n"
         ),
     }
 }

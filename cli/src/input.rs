@@ -41,14 +41,15 @@ pub(crate) fn confirmed(output: &Output, question: &str) -> Result<bool, InputEr
 #[derive(Args)]
 #[command(group = ArgGroup::new("configuration").required(true))]
 pub(crate) struct ConfigArguments {
-    /// The configuration, as `--config` takes it
+    /// The configuration, as for `--config`
     #[arg(value_name = "CONFIG", group = "configuration")]
     document: Option<Source>,
-    /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as AUTHORIZER_CONFIG may hold it.
-    /// The option's name may be left out
+    /// The configuration, or `-` for standard input: YAML, JSON, or the base64 of its gzip, as in AUTHORIZER_CONFIG. You can
+    /// leave out the option's name
     #[arg(long, value_name = "FILE", group = "configuration")]
     config: Option<Source>,
-    /// Where the files lie that the configuration names [default: the folder of the configuration; the current folder for `-`]
+    /// The folder of the files that the configuration names [default: the folder of the configuration; the current folder for
+    /// `-`]
     #[arg(long, value_name = "DIR")]
     task_root: Option<PathBuf>,
 }
@@ -140,10 +141,10 @@ impl Source {
 
 /// What a file begins with that is given in place of a text.
 const FORMS: [(&[u8], &str); 4] = [
-    (b"PK\x03\x04", "is a zip file: give the document in it"),
-    (b"\x1f\x8b", "is a gzip file: give the document in it"),
-    (b"\xff\xfe", "is text in UTF-16: save it as UTF-8"),
-    (b"\xfe\xff", "is text in UTF-16: save it as UTF-8"),
+    (b"PK\x03\x04", "is a zip file: pass the document inside it"),
+    (b"\x1f\x8b", "is a gzip file: pass the document inside it"),
+    (b"\xff\xfe", "is UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "is UTF-16 text: save it as UTF-8"),
 ];
 
 /// The contents of a gzip file, bounded.
@@ -224,7 +225,7 @@ pub(crate) enum InputError {
         what: &'static str,
     },
     /// More than the function would take.
-    #[error("{name} is larger than {most_bytes} bytes, which is more than the function takes")]
+    #[error("{name} is larger than {most_bytes} bytes, which is more than the function accepts")]
     TooLarge {
         /// The file.
         name: String,

@@ -33,8 +33,8 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use output::Output;
 
-/// Checks a configuration or a deployment, explains a decision, signs a proof, sets Vault up, revokes tokens, traces a request:
-/// vault-authorizer by hand.
+/// The command line of vault-authorizer: checks a configuration or a deployment, explains a decision, signs a proof, sets up
+/// Vault, revokes tokens, and traces a request
 #[derive(Parser)]
 #[command(name = "vault-authorizer", version, disable_help_subcommand = true)]
 struct CommandLine {

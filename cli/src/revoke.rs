@@ -33,11 +33,11 @@ use crate::{
     output::{BAD, CAUTION, GOOD, HEADING, Output, OutputError, plain, styled},
 };
 
-/// Revokes the Vault tokens of a grant, a stage or a token role, or one by its accessor
+/// Revokes the Vault tokens of a grant, a stage or a token role, or a single token by its accessor
 ///
-/// Vault's address, namespace and CA are those of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT. The configuration's namespace
-/// stands in for the second; its address and CA only with --trust-config-address. The token is that of VAULT_TOKEN, else of
-/// ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need no configuration.
+/// Vault's address, namespace and CA come from VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT. If VAULT_NAMESPACE is not set,
+/// the configuration's namespace is used; its address and CA are used only with --trust-config-address. The token comes from
+/// VAULT_TOKEN or ~/.vault-token. New tokens are minted as before. `--role` and `--accessor` need no configuration.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 #[command(mut_group("configuration", |group| group.required(false)))]
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     what: What,
     #[command(flatten)]
     address: AddressArguments,
-    /// Do not ask first; required where there is no terminal
+    /// Do not ask first; required without a terminal
     #[arg(long)]
     yes: bool,
 }
@@ -84,8 +84,8 @@ What your token needs in Vault:
 
 Exit codes:
   0  revoked
-  1  something was not revoked, or there was nothing to revoke: a token role or an accessor that this Vault does not have
-  2  the command line is wrong, a name is not in the configuration, or it was not confirmed";
+  1  something was not revoked, or there was nothing to revoke, because this Vault does not have the token role or the accessor
+  2  the command line is wrong, a name is not in the configuration, or you did not confirm";
 
 const REVOKE_PREFIX: Needs = Needs("`update` and `sudo`");
 const UPDATE: Needs = Needs("`update`");
@@ -98,7 +98,7 @@ const MAX_ACCESSOR_BYTES: usize = 128;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevokeError {
     /// A name that is not there.
-    #[error("no {kind} is called `{name}`: there {}", listed(.known))]
+    #[error("no {kind} is called `{name}`; the configuration {}", listed(.known))]
     Unknown {
         /// Grant or stage.
         kind: &'static str,
@@ -108,7 +108,7 @@ pub(crate) enum RevokeError {
         known: Vec<String>,
     },
     /// `mode: none`.
-    #[error("{what} gives no Vault token (`mode: none`): there is nothing to revoke")]
+    #[error("{what} issues no Vault tokens (`mode: none`): there is nothing to revoke")]
     NoToken {
         /// Grant or stage, with its name.
         what: String,
@@ -120,7 +120,7 @@ pub(crate) enum RevokeError {
     #[error("`--grant` and `--stage` need `--config`")]
     ConfigMissing,
     /// Not quoted: it may be a token.
-    #[error("`--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token")]
+    #[error("`--accessor` is not an accessor: pass the `wrapped_accessor` of the log line, never a token")]
     Accessor,
     /// Nobody to ask.
     #[error("there is no terminal to confirm on: add `--yes`")]
@@ -152,9 +152,8 @@ impl Failure for RevokeError {
 
 fn listed(known: &[String]) -> String {
     match known {
-        [] => "is none".to_owned(),
-        [only] => format!("is `{only}`"),
-        names => format!("are `{}`", names.join("`, `")),
+        [] => "has none".to_owned(),
+        names => format!("has `{}`", names.join("`, `")),
     }
 }
 
@@ -212,7 +211,7 @@ pub(crate) async fn run(arguments: &Arguments, output: &Output) -> Result<ExitCo
             // One refusal must not keep the others' tokens alive.
             Err(error) => {
                 let word = if error.is_open() {
-                    styled(CAUTION, "not known whether revoked:")
+                    styled(CAUTION, "possibly not revoked:")
                 } else {
                     styled(BAD, "not revoked")
                 };
@@ -245,8 +244,7 @@ impl Report<'_> {
     }
 }
 
-const NO_SUCH_TOKEN: &str =
-    "no token here has this accessor: it has ended, or it is of another Vault or namespace";
+const NO_SUCH_TOKEN: &str = "no token here has this accessor: it has expired or was revoked, or it belongs to another Vault or namespace";
 
 impl What {
     fn targets<'a>(&'a self, stages: Option<&'a Stages>) -> Result<Vec<Target<'a>>, RevokeError> {
@@ -311,9 +309,9 @@ impl Seen {
         match self {
             Self::Fine => String::new(),
             Self::Unknown(why) => {
-                format!("\n    not known whether this Vault has the token role: {}", plain(&with_causes(why)))
+                format!("\n    unclear whether this Vault has the token role: {}", plain(&with_causes(why)))
             }
-            Self::Skipped => "\n    not known whether this Vault has the token role".to_owned(),
+            Self::Skipped => "\n    unclear whether this Vault has the token role".to_owned(),
             Self::Absent => format!(
                 "\n    {}: this Vault has no such token role: is it the right address and namespace?",
                 styled(CAUTION, "warning")
@@ -379,9 +377,9 @@ impl<'a> Target<'a> {
 fn what_goes_on(targets: &[Target<'_>]) -> String {
     let mut text = format!("{}\n", styled(HEADING, "what this does not do"));
     text += "  New tokens are minted as before. To stop them: docs/operations.md, \"Emergency stop\".\n";
-    text += "  What was read is known: a password that was not leased has to be changed.\n";
+    text += "  Secrets that were read stay known: change any password that was not leased.\n";
     if targets.iter().any(|target| matches!(target.end, End::Accessor(_))) {
-        text += "  A wrapping token that was not opened yet still opens, to a token that is dead.\n";
+        text += "  A wrapping token that was not opened yet still opens, but the token inside is revoked.\n";
     }
     text
 }

@@ -11,7 +11,7 @@ use crate::output::{self, Output, OutputError};
 
 /// Prints the configuration's JSON Schema
 ///
-/// An editor that has it completes keys and marks what is wrong as you write. What a schema cannot say, `check` does.
+/// With it, an editor completes keys and marks mistakes as you type. `check` finds what a schema cannot express.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments;
@@ -23,7 +23,7 @@ Examples:
 
 Exit codes:
   0  the schema is printed
-  1  it could not be";
+  1  the schema could not be printed";
 
 /// Prints it.
 pub(crate) fn run(output: &Output) -> Result<ExitCode, OutputError> {

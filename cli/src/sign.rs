@@ -29,8 +29,8 @@ use crate::{
 /// Makes the header that proves your AWS identity to an API
 ///
 /// Presigns sts:GetCallerIdentity with the AWS credentials of this environment: variables, a profile (SSO and
-/// credential_process too), a container or an instance. The header is a credential until it ends: whoever has it can
-/// call the API in your name, and nothing else.
+/// credential_process too), a container or an instance. The header is a credential until it expires: anyone who has it can
+/// call the API in your name, and do nothing else.
 #[derive(Args)]
 #[command(after_long_help = HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     server_id: Option<ServerId>,
     #[command(flatten)]
     sts: Sts,
-    /// How long the proof is good, in seconds; the API's `max_age` (60 s by default) counts as well
+    /// How long the proof is valid, in seconds; the API's `max_age` (60 s by default) applies as well
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds)]
     expires: u64,
     /// What to print
@@ -72,7 +72,7 @@ enum Format {
     Header,
     /// `AWS-Identity …`
     Value,
-    /// A line for `curl --config -`, which keeps the header out of the list of processes
+    /// A line for `curl --config -`, which keeps the header out of the process list
     Curl,
 }
 
@@ -94,10 +94,10 @@ const LOOPBACK_REGION: &str = "us-east-1";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignError {
     /// `--region`.
-    #[error("`--region` is refused")]
+    #[error("`--region` is invalid")]
     Region(#[from] RegionError),
     /// `--sts-endpoint`.
-    #[error("`--sts-endpoint` is refused")]
+    #[error("`--sts-endpoint` is invalid")]
     Endpoint(#[from] StsEndpointError),
     /// Neither of the two, which the parser of the command line refuses first.
     #[error("needs `--region` or `--sts-endpoint`")]
@@ -142,7 +142,7 @@ impl Failure for SignError {
 
 fn seconds(text: &str) -> Result<u64, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (1..=900).contains(seconds));
-    seconds.ok_or("it must be seconds from 1 to 900, without a unit")
+    seconds.ok_or("it must be a number of seconds from 1 to 900, without a unit")
 }
 
 /// Signs.

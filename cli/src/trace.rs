@@ -28,11 +28,11 @@ use chain::AuditLog;
 use decision::FindError;
 use html::PageError;
 
-/// Shows what became of one request: the decision, the mint, the unwrap, each use, the revocation
+/// Shows what happened to one request: the decision, the mint, the unwrap, each use, the revocation
 ///
-/// Joins the authorizer's log with Vault's audit log. Calls Vault only where the logs do not join by themselves, that is
-/// for a token that nobody unwrapped, and only with VAULT_ADDR and a token (VAULT_TOKEN, else ~/.vault-token). Prints no token
-/// and no HMAC.
+/// Joins the authorizer's log with Vault's audit log. Calls Vault only if the logs cannot be joined without it, as for a
+/// token that nobody unwrapped, and only with VAULT_ADDR and a token (VAULT_TOKEN or ~/.vault-token). Prints no token and no
+/// HMAC.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -40,10 +40,11 @@ pub(crate) struct Arguments {
     /// `denialId`
     #[arg(long, value_name = "ID")]
     request_id: String,
-    /// The authorizer's log, or `-` for standard input: as CloudWatch exports, tails or filters it, other lines among it; text or gzip
+    /// The authorizer's log, or `-` for standard input: as CloudWatch exports, tails or filters it, text or gzip. Other lines
+    /// are ignored
     #[arg(long, value_name = "FILE")]
     authorizer_log: Source,
-    /// Vault's audit log, of a device of type `file`, text or gzip; once for each file of a log that was rotated
+    /// Vault's audit log, from a device of type `file`, text or gzip. Repeat the option for each file of a rotated log
     #[arg(long, value_name = "FILE", required = true)]
     audit_log: Vec<String>,
     /// The audit device that wrote it, for `sys/audit-hash` [default: the only one, or `file`]
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Write the trace into a new file as well: one page with everything in it, for a browser
+    /// Also write the trace into a new file: one self-contained page for a browser
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -64,14 +65,14 @@ Examples:
       vault-authorizer trace --request-id 3f0c2c1e-… --authorizer-log - --audit-log audit.log --audit-log audit.log.1
 
 What your token needs in Vault, for a token that nobody unwrapped:
-  In the root namespace, where audit devices lie: `update` on sys/audit-hash/<device>; `read` and `sudo` on sys/audit,
+  In the root namespace, where audit devices are: `update` on sys/audit-hash/<device>; `read` and `sudo` on sys/audit,
   unless --audit-device is given
 
 Exit codes:
-  0  the request was found, and what Vault did for it
+  0  the request and what Vault did for it were found
   1  no request has this id, more than one has it, a log cannot be read, or the page cannot be written
   2  the command line is wrong
-  3  the request was found, and its token was not found in the audit log, or by metadata alone and not its mint, or another's token was; or something is missing and a part of the audit log was not read";
+  3  the request was found, but its token or its mint is not in the audit log, or the token is somebody else's; or something is missing, and part of the audit log could not be read";
 
 const INCOMPLETE: u8 = 3;
 

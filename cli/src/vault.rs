@@ -39,7 +39,7 @@ use server::{Server, ServerError};
 
 const CHANGES: u8 = 5;
 
-/// Compares Vault with what the configuration needs there, and sets it up
+/// Compares Vault with what the configuration needs, and sets it up
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -52,28 +52,28 @@ enum Command {
     Apply(ApplyArguments),
 }
 
-/// Says what Vault lacks of what the configuration needs there; changes nothing
+/// Shows what the configuration needs that is missing in Vault; changes nothing
 ///
 /// Derives from the configuration the authorizer's policy, a token role and a rate limit quota for each grant, and the
-/// authorizer's login, and compares them with the server's. The server is that of VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT;
-/// the token is VAULT_TOKEN's or ~/.vault-token's.
+/// authorizer's login, and compares them with what the server has. VAULT_ADDR, VAULT_NAMESPACE and VAULT_CACERT say which
+/// server; the token comes from VAULT_TOKEN or ~/.vault-token.
 #[derive(Args)]
 #[command(after_long_help = PLAN_HELP)]
 struct PlanArguments {
     #[command(flatten)]
     common: Common,
-    /// What to print; `shell` asks no server
+    /// What to print; `shell` does not ask a server
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// End with 5 where `apply` would change something, or is in conflict
+    /// Exit with 5 if `apply` would change something, or would stop at a conflict
     #[arg(long)]
     detailed_exitcode: bool,
 }
 
-/// Makes Vault hold what the configuration needs there
+/// Creates and updates what the configuration needs in Vault
 ///
-/// Prints the plan and carries it out. It may be run again at any time. It stops before the first change where something is
-/// in conflict, and where a change fails: run it again, and it goes on.
+/// Prints the plan and carries it out. You can run it again at any time. If something is in conflict, it changes nothing. If
+/// a change fails, it stops: run it again to continue.
 #[derive(Args)]
 #[command(after_long_help = APPLY_HELP)]
 struct ApplyArguments {
@@ -94,13 +94,13 @@ struct Common {
     trusted: TrustedArguments,
     #[command(flatten)]
     quotas: Quotas,
-    /// Take over, and change, what has these names and was not made for this configuration
+    /// Take over and change objects with these names that were not made for this configuration
     #[arg(long)]
     adopt: bool,
-    /// Remove what vault-authorizer made and no grant needs any more
+    /// Remove objects that vault-authorizer made and no grant needs any more
     #[arg(long)]
     prune: bool,
-    /// Lock out who may log in with the login role and is not named
+    /// Remove principals and subjects that you did not name from the login role
     #[arg(long)]
     remove_principals: bool,
 }
@@ -108,7 +108,7 @@ struct Common {
 /// Where quotas are, which Vault keeps apart from everything else.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Quotas {
-    /// Leave rate limit quotas alone, which a token of a namespace cannot change
+    /// Leave rate limit quotas alone; a token of a namespace cannot change them
     #[arg(long)]
     no_quotas: bool,
     /// The namespace that keeps the rate limit quotas: `admin` on HCP Vault [default: the root namespace]
@@ -128,13 +128,14 @@ impl Quotas {
 /// Who may log in, of which the configuration says nothing. One of them, by `vault.login`.
 #[derive(Args)]
 struct TrustedArguments {
-    /// For the login `aws`, and `jwt` with `web_identity_audience`: the function's execution role, which may log in. Once for each function and region [default: the login is left alone]
+    /// For the login `aws`, and `jwt` with `web_identity_audience`: the function's execution role, which may log in. Repeat
+    /// the option for each function and region [default: the login is left alone]
     #[arg(long, value_name = "ARN", value_parser = principal, conflicts_with_all = ["jwt_subject", "approle"])]
     aws_principal: Vec<PrincipalArn>,
-    /// For the login `jwt` with `jwt_file`: the `sub` of the JWTs that may log in. Once for each
+    /// For the login `jwt` with `jwt_file`: the `sub` of the JWTs that may log in. Repeat the option for each
     #[arg(long, value_name = "SUB", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_audience", conflicts_with = "approle")]
     jwt_subject: Vec<String>,
-    /// Beside `--jwt-subject`: their `aud`
+    /// With `--jwt-subject`: their `aud`
     #[arg(long, value_name = "AUD", value_parser = NonEmptyStringValueParser::new(), requires = "jwt_subject")]
     jwt_audience: Option<String>,
     /// For the login `approle`: the name of the role whose role id the configuration has
@@ -166,12 +167,12 @@ enum Format {
 const PLAN_HELP: &str = "\
 Examples:
   vault-authorizer vault plan --config authorizer.yaml
-  vault-authorizer vault plan --config authorizer.yaml --detailed-exitcode      in a pipeline, to hear of a drift
+  vault-authorizer vault plan --config authorizer.yaml --detailed-exitcode      in a pipeline, to detect drift
   vault-authorizer vault plan --config authorizer.yaml --format shell > vault.sh
 
 Exit codes:
   0  the plan is printed
-  1  there is none: the configuration, the connection or the token's power
+  1  there is no plan, because of the configuration, the connection or the token's policies
   2  the command line is wrong
   5  with `--detailed-exitcode`: there is something to do, or an auth method is missing";
 
@@ -183,8 +184,8 @@ Examples:
   vault-authorizer vault apply --config authorizer.yaml --prune
 
 Exit codes:
-  0  Vault holds what it must
-  1  it does not: a conflict, a change that failed, an auth method that is missing
+  0  Vault has everything that the configuration needs
+  1  it does not: a conflict, a failed change, or a missing auth method
   2  the command line is wrong";
 
 /// Why Vault was not looked at, or does not hold what it must.
@@ -206,13 +207,13 @@ pub(crate) enum SetUpError {
     #[error(transparent)]
     Server(#[from] Box<ServerError>),
     /// Something is there that another made.
-    #[error("nothing was changed: {count} in conflict, as said above")]
+    #[error("nothing was changed: {count} in conflict, see above")]
     Conflict {
         /// How many.
         count: usize,
     },
     /// An auth method that only the user can enable.
-    #[error("the authorizer cannot log in yet: an auth method is missing, as said above")]
+    #[error("the authorizer cannot log in yet: an auth method is missing, see above")]
     MountMissing,
     /// A step failed.
     #[error(
@@ -352,7 +353,7 @@ pub(crate) async fn drift(
 pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {
     match text.parse::<PolicyName>() {
         Ok(name) if name.as_str() == SELF_POLICY || name.as_str() == "default" => {
-            Err(format!("must not be `{name}`, which others carry"))
+            Err(format!("must not be `{name}`, which other tokens have"))
         }
         name => name.map_err(|error| error.to_string()),
     }
@@ -365,7 +366,7 @@ fn principal(text: &str) -> Result<PrincipalArn, String> {
     {
         let each = text.split(',').map(str::trim).filter(|arn| !arn.is_empty());
         let each: Vec<String> = each.map(|arn| format!("--aws-principal {arn}")).collect();
-        return Err(format!("one ARN in each option: `{}`", each.join(" ")));
+        return Err(format!("pass one ARN per option: `{}`", each.join(" ")));
     }
     PrincipalArn::parse(text).map_err(|error| error.to_string())
 }

@@ -42,7 +42,7 @@ while [ $# -gt 0 ]; do
         case $2 in
         *[,\ ]*)
             arns=$(echo "$2" | sed 's/[, ]\{1,\}/ --aws-principal /g')
-            echo "quickstart.sh: one ARN in each option: --aws-principal $arns" >&2
+            echo "quickstart.sh: pass one ARN per option: --aws-principal $arns" >&2
             exit 2
             ;;
         esac
@@ -77,7 +77,7 @@ fi
 # empty ones, and both commands an agent's address.
 for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
     if eval "[ -n \"\${BAO_$variable-}\" ] && [ -z \"\${VAULT_$variable+set}\" ]"; then
-        echo "BAO_$variable is set, and this script goes by VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
+        echo "BAO_$variable is set, but this script uses VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
         exit 1
     fi
     unset "BAO_$variable"
@@ -188,7 +188,7 @@ enabled auth aws || "$cli" auth enable aws
 # The server id is one for the whole mount: another one there belongs to somebody who logs in with it.
 current=$(field iam_server_id_header_value auth/aws/config/client)
 if [ -n "$current" ] && [ "$current" != "$server_id" ]; then
-    echo "quickstart.sh: the mount auth/aws has the server id $current, which others may log in with: use that one" >&2
+    echo "quickstart.sh: the mount auth/aws has the server id $current, which other logins may use: use that one" >&2
     exit 1
 fi
 # Whoever may log in and is not named could not any more: a function in another region, or of another stack.
@@ -208,7 +208,7 @@ case $current in
 '' | '[]' | '[vault-authorizer]') ;;
 *)
     echo "quickstart.sh: the role $login_role of auth/aws gives $current: it logs in another configuration's authorizer;" >&2
-    echo 'give this one a login role of its own, with --login-role and in its configuration' >&2
+    echo 'give this one its own login role, with --login-role and in its configuration' >&2
     exit 1
     ;;
 esac

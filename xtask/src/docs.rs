@@ -73,7 +73,7 @@ impl Documents<'_> {
             };
             let text = self.read(&name)?;
             if !list.contains(&format!("]({page})")) {
-                found.push(format!("docs/decisions/README.md: it does not list {page}"));
+                found.push(format!("docs/decisions/README.md: does not list {page}"));
             }
             let parts = ["What we do.", "Why.", "What it costs.", "What we decided against"];
             let missing = parts.into_iter().filter(|part| !text.contains(&format!("\n**{part}")));

@@ -181,7 +181,7 @@ impl Fuzzing {
             let (target, input) = (target.display(), input.display());
             format!(
                 "input: {input}\nagain: {target} {input}\n\
-                 When it is mended, keep the input as a test, and in fuzz/seeds/{name}/ where it is worth it."
+                 When it is fixed, keep the input as a test, and also in fuzz/seeds/{name}/ if it is useful there."
             )
         });
         let again: Vec<String> = again.collect();

@@ -39,7 +39,7 @@ fn newest_needed(elf: &[u8]) -> Result<Option<Glibc>, Box<dyn Error>> {
     for name in version_needs(elf)? {
         if let Some(version) = name.strip_prefix("GLIBC_") {
             let version = Glibc::parse(version);
-            let incomparable = || format!("needs `{name}`, which is no version that can be compared");
+            let incomparable = || format!("needs `{name}`, which is not a version that can be compared");
             newest = newest.max(Some(version.ok_or_else(incomparable)?));
         }
     }
@@ -121,7 +121,7 @@ mod tests {
         for name in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_RELR"] {
             let elf = elf(&[("libc.so.6", &["GLIBC_2.17", name])]);
             let error = newest_needed(&elf).unwrap_err().to_string();
-            assert_eq!(error, format!("needs `{name}`, which is no version that can be compared"));
+            assert_eq!(error, format!("needs `{name}`, which is not a version that can be compared"));
         }
     }
 

@@ -109,14 +109,13 @@ mod tests {
 
     const ABSENT: Tool =
         Tool { name: "Absent", probe: &["vault-authorizer-no-such-tool"], remedy: "write it" };
-    const FAILING: Tool =
-        Tool { name: "Failing", probe: &["cargo", "no-such-subcommand"], remedy: "mend it" };
+    const FAILING: Tool = Tool { name: "Failing", probe: &["cargo", "no-such-subcommand"], remedy: "fix it" };
     const CARGO: Tool = Tool { name: "Cargo", probe: &["cargo", "--version"], remedy: "install Rust" };
 
     #[test]
     fn lists_everything_that_is_missing() {
         let failure = require(&[ABSENT, CARGO, FAILING]).unwrap_err();
-        assert_eq!(failure.to_string(), "this machine lacks:\n  Absent: write it\n  Failing: mend it");
+        assert_eq!(failure.to_string(), "this machine lacks:\n  Absent: write it\n  Failing: fix it");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) fn package(workspace: &Workspace) -> Result<(), Failure> {
         let size = bytes.len();
         println!("package: {name}: {size} bytes");
         if name.ends_with(".zip") && size > LARGEST_ZIP {
-            return Err(Failure::new(format!("{name} has {size} bytes, and may have {LARGEST_ZIP}")));
+            return Err(Failure::new(format!("{name} has {size} bytes, but the limit is {LARGEST_ZIP}")));
         }
         sums += &format!("{}  {name}\n", sha256(&bytes)?);
     }
@@ -144,7 +144,7 @@ fn again(workspace: &Workspace) -> Result<(), Failure> {
     let different = different_lines(&one, &other);
     if !different.is_empty() {
         return Err(Failure::new(format!(
-            "the second build, kept in {}, has other bytes:\n{}",
+            "the second build, kept in {}, has different bytes:\n{}",
             place.display(),
             different.join("\n")
         )));
@@ -167,7 +167,7 @@ pub(crate) fn authorizer_again(workspace: &Workspace) -> Result<(), Failure> {
     optimized::build(&elsewhere, &["--package", package, "--bin", binary])?;
     let (one, other) = (workspace.release_binary(binary), elsewhere.release_binary(binary));
     if read(&one)? != read(&other)? {
-        return Err(Failure::new(format!("{} and {} have other bytes", one.display(), other.display())));
+        return Err(Failure::new(format!("{} and {} have different bytes", one.display(), other.display())));
     }
     println!("package: {binary}: built again in {}: the same bytes", elsewhere.root.display());
     fs::remove_dir_all(&place).map_err(Failure::because(place.display()))
@@ -180,7 +180,7 @@ fn elsewhere(workspace: &Workspace) -> Result<(PathBuf, Workspace), Failure> {
     let (root, target) = (place.join("clone"), place.join("target"));
     workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&workspace.root).arg(&root))?;
     if !changes(workspace)?.is_empty() {
-        println!("package: the tree is not as committed: what is compared is a copy of the tree");
+        println!("package: the tree has uncommitted changes, so a copy of the tree is compared");
         copy_tree(workspace, &root)?;
     }
     Ok((place, Workspace { root, target }))
@@ -316,7 +316,7 @@ fn check_paths(places: &Places, file: &Path) -> Result<(), Failure> {
     if found.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("{} holds paths of this machine: {}", file.display(), found.join(", "))))
+    Err(Failure::new(format!("{} contains paths of this machine: {}", file.display(), found.join(", "))))
 }
 
 /// What the packages are made of.
@@ -336,7 +336,7 @@ impl Source {
             (Err(_), Ok(_)) => said(&mut workspace.git(&["log", "-1", "--format=%ct"]))?,
             (Err(_), Err(failure)) => {
                 return Err(Failure::new(format!(
-                    "{failure}\nthe packages bear the time of the commit: outside of a clone, set SOURCE_DATE_EPOCH"
+                    "{failure}\nthe packages carry the time of the commit: outside a clone, set SOURCE_DATE_EPOCH"
                 )));
             }
         };

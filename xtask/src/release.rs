@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failu
             let public = workspace.root.join(PUBLIC_KEY);
             if Public::read(&public)?.line() != key.public.line() {
                 return Err(Failure::new(format!(
-                    "this is not the secret half of {}, with which users verify",
+                    "this is not the secret half of {}, which users verify with",
                     public.display()
                 )));
             }
@@ -312,7 +312,7 @@ fn notes(stated: &Stated, section: &Section, warnings: &[String], sums: &str) ->
     let dry_run = if warnings.is_empty() { "" } else { "\n**This is a dry run, and no release.**\n" };
     format!(
         "# vault-authorizer {version}\n{dry_run}\n{changes}\n\n## Verify a download\n\n\
-         Take `{PUBLIC_KEY}` from [the repository]({address}), and not from the place of the download:\n\n\
+         Take `{PUBLIC_KEY}` from [the repository]({address}), and not from where you downloaded the files:\n\n\
          ```sh\nminisign -Vm {SUMS} -p {PUBLIC_KEY} &&\n    sha256sum --check --ignore-missing {SUMS}\n```\n\n\
          `docs/packages.md` says what each file is, and how to build the same bytes.\n\n\
          ## Checksums\n\n```\n{sums}```\n",

@@ -43,7 +43,7 @@ fn rules(workspace: &Workspace) -> Vec<Rule> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     for folder in home.iter().chain([&workspace.root]).filter(|folder| is_of_this_machine(folder)) {
         let text = format!("{}/", folder.display());
-        rules.push(Rule { files: "", text, reason: "a path of this machine, that no reader has" });
+        rules.push(Rule { files: "", text, reason: "a path of this machine, which no reader has" });
     }
     rules
 }

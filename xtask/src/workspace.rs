@@ -16,7 +16,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn find() -> Result<Self, Failure> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = root.parent().ok_or_else(|| Failure::new("the package lies in no workspace"))?;
+        let root = root.parent().ok_or_else(|| Failure::new("the package is not in a workspace"))?;
         Ok(Self { root: root.to_owned(), target: target_folder(root)? })
     }
 

@@ -52,13 +52,12 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
         LoginSettings::Token(_) => Some(Finding::warning(
             "login-token",
             "vault.login",
-            "for development only: whoever may read the function's settings has this token, and it is never renewed; when it ends, every grant with a token is a fault",
-            "{method: aws, role: …, server_id: …}, which stores nothing",
+            "for development only: anyone who can read the function's settings has this token, and it is never renewed; once it expires, every grant with a token fails",
+            "{method: aws, role: …, server_id: …}, which stores no secret",
         )),
         LoginSettings::AppRole(settings) if matches!(settings.secret_id, SecretId::Given(_)) => {
-            let risk = "whoever may read the function's settings can log in as the authorizer, and a new secret id is a new deployment";
-            let instead =
-                "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores nothing";
+            let risk = "anyone who can read the function's settings can log in as the authorizer, and a new secret id needs a new deployment";
+            let instead = "`secret_id_file`; or {method: jwt, role: …, web_identity_audience: …}, which stores no secret";
             Some(Finding::warning("login-secret", "vault.login.secret_id", risk, instead))
         }
         LoginSettings::Aws(_) | LoginSettings::Jwt(_) | LoginSettings::AppRole(_) => None,
@@ -67,7 +66,7 @@ fn login(vault: &VaultSettings) -> Option<Finding> {
 
 fn keys_in_file((issuer, source): &(Issuer, JwksSource)) -> Option<Finding> {
     let JwksSource::File(_) = source else { return None };
-    let risk = "the file is read once: after the issuer changes its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked is good until then";
+    let risk = "the file is read once: after the issuer rotates its keys, its tokens are refused (key_unknown) until you deploy again, and a key that it revoked stays valid until then";
     let instead = "`discovery`, or {uri: …}";
     let place = format!("issuers.{}.jwks", quoted(issuer.name.as_str()));
     Some(Finding::warning("keys-in-file", place, risk, instead))
@@ -78,10 +77,11 @@ fn proof_window(settings: &AwsIdentitySettings) -> Option<Finding> {
     if seconds <= LONGEST_PROOF_SECONDS || settings.single_use {
         return None;
     }
-    let risk =
-        format!("for {seconds} s whoever sees a proof, in a log for instance, can present it as its caller");
+    let risk = format!(
+        "for {seconds} s anyone who sees a proof, for example in a log, can use it to pose as its caller"
+    );
     let instead = format!(
-        "{LONGEST_PROOF_SECONDS}s or less (60s is the default); where callers cannot sign that often, add `single_use: true`"
+        "{LONGEST_PROOF_SECONDS}s or less (60s is the default); if callers cannot sign that often, add `single_use: true`"
     );
     Some(Finding::warning("proof-window", "aws_identity.max_age", risk, instead))
 }
@@ -91,14 +91,14 @@ fn credential_source((index, source): (usize, &CredentialSource)) -> Option<Find
         CredentialSource::Query(_) => Some(Finding::warning(
             "credential-in-query",
             format!("credentials[{index}].query"),
-            "the token is part of the URL: access logs, the browser's history and the Referer header keep it",
-            "{header: Authorization}; for a WebSocket of a browser, {websocket_protocol: …}",
+            "the token is part of the URL, so it ends up in access logs, the browser's history and the Referer header",
+            "{header: Authorization}; for a WebSocket from a browser, {websocket_protocol: …}",
         )),
         CredentialSource::Cookie(_) => Some(Finding::warning(
             "credential-in-cookie",
             format!("credentials[{index}].cookie"),
             "a browser adds the cookie to requests that another site makes it send (CSRF)",
-            "{header: Authorization}; where it must be a cookie, set it with SameSite=Strict, Secure and HttpOnly, and have each route that changes something check the Origin header or an anti-CSRF token",
+            "{header: Authorization}; if it must be a cookie, set it with SameSite=Strict, Secure and HttpOnly, and have each route that changes something check the Origin header or an anti-CSRF token",
         )),
         CredentialSource::Header(_)
         | CredentialSource::BareHeader(_)
@@ -112,8 +112,8 @@ fn simple_answers(answer: AnswerSettings) -> Option<Finding> {
         ResponseAs::Simple => Some(Finding::hint(
             "simple-answers",
             "answer.response",
-            "HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500",
-            "set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there",
+            "HTTP APIs get `isAuthorized`, which they understand only if their authorizer has payload format 2.0 and simple responses enabled; otherwise every call fails with a 500",
+            "set `EnableSimpleResponses: true` on the authorizer, or set `policy` here and leave it off there",
         )),
     }
 }

@@ -40,7 +40,7 @@ impl Deployment<'_> {
             Ok(Some(function)) => function,
             Ok(None) => {
                 let found = format!("there is no function `{}` in this region and account", self.function);
-                let remedy = "mend `--function`, `--region` or the credentials";
+                let remedy = "fix `--function`, `--region` or the credentials";
                 return vec![Finding::wrong("function", found, remedy)];
             }
             Err(unseen) => return vec![unseen],
@@ -58,7 +58,7 @@ impl Deployment<'_> {
             findings.extend(of_api.examine(api).await.unwrap_or_else(|finding| vec![finding]));
         }
         if findings.iter().all(|finding| !finding.check.starts_with("authorizer")) {
-            let reason = "the configuration names no API: give one with `--api`";
+            let reason = "the configuration names no API: name one with `--api`";
             findings.push(Finding::unseen("authorizer-caching", reason));
         }
         findings
@@ -152,7 +152,7 @@ impl Api<'_> {
                 Ok(None) => findings.push(Finding::wrong(
                     "stage",
                     format!("API `{id}` has no stage `{stage}`"),
-                    "mend the name in `stages`, or deploy the stage",
+                    "fix the name in `stages`, or deploy the stage",
                 )),
                 Err(unseen) => findings.push(unseen),
             }
@@ -170,7 +170,7 @@ impl Api<'_> {
             }
         }
         let found = format!("there is no API `{}` in this region and account", self.id);
-        Err(Finding::wrong(check, found, "mend `api_ids`, or look in the API's own region"))
+        Err(Finding::wrong(check, found, "fix `api_ids`, or set `--region` to the API's own"))
     }
 
     /// The authorizers that call this function.
@@ -186,7 +186,7 @@ impl Api<'_> {
             .collect();
         if findings.is_empty() {
             let found = format!("no authorizer of API `{}` calls {}", self.id, self.function);
-            let remedy = "attach the function, or mend `--function`";
+            let remedy = "attach the function, or fix `--function`";
             return vec![Finding::wrong("authorizer-api", found, remedy)];
         }
         findings
@@ -200,7 +200,7 @@ impl Api<'_> {
             ["authorizerCredentials", "authorizerCredentialsArn"].map(|name| text(authorizer, name)).concat();
         if !role.is_empty() {
             let reason = format!(
-                "API `{api}` invokes the function by the role {role}, whose policies are not read: it needs lambda:InvokeFunction"
+                "API `{api}` invokes the function with the role {role}, whose policies are not checked: it needs lambda:InvokeFunction"
             );
             return Finding::unseen(check, reason);
         }
@@ -210,7 +210,7 @@ impl Api<'_> {
         };
         if text(authorizer, "authorizerUri").contains(&format!("{function}:")) {
             let reason = format!(
-                "API `{api}` calls a version or an alias of the function, whose own policy is not read"
+                "API `{api}` calls a version or an alias of the function, whose own policy is not checked"
             );
             return Finding::unseen(check, reason);
         }
@@ -223,10 +223,10 @@ impl Api<'_> {
             return Finding::good(check, format!("API `{api}` may invoke the function"));
         }
         if verdicts.contains(&None) {
-            let reason = "the function's policy denies something, or has lists or conditions beside one `aws:SourceArn`: see for yourself whether it lets this API in";
+            let reason = "the function's policy denies something, or has lists, or conditions other than one `aws:SourceArn`: check yourself whether it lets this API in";
             return Finding::unseen(check, reason);
         }
-        let found = format!("API `{api}` may not invoke the function: every call would be a 500");
+        let found = format!("API `{api}` may not invoke the function: every call would fail with a 500");
         let remedy = format!(
             "aws lambda add-permission --function-name {function} --statement-id {api}-authorizer --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn {arn}"
         );
@@ -289,10 +289,10 @@ fn caching(api: &str, kind: Kind, authorizer: &Value) -> Finding {
     let name = text(authorizer, "name");
     let ttl = authorizer.get("authorizerResultTtlInSeconds").and_then(Value::as_u64);
     match ttl.unwrap_or(kind.default_ttl_seconds) {
-        0 => Finding::good(check, format!("authorizer `{name}` of API `{api}` keeps no answer")),
+        0 => Finding::good(check, format!("authorizer `{name}` of API `{api}` caches no answer")),
         ttl => {
             let found = format!(
-                "authorizer `{name}` of API `{api}` keeps answers for {ttl} s: a second call gets a wrapping token that is spent"
+                "authorizer `{name}` of API `{api}` caches answers for {ttl} s: a second call gets a wrapping token that is already used"
             );
             Finding::wrong(check, found, "set `authorizerResultTtlInSeconds` to 0, and deploy the API")
         }
@@ -305,10 +305,10 @@ fn timeout(function: &Value) -> Finding {
         Some(seconds) if seconds < TIMEOUT_LIMIT_SECONDS => Finding::good(check, format!("{seconds} s")),
         Some(seconds) => Finding::wrong(
             check,
-            format!("{seconds} s: API Gateway gives up before the function answers, and nobody learns why"),
+            format!("{seconds} s: API Gateway gives up before the function answers, and nobody sees why"),
             "set the function's timeout below 10 s; 8 s leaves time for the answer",
         ),
-        None => Finding::unseen(check, "AWS does not say it"),
+        None => Finding::unseen(check, "AWS does not report it"),
     }
 }
 
@@ -328,7 +328,7 @@ fn environment(function: &Value) -> Finding {
         "{bytes} of the {ENVIRONMENT_LIMIT_BYTES} bytes that Lambda allows: the next change may not fit"
     );
     let remedy =
-        "put the configuration in as `base64gzip:…`, or as the file `authorizer.yaml` beside the binary";
+        "store the configuration as `base64gzip:…`, or in the file `authorizer.yaml` next to the binary";
     Finding::wrong(check, found, remedy)
 }
 
@@ -344,14 +344,14 @@ struct Instances {
 
 const RESERVED: Instances = Instances {
     place: "/ReservedConcurrentExecutions",
-    none: "none is reserved, so only the account's own concurrency bounds what callers can ask of Vault, and that is not read",
+    none: "none is reserved, so only the account's own concurrency limits what callers can ask of Vault, and that is not checked",
     allowed: "reserved",
 };
 
 /// Lambda Managed Instances reserve nothing.
 const ENVIRONMENTS: Instances = Instances {
     place: "/AppliedFunctionScalingConfig/MaxExecutionEnvironments",
-    none: "`MaxExecutionEnvironments` is not set, so only the capacity provider bounds what callers can ask of Vault, and that is not read",
+    none: "`MaxExecutionEnvironments` is not set, so only the capacity provider limits what callers can ask of Vault, and that is not checked",
     allowed: "allowed by `MaxExecutionEnvironments`",
 };
 
@@ -362,12 +362,12 @@ impl Instances {
             return Finding::unseen(CONCURRENCY, *none);
         };
         if instances == 0 {
-            let found = format!("0 {allowed}: every call is a fault");
+            let found = format!("0 {allowed}: every call fails");
             return Finding::wrong(CONCURRENCY, found, "allow as many as callers need");
         }
         match one_caller_over_a_grant(limits, stages, u32::try_from(instances).unwrap_or(u32::MAX)) {
             Some((risk, instead)) => {
-                let found = format!("with the {instances} instances that are {allowed} {risk}");
+                let found = format!("with {instances} instances {allowed}, {risk}");
                 Finding::wrong(CONCURRENCY, found, instead)
             }
             None => Finding::good(CONCURRENCY, format!("{instances} {allowed}, which fits `limits`")),
@@ -383,7 +383,7 @@ fn data_trace(api: &str, stage: &str, found: &Value) -> Finding {
     let traced = all.filter(|(_, settings)| settings.get("dataTraceEnabled") == Some(&Value::Bool(true)));
     let traced: Vec<&str> = traced.map(|(name, _)| name).collect();
     if traced.is_empty() {
-        return Finding::good(check, format!("stage `{stage}` of API `{api}` traces no data"));
+        return Finding::good(check, format!("stage `{stage}` of API `{api}` has data trace off"));
     }
     let found = format!(
         "stage `{stage}` of API `{api}` logs whole requests and answers, tokens included, for {}",
@@ -401,9 +401,9 @@ fn access_log(api: &str, stage: &str, found: &Value) -> Finding {
         return Finding::good(check, found);
     }
     let found = format!(
-        "the access log of stage `{stage}` of API `{api}` prints `{secret}`: whoever reads it first has the token"
+        "the access log of stage `{stage}` of API `{api}` prints `{secret}`: the first to read it gets the token"
     );
-    let remedy = "take it out of the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log";
+    let remedy = "remove it from the format; `$context.authorizer.vaultWrappedAccessor` finds the same token in Vault's audit log";
     Finding::wrong(check, found, remedy)
 }
 

@@ -67,7 +67,7 @@ impl Api<'_> {
             Some(authorizer) => Finding::wrong(
                 BINDING_AUTHORIZER,
                 format!(
-                    "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: no call meets {place}",
+                    "authorizer `{}` of API `{api}` is a TOKEN authorizer, whose event carries no proof: no call satisfies {place}",
                     text(authorizer, "name")
                 ),
                 "make it a REQUEST authorizer without identity sources, and deploy the API",
@@ -81,22 +81,22 @@ impl Api<'_> {
         let (api, check) = (self.id, BINDING_ENDPOINT);
         if text(self.settings, "protocolType") == "WEBSOCKET" {
             let found =
-                format!("API `{api}` is a WebSocket API, which has no mutual TLS: no call meets {place}");
+                format!("API `{api}` is a WebSocket API, which has no mutual TLS: no call satisfies {place}");
             return Finding::wrong(check, found, "require DPoP there, or `none`");
         }
         if self.settings.get("disableExecuteApiEndpoint") != Some(&Value::Bool(true)) {
             let found = format!(
-                "the default endpoint of API `{api}` is open, and asks for no client certificate: no call meets {place} there"
+                "the default endpoint of API `{api}` is open, and does not ask for a client certificate: no call satisfies {place} there"
             );
             return Finding::wrong(check, found, "set `disableExecuteApiEndpoint`, and deploy the API");
         }
         if !domains.iter().any(|domain| domain.has_truststore) {
             let found = format!(
-                "no custom domain of API `{api}` asks for a client certificate: no call meets {place}"
+                "no custom domain of API `{api}` asks for a client certificate: no call satisfies {place}"
             );
             return Finding::wrong(check, found, "give its domain a truststore (`mutualTlsAuthentication`)");
         }
-        Finding::good(check, format!("API `{api}` is reached at its custom domains alone, with mutual TLS"))
+        Finding::good(check, format!("API `{api}` is reachable only at its custom domains, with mutual TLS"))
     }
 
     fn urls(&self, domains: &[Domain], place: &str) -> Finding {
@@ -104,16 +104,16 @@ impl Api<'_> {
         let hidden = domains.iter().find(|domain| !self.is_rest || domain.strips_base_path);
         let Some(domain) = hidden else {
             let found = format!(
-                "API `{api}` sees the URL that its callers use, as {place} needs; behind a proxy it would not, and that does not show here"
+                "API `{api}` sees the URL that its callers use, as {place} needs; behind a proxy it would not, and this check cannot see a proxy"
             );
             return Finding::good(check, found);
         };
         let found = format!(
-            "API `{api}` is called at `{}`, and its events do not tell the URL that was used: no DPoP proof meets {place} there",
+            "API `{api}` is called at `{}`, and its events do not contain the URL that was used: no DPoP proof satisfies {place} there",
             domain.name
         );
         let remedy = format!(
-            "add the URL under which callers reach the API, such as `https://{}/v1`, to the issuer's `binding.public_urls`",
+            "add the URL at which callers reach the API, such as `https://{}/v1`, to the issuer's `binding.public_urls`",
             domain.name
         );
         Finding::wrong(check, found, remedy)
@@ -165,7 +165,10 @@ async fn listed(aws: &AwsApi, path: &str, name: &str) -> Result<Vec<Value>, Find
     let found = aws.get(BINDING_URLS, Service::ApiGateway, &format!("{path}?{PAGE}")).await?;
     let found = found.unwrap_or_default();
     if found.get("nextToken").is_some_and(|token| !token.is_null()) {
-        return Err(Finding::unseen(BINDING_URLS, format!("{path} has more than one page, and one is read")));
+        return Err(Finding::unseen(
+            BINDING_URLS,
+            format!("{path} has more than one page, and only the first is read"),
+        ));
     }
     Ok(items(&found, name).to_vec())
 }

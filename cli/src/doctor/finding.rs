@@ -25,7 +25,7 @@ enum Verdict {
     Good { found: String },
     /// Not as it should be, and what to do about it.
     Wrong { found: String, remedy: String },
-    /// It could not be looked at.
+    /// The check could not be made.
     Unseen { reason: String },
 }
 
@@ -76,12 +76,12 @@ pub(super) fn report(findings: &[Finding], next: &Next, json: bool) -> String {
     let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();
     let unseen = findings.iter().filter(|finding| finding.is_unseen()).count();
     let verdict = match (wrong, unseen) {
-        (0, 0) => styled(GOOD, "nothing is wrong"),
-        (0, _) => styled(CAUTION, "nothing is wrong as far as could be seen"),
-        (1, _) => styled(BAD, "1 thing is wrong"),
-        (more, _) => styled(BAD, format_args!("{more} things are wrong")),
+        (0, 0) => styled(GOOD, "no problem found"),
+        (0, _) => styled(CAUTION, "no problem found in what could be checked"),
+        (1, _) => styled(BAD, "1 problem found"),
+        (more, _) => styled(BAD, format_args!("{more} problems found")),
     };
-    let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be looked at") };
+    let not_made = if unseen == 0 { String::new() } else { format!(", {unseen} could not be made") };
     format!("{lines}{verdict}: {} checks{not_made}\n{}", findings.len(), next.line())
 }
 

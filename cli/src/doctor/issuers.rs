@@ -52,12 +52,12 @@ fn finding(issuer: &Issuer, keys: &KeySet, from_file: bool) -> Finding {
             "{found}; different keys have the `kid` `{}`, so none of them is used",
             ambiguous.join("`, `")
         );
-        let remedy = "the provider must give each of its keys a `kid` of its own";
+        let remedy = "the provider must give each of its keys a unique `kid`";
         return Finding::wrong(CHECK, found, remedy);
     }
     if from_file {
         let reason =
-            format!("{found}; they are in a file: whether they are still the issuer's shows nowhere");
+            format!("{found}; they are in a file, and nothing shows whether they are still the issuer's");
         return Finding::unseen(CHECK, reason);
     }
     Finding::good(CHECK, found)

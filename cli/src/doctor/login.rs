@@ -28,7 +28,7 @@ use crate::connection::ConnectionError;
 pub(super) const CHECK: &str = "vault-login";
 /// Longer than the function's own limits for STS and for Vault together: here they decide.
 const LONGEST_LOGIN: Duration = Duration::from_secs(10);
-const NOT_TRIED: &str = "not tried: `--log-in` does, with what the function logs in with";
+const NOT_TRIED: &str = "not tried: use `--log-in`, with the function's login credentials";
 const REVOKE_SELF: &str = "auth/token/revoke-self";
 /// A standby that has not heard of the token after this time is broken, and not behind.
 const LONGEST_LAG: Duration = Duration::from_secs(5);
@@ -65,7 +65,7 @@ pub(super) async fn examine(
     let connected = settings.connect(StsClient::new(client), credentials, Arc::new(SystemClock));
     let (vault, login) = match connected {
         Ok(connected) => connected,
-        Err(error) => return Finding::wrong(CHECK, with_causes(&error), "mend this machine's TLS roots"),
+        Err(error) => return Finding::wrong(CHECK, with_causes(&error), "fix this machine's TLS roots"),
     };
     match login.login(&vault, SystemClock.now().plus(LONGEST_LOGIN)).await {
         Ok(granted) if is_token => given(&vault, &granted.token, policy).await,
@@ -76,7 +76,7 @@ pub(super) async fn examine(
 
 /// A token of the configuration is looked at, and lives on.
 async fn given(vault: &Vault, token: &VaultToken, policy: &PolicyName) -> Finding {
-    const REMEDY: &str = "another token; or a login that stores none";
+    const REMEDY: &str = "use another token, or a login that stores none";
     let answer = match vault.send(Call::get("auth/token/lookup-self").token(token)).await {
         Ok(answer) => answer,
         // What that comes of is another check's.
@@ -84,16 +84,16 @@ async fn given(vault: &Vault, token: &VaultToken, policy: &PolicyName) -> Findin
         Err(error) => return Finding::wrong(CHECK, with_causes(&error), REMEDY),
     };
     let Some(about) = answer.data.and_then(|data| serde_json::from_value::<LookedUp>(data).ok()) else {
-        let reason = "Vault's answer about the configuration's token is missing its fields";
+        let reason = "Vault's answer about the configured token is missing fields";
         return Finding::unseen(CHECK, reason);
     };
     let life = Some(about.ttl).filter(|seconds| *seconds > 0);
     let faults = faults(&about.powers(), life, policy);
     if faults.is_empty() {
-        return Finding::good(CHECK, "Vault knows the token of the configuration, which is for development");
+        return Finding::good(CHECK, "Vault accepts the configured token, which is for development");
     }
     let found: Vec<String> = faults.into_iter().map(|(found, _)| found).collect();
-    Finding::wrong(CHECK, format!("the token of the configuration: {}", found.join("; ")), REMEDY)
+    Finding::wrong(CHECK, format!("the configured token: {}", found.join("; ")), REMEDY)
 }
 
 /// `data` of `auth/token/lookup-self` (Vault API documentation).
@@ -130,11 +130,11 @@ async fn granted_and_ended(vault: &Vault, granted: &Granted, policy: &PolicyName
     }
     let life = match ttl_seconds {
         Some(seconds) => format!("for {seconds} s"),
-        None => "without end".to_owned(),
+        None => "that never expires".to_owned(),
     };
     let granted = format!("Vault grants a token {life} with {}", policies_of(&powers.policies));
     if faults.is_empty() {
-        return Finding::good(CHECK, format!("{granted}; this one is revoked again"));
+        return Finding::good(CHECK, format!("{granted}; this one has been revoked"));
     }
     let (found, remedies): (Vec<_>, Vec<_>) = faults.into_iter().unzip();
     Finding::wrong(CHECK, format!("{granted}, but {}", found.join("; ")), remedies.join("; "))
@@ -209,7 +209,7 @@ fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
     let (found, remedy) = if matches!(error.kind, VaultErrorKind::TokenNotValid) {
         (
             "Vault does not accept it from this address".to_owned(),
-            "the login role's `token_bound_cidrs` must include the address that Vault sees, the function's too; where it has none, a standby lags behind by more than 5 s",
+            "the login role's `token_bound_cidrs` must include the address that Vault sees, and the function's; if it has none, a standby lags behind by more than 5 s",
         )
     } else if matches!(error.kind, VaultErrorKind::Forbidden) {
         (
@@ -219,8 +219,10 @@ fn not_revoked(error: &VaultError, powers: &Powers) -> Fault {
     } else {
         (format!("it could not be revoked: {}", with_causes(error)), "see vault-reachable and vault-sealed")
     };
-    let by_hand =
-        format!("revoke what this login has left: `vault token revoke -accessor {}`", powers.accessor);
+    let by_hand = format!(
+        "revoke the token that this login left behind: `vault token revoke -accessor {}`",
+        powers.accessor
+    );
     (found, format!("{remedy}; {by_hand}"))
 }
 
@@ -231,9 +233,9 @@ fn refused(error: &MintError) -> Finding {
         }
         Some(_) => "see vault-reachable and vault-sealed",
         None if matches!(error, MintError::LoginSts { .. }) => {
-            "open the way to the STS of `vault.login.sts_region`, or mend `vault.login.sts_endpoint`; or try again"
+            "allow access to the STS of `vault.login.sts_region`, fix `vault.login.sts_endpoint`, or try again"
         }
-        None => "give this shell what the function logs in with: credentials of its role, or its files",
+        None => "give this shell the function's login credentials: those of its role, or its files",
     };
     // The credentials' own words can have several lines.
     let found = with_causes(error).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -242,33 +244,33 @@ fn refused(error: &MintError) -> Finding {
 
 /// What the auth methods of Vault and OpenBao say, and what to do then. The first that matches counts.
 const REMEDIES: &str = "\
-does not belong to the role => the login role's `bound_iam_principal_arn` must name the role whose credentials these are: the function's
+does not belong to the role => the login role's `bound_iam_principal_arn` must name the role that these credentials belong to: the function's
 X-Vault-AWS-IAM-Server-ID => `vault.login.server_id` must be the mount's `iam_server_id_header_value`
-valid region => `vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless it has `sts_region`
+valid region => `vault.login.sts_region` must be the region of the STS that the mount asks: us-east-1 unless the mount sets `sts_region`
 from STS => STS refuses the login: the credentials have expired, or `sts_region` is not the mount's
 not allowed for role => the login role must have `auth_type=iam`
 invalid audience => `web_identity_audience`, or `aud` of the JWT, must be one of the role's `bound_audiences`
 invalid subject => `sub` of the JWT must be the role's `bound_subject`: `vault apply --jwt-subject`, or `--aws-principal`
 validating claims => the JWT's claims must match the role's `bound_claims`
-expired => the JWT has expired: whoever writes `jwt_file` must write a new one, by a clock that is right
-signature => the mount's `oidc_discovery_url`, or its keys, must be those of whoever signs the JWT
+expired => the JWT has expired: the program that writes `jwt_file` must write a new one, and its clock must be right
+signature => the mount's `oidc_discovery_url`, or its keys, must be those of the issuer that signs the JWT
 invalid issuer => the mount's `bound_issuer` must be the `iss` of the JWT
-CIDR => the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, the function's too
-role or secret ID => `vault.login.role_id` must be one of the mount's, and the secret id one of that role's that has not ended: issue another
-secret id => the secret id is used up, expired, or of another role: issue another
-secret_id => the secret id is used up, expired, or of another role: issue another
+CIDR => the login role's `secret_id_bound_cidrs` and `token_bound_cidrs` must include the address that Vault sees, and the function's
+role or secret ID => `vault.login.role_id` must exist on the mount, and the secret id must belong to that role and not be expired: issue another
+secret id => the secret id is used up, expired, or belongs to another role: issue another
+secret_id => the secret id is used up, expired, or belongs to another role: issue another
 entry for role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
 could not be found => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them
 missing role => `vault.login.role` must name a role of the mount; `vault list auth/<mount>/role` shows them";
 
 fn remedy(message: &str, status: u16) -> &'static str {
     if status == 403 {
-        return "either nothing is mounted there: mend `vault.login.mount`, or `vault auth enable`; or the login role's `token_bound_cidrs` leave out the address that Vault sees. Vault answers both alike";
+        return "either nothing is mounted there: fix `vault.login.mount`, or run `vault auth enable`; or the login role's `token_bound_cidrs` do not include the address that Vault sees. Vault gives the same answer in both cases";
     }
     let mut known = REMEDIES.lines().filter_map(|line| line.split_once(" => "));
     known
         .find(|(words, _)| message.contains(words))
-        .map_or("Vault's words say it; its server log says more", |(_, remedy)| remedy)
+        .map_or("see Vault's message; its server log has more", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]

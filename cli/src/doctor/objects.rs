@@ -28,10 +28,10 @@ pub(super) async fn examine(
     match drift(config, address, policy, quotas).await {
         Ok((plan, token_place)) => found(&plan, token_place),
         Err(SetUpError::Connection(ConnectionError::TokenMissing)) => {
-            vec![Finding::unseen(CHECK, "there is no operator's token: set VAULT_TOKEN, or `vault login`")]
+            vec![Finding::unseen(CHECK, "there is no operator token: set VAULT_TOKEN, or run `vault login`")]
         }
         Err(SetUpError::Desired(error)) => {
-            vec![Finding::wrong(CHECK, with_causes(&error), "mend the configuration")]
+            vec![Finding::wrong(CHECK, with_causes(&error), "fix the configuration")]
         }
         Err(error) => vec![Finding::unseen(CHECK, with_causes(&error))],
     }
@@ -48,18 +48,18 @@ fn found(plan: &Plan, token_place: &str) -> Vec<Finding> {
     let yours: Vec<&str> = plan.missing_policies().collect();
     let as_seen = format!("(as the token from {token_place} sees it)");
     let ours = (!ours.is_empty()).then(|| {
-        let found = format!("missing, or not as they must be: {} {as_seen}", ours.join(", "));
-        let remedy = "`vault-authorizer vault plan` shows each difference, and `vault apply` mends it";
+        let found = format!("missing or different: {} {as_seen}", ours.join(", "));
+        let remedy = "`vault-authorizer vault plan` shows each difference, and `vault apply` fixes it";
         Finding::wrong(CHECK, found, remedy)
     });
     let yours = (!yours.is_empty()).then(|| {
         let found = format!("policies that grants name are missing: {} {as_seen}", yours.join(", "));
-        Finding::wrong(CHECK, found, "write them: they are yours, and until then they allow nothing")
+        Finding::wrong(CHECK, found, "write them yourself; until then they allow nothing")
     });
     let wrong: Vec<Finding> = ours.into_iter().chain(yours).collect();
     if wrong.is_empty() {
         let found =
-            format!("{} roles, policies and quotas are as they must be {as_seen}", plan.count(Fate::Keep));
+            format!("{} roles, policies and quotas are as expected {as_seen}", plan.count(Fate::Keep));
         return vec![Finding::good(CHECK, found)];
     }
     wrong

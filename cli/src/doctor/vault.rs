@@ -49,7 +49,7 @@ pub(super) async fn examine(settings: &VaultSettings) -> Vec<Finding> {
         }
         Err(reason) => {
             let found = format!("{address} does not answer: {reason}");
-            let remedy = "start Vault; or mend `vault.address`, the DNS, the routes, or `vault.ca_file`";
+            let remedy = "start Vault, or fix `vault.address`, the DNS, the routes or `vault.ca_file`";
             let [sealed, clock] =
                 ["vault-sealed", "vault-clock"].map(|check| Finding::unseen(check, "Vault does not answer"));
             vec![Finding::wrong("vault-reachable", found, remedy), sealed, clock]
@@ -72,7 +72,7 @@ async fn health(settings: &VaultSettings) -> Result<Health, String> {
     let body = http::read_capped(answer, MAX_ANSWER_BYTES).await.map_err(|error| with_causes(&error))?;
     serde_json::from_slice(&body).map_err(|_| match body.starts_with(HTTP_AT_HTTPS) {
         true => "the address starts with http://, but the server there speaks TLS: write https://".to_owned(),
-        false => format!("status {status}, and not what Vault says of its health"),
+        false => format!("status {status}, and the body is not Vault's health response"),
     })
 }
 
@@ -80,13 +80,13 @@ fn sealed(health: &Health) -> Finding {
     let check = "vault-sealed";
     match (health.initialized, health.sealed) {
         (false, _) => {
-            Finding::wrong(check, "it was never initialized", "`vault operator init`, and then unseal it")
+            Finding::wrong(check, "it was never initialized", "run `vault operator init`, then unseal it")
         }
-        (true, true) => Finding::wrong(check, "it is sealed", "`vault operator unseal`, on each node"),
+        (true, true) => Finding::wrong(check, "it is sealed", "run `vault operator unseal` on each node"),
         (true, false) if health.replication_dr_mode.as_deref() == Some("secondary") => Finding::wrong(
             check,
-            "it is a secondary for disaster recovery, which serves nobody until it is promoted",
-            "mend `vault.address`: it must lead to the primary's cluster",
+            "it is a disaster recovery secondary, which serves no clients until it is promoted",
+            "fix `vault.address`: it must point to the primary cluster",
         ),
         (true, false) => Finding::good(check, "it is unsealed"),
     }
@@ -98,6 +98,6 @@ fn clock(health: &Health) -> Finding {
     if difference <= MAX_CLOCK_DIFFERENCE_SECONDS {
         return Finding::good("vault-clock", found);
     }
-    let remedy = "synchronise both with NTP: logins and the ends of tokens go by them";
+    let remedy = "synchronise both with NTP: logins and token expiry depend on them";
     Finding::wrong("vault-clock", found, remedy)
 }

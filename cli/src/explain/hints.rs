@@ -28,29 +28,28 @@ pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
     let hint = if is_one_of(&ENDED) && !time_is_given {
         as_of_the_event(event)
     } else if is_one_of(&[Code::KeyUnknown]) && time_is_given {
-        "keys are fetched now: one that the issuer has withdrawn since then is unknown".to_owned()
+        "keys are fetched now, so a key that the issuer has withdrawn since then is unknown".to_owned()
     } else if is_one_of(&[Code::ProofRefused]) && time_is_given {
-        "STS goes by its own clock: it takes no proof that is older than 15 minutes".to_owned()
+        "STS uses its own clock, and accepts no proof that is older than 15 minutes".to_owned()
     } else if is_one_of(&[Code::IssuerUnknown]) {
-        "`issuer` is compared to the letter, a slash at its end included: copy it from a token's `iss`"
-            .to_owned()
+        "`issuer` must match exactly, including a trailing slash: copy it from a token's `iss`".to_owned()
     } else if is_one_of(&[Code::StageUnknown]) {
         let stages: Vec<&str> = stages.keys().map(StageName::as_str).collect();
         format!("the configured stages are: {}", stages.join(", "))
     } else if is_one_of(&[Code::NoGrant]) && route_covered == Some(false) {
-        "no grant of the stage covers the route: `--route` is the API's own template, `GET /orders/{id}` for a call of /orders/7"
+        "no grant of the stage matches the route: `--route` is the API's own template, such as `GET /orders/{id}` for a call to /orders/7"
             .to_owned()
     } else if is_one_of(&[Code::BindingMissing]) && route_covered.is_some() {
-        "a call that is made of `--jwt` has no proof and no client certificate: give the event of a real one with `--event`".to_owned()
+        "a call made from `--jwt` has no proof and no client certificate: pass the event of a real call with `--event`".to_owned()
     } else if is_one_of(&[Code::CredentialMalformed, Code::SignatureInvalid]) && route_covered.is_some() {
-        "the JWT may be cut short, or have something around it".to_owned()
+        "the JWT may be truncated, or have other text around it".to_owned()
     } else if is_one_of(&[Code::CredentialMissing, Code::CredentialMalformed, Code::SignatureInvalid]) {
-        "an event copied from a log may have its credential cut out or cut short".to_owned()
+        "an event copied from a log may have its credential removed or truncated".to_owned()
     } else if is_one_of(&[Code::JwksUnavailable, Code::StsUnavailable]) {
-        "this machine asked: the function may reach what this machine does not, and the other way round"
+        "this machine asked: the function may reach hosts that this machine cannot, and the other way round"
             .to_owned()
     } else if is_one_of(&[Code::EventUnsupported]) {
-        "give the event as the function got it: an object with `type` and `methodArn` or `routeArn`, without the log line around it".to_owned()
+        "pass the event as the function got it: an object with `type` and `methodArn` or `routeArn`, without the log line around it".to_owned()
     } else {
         return Vec::new();
     };
@@ -66,5 +65,5 @@ fn as_of_the_event(event: &Value) -> String {
     let millis = millis("/requestContext/requestTimeEpoch").or_else(|| millis("/requestContext/timeEpoch"));
     let time = millis.map(|millis| rfc3339(UnixTime::from_millis(millis)));
     let time = time.unwrap_or_else(|| "<the time of the request>".to_owned());
-    format!("judged as of now; for what the function decided then, add --at {time}")
+    format!("judged as of now; to see what the function decided then, add --at {time}")
 }

@@ -20,10 +20,10 @@ pub(super) fn of(explanation: &Explanation) -> String {
         &section("caller", &seen.caller.as_ref().map_or_else(|| vec![line("not verified")], caller_fields));
     text += &section(
         "grants of the stage, in order",
-        &seen.grants.as_deref().map_or_else(|| vec![line("not looked at")], grant_lines),
+        &seen.grants.as_deref().map_or_else(|| vec![line("not checked")], grant_lines),
     );
     if let Some(token) = &seen.token {
-        text += &section("asked of Vault", &token_fields(token));
+        text += &section("requested from Vault", &token_fields(token));
     }
     let answer = json(answer);
     let lines: Vec<String> = answer.lines().map(line).collect();
@@ -64,8 +64,8 @@ fn event_fields(event: &EventSeen, at: &str) -> Vec<String> {
         format!("{} {}", text(&event.method), text(&event.route))
     };
     vec![
-        field("shape", event.shape.unwrap_or("none that is known")),
-        field("method ARN", event.method_arn.as_deref().unwrap_or("none that is usable")),
+        field("shape", event.shape.unwrap_or("unknown")),
+        field("method ARN", event.method_arn.as_deref().unwrap_or("none usable")),
         field("call", &call),
         field("stage", &format!("{} of API {}", text(&event.stage), text(&event.api_id))),
         field("judged at", at),
@@ -75,7 +75,7 @@ fn event_fields(event: &EventSeen, at: &str) -> Vec<String> {
 fn caller_fields(caller: &CallerSeen) -> Vec<String> {
     let ends = match (&caller.credential_ends, caller.seconds_left) {
         (Some(ends), Some(seconds)) => format!("{ends}, in {seconds} s"),
-        (Some(_), None) | (None, _) => "not known: the grant's ttl bounds the token".to_owned(),
+        (Some(_), None) | (None, _) => "unknown: the grant's ttl limits the token".to_owned(),
     };
     let mut fields = vec![field("id", &caller.id), field("kind", caller.kind)];
     fields.extend(caller.issuer.as_deref().map(|issuer| field("issuer", issuer)));

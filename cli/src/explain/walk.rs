@@ -245,6 +245,6 @@ fn client_sees(outcome: Outcome, answer: &Answer) -> &'static str {
         (Outcome::Allowed, _) => "the integration's answer",
         (Outcome::Denied, Err(_)) => "401",
         (Outcome::Denied, Ok(_)) => "403",
-        (Outcome::Fault, _) => "500; of a REST API, what its gateway responses make of that",
+        (Outcome::Fault, _) => "500, or whatever a REST API's gateway responses make of it",
     }
 }

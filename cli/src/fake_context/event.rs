@@ -31,7 +31,7 @@ impl FromStr for Method {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("it must be a method in capitals, such as `GET`")
+            Err("it must be a method in uppercase, such as `GET`")
         }
     }
 }

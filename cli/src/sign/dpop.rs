@@ -32,8 +32,8 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// Makes a DPoP proof for one request
 ///
-/// Prints the value of the header `DPoP` and nothing else. Send it beside `Authorization: DPoP <token>`. It is good for one call of
-/// this method and URL, within 60 seconds.
+/// Prints the value of the header `DPoP` and nothing else. Send it together with `Authorization: DPoP <token>`. It is valid
+/// for one call with this method and URL, within 60 seconds.
 #[derive(Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Arguments {
@@ -41,14 +41,14 @@ pub(crate) struct Arguments {
     /// `dpop_algorithms` must name)
     #[arg(long, value_name = "FILE")]
     key: Source,
-    /// The request's method, in capitals, such as `GET`
+    /// The request's method, in uppercase, such as `GET`
     #[arg(long, value_name = "METHOD", value_parser = method)]
     method: String,
     /// The request's URL. Its query is left out
     #[arg(long, value_name = "URL", value_parser = htu)]
     url: String,
-    /// The token: a file, or `-` for standard input. `DPoP` or `Bearer` before it is ignored. Left out for a proof with which a
-    /// token is asked for
+    /// The token: a file, or `-` for standard input. `DPoP` or `Bearer` before it is ignored. Leave it out for a proof with
+    /// which you request a token
     #[arg(long, value_name = "FILE")]
     token: Option<Source>,
 }
@@ -75,15 +75,15 @@ pub(crate) enum DpopError {
     #[error("the key and the token cannot both come from standard input: put one of them into a file")]
     TwoFromStdin,
     /// No token, where one was to be.
-    #[error("{name} has no token")]
+    #[error("{name} contains no token")]
     NoToken {
         /// Where it was read.
         name: String,
     },
     /// Not a key that can sign a proof.
     #[error(
-        "{key} is not one private key in PEM (PKCS #8) of P-256, P-384, Ed25519 or RSA: `openssl pkcs8 -topk8 -nocrypt` makes PKCS #8 of \
-         other forms"
+        "{key} is not a single private key in PEM (PKCS #8) for P-256, P-384, Ed25519 or RSA: `openssl pkcs8 -topk8 -nocrypt` \
+         converts other formats to PKCS #8"
     )]
     Key {
         /// Where it was read.
@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Dp
 /// Methods are compared to the letter (RFC 9110, section 9.1), and API Gateway has none of another form.
 fn method(text: &str) -> Result<String, &'static str> {
     let is_method = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    is_method.then(|| text.to_owned()).ok_or("must be uppercase letters alone, such as `GET`")
+    is_method.then(|| text.to_owned()).ok_or("must be uppercase letters only, such as `GET`")
 }
 
 /// RFC 9449, section 4.2: the URL without query and fragment.
@@ -151,7 +151,7 @@ fn htu(text: &str) -> Result<String, &'static str> {
     };
     let url = Uri::parse(htu).ok().filter(is_called);
     url.map(|_| htu.to_owned()).ok_or(
-        "must be a whole URL of http, https, ws or wss with a host, percent-encoded and without a user, such as `https://api.example.com/v1/orders`",
+        "must be a full http, https, ws or wss URL with a host, percent-encoded and without a user, such as `https://api.example.com/v1/orders`",
     )
 }
 

@@ -39,14 +39,14 @@ pub(crate) enum FindError {
     },
     /// Of no known form, so that it proves nothing.
     #[error(
-        "no line of {log} could be read as a decision of the authorizer: give its own log, as text or gzip"
+        "no line of {log} could be read as an authorizer decision: pass the authorizer's own log, as text or gzip"
     )]
     NotRead {
         /// The file.
         log: String,
     },
     /// A client chooses API Gateway's request id.
-    #[error("more than one decision in {log} has the request id `{id}`: give the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
+    #[error("more than one decision in {log} has the request id `{id}`: pass the `lambda_request_id` of one, such as `{}`", .lambda_request_ids.join("`, `"))]
     Ambiguous {
         /// The file.
         log: String,

@@ -1,4 +1,4 @@
-//! A trace as one page, for a ticket or a colleague: both logs on one axis of time, and who held the token.
+//! A trace as one page, for a ticket or a colleague: both logs on one timeline, and who held the token.
 //!
 //! Receives a trace; produces HTML with its style and its picture in it. The page has no script, and its policy lets
 //! it load nothing. It shows what [`text`](super::text) shows, in the same words, and a caller chooses much of that,
@@ -25,10 +25,10 @@ use markup::{Markup, element, tag, text};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PageError {
     /// It may be somebody's evidence.
-    #[error("`{}` exists and is not overwritten: remove it, or give `--html` another name", plain(&.0.to_string_lossy()))]
+    #[error("`{}` already exists and is not overwritten: remove it, or pass `--html` another name", plain(&.0.to_string_lossy()))]
     Exists(PathBuf),
     /// No folder, no right, no room.
-    #[error("`{}` cannot be written (give `--html` a new file in a folder that exists)", plain(&.path.to_string_lossy()))]
+    #[error("`{}` cannot be written (pass `--html` a new file in a folder that exists)", plain(&.path.to_string_lossy()))]
     Unwritable {
         /// As given.
         path: PathBuf,
@@ -224,11 +224,15 @@ fn axis(trace: &Trace, entries: &[Entry]) -> Markup {
         parts.push(tag("text", &attributes, [text(&elapsed(offset))]));
     }
     let height = y(LANES.len(), 20);
-    let label = format!("{} entries of both logs on one axis of time", entries.len());
+    let label = format!("{} entries from both logs on one timeline", entries.len());
     let svg = [("width", "100%"), ("height", &*height), ("role", "img"), ("aria-label", &label)];
     let start = entries.iter().find(|entry| entry.at == Some(first)).map(|entry| in_millis(&entry.time));
-    let legend = format!("From {}. ✕ was refused.", start.unwrap_or_default());
-    section("", "Both logs on one axis", [tag("svg", &svg, parts), element("p", "legend", [text(&legend)])])
+    let legend = format!("From {}. ✕ means refused.", start.unwrap_or_default());
+    section(
+        "",
+        "Both logs on one timeline",
+        [tag("svg", &svg, parts), element("p", "legend", [text(&legend)])],
+    )
 }
 
 /// `+16.2 ms`, `+2.500 s`.
@@ -261,7 +265,7 @@ fn list(entries: &[Entry]) -> Markup {
         let told = element("code", "", [text(entry.told.trim())]);
         element("li", "", [element("p", "", head), told].into_iter().chain(refused))
     });
-    section("", "Every entry", [element("ol", "entries", items)])
+    section("", "All entries", [element("ol", "entries", items)])
 }
 
 fn notes(trace: &Trace) -> Markup {
@@ -274,4 +278,4 @@ fn notes(trace: &Trace) -> Markup {
 }
 
 const INCOMPLETE: &str =
-    "The trace is not complete: part of it is missing, or it is not known whose token this is.";
+    "The trace is incomplete: part of it is missing, or it is unclear whose token this is.";

@@ -52,7 +52,7 @@ pub(super) enum JoinedBy {
     Metadata,
     /// The accessor, which this device writes in clear.
     Accessor,
-    /// The accessor's HMAC, which the server told.
+    /// The accessor's HMAC, which Vault computed.
     AuditHash,
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn follow(
         }
     }
     if chain.left_out > 0 {
-        notes.push(format!("{} more uses are left out", chain.left_out));
+        notes.push(format!("{} more uses are not shown", chain.left_out));
     }
     unread |= chain.unreadable > 0;
     let Remarks { seen: remarks, missing } = remarks(&decision, &chain.steps, doubt.as_ref());
@@ -107,7 +107,7 @@ pub(super) async fn follow(
     notes.extend(damage("the authorizer's log", unreadable));
     notes.extend(damage("Vault's audit log", seen.unreadable.max(chain.unreadable)));
     notes.extend(seen.foreign.iter().map(|file| {
-        format!("{file} was not read: no line of it is an audit entry. Give the log of a device with `format=json`, as text or gzip")
+        format!("{file} was not read, because no line of it is an audit entry. Pass the log of a device with `format=json`, as text or gzip")
     }));
     Ok(Trace {
         is_anothers: matches!(doubt, Some(Doubt::Anothers { .. } | Doubt::MintUnseen)),
@@ -125,21 +125,21 @@ pub(super) async fn follow(
 enum Doubt {
     /// No token can bear the id, and the accessor is hashed.
     #[error(
-        "the token was minted ahead, before this request, so the audit log names it by its accessor alone"
+        "the token was minted ahead, before this request, so the audit log names it only by its accessor"
     )]
     Ahead,
     /// No token bears the id.
     #[error(
-        "the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log"
+        "the audit log does not have this request id, which appears there from the unwrap on: either nobody unwrapped the token, or the unwrap is not in this log"
     )]
     Unseen,
     /// More than one does.
     #[error(
-        "more than one token bears this request id in its metadata, which whoever may make tokens can write"
+        "more than one token has this request id in its metadata, which anyone who may create tokens can write"
     )]
     Ambiguous,
     /// One does, and was not made as the decision says.
-    #[error("this is another's token: it was minted at `{path}`{}, by somebody who gave it this request id", if *.wrapped { "" } else { ", unwrapped" })]
+    #[error("this is somebody else's token: it was minted at `{path}`{}, by somebody who gave it this request id", if *.wrapped { "" } else { ", not wrapped" })]
     Anothers {
         /// Where.
         path: String,
@@ -148,7 +148,7 @@ enum Doubt {
     },
     /// One does, and nothing says who made it.
     #[error(
-        "the mint is not in this audit log, and so it is not known whose token this is: whoever may make tokens can write a request id into one; an older file may have the mint"
+        "the mint is not in this audit log, so it is unclear whose token this is: anyone who may create tokens can write a request id into one; an older file may have the mint"
     )]
     MintUnseen,
 }
@@ -177,11 +177,11 @@ impl Doubt {
     }
 }
 
-const ANOTHER_LEFT_OUT: &str = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
-const NOT_IN_THIS_LOG: &str = "the audit log has nothing on the request's own token: it is of another time, another server or another audit device";
+const ANOTHER_LEFT_OUT: &str = "another token has this request id in its metadata, which anyone who may create tokens can write; it is not shown";
+const NOT_IN_THIS_LOG: &str = "the audit log has nothing about the request's own token: the log is from another time, another server or another audit device";
 
 const NOT_IN_WHAT_WAS_READ: &str =
-    "nothing on the request's own token is in the part of the audit log that was read";
+    "nothing about the request's own token is in the part of the audit log that was read";
 const WITHHELD: &str = "part of the audit log was not read: a mint, an unwrap or a revocation that is not shown may be in that part";
 
 /// The accessor as the audit device writes it.
@@ -189,13 +189,13 @@ async fn hashed(accessor: &str, audit_device: Option<&str>) -> Result<String, St
     // Audit devices lie in the root namespace, whatever namespace the token was minted in.
     let in_root = |name: &str| connection::variable(name).filter(|_| name != "VAULT_NAMESPACE");
     let operator = Operator::new(&AddressArguments::TRUSTED, None, in_root)
-        .map_err(|error| format!("the server could tell, and was not asked: {}", with_causes(&error)))?;
+        .map_err(|error| format!("Vault could answer this, but was not asked: {}", with_causes(&error)))?;
     let is_namespaced = connection::variable("VAULT_NAMESPACE").is_some();
     let failed = |error: OperatorError| {
         let powerless =
             matches!(error, OperatorError::Forbidden { .. } | OperatorError::TokenNotValid { .. });
         let advice = if powerless && is_namespaced { ROOT_ADVICE } else { "" };
-        format!("the server could tell: {}{advice}", with_causes(&error))
+        format!("Vault could answer this, but the call failed: {}{advice}", with_causes(&error))
     };
     let device = match audit_device {
         Some(device) => device.trim_matches('/').to_owned(),
@@ -204,12 +204,12 @@ async fn hashed(accessor: &str, audit_device: Option<&str>) -> Result<String, St
     let answer = operator
         .write(&format!("sys/audit-hash/{device}"), &json!({"input": accessor}), Needs("`update`"))
         .await
-        .map_err(|error| format!("{} (another device: --audit-device)", failed(error)))?;
+        .map_err(|error| format!("{} (for another device: --audit-device)", failed(error)))?;
     let hash = answer.data.as_ref().and_then(|data| data.get("hash")).and_then(Value::as_str);
-    hash.map(str::to_owned).ok_or_else(|| "the server gave no hash".to_owned())
+    hash.map(str::to_owned).ok_or_else(|| "Vault returned no hash".to_owned())
 }
 
-const ROOT_ADVICE: &str = " (audit devices lie in the root namespace, so that VAULT_NAMESPACE is not used: your token must be one of the root namespace)";
+const ROOT_ADVICE: &str = " (audit devices are in the root namespace, so VAULT_NAMESPACE is not used: your token must belong to the root namespace)";
 
 /// The only device, if the devices may be looked at. Vault's own documents call it `file`.
 async fn the_device(operator: &Operator) -> Result<String, OperatorError> {
@@ -261,21 +261,21 @@ fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remark
             seen.push(LOOKED_UP_TOO_LATE);
         }
         if of(Kind::Misuse).next().is_some() {
-            seen.push("the wrapping token was used for something else than an unwrap, which burns it");
+            seen.push("the wrapping token was used for something other than an unwrap, which burns it");
         }
         if went_well(Kind::Unwrap) && !went_well(Kind::Revoke) {
             missing.push(
-                "it was not revoked by a call of its own: it ends with its ttl, or with others of its grant",
+                "it was not revoked explicitly: it expires with its ttl, or is revoked with its grant's other tokens",
             );
         }
     }
     Remarks { seen, missing }
 }
 
-const NOTHING_MINTED: &str = "no token was minted, and the audit log has none of this request";
-const GIVEN_BACK: &str = "the decision gave nobody a token, and Vault minted one: the authorizer has given it back, or somebody else made one with this request id";
-const UNWRAPPED_TWICE: &str = "one unwrap succeeded and another was refused: either a client retried its own, or somebody else has had the token. Compare the addresses";
-const REFUSED_BEFORE: &str = "an unwrap was refused before one succeeded: so does a node of Vault that has not heard of the token yet. If the addresses differ, somebody else has had the token";
+const NOTHING_MINTED: &str = "no token was minted, and the audit log has none for this request";
+const GIVEN_BACK: &str = "the decision gave nobody a token, but Vault minted one: the authorizer revoked it, or somebody else created one with this request id";
+const UNWRAPPED_TWICE: &str = "one unwrap succeeded and another was refused: either a client retried its own, or somebody else had the token. Compare the addresses";
+const REFUSED_BEFORE: &str = "an unwrap was refused before one succeeded: a Vault node that does not know the token yet also does that. If the addresses differ, somebody else had the token";
 /// The integration does not unwrap what it cannot look up, so a theft may show only here.
 const LOOKED_UP_TOO_LATE: &str = "a lookup was refused after the unwrap. An integration looks the token up before it unwraps it, so somebody else may have had the token. Compare the addresses";
 

@@ -131,7 +131,7 @@ pub(super) fn means(joined_by: JoinedBy) -> &'static str {
     match joined_by {
         JoinedBy::Metadata => "the request id in the token's metadata",
         JoinedBy::Accessor => "the accessor, which this audit device writes in clear",
-        JoinedBy::AuditHash => "the accessor's HMAC, which the server told",
+        JoinedBy::AuditHash => "the accessor's HMAC, which Vault computed",
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) enum DesiredError {
     Login(#[from] UnsuitedOption),
     /// Whoever has the authorizer's policy can mint for every grant.
     #[error(
-        "grant `{grant}` gives `{policy}`, the authorizer's own policy: its callers could make tokens of every grant; give it another policy, or call the authorizer's own by another name with `--policy`"
+        "grant `{grant}` gives `{policy}`, the authorizer's own policy, so its callers could create tokens of every grant; give it another policy, or rename the authorizer's own with `--policy`"
     )]
     OwnPolicyGranted {
         /// The grant.

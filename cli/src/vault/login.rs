@@ -75,7 +75,7 @@ pub(crate) struct LeftAlone {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not for this login: {}", .wanted.map_or_else(
     || "a token needs none".to_owned(),
-    |option| format!("by `vault.login`, `{option}` says who may log in"),
+    |option| format!("with this `vault.login`, `{option}` says who may log in"),
 ))]
 pub(crate) struct UnsuitedOption {
     given: &'static str,

@@ -48,12 +48,12 @@ pub(crate) fn of(
         let _infallible = write!(text, "\n{apart}\"$cli\" write {path} - <<'EOF'\n{json}\nEOF\n");
     }
     for place in desired.quotas_left_alone.iter().flatten() {
-        let _infallible = write!(text, "\n# Left alone, as you said: {place}\n");
+        let _infallible = write!(text, "\n# Left alone, as you asked: {place}\n");
     }
     if let Some(login) = &desired.login_left_alone {
         let _infallible = write!(
             text,
-            "\n# Left alone, since nobody said who may log in ({} does): {login}\n",
+            "\n# Left alone, because you did not say who may log in ({} does): {login}\n",
             login.option
         );
     }
@@ -93,7 +93,7 @@ fn server_id_guard(mount: &str, object: &Object) -> String {
     format!(
         "\ncurrent=$(field iam_server_id_header_value {path})\n\
          if [ -n \"$current\" ] && [ \"$current\" != {server_id} ]; then\n    \
-         echo \"auth/{mount} has the server id $current, which others may log in with: use that one\" >&2\n    exit 1\nfi\n"
+         echo \"auth/{mount} has the server id $current, which other logins may use: use that one\" >&2\n    exit 1\nfi\n"
     )
 }
 
@@ -119,7 +119,7 @@ fn login_guard(object: &Object) -> String {
 /// The login role of another configuration, whose authorizer would get this one's policy.
 fn policies_guard(path: &str, policy: &str) -> String {
     let complaint = format!(
-        "{path} gives $current: it logs in another configuration's authorizer; give this one a login role of its own"
+        "{path} gives $current: it logs in another configuration's authorizer; give this one its own login role"
     );
     only("token_policies", path, &["[]".to_owned(), format!("[{policy}]")], &complaint)
 }
@@ -150,16 +150,13 @@ const PRELUDE: &str = include_str!("script/prelude.sh");
 
 fn head(address: &str, namespace: Option<&str>) -> String {
     // Also where there is none: whoever runs it may have another in the shell.
-    let but = if namespace.is_some() {
-        "    # but quotas, further down, lie in a namespace of their own"
-    } else {
-        ""
-    };
+    let but =
+        if namespace.is_some() { "    # but quotas, further down, are in another namespace" } else { "" };
     let namespace = format!("export VAULT_NAMESPACE={}{but}\n", quoted(namespace.unwrap_or_default()));
     format!(
         "#!/bin/sh\n\
-         # All that Vault must hold for one configuration of vault-authorizer, by `vault-authorizer vault plan --format shell`.\n\
-         # It overwrites what has these names. A role whose generation of tokens is not v01 any more: keep its path_suffix.\n\
+         # Everything that Vault needs for one configuration of vault-authorizer, from `vault-authorizer vault plan --format shell`.\n\
+         # It overwrites objects with these names. If a role's generation of tokens is no longer v01, keep its path_suffix.\n\
          #\n\
          #   VAULT_ADDR=… VAULT_TOKEN=… sh this-script\n\
          #   VAULT_ADDR=… VAULT_TOKEN=… VAULT_CLI=bao sh this-script         # OpenBao\n\

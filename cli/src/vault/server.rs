@@ -135,7 +135,7 @@ fn data(answer: VaultAnswer) -> Value {
     answer.data.unwrap_or_default()
 }
 
-const QUOTA_ADVICE: &str = " (Vault keeps quotas in the root namespace, and HCP Vault in `admin`, which `--quota-namespace` names: use a token that may change them there, or `--no-quotas`, and have them made by whoever may)";
+const QUOTA_ADVICE: &str = " (Vault keeps quotas in the root namespace, and HCP Vault in `admin`, which you set with `--quota-namespace`: use a token that may change them there, or use `--no-quotas` and ask somebody who may create them)";
 
 const TAKEN_ADVICE: &str =
-    ", since there is one for this path by another name: remove that one, or keep it with `--no-quotas`";
+    ", because this path already has one under another name: remove that one, or keep it with `--no-quotas`";

@@ -79,33 +79,33 @@ fn note(fate: Fate, place: &Place) -> &'static str {
     match fate {
         Fate::Create | Fate::Change | Fate::Keep => "",
         Fate::TakeOver => ", which was not made for this configuration",
-        Fate::Replace => ", which is another configuration's: its callers get no tokens any more",
+        Fate::Replace => ", which belongs to another configuration: its callers get no more tokens",
         Fate::Conflict if matches!(place, Place::TokenRole(_) | Place::Quota(_)) => {
-            ": it was not made for this configuration, and stays as it is. If another configuration's grant uses it, give this grant a `token.role` of its own; if nothing does, `--adopt` changes it so:"
+            ": it was not made for this configuration, so it is left as it is. If another configuration's grant uses it, give this grant its own `token.role`; if nothing does, `--adopt` makes these changes:"
         }
         Fate::Conflict => {
-            ": it was not made for this configuration, and stays as it is; `--adopt` changes it so:"
+            ": it was not made for this configuration, so it is left as it is; `--adopt` makes these changes:"
         }
         Fate::Shared => {
-            ": whoever logs in there relies on it; have `vault.login.server_id` say the same, or use another mount"
+            ": other logins there rely on it; set `vault.login.server_id` to the same value, or use another mount"
         }
         Fate::Others if is_login => {
-            ": it logs in another configuration's authorizer, which could mint nothing any more; give this configuration a login role of its own in `vault.login`. If this configuration replaces that one, `--adopt` changes it so:"
+            ": another configuration's authorizer logs in with it, and could no longer mint; give this configuration its own login role in `vault.login`. If this configuration replaces that one, `--adopt` makes these changes:"
         }
         Fate::Others => {
-            ": it is another configuration's, none of whose token roles is in this one, and whose callers would get no tokens any more; give this configuration a policy of its own with `--policy`. If this configuration replaces that one, `--adopt` changes it so:"
+            ": it belongs to another configuration, which shares no token role with this one, and whose callers would get no more tokens; give this configuration its own policy with `--policy`. If this configuration replaces that one, `--adopt` makes these changes:"
         }
         Fate::LetsIn => {
-            ": a function that you did not name could not log in any more; name all of them, each with an option of its own. If no function needs it any more, `--remove-principals` changes it so:"
+            ": a function that you did not name could no longer log in; name all of them, each with its own option. If no function needs it any more, `--remove-principals` makes these changes:"
         }
         Fate::LetsInOthers => {
-            ": it was not made for this configuration, and a function that you did not name could not log in any more; give this configuration a login role of its own in `vault.login`, or name all of them. If no function needs it any more, `--adopt --remove-principals` changes it so:"
+            ": it was not made for this configuration, and a function that you did not name could no longer log in; give this configuration its own login role in `vault.login`, or name all of them. If no function needs it any more, `--adopt --remove-principals` makes these changes:"
         }
         Fate::Unneeded if is_login => {
-            ": the configuration logs in another way; `--prune` removes it, once no function uses it any more"
+            ": the configuration uses another login; once no function uses this one, `--prune` removes it"
         }
         Fate::Unneeded => ": no grant needs it any more; `--prune` removes it",
-        Fate::Remove if is_login => ": the configuration logs in another way",
+        Fate::Remove if is_login => ": the configuration uses another login",
         Fate::Remove => ": no grant needs it any more",
     }
 }
@@ -141,7 +141,7 @@ fn missing(missing: &Missing) -> String {
             let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
             let (word, grants) = (if grants.len() == 1 { "grant" } else { "grants" }, grants.join(", "));
             format!(
-                "{head} policy `{name}` of {word} {grants}: yours to write; until then it allows nothing\n"
+                "{head} policy `{name}` of {word} {grants}: write it yourself; until then it allows nothing\n"
             )
         }
         Missing::Mount { mount, method } => {
@@ -149,7 +149,7 @@ fn missing(missing: &Missing) -> String {
             let otherwise =
                 if is_plugin { " (OpenBao needs a plugin for it: see docs/openbao-aws-auth.md)" } else { "" };
             format!(
-                "{head} auth method at `auth/{0}`: `vault auth enable -path={0} {method}`, and then again{otherwise}\n",
+                "{head} auth method at `auth/{0}`: run `vault auth enable -path={0} {method}`, then run this again{otherwise}\n",
                 plain(mount)
             )
         }

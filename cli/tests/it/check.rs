@@ -32,14 +32,14 @@ fn warnings_fail_where_it_is_strict_and_hints_nowhere() {
     assert_eq!([check(GOOD, &[]).printed(0), check(GOOD, &["--strict"]).printed(0)], [good, good]);
     let warned = GOOD.replace("[a1b2c3d4e5]", "[\"*\"]");
     assert_snapshot!(check(&warned, &[]).printed(0), @r"
-    warning[any-api]: stages.prod.api_ids: every API that may call this function gets these grants on its own stage `prod`, one made next year included
-      instead: the ids of the APIs that are meant
+    warning[any-api]: stages.prod.api_ids: every API that may call this function gets these grants on its own stage `prod`, including APIs that are created later
+      instead: the ids of the APIs that you mean
     good: 1 stage, 1 grant, 1 warning in standard input
     ");
     assert_eq!(check(&warned, &["--strict"]).code, 1);
     assert_snapshot!(check(&format!("{GOOD}\nanswer: {{response: simple}}\n"), &["--strict"]).printed(0), @r"
-    hint[simple-answers]: answer.response: HTTP APIs get `isAuthorized`, which they understand only where their authorizer has payload format 2.0 and simple responses enabled; otherwise every call is a 500
-      instead: set `EnableSimpleResponses: true` on the authorizer, or write `policy` here and leave it off there
+    hint[simple-answers]: answer.response: HTTP APIs get `isAuthorized`, which they understand only if their authorizer has payload format 2.0 and simple responses enabled; otherwise every call fails with a 500
+      instead: set `EnableSimpleResponses: true` on the authorizer, or set `policy` here and leave it off there
     good: 1 stage, 1 grant in standard input
     ");
 }
@@ -118,7 +118,7 @@ fn files_are_looked_for_beside_the_configuration_or_where_the_option_says() {
 #[test]
 fn what_cannot_be_read_is_said_in_one_line() {
     assert_snapshot!(run(&["check", "--config", "/nowhere/a.yaml"], "", &[]).complained(1), @"error: `/nowhere/a.yaml` cannot be read: No such file or directory (os error 2)");
-    assert_snapshot!(check(&"#".repeat(300_000), &[]).complained(1), @"error: standard input is larger than 262144 bytes, which is more than the function takes");
+    assert_snapshot!(check(&"#".repeat(300_000), &[]).complained(1), @"error: standard input is larger than 262144 bytes, which is more than the function accepts");
     has(&run(&["check", "a.yaml", "--config", "a.yaml"], "", &[]).complained(2), &["cannot be used with"]);
 }
 
@@ -127,9 +127,9 @@ fn a_file_that_is_no_document_is_called_what_it_is() {
     // A package is larger than a document may be.
     let zip = [b"PK\x03\x04", &[0xff; 300_000][..]].concat();
     for (bytes, what) in [
-        (&zip[..], "is a zip file: give the document in it"),
-        (b"\x1f\x8b\x08\0\xff", "is a gzip file: give the document in it"),
-        (b"\xff\xfev\0a\0", "is text in UTF-16: save it as UTF-8"),
+        (&zip[..], "is a zip file: pass the document inside it"),
+        (b"\x1f\x8b\x08\0\xff", "is a gzip file: pass the document inside it"),
+        (b"\xff\xfev\0a\0", "is UTF-16 text: save it as UTF-8"),
         (b"vault: \xff", "is not UTF-8 text"),
     ] {
         let path = file("bin", "");

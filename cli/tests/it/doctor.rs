@@ -66,7 +66,7 @@ fn a_login_that_vault_refuses_is_named_and_a_good_one_is_ended() {
     has(
         &doctor("spare", &["--log-in"]).printed(3),
         &[
-            "good    vault-login: Vault grants a token for 60 s with the policy `vault-authorizer`; this one is revoked again",
+            "good    vault-login: Vault grants a token for 60 s with the policy `vault-authorizer`; this one has been revoked",
         ],
     );
     assert!(vault.asked.lock().unwrap().last().unwrap().starts_with("POST /v1/auth/token/revoke-self"));
@@ -97,7 +97,7 @@ fn a_standby_that_lags_behind_is_given_time() {
         let config = file("yaml", &with_approle(&config(&vault.url, &provider.url), "spare"));
         let command = ["doctor", "--trust-config-address", "--config", &config, "--log-in"];
         let printed = run(&command, "", &[]).printed(3);
-        assert!(printed.contains("; this one is revoked again\n"), "{lag:?}: {printed}");
+        assert!(printed.contains("; this one has been revoked\n"), "{lag:?}: {printed}");
         let asked = vault.asked.lock().unwrap();
         let revoked = asked.iter().filter(|request| request.starts_with("POST /v1/auth/token/revoke-self"));
         assert_eq!(revoked.count(), 3, "{lag:?}");
@@ -411,8 +411,7 @@ fn what_could_not_be_looked_at_is_not_called_good() {
     let printed = doctor(&vault.url, &provider.url, &at_aws(&refusing)).printed(3);
     has(&printed, &["unseen  function: GET", "lambda:GetFunctionConfiguration"]);
     assert!(
-        printed
-            .contains("nothing is wrong as far as could be seen: 7 checks, 2 could not be looked at\nnext: "),
+        printed.contains("no problem found in what could be checked: 7 checks, 2 could not be made\nnext: "),
         "{printed}"
     );
     has(

@@ -51,7 +51,7 @@ fn a_sender_constrained_token_is_told_with_what_can_be_done() {
         "prod",
     ];
     let told = run(&call, &jwt, &[]).printed(3);
-    has(&told, &["DENIED binding_missing\n", "hint: a call that is made of `--jwt` has no proof"]);
+    has(&told, &["DENIED binding_missing\n", "hint: a call made from `--jwt` has no proof"]);
 }
 
 /// The whole text of each, in a snapshot of its name.
@@ -160,7 +160,7 @@ fn rejects_an_event_that_says_two_things_of_one_header() {
 fn what_cannot_be_explained_is_said_in_one_line() {
     let config = file("yaml", &plain_config());
     let with = |event: &str| run(&["explain", "--config", &config, "--event", event], "{\"a\": tru", &[]);
-    assert_snapshot!(with("-").complained(2), @"error: the event is not JSON: line 1, column 9; give the event as the function got it, without the log line around it, or a JWT as `--jwt`");
+    assert_snapshot!(with("-").complained(2), @"error: the event is not JSON: line 1, column 9; pass the event as the function got it, without the log line around it, or a JWT with `--jwt`");
     assert_snapshot!(with("/nowhere/event.json").complained(1), @"error: `/nowhere/event.json` cannot be read: No such file or directory (os error 2)");
     let both = run(&["explain", "--config", "-", "--event", "-"], "", &[]);
     assert_snapshot!(both.complained(2), @"error: the configuration and `--event -` cannot both come from standard input: put one of them into a file");
@@ -294,11 +294,11 @@ fn rejects_as_a_jwt_what_another_option_takes() {
     for (given, what) in [
         ("", "is empty"),
         (" \n", "is empty"),
-        (&proof, "is an IAM proof: put it into an event, and give that with `--event`"),
-        (bare, "is an IAM proof: put it into an event, and give that with `--event`"),
-        (&header, "is an IAM proof: put it into an event, and give that with `--event`"),
-        (&curl, "is an IAM proof: put it into an event, and give that with `--event`"),
-        (&event, "is JSON: an event goes to `--event`"),
+        (&proof, "is an IAM proof: put it into an event, and pass that with `--event`"),
+        (bare, "is an IAM proof: put it into an event, and pass that with `--event`"),
+        (&header, "is an IAM proof: put it into an event, and pass that with `--event`"),
+        (&curl, "is an IAM proof: put it into an event, and pass that with `--event`"),
+        (&event, "is JSON: pass an event with `--event`"),
     ] {
         let told = called(&plain_config(), "GET /orders", given, &[]).complained(2);
         assert_eq!(told, format!("error: `--jwt` takes a JWT, but standard input {what}\n"), "{given}");

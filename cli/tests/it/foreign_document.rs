@@ -68,7 +68,7 @@ fn rejects_a_document_that_has_the_doctor_log_in_to_its_own_vault() {
     let own = [("VAULT_ADDR", "https://vault.example.com:8200"), ("VAULT_NAMESPACE", "platform")];
     has(
         &operate(&["doctor", "--log-in"], &config, &own).stdout,
-        &["unseen  vault-login: VAULT_ADDR or VAULT_NAMESPACE names another"],
+        &["unseen  vault-login: VAULT_ADDR or VAULT_NAMESPACE names a different Vault"],
     );
     assert_eq!(logins(), 0);
     operate(&["doctor", "--log-in", "--trust-config-address"], &config, &[]);

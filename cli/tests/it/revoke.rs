@@ -37,9 +37,9 @@ fn revoke_into(stdout: Stdio, address: &str, what: &[&str]) -> Ran {
 
 #[test]
 fn a_name_that_is_not_there_is_told_with_those_that_are() {
-    assert_snapshot!(revoke(&["--grant", "orders-raeder", "--yes"]).complained(2), @"error: no grant is called `orders-raeder`: there are `orders-writer`, `orders-reader`, `status`, `chat`, `reports`, `nightly-batch`");
-    assert_snapshot!(revoke(&["--stage", "live", "--yes"]).complained(2), @"error: no stage is called `live`: there is `prod`");
-    assert_snapshot!(revoke(&["--grant", "status", "--yes"]).complained(2), @"error: grant `status` gives no Vault token (`mode: none`): there is nothing to revoke");
+    assert_snapshot!(revoke(&["--grant", "orders-raeder", "--yes"]).complained(2), @"error: no grant is called `orders-raeder`; the configuration has `orders-writer`, `orders-reader`, `status`, `chat`, `reports`, `nightly-batch`");
+    assert_snapshot!(revoke(&["--stage", "live", "--yes"]).complained(2), @"error: no stage is called `live`; the configuration has `prod`");
+    assert_snapshot!(revoke(&["--grant", "status", "--yes"]).complained(2), @"error: grant `status` issues no Vault tokens (`mode: none`): there is nothing to revoke");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn nothing_is_done_without_a_confirmation_or_to_more_than_one_thing() {
 fn rejects_a_token_in_the_place_of_an_accessor() {
     let refused = |accessor: &str| revoke(&["--accessor", accessor, "--yes"]).complained(2);
     let told = refused("hvs.CAESIJ0mlWcdwLPLXy3cPoCbMLBJ");
-    assert_snapshot!(told, @"error: `--accessor` is no accessor: give the `wrapped_accessor` of the log line, never a token");
+    assert_snapshot!(told, @"error: `--accessor` is not an accessor: pass the `wrapped_accessor` of the log line, never a token");
     for other in ["", "s.KGXDu8CLc1DnGKEU4KBqXzzW", "hvs.CAESIJ", "a b", "../x", &"a".repeat(129)] {
         assert_eq!(refused(other), told, "{other}");
     }
@@ -95,9 +95,9 @@ fn a_look_that_fails_saves_no_token() {
         });
         let printed = revoke_at(&vault.url, &["--stage", "prod", "--yes"]).printed(0);
         assert_eq!(revocations(&vault), every_revocation(), "{printed}");
-        let note = printed.lines().find(|line| line.starts_with("    not known whether")).unwrap();
+        let note = printed.lines().find(|line| line.starts_with("    unclear whether")).unwrap();
         assert!(note.contains(told), "{printed}");
-        assert_eq!(printed.matches("not known whether").count(), 1, "{printed}");
+        assert_eq!(printed.matches("unclear whether").count(), 1, "{printed}");
     }
 }
 
@@ -148,8 +148,8 @@ fn a_revocation_without_an_answer_is_not_said_to_be_none() {
     });
     let printed = revoke_at(&vault.url, &["--stage", "prod", "--yes"]).printed(1);
     for (grant, told) in [
-        ("chat", "\nnot known whether revoked: every token"),
-        ("orders-writer", "\nnot known whether revoked: every token"),
+        ("chat", "\npossibly not revoked: every token"),
+        ("orders-writer", "\npossibly not revoked: every token"),
         ("orders-reader", "\nnot revoked every token"),
         ("nightly-batch", "\nrevoked every token"),
     ] {
@@ -226,7 +226,7 @@ fn a_role_is_revoked_at_the_vault_of_a_configuration_that_is_trusted() {
 #[test]
 fn what_is_missing_without_a_configuration_is_told() {
     let told = plainly(&["--role", "chat", "--yes"], &[]).complained(1);
-    assert_snapshot!(told, @"error: Vault cannot be addressed: VAULT_ADDR is not set");
+    assert_snapshot!(told, @"error: cannot connect to Vault: VAULT_ADDR is not set");
     let broken = plain_config().replace("https://vault.example.com:8200", "vault.example.com");
     let config = file("yaml", &broken);
     let told = plainly(&["--config", &config, "--grant", "chat", "--yes"], &[]).complained(1);

@@ -119,7 +119,7 @@ fn what_cannot_be_signed_is_said_in_one_line() {
     let long = "/".repeat(4000);
     let env = [KEYS[0], KEYS[1], ("AWS_SESSION_TOKEN", long.as_str())];
     assert_snapshot!(sign(&["--region", "eu-west-1"], &env).complained(1), @"error: the proof has 16541 bytes, but the authorizer accepts at most 10240: use credentials with a shorter session token (a role with a smaller session policy, or fewer session tags)");
-    assert_snapshot!(sign(&["--sts-endpoint", "https://sts.example.com/"], &KEYS).complained(2), @"error: `--sts-endpoint` is refused: an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost");
+    assert_snapshot!(sign(&["--sts-endpoint", "https://sts.example.com/"], &KEYS).complained(2), @"error: `--sts-endpoint` is invalid: an STS endpoint of your own must be on this machine: 127.0.0.0/8, ::1 or localhost");
     for options in
         [&["--region", "west"][..], &[], &["--region", "eu-west-1", "--sts-endpoint", "http://127.0.0.1:1/"]]
     {
@@ -177,7 +177,7 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
     }
     let no_key = file("pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
     let refused = run(&["sign", "dpop", "--key", &no_key, "--method", "GET", "--url", "https://a/"], "", &[]);
-    assert!(refused.complained(1).contains("is not one private key in PEM (PKCS #8)"));
+    assert!(refused.complained(1).contains("is not a single private key in PEM (PKCS #8)"));
     let signed = |key: &str, stdin: &str| {
         run(
             &["sign", "dpop", "--key", key, "--method", "GET", "--url", "https://a/", "--token", "-"],
@@ -186,7 +186,7 @@ fn a_dpop_proof_is_explained_as_its_keys_holder_made_it() {
         )
     };
     assert!(signed("-", "").complained(2).contains("cannot both come from standard input"));
-    assert!(signed(&pem, "\n").complained(1).contains("standard input has no token"));
+    assert!(signed(&pem, "\n").complained(1).contains("standard input contains no token"));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_dpop_proof_is_for_a_method_and_a_whole_url_that_an_api_can_have() {
     let url = "https://api.example.com/orders";
     for method in ["get", "Get", "GET /", " GET", "GET\n", "M-SEARCH", "*", ""] {
         let complaint = asked(method, url).complained(2);
-        has(&complaint, &["--method <METHOD>", "must be uppercase letters alone, such as `GET`"]);
+        has(&complaint, &["--method <METHOD>", "must be uppercase letters only, such as `GET`"]);
     }
     for url in [
         "/orders",
@@ -215,7 +215,7 @@ fn a_dpop_proof_is_for_a_method_and_a_whole_url_that_an_api_can_have() {
         "",
     ] {
         let complaint = asked("GET", url).complained(2);
-        has(&complaint, &["--url <URL>", "must be a whole URL of http, https, ws or wss with a host"]);
+        has(&complaint, &["--url <URL>", "must be a full http, https, ws or wss URL with a host"]);
     }
     // What can be asked for goes on to its key.
     for url in [

@@ -62,7 +62,7 @@ fn a_token_that_nobody_unwrapped_is_told_as_what_the_logs_alone_can_say() {
     let (_, vault) = printed.split_once("\nVault\n").unwrap();
     assert_snapshot!(vault, @r"
     nothing found
-    note: the audit log does not name this request, which it does from a token's unwrap on: either nobody unwrapped it, or that is not in this log; the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set
+    note: the audit log does not have this request id, which appears there from the unwrap on: either nobody unwrapped the token, or the unwrap is not in this log; Vault could answer this, but was not asked: cannot connect to Vault: VAULT_ADDR is not set
     ");
 }
 
@@ -101,7 +101,7 @@ fn a_token_that_the_authorizer_gave_back_is_shown() {
         retold("\"wrapped_accessor\":\"vG9R06yF0tcJ5Q9G3h76MPUI\"", "\"code\":\"vault_answer_invalid\"", 0);
     assert_eq!(trace["steps"].as_array().unwrap().len(), 6);
     let note = trace["notes"][0].as_str().unwrap();
-    assert!(note.starts_with("the decision gave nobody a token, and Vault minted one"), "{note}");
+    assert!(note.starts_with("the decision gave nobody a token, but Vault minted one"), "{note}");
 }
 
 /// Whoever may make tokens may write any request id into them.
@@ -111,7 +111,7 @@ fn rejects_a_token_of_another_path_as_the_requests() {
     let trace = retold(own, other, 3);
     assert_eq!(trace["complete"], false);
     let note = trace["notes"][0].as_str().unwrap();
-    assert!(note.starts_with(&format!("this is another's token: it was minted at `{own}`")), "{note}");
+    assert!(note.starts_with(&format!("this is somebody else's token: it was minted at `{own}`")), "{note}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_cannot_be_traced_is_said_in_one_line() {
     let twice = text_of("authorizer.log").replace(DENIED, LIVED);
     let log = file("log", &twice);
     let told = trace_of(LIVED, &log, &recorded("audit.json"), &[]).complained(1).replace(&log, "LOG");
-    assert_snapshot!(told, @"error: more than one decision in `LOG` has the request id `c6af9ac6-7b61-11e6-9a41-93e8deadbeef`: give the `lambda_request_id` of one, such as `00000000-0000-4000-8000-000000000001`, `00000000-0000-4000-8000-000000000003`");
+    assert_snapshot!(told, @"error: more than one decision in `LOG` has the request id `c6af9ac6-7b61-11e6-9a41-93e8deadbeef`: pass the `lambda_request_id` of one, such as `00000000-0000-4000-8000-000000000001`, `00000000-0000-4000-8000-000000000003`");
     let missing = trace_in(LIVED, "/nonexistent", &[]).complained(1);
     assert_snapshot!(missing, @"error: `/nonexistent` cannot be read: No such file or directory (os error 2)");
     trace_in(LIVED, &recorded("audit.json"), &["--token", "s.x"]).complained(2);
@@ -197,7 +197,7 @@ fn a_page_names_the_address_of_an_interception() {
 #[test]
 fn a_page_of_an_incomplete_trace_says_so_and_names_no_holder() {
     let page = page_of(NEVER_UNWRAPPED, &recorded("authorizer.log"), &recorded("audit.json"), 3);
-    has(&page, &["The trace is not complete", "the audit log does not name this request"]);
+    has(&page, &["The trace is incomplete", "the audit log does not have this request id"]);
     assert!(!page.contains("Who held what"), "{page}");
 }
 
@@ -248,13 +248,13 @@ fn a_page_overwrites_no_file() {
     let logs =
         |authorizer_log: &str| trace_of(LIVED, authorizer_log, &recorded("audit.json"), &["--html", &there]);
     let told = logs(&recorded("authorizer.log")).complained(1).replace(&there, "PAGE");
-    assert_snapshot!(told, @"error: `PAGE` exists and is not overwritten: remove it, or give `--html` another name");
+    assert_snapshot!(told, @"error: `PAGE` already exists and is not overwritten: remove it, or pass `--html` another name");
     assert_eq!(fs::read_to_string(&there).unwrap(), "mine");
     // Before the logs are read, which may take its time.
     assert_eq!(logs("/nonexistent").complained(1).replace(&there, "PAGE"), told);
     let nowhere = ["--html", "/nonexistent/page.html"];
     let told = trace_of(LIVED, &recorded("authorizer.log"), &recorded("audit.json"), &nowhere).complained(1);
-    assert_snapshot!(told, @"error: `/nonexistent/page.html` cannot be written (give `--html` a new file in a folder that exists): No such file or directory (os error 2)");
+    assert_snapshot!(told, @"error: `/nonexistent/page.html` cannot be written (pass `--html` a new file in a folder that exists): No such file or directory (os error 2)");
 }
 
 /// The `lambda_request_id` of [`NEVER_UNWRAPPED`].
@@ -314,7 +314,7 @@ fn steps_of(trace: &Value) -> Vec<String> {
 fn is_anothers(trace: &Value, told: &str) {
     assert_eq!(trace["complete"], false, "{trace}");
     let note = trace["notes"][0].as_str().unwrap();
-    assert!(note.starts_with(&format!("this is another's token: {told}")), "{note}");
+    assert!(note.starts_with(&format!("this is somebody else's token: {told}")), "{note}");
 }
 
 /// The genuine token was never unwrapped, so that the forged one alone bears the id.
@@ -327,7 +327,7 @@ fn rejects_a_token_that_was_made_unwrapped_as_the_requests() {
     }
     // The request's own is wrapped.
     let trace = trace_with(NEVER_UNWRAPPED, &(made(OWN) + &used()), 3);
-    is_anothers(&trace, &format!("it was minted at `{OWN}`, unwrapped"));
+    is_anothers(&trace, &format!("it was minted at `{OWN}`, not wrapped"));
 }
 
 /// Some auth methods write into the metadata what a caller says: AppRole a secret id's, JWT a claim.
@@ -352,10 +352,10 @@ fn rejects_metadata_without_a_mint_as_proof() {
     let renewal = "use auth/token/renew-self";
     assert_eq!(steps_of(&trace), ["use secret/data/prod/orders", renewal, renewal]);
     let note = trace["notes"][0].as_str().unwrap();
-    has(note, &["the mint is not in this audit log, and so it is not known whose token this is"]);
+    has(note, &["the mint is not in this audit log, so it is unclear whose token this is"]);
     has(
         note,
-        &["the server could tell, and was not asked: Vault cannot be addressed: VAULT_ADDR is not set"],
+        &["Vault could answer this, but was not asked: cannot connect to Vault: VAULT_ADDR is not set"],
     );
 }
 
@@ -365,7 +365,7 @@ fn rejects_an_object_that_is_no_audit_entry_as_one_of_the_requests() {
     let other = json!({"type": "note", "auth": forged(), "request": {"id": "x", "path": "secret/x"}});
     let trace = trace_with(NEVER_UNWRAPPED, &format!("{other}\n"), 3);
     assert_eq!((&trace["steps"], &trace["joined_by"]), (&json!([]), &Value::Null));
-    has(trace["notes"][0].as_str().unwrap(), &["the audit log does not name this request"]);
+    has(trace["notes"][0].as_str().unwrap(), &["the audit log does not have this request id"]);
 }
 
 /// The server tells the request's own token from one that bears its id.
@@ -381,7 +381,7 @@ fn a_token_that_nobody_unwrapped_is_found_behind_a_foreign_one() {
     let trace = trace_at(&operator(&vault), NEVER_UNWRAPPED, logs, &["--json"]).json(0);
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(true), &json!("audit_hash")));
     assert_eq!(steps_of(&trace), ["mint auth/token/create/orders-prod-reader"]);
-    let foreign = "another token bears this request id in its metadata, which whoever may make tokens can write; it is left out";
+    let foreign = "another token has this request id in its metadata, which anyone who may create tokens can write; it is not shown";
     assert_eq!(trace["notes"], json!([foreign, "nobody unwrapped the token"]));
 }
 
@@ -426,7 +426,7 @@ fn what_cannot_be_told_of_a_token_that_was_minted_ahead_is_said() {
     has(
         told["notes"][0].as_str().unwrap(),
         &[
-            "the token was minted ahead, before this request, so the audit log names it by its accessor alone",
+            "the token was minted ahead, before this request, so the audit log names it only by its accessor",
             "VAULT_ADDR",
         ],
     );
@@ -473,7 +473,7 @@ fn a_revocation_by_the_token_itself_is_one() {
         let (token, _) = marks_of(OWN, 1);
         let (last, trace) = last_step(path, &mallory(), &token);
         assert_eq!(last, format!("revoke {path}"));
-        assert!(!trace["notes"].to_string().contains("not revoked by a call of its own"), "{trace}");
+        assert!(!trace["notes"].to_string().contains("not revoked explicitly"), "{trace}");
     }
 }
 
@@ -568,7 +568,7 @@ fn rejects_a_conclusion_from_an_audit_log_that_was_not_read() {
         let trace = trace_in(DENIED, &audit_log, &["--json"]).json(3);
         assert_eq!(trace["complete"], false);
         let notes = trace["notes"].to_string();
-        assert!(notes.contains("was not read: no line of it is an audit entry"), "{notes}");
+        assert!(notes.contains("was not read, because no line of it is an audit entry"), "{notes}");
         assert!(!notes.contains("no token was minted"), "{notes}");
     }
     let cut_off = file("json", &format!("{}{{\"type\":\"request\",\"auth", text_of("audit.json")));
@@ -579,7 +579,7 @@ fn rejects_a_conclusion_from_an_audit_log_that_was_not_read() {
     let not_a_log = file("log", "\u{28}\u{b5}/zstd\n");
     let told =
         trace_of(LIVED, &not_a_log, &recorded("audit.json"), &[]).complained(1).replace(&not_a_log, "LOG");
-    assert_snapshot!(told, @"error: no line of `LOG` could be read as a decision of the authorizer: give its own log, as text or gzip");
+    assert_snapshot!(told, @"error: no line of `LOG` could be read as an authorizer decision: pass the authorizer's own log, as text or gzip");
 }
 
 #[test]
@@ -607,5 +607,5 @@ fn audit_devices_are_looked_for_in_the_root_namespace() {
     let heads = vault.asked.lock().unwrap().join("\n").to_lowercase();
     assert!(heads.contains("sys/audit-hash/main") && !heads.contains("x-vault-namespace"), "{heads}");
     let refusing = Server::start(|_| (403, json!({"errors": ["permission denied"]})));
-    has(&of(&refusing).printed(3), &["your token must be one of the root namespace"]);
+    has(&of(&refusing).printed(3), &["your token must belong to the root namespace"]);
 }

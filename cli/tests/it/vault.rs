@@ -103,19 +103,19 @@ fn what_cannot_be_planned_is_said_in_one_line() {
     );
     let told = plan(&trusting, &[("VAULT_TOKEN", "s.secretOfTheOperator secret")]).complained(1);
     assert!(
-        told.starts_with("error: the token in VAULT_TOKEN is refused: ") && !told.contains("secret"),
+        told.starts_with("error: the token in VAULT_TOKEN is invalid: ") && !told.contains("secret"),
         "{told}"
     );
     let plain_http = [("VAULT_ADDR", "http://vault.example.com:8200"), ("VAULT_TOKEN", "s.x")];
     let told = plan(&[], &plain_http).complained(1);
-    assert!(told.starts_with("error: Vault cannot be addressed: VAULT_ADDR is invalid: "), "{told}");
+    assert!(told.starts_with("error: cannot connect to Vault: VAULT_ADDR is invalid: "), "{told}");
     let root = ["--aws-principal", "arn:aws:iam::123456789012:root"];
     assert!(plan(&root, &[]).complained(2).contains("root user"));
     let (one, two) = ("arn:aws:iam::123456789012:role/orders-eu", "arn:aws:iam::123456789012:role/orders-us");
     for list in [format!("{one},{two}"), format!("{one}, {two}"), format!("{one},{two},")] {
         has(
             &plan(&["--aws-principal", &list], &[]).complained(2),
-            &[&format!("one ARN in each option: `--aws-principal {one} --aws-principal {two}`")],
+            &[&format!("pass one ARN per option: `--aws-principal {one} --aws-principal {two}`")],
         );
     }
     // A comma that IAM allows in a name is no list.

@@ -55,7 +55,7 @@ pub(crate) struct ConfigError(Vec<Problem>);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    #[error("the variables that say where Vault is")]
+    #[error("invalid settings for Vault")]
     Variable(#[from] VariableError),
     #[error("the connection to Vault")]
     Vault(#[from] VaultSetupError),
@@ -66,16 +66,16 @@ pub(crate) enum Problem {
     #[error("{STAGES} names no stage")]
     NoStage,
     #[error(
-        "{STAGES}: {stage} is not an object, or a list of some, with `creation_path` and `secret_path` or `database`"
+        "{STAGES}: {stage} must be an object, or a list of objects, with `creation_path` and `secret_path` or `database`"
     )]
     StageInvalid { stage: String, source: serde_json::Error },
     #[error("{STAGES}: {stage} names no creation path")]
     NoCreationPath { stage: String },
     #[error("{STAGES}: {stage}.creation_path")]
     CreationPath { stage: String, source: InvalidCreationPath },
-    #[error("{STAGES}: {stage}: `{creation_path}` is there twice")]
+    #[error("{STAGES}: {stage}: `{creation_path}` appears twice")]
     CreationPathTwice { stage: String, creation_path: String },
-    #[error("{STAGES}: {stage}: `{creation_path}` has not exactly one of `secret_path` and `database`")]
+    #[error("{STAGES}: {stage}: `{creation_path}` must have exactly one of `secret_path` and `database`")]
     NotOneSource { stage: String, creation_path: String },
     #[error("{STAGES}: {stage}.secret_path is empty")]
     SecretPathEmpty { stage: String },
@@ -120,7 +120,7 @@ impl Stage {
 impl ConfigError {
     pub(crate) fn log(&self) {
         for problem in &self.0 {
-            tracing::error!(problem = with_causes(problem), "the configuration is refused");
+            tracing::error!(problem = with_causes(problem), "the configuration is invalid");
         }
     }
 }
@@ -276,10 +276,13 @@ pub(crate) mod tests {
         for (document, problem) in [
             (
                 both(acme.clone()),
-                "`auth/token/create/orders-acme` has not exactly one of `secret_path` and `database`",
+                "`auth/token/create/orders-acme` must have exactly one of `secret_path` and `database`",
             ),
-            (neither, "`auth/token/create/orders-acme` has not exactly one of `secret_path` and `database`"),
-            (json!([acme, acme]), "`auth/token/create/orders-acme` is there twice"),
+            (
+                neither,
+                "`auth/token/create/orders-acme` must have exactly one of `secret_path` and `database`",
+            ),
+            (json!([acme, acme]), "`auth/token/create/orders-acme` appears twice"),
         ] {
             let stages = json!({"a": document}).to_string();
             assert_eq!(problems(&stages), [format!("ORDERS_STAGES: a: {problem}")]);

@@ -7,17 +7,17 @@ use crate::database::DatabaseError;
 /// Why there are no orders.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrdersError {
-    #[error("the event is neither a REST API's nor an HTTP API's with payload 2.0")]
+    #[error("the event is neither from a REST API nor from an HTTP API with payload 2.0")]
     EventUnsupported,
-    #[error("the request's stage is not one this integration serves: add it to ORDERS_STAGES")]
+    #[error("this integration does not serve the request's stage: add it to ORDERS_STAGES")]
     StageUnknown,
-    #[error("the request brings no usable Vault token")]
+    #[error("the request has no usable Vault token")]
     Unwrap(#[from] UnwrapError),
-    #[error("Vault gives neither the secret nor the credentials")]
+    #[error("Vault returned neither the secret nor the credentials")]
     Read(#[source] UnwrapError),
     #[error("the orders cannot be queried")]
     Database(#[from] DatabaseError),
-    #[error("the secret is not of a KV version 2 mount: secret_path is `<mount>/data/<name>`")]
+    #[error("the secret is not in a KV version 2 mount: secret_path must be `<mount>/data/<name>`")]
     NotKv2,
 }
 

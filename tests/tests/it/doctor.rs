@@ -116,7 +116,8 @@ async fn a_fresh_deployment_is_well_and_each_fault_at_aws_is_named() {
     };
     let (reserved, operation) = (|instances| reserving(function, instances), "put_function_concurrency");
     let of_token = "$context.requestId $context.authorizer.vaultWrappingToken";
-    let many = "function-concurrency: with the 100 instances that are reserved one caller can have 500 tokens a second";
+    let many =
+        "function-concurrency: with 100 instances reserved, one caller can have 500 tokens minted per second";
     for ((service, operation, fault, cure), finding) in [
         (of_function("update_function_configuration", timeout(30), timeout(8)), "function-timeout: 30 s"),
         (of_function(operation, reserved(100), reserved(20)), many),
@@ -175,17 +176,17 @@ async fn what_is_not_there_is_named() {
     openbao.delete("sys/policies/acl/orders-prod-read").await;
     let objects = look(&patient.config, &function);
     let (ours, yours) = objects.split_once('\n').unwrap();
-    let expected = "vault-objects: missing, or not as they must be: auth/token/roles/orders-staging-reader, \
+    let expected = "vault-objects: missing or different: auth/token/roles/orders-staging-reader, \
                     sys/quotas/rate-limit/vault-authorizer-orders-prod-reader ";
-    assert!(ours.starts_with(expected) && ours.ends_with("`vault apply` mends it"), "{objects}");
+    assert!(ours.starts_with(expected) && ours.ends_with("`vault apply` fixes it"), "{objects}");
     let expected = "vault-objects: policies that grants name are missing: orders-prod-read ";
-    assert!(yours.starts_with(expected) && yours.contains(": write them: they are yours"), "{objects}");
+    assert!(yours.starts_with(expected) && yours.contains(": write them yourself"), "{objects}");
     // The token is the environment's Vault's then, and no other's to see.
     let mut elsewhere = Command::new(&["doctor", "--json", "--config", "-"]).stdin(&patient.config);
     elsewhere = elsewhere.env("VAULT_TOKEN", openbao.root_token()).env("VAULT_ADDR", openbao.address());
     let ran = elsewhere.run();
     assert_eq!(wrong(&ran, &["vault-objects", "vault-login"]), [""; 0]);
-    assert!(ran.stdout.contains("names another Vault"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("names a different Vault"), "{}", ran.stdout);
 
     let own = patient.config.replacen("policies: [orders-prod-read]", "policies: [vault-authorizer]", 1);
     let own = look(&own, &function);
@@ -284,7 +285,7 @@ async fn rejects_a_login_whose_token_can_mint_nothing() {
     let before = openbao.tokens().await.len();
     let good = login_finding(&bed, &login, &[]);
     let expected =
-        "Vault grants a token for 3600 s with the policy `vault-authorizer`; this one is revoked again";
+        "Vault grants a token for 3600 s with the policy `vault-authorizer`; this one has been revoked";
     assert_eq!([&good["verdict"], &good["found"]], ["good", expected], "{good}");
     assert_eq!(openbao.tokens().await.len(), before);
     assert!(mints().await);
@@ -351,7 +352,7 @@ async fn rejects_a_token_of_the_configuration_that_can_mint_nothing() {
         let finding = login_finding(&bed, &json!({"method": "token", "token": made}), &[]);
         assert_eq!(finding["verdict"], if found.is_some() { "wrong" } else { "good" }, "{token}: {finding}");
         let words = finding["found"].as_str().unwrap();
-        assert!(words.contains(found.unwrap_or("Vault knows the token")), "{token}: {finding}");
+        assert!(words.contains(found.unwrap_or("Vault accepts the configured token")), "{token}: {finding}");
     }
 }
 

@@ -77,7 +77,7 @@ async fn a_grants_tokens_die_opened_or_not_and_nobody_elses() {
          revoked every token of grant `{READER}`, opened or not, with its leases\n\
          what this does not do\n  \
          New tokens are minted as before. To stop them: docs/operations.md, \"Emergency stop\".\n  \
-         What was read is known: a password that was not leased has to be changed.\n"
+         Secrets that were read stay known: change any password that was not leased.\n"
     );
     let printed = ran.printed(0);
     assert_eq!(printed, expected);
@@ -138,7 +138,7 @@ async fn one_token_dies_by_its_accessor_and_its_wrapping_opens_to_nothing() {
     let (one, other) = (world.mint(READER).await, world.mint(READER).await);
     let root = world.root();
     let revoke = || world.revoke(root, &["--accessor", &one.accessor, "--yes"]);
-    revoke().told(0, &["still opens, to a token that is dead"]);
+    revoke().told(0, &["still opens, but the token inside is revoked"]);
     assert!(!world.lives(&one).await && world.lives(&other).await);
     assert_eq!(world.open(&one).await, 200);
 

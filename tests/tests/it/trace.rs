@@ -229,7 +229,7 @@ async fn a_request_is_found_by_each_of_its_ids_and_told_in_words() {
     // API Gateway's id may be a caller's choice: this one takes another request's.
     world.call(0, request_id).await;
     let ambiguous = world.command(request_id, &[]).run().complained(1);
-    assert!(ambiguous.contains("give the `lambda_request_id` of one, such as `"), "{ambiguous}");
+    assert!(ambiguous.contains("pass the `lambda_request_id` of one, such as `"), "{ambiguous}");
     assert_eq!(world.trace(lambda)["steps"], trace["steps"]);
 }
 
@@ -249,7 +249,7 @@ async fn a_denial_and_a_fault_have_nothing_in_vaults_log() {
         );
         assert_eq!(steps(&trace), [""; 0]);
         assert_eq!(trace["complete"], true);
-        assert_eq!(notes(&trace), ["no token was minted, and the audit log has none of this request"]);
+        assert_eq!(notes(&trace), ["no token was minted, and the audit log has none for this request"]);
     }
     assert!(world.words("denied").starts_with("DENIED no_grant\n  no grant of the stage"));
 }
@@ -265,7 +265,10 @@ async fn a_token_that_nobody_unwrapped_is_found_with_the_servers_help_alone() {
     let trace = told(world.command("unopened", &["--json"]).run(), 3);
     assert_eq!((&trace["complete"], &trace["joined_by"]), (&json!(false), &Value::Null));
     let note = notes(&trace)[0];
-    assert!(note.contains("either nobody unwrapped it") && note.ends_with("VAULT_ADDR is not set"), "{note}");
+    assert!(
+        note.contains("either nobody unwrapped the token") && note.ends_with("VAULT_ADDR is not set"),
+        "{note}"
+    );
 
     let asked = |token: &str, options: &[&str]| {
         let command = world.command("unopened", &[&["--json"], options].concat());
@@ -305,7 +308,7 @@ async fn a_thief_is_seen_by_the_unwrap_that_was_refused() {
     let refused = format!("{UNWRAP} refused");
     assert_eq!(steps(&trace), [MINT, UNWRAP, USE, refused.as_str()]);
     assert_eq!(trace["steps"][3]["error"], "wrapping token is not valid or does not exist");
-    assert!(notes(&trace)[0].contains("somebody else has had the token"), "{trace}");
+    assert!(notes(&trace)[0].contains("somebody else had the token"), "{trace}");
     assert!(world.words("stolen").contains("  not unwrapped  update sys/wrapping/unwrap"));
 
     // Somebody who sends the wrapping token itself burns it.
@@ -436,7 +439,7 @@ async fn rejects_a_foreign_token_that_bears_the_request_id() {
     world.openbao().api("POST", "sys/wrapping/unwrap", Some(&foreign), Value::Null).await;
 
     let trace = told(world.command("real", &["--json"]).run(), 3);
-    assert!(notes(&trace)[0].starts_with("more than one token bears this request id"), "{trace}");
+    assert!(notes(&trace)[0].starts_with("more than one token has this request id"), "{trace}");
     let trace = world.trace_with_server("real");
     assert_eq!(trace["steps"], real["steps"]);
 }

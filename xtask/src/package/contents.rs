@@ -80,8 +80,7 @@ impl<'w> Cargo<'w> {
         ]);
         // A package's features before its path, which only members have and which may hold any character.
         tree.args(["--charset", "ascii", "--format", "|{f}|{p}", "--package", package, "--target", triple]);
-        parse_tree(&said(&mut tree)?)
-            .ok_or_else(|| Failure::new("`cargo tree` prints another form than expected"))
+        parse_tree(&said(&mut tree)?).ok_or_else(|| Failure::new("`cargo tree` printed unexpected output"))
     }
 }
 

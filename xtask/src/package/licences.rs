@@ -34,9 +34,9 @@ pub(crate) fn of_packages(cargo: &Cargo, used: &BTreeSet<Id>) -> Result<String, 
 }
 
 const HEAD: &str = "\
-The binaries contain these packages. Each is under the licence that is named, whose texts have the numbers in brackets
-and follow below, as they stand in the package. Of a package that comes without one, it is the licence's standard text.
-The Rust standard library is in them as well; its licences are in RUST-STANDARD-LIBRARY.html.
+The binaries contain these packages, each under the licence named here. The numbers in brackets refer to the licence texts
+below, which are copied from the packages. For a package that comes without one, it is the licence's standard text.
+The binaries also contain the Rust standard library; its licences are in RUST-STANDARD-LIBRARY.html.
 ";
 
 /// The notices of the standard library and of what it is made of, which every toolchain of rustup's brings along.
@@ -108,7 +108,7 @@ fn standard_text(id: &Id, licence: &str, apache: &str) -> Result<String, Failure
         return Ok(format!("MIT License\n\nCopyright (c) the authors of {}\n\n{MIT}", id.name));
     }
     Err(Failure::new(format!(
-        "{id} comes without a text of its licence, {licence}: add its standard text here"
+        "{id} comes without the text of its licence, {licence}: add the standard text here"
     )))
 }
 

@@ -83,7 +83,7 @@ fn text(document: &Value) -> Result<String, Failure> {
 fn serial_number(document: &str) -> Result<String, Failure> {
     let sum = sha256(document.as_bytes())?;
     let sum = sum.get(..32).and_then(|half| u128::from_str_radix(half, 16).ok());
-    let sum = sum.ok_or_else(|| Failure::new("sha256sum prints another form than expected"))?;
+    let sum = sum.ok_or_else(|| Failure::new("sha256sum printed unexpected output"))?;
     let uuid = (sum & !(0xf << 76 | 0b11 << 62)) | 8 << 76 | 0b10 << 62;
     let part = |shift: u32| (uuid >> shift) & 0xffff;
     let (first, last) = (uuid >> 96, uuid & 0xffff_ffff_ffff);

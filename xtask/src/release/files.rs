@@ -29,7 +29,7 @@ pub(super) fn pack_again(workspace: &Workspace, work: &Path, folder: &Path) -> R
     for name in &names {
         if package::read(&again.join(name))? != package::read(&folder.join(name))? {
             return Err(Failure::new(format!(
-                "{name}: packed a second time, it has other bytes. Compare {} with {}",
+                "{name}: has different bytes when packed a second time. Compare {} with {}",
                 folder.join(name).display(),
                 again.join(name).display()
             )));

@@ -70,7 +70,7 @@ fn python(workspace: &Workspace, work: &Path, folder: &Path) -> Result<(), Failu
     pip.arg("--wheel-dir").arg(&built).arg(folder.join(format!("vault_context-{VERSION}.tar.gz")));
     files::quietly(pip.env_remove("SOURCE_DATE_EPOCH"))?;
     if package::read(&files::wheel(&built))? != package::read(&wheel)? {
-        return Err(Failure::new("the sdist builds another wheel than the one beside it"));
+        return Err(Failure::new("the sdist builds a different wheel from the one next to it"));
     }
     Ok(())
 }

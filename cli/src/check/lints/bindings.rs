@@ -20,8 +20,8 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         let elsewhere = Finding::hint(
             "binding-elsewhere",
             format!("{place}.binding.verify"),
-            "a bound token is accepted from whoever sends it: you rely on what verifies its proof in front of the API",
-            "leave it if nobody can reach the API around that; else remove `verify`",
+            "a bound token is accepted from anyone who sends it: you rely on something in front of the API to verify its proof",
+            "leave it if nobody can bypass that to reach the API; otherwise remove `verify`",
         );
         return demands.in_grants.into_iter().map(never_holds).chain([elsewhere]).collect();
     };
@@ -30,8 +30,8 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         findings.push(Finding::hint(
             "binding-authorizer",
             place,
-            "a TOKEN authorizer sees neither headers nor a certificate: it refuses every bound token (binding_missing), and other tokens do not meet this",
-            "leave it if every API has a REQUEST authorizer; else give it one",
+            "a TOKEN authorizer sees neither headers nor a certificate: it refuses every bound token (binding_missing), and other tokens do not satisfy this",
+            "leave it if every API has a REQUEST authorizer; otherwise give it one",
         ));
     }
     let has_scheme = |source: &CredentialSource| matches!(source, CredentialSource::Header(_));
@@ -39,7 +39,7 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         findings.push(Finding::warning(
             "binding-header",
             "credentials",
-            format!("a DPoP-bound token comes in a header with the scheme `DPoP`, and none of these is such a header: no call meets {place}"),
+            format!("a DPoP-bound token arrives in a header with the scheme `DPoP`, and none of these is a header with a scheme: no call satisfies {place}"),
             "add `{header: Authorization}`",
         ));
     }
@@ -47,16 +47,16 @@ pub(super) fn lint(issuer: &Issuer, config: &Config, place: &str) -> Vec<Finding
         findings.push(Finding::hint(
             "binding-urls",
             place,
-            "the event does not tell which URL the caller used: at an HTTP or WebSocket API with a custom domain, behind a proxy such as CloudFront, or behind a routing rule that strips the base path. Every DPoP proof is refused there (binding_refused)",
-            "leave it where callers call API Gateway directly, at a REST API without such a rule or at another API's own endpoint; else name the URL in `public_urls`",
+            "the event does not say which URL the caller used if an HTTP or WebSocket API has a custom domain, or if the API is behind a proxy such as CloudFront or behind a routing rule that strips the base path. Every DPoP proof is refused there (binding_refused)",
+            "leave it if callers call API Gateway directly, on a REST API without such a rule or at another API's own endpoint; otherwise list the URL in `public_urls`",
         ));
     }
     findings.extend(demands.mtls().map(|place| {
         Finding::hint(
             "binding-endpoint",
             place,
-            "an API's default endpoint asks for no client certificate, nor does a WebSocket API: every certificate-bound token is refused there (binding_missing), and other tokens do not meet this",
-            "leave it if callers use a custom domain with a truststore, and the API has `disableExecuteApiEndpoint`; else set up both",
+            "an API's default endpoint does not ask for a client certificate, and neither does a WebSocket API: every certificate-bound token is refused there (binding_missing), and other tokens do not satisfy this",
+            "leave it if callers use a custom domain with a truststore, and the API has `disableExecuteApiEndpoint`; otherwise set up both",
         )
     }));
     findings
@@ -130,9 +130,9 @@ fn route_in_url(issuer: &Issuer, urls: &[PublicUrl], config: &Config, place: &st
         });
         findings.extend(template.map(|template| {
             let risk = format!(
-                "the path of the call follows this URL: for a call of {template}, a proof must name a URL that ends with {path}{template}"
+                "the path of the call is appended to this URL: for a call to {template}, a proof must name a URL that ends with {path}{template}"
             );
-            let instead = format!("the URL without `{template}`, unless callers do use {path}{template}");
+            let instead = format!("the URL without `{template}`, unless callers really use {path}{template}");
             Finding::warning("binding-urls", format!("{place}.binding.public_urls[{index}]"), risk, instead)
         }));
     }
@@ -141,9 +141,9 @@ fn route_in_url(issuer: &Issuer, urls: &[PublicUrl], config: &Config, place: &st
 
 fn never_holds((place, binding): (String, RequiredBinding)) -> Finding {
     let risk = format!(
-        "this grant never decides: with `verify: elsewhere` no token counts as bound, so none has the binding `{}`",
+        "this grant never matches: with `verify: elsewhere` no token counts as bound, so none has the binding `{}`",
         binding.as_str()
     );
-    let instead = "no `binding` here, or no `verify: elsewhere` on the issuer";
+    let instead = "remove `binding` here, or `verify: elsewhere` on the issuer";
     Finding::warning("binding-never-holds", place, risk, instead)
 }

@@ -45,9 +45,8 @@ fn object(name: &str, steps: &[&str], place: &str) -> Option<Finding> {
         }
         _ => return None,
     };
-    let risk =
-        format!("`{name}` is an object with members of its own, which equals no value: it never holds");
-    let instead = format!("the member that is meant: `{member}`");
+    let risk = format!("`{name}` is an object, which equals no value: it never matches");
+    let instead = format!("the member that you mean: `{member}`");
     Some(Finding::warning("claim-is-object", place, risk, instead))
 }
 
@@ -67,7 +66,9 @@ fn dotted(name: &str, place: &str) -> Option<Finding> {
         None => format!("/{}", name.replace('.', "/")),
     };
     let is_keycloak = name.starts_with("realm_access.") || name.starts_with("resource_access.");
-    let risk = format!("`{name}` is the name of one claim, dots included, and not a path into nested claims");
+    let risk = format!(
+        "`{name}` is the name of a single claim, including the dots, and not a path into nested claims"
+    );
     let instead = format!("the JSON pointer `{pointer}`, if the claim is nested");
     let finding = Finding::warning("dotted-claim", place, risk, instead);
     Some(finding.hint_if(!is_keycloak))
@@ -83,8 +84,9 @@ fn not_text(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding> {
     if !TEXTS.split(' ').any(|text| text == claim) {
         return None;
     }
-    let risk =
-        format!("`{claim}` is text in tokens, and {value} without quotes equals no text: it never holds");
+    let risk = format!(
+        "`{claim}` is a string in tokens, and {value} without quotes equals no string: it never matches"
+    );
     let instead = format!("\"{value}\", in quotes");
     Some(Finding::warning("number-for-text", place, risk, instead))
 }
@@ -94,8 +96,9 @@ fn several_scopes(name: &str, any_of: &[Pattern], place: &str) -> Option<Finding
     let spaced = any_of.iter().filter_map(text).find(|text| text.contains(' '));
     let scopes = spaced.filter(|_| matches!(name, "scope" | "scp"))?;
     let words: Vec<_> = scopes.split_whitespace().map(|word| format!("\"{word}\"")).collect();
-    let risk = format!("`{name}` is compared word by word, and `{scopes}` is not one word: it never holds");
-    let instead = format!("[{}], of which one will do", words.join(", "));
+    let risk =
+        format!("`{name}` is compared word by word, and `{scopes}` is not a single word: it never matches");
+    let instead = format!("[{}], any of which is enough", words.join(", "));
     Some(Finding::warning("several-scopes", place, risk, instead))
 }
 
@@ -113,8 +116,9 @@ fn not_a_glob(name: &str, value: &Pattern, place: &str) -> Option<Finding> {
         return None;
     }
     let claim = name.strip_prefix('/').unwrap_or(name);
-    let risk = format!("`{text}` is compared as it stands: only in globs does a `*` stand for other text");
-    let instead = "`bound_claims_type: glob` beside `bound_claims`, unless the claim itself has the star";
+    let risk = format!("`{text}` is compared literally: `*` is a wildcard only in globs");
+    let instead =
+        "`bound_claims_type: glob` next to `bound_claims`, unless the claim itself contains the star";
     let finding = Finding::warning("star-is-text", place, risk, instead);
     Some(finding.hint_if(MAY_HOLD_STARS.contains(&claim)))
 }
@@ -130,7 +134,7 @@ fn subject_pattern(subject: &str, place: &str) -> Option<Finding> {
         ));
     }
     subject.contains('*').then(|| {
-        let risk = format!("`{subject}` is compared as it stands, whatever `bound_claims_type` says");
+        let risk = format!("`{subject}` is compared literally, whatever `bound_claims_type` says");
         let instead = format!("`bound_claims: {{sub: \"{subject}\"}}` with `bound_claims_type: glob`");
         Finding::warning("star-is-text", place, risk, instead)
     })
@@ -139,8 +143,8 @@ fn subject_pattern(subject: &str, place: &str) -> Option<Finding> {
 /// What is never a glob: `issuer`, `audiences`, `types`.
 pub(super) fn star_in<'a>(values: impl IntoIterator<Item = &'a String>, place: &str) -> Option<Finding> {
     let text = values.into_iter().find(|text| text.contains('*'))?;
-    let risk = format!("`{text}` is compared as it stands, and no token has a star there: it never holds");
-    let instead = "the values that are meant, each written out";
+    let risk = format!("`{text}` is compared literally, and no token has a star there: it never matches");
+    let instead = "the values that you mean, each written out";
     Some(Finding::warning("star-is-text", place, risk, instead))
 }
 
@@ -154,14 +158,14 @@ fn regular_expression(text: &str, place: &str, with: &str) -> Finding {
     let glob = text.trim_start_matches('^').trim_end_matches('$');
     let glob = glob.replace(".*", "*").replace(".+", "*").replace("\\.", ".");
     let instead = if glob.contains(['(', '[', '{', '|', '\\', '+', '?', '^', '$']) {
-        "a list of the values that are meant, or a glob, in which `*` alone stands for other text".to_owned()
+        "a list of the values that you mean, or a glob, in which only `*` is a wildcard".to_owned()
     } else if glob.contains('*') {
         format!("`{glob}` {with}")
     } else {
         format!("`{glob}`")
     };
     let risk = format!(
-        "`{text}` is compared as text and not as a regular expression: it does not hold where you expect it to"
+        "`{text}` is compared as text and not as a regular expression, so it does not match what you expect"
     );
     Finding::warning("regular-expression", place, risk, instead)
 }

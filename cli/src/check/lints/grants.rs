@@ -42,9 +42,9 @@ fn shadowed<'a>(
     let (index, earlier) = earlier.find(|(_, earlier)| earlier.shadows(rule))?;
     let (own, name): (&GrantName, &GrantName) = (&rule.name, &earlier.name);
     let risk = format!(
-        "`{own}` never decides: grants[{index}], `{name}`, comes first and covers all its routes and callers"
+        "`{own}` is never used: grants[{index}], `{name}`, comes first and covers all its routes and callers"
     );
-    let instead = format!("`{own}` before `{name}`, or remove it");
+    let instead = format!("put `{own}` before `{name}`, or remove it");
     Some(Finding::warning("shadowed-grant", place, risk, instead))
 }
 
@@ -54,13 +54,13 @@ fn any_caller_any_route(rule: &Rule, place: &str) -> Option<Finding> {
         return None;
     }
     let (who, bound) = match &rule.callers {
-        Callers::OfIssuer(issuer) => (format!("whoever has a token of `{issuer}`"), "`bound_claims`"),
+        Callers::OfIssuer(issuer) => (format!("anyone with a token from `{issuer}`"), "`bound_claims`"),
         Callers::AwsIdentity => {
             ("every IAM user and role of the accepted accounts".to_owned(), "`bound_iam_principal_arns`")
         }
     };
-    let risk = format!("{who} may make every call, on routes that are yet to be added as well");
-    let instead = format!("{bound} in place of `any: true`, or the routes that are meant in place of `* /*`");
+    let risk = format!("{who} may make every call, including on routes that you add later");
+    let instead = format!("{bound} in place of `any: true`, or the routes that you mean in place of `* /*`");
     Some(Finding::warning("any-caller-any-route", place, risk, instead))
 }
 
@@ -70,7 +70,7 @@ fn long_lease(token: &TokenRule, place: &str) -> Option<Finding> {
         return None;
     }
     let risk = format!(
-        "an integration with vault-context refuses a token of {seconds} s: its limit is {DEFAULT_MAX_LEASE_SECONDS} s unless it sets another"
+        "an integration with vault-context refuses a token that lives {seconds} s: its limit is {DEFAULT_MAX_LEASE_SECONDS} s by default"
     );
     let instead = format!(
         "{DEFAULT_MAX_LEASE_SECONDS}s or less, or set `Integration::max_lease_seconds({seconds})` where this grant's tokens are used"
@@ -84,7 +84,7 @@ fn long_wrap(token: &TokenRule, place: &str) -> Option<Finding> {
         return None;
     }
     let risk = format!(
-        "an integration unwraps within seconds; for {seconds} s whoever reads the context in a log can do it in its place"
+        "an integration unwraps within seconds; for {seconds} s anyone who reads the context in a log can unwrap the token first"
     );
     Some(Finding::warning("long-wrap", format!("{place}.wrap_ttl"), risk, "30s or 60s"))
 }
@@ -93,8 +93,8 @@ fn long_wrap(token: &TokenRule, place: &str) -> Option<Finding> {
 fn few_uses(token: &TokenRule, place: &str) -> Option<Finding> {
     let uses = token.num_uses.filter(|uses| *uses <= TOO_FEW_USES)?;
     let risk = format!(
-        "{uses} uses are one call and the revoke: a call that is refused or repeated counts, and then the revoke fails; a leased secret, such as a database password, ends with the token's last use"
+        "{uses} uses allow one call and the revoke: a refused or repeated call also counts, and then the revoke fails; a leased secret, such as a database password, is revoked with the token's last use"
     );
-    let instead = "5 or so, or nothing: `ttl` bounds the token in any case";
+    let instead = "about 5, or leave it out: `ttl` limits the token in any case";
     Some(Finding::warning("few-uses", format!("{place}.num_uses"), risk, instead))
 }

@@ -56,7 +56,7 @@ fn id_tokens(issuer: &Issuer, config: &Config, place: &str) -> Option<Finding> {
         open.join(", "),
         if open.len() == 1 { "s" } else { "" }
     );
-    let instead = "`aud` with an audience of the API's own; or in each of these grants a bound that only access tokens meet, with Keycloak `bound_claims: {typ: Bearer}`";
+    let instead = "`aud` with an audience that belongs to this API; or, in each of these grants, a bound that only access tokens meet, such as `bound_claims: {typ: Bearer}` with Keycloak";
     Some(Finding::warning("azp-takes-id-tokens", format!("{place}.audience_claim"), risk, instead))
 }
 
@@ -69,9 +69,9 @@ fn default_audience(issuer: &Issuer, config: &Config, place: &str) -> Option<Fin
     }
     let mut callers = config.stages.values().filter(|stage| rules(stage, issuer).next().is_some());
     callers.any(|stage| stage.audiences.as_deref().is_none_or(has_it)).then(|| {
-        let risk = "Keycloak names `account` in nearly every access token of a realm, whatever API it is for";
-        let instead =
-            "the client id of this API, which an Audience mapper adds to the tokens that are for it";
+        let risk =
+            "Keycloak puts `account` into nearly every access token of a realm, whichever API it is for";
+        let instead = "the client id of this API, which an Audience mapper adds to the tokens for it";
         Finding::warning("default-audience", format!("{place}.audiences"), risk, instead)
     })
 }
@@ -81,7 +81,7 @@ fn types_without_jwt(issuer: &Issuer, place: &str) -> Option<Finding> {
         return None;
     }
     let risk = "tokens whose header has `typ` `JWT`, or none, are refused (type_refused): Keycloak sends `JWT` unless the client has \"Use at+jwt as access token header type\"; Cognito and Okta send none";
-    let instead = "leave it if you have seen this `typ` in the header of an access token of this issuer; else add `JWT`";
+    let instead = "leave it if you have seen this `typ` in the header of an access token from this issuer; otherwise add `JWT`";
     Some(Finding::hint("types-without-jwt", format!("{place}.types"), risk, instead))
 }
 

@@ -13,7 +13,7 @@ const PART_OF_A_QUOTA: u32 = 2;
 
 pub(super) fn lint(config: &Config, instances: u32) -> Option<Finding> {
     let (risk, instead) = one_caller_over_a_grant(config.limits, &config.stages, instances)?;
-    let risk = format!("with {instances} instances (`--concurrency`) {risk}");
+    let risk = format!("with {instances} instances (`--concurrency`), {risk}");
     Some(Finding::warning("caller-over-grant", "limits.caller_mints_per_second", risk, instead))
 }
 
@@ -32,14 +32,14 @@ pub(crate) fn one_caller_over_a_grant(
     }
     let left = if everywhere < u64::from(grant) { "little" } else { "nothing" };
     let risk = format!(
-        "one caller can have {everywhere} tokens a second minted, {caller} by each, and a grant has {grant} for everybody: a loop or a stolen credential leaves {left} for the others"
+        "one caller can have {everywhere} tokens minted per second, {caller} by each instance, and a grant has {grant} for everybody: a loop or a stolen credential leaves {left} for the others"
     );
     let fits = match grant / PART_OF_A_QUOTA / instances {
         0 => String::new(),
         fits => format!("`caller_mints_per_second: {fits}` or less, "),
     };
     let instead = format!(
-        "{fits}a higher `grant_mints_per_second` if Vault can mint as much, or less concurrency for the function"
+        "{fits}a higher `grant_mints_per_second` if Vault can mint that many, or less concurrency for the function"
     );
     Some((risk, instead))
 }

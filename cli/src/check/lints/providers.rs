@@ -37,11 +37,11 @@ pub(super) fn cognito(issuer: &Issuer, config: &Config, place: &str) -> Option<F
         return None;
     }
     let risk = if by_azp {
-        "Cognito's tokens have no `azp`: each is refused (claim_missing)"
+        "Cognito's tokens have no `azp`: every token is refused (claim_missing)"
     } else {
-        "Cognito's access tokens name the app client in `client_id` and have no `aud`: each is refused (claim_missing), and only ID tokens pass"
+        "Cognito's access tokens name the app client in `client_id` and have no `aud`: every access token is refused (claim_missing), and only ID tokens pass"
     };
-    let instead = "`audience_claim: client_id`; if callers are to send ID tokens, `aud`, and `bound_claims: {token_use: id}` in each grant of this issuer";
+    let instead = "`audience_claim: client_id`; if callers should send ID tokens, `aud`, and `bound_claims: {token_use: id}` in each grant of this issuer";
     Some(Finding::warning("cognito-audience", format!("{place}.audience_claim"), risk, instead))
 }
 
@@ -83,7 +83,7 @@ pub(super) fn entra(issuer: &Issuer, place: &str) -> Option<Finding> {
     Some(entra_issuer(
         place,
         format!(
-            "`https://{version_2}/{tenant}/v2.0` without a slash at the end for tokens of version 2, `https://{version_1}/{tenant}/` with it for version 1; for several tenants, an entry for each"
+            "`https://{version_2}/{tenant}/v2.0` without a trailing slash for version 2 tokens, `https://{version_1}/{tenant}/` with one for version 1 tokens; for several tenants, one entry each"
         ),
     ))
 }
@@ -94,11 +94,11 @@ fn b2c(host: &str, tenant: &str, rest: Option<&str>, place: &str) -> Option<Find
         return None;
     }
     let tenant = shown_tenant(tenant);
-    Some(entra_issuer(place, format!("`https://{host}/{tenant}/v2.0/`, with the slash at the end")))
+    Some(entra_issuer(place, format!("`https://{host}/{tenant}/v2.0/`, with the trailing slash")))
 }
 
 fn entra_issuer(place: &str, instead: String) -> Finding {
-    let risk = "no token of Entra ID has this `iss`, which ends in its version's own form behind the tenant's id in lower case, and never in `common` or a tenant's name: each is refused (issuer_unknown)";
+    let risk = "no Entra ID token has this `iss`, which always contains the tenant's id in lower case, never `common` or a tenant's name, and then ends in the form of its version: every token is refused (issuer_unknown)";
     Finding::warning("entra-issuer", format!("{place}.issuer"), risk, instead)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn issuer_form(issuer: &Issuer, place: &str) -> Option<Finding> {
         realm(url).unwrap_or_else(|| url.to_owned())
     };
     (form != written).then(|| {
-        let risk = "it is compared to the letter, and this provider's tokens have another `iss`: each is refused (issuer_unknown)";
+        let risk = "it must match exactly, and this provider's tokens have a different `iss`: every token is refused (issuer_unknown)";
         Finding::warning("issuer-form", format!("{place}.issuer"), risk, format!("`{form}`"))
     })
 }

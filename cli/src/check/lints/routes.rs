@@ -27,7 +27,7 @@ fn stage_in_route(stage: &str, method: &str, template: &str, place: &str) -> Opt
     let is_prefix =
         stage == "api" || (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()));
     let risk = format!(
-        "API Gateway routes what stands behind the stage in the URL, so that this covers a call of /{stage}/{template} and none of /{template}"
+        "API Gateway removes the stage from the URL before it routes, so this matches calls to /{stage}/{template} and not to /{template}"
     );
     let instead = format!("`{method} /{rest}`, unless the API has a resource `/{first}`");
     let finding = Finding::warning("stage-in-route", place, risk, instead);
@@ -43,9 +43,9 @@ fn foreign_parameter(method: &str, template: &str, place: &str) -> Option<Findin
         return None;
     }
     let risk = format!(
-        "no template of API Gateway is written like `/{template}`: a parameter is `{{id}}` or, for the rest of the path, `{{proxy+}}`, fills its segment, and there is no query. It covers no call"
+        "no template of API Gateway looks like `/{template}`: a parameter is `{{id}}` or, for the rest of the path, `{{proxy+}}`, and fills its whole segment, and there is no query. It matches no call"
     );
-    let instead = format!("`{method} /{segments}`, with the names that the API's own template has");
+    let instead = format!("`{method} /{segments}`, with the names in the API's own template");
     Some(Finding::warning("foreign-parameter", place, risk, instead))
 }
 

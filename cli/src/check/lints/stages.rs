@@ -38,9 +38,9 @@ fn any_api(stage: &Stage) -> Option<Finding> {
     }
     let name = &stage.name;
     let risk = format!(
-        "every API that may call this function gets these grants on its own stage `{name}`, one made next year included"
+        "every API that may call this function gets these grants on its own stage `{name}`, including APIs that are created later"
     );
-    let instead = "the ids of the APIs that are meant";
+    let instead = "the ids of the APIs that you mean";
     Some(Finding::warning("any-api", format!("{}.api_ids", place(stage)), risk, instead))
 }
 
@@ -57,12 +57,12 @@ fn shared_audience(earlier: &Stage, stage: &Stage) -> Option<Finding> {
         return None;
     }
     let risk = format!(
-        "a token of {} for stage `{}` can be good on `{}`, or the other way round",
+        "a token from {} for stage `{}` may also be valid on `{}`, or the other way round",
         issuers.join(", "),
         earlier.name,
         stage.name
     );
-    let instead = "on each of the two stages, `audiences` that the other one does not list";
+    let instead = "`audiences` on both stages, with none in common";
     Some(Finding::warning("shared-audience", format!("{}.audiences", place(stage)), risk, instead))
 }
 
@@ -85,7 +85,7 @@ fn shared_server_id(settings: &AwsIdentitySettings, earlier: &Stage, stage: &Sta
         return None;
     }
     let risk = format!(
-        "an IAM proof signed for stage `{}` is good on `{}`, and the other way round",
+        "an IAM proof signed for stage `{}` is also valid on `{}`, and the other way round",
         earlier.name, stage.name
     );
     let instead =

@@ -95,7 +95,11 @@ fn one_caller_has_at_most_half_of_what_a_grant_has() {
     assert_eq!(found("", 20), [], "the defaults hold together");
     let one = &found("", 21)[0];
     assert_eq!((one.lint, one.place.as_str()), ("caller-over-grant", "limits.caller_mints_per_second"));
-    assert!(one.risk.contains("21 instances") && one.risk.contains("105 tokens a second"), "{}", one.risk);
+    assert!(
+        one.risk.contains("21 instances") && one.risk.contains("105 tokens minted per second"),
+        "{}",
+        one.risk
+    );
     assert!(one.instead.starts_with("`caller_mints_per_second: 4` or less"), "{}", one.instead);
 
     let all = &found("caller_mints_per_second: 50", 20)[0];

@@ -29,8 +29,8 @@ fn server_id(config: &Config) -> Vec<Finding> {
     let own = takers().filter(|stage| stage.server_id.as_ref().is_some_and(|id| is_vaults(id.as_str())));
     let own = own.map(|stage| format!("{}.server_id", stages::place(stage)));
     let finding = |place| {
-        let risk = "it names Vault, so callers sign proofs for this API that are meant for Vault as well: only their form, a presigned URL, keeps whoever sees one from logging in there in the caller's name";
-        let instead = "a name of the API's own, such as its host";
+        let risk = "it names Vault, so the proofs that callers sign for this API are addressed to Vault as well: only their form, a presigned URL, stops anyone who sees one from logging in to Vault as the caller";
+        let instead = "a name that belongs to the API, such as its host";
         Finding::warning("server-id-of-vault", place, risk, instead)
     };
     shared.into_iter().chain(own).map(finding).collect()
@@ -45,10 +45,10 @@ fn audience(config: &Config) -> Vec<Finding> {
     let shared = of_aws.filter(|issuer| issuer.audiences.iter().any(|own| own == audience.as_str()));
     let finding = |issuer: &Issuer| {
         let risk = format!(
-            "`{}` is the audience of the authorizer's own login at Vault: a caller's JWT for this API is one for Vault as well, and the authorizer's one for this API",
+            "`{}` is the audience of the authorizer's own login at Vault: a caller's JWT for this API is also addressed to Vault, and the authorizer's JWT is also addressed to this API",
             audience.as_str()
         );
-        let instead = "an audience of the API's own";
+        let instead = "an audience that belongs to the API";
         let place = format!("issuers.{}.audiences", quoted(issuer.name.as_str()));
         Finding::warning("audience-of-vault", place, risk, instead)
     };

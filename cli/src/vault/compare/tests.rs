@@ -200,7 +200,7 @@ fn rejects_taking_the_policy_of_another_configuration() {
     let careful = plan(&desired, &found, prune);
     assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
     assert!(words(&careful).contains(
-        "another's: policy `vault-authorizer`: it is another configuration's, none of whose token roles"
+        "another's: policy `vault-authorizer`: it belongs to another configuration, which shares no token role"
     ));
     let adopting = plan(&desired, &found, Allowed { adopt: true, ..prune });
     assert_eq!(
@@ -208,7 +208,8 @@ fn rejects_taking_the_policy_of_another_configuration() {
         (0, 1, 2)
     );
     assert!(
-        words(&adopting).contains("replace: policy `vault-authorizer`, which is another configuration's")
+        words(&adopting)
+            .contains("replace: policy `vault-authorizer`, which belongs to another configuration")
     );
     // A configuration that has grown, or shrunk, is still the same.
     assert_eq!(plan(&both(), &found, prune).obstacles(), 0);
@@ -246,7 +247,7 @@ fn rejects_forgetting_a_principal_that_logs_in() {
         for allowed in [Allowed::default(), alone, adopting] {
             let careful = plan(&one, &found, allowed);
             assert_eq!(careful.count(Fate::LetsInOthers), 1);
-            assert!(words(&careful).contains("`--adopt --remove-principals` changes it so:"));
+            assert!(words(&careful).contains("`--adopt --remove-principals` makes these changes:"));
         }
         assert_eq!(plan(&one, &found, Allowed { adopt: true, ..alone }).obstacles(), 0);
         assert_eq!(plan(&both, &found, alone).count(Fate::LetsInOthers), 0);
@@ -268,7 +269,7 @@ fn rejects_taking_the_login_role_of_another_configuration() {
     let careful = plan(&second, &found, Allowed { prune: true, ..Allowed::default() });
     assert_eq!((careful.count(Fate::Others), careful.obstacles()), (1, 1));
     assert!(words(&careful).contains(
-        "another's: login role `api-authorizer` of `auth/aws`: it logs in another configuration's authorizer"
+        "another's: login role `api-authorizer` of `auth/aws`: another configuration's authorizer logs in with it"
     ));
     let adopting = plan(&second, &found, Allowed { adopt: true, ..Allowed::default() });
     assert_eq!((adopting.obstacles(), adopting.count(Fate::Replace)), (0, 1));

@@ -2,7 +2,7 @@
 # empty ones, and both commands an agent's address.
 for variable in $(env | sed -n 's/^BAO_\([A-Z_]\{1,\}\)=.*/\1/p'); do
     if eval "[ -n \"\${BAO_$variable-}\" ] && [ -z \"\${VAULT_$variable+set}\" ]"; then
-        echo "BAO_$variable is set, and this script goes by VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
+        echo "BAO_$variable is set, but this script uses VAULT_$variable: set VAULT_$variable, or unset BAO_$variable" >&2
         exit 1
     fi
     unset "BAO_$variable"

@@ -18,7 +18,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) {
     screen.paragraph(
         "One PostgreSQL table has the orders of two tenants. A second API has a grant for each: the JWT names the tenant, \
          the tenant's token may read the credentials of one database role, and row-level security shows that role its own \
-         rows. Every sample sends the same query. Below it: the user that Vault made for it, as pg_roles had it meanwhile.",
+         rows. Every sample sends the same query. Below each: the user that Vault created for it, as seen in pg_roles.",
     );
     screen.line("");
     let mut users = Vec::new();
@@ -29,7 +29,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) {
     }
     if !world.tenants.languages.contains(&"typescript") {
         screen.paragraph(
-            "The sample in TypeScript was not run: it is built where the machine has Node.js and npm.",
+            "The sample in TypeScript was not run: it is built only if the machine has Node.js and npm.",
         );
     }
     let token = json!({"policies": ["orders-acme"], "no_default_policy": true, "ttl": "1m"});
@@ -37,7 +37,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) {
     let of_another = "database/creds/orders-globex";
     let (status, _) = world.vault.openbao.api("GET", of_another, Some(&token), Value::Null).await;
     promise::equal("acme's policy reads globex's credentials", 403, status);
-    screen.row("read globex's credentials", status, "with a token of acme's");
+    screen.row("read globex's credentials", status, "with acme's token");
     for (name, log) in world.tenants.logs().await {
         let held = users.iter().filter(|user| log.contains(*user)).count();
         promise::equal(&format!("The log of {name}: database users in it"), 0, held);
@@ -46,7 +46,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) {
         "Vault decides whose credentials a token gets, PostgreSQL which rows they show, and the code decides neither.",
     );
     screen.proved(
-        "Revoking the token took the user along. Vault queues that: pg_roles lost it within moments of the answer.",
+        "Revoking the token also removed the user. Vault queues that: pg_roles lost it within moments of the answer.",
     );
 }
 

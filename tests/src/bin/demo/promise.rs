@@ -5,7 +5,7 @@ use std::fmt::Display;
 /// Checks that `came` reads as what was promised of `what`.
 pub(crate) fn equal(what: &str, promised: impl Display, came: impl Display) {
     let (promised, came) = (promised.to_string(), came.to_string());
-    assert!(promised == came, "{what}\n  expected  {promised}\n  came      {came}");
+    assert!(promised == came, "{what}\n  expected  {promised}\n  got       {came}");
 }
 
 /// A list as text.

@@ -37,8 +37,8 @@ impl Screen {
         self.line("");
         self.paragraph(
             "All of this runs on your machine, with real parts: both functions, OpenBao, PostgreSQL, and the \
-             CloudFormation template and Vault policies that ship. AWS is an emulator, and the identity provider a \
-             small one of the demo's own.",
+             CloudFormation template and Vault policies of the project. AWS is an emulator, and the identity provider \
+             is a small one that belongs to the demo.",
         );
     }
 
@@ -103,7 +103,8 @@ impl Screen {
     /// All promises are kept.
     pub(crate) fn finished(&self) {
         self.line("");
-        let text = format!("Everything came as promised, in {:.1} s.", self.started.elapsed().as_secs_f64());
+        let text =
+            format!("Everything worked as promised, in {:.1} s.", self.started.elapsed().as_secs_f64());
         self.line(&format!("{} {}", self.good(), self.paint(BOLD, &text)));
         self.paragraph("What only an AWS account can prove is listed in docs/not-verified-on-aws.md.");
     }

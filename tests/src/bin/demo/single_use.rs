@@ -12,8 +12,8 @@ use crate::world::World;
 pub(crate) async fn tell(screen: &Screen, world: &World) -> Vec<String> {
     screen.chapter("5  What the authorizer hands over opens once");
     screen.paragraph(
-        "Now the authorizer alone is invoked, with the event that API Gateway would send, so that its answer stays \
-         here. There is no Vault token in it, only a wrapping token. Plain Vault API opens that, once:",
+        "Now only the authorizer is invoked, with the event that API Gateway would send, so that its answer stays \
+         here. It contains no Vault token, only a wrapping token. The plain Vault API opens that, once:",
     );
     let answer = world.deployment.authorize(&world.jwt).await;
     let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
@@ -49,7 +49,7 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Vec<String> {
     promise::equal("Revoking", 204, status);
     screen.row("revoke", status, "");
     screen.proved(
-        "Had somebody unwrapped it on the way, the function would have been refused, and would know.",
+        "If somebody had unwrapped it on the way, the function would have been refused, and would know.",
     );
     vec![wrapping_token, token]
 }

@@ -11,8 +11,8 @@ use crate::world::{JWT_MINUTES, World, alice};
 pub(crate) async fn tell(screen: &Screen, world: &World) -> Answer {
     screen.chapter("3  One caller, one JWT, two stages");
     screen.paragraph(&format!(
-        "Alice's JWT has scope orders:read and ends in {JWT_MINUTES} minutes. The function behind the API has no \
-         credential for Vault: it reads one secret with the token that her call brings, and revokes the token."
+        "Alice's JWT has scope orders:read and expires in {JWT_MINUTES} minutes. The function behind the API has no \
+         credential for Vault: it reads one secret with the token that comes with her call, and revokes the token."
     ));
     screen.line("");
     let prod = allowed(world, "prod", 120).await;
@@ -21,17 +21,17 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Answer {
     screen.line("");
     let jwt = world.issuer.token(&alice().expires_in(100));
     let short = world.get_orders("staging", Some(&jwt)).await;
-    let what = "GET /staging/orders with a JWT that ends in 100 s";
+    let what = "GET /staging/orders with a JWT that expires in 100 s";
     short.came_with(what, 200);
     let lifetime = shown(&short.body["vault"]["lease_duration_seconds"]);
     promise::equal(&format!("{what}: lifetime"), 60, &lifetime);
     promise::equal("Logins of the authorizer at Vault", 1, world.vault.aws_auth.login_count());
-    screen.proved("What a call may do in Vault, and for how long, follows from caller, route and stage.");
+    screen.proved("Caller, route and stage decide what a call may do in Vault, and for how long.");
     screen.proved(
         "The authorizer was given no secret: it logged in to Vault with its IAM role, once for all these calls.",
     );
     screen.proved(&format!(
-        "A token never outlives the JWT: on staging, a JWT that ends in 100 s gets a token of {lifetime} s."
+        "A token never outlives the JWT: on staging, a JWT that expires in 100 s gets a token of {lifetime} s."
     ));
     prod
 }

@@ -29,16 +29,17 @@ const LIFE: [(&str, &str); 4] = [
 /// Tells it for `call`, the first one on prod. `secrets` were handled meanwhile, and no log may hold one.
 pub(crate) async fn tell(screen: &Screen, world: &World, call: &Answer, secrets: &[String]) {
     screen.chapter("7  The first call on prod, in both logs");
-    screen
-        .paragraph("The authorizer writes one JSON line for each decision, to CloudWatch Logs. Of this one:");
+    screen.paragraph(
+        "The authorizer writes one JSON line for each decision, to CloudWatch Logs. For this call:",
+    );
     for fields in LINE {
         screen.line(&format!("    {}", selected(call, fields)));
     }
     let hash = world.vault.openbao.audit_hash(&call.logged("wrapped_accessor")).await;
-    screen.paragraph("Vault's audit log has accessors hashed. By Vault's sys/audit-hash, that one is");
+    screen.paragraph("Vault's audit log has only hashed accessors. By Vault's sys/audit-hash, this one is");
     screen.line(&format!("    {hash}"));
     screen.paragraph(
-        "and these are the audit log's entries with it; the look-up before the unwrap names no accessor:",
+        "and these are the audit log's entries with it; the lookup before the unwrap has no accessor:",
     );
     let entries = entries_with(world.vault.openbao.audit_entries(), &hash);
     let seen: Vec<String> = entries.iter().map(operation).collect();
@@ -51,8 +52,8 @@ pub(crate) async fn tell(screen: &Screen, world: &World, call: &Answer, secrets:
     promise::equal("The token's metadata: request_id", call.logged("lambda_request_id"), request_id);
     no_log_holds(world, secrets).await;
     screen.proved(
-        "wrapped_accessor joins the two logs. The token's metadata in Vault names the request id, too. None of \
-         the logs, the function's included, has Alice's JWT or the tokens of chapter 5 in it.",
+        "wrapped_accessor joins the two logs. The token's metadata in Vault has the request id, too. No log, not \
+         even the function's, contains Alice's JWT or the tokens of chapter 5.",
     );
 }
 

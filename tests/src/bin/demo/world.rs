@@ -53,7 +53,7 @@ impl World {
         screen.paragraph(if vault.aws_auth.is_plugin() {
             "OpenBao runs its plugin for Vault's AWS auth method, which has the emulator's STS check the signature."
         } else {
-            "OpenBao has Vault's AWS auth method as a plugin, which is not here: a stand-in in front of it answers \
+            "OpenBao has Vault's AWS auth method as a plugin, which is not installed: a stand-in in front of it answers \
              auth/aws/login as Vault does, and has the emulator's STS check the signature."
         });
 
@@ -62,7 +62,7 @@ impl World {
         parameters.stack = STACK.to_owned();
         let stack = DeployedStack::quickstart(&emulator, &parameters);
         let address = vault.address();
-        let of_tenants = "a second one: the sample in each language, asking the database";
+        let of_tenants = "a second one: the sample in each language, with the database";
         let of_tenants = screen.doing(
             "API with database",
             of_tenants,

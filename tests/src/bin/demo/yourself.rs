@@ -54,9 +54,9 @@ pub(crate) async fn stay(screen: &Screen, world: &World, scratch: &Scratch, line
     lines.variables.iter().chain(&lines.commands).for_each(|line| screen.line(line));
     screen.line("");
     screen.paragraph(&format!(
-        "The JWTs end in {JWT_MINUTES} minutes. Each decision of the authorizer shows up here. Ctrl-C ends it all."
+        "The JWTs expire in {JWT_MINUTES} minutes. Each decision of the authorizer appears here. Ctrl-C stops everything."
     ));
-    screen.paragraph(&format!("The logs, which are kept: {}", scratch.path().display()));
+    screen.paragraph(&format!("The logs are kept: {}", scratch.path().display()));
     screen.line("");
     follow(screen, world, &scratch.path().join("authorizer.log")).await;
 }

@@ -17,7 +17,7 @@ async fn an_empty_server_gets_everything_once() {
     let operator = Operator::root(&openbao, &two_grants(openbao.address()));
     let plan = operator.plans(&[]);
     assert!(plan.ends_with("\nplan: 6 to create, 2 missing\n"), "{plan}");
-    let missing = "missing: policy `tenant-read` of grant `tenants`: yours to write";
+    let missing = "missing: policy `tenant-read` of grant `tenants`: write it yourself";
     assert!(plan.contains(missing), "a policy that a grant names is reported: {plan}");
     assert_eq!(operator.plan(&[]), plan, "and a plan changes nothing");
 
@@ -181,7 +181,7 @@ async fn what_another_made_is_left_as_it_is_until_it_is_adopted() {
     assert!(plan.contains("\n  - path \"a\" { capabilities = [\"read\"] }\n"), "{plan}");
     let mark = openbao.audit_mark();
     let refused = operator.fails(&["--prune"]);
-    assert_eq!(refused, "error: nothing was changed: 4 in conflict, as said above\n");
+    assert_eq!(refused, "error: nothing was changed: 4 in conflict, see above\n");
     assert_eq!(writes_since(&openbao, mark), [""; 0], "not even what is in no conflict");
     for (path, before) in &before {
         assert_eq!(&openbao.read(path).await, before, "{path}");

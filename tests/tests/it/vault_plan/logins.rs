@@ -18,9 +18,12 @@ async fn the_aws_login_is_set_up_on_request_and_a_shared_server_id_never_changed
     // Not enabled: said, and in the way of nothing else.
     let bare = Operator::root(&openbao, &one_grant(openbao.address()).login(aws_login())).with(&principal);
     let plan = bare.plan(&[]);
-    assert!(plan.contains("missing: auth method at `auth/aws`: `vault auth enable -path=aws aws`"), "{plan}");
+    assert!(
+        plan.contains("missing: auth method at `auth/aws`: run `vault auth enable -path=aws aws`"),
+        "{plan}"
+    );
     assert!(plan.ends_with("\nplan: 4 to create, 2 missing\n"), "{plan}");
-    let told = "error: the authorizer cannot log in yet: an auth method is missing, as said above\n";
+    let told = "error: the authorizer cannot log in yet: an auth method is missing, see above\n";
     assert_eq!(bare.fails(&[]), told);
     bare.plans(&[]);
 
@@ -65,12 +68,12 @@ async fn the_aws_login_is_set_up_on_request_and_a_shared_server_id_never_changed
     put(client, "iam_server_id_header_value", json!("others.example.com"));
     let shared = named.run("apply", &["--adopt"]);
     for told in [
-        "in use: server id of `auth/aws`: whoever logs in there relies on it",
+        "in use: server id of `auth/aws`: other logins there rely on it",
         "iam_server_id_header_value: others.example.com -> vault.example.com",
     ] {
         assert!(shared.stdout.contains(told), "{}", shared.stdout);
     }
-    assert_eq!(shared.complained(1), "error: nothing was changed: 1 in conflict, as said above\n");
+    assert_eq!(shared.complained(1), "error: nothing was changed: 1 in conflict, see above\n");
     assert_eq!(at(client, "iam_server_id_header_value"), "others.example.com");
 
     // Set up by others without one: theirs to decide, or adopted.
@@ -98,7 +101,10 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     };
     let operator = named(&["api-authorizer"]);
     let plan = operator.plan(&[]);
-    assert!(plan.contains("missing: auth method at `auth/jwt`: `vault auth enable -path=jwt jwt`"), "{plan}");
+    assert!(
+        plan.contains("missing: auth method at `auth/jwt`: run `vault auth enable -path=jwt jwt`"),
+        "{plan}"
+    );
     vault_setup::jwt_method(&openbao, &issuer).await;
     operator.apply(&[]);
     operator.nothing_to_do();
@@ -176,8 +182,7 @@ async fn a_jwt_role_lets_in_whom_the_operator_named_and_nobody_else() {
     );
     assert_eq!(openbao.status(role).await, 200);
     let unsuited = unnamed.run("apply", &["--approle", "gateway"]).complained(2);
-    let told =
-        "error: `--approle` is not for this login: by `vault.login`, `--jwt-subject` says who may log in\n";
+    let told = "error: `--approle` is not for this login: with this `vault.login`, `--jwt-subject` says who may log in\n";
     assert_eq!(unsuited, told);
 }
 

@@ -57,7 +57,7 @@ async fn the_quotas_of_an_administrative_namespace_are_made_there() {
     for namespace in ["admin", "admin/team"] {
         let operator = Operator::root(&openbao, &configuration).in_namespace(namespace);
         let told = operator.fails(&[]);
-        assert!(told.contains("HCP Vault in `admin`, which `--quota-namespace` names"), "{told}");
+        assert!(told.contains("HCP Vault in `admin`, which you set with `--quota-namespace`"), "{told}");
         operator.apply(&there);
         operator.with(&there).nothing_to_do();
         let name = namespace.replace('/', "-");

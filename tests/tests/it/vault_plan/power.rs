@@ -49,7 +49,7 @@ async fn what_the_token_lacks_is_said_and_the_documented_policy_is_enough() {
     );
     let undone =
         format!("create rate limit quota `{name}`; create rate limit quota `vault-authorizer-tenant`");
-    let half_done = "error: 4 done, and then this failed; run it again to go on. Not done";
+    let half_done = "error: 4 done, then this failed; run it again to continue. Not done";
     assert_eq!(told(&half, "apply"), format!("{half_done}: {undone}: {writes}"));
     let whole = openbao.token_with(&documented).await;
     let finished = as_bearer(&whole).apply(&[]);
@@ -70,7 +70,7 @@ async fn a_quota_by_another_name_is_said() {
     let begins =
         "error: 3 done, then this failed; run it again to continue. Not done: create rate limit quota";
     assert!(told.starts_with(begins), "{told}");
-    for words in ["there is one for this path by another name", "`--no-quotas`", "exists under the name"] {
+    for words in ["this path already has one under another name", "`--no-quotas`", "exists under the name"] {
         assert!(told.contains(words), "{told}");
     }
     operator.apply(&["--no-quotas"]);

@@ -65,7 +65,7 @@ async fn several_stages_and_regions_share_a_vault_by_terraforms_readme() {
     let second = follow("prod", "us-east-1", &lines);
     let in_use = "in use: login role `orders-prod` of `auth/aws`: a function that you did not name";
     assert!(second.stdout.contains(in_use), "{}", second.stdout);
-    assert_eq!(second.complained(1), "error: nothing was changed: 1 in conflict, as said above\n");
+    assert_eq!(second.complained(1), "error: nothing was changed: 1 in conflict, see above\n");
     assert_eq!(bound(), json!([arn("orders-prod-eu-west-1")]));
     let both = format!("{} --aws-principal {}\n", lines.trim_end(), arn("orders-prod-eu-west-1"));
     follow("prod", "us-east-1", &both).printed(0);
@@ -76,8 +76,7 @@ async fn several_stages_and_regions_share_a_vault_by_terraforms_readme() {
     assert_ne!(bare, lines, "the README gives each stage a policy of its own");
     let bare = format!("{} --aws-principal {}", bare.trim_end(), arn("orders-prod-us-east-1"));
     let taken = follow("prod", "eu-west-1", &bare);
-    let anothers =
-        "another's: login role `orders-prod` of `auth/aws`: it logs in another configuration's authorizer";
+    let anothers = "another's: login role `orders-prod` of `auth/aws`: another configuration's authorizer logs in with it";
     assert!(taken.stdout.contains(anothers), "{}", taken.stdout);
     taken.complained(1);
 }
