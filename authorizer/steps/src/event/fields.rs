@@ -103,11 +103,11 @@ fn object<'e, 'j>(
     key: &str,
 ) -> Result<impl Iterator<Item = (&'e str, &'e Json<'j>)>, EventError> {
     let members = match event.get(key) {
-        None | Some(Json::Null) => None,
-        Some(Json::Members(members)) => Some(members),
+        None | Some(Json::Null) => &[],
+        Some(Json::Members(members)) => members.as_slice(),
         Some(Json::Text(_) | Json::List(_) | Json::Other) => {
             return Err(EventError::Unsupported("its headers or query parameters are not an object"));
         }
     };
-    Ok(members.into_iter().flatten().map(|(name, value)| (name.as_ref(), value)))
+    Ok(members.iter().map(|(name, value)| (name.as_ref(), value)))
 }

@@ -5,7 +5,7 @@
 //! parsers differ in which of the two they keep (RFC 8259, section 4). The other modules of this step know what each
 //! member means.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -22,7 +22,7 @@ pub enum Json<'e> {
     /// An array.
     List(Vec<Json<'e>>),
     /// An object.
-    Members(BTreeMap<Cow<'e, str>, Json<'e>>),
+    Members(Vec<(Cow<'e, str>, Json<'e>)>),
     /// A number, `true` or `false`.
     Other,
 }
@@ -30,7 +30,8 @@ pub enum Json<'e> {
 impl Json<'_> {
     /// The member with this name, of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
-        if let Self::Members(members) = self { members.get(name) } else { None }
+        let Self::Members(members) = self else { return None };
+        members.iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
     /// The text, of a string.
@@ -113,14 +114,31 @@ impl<'e> Visitor<'e> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'e>>(self, mut entries: A) -> Result<Json<'e>, A::Error> {
-        let mut members = BTreeMap::new();
+        let mut members = Vec::new();
         while let Some((Name(name), value)) = entries.next_entry()? {
-            if members.insert(name, value).is_some() {
-                return Err(Error::custom("an object has a duplicate member"));
-            }
+            members.push((name, value));
+        }
+        if has_duplicate(&members) {
+            return Err(Error::custom("an object has a duplicate member"));
         }
         Ok(Json::Members(members))
     }
+}
+
+/// Most names of a small object differ in length, so to compare each pair costs less than any set. A caller can make an object
+/// large.
+fn has_duplicate(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    if members.len() > 64 {
+        return members.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() < members.len();
+    }
+    let mut rest = members;
+    while let [(name, _), others @ ..] = rest {
+        if others.iter().any(|(other, _)| other == name) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// A member's name. serde alone would copy every one.
@@ -135,7 +153,7 @@ mod tests {
     fn texts_without_an_escape_are_the_events_own() {
         let json: Json = serde_json::from_str(r#"{"a":"x","b\n":["y\t", null, true, 1.5, -1]}"#).unwrap();
         let Json::Members(members) = &json else { panic!() };
-        assert!(members.keys().map(|name| matches!(name, Cow::Borrowed(_))).eq([true, false]), "`a`, `b\n`");
+        assert!(members.iter().map(|(name, _)| matches!(name, Cow::Borrowed(_))).eq([true, false]));
         assert!(matches!(json.get("a"), Some(Json::Text(Cow::Borrowed("x")))));
         assert!(matches!(json.get("b\n"), Some(Json::List(items)) if matches!(
             items.as_slice(),
@@ -152,6 +170,12 @@ mod tests {
         ] {
             let error = serde_json::from_str::<Json>(twice).unwrap_err().to_string();
             assert!(error.starts_with("an object has a duplicate member"), "{twice}: {error}");
+        }
+        for members in 2..100 {
+            let names = (1..members).map(|n| format!("\"{n}\":{n},")).collect::<String>();
+            let text = |last: &str| format!("{{{names}\"{last}\":0}}");
+            assert!(serde_json::from_str::<Json>(&text("0")).is_ok());
+            assert!(serde_json::from_str::<Json>(&text("1")).is_err(), "{members}");
         }
     }
 }
