@@ -27,7 +27,7 @@ use crate::{
     failure::Failure,
     input::{ConfigArguments, ConfigError},
     output::{Output, OutputError},
-    vault::{Quotas, own_policy},
+    vault::{OWN_POLICY, Quotas, own_policy},
 };
 
 use aws::Deployment;
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", requires = "function")]
     aws_endpoint: Option<String>,
     /// The name of the authorizer's own policy in Vault
-    #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
+    #[arg(long, value_name = "NAME", default_value = OWN_POLICY, value_parser = own_policy)]
     policy: PolicyName,
     #[command(flatten)]
     quotas: Quotas,

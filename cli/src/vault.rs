@@ -88,7 +88,7 @@ struct Common {
     #[command(flatten)]
     address: AddressArguments,
     /// The name of the authorizer's own policy in Vault: one for each configuration
-    #[arg(long, value_name = "NAME", default_value = "vault-authorizer", value_parser = own_policy)]
+    #[arg(long, value_name = "NAME", default_value = OWN_POLICY, value_parser = own_policy)]
     policy: PolicyName,
     #[command(flatten)]
     trusted: TrustedArguments,
@@ -348,6 +348,9 @@ pub(crate) async fn drift(
     let (server, plan) = compared(options, token, quotas, &desired, Allowed::default()).await?;
     Ok((plan, server.operator.token_place()))
 }
+
+/// The name of the authorizer's own policy, unless `--policy` gives another one.
+pub(crate) const OWN_POLICY: &str = "vault-authorizer";
 
 /// Other names are somebody's already.
 pub(crate) fn own_policy(text: &str) -> Result<PolicyName, String> {

@@ -70,7 +70,7 @@ impl Finding {
 /// All findings. For people also their sum, and the command to run next.
 pub(super) fn report(findings: &[Finding], next: &Next, json: bool) -> String {
     if json {
-        return output::json(&findings) + "\n";
+        return output::json(findings) + "\n";
     }
     let lines: String = findings.iter().map(Finding::text).collect();
     let wrong = findings.iter().filter(|finding| finding.is_wrong()).count();

@@ -4,7 +4,10 @@
 //! then looked at again.
 
 use super::{Arguments, finding::Finding, login, objects};
-use crate::next::{Next, option};
+use crate::{
+    next::{Next, option},
+    vault::OWN_POLICY,
+};
 
 pub(super) fn of(findings: &[Finding], arguments: &Arguments) -> Next {
     let wrong = || findings.iter().filter(|finding| finding.is_wrong());
@@ -41,9 +44,6 @@ impl Arguments {
         Next::new(["doctor"], given)
     }
 }
-
-/// Where `--policy` is not given.
-const OWN_POLICY: &str = "vault-authorizer";
 
 #[cfg(test)]
 mod tests {

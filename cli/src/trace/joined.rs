@@ -256,8 +256,8 @@ fn remarks(decision: &Decision, steps: &[Step], doubt: Option<&Doubt>) -> Remark
         } else if of(Kind::Unwrap).any(|step| step.error.is_some()) {
             seen.push(REFUSED_BEFORE);
         }
-        let after_unwrap = steps.iter().skip_while(|step| step.kind != Kind::Unwrap || !step.succeeded());
-        if after_unwrap.into_iter().any(|step| step.kind == Kind::Lookup && step.error.is_some()) {
+        let mut from_unwrap = steps.iter().skip_while(|step| step.kind != Kind::Unwrap || !step.succeeded());
+        if from_unwrap.any(|step| step.kind == Kind::Lookup && step.error.is_some()) {
             seen.push(LOOKED_UP_TOO_LATE);
         }
         if of(Kind::Misuse).next().is_some() {
