@@ -64,7 +64,8 @@ impl Terraform {
     /// The same; answers what it prints to standard output.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
         let ran = self.run(folder, arguments).await;
-        assert!(ran.code == 0, "terraform {} fails in {folder}:\n{}", arguments.join(" "), ran.all());
+        // The error first: a long report is cut at its end.
+        assert!(ran.code == 0, "terraform {} fails in {folder}:\n{}{}", arguments.join(" "), ran.stderr, ran.stdout);
         ran.stdout
     }
 
