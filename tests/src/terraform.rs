@@ -65,7 +65,13 @@ impl Terraform {
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
         let ran = self.run(folder, arguments).await;
         // The error first: a long report is cut at its end.
-        assert!(ran.code == 0, "terraform {} fails in {folder}:\n{}{}", arguments.join(" "), ran.stderr, ran.stdout);
+        assert!(
+            ran.code == 0,
+            "terraform {} fails in {folder}:\n{}{}",
+            arguments.join(" "),
+            ran.stderr,
+            ran.stdout
+        );
         ran.stdout
     }
 

@@ -71,6 +71,11 @@ pub(crate) const CHROMIUM: Tool = Tool {
     probe: &["chromium", "--version"],
     remedy: "install it, to open pages as readers do; Debian: apt-get install chromium",
 };
+pub(crate) const MINISIGN: Tool = Tool {
+    name: "minisign",
+    probe: &["minisign", "-v"],
+    remedy: "install it, to sign what a dry run makes; Debian and Ubuntu: apt-get install minisign",
+};
 pub(crate) const COREUTILS: Tool = Tool {
     name: "sha256sum and date",
     probe: &["sha256sum", "--version"],

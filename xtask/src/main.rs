@@ -77,11 +77,11 @@ Usage: cargo xtask <task>
   package [--twice]
                   Build the zip files for Lambda, with their SBOMs, licences and checksums.
                   --twice builds them again in a fresh clone and compares the bytes.
-  release --dry-run [--key FILE]
+  release --dry-run
                   Build and check all that a release consists of: packages, command line, notes, provenance, checksums, signature.
-                  Nothing is published. A real release is --build, then --sign --key FILE. Without an option, it says what that needs.
+                  Nothing is published. A real release is --build. Without an option, it says what that needs.
                   --align writes the version and the address of Cargo.toml to all files that state them.
-                  Also needs Python 3, Node.js and npm.
+                  Also needs Python 3, Node.js, npm and minisign.
   chaos [name…]   Run outages of Vault, the network and the functions, and check what callers see: all scenarios, or these.
                   --mint-ahead runs them with tokens minted ahead.
                   All scenarios take twenty minutes and write docs/reliability.md. Also needs prlimit (util-linux).

@@ -5,17 +5,17 @@
 //! <target>/release-<version>/vault-authorizer-cli-<architecture>.tar.gz, .cdx.json   the command line
 //! <target>/release-<version>/*.whl, *.tar.gz, *.tgz, *.crate   the packages for integrations, and the CDK construct
 //! <target>/release-<version>/provenance.intoto.json       what they were built from
-//! <target>/release-<version>/SHA256SUMS, .minisig         of all of these, and its signature
+//! <target>/release-<version>/SHA256SUMS                   of all of these
 //! <target>/release-<version>/NOTES.md                     the text of the release
 //! ```
 //!
-//! `.github/workflows/release.yml` runs it and publishes the folder.
+//! `.github/workflows/release.yml` runs it, signs the checksums and publishes the folder. A dry run signs with a key that
+//! it makes and forgets, in a folder of its own.
 
 mod changelog;
 mod files;
 mod installed;
 mod provenance;
-mod signature;
 mod stated;
 #[cfg(test)]
 mod workflow;
@@ -24,42 +24,27 @@ use crate::package::{self, SUMS, Source};
 use crate::workspace::{Failure, Stopwatch, Workspace, said};
 use crate::{machine, parts};
 use changelog::Section;
-use signature::{Key, Public};
 use stated::Stated;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// `cargo xtask release`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
     match Task::parse(arguments)? {
         Task::Explain => explain(workspace),
         Task::Align => stated::align(workspace),
-        Task::DryRun { key } => {
-            let key = key.map_or_else(Key::for_a_dry_run, |file| Key::read(&file))?;
+        Task::DryRun => {
+            machine::require(&[machine::MINISIGN])?;
             let stopwatch = Stopwatch::start();
             let release = Release::build(workspace, Strictness::DryRun)?;
-            release.sign(&key)?;
-            let public = release.work.join(PUBLIC_KEY);
-            package::write(&public, key.public.text()?.as_bytes())?;
-            println!("release: dry run: the public key of this signature is {}", public.display());
+            release.sign_for_nobody()?;
             release.list()?;
             println!("release: dry run done in {:.0} s. Nothing was published.", stopwatch.seconds());
             warn(&release.warnings);
             Ok(())
         }
         Task::Build => Release::build(workspace, Strictness::Release)?.list(),
-        Task::Sign { key } => {
-            let release = Release::built(workspace)?;
-            let key = Key::read(&key)?;
-            let public = workspace.root.join(PUBLIC_KEY);
-            if Public::read(&public)?.line() != key.public.line() {
-                return Err(Failure::new(format!(
-                    "this is not the secret half of {}, which users verify with",
-                    public.display()
-                )));
-            }
-            release.sign(&key)
-        }
     }
 }
 
@@ -74,9 +59,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
 enum Task {
     Explain,
     Align,
-    DryRun { key: Option<PathBuf> },
+    DryRun,
     Build,
-    Sign { key: PathBuf },
 }
 
 impl Task {
@@ -84,12 +68,10 @@ impl Task {
         match arguments {
             [] => Ok(Self::Explain),
             ["--align"] => Ok(Self::Align),
-            ["--dry-run"] => Ok(Self::DryRun { key: None }),
-            ["--dry-run", "--key", key] => Ok(Self::DryRun { key: Some(key.into()) }),
+            ["--dry-run"] => Ok(Self::DryRun),
             ["--build"] => Ok(Self::Build),
-            ["--sign", "--key", key] => Ok(Self::Sign { key: key.into() }),
             _ => Err(Failure::new(format!(
-                "release takes `--dry-run [--key FILE]`, `--build`, `--sign --key FILE` or `--align`, not `{}`",
+                "release takes `--dry-run`, `--build` or `--align`, not `{}`",
                 arguments.join(" ")
             ))),
         }
@@ -105,10 +87,13 @@ fn explain(workspace: &Workspace) -> Result<(), Failure> {
          To release it, push the tags of a commit that `cargo xtask test` passes. The workflow does the rest:\n\n  \
          git tag v{version} && git tag integrations/go/v{version}\n  \
          git push origin v{version} integrations/go/v{version}\n\n\
-         By hand, without the workflow:\n\n  cargo xtask release --build\n  \
-         cargo xtask release --sign --key /path/to/the/secret/key\n\n\
-         Then upload every file of {} but NOTES.md, which is the text of the release.\n",
-        folder(workspace, version).display()
+         By hand, without the workflow:\n\n  cargo xtask release --build\n  cd {}\n  \
+         minisign -S -s /path/to/the/secret/key -m {SUMS} -t '{}'\n  \
+         minisign -V -p {} -m {SUMS}\n\n\
+         Then upload every file of that folder but NOTES.md, which is the text of the release.\n",
+        folder(workspace, version, Strictness::Release).display(),
+        trusted_comment(version, &said(&mut workspace.git(&["rev-parse", "HEAD"]))?),
+        workspace.root.join(PUBLIC_KEY).display(),
     );
     check(workspace)?;
     let warnings = warnings(workspace, &stated, &Section::read(workspace, version)?)?;
@@ -135,7 +120,7 @@ struct Release<'w> {
 }
 
 impl<'w> Release<'w> {
-    /// Builds everything but the signature.
+    /// Builds everything but the signature, and tries it out.
     fn build(workspace: &'w Workspace, strictness: Strictness) -> Result<Self, Failure> {
         machine::require(&[machine::PYTHON, machine::NODE, machine::NPM, machine::GIT, machine::COREUTILS])?;
         check(workspace)?;
@@ -148,7 +133,8 @@ impl<'w> Release<'w> {
         }
         warn(&warnings);
         let source = Source::find(workspace)?;
-        let (folder, work) = (folder(workspace, &stated.version), workspace.target.join("release-work"));
+        let folder = folder(workspace, &stated.version, strictness);
+        let work = workspace.target.join("release-work");
         let release = Self { workspace, stated, commit: source.commit.clone(), folder, work, warnings };
         package::renew(&release.folder)?;
         package::renew(&release.work)?;
@@ -161,6 +147,9 @@ impl<'w> Release<'w> {
         package::write(&release.folder.join(SUMS), sums.as_bytes())?;
         let notes = notes(&release.stated, &section, &release.warnings, &sums);
         package::write(&release.folder.join(NOTES), notes.as_bytes())?;
+        // From here on the code of dependencies runs that are no part of the release.
+        release.try_out()?;
+        release.verify()?;
         Ok(release)
     }
 
@@ -175,48 +164,51 @@ impl<'w> Release<'w> {
             }
             Ok(())
         })?;
-        step("command line", || {
-            package::command(workspace, folder)?;
-            installed::command(work, folder)
-        })?;
+        step("command line", || package::command(workspace, folder))?;
         step("packages for integrations", || {
             parts::for_release(workspace)?;
             files::pack(workspace, work, folder)?;
-            files::pack_again(workspace, work, folder)?;
-            installed::packages(workspace, work, folder)
+            files::pack_again(workspace, work, folder)
         })
     }
 
-    /// One that was built by the same commit, and not touched since.
-    fn built(workspace: &'w Workspace) -> Result<Self, Failure> {
-        let stated = Stated::read(workspace)?;
-        let folder = folder(workspace, &stated.version);
-        if !folder.join(SUMS).is_file() {
-            return Err(Failure::new(format!(
-                "{}: no release to sign. Build it first: cargo xtask release --build",
-                folder.display()
-            )));
-        }
-        let commit = said(&mut workspace.git(&["rev-parse", "HEAD"]))?.trim_end().to_owned();
-        let work = workspace.target.join("release-work");
-        Ok(Self { workspace, stated, commit, folder, work, warnings: Vec::new() })
+    fn try_out(&self) -> Result<(), Failure> {
+        let Self { workspace, folder, work, .. } = self;
+        step("command line, as a user gets it", || installed::command(work, folder))?;
+        step("packages, as a user gets them", || installed::packages(workspace, work, folder))
     }
 
-    /// Signs the checksums, and verifies the signature and the checksums as a user does.
-    fn sign(&self, key: &Key) -> Result<(), Failure> {
-        let sums = package::read(&self.folder.join(SUMS))?;
-        if sums != lines(&self.sums()?).as_bytes() {
-            return Err(Failure::new(format!(
-                "{}: a file is not the one in {SUMS}. Build the release again",
-                self.folder.display()
-            )));
+    /// Whether every file is still the one that was summed up.
+    fn verify(&self) -> Result<(), Failure> {
+        if package::read(&self.folder.join(SUMS))? == lines(&self.sums()?).as_bytes() {
+            return Ok(());
         }
-        let comment = format!("vault-authorizer {}, commit {}", self.stated.version, self.commit);
-        let file = self.folder.join(SIGNATURE);
-        package::write(&file, key.sign(&sums, &comment)?.as_bytes())?;
-        let signature = fs::read_to_string(&file).map_err(Failure::because(file.display()))?;
-        key.public.verify(&sums, &signature)?;
-        println!("release: signed and verified: {SIGNATURE}, key {}", key.public.line());
+        Err(Failure::new(format!(
+            "{}: a file is not the one in {SUMS}. Build the release again",
+            self.folder.display()
+        )))
+    }
+
+    /// Signs the checksums with a new key, and verifies the signature and the checksums as a user does. Nobody trusts that key.
+    fn sign_for_nobody(&self) -> Result<(), Failure> {
+        let (public, secret) = (self.work.join(PUBLIC_KEY), self.work.join("minisign.key"));
+        let sums = self.folder.join(SUMS);
+        let minisign = |arguments: &[&str]| {
+            let mut minisign = Command::new("minisign");
+            minisign.args(arguments).arg("-p").arg(&public);
+            minisign
+        };
+        files::quietly(minisign(&["-G", "-W", "-s"]).arg(&secret))?;
+        let comment = trusted_comment(&self.stated.version, &self.commit);
+        let mut sign = Command::new("minisign");
+        sign.args(["-S", "-t", &format!("dry run of {comment}"), "-s"]).arg(&secret).arg("-m").arg(&sums);
+        files::quietly(&mut sign)?;
+        files::quietly(minisign(&["-V", "-m"]).arg(&sums))?;
+        files::quietly(
+            Command::new("sha256sum").args(["--check", "--strict", SUMS]).current_dir(&self.folder),
+        )?;
+        fs::remove_file(&secret).map_err(Failure::because(secret.display()))?;
+        println!("release: signed and verified: {SIGNATURE}. The public key is {}", public.display());
         Ok(())
     }
 
@@ -247,8 +239,15 @@ const NOTES: &str = "NOTES.md";
 /// In the repository's root: what users verify with.
 const PUBLIC_KEY: &str = "minisign.pub";
 
-fn folder(workspace: &Workspace, version: &str) -> PathBuf {
-    workspace.target.join(format!("release-{version}"))
+/// A dry run has one of its own, so that nobody takes it for a release.
+fn folder(workspace: &Workspace, version: &str, strictness: Strictness) -> PathBuf {
+    let dry_run = if strictness == Strictness::DryRun { "-dry-run" } else { "" };
+    workspace.target.join(format!("release-{version}{dry_run}"))
+}
+
+/// What the signature says of the checksums.
+fn trusted_comment(version: &str, commit: &str) -> String {
+    format!("vault-authorizer {version}, commit {}", commit.trim_end())
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
@@ -328,16 +327,15 @@ mod tests {
     fn accepts_only_whole_tasks() {
         let parse = |arguments: &[&str]| Task::parse(arguments).ok();
         assert_eq!(parse(&[]), Some(Task::Explain));
-        assert_eq!(parse(&["--dry-run"]), Some(Task::DryRun { key: None }));
-        assert_eq!(parse(&["--dry-run", "--key", "k"]), Some(Task::DryRun { key: Some("k".into()) }));
-        assert_eq!(parse(&["--sign", "--key", "k"]), Some(Task::Sign { key: "k".into() }));
+        assert_eq!(parse(&["--dry-run"]), Some(Task::DryRun));
+        assert_eq!(parse(&["--build"]), Some(Task::Build));
         for wrong in [&["--sign"][..], &["--build", "--key", "k"], &["--dryrun"], &["--dry-run", "--build"]] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
-    fn a_flipped_byte_of_a_file_stops_the_signature() {
+    fn rejects_a_file_that_is_changed_or_added_after_the_sums() {
         let workspace = Workspace { root: "/".into(), target: scratch("flipped") };
         let release = release(&workspace);
         let file = release.folder.join("a.zip");
@@ -345,16 +343,13 @@ mod tests {
         package::write(&release.folder.join(NOTES), b"text").unwrap();
         let sums = lines(&release.sums().unwrap());
         package::write(&release.folder.join(SUMS), sums.as_bytes()).unwrap();
-        let key = Key::for_a_dry_run().unwrap();
-        release.sign(&key).unwrap();
-        // The signature is none of the files that are summed up.
-        release.sign(&key).unwrap();
+        release.verify().unwrap();
 
         package::write(&file, b"cOntent").unwrap();
-        assert!(release.sign(&key).unwrap_err().to_string().contains("Build the release again"));
+        assert!(release.verify().unwrap_err().to_string().contains("Build the release again"));
         package::write(&file, b"content").unwrap();
         package::write(&release.folder.join("added"), b"").unwrap();
-        assert!(release.sign(&key).is_err());
+        assert!(release.verify().is_err());
         fs::remove_dir_all(&workspace.target).unwrap();
     }
 
@@ -370,7 +365,7 @@ mod tests {
     }
 
     fn release(workspace: &Workspace) -> Release<'_> {
-        let folder = folder(workspace, "0.2.0");
+        let folder = folder(workspace, "0.2.0", Strictness::Release);
         package::renew(&folder).unwrap();
         Release {
             workspace,

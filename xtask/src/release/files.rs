@@ -39,15 +39,12 @@ pub(super) fn pack_again(workspace: &Workspace, work: &Path, folder: &Path) -> R
     Ok(())
 }
 
-/// A wheel and an sdist, by the pinned tools.
+/// A wheel and an sdist, by the pinned Hatchling.
 fn python(workspace: &Workspace, folder: &Path) -> Result<(), Failure> {
-    let source = workspace.root.join("integrations/python");
-    let mut build = python_tool(workspace, &["build", "--no-isolation", "--outdir"]);
+    let mut build = python_tool(workspace, &["hatchling", "build", "--directory"]);
+    build.arg(folder).current_dir(workspace.root.join("integrations/python"));
     // Else it would be the time of the files.
-    build.arg(folder).arg(&source).env_remove("SOURCE_DATE_EPOCH").env("PYTHONDONTWRITEBYTECODE", "1");
-    quietly(&mut build)?;
-    let packed = [wheel(folder), folder.join(format!("vault_context-{VERSION}.tar.gz"))];
-    quietly(python_tool(workspace, &["twine", "check", "--strict"]).args(&packed))
+    quietly(build.env_remove("SOURCE_DATE_EPOCH").env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
 /// A module of the environment in which a release is packed.
