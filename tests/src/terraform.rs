@@ -22,6 +22,8 @@ pub struct Terraform {
     infra: PathBuf,
     home: PathBuf,
     endpoint: BTreeMap<&'static str, String>,
+    /// What the emulator prints.
+    log: Option<PathBuf>,
 }
 
 impl Terraform {
@@ -29,12 +31,13 @@ impl Terraform {
     pub fn new(scratch: &Scratch) -> Self {
         let infra = scratch.folder("infra");
         parts::copy(&parts::repository().join("infra"), &infra);
-        Self { infra, home: scratch.folder("home"), endpoint: BTreeMap::new() }
+        Self { infra, home: scratch.folder("home"), endpoint: BTreeMap::new(), log: None }
     }
 
     /// The same, with an emulator for AWS.
     pub fn on(scratch: &Scratch, aws: &Aws) -> Self {
-        Self { endpoint: aws.client_env().into(), ..Self::new(scratch) }
+        let log = Some(aws.folder().join("emulator.log"));
+        Self { endpoint: aws.client_env().into(), log, ..Self::new(scratch) }
     }
 
     /// A folder of the copy, by its path below `infra`.
@@ -64,14 +67,16 @@ impl Terraform {
     /// The same; answers what it prints to standard output.
     pub async fn succeeds(&self, folder: &str, arguments: &[&str]) -> String {
         let ran = self.run(folder, arguments).await;
-        // The error first: a long report is cut at its end.
-        assert!(
-            ran.code == 0,
-            "terraform {} fails in {folder}:\n{}{}",
-            arguments.join(" "),
-            ran.stderr,
-            ran.stdout
-        );
+        if ran.code != 0 {
+            let emulator = self.log.as_ref().and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
+            // The error first: a long report is cut at its end.
+            panic!(
+                "terraform {} fails in {folder}:\n{}\nthe emulator:\n{emulator}\n{}",
+                arguments.join(" "),
+                ran.stderr,
+                ran.stdout
+            );
+        }
         ran.stdout
     }
 
