@@ -193,20 +193,13 @@ impl<'w> Release<'w> {
     fn sign_for_nobody(&self) -> Result<(), Failure> {
         let (public, secret) = (self.work.join(PUBLIC_KEY), self.work.join("minisign.key"));
         let sums = self.folder.join(SUMS);
-        let minisign = |arguments: &[&str]| {
-            let mut minisign = Command::new("minisign");
-            minisign.args(arguments).arg("-p").arg(&public);
-            minisign
-        };
-        files::quietly(minisign(&["-G", "-W", "-s"]).arg(&secret))?;
-        let comment = trusted_comment(&self.stated.version, &self.commit);
-        let mut sign = Command::new("minisign");
-        sign.args(["-S", "-t", &format!("dry run of {comment}"), "-s"]).arg(&secret).arg("-m").arg(&sums);
-        files::quietly(&mut sign)?;
-        files::quietly(minisign(&["-V", "-m"]).arg(&sums))?;
-        files::quietly(
-            Command::new("sha256sum").args(["--check", "--strict", SUMS]).current_dir(&self.folder),
-        )?;
+        let minisign = || Command::new("minisign");
+        files::quietly(minisign().args(["-G", "-W", "-s"]).arg(&secret).arg("-p").arg(&public))?;
+        let comment = format!("dry run of {}", trusted_comment(&self.stated.version, &self.commit));
+        files::quietly(minisign().args(["-S", "-t", &comment, "-s"]).arg(&secret).arg("-m").arg(&sums))?;
+        files::quietly(minisign().args(["-V", "-p"]).arg(&public).arg("-m").arg(&sums))?;
+        let mut check = Command::new("sha256sum");
+        files::quietly(check.args(["--check", "--strict", SUMS]).current_dir(&self.folder))?;
         fs::remove_file(&secret).map_err(Failure::because(secret.display()))?;
         println!("release: signed and verified: {SIGNATURE}. The public key is {}", public.display());
         Ok(())
