@@ -47,7 +47,7 @@ pub(crate) const CPP: Tool = Tool {
     remedy: "install one, for libFuzzer; Debian and Ubuntu: apt-get install g++",
 };
 pub(crate) const OPENSSL: Tool = Tool {
-    name: "OpenSSL's command",
+    name: "the `openssl` command",
     probe: &["openssl", "version"],
     remedy: "install it, for the sample in shell; Debian and Ubuntu: apt-get install openssl",
 };

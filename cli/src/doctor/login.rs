@@ -160,7 +160,7 @@ fn faults(powers: &Powers, ttl_seconds: Option<u64>, policy: &PolicyName) -> Vec
     }
     if ![policy.as_str(), "root"].iter().any(|allowed| policies.contains(*allowed)) {
         fault(
-            format!("it lacks the policy `{policy}`, so it may not mint"),
+            format!("it does not have the policy `{policy}`, so it may not mint"),
             format!(
                 "add `{policy}` to the login role's `token_policies`, or name your policy with `--policy`"
             ),

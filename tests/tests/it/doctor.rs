@@ -290,7 +290,7 @@ async fn rejects_a_login_whose_token_can_mint_nothing() {
     assert_eq!(openbao.tokens().await.len(), before);
     assert!(mints().await);
 
-    let lacks = "with the policy `other`, but it lacks the policy `vault-authorizer`";
+    let lacks = "with the policy `other`, but it does not have the policy `vault-authorizer`";
     let no_policy = "with no policy, but it lacks";
     let elsewhere = "does not accept it from this address";
     let short = "after 30 s the function has to log in again";
@@ -342,7 +342,7 @@ async fn rejects_a_token_of_the_configuration_that_can_mint_nothing() {
     bed.openbao.policy("lookup", r#"path "auth/token/lookup-self" { capabilities = ["read"] }"#).await;
     for (mut token, found) in [
         (json!({"policies": [AUTHORIZER_POLICY]}), None),
-        (json!({"policies": ["lookup"]}), Some("it lacks the policy `vault-authorizer`")),
+        (json!({"policies": ["lookup"]}), Some("it does not have the policy `vault-authorizer`")),
         (json!({"policies": [AUTHORIZER_POLICY], "num_uses": 5}), Some("it is limited to 4 uses")),
         (json!({"policies": [AUTHORIZER_POLICY], "type": "batch"}), Some("it is a batch token")),
         (json!({"policies": [AUTHORIZER_POLICY], "ttl": "20s"}), Some("s the function has to log in again")),
