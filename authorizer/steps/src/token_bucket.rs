@@ -30,13 +30,16 @@ impl TokenBucket {
     /// from there.
     pub fn take(&mut self, now: UnixTime) -> bool {
         let has_one = self.has_one(now);
-        self.charge(if has_one { self.interval } else { Duration::ZERO }, now);
+        if has_one {
+            self.charge(self.interval, now);
+        }
         has_one
     }
 
-    /// Whether there is one to take.
-    pub(crate) fn has_one(&self, now: UnixTime) -> bool {
-        self.owed(now).saturating_add(self.interval) <= self.interval.saturating_mul(self.capacity)
+    /// Whether there is one to take. Time counts anew after a clock that was set back, as in [`take`](Self::take).
+    pub(crate) fn has_one(&mut self, now: UnixTime) -> bool {
+        self.charge(Duration::ZERO, now);
+        self.owed.saturating_add(self.interval) <= self.interval.saturating_mul(self.capacity)
     }
 
     /// Puts one back: what it was taken for did not happen.
@@ -107,6 +110,13 @@ mod tests {
             bucket.give_back();
         }
         assert_eq!([0; 3].map(|millis| bucket.take(at(millis))), [true, true, false]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_shuts_out_nobody_who_only_looks() {
+        let mut bucket = TokenBucket::full(2, SECOND);
+        bucket.charge(5 * SECOND, at(3_600_000));
+        assert_eq!([0, 3999, 4000].map(|millis| bucket.has_one(at(millis))), [false, false, true]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use moka::sync::Cache;
 use sts_identity::{AnswerError, CallerIdentity, Expected, ProofError, ServerId, Sts, StsHosts, StsRequest};
+use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use super::{
@@ -31,6 +32,9 @@ use questions::Questions;
 
 /// The most proofs whose callers are remembered, about 2 MB.
 const MAX_CALLERS: u64 = 4096;
+
+/// The most proofs that STS is asked about at the same time, or was lately.
+const MAX_ASKED: u64 = 256;
 
 /// The most proofs of which the use is remembered, about 2 MB. Whose they are is not known before STS is asked.
 const MAX_USES: usize = 4096;
@@ -52,8 +56,13 @@ pub struct AwsIdentitySettings {
 
 /// What is remembered of proofs until their window ends.
 enum Memory {
-    /// Whom a proof named that may be used again. A cache: what it forgets is asked of STS once more.
-    Callers(Cache<Key, (Arc<CallerIdentity>, UnixTime)>),
+    /// Proofs that may be used again. Caches: what they forget is asked of STS once more.
+    Callers {
+        /// Whom a proof named.
+        known: Cache<Key, (Arc<CallerIdentity>, UnixTime)>,
+        /// What STS is asked, once for all calls with the same proof. Apart, since anybody can write a proof.
+        asked: Cache<Key, Arc<OnceCell<Arc<CallerIdentity>>>>,
+    },
     /// What became of a proof that may be used once. It forgets nothing: that would let a proof in twice.
     Uses(Arc<SingleUse<Arc<CallerIdentity>>>),
 }
@@ -72,7 +81,7 @@ impl<S: Sts> AwsIdentityScheme<S> {
         let memory = if settings.single_use {
             Memory::Uses(SingleUse::new(Most { in_all: MAX_USES, of_one: MAX_USES }))
         } else {
-            Memory::Callers(cache::of_recent(MAX_CALLERS))
+            Memory::Callers { known: cache::of_recent(MAX_CALLERS), asked: cache::of_recent(MAX_ASKED) }
         };
         Self { settings, sts, memory, questions: Questions::new(clock) }
     }
@@ -119,12 +128,14 @@ impl<S: Sts> AwsIdentityScheme<S> {
     ) -> Result<(Arc<CallerIdentity>, Option<Use<Arc<CallerIdentity>>>), IdentityError> {
         let (key, ends_at) = (key(request, server_id), UnixTime::from_system_time(request.ends_at()));
         match &self.memory {
-            Memory::Callers(callers) => {
-                if let Some((caller, _)) = callers.get(&key).filter(|(_, ends_at)| now <= *ends_at) {
+            Memory::Callers { known, asked } => {
+                if let Some((caller, _)) = known.get(&key).filter(|(_, ends_at)| now <= *ends_at) {
                     return Ok((caller, None));
                 }
-                let caller = self.verified(request).await?;
-                callers.insert(key, (Arc::clone(&caller), ends_at));
+                // Where it comes to no answer, the next call that waits asks.
+                let asked = asked.get_with(key, Arc::default);
+                let caller = Arc::clone(asked.get_or_try_init(|| self.verified(request)).await?);
+                known.insert(key, (Arc::clone(&caller), ends_at));
                 Ok((caller, None))
             }
             Memory::Uses(proofs) => {

@@ -69,11 +69,21 @@ async fn a_retry_waits_for_a_call_that_hangs_no_longer_than_its_own_deadline() {
 }
 
 #[test]
-fn a_proof_sent_twice_at_once_is_good_twice_where_it_may_be() {
-    let bed = bed();
-    assert_eq!(bed.codes_at_once(&[proof(), proof(), proof()]), ["allowed"; 3]);
-    assert_eq!((bed.sts.asked().len(), bed.code(&proof())), (3, "allowed".to_owned()));
+fn a_proof_sent_many_times_at_once_is_good_each_time_and_one_question() {
+    let bed = Bed::of(document_with(STAGES).with("limits: {caller_mints_per_second: 100}"));
+    let proofs: Vec<_> = (0..64).map(|_| proof()).collect();
+    assert_eq!(bed.codes_at_once(&proofs), ["allowed"; 64]);
+    assert_eq!((bed.sts.asked().len(), bed.code(&proof())), (1, "allowed".to_owned()));
     assert!(bed.sts.asked().is_empty(), "and remembered");
+}
+
+/// One call's failure is no answer to the others.
+#[test]
+fn a_call_that_waits_for_anothers_question_asks_for_itself_where_that_came_to_nothing() {
+    let bed = bed();
+    bed.sts.answer(no_answer());
+    assert_eq!(bed.codes_at_once(&[proof(), proof(), proof()]), ["sts_unavailable", "allowed", "allowed"]);
+    assert_eq!(bed.sts.asked().len(), 2);
 }
 
 /// The caller does what 503 and `Retry-After` say, and must not be told that somebody stole the proof.

@@ -61,13 +61,15 @@ struct Confirmed {
 struct Allowance {
     count: TokenBucket,
     time: TokenBucket,
+    /// Questions that are under way. Those that run at the same time cost that time once.
+    under_way: u32,
+    charged_until: UnixTime,
 }
 
 /// A question to STS. Its time is counted until it is dropped, also where its request is dropped over it.
 pub(super) struct Question<'a> {
     of: &'a Questions,
     unverified_access_key_id: &'a str,
-    began_at: UnixTime,
     /// Whether the key's own allowance pays.
     own: bool,
 }
@@ -84,11 +86,11 @@ impl Questions {
         let now = self.clock.now();
         let mut left = self.left();
         let own = left.confirmed.get_mut(unverified_access_key_id).filter(|key| key.is_recent(now));
-        let own = own.is_some_and(|key| key.allowance.take(now));
-        if !own && !left.newcomers.take(now) {
+        let own = own.is_some_and(|key| key.allowance.begin(now));
+        if !own && !left.newcomers.begin(now) {
             return None;
         }
-        Some(Question { of: self, unverified_access_key_id, began_at: now, own })
+        Some(Question { of: self, unverified_access_key_id, own })
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {
@@ -115,11 +117,11 @@ impl Question<'_> {
 impl Drop for Question<'_> {
     fn drop(&mut self) {
         let now = self.of.clock.now();
-        let took = now.duration_after(self.began_at).min(LONGEST_QUESTION) * TIMES_ITS_LENGTH;
         let mut left = self.of.left();
-        match left.confirmed.get_mut(self.unverified_access_key_id).filter(|_| self.own) {
-            Some(key) => key.allowance.time.charge(took, now),
-            None => left.newcomers.time.charge(took, now),
+        if !self.own {
+            left.newcomers.end(now);
+        } else if let Some(key) = left.confirmed.get_mut(self.unverified_access_key_id) {
+            key.allowance.end(now);
         }
     }
 }
@@ -145,11 +147,28 @@ impl Confirmed {
 
 impl Allowance {
     const fn new(count: TokenBucket) -> Self {
-        Self { count, time: SAVED_TIME }
+        Self { count, time: SAVED_TIME, under_way: 0, charged_until: UnixTime::from_seconds(0) }
     }
 
-    fn take(&mut self, now: UnixTime) -> bool {
-        self.time.has_one(now) && self.count.take(now)
+    fn begin(&mut self, now: UnixTime) -> bool {
+        self.charge_time(now);
+        let has_leave = self.time.has_one(now) && self.count.take(now);
+        self.under_way += u32::from(has_leave);
+        has_leave
+    }
+
+    fn end(&mut self, now: UnixTime) {
+        self.charge_time(now);
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Up to now, if a question is under way.
+    fn charge_time(&mut self, now: UnixTime) {
+        if self.under_way > 0 {
+            let took = now.duration_after(self.charged_until).min(LONGEST_QUESTION);
+            self.time.charge(took * TIMES_ITS_LENGTH, now);
+        }
+        self.charged_until = now;
     }
 }
 
@@ -223,6 +242,32 @@ mod tests {
             passed += 100;
         }
         assert!((150_000..165_000).contains(&asking), "{asking}");
+    }
+
+    /// With many requests at once in one process.
+    #[test]
+    fn a_burst_of_made_up_proofs_shuts_newcomers_out_no_longer_than_one_of_them_would() {
+        let (clock, questions) = questions();
+        let burst: Vec<_> = (0..20).map(|_| questions.begin("MADE-UP").unwrap()).collect();
+        clock.pass(3_000);
+        drop(burst);
+        assert!(questions.begin("HONEST").is_none(), "four times three seconds are owed");
+        clock.pass(3_000);
+        assert!(questions.begin("HONEST").is_some());
+    }
+
+    #[test]
+    fn a_slow_sts_takes_a_quarter_of_the_time_from_many_at_once_too() {
+        let (clock, questions) = questions();
+        let mut asked = 0;
+        for _ in 0..600 {
+            let burst: Vec<_> = (0..5).map_while(|_| questions.begin("MADE-UP")).collect();
+            let seconds = if burst.is_empty() { 0 } else { 3 };
+            asked += seconds;
+            clock.pass(1_000.max(seconds * 1_000));
+        }
+        let passed = clock.0.load(Ordering::SeqCst) / 1_000;
+        assert!((passed / 4..passed * 28 / 100).contains(&asked), "{asked} of {passed}");
     }
 
     #[test]
