@@ -247,6 +247,8 @@ struct Times {
 struct Refused {
     why: MintError,
     tokens: Vec<Undo>,
+    /// For the operator, where a token cannot be revoked.
+    wrapped_accessor: Option<String>,
 }
 
 fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Refused> {
@@ -254,15 +256,20 @@ fn check(answer: VaultAnswer, order: &Order, times: Times) -> Result<Minted, Ref
     if let Some(auth) = answer.auth {
         let mut tokens = vec![Undo::Clear(auth.client_token)];
         tokens.extend(answer.wrap_info.map(|wrap| Undo::Wrapped(wrap.token)));
-        return Err(Refused { why: invalid("it carries a token in clear text"), tokens });
+        let why = invalid("it carries a token in clear text");
+        return Err(Refused { why, tokens, wrapped_accessor: None });
     }
     let Some(wrap) = answer.wrap_info else {
-        return Err(Refused { why: invalid("it carries no `wrap_info`"), tokens: Vec::new() });
+        let why = invalid("it carries no `wrap_info`");
+        return Err(Refused { why, tokens: Vec::new(), wrapped_accessor: None });
     };
     let odd_form = answer.malformed.then_some("it does not have the form that Vault documents");
     let why = odd_form.or_else(|| objection(&wrap, order)).map(invalid).or_else(|| came_late(order, times));
     match why {
-        Some(why) => Err(Refused { why, tokens: vec![Undo::Wrapped(wrap.token)] }),
+        Some(why) => {
+            let tokens = vec![Undo::Wrapped(wrap.token)];
+            Err(Refused { why, tokens, wrapped_accessor: wrap.wrapped_accessor })
+        }
         None => Ok(Minted {
             token: wrap.token,
             wrapped_accessor: wrap.wrapped_accessor.unwrap_or_default(),
@@ -299,6 +306,7 @@ async fn undo<M: Minter>(refused: Refused, order: &Order, minter: &M) -> MintErr
             tracing::error!(
                 reason,
                 lambda_request_id = order.request_id(),
+                wrapped_accessor = refused.wrapped_accessor,
                 "a token that did not match the request could not be revoked; it expires with its TTL"
             );
         }

@@ -183,6 +183,24 @@ fn rejects_it_after_the_clock_was_set_back() {
 }
 
 #[test]
+fn rejects_it_after_the_clock_was_set_back_during_its_mint() {
+    let bed = bed();
+    assert_eq!(
+        [served(&bed, &good_token()).1, bed.line(&event(&good_token()))["minted_ahead"] == true],
+        [false, false]
+    );
+    bed.mints_set_the_clock_back(60);
+    after_answer(&bed);
+    bed.mints_set_the_clock_back(0);
+    let fresh = token_with(json!({"iat": NOW - 120, "nbf": NOW - 120, "exp": NOW + 3_000}));
+    bed.clock.forward_seconds(LONGEST_AGE + 1);
+    assert!(
+        !served(&bed, &fresh).1,
+        "its wrapping token seems to have 79 s left, but never had more than 30"
+    );
+}
+
+#[test]
 fn rejects_it_after_a_freeze_and_leaves_what_nobody_can_read() {
     let bed = bed();
     warm(&bed);

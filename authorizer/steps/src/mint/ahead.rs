@@ -280,10 +280,11 @@ impl Kept {
         self.is_fresh(ttls, now) && credential_ends.is_none_or(|credential_ends| ends <= credential_ends)
     }
 
-    /// The clock was not set back, and the integration has enough time left to unwrap it.
+    /// The integration has enough time left to unwrap it, also where the clock was set back during the mint or since.
     fn is_fresh(&self, ttls: Ttls, now: UnixTime) -> bool {
-        let needed = Duration::from_secs(ttls.wrap_seconds).saturating_sub(longest_age(ttls));
-        self.times.answered_at <= now && self.minted.wrap_expires_at.duration_after(now) >= needed
+        let age = longest_age(ttls);
+        let needed = Duration::from_secs(ttls.wrap_seconds).saturating_sub(age);
+        within(self.times.answered_at, age, now) && self.minted.wrap_expires_at.duration_after(now) >= needed
     }
 }
 

@@ -93,6 +93,11 @@ impl Bed {
         self
     }
 
+    /// How many seconds the clock is set back during each mint.
+    pub fn mints_set_the_clock_back(&self, seconds: u64) {
+        self.authorizer.minter.sets_back.store(seconds, Ordering::SeqCst);
+    }
+
     /// Whether Vault takes an order and does not answer.
     pub fn vault_hangs(&self, hangs: bool) {
         self.authorizer.minter.hangs.store(hangs, Ordering::SeqCst);

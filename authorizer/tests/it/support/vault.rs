@@ -25,6 +25,8 @@ pub struct FakeVault {
     pub undone: Mutex<Vec<String>>,
     /// How long each mint and each revocation takes.
     pub takes_millis: AtomicU64,
+    /// How many seconds the clock is set back while it mints.
+    pub sets_back: AtomicU64,
     /// Whether it takes an order and does not answer.
     pub hangs: AtomicBool,
     clock: Arc<SetClock>,
@@ -37,6 +39,7 @@ impl FakeVault {
             orders: Mutex::default(),
             undone: Mutex::default(),
             takes_millis: AtomicU64::default(),
+            sets_back: AtomicU64::default(),
             hangs: AtomicBool::default(),
             clock,
         }
@@ -47,6 +50,7 @@ impl Minter for FakeVault {
     async fn mint(&self, order: &Order) -> Result<VaultAnswer, MintError> {
         self.orders.lock().unwrap().push(order.clone());
         self.clock.forward_millis(self.takes_millis.load(SeqCst));
+        self.clock.back_seconds(self.sets_back.load(SeqCst));
         // Others come in between, as they do where there is a network.
         tokio::task::yield_now().await;
         if self.hangs.load(SeqCst) {
