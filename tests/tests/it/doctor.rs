@@ -291,7 +291,7 @@ async fn rejects_a_login_whose_token_can_mint_nothing() {
     assert!(mints().await);
 
     let lacks = "with the policy `other`, but it does not have the policy `vault-authorizer`";
-    let no_policy = "with no policy, but it lacks";
+    let no_policy = "with no policy, but it does not have";
     let elsewhere = "does not accept it from this address";
     let short = "after 30 s the function has to log in again";
     let own = json!([AUTHORIZER_POLICY]);
