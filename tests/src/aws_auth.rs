@@ -190,9 +190,9 @@ fn say_once() {
     SAID.call_once(|| {
         let on = match parts::aws_auth_plugin() {
             Some(plugin) => format!("OpenBao's plugin {}", plugin.display()),
-            None => "the stand-in of tests/src/aws_auth.rs (VAULT_AUTH_AWS_PLUGIN is not set)".to_owned(),
+            None => "a stand-in for OpenBao's plugin, which VAULT_AUTH_AWS_PLUGIN could name".to_owned(),
         };
-        let _unwritable = writeln!(std::io::stderr(), "AWS logins are tested on {on}");
+        let _unwritable = writeln!(std::io::stderr(), "AWS logins run on {on}");
     });
 }
 

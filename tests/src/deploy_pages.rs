@@ -1,6 +1,7 @@
 //! The commands of `docs/deploy` on this machine: a shell whose `aws`, `vault` and `curl` use an [`AwsBed`].
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -27,7 +28,10 @@ impl AwsBed {
         let url = self.emulator.url();
         let real = std::env::var_os("PATH").unwrap_or_default();
         let folders = programs.iter().chain(&["deploy"]).map(|name| parts::client(name));
-        let folders = folders.chain(std::env::split_paths(&real));
+        // The last ones hide nothing of the user's own.
+        let programs = [parts::openbao(), parts::binary("dev", "vault-authorizer")];
+        let own = programs.iter().filter_map(|program| program.parent().map(Path::to_owned));
+        let folders = folders.chain(std::env::split_paths(&real)).chain(own);
         let path = std::env::join_paths(folders).expect("a folder's name has no colon");
         let context = json!({"stsEndpoint": url, "stsRegion": REGION}).to_string();
         let mut environment = vec![
@@ -39,6 +43,7 @@ impl AwsBed {
             ("NOTES", self.scratch.path().join("aws-auth.log").into()),
             ("REPOSITORY", parts::repository().into()),
             ("jwt", self.good_token().into()),
+            ("audit_log", self.vault.openbao.audit_log().into()),
             ("TF_VAR_sts_endpoint", url.into()),
             ("TF_VAR_sts_region", REGION.into()),
             ("CDK_CONTEXT_JSON", context.into()),

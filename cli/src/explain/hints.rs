@@ -33,6 +33,8 @@ pub(super) fn of(explanation: &Explanation, given: Given<'_>) -> Vec<String> {
         "STS uses its own clock, and accepts no proof that is older than 15 minutes".to_owned()
     } else if is_one_of(&[Code::IssuerUnknown]) {
         "`issuer` must match exactly, including a trailing slash: copy it from a token's `iss`".to_owned()
+    } else if is_one_of(&[Code::AudienceMismatch]) {
+        "add the API's audience to `audiences`, or have the caller ask its provider for a token with one of those".to_owned()
     } else if is_one_of(&[Code::StageUnknown]) {
         let stages: Vec<&str> = stages.keys().map(StageName::as_str).collect();
         format!("the configured stages are: {}", stages.join(", "))

@@ -12,6 +12,7 @@ use tokio::process::Command;
 const WELCOME: &str = "
 The commands of docs/deploy/*.md work in this shell, on this machine: `aws` leads to an emulator, `vault` to OpenBao,
 and $jwt is a caller's JWT. The settings at the top of a page are already made: continue with its step 1.
+Vault's audit log is the file $audit_log. `bao` and `vault-authorizer` work here, too.
 Leave the shell to stop everything and to delete what you deployed.
 ";
 

@@ -31,7 +31,8 @@ pub(crate) async fn tell(screen: &Screen, world: &World) -> Answer {
         "The authorizer was given no secret: it logged in to Vault with its IAM role, once for all these calls.",
     );
     screen.proved(&format!(
-        "A token never outlives the JWT: on staging, a JWT that expires in 100 s gets a token of {lifetime} s."
+        "A token never outlives the JWT: on staging, a JWT that expires in 100 s gets a token of {lifetime} s. \
+         (TTLs come in steps, such as 60 and 120 s.)"
     ));
     prod
 }

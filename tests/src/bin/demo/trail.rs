@@ -39,7 +39,8 @@ pub(crate) async fn tell(screen: &Screen, world: &World, call: &Answer, secrets:
     screen.paragraph("Vault's audit log has only hashed accessors. By Vault's sys/audit-hash, this one is");
     screen.line(&format!("    {hash}"));
     screen.paragraph(
-        "and these are the audit log's entries with it; the lookup before the unwrap has no accessor:",
+        "and these are the audit log's entries with it. (The integration's lookup before the unwrap is not among them: it asks \
+         about the wrapping token.)",
     );
     let entries = entries_with(world.vault.openbao.audit_entries(), &hash);
     let seen: Vec<String> = entries.iter().map(operation).collect();
