@@ -262,7 +262,7 @@ fn build(workspace: &Workspace, binaries: &[Binary]) -> Result<Vec<Program>, Fai
                 }
                 add(&workspace.target.join(triple).join("release"));
             }
-            Err(lack) => println!("package: LEFT OUT: {}: {lack}", architecture.name),
+            Err(lack) => println!("package: skipped {}: {lack}", architecture.name),
         }
     }
     if programs.is_empty() {
