@@ -112,6 +112,9 @@ impl Terraform {
         // There is no lock file whose hashes a cached provider might not have.
         command.env("TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE", "1");
         command.envs([("CHECKPOINT_DISABLE", "1"), ("TF_IN_AUTOMATION", "1"), ("TF_CLI_ARGS", "-no-color")]);
+        // The emulator serves one call at a time. With more of them waiting on a loaded machine, the provider has repeated a creation
+        // that had succeeded.
+        command.env("TF_CLI_ARGS_apply", "-parallelism=3").env("TF_CLI_ARGS_destroy", "-parallelism=3");
         for (name, file) in [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")] {
             command.env(name, self.home.join(file));
         }
