@@ -149,7 +149,7 @@ impl<'w> Release<'w> {
         package::write(&release.folder.join(NOTES), notes.as_bytes())?;
         // From here on the code of dependencies runs that are no part of the release.
         release.try_out()?;
-        release.verify()?;
+        release.verify(&sums)?;
         Ok(release)
     }
 
@@ -178,9 +178,9 @@ impl<'w> Release<'w> {
         step("packages, as a user gets them", || installed::packages(workspace, work, folder))
     }
 
-    /// Whether every file is still the one that was summed up.
-    fn verify(&self) -> Result<(), Failure> {
-        if package::read(&self.folder.join(SUMS))? == lines(&self.sums()?).as_bytes() {
+    /// Whether every file is still the one that was summed up, and so are the sums.
+    fn verify(&self, sums: &str) -> Result<(), Failure> {
+        if package::read(&self.folder.join(SUMS))? == sums.as_bytes() && lines(&self.sums()?) == sums {
             return Ok(());
         }
         Err(Failure::new(format!(
@@ -336,13 +336,15 @@ mod tests {
         package::write(&release.folder.join(NOTES), b"text").unwrap();
         let sums = lines(&release.sums().unwrap());
         package::write(&release.folder.join(SUMS), sums.as_bytes()).unwrap();
-        release.verify().unwrap();
+        release.verify(&sums).unwrap();
 
         package::write(&file, b"cOntent").unwrap();
-        assert!(release.verify().unwrap_err().to_string().contains("Build the release again"));
+        assert!(release.verify(&sums).unwrap_err().to_string().contains("Build the release again"));
         package::write(&file, b"content").unwrap();
         package::write(&release.folder.join("added"), b"").unwrap();
-        assert!(release.verify().is_err());
+        assert!(release.verify(&sums).is_err());
+        package::write(&release.folder.join(SUMS), lines(&release.sums().unwrap()).as_bytes()).unwrap();
+        assert!(release.verify(&sums).is_err(), "the sums were changed with it");
         fs::remove_dir_all(&workspace.target).unwrap();
     }
 
