@@ -105,8 +105,8 @@ impl Emulator {
         command.env("AWS_ACCESS_KEY_ID", ROOT_ACCESS_KEY_ID);
         // They would listen on ports of their own.
         command.envs([("IOT_MTLS_ENABLED", "0"), ("SFTP_ENABLED", "0")]);
-        let server = Child::spawn("the AWS emulator", command, &folder.join("emulator.log"));
         let aws = Aws { url: format!("http://127.0.0.1:{port}"), folder, http: http::client() };
+        let server = Child::spawn("the AWS emulator", command, &aws.emulator_log());
         let mut emulator = Self { server, aws: aws.clone() };
         let health = format!("{}/_ministack/health", aws.url);
         let answers = async || aws.http.get(&health).send().await.is_ok_and(|answer| answer.status() == 200);
@@ -124,6 +124,11 @@ impl Aws {
     /// Where the emulator keeps what it writes.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where the emulator writes what [`Emulator::log`] reads.
+    pub(crate) fn emulator_log(&self) -> PathBuf {
+        self.folder.join("emulator.log")
     }
 
     /// The environment in which AWS clients find it, with the root user's keys.

@@ -36,8 +36,7 @@ impl Terraform {
 
     /// The same, with an emulator for AWS.
     pub fn on(scratch: &Scratch, aws: &Aws) -> Self {
-        let log = Some(aws.folder().join("emulator.log"));
-        Self { endpoint: aws.client_env().into(), log, ..Self::new(scratch) }
+        Self { endpoint: aws.client_env().into(), log: Some(aws.emulator_log()), ..Self::new(scratch) }
     }
 
     /// A folder of the copy, by its path below `infra`.
